@@ -1,0 +1,1 @@
+"""The command line: every command in one table, loaded when it is called."""

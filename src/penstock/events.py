@@ -1,0 +1,97 @@
+"""What happened, as values: progress bars, logs and metrics subscribe to one stream.
+
+>>> seen = []
+>>> events = Events()
+>>> stop = events.subscribe(seen.append)
+>>> events.emit(Retry(key=7, attempt=1, wait=0.5, reason="503 Service Unavailable"))
+>>> seen[0].reason
+'503 Service Unavailable'
+>>> stop()
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+__all__ = ["BudgetSeen", "Event", "Events", "Failed", "Landed", "Retry", "Waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of everything that is emitted."""
+
+    def fields(self) -> dict[str, object]:
+        """Return the event as a flat dict with its ``event`` name, for JSON logs."""
+        return {"event": type(self).__name__.lower(), **dataclasses.asdict(self)}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Event):
+    """A call failed and will be made again after ``wait`` seconds."""
+
+    key: object
+    attempt: int
+    wait: float
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """Nothing may be sent for ``seconds``: ``reason`` says what closed the gate."""
+
+    seconds: float
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSeen(Event):
+    """The server told what is left: ``remaining`` of ``limit``, renewed in ``reset`` seconds."""
+
+    limit: float | None
+    remaining: float | None
+    reset: float | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed(Event):
+    """``count`` more keys are safe in the store."""
+
+    count: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """A key ended as failed; it is kept and can be tried again."""
+
+    key: object
+    reason: str
+
+
+@final
+class Events:
+    """A list of subscribers. Emitting costs one loop; nothing is stored."""
+
+    def __init__(self) -> None:
+        self._subscribers: tuple[Callable[[Event], object], ...] = ()
+
+    def subscribe(self, subscriber: Callable[[Event], object]) -> Callable[[], None]:
+        """Call ``subscriber(event)`` for each event from now on; return how to stop it."""
+        self._subscribers = (*self._subscribers, subscriber)
+
+        def stop() -> None:
+            self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
+
+        return stop
+
+    def emit(self, event: Event) -> None:
+        """Hand ``event`` to every subscriber, in the order they came."""
+        for subscriber in self._subscribers:
+            subscriber(event)

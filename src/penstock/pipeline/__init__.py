@@ -1,0 +1,1 @@
+"""Lazy stages over plain generators."""

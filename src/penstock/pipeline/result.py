@@ -1,0 +1,79 @@
+"""What flows through a pipeline: keys in, results out, entries into a store."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeAlias, TypeVar, final
+
+import msgspec
+
+__all__ = ["Entry", "Failing", "Key", "Landing", "Result"]
+
+Key: TypeAlias = str | int
+"""What identifies an item. ``7`` and ``"7"`` are two different keys."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+# msgspec structs where a value is made once an item: a frozen dataclass costs ten times as much.
+@final
+class Result(msgspec.Struct, Generic[K, V], frozen=True, gc=False):
+    """One item's outcome: its key with its value, or with the error that ended it.
+
+    Attributes:
+        key: The item.
+        value: What the call returned; None where it failed.
+        error: Why it failed; None where it did not.
+        attempts: Calls made for it, at least 1 unless it never got its turn.
+
+    >>> Result(7, "body").ok
+    True
+    """
+
+    key: K
+    value: V | None = None
+    error: Exception | None = None
+    attempts: int = 1
+
+    @property
+    def ok(self) -> bool:
+        """Whether the item has a value."""
+        return self.error is None
+
+    def unwrap(self) -> V:
+        """Return the value, or raise the item's error."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value] # V may itself include None
+
+
+@final
+class Landing(msgspec.Struct, frozen=True, gc=False):
+    """A key with its record: one JSON text as bytes, without line breaks."""
+
+    key: Key
+    body: bytes
+
+
+@final
+class Failing(msgspec.Struct, frozen=True, gc=False):
+    """A key that ended in an error, with what is needed to understand and repeat it.
+
+    Attributes:
+        key: The item.
+        error: The name of the error's type, such as ``PermanentError``.
+        message: One line for people.
+        status: The last HTTP status, if there was an answer.
+        attempts: Calls that were made.
+        excerpt: The beginning of the last answer's body, as text.
+    """
+
+    key: Key
+    error: str
+    message: str
+    status: int | None = None
+    attempts: int = 1
+    excerpt: str = ""
+
+
+Entry: TypeAlias = Landing | Failing
