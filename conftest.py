@@ -12,7 +12,6 @@ pytest_collect_file = (
     Sybil(parsers=[DocTestParser(optionflags=OPTIONS)], patterns=["*.py"], path="src")
     + Sybil(
         parsers=[PythonCodeBlockParser(doctest_optionflags=OPTIONS), SkipParser()],
-        patterns=["*.md"],
-        path="docs",
+        patterns=["README.md", "docs/*.md"],
     )
 ).pytest()
