@@ -21,10 +21,14 @@ class Store(Protocol):
         """
         ...
 
-    def settle(self, entries: Sequence[Entry], durable: Callable[[int], object]) -> None:
+    def settle(
+        self, entries: Sequence[Entry], durable: Callable[[int], object], *, group: int = 100
+    ) -> None:
         """Take ``entries`` over and return at once; call ``durable(n)`` when n more are safe.
 
-        ``durable`` may be called from another thread, in the order of the entries.
+        ``durable`` is called from the store's own thread, in the order of the entries, marks
+        included. Entries become safe in groups: as soon as ``group`` of them wait, or after
+        50 ms at the latest.
 
         Raises:
             StorageError: An earlier entry could not be made safe; nothing after it was.

@@ -6,7 +6,7 @@ from typing import Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
-__all__ = ["Entry", "Failing", "Key", "Landing", "Result"]
+__all__ = ["Entry", "Failing", "Key", "Landing", "Mark", "Result"]
 
 Key: TypeAlias = str | int
 """What identifies an item. ``7`` and ``"7"`` are two different keys."""
@@ -76,4 +76,12 @@ class Failing(msgspec.Struct, frozen=True, gc=False):
     excerpt: str = ""
 
 
-Entry: TypeAlias = Landing | Failing
+@final
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """A named note, safe together with the entries before it: where a paged source goes on."""
+
+    name: str
+    value: str
+
+
+Entry: TypeAlias = Landing | Failing | Mark
