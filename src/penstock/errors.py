@@ -24,9 +24,13 @@ class PenstockError(Exception):
 
     Attributes:
         exit_code: What the command line ends with when this error ends it.
+        status: The HTTP status, where an answer was the reason.
+        excerpt: The beginning of that answer's body.
     """
 
     exit_code = 4
+    status: int | None = None
+    excerpt: str = ""
 
 
 class InputError(PenstockError):

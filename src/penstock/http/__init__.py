@@ -1,1 +1,34 @@
-"""The http room."""
+"""HTTP and REST APIs: requests as values, performed by one I/O thread under policy and budget."""
+
+from penstock.http.api import Api, StatusCall
+from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.record import Record, plain
+from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
+from penstock.http.response import Headers, Response
+from penstock.http.secret import Secret, secret
+from penstock.http.transfer import Profile
+
+__all__ = [
+    "Api",
+    "ApiKey",
+    "Auth",
+    "Basic",
+    "Bearer",
+    "Delete",
+    "Get",
+    "Head",
+    "Headers",
+    "OAuth1",
+    "OAuth2",
+    "Patch",
+    "Post",
+    "Profile",
+    "Put",
+    "Record",
+    "Request",
+    "Response",
+    "Secret",
+    "StatusCall",
+    "plain",
+    "secret",
+]

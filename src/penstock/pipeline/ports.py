@@ -3,11 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from penstock.pipeline.result import Entry, Key
+from penstock.pipeline.result import Entry, Key, Result
 
-__all__ = ["Store"]
+__all__ = ["Api", "Calls", "Sizer", "Store"]
+
+R_contra = TypeVar("R_contra", contravariant=True)
+V = TypeVar("V")
+
+
+class Calls(Protocol[R_contra, V]):
+    """Many calls under way at once, owned by one thread."""
+
+    @property
+    def pending(self) -> int:
+        """Calls submitted whose results were not collected yet."""
+        ...
+
+    def submit(self, key: Key, request: R_contra) -> None:
+        """Take a call on; it is begun by the next :meth:`send` or :meth:`collect`."""
+        ...
+
+    def send(self) -> float:
+        """Begin what may be begun now; return the seconds until more may be."""
+        ...
+
+    def collect(self) -> Sequence[Result[Key, V]]:
+        """Return finished calls, waiting for one; nothing after :meth:`wake`, or when none is left."""  # noqa: E501
+        ...
+
+    def idle(self) -> None:
+        """Wait until :meth:`wake` is called, with nothing under way."""
+        ...
+
+    def wake(self) -> None:
+        """Make :meth:`collect` or :meth:`idle` return, from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Drop what is under way."""
+        ...
+
+
+class Api(Protocol[R_contra, V]):
+    """What performs requests."""
+
+    def calls(self, concurrency: int = 1) -> Calls[R_contra, V]:
+        """Return a session of calls."""
+        ...
+
+
+class Sizer(Protocol):
+    """What knows how many calls may be made now, such as a budget."""
+
+    def available(self) -> int:
+        """Return how many, 0 or more."""
+        ...
+
+    def renewed_in(self) -> float:
+        """Return the seconds until it is worth asking again."""
+        ...
 
 
 class Store(Protocol):

@@ -11,8 +11,8 @@ __all__ = ["Entry", "Failing", "Key", "Landing", "Mark", "Result"]
 Key: TypeAlias = str | int
 """What identifies an item. ``7`` and ``"7"`` are two different keys."""
 
-K = TypeVar("K")
-V = TypeVar("V")
+K = TypeVar("K", covariant=True)
+V = TypeVar("V", covariant=True)  # frozen, so a result of a subtype is a result
 
 
 # msgspec structs where a value is made once an item: a frozen dataclass costs ten times as much.

@@ -1,0 +1,293 @@
+"""An API as one value to call: base URL, credentials, policy and budget belong together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, final
+
+import msgspec
+
+from penstock import __version__
+from penstock.clock import Clock, SystemClock
+from penstock.errors import InputError, PermanentError
+from penstock.events import Events
+from penstock.http.auth import Auth, Signed
+from penstock.http.body import dig, is_json, number_at
+from penstock.http.calls import Calls
+from penstock.http.engine import raise_descriptor_limit
+from penstock.http.record import Record
+from penstock.http.request import Get, Post, Query, Request
+from penstock.http.response import Response
+from penstock.http.transfer import Profile, Transfer
+from penstock.http.url import add_query, check_base, origin, resolve
+from penstock.resilience import (
+    Breaker,
+    BreakerPolicy,
+    Budget,
+    Quota,
+    RetryBudget,
+    RetryPolicy,
+    parse_reset,
+)
+
+__all__ = ["Api", "StatusCall"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCall:
+    """Where a server tells what is left of the quota (the seed's ``get_rate_status``).
+
+    Attributes:
+        path: What to get; such a call is taken to be free of charge.
+        remaining: Dotted path of the number of calls left in the JSON answer.
+        limit: Dotted path of the limit, or None.
+        reset: Dotted path of when it is renewed, in any usual form, or None.
+    """
+
+    path: str
+    remaining: str = "remaining_hits"
+    limit: str | None = "hourly_limit"
+    reset: str | None = "reset_time_in_seconds"
+
+
+@final
+class Api:
+    """A service to call.
+
+    Args:
+        base: URL that paths are below, such as ``https://api.example.com/v1``.
+        auth: Who we are, or None.
+        retry: When to try again.
+        budget: What the server allows; learned as we go. Share one between ``Api`` objects
+            that use the same key.
+        status: Where to ask for what is left, where the server has such a call.
+        breaker: When to stop calling a server that only fails.
+        headers: Headers of every request.
+        profile: Timeouts, proxy, certificates.
+        decode: ``"json"`` treats an answer that is not JSON as failed; ``"bytes"`` takes any.
+        max_redirects: Redirects followed for one call.
+        events: Where to tell what happens.
+        clock: Source of time.
+        seed: Seed of the jitter, for tests; None is random.
+    """
+
+    def __init__(  # noqa: PLR0913 - one place to say all that an API is
+        self,
+        base: str,
+        *,
+        auth: Auth | None = None,
+        retry: RetryPolicy | None = None,
+        budget: Budget | None = None,
+        status: StatusCall | None = None,
+        breaker: BreakerPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        profile: Profile | None = None,
+        decode: Literal["json", "bytes"] = "json",
+        max_redirects: int = 10,
+        events: Events | None = None,
+        clock: Clock | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.base = check_base(base)
+        self.auth = auth
+        self.retry = retry or RetryPolicy()
+        self.budget = budget or Budget()
+        self.status = status
+        self.breaker = Breaker(breaker or BreakerPolicy())
+        self.retries = RetryBudget()
+        self.profile = profile or Profile()
+        self.decode = decode
+        self.max_redirects = max_redirects
+        self.events = events
+        self.clock: Clock = clock or SystemClock()
+        self.rng = random.Random(seed)
+        self._origin = origin(self.base)
+        self._common = _lines(
+            {
+                "User-Agent": f"penstock/{__version__}",
+                "Accept": "application/json",
+                **(headers or {}),
+            }
+        )
+        self._constant: list[str] | None = None
+        if status is not None:
+            self.budget.refresh = self.ask_status
+
+    def __repr__(self) -> str:
+        return f"Api({self.base!r})"
+
+    # Calls, one and many
+
+    def call(self, request: Request) -> Response:
+        """Make one call now, under the policy and budget, and return its answer.
+
+        Raises:
+            PermanentError: The server says no, and will again.
+            GaveUp: Everything the policy allows was tried.
+            InputError: The credentials are refused, or the request cannot be sent.
+        """
+        with self.session() as calls:
+            calls.submit(0, request)
+            while calls.pending:
+                for result in calls.collect():
+                    return result.unwrap()
+        raise AssertionError("a submitted call always ends in a result")
+
+    def get(self, path: str, query: Query | None = None) -> Record | list[object] | object:
+        """Get ``path`` and return its JSON: nested objects as attributes.
+
+        Raises:
+            PenstockError: As :meth:`call` does.
+        """
+        return self.call(Get(path, query=query)).record()
+
+    def post(self, path: str, json: object) -> Record | list[object] | object:
+        """Post ``json`` to ``path`` and return the JSON answer.
+
+        Raises:
+            PenstockError: As :meth:`call` does.
+        """
+        return self.call(Post(path, json=json)).record()
+
+    def calls(self, concurrency: int = 1) -> Calls:
+        """Return a session for many calls; ``concurrency`` sockets may be needed at once."""
+        raise_descriptor_limit(concurrency)
+        return Calls(self)
+
+    @contextmanager
+    def session(self, concurrency: int = 1) -> Iterator[Calls]:
+        """A session that is closed at the end of the ``with`` block."""
+        calls = self.calls(concurrency)
+        try:
+            yield calls
+        finally:
+            calls.close()
+
+    # What a session asks
+
+    def transfer(self, request: Request) -> Transfer:
+        """Return what the I/O thread is to send for ``request``."""
+        url = resolve(self.base, request.path)
+        if request.query:
+            url = add_query(url, request.query)
+        constant = self._constant
+        if constant is not None and request.method == "GET" and request.headers is None:
+            below = request.path.startswith("/") or origin(url) == self._origin
+            if below and request.content is None:
+                return Transfer("GET", url, constant, None, self.profile)
+        return self._signed_transfer(request, url)
+
+    def _signed_transfer(self, request: Request, url: str) -> Transfer:
+        content, content_type = request.body()
+        headers = self._common
+        if request.headers or content_type:
+            own = dict(request.headers or {})
+            if content_type:
+                own.setdefault("Content-Type", content_type)
+            headers = _merged(headers, own)
+        signed = Signed(url, ())
+        same = origin(url) == self._origin
+        if self.auth is not None and same and not _has(request.headers, "authorization"):
+            form = content if request.form is not None else None
+            signed = self.auth.sign(request.method, url, form)
+        lines = [*headers, *signed.headers] if signed.headers else headers
+        plain = request.headers is None and content is None and same
+        if plain and (self.auth is None or self.auth.constant):
+            self._constant = lines  # the same object each time: curl is told only once
+        return Transfer(request.method, signed.url, lines, content, self.profile)
+
+    def is_failure(self, response: Response) -> bool:
+        """Whether a 2xx answer is an error in disguise.
+
+        Raises:
+            PermanentError: It should be JSON and is not.
+        """
+        if self.decode == "bytes" or not response.body:
+            return False
+        if self.retry.failed is not None:
+            return self.retry.failed(response.json())
+        if not is_json(response.body):
+            response.json()
+        return False
+
+    def renews(self, headers: list[str]) -> bool:
+        """After a 401: whether a fresh token may help."""
+        return self.auth is not None and self.auth.refused(headers)
+
+    def redirected(self, request: Request, target: str) -> Request:
+        """Return the request that follows a redirect to ``target``."""
+        return msgspec.structs.replace(request, path=target, query=None)
+
+    def without_headers(self, request: Request) -> Request:
+        """Return the request without headers of its own: they may be credentials."""
+        return msgspec.structs.replace(request, headers=None)
+
+    def prepare_to_call(self, now: float) -> None:
+        """Get a token or the server's status first, where that is due."""
+        if self.auth is not None and not self.auth.constant:
+            request = self.auth.token_request(now)
+            if request is not None:
+                self._fetch_token(request, now)
+        if self.status is not None and self.budget.unknown():
+            self.ask_status()
+
+    def _fetch_token(self, request: Request, now: float) -> None:
+        assert self.auth is not None  # noqa: S101 - asked by prepare_to_call
+        bare = Api(self.base, retry=self.retry, profile=self.profile, clock=self.clock)
+        try:
+            response = bare.call(request)
+        except PermanentError as error:
+            if error.status is not None and 400 <= error.status < 500:
+                raise InputError(f"no token: {error}: {error.excerpt[:200]}") from error
+            raise
+        self.auth.accept_token(response.body, now)
+
+    def ask_status(self) -> None:
+        """Ask the server what is left, and tell the budget.
+
+        Raises:
+            PermanentError: The answer has no such number.
+        """
+        if self.status is None:
+            return
+        bare = Api(
+            self.base, auth=self.auth, retry=self.retry, profile=self.profile, clock=self.clock
+        )
+        asked = self.clock.monotonic()
+        response = bare.call(Get(self.status.path))
+        body = response.json()
+        remaining = number_at(body, self.status.remaining)
+        if remaining is None:
+            raise PermanentError(
+                f"GET {self.status.path}: no number at {self.status.remaining!r} in the answer"
+            )
+        reset = dig(body, self.status.reset) if self.status.reset else None
+        quota = Quota(
+            name="status",
+            limit=number_at(body, self.status.limit) if self.status.limit else None,
+            remaining=remaining,
+            reset=parse_reset(str(reset)) if reset is not None else None,
+        )
+        self.budget.status(quota, self.clock.monotonic(), asked)
+
+
+def _lines(headers: Mapping[str, str]) -> list[str]:
+    for name, value in headers.items():
+        if not name or any(c in "\r\n:" for c in name) or any(c in "\r\n" for c in value):
+            raise InputError(f"header {name!r}: names and values have no line breaks")
+    # curl sends "Name;" as an empty header and drops "Name:".
+    return [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]
+
+
+def _merged(common: list[str], own: Mapping[str, str]) -> list[str]:
+    mine = {name.lower() for name in own}
+    kept = [line for line in common if line.partition(":")[0].lower() not in mine]
+    return kept + _lines(own)
+
+
+def _has(headers: Mapping[str, str] | None, name: str) -> bool:
+    return headers is not None and any(key.lower() == name for key in headers)

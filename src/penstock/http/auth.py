@@ -1,0 +1,260 @@
+"""Ways to say who is asking. Each gives header lines, or a changed URL, for one request."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+import msgspec
+
+from penstock.errors import InputError, MissingExtra, PermanentError
+from penstock.http.request import Post, Request
+from penstock.http.secret import Secret, reveal
+from penstock.http.url import add_query
+
+__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "OAuth1", "OAuth2", "Signed"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What authentication adds: the URL to call and header lines."""
+
+    url: str
+    headers: tuple[str, ...]
+
+
+class Auth(Protocol):
+    """What an ``Api`` needs of an authentication scheme."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same header lines for every request."""
+        ...
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
+        """Return what a request to ``url`` carries; ``form`` is its body where that is a form."""
+        ...
+
+    def token_request(self, now: float) -> Request | None:
+        """Return a request to make first, because a token is missing or has expired at ``now``."""
+        ...
+
+    def accept_token(self, body: bytes, now: float) -> None:
+        """Take the token out of the answer to :meth:`token_request`."""
+        ...
+
+    def refused(self, headers: Sequence[str]) -> bool:
+        """After a 401 to a call with ``headers``: say whether a fresh token may help."""
+        ...
+
+
+class _WithoutToken:
+    """The part of :class:`Auth` that schemes without tokens share."""
+
+    __slots__ = ()
+    constant = True
+
+    def token_request(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
+        """Return None: nothing has to be fetched."""
+        return None
+
+    def accept_token(self, body: bytes, now: float) -> None:
+        """Never called."""
+
+    def refused(self, headers: Sequence[str]) -> bool:  # noqa: ARG002 - the protocol's shape
+        """Return False: the credentials are wrong."""
+        return False
+
+
+@final
+@dataclass(frozen=True)
+class Basic(_WithoutToken):
+    """User name and password (RFC 7617), sent with the first request already.
+
+    >>> Basic("me", "pw").sign("GET", "https://x.example", None).headers
+    ('Authorization: Basic bWU6cHc=',)
+    """
+
+    user: str
+    password: str | Secret = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if ":" in self.user:
+            raise InputError(f"Basic({self.user!r}, ...): a user name has no colon (RFC 7617)")
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+        """Return the header."""
+        pair = f"{self.user}:{reveal(self.password)}".encode()
+        return Signed(url, (f"Authorization: Basic {base64.b64encode(pair).decode()}",))
+
+
+@final
+@dataclass(frozen=True)
+class Bearer(_WithoutToken):
+    """A bearer token (RFC 6750)."""
+
+    token: str | Secret = field(repr=False)
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+        """Return the header."""
+        return Signed(url, (f"Authorization: Bearer {reveal(self.token)}",))
+
+
+@final
+@dataclass(frozen=True)
+class ApiKey(_WithoutToken):
+    """A key in a header or, where the server wants it so, in the query.
+
+    >>> ApiKey("k", query="key").sign("GET", "https://x.example/a", None).url
+    'https://x.example/a?key=k'
+    """
+
+    key: str | Secret = field(repr=False)
+    header: str | None = None
+    query: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.header is None) == (self.query is None):
+            raise InputError('ApiKey: give header="X-Api-Key" or query="api_key", one of them')
+
+    @property
+    def constant(self) -> bool:  # type: ignore[override] # a constant in the others
+        """Whether it goes into a header."""
+        return self.query is None
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+        """Return the header or the URL with the key."""
+        if self.query is not None:
+            return Signed(add_query(url, {self.query: reveal(self.key)}), ())
+        return Signed(url, (f"{self.header}: {reveal(self.key)}",))
+
+
+@final
+@dataclass(frozen=True)
+class OAuth1(_WithoutToken):
+    """OAuth 1.0a with HMAC-SHA1 (RFC 5849), signed anew for each request by oauthlib."""
+
+    client_key: str
+    client_secret: str | Secret = field(repr=False)
+    token: str | None = None
+    token_secret: str | Secret | None = field(default=None, repr=False)
+    constant = False
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
+        """Return the ``Authorization`` header with a fresh nonce and timestamp.
+
+        Raises:
+            MissingExtra: oauthlib is not installed.
+        """
+        try:
+            from oauthlib import oauth1  # noqa: PLC0415 - an optional library
+        except ImportError as error:
+            raise MissingExtra("OAuth 1.0a", "oauthlib", "oauth1") from error
+        client = oauth1.Client(
+            self.client_key,
+            client_secret=reveal(self.client_secret),
+            resource_owner_key=self.token,
+            resource_owner_secret=reveal(self.token_secret or ""),
+        )
+        body, headers = None, {}
+        if form is not None:
+            body = form.decode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        _, signed, _ = client.sign(
+            url,
+            http_method=method,  # type: ignore[arg-type] # the stub lists the names
+            body=body,
+            headers=headers,
+        )
+        return Signed(url, (f"Authorization: {signed['Authorization']}",))
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    expires_in: float | None = None
+    refresh_token: str | None = None
+
+
+@final
+class OAuth2:
+    """OAuth 2.0 client credentials (RFC 6749 section 4.4), renewed before it expires.
+
+    A refresh token, given or received, is used where there is one (section 6).
+
+    Args:
+        token_url: Where tokens are given out.
+        client_id: Who we are.
+        client_secret: Our secret, sent by Basic authentication (section 2.3.1).
+        scope: What to ask for, or None.
+        refresh_token: A token to begin with, or None.
+        extra: More form fields that the server wants, such as an audience.
+    """
+
+    constant = False
+    _EARLY = 30.0
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str | Secret,
+        *,
+        scope: str | None = None,
+        refresh_token: str | Secret | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        self.token_url = token_url
+        self._basic = Basic(client_id, client_secret)
+        self._scope = scope
+        self._refresh = None if refresh_token is None else reveal(refresh_token)
+        self._extra = dict(extra or {})
+        self._access: str | None = None
+        self._expires = 0.0
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"OAuth2({self.token_url!r})"
+
+    def token_request(self, now: float) -> Request | None:
+        """Return the request for a token, where the present one is missing or about to expire."""
+        with self._lock:
+            if self._access is not None and now < self._expires:
+                return None
+            form: dict[str, object] = {"grant_type": "client_credentials", **self._extra}
+            if self._refresh is not None:
+                form = {"grant_type": "refresh_token", "refresh_token": self._refresh}
+            if self._scope is not None:
+                form["scope"] = self._scope
+        name, _, value = self._basic.sign("POST", self.token_url, None).headers[0].partition(": ")
+        return Post(self.token_url, form=form, headers={name: value}, idempotent=True)
+
+    def accept_token(self, body: bytes, now: float) -> None:
+        """Take the token out of the answer (section 5.1).
+
+        Raises:
+            PermanentError: There is none in it.
+        """
+        try:
+            token = msgspec.json.decode(body, type=_Token)
+        except msgspec.DecodeError as error:
+            raise PermanentError(f"{self.token_url}: no token in the answer ({error})") from error
+        with self._lock:
+            self._access = token.access_token
+            self._refresh = token.refresh_token or self._refresh
+            life = 3600.0 if token.expires_in is None else token.expires_in
+            self._expires = now + max(life - self._EARLY, life / 2)
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+        """Return the header with the present token."""
+        return Signed(url, (f"Authorization: Bearer {self._access}",))
+
+    def refused(self, headers: Sequence[str]) -> bool:
+        """After a 401: forget the token the call carried, if it is still the present one."""
+        with self._lock:
+            if f"Authorization: Bearer {self._access}" in headers:
+                self._access = None
+        return True

@@ -1,0 +1,63 @@
+"""JSON bodies: checked, decoded, and looked into."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["decode_or_none", "dig", "is_json", "number_at"]
+
+_SKIP = msgspec.json.Decoder(msgspec.Raw)  # checks the form without building anything
+_BAD = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+def is_json(body: bytes) -> bool:
+    r"""Whether ``body`` is one JSON text in UTF-8.
+
+    >>> is_json(b'{"a": 1}'), is_json(b"<html>"), is_json(b'"\xff"')
+    (True, False, False)
+    """
+    try:
+        _SKIP.decode(body)
+        body.decode()
+    except _BAD:
+        return False
+    return True
+
+
+def decode_or_none(body: bytes) -> object:
+    """Return the decoded body, or None where it is not JSON."""
+    try:
+        decoded: object = msgspec.json.decode(body)
+    except _BAD:
+        return None
+    return decoded
+
+
+def dig(value: object, path: str) -> object:
+    """Return what is at a dotted path below ``value``, or None; ``""`` is the value itself.
+
+    >>> dig({"meta": {"next": [1, 2]}}, "meta.next.1")
+    2
+    """
+    for step in path.split(".") if path else ():
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.lstrip("-").isdigit():
+            index = int(step)
+            value = value[index] if -len(value) <= index < len(value) else None
+        else:
+            return None
+    return value
+
+
+def number_at(body: object, path: str) -> float | None:
+    """Return the number, or the numeric string, at a dotted path; None where there is none."""
+    value = dig(body, path)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return None

@@ -1,0 +1,248 @@
+"""The one I/O thread: every transfer of the process goes through libcurl's multi interface here.
+
+The thread is dumb on purpose. It performs transfers and hands back what came of them; when, what
+and whether again is decided by those who submit. Threads meet in two places only: transfers come in
+through a deque and a wake-up descriptor, and go out through their inbox's deque and notification.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import final
+
+import pycurl
+
+from penstock.errors import GaveUp
+from penstock.http.handle import Handle
+from penstock.http.poller import Waker, new_poller
+from penstock.http.transfer import Inbox, Profile, Transfer
+
+__all__ = ["Engine", "engine"]
+
+_SWEEP = 0.05
+_CONNECTIONS_KEPT = 4096
+
+
+@final
+class Engine:
+    """Performs transfers on a thread of its own. Use :func:`engine`: one a process is enough."""
+
+    def __init__(self) -> None:
+        self._multi = pycurl.CurlMulti()
+        self._poller = new_poller()
+        self._waker = Waker()
+        self._submitted: deque[Transfer] = deque()
+        self._cancelled: deque[Transfer] = deque()
+        self._idle: dict[Profile, list[Handle]] = {}
+        self._active: dict[Transfer, Handle] = {}
+        self._of_easy: dict[pycurl.Curl, Handle] = {}
+        self._due: float | None = None
+        self._next_sweep = 0.0
+        self._asleep = False
+        self._stopping = False
+        self._broken: GaveUp | None = None
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket_changed)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer_changed)
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS_KEPT)
+        self._poller.change(pycurl.POLL_IN, self._waker.fd)
+        self._thread = threading.Thread(target=self._run, name="penstock-io", daemon=True)
+        self._thread.start()
+
+    def submit(self, transfers: Iterable[Transfer]) -> None:
+        """Start ``transfers``; each is put into its inbox when it is finished."""
+        self._submitted.extend(transfers)
+        self._wake()
+
+    def cancel(self, transfers: Iterable[Transfer]) -> None:
+        """Stop ``transfers`` that are under way; they are not put into their inbox."""
+        self._cancelled.extend(transfers)
+        self._wake()
+
+    def close(self) -> None:
+        """Stop the thread and free everything; what is under way is dropped."""
+        self._stopping = True
+        self._waker.wake()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._waker.wake()
+
+    def _socket_changed(self, what: int, fd: int, multi: object, data: object) -> None:
+        self._poller.change(what, fd, multi, data)
+
+    def _timer_changed(self, milliseconds: int) -> None:
+        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._turn()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            self._broken = GaveUp(f"the I/O thread broke: {error!r}", attempts=0)
+            self._fail_all()
+        finally:
+            self._free()
+
+    def _turn(self) -> None:
+        """Wait once, and do all there is to do."""
+        action = self._multi.socket_action
+        for fd, bits in self._poller.wait(self._patience()):
+            if fd == self._waker.fd:
+                self._waker.drain()
+            else:
+                action(fd, bits)
+        self._asleep = False
+        if self._submitted:
+            self._start()
+        now = time.monotonic()
+        if self._due is not None and now >= self._due:
+            self._due = None
+            action(pycurl.SOCKET_TIMEOUT, 0)
+        if self._cancelled:
+            self._drop()
+        touched: set[Inbox] = set()
+        self._collect(touched)
+        if self._active and now >= self._next_sweep:
+            self._next_sweep = now + _SWEEP
+            self._sweep(now, touched)
+        for inbox in touched:
+            inbox.notify()
+
+    def _patience(self) -> float:
+        """Return how long the wait may be; say first that we are going to sleep."""
+        self._asleep = True
+        if self._submitted or self._cancelled or self._stopping:
+            return 0.0
+        now = time.monotonic()
+        patience = -1.0 if self._due is None else max(0.0, self._due - now)
+        if self._active:
+            sweep = max(0.0, self._next_sweep - now)
+            patience = sweep if patience < 0 else min(patience, sweep)
+        return patience
+
+    def _start(self) -> None:
+        now = time.monotonic()
+        while self._submitted:
+            transfer = self._submitted.popleft()
+            idle = self._idle.get(transfer.profile)
+            if idle:
+                handle = idle.pop()
+            else:
+                handle = Handle(transfer.profile)
+                self._of_easy[handle.easy] = handle
+            self._active[transfer] = handle
+            try:
+                handle.begin(transfer, now)
+                self._multi.add_handle(handle.easy)
+            except (pycurl.error, UnicodeError, ValueError) as error:
+                del self._active[transfer]
+                self._refuse(handle, error)
+
+    def _refuse(self, handle: Handle, error: Exception) -> None:
+        """Hand back a transfer that curl would not even take."""
+        transfer = handle.finish(pycurl.E_URL_MALFORMAT, str(error))
+        self._discard(handle)
+        self._put(transfer).notify()
+
+    def _collect(self, touched: set[Inbox]) -> None:
+        left = 1
+        while left:
+            left, succeeded, failed = self._multi.info_read()
+            for easy in succeeded:
+                touched.add(self._finish(easy, 0, ""))
+            for easy, code, message in failed:
+                touched.add(self._finish(easy, code, message))
+
+    def _finish(self, easy: pycurl.Curl, code: int, message: str) -> Inbox:
+        handle = self._of_easy[easy]
+        self._multi.remove_handle(easy)
+        transfer = handle.finish(code, message)
+        del self._active[transfer]
+        self._idle.setdefault(transfer.profile, []).append(handle)
+        return self._put(transfer)
+
+    def _put(self, transfer: Transfer) -> Inbox:
+        inbox = transfer.inbox
+        assert inbox is not None  # noqa: S101 - submit without inbox is our own mistake
+        inbox.received.append(transfer)
+        return inbox
+
+    def _sweep(self, now: float, touched: set[Inbox]) -> None:
+        """End what has been silent for too long."""
+        overdue = [(h, why) for h in self._active.values() if (why := h.overdue(now))]
+        for handle, why in overdue:
+            self._multi.remove_handle(handle.easy)
+            transfer = handle.abandon(why)
+            del self._active[transfer]
+            self._discard(handle)
+            touched.add(self._put(transfer))
+
+    def _drop(self) -> None:
+        while self._cancelled:
+            handle = self._active.pop(self._cancelled.popleft(), None)
+            if handle is not None:
+                self._multi.remove_handle(handle.easy)
+                self._discard(handle)
+
+    def _discard(self, handle: Handle) -> None:
+        del self._of_easy[handle.easy]
+        handle.close()
+
+    def _fail_all(self) -> None:
+        for transfer in [*self._active, *self._submitted]:
+            transfer.error = self._broken
+            self._put(transfer).notify()
+
+    def _free(self) -> None:
+        for handle in list(self._of_easy.values()):
+            if handle.transfer is not None:
+                self._multi.remove_handle(handle.easy)
+            handle.close()
+        self._multi.close()
+        self._poller.close()
+        self._waker.close()
+
+
+def raise_descriptor_limit(connections: int) -> None:
+    """Make room for ``connections`` sockets, as far as this user may.
+
+    Raises nothing: where the limit stays too low, curl says "cannot connect" and it is retried.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+_engine: Engine | None = None
+_lock = threading.Lock()
+
+
+def engine() -> Engine:
+    """Return this process's engine, started when first asked for."""
+    global _engine  # noqa: PLW0603 - one thread a process is the point
+    if _engine is None:
+        with _lock:
+            if _engine is None:
+                _engine = Engine()
+    return _engine
+
+
+def _forget_after_fork() -> None:
+    # The thread stayed in the parent; a child that makes calls starts its own.
+    global _engine, _lock  # noqa: PLW0603
+    _engine = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

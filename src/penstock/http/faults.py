@@ -1,0 +1,60 @@
+"""libcurl's errors as ours, translated once: what to do next, and whether the call was sent."""
+
+from __future__ import annotations
+
+import pycurl
+
+from penstock.errors import InputError, PenstockError, PermanentError, RetryableError
+
+__all__ = ["translate"]
+
+# The request never left: safe to repeat whatever it does.
+_NEVER_SENT = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "no such host",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "no such proxy host",
+    pycurl.E_COULDNT_CONNECT: "cannot connect",
+    pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
+}
+# The request or a part of it left, and no whole answer came back.
+_UNKNOWN = {
+    pycurl.E_GOT_NOTHING: "connection closed without an answer",
+    pycurl.E_RECV_ERROR: "connection broke while receiving",
+    pycurl.E_SEND_ERROR: "connection broke while sending",
+    pycurl.E_PARTIAL_FILE: "answer cut short",
+    pycurl.E_HTTP2: "HTTP/2 framing broke",
+    92: "HTTP/2 stream was reset",  # CURLE_HTTP2_STREAM, unnamed in pycurl
+    pycurl.E_BAD_CONTENT_ENCODING: "compressed answer is damaged",
+    pycurl.E_ABORTED_BY_CALLBACK: "kept-alive connection was closed by the server",
+    8: "answer is not HTTP",  # CURLE_WEIRD_SERVER_REPLY
+    100: "answer's headers are too large",  # CURLE_TOO_LARGE
+}
+_INPUT = {
+    pycurl.E_URL_MALFORMAT: "not a URL that can be called",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "not http or https",
+    pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read",
+}
+_CERTIFICATE = (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CERTPROBLEM)
+
+
+def translate(code: int, message: str, where: str, *, sent: bool) -> PenstockError:
+    """Return our error for curl's ``code``.
+
+    Args:
+        code: libcurl's number.
+        message: libcurl's words.
+        where: Method and URL without its query, for the reader.
+        sent: Whether any of the request may have reached the server.
+    """
+    if code in _INPUT:
+        return InputError(f"{where}: {_INPUT[code]}")
+    if code in _CERTIFICATE:
+        return PermanentError(
+            f"{where}: the server's certificate is not trusted ({message}); "
+            "name the authority that signed it with ca_file"
+        )
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return RetryableError(f"{where}: timed out ({message})", sent=sent)
+    if code in _NEVER_SENT:
+        return RetryableError(f"{where}: {_NEVER_SENT[code]} ({message})", sent=False)
+    words = _UNKNOWN.get(code, f"transfer failed, curl error {code}")
+    return RetryableError(f"{where}: {words}" + (f" ({message})" if message else ""), sent=True)

@@ -1,0 +1,127 @@
+"""An answer: its status, headers and body, decoded when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import TypeVar, final
+
+import msgspec
+
+from penstock.errors import PermanentError
+from penstock.http.record import Record, wrap
+from penstock.http.url import shown
+
+__all__ = ["Headers", "Response", "phrase"]
+
+T = TypeVar("T")
+
+
+@final
+class Headers(Mapping[str, str]):
+    r"""Headers by name, whatever its case; several of one name are joined by ", ".
+
+    >>> Headers(b"HTTP/1.1 200 OK\r\nETag: x\r\nLink: <a>\r\nlink: <b>\r\n\r\n")["LINK"]
+    '<a>, <b>'
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, head: bytes) -> None:
+        # Interim answers (1xx) and proxies put blocks of their own before the last one.
+        start = head.rfind(b"HTTP/")
+        self._fields: dict[str, str] = {}
+        for line in head[max(0, start) :].splitlines()[1:]:
+            name, colon, value = line.partition(b":")
+            if colon:
+                key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
+                known = self._fields.get(key)
+                self._fields[key] = text if known is None else f"{known}, {text}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({self._fields!r})"
+
+
+def phrase(status: int) -> str:
+    """Return the status with its reason phrase.
+
+    >>> phrase(503), phrase(520)
+    ('503 Service Unavailable', '520')
+    """
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+@final
+class Response:
+    """A whole answer.
+
+    Attributes:
+        status: The HTTP status.
+        url: Where it came from, after redirects.
+        body: The decoded body (no content coding left).
+        head: The raw header lines.
+        seconds: How long the last call took.
+    """
+
+    __slots__ = ("body", "head", "seconds", "status", "url")
+
+    def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
+        self.status = status
+        self.url = url
+        self.head = head
+        self.body = body
+        self.seconds = seconds
+
+    @property
+    def headers(self) -> Headers:
+        """The headers, parsed anew at each call: keep them if you need many."""
+        return Headers(self.head)
+
+    def json(self) -> object:
+        """Return the body decoded from JSON into dicts, lists and scalars.
+
+        Raises:
+            PermanentError: It is not JSON.
+        """
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise PermanentError(f"{shown(self.url)}: body is not JSON ({error})") from error
+
+    def record(self) -> Record | list[object] | object:
+        """Return the body as a :class:`Record`, a list of them, or a scalar."""
+        return wrap(self.json())
+
+    def into(self, type: type[T]) -> T:  # noqa: A002 - the word msgspec users expect
+        """Return the body decoded straight into a msgspec Struct, dataclass or other type.
+
+        Raises:
+            PermanentError: It is not JSON, or does not fit.
+        """
+        try:
+            return msgspec.json.decode(self.body, type=type)
+        except msgspec.ValidationError as error:
+            raise PermanentError(
+                f"{shown(self.url)}: body does not fit {type.__name__} ({error})"
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise PermanentError(f"{shown(self.url)}: body is not JSON ({error})") from error
+
+    def excerpt(self, length: int = 500) -> str:
+        """Return the beginning of the body as text, for people."""
+        return self.body[:length].decode("utf-8", "replace")
+
+    def __repr__(self) -> str:
+        return f"<Response {phrase(self.status)} {shown(self.url)} {len(self.body)} bytes>"

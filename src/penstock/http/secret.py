@@ -1,0 +1,78 @@
+"""Secrets: read from the environment or a file, never shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import final
+
+from penstock.errors import InputError
+
+__all__ = ["Secret", "reveal", "secret"]
+
+
+@final
+class Secret:
+    """A string that does not show itself in reprs, logs or tracebacks.
+
+    >>> Secret("hunter2")
+    Secret('***')
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the string itself."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+
+def secret(source: str) -> Secret:
+    """Return the secret kept in an environment variable or in a file.
+
+    Args:
+        source: ``NAME`` or ``env:NAME`` for the environment, ``file:PATH`` for a file, whose
+            final line break is left out.
+
+    >>> import os; os.environ["API_PASSWORD"] = "hunter2"
+    >>> secret("API_PASSWORD").reveal()
+    'hunter2'
+
+    Raises:
+        InputError: The variable is not set, or the file cannot be read, or it is empty.
+    """
+    kind, colon, name = source.partition(":")
+    if not colon:
+        kind, name = "env", source
+    if kind == "env":
+        value = os.environ.get(name)
+        if value is None:
+            raise InputError(f"environment variable {name} is not set: export {name}=...")
+    elif kind == "file":
+        try:
+            value = Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"secret file {name} cannot be read: {error}") from error
+    else:
+        raise InputError(f"a secret comes from env:NAME or file:PATH, not from {kind}:...")
+    if not value:
+        raise InputError(f"the secret in {source} is empty")
+    return Secret(value)
+
+
+def reveal(value: str | Secret) -> str:
+    """Return the string of either form."""
+    return value.reveal() if isinstance(value, Secret) else value
