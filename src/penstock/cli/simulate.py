@@ -193,8 +193,9 @@ class OneLineCommand(click.Command):
 @click.option(
     "--retry-dates", is_flag=True, help="Write half of the Retry-Afters of a 503 as dates."
 )
+@click.option("--until-eof", is_flag=True, help="End when standard input closes, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the first line as JSON.")
-def simulate(*, port: int, as_json: bool, **settings: object) -> None:
+def simulate(*, port: int, as_json: bool, until_eof: bool, **settings: object) -> None:
     """Serve a faulty, rate-limited API on 127.0.0.1 until interrupted.
 
     What the server counted is at /_truth.
@@ -205,7 +206,7 @@ def simulate(*, port: int, as_json: bool, **settings: object) -> None:
         # click.echo flushes: who waits for this line gets it
         click.echo(_json_line(chosen, url, taken) if as_json else _line(chosen, url))
 
-    serve(chosen, port, ready)
+    serve(chosen, port, ready, until_eof=until_eof)
 
 
 def _json_line(settings: SimulatorSettings, url: str, port: int) -> str:

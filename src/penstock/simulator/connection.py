@@ -20,12 +20,13 @@ BUFFER_LIMIT = 16 * 1024 * 1024
 
 
 @final
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """HTTP/1.1 with keep-alive; pipelined requests are answered in order."""
 
-    def __init__(self, service: Service, others: set[Connection]) -> None:
+    def __init__(self, service: Service, others: set[Connection], inlet: memoryview) -> None:
         self._service = service
         self._others = others
+        self._inlet = inlet
         self._buffer = b""
         self._busy = False  # a plan is being performed
         self._full = False  # the client does not read
@@ -55,10 +56,18 @@ class Connection(asyncio.Protocol):
         """Close at once: the server ends."""
         self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where to put what arrives.
+
+        All connections share one place: the loop fills it and empties it in one step.
+        """
+        return self._inlet
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take what arrived and answer what is complete."""
+        data = bytes(self._inlet[:nbytes])
         self._buffer = self._buffer + data if self._buffer else data
-        if len(self._buffer) > BUFFER_LIMIT and self._busy:
+        if len(self._buffer) > BUFFER_LIMIT and (self._busy or self._full):
             self._transport.pause_reading()
         self._pump()
 

@@ -71,9 +71,10 @@ def simulator_process(
     ...     simulator.truth()["users"]
     10
     """
-    program = [sys.executable, "-m", "penstock.cli.main", "simulate", "--json"]
+    program = [sys.executable, "-m", "penstock.cli.main", "simulate", "--json", "--until-eof"]
     process = subprocess.Popen(  # noqa: S603 - our own program, no shell
         program + arguments(settings or SimulatorSettings(), port),
+        stdin=subprocess.PIPE,  # closes when we die, however we die
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -54,9 +56,10 @@ def raise_open_files(wanted: int = 20_000) -> int:
 async def _run(sock: socket.socket, service: Service, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     connections: set[Connection] = set()
+    inlet = memoryview(bytearray(64 * 1024))
 
     server = await loop.create_server(
-        lambda: Connection(service, connections), sock=sock, backlog=BACKLOG
+        lambda: Connection(service, connections, inlet), sock=sock, backlog=BACKLOG
     )
     try:
         await stop.wait()
@@ -65,6 +68,12 @@ async def _run(sock: socket.socket, service: Service, stop: asyncio.Event) -> No
         for connection in tuple(connections):
             connection.abort()
         await asyncio.sleep(0)  # lets the aborted transports close their sockets
+
+
+def _stop_at_eof(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
 
 
 @final
@@ -88,6 +97,7 @@ class Simulator:
         self._service = Service(self.settings)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event
+        self._lock = threading.Lock()  # close() lets a truth() in progress finish
         self._thread: threading.Thread | None = None
 
     @property
@@ -128,21 +138,22 @@ class Simulator:
 
         May be called from any thread, also after :meth:`close`.
         """
-        loop = self._loop
-        if loop is None:
-            return self._service.world.ledger.truth(ids=ids)
 
         async def snapshot() -> Truth:
             return self._service.world.ledger.truth(ids=ids)
 
-        return asyncio.run_coroutine_threadsafe(snapshot(), loop).result()
+        with self._lock:
+            if self._loop is None:
+                return self._service.world.ledger.truth(ids=ids)
+            return asyncio.run_coroutine_threadsafe(snapshot(), self._loop).result()
 
     def close(self) -> None:
         """Close every connection and end the thread. May be called again."""
-        loop, self._loop = self._loop, None
-        if loop is not None and self._thread is not None:
-            loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
+        with self._lock:
+            loop, self._loop = self._loop, None
+            if loop is not None and self._thread is not None:
+                loop.call_soon_threadsafe(self._stop.set)
+                self._thread.join()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -156,13 +167,20 @@ class Simulator:
         self.close()
 
 
-def serve(settings: SimulatorSettings, port: int, ready: Callable[[str, int], None]) -> None:
+def serve(
+    settings: SimulatorSettings,
+    port: int,
+    ready: Callable[[str, int], None],
+    *,
+    until_eof: bool = False,
+) -> None:
     """Serve in the foreground until SIGTERM or SIGINT.
 
     Args:
         settings: How the server behaves.
         port: Where it listens; 0 means any free port.
         ready: Called once with URL and port when connections are accepted.
+        until_eof: End also when standard input closes, as it does when a parent dies.
 
     Raises:
         InputError: The port is taken or not allowed.
@@ -176,6 +194,8 @@ def serve(settings: SimulatorSettings, port: int, ready: Callable[[str, int], No
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
+        if until_eof:
+            loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
         ready(f"http://127.0.0.1:{taken}", taken)
         await _run(sock, Service(settings), stop)
 
