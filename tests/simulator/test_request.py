@@ -51,6 +51,8 @@ def test_any_cut_gives_the_same_three_requests(cuts: list[int]) -> None:
         (b"GET nowhere HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n : empty\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\nSet-Cookie: b\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
         (b"GET /\xff HTTP/1.1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", 413),

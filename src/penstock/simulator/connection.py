@@ -17,6 +17,7 @@ __all__ = ["Connection"]
 
 PIECES = 20
 BUFFER_LIMIT = 16 * 1024 * 1024
+LINGER = 2.0
 
 
 @final
@@ -30,6 +31,8 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = b""
         self._busy = False  # a plan is being performed
         self._full = False  # the client does not read
+        self._crowded = False  # the client sent so much that we stopped reading
+        self._ended = False  # nothing more will be answered
         self._peer = ""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
@@ -65,10 +68,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what arrived and answer what is complete."""
+        if self._ended:
+            return
         data = bytes(self._inlet[:nbytes])
         self._buffer = self._buffer + data if self._buffer else data
-        if len(self._buffer) > BUFFER_LIMIT and (self._busy or self._full):
-            self._transport.pause_reading()
         self._pump()
 
     def pause_writing(self) -> None:
@@ -81,22 +84,27 @@ class Connection(asyncio.BufferedProtocol):
         self._pump()
 
     def _pump(self) -> None:
-        while self._buffer and not self._busy and not self._full:
-            try:
-                lexed = lex(self._buffer)
-            except BadRequest as error:
-                self._buffer = b""
-                self._begin(self._service.refuse(error, time.time()))
-                return
-            if lexed is None:
-                if wants_continue(self._buffer):
-                    self._continue()
-                return
-            request, length = lexed
-            self._buffer = self._buffer[length:]
-            self._begin(self._service.plan(request, self._peer, time.monotonic(), time.time()))
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        while self._buffer and not self._busy and not self._full and self._answer_one():
+            pass
+        crowded = len(self._buffer) > BUFFER_LIMIT
+        if crowded != self._crowded:
+            self._crowded = crowded
+            (self._transport.pause_reading if crowded else self._transport.resume_reading)()
+
+    def _answer_one(self) -> bool:
+        try:
+            lexed = lex(self._buffer)
+        except BadRequest as error:
+            self._begin(self._service.refuse(error, time.time()))
+            return False
+        if lexed is None:
+            if wants_continue(self._buffer):
+                self._continue()
+            return False
+        request, length = lexed
+        self._buffer = self._buffer[length:]
+        self._begin(self._service.plan(request, self._peer, time.monotonic(), time.time()))
+        return True
 
     def _continue(self) -> None:
         # RFC 9110 §10.1.1: told once, and the header taken out so that it stays at once.
@@ -135,11 +143,18 @@ class Connection(asyncio.BufferedProtocol):
         if plan.user is not None:
             self._service.world.ledger.sent(plan.user)
         if not plan.keep_alive:
-            self._busy = True
-            self._transport.close()
+            self._close()
         elif self._busy:
             self._busy = False
             self._pump()
+
+    def _close(self) -> None:
+        # Closing with unread bytes would make the kernel reset the connection, and the client
+        # might never see the answer: so only our half ends, until the client ends its own.
+        self._busy = self._ended = True
+        self._buffer = b""
+        self._transport.write_eof()
+        self._after(LINGER, self._transport.close)
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._timer = self._loop.call_later(seconds, action)
@@ -152,11 +167,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _truncate(self, plan: Plan) -> None:
         self._transport.write(plan.head + plan.body[: len(plan.body) // 2])
-        self._transport.close()
+        self._close()
 
     def _stall(self, plan: Plan) -> None:
         self._transport.write(plan.head)
-        self._after(self._service.settings.stall, self._transport.close)
+        self._after(self._service.settings.stall, self._close)
 
     def _drip(self, plan: Plan) -> None:
         self._transport.write(plan.head)

@@ -82,7 +82,7 @@ class OAuth1Verifier:
         if oauth.get("oauth_version", "1.0") != "1.0":
             return "the version must be 1.0"
         stamp = oauth.get("oauth_timestamp", "")
-        if not stamp.isdecimal() or abs(int(stamp) - epoch) > TOLERANCE:
+        if not stamp.isdecimal() or len(stamp) > 12 or abs(int(stamp) - epoch) > TOLERANCE:
             return "timestamp out of bounds"
         return None if oauth.get("oauth_nonce") else "a nonce is needed"
 

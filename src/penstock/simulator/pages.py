@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import json
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -35,10 +35,9 @@ class NotANumber(ValueError):
 
 def _number(call: Call, name: str, default: int, least: int) -> int:
     text = call.request.parameters().get(name, "")
-    try:
-        number = int(text) if text else default
-    except ValueError as error:
-        raise NotANumber(f"{name} must be a number, not {text[:40]!r}") from error
+    if text and (len(text) > 20 or not text.removeprefix("-").isdecimal()):
+        raise NotANumber(f"{name} must be a number, not {text[:40]!r}")
+    number = int(text) if text else default
     if number < least:
         raise NotANumber(f"{name} must be at least {least}, not {number}")
     return number
@@ -87,7 +86,7 @@ def _position(call: Call) -> int:
         mark, _, number = base64.urlsafe_b64decode(text + "==").decode().partition(":")
         if mark == "row" and number.isdecimal():
             return int(number)
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # whatever base64, UTF-8 or int() do not like
         pass
     raise NotANumber("cursor is not one of ours")
 
@@ -140,9 +139,9 @@ def by_link_body(world: World, call: Call) -> Answer:
     page, size = _number(call, "page", 1, 1), _size(world, call)
     relative = call.request.parameters().get("form") == "relative"
     more = page * size < len(world.existing)
-    following = f'"{_page_url(call, page + 1, relative=relative)}"' if more else "null"
+    following = _page_url(call, page + 1, relative=relative) if more else None
     rows = _rows(world, world.existing[(page - 1) * size : page * size])
-    return _json(f'{{"items":{rows},"links":{{"next":{following}}}}}')
+    return _json(f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}')
 
 
 def looping(world: World, call: Call) -> Answer:
@@ -151,7 +150,7 @@ def looping(world: World, call: Call) -> Answer:
     following = _page_url(call, page % 3 + 1)
     rows = _rows(world, world.existing[(page - 1) * size : page * size])
     return _json(
-        f'{{"items":{rows},"links":{{"next":"{following}"}}}}',
+        f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}',
         ("Link", f'<{following}>; rel="next"'),
     )
 
@@ -163,9 +162,8 @@ def id_page(world: World, call: Call) -> Answer:
 
 def follower_page(world: World, call: Call) -> Answer:
     """Answer ``/followers/{id}.json?cursor=-1`` with a page of the ids that follow a user."""
-    text = call.request.path.removeprefix("/followers/").removesuffix(".json")
-    user_id = int(text) if text.isdecimal() else -1
-    if not 0 <= user_id < world.settings.users or user_id in world.deleted:
+    user_id = world.user_id(call.request.path)
+    if user_id is None:
         return error_answer(404, "no such user")
     return _twitter_page(world, call, follower_ids(world.settings, user_id))
 

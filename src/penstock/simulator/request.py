@@ -99,7 +99,7 @@ def _headers(block: bytes) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     for line in block.decode("latin-1").split("\r\n") if block else ():
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
+        if not colon or not name or name != name.strip() or "\n" in line or "\r" in line:
             raise BadRequest(400, f"not a header: {line[:80]!r}")
         headers[name.lower()] = value.strip()
     return MappingProxyType(headers)
@@ -109,7 +109,7 @@ def _body(data: bytes, start: int, headers: Mapping[str, str]) -> tuple[bytes, i
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return _chunks(data, start)
     text = headers.get("content-length", "0")
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 12:
         raise BadRequest(400, "Content-Length must be a number")
     length = int(text)
     if length > BODY_LIMIT:

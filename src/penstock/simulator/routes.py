@@ -27,9 +27,8 @@ class Route(NamedTuple):
 
 
 def _user(world: World, call: Call) -> Answer:
-    text = call.request.path[7:-5]  # /users/ and .json
-    user_id = int(text) if text.isdecimal() and len(text) < 12 else -1
-    if not 0 <= user_id < world.settings.users or user_id in world.deleted:
+    user_id = world.user_id(call.request.path)
+    if user_id is None:
         return error_answer(404, "no such user")
     return Answer(200, user_json(world.settings.seed, user_id), user=user_id)
 

@@ -41,6 +41,19 @@ class World:
         self.ledger = Ledger(settings)
         self.gate = Gate(settings)
 
+    def user_id(self, path: str) -> int | None:
+        """Return the id in ``/anything/{id}.json``, or None where there is no such user.
+
+        >>> world = World(SimulatorSettings(users=10))
+        >>> world.user_id("/users/7.json"), world.user_id("/users/10.json")
+        (7, None)
+        """
+        text = path[path.find("/", 1) + 1 : -len(".json")]
+        if not text.isdecimal() or len(text) > 12:
+            return None
+        user_id = int(text)
+        return user_id if user_id < self.settings.users and user_id not in self.deleted else None
+
     def account(self, key: str) -> Account:
         """Return the account of ``key``, opening it at its first request."""
         account = self.ledger.accounts.get(key)
