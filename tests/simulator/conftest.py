@@ -38,7 +38,7 @@ class Ask(Protocol):
 
 class Raw(NamedTuple):
     data: bytes
-    ending: str  # "closed", "reset" or "silent" after `timeout` seconds
+    ending: str  # "closed" or "reset"
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def ask() -> Ask:
 def raw() -> Callable[..., Raw]:
     """Send bytes, and read what comes until the end, whatever the end is."""
 
-    def exchange(simulator: Simulator, data: bytes, timeout: float = 20.0) -> Raw:
-        with socket.create_connection(("127.0.0.1", simulator.port), timeout=timeout) as sock:
+    def exchange(simulator: Simulator, data: bytes) -> Raw:
+        with socket.create_connection(("127.0.0.1", simulator.port), timeout=20) as sock:
             sock.sendall(data)
             received = bytearray()
             try:
@@ -88,8 +88,6 @@ def raw() -> Callable[..., Raw]:
                     received += part
             except ConnectionResetError:
                 return Raw(bytes(received), "reset")
-            except TimeoutError:
-                return Raw(bytes(received), "silent")
             return Raw(bytes(received), "closed")
 
     return exchange

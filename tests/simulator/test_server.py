@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -81,7 +82,8 @@ def test_a_child_ends_with_a_parent_that_was_killed() -> None:
         port = int(parent.stdout.readline())
         with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
             parent.send_signal(signal.SIGKILL)
-            assert sock.recv(1) == b""  # closed by the child's own end
+            with contextlib.suppress(ConnectionResetError):  # it may not have accepted us yet
+                assert sock.recv(1) == b""  # closed by the child's own end
 
 
 def test_every_setting_can_be_said_on_the_command_line() -> None:
@@ -152,12 +154,13 @@ def test_2000_connections_at_once() -> None:
     assert truth["peak_connections"] >= 2000
 
 
-def test_what_a_client_left_unread_was_not_served_before_its_latency(simulate: Start) -> None:
+def test_nothing_was_served_before_its_latency_is_over(simulate: Start) -> None:
     simulator = simulate(latency=3600.0, limit=10)
     with socket.create_connection(("127.0.0.1", simulator.port), timeout=20) as sock:
         sock.sendall(b"GET /users/1.json HTTP/1.1\r\n\r\n")
-        readable, _, _ = select.select([sock], [], [], 0.1)
-        assert not readable
+        while simulator.truth()["requests"] == 0:
+            pass
+        assert not select.select([sock], [], [], 0.1)[0]
     truth = simulator.truth()
     assert (truth["served"], truth["accepted"]) == (0, 1)
 
