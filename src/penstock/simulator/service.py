@@ -171,10 +171,11 @@ class Service:
         return Plan("send", head, body, answer.user, request.keep_alive, delay)
 
     def _encodings(self, request: Request) -> tuple[bool, bool]:
-        if not (self.settings.gzip or self.settings.chunked):
+        accepted = request.headers.get("accept-encoding", "")
+        if not (self.settings.chunked or (accepted and self.settings.gzip)):
             return False, False
         draw = share(self.settings.seed, "coding", request.target)
-        return encodings(self.settings, request.headers.get("accept-encoding", ""), draw)
+        return encodings(self.settings, accepted, draw)
 
     def _second(self, epoch: float) -> int:
         return int(epoch + self.settings.date_skew)
