@@ -1,1 +1,29 @@
-"""The simulator room."""
+"""A faulty API server to rehearse against: deterministic, and it counts on its own side.
+
+>>> import urllib.request
+>>> with Simulator(SimulatorSettings(users=10, limit=3)) as simulator:
+...     answer = urllib.request.urlopen(simulator.url + "/users/7.json")
+...     print(answer.headers["RateLimit"])
+"3-in-5sec"; r=2; t=5
+"""
+
+from penstock.simulator.auth import CREDENTIALS
+from penstock.simulator.ledger import KeyTruth, Truth, WindowTruth
+from penstock.simulator.process import SimulatorProcess, simulator_process
+from penstock.simulator.server import Simulator, serve
+from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.users import user, user_json
+
+__all__ = [
+    "CREDENTIALS",
+    "KeyTruth",
+    "Simulator",
+    "SimulatorProcess",
+    "SimulatorSettings",
+    "Truth",
+    "WindowTruth",
+    "serve",
+    "simulator_process",
+    "user",
+    "user_json",
+]

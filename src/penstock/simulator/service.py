@@ -1,0 +1,192 @@
+"""The server's decision: a request and a time in, a plan for the connection out. No sockets."""
+
+from __future__ import annotations
+
+from typing import final
+
+from penstock.simulator.answer import (
+    Answer,
+    Headers,
+    Manner,
+    Plan,
+    encodings,
+    error_answer,
+    http_date,
+    wire,
+)
+from penstock.simulator.dialects import rate_headers
+from penstock.simulator.faults import Fault, Faults, share
+from penstock.simulator.limiter import Verdict
+from penstock.simulator.pages import NotANumber
+from penstock.simulator.request import BadRequest, Request
+from penstock.simulator.routes import Route, find
+from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.world import Call, World
+
+__all__ = ["Service"]
+
+STATUS_FAULTS = {
+    "420": (420, "enhance your calm"),
+    "429": (429, "too many requests, or so it seems"),
+    "500": (500, "internal error"),
+    "503": (503, "over capacity"),
+    "520": (520, "unknown error"),
+    "error": (200, "something is technically wrong"),
+}
+
+
+@final
+class Service:
+    r"""Decides what each request gets.
+
+    >>> from penstock.simulator.request import lex
+    >>> service = Service(SimulatorSettings(users=10, chunked=0))
+    >>> request, _ = lex(b"GET /users/99.json HTTP/1.1\r\n\r\n")
+    >>> service.plan(request, "127.0.0.1", 0.0, 1_800_000_000.0).body
+    b'{"error":"no such user"}'
+    """
+
+    def __init__(self, settings: SimulatorSettings) -> None:
+        self.settings = settings
+        self.world = World(settings)
+        self._faults = Faults(settings)
+
+    def plan(self, request: Request, peer: str, now: float, epoch: float) -> Plan:
+        """Return what to do about ``request``.
+
+        Args:
+            request: What was asked.
+            peer: The client's address.
+            now: Monotonic seconds, for windows and tokens.
+            epoch: Seconds since 1970, the true time.
+        """
+        call = Call(request, self.world.gate.key(request, peer), now, epoch)
+        route = find(request.path)
+        if route is not None and not route.counted:
+            return self._finish(call, self._answer(route, call), counted=False)
+        self.world.ledger.requests += 1
+        if route is None:
+            return self._finish(call, error_answer(404, "no such endpoint"))
+        if request.method not in route.methods:
+            allow = (("Allow", ", ".join(route.methods)),)
+            return self._finish(call, error_answer(405, f"not {request.method}", allow))
+        if route.data:
+            return self._data_plan(route, call)
+        return self._finish(call, self._answer(route, call))
+
+    def refuse(self, error: BadRequest, epoch: float) -> Plan:
+        """Return the plan for bytes that were no request."""
+        self.world.ledger.requests += 1
+        self.world.ledger.by_status[error.status] += 1
+        answer = error_answer(error.status, str(error))
+        head, body = wire(answer, self._second(epoch), keep_alive=False)
+        return Plan("send", head, body, keep_alive=False)
+
+    def _data_plan(self, route: Route, call: Call) -> Plan:
+        latency = self.settings.latency
+        refusal = self.world.gate.refusal(call.request, call.now, call.epoch)
+        if refusal is not None:
+            return self._finish(call, refusal, delay=latency)
+        target = _fault_target(call.request)
+        fault = self._faults.peek(target)
+        if fault is not None and fault.kind == "reset-before":
+            self._faults.take(target)
+            self.world.ledger.faults[fault.kind] += 1
+            return Plan("reset", keep_alive=False, delay=latency)
+        verdict, headers = self._charge(call)
+        if verdict is not None and not verdict.accepted:
+            answer = error_answer(429, "rate limit exceeded", headers)
+            return self._finish(call, answer, delay=latency)
+        # Only now: how often the limiter said no must not change which fault comes when.
+        self._faults.take(target)
+        if fault is None:
+            answer = self._answer(route, call)
+            return self._finish(call, _with(answer, headers), delay=latency, varied=True)
+        self.world.ledger.faults[fault.kind] += 1
+        return self._faulty(route, call, fault, headers)
+
+    def _charge(self, call: Call) -> tuple[Verdict | None, Headers]:
+        account = self.world.account(call.key)
+        verdict = account.charge(call.now, call.epoch)
+        if not self.settings.limit:
+            return verdict, ()
+        epoch = call.epoch + self.settings.date_skew
+        return verdict, rate_headers(self.settings, verdict, call.key, epoch)
+
+    def _answer(self, route: Route, call: Call) -> Answer:
+        try:
+            return route.answer(self.world, call)
+        except NotANumber as error:
+            return error_answer(400, str(error))
+
+    def _faulty(self, route: Route, call: Call, fault: Fault, headers: Headers) -> Plan:
+        latency = self.settings.latency
+        if fault.kind in STATUS_FAULTS:
+            status, message = STATUS_FAULTS[fault.kind]
+            extra = self._retry_after(fault, call.epoch)
+            return self._finish(call, error_answer(status, message, headers + extra), delay=latency)
+        answer = _with(self._answer(route, call), headers)
+        plan = self._finish(call, answer, delay=latency, counted=fault.kind != "reset-after")
+        if fault.kind == "drip":
+            return plan._replace(manner="drip")
+        if fault.kind == "reset-after":
+            return Plan("reset", keep_alive=False, delay=latency)
+        manner: Manner = "truncate" if fault.kind == "truncate" else "stall"
+        return plan._replace(manner=manner, user=None, keep_alive=False)
+
+    def _retry_after(self, fault: Fault, epoch: float) -> Headers:
+        if fault.kind == "429":
+            return (("Retry-After", "1"),)
+        if fault.kind != "503" or not fault.bits & 1:
+            return ()
+        if self.settings.retry_dates and fault.bits & 2:
+            # RFC 9110 §10.2.3: the other form is a date, by the server's own clock
+            return (("Retry-After", http_date(self._second(epoch) + 2)),)
+        return (("Retry-After", "1"),)
+
+    def _finish(
+        self,
+        call: Call,
+        answer: Answer,
+        *,
+        delay: float = 0.0,
+        counted: bool = True,
+        varied: bool = False,
+    ) -> Plan:
+        request = call.request
+        if counted:
+            self.world.ledger.by_status[answer.status] += 1
+        gzipped = chunked = False
+        if varied and request.method != "HEAD":
+            gzipped, chunked = self._encodings(request)
+        head, body = wire(
+            answer,
+            self._second(call.epoch),
+            keep_alive=request.keep_alive,
+            gzipped=gzipped,
+            chunked=chunked,
+        )
+        if request.method == "HEAD":
+            return Plan("send", head, keep_alive=request.keep_alive, delay=delay)
+        return Plan("send", head, body, answer.user, request.keep_alive, delay)
+
+    def _encodings(self, request: Request) -> tuple[bool, bool]:
+        accepted = request.headers.get("accept-encoding", "")
+        if not (self.settings.chunked or (accepted and self.settings.gzip)):
+            return False, False
+        draw = share(self.settings.seed, "coding", request.target)
+        return encodings(self.settings, accepted, draw)
+
+    def _second(self, epoch: float) -> int:
+        return int(epoch + self.settings.date_skew)
+
+
+def _with(answer: Answer, headers: Headers) -> Answer:
+    return Answer(answer.status, answer.body, answer.headers + headers, answer.user)
+
+
+def _fault_target(request: Request) -> str:
+    if request.method == "POST":
+        # Posts share a path: the body tells them apart, whatever order they arrive in.
+        return f"{request.target}#{request.body.decode('latin-1')}"
+    return request.target
