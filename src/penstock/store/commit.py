@@ -19,6 +19,8 @@ __all__ = ["GroupCommit", "settled"]
 _Row: TypeAlias = tuple[Key, str, int | None, int | None, int | None, int | None, float]
 
 _INSERT = "INSERT OR IGNORE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)"
+_GROWN = """INSERT INTO segment VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE
+    SET size = excluded.size, landed = landed + excluded.landed, at = excluded.at"""
 _CHUNK = 256
 
 
@@ -91,7 +93,11 @@ class GroupCommit:
         others = [entry for entry in entries if type(entry) is not Landing]
         if others:
             self._enter_others(others, at)
-        self._enter_totals(data, len(entries) - len(others), at)
+        if data:
+            self._connection.execute(
+                _GROWN,
+                (self._tail.number, self._tail.size + len(data), len(entries) - len(others), at),
+            )
         return data
 
     def _insert(self, rows: list[_Row]) -> bool:
@@ -171,15 +177,6 @@ class GroupCommit:
             "INSERT OR REPLACE INTO mark VALUES (?, ?)",
             [(entry.name, entry.value) for entry in entries if isinstance(entry, Mark)],
         )
-
-    def _enter_totals(self, data: bytes, landed: int, at: float) -> None:
-        if data:
-            self._connection.execute(
-                "INSERT INTO segment VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE"
-                " SET size = excluded.size, landed = landed + excluded.landed",
-                (self._tail.number, self._tail.size + len(data), landed),
-            )
-        self._connection.execute("UPDATE fact SET value = ? WHERE name = 'updated'", (at,))
 
 
 def _storable(text: str) -> str:

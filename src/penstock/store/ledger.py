@@ -27,7 +27,7 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
 CREATE TABLE segment (
-    number INTEGER PRIMARY KEY, size INTEGER NOT NULL, landed INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, size INTEGER NOT NULL, landed INTEGER NOT NULL, at REAL NOT NULL
 );
 CREATE TABLE item (
     key PRIMARY KEY NOT NULL, state TEXT NOT NULL,
@@ -58,11 +58,8 @@ def translated(path: Path) -> Iterator[None]:
 
 def connect(directory: Path) -> sqlite3.Connection:
     """Open the ledger for writing, making an empty file where there is none."""
-    connection = sqlite3.connect(
-        directory / LEDGER, timeout=_WAIT, isolation_level=None, check_same_thread=False
-    )
+    connection = _recognised(directory, "mode=rwc")
     try:
-        _recognise(connection, directory)
         connection.execute("PRAGMA journal_mode = WAL").close()
         connection.execute("PRAGMA synchronous = FULL").close()
         connection.execute("PRAGMA fullfsync = 1").close()  # macOS: through the drive's cache
@@ -77,7 +74,7 @@ def create(connection: sqlite3.Connection, now: float) -> None:
     """Make the tables where they are not there yet, in one transaction."""
     if _number(connection, "PRAGMA user_version") == 0:
         connection.executescript(_SCHEMA)
-        facts = [("started", now), ("updated", now), ("expected", None)]
+        facts = [("started", now), ("expected", None)]
         connection.executemany("INSERT INTO fact VALUES (?, ?)", facts)
         connection.execute("COMMIT")
 
@@ -91,41 +88,39 @@ def read(directory: Path) -> sqlite3.Connection:
     if not (directory / LEDGER).is_file():
         what = "no such directory" if not directory.exists() else f"no {LEDGER} in it"
         raise InputError(f"{directory} is not a penstock store: {what}")
-    connection = _read_only(directory)
     try:
-        if _recognise(connection, directory) == 0:
-            raise InputError(f"{directory} is not a penstock store: its {LEDGER} is empty")  # noqa: TRY301 - one clean-up for all
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _read_only(directory: Path) -> sqlite3.Connection:
-    address = f"file:{quote(str((directory / LEDGER).absolute()))}?mode=ro"
-    try:
-        return _probed(address)
-    except sqlite3.OperationalError:
+        connection = _recognised(directory, "mode=ro")
+    except StorageError:
         # A store on a read-only medium: SQLite cannot share it, and nobody can be changing it.
         if (directory / f"{LEDGER}-wal").exists():
             raise
-        return _probed(address + "&immutable=1")
+        connection = _recognised(directory, "mode=ro&immutable=1")
+    if _number(connection, "PRAGMA user_version") == 0:
+        connection.close()
+        raise InputError(f"{directory} is not a penstock store: its {LEDGER} is empty")
+    return connection
 
 
-def _probed(address: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        address, uri=True, timeout=_WAIT, isolation_level=None, check_same_thread=False
-    )
+def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
+    """Open the ledger; refuse what is none and what we would misread."""
+    path = (directory / LEDGER).absolute()
+    with translated(path):
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?{mode}",
+            uri=True,
+            timeout=_WAIT,
+            isolation_level=None,
+            check_same_thread=False,
+        )
     try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").close()
+        _recognise(connection, directory)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _recognise(connection: sqlite3.Connection, directory: Path) -> int:
-    """Return the ledger's format, 0 when new; refuse what is none or what we would misread."""
+def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     try:
         tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError as error:
@@ -140,7 +135,6 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> int:
             f"{directory} was written by a newer penstock (format {version}, this one knows "
             f"{FORMAT}): pip install --upgrade penstock"
         )
-    return version
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:

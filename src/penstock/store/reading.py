@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -38,6 +39,7 @@ class StoreReader:
     def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
         self.path = directory
         self._reading = connection
+        self._one_at_a_time = threading.Lock()  # a connection has one transaction at a time
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +114,7 @@ class StoreReader:
 
     def status(self) -> StoreStatus:
         """Return where the store stands, in one consistent look."""
-        with ledger.translated(self.path):
+        with self._one_at_a_time, ledger.translated(self.path):
             self._reading.execute("BEGIN")
             try:
                 return self._status()
@@ -126,16 +128,18 @@ class StoreReader:
             StorageError: A line's length, checksum or key is not what the ledger knows, or the
                 ledger knows a line that no segment holds.
         """
-        query = "SELECT number, size, landed FROM segment ORDER BY number"
         total = 0
-        for number, size, landed in self._rows(query):
+        # One statement, so that a run that goes on meanwhile cannot come between the counts.
+        for number, size, landed, rows in self._rows(
+            "SELECT number, size, landed, rows FROM segment LEFT JOIN (SELECT segment, count(*) AS rows"
+            " FROM item WHERE state = 'landed' GROUP BY segment) ON segment = number"
+            " ORDER BY number"
+        ):
             found = sum(1 for _ in self._segment(number, size))
             total += found
-            count = "SELECT count(*) FROM item WHERE segment = ? AND offset < ?"
-            ((known,),) = self._rows(count, (number, size))
-            if not found == known == landed:
+            if not found == rows == landed:
                 raise StorageError(
-                    f"{segment_path(self.path, number)}: {found} lines, but the ledger has {known} "
+                    f"{segment_path(self.path, number)}: {found} lines, but the ledger has {rows} "
                     f"rows and counted {landed}"
                 )
         return total
@@ -185,6 +189,10 @@ class StoreReader:
                 " GROUP BY error, status ORDER BY count(*) DESC, error, status"
             )
         )
+        ((updated,),) = self._rows(
+            "SELECT max(coalesce((SELECT max(at) FROM segment), 0),"
+            " coalesce((SELECT at FROM failure ORDER BY id DESC LIMIT 1), 0))"
+        )
         failed = sum(kind.count for kind in failures)
         expected: int | None = facts["expected"]
         pending = self._in_flight() if expected is None else max(0, expected - landed - failed)
@@ -199,7 +207,7 @@ class StoreReader:
             bytes=size,
             segments=segments,
             started=facts["started"],
-            updated=facts["updated"],
+            updated=max(updated, facts["started"]),
             failures=failures,
         )
 

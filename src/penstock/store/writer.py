@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeAlias, final
 
 from penstock.clock import Clock
@@ -33,9 +34,9 @@ class Writer:
     def __init__(self, commit: Callable[[Sequence[Entry]], None], clock: Clock) -> None:
         self._commit = commit
         self._clock = clock
-        lock = threading.Lock()
-        self._work = threading.Condition(lock)  # the thread waits here
-        self._progress = threading.Condition(lock)  # flush and a caller that is too quick wait here
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)  # the thread waits here
+        self._progress = threading.Condition(self._lock)  # flush and too quick callers wait here
         self._pieces: list[Piece] = []
         self._waiting = 0  # entries in the pieces
         self._first = 0.0  # when the first of them came
@@ -51,14 +52,14 @@ class Writer:
     def settle(self, entries: Sequence[Entry], durable: Durable, group: int) -> None:
         """Queue ``entries``; waits only where the disk is far behind."""
         count = len(entries)
-        with self._work:
-            while self._waiting >= _BACKLOG * group and self._failure is None:
-                self._progress.wait()
-            self._check()
-            if self._closing:
-                raise StorageError("the store is closed: settle before close, or open it again")
+        with self._lock:
+            if self._failure is not None or self._closing:
+                self._refuse()
             if not count:
                 return
+            while self._waiting >= _BACKLOG * group:
+                self._progress.wait()
+                self._refuse_after_failure()
             before = self._waiting
             if not before:
                 self._first = self._clock.monotonic()
@@ -72,29 +73,32 @@ class Writer:
 
     def flush(self) -> None:
         """Return when everything settled so far is safe and was reported."""
-        with self._work:
+        with self._lock:
             goal = self._accepted
             if self._safe < goal:
                 self._hurry = True
                 self._work.notify()
             while self._safe < goal and self._failure is None:
                 self._progress.wait()
-            self._check()
+            self._refuse_after_failure()
 
     def close(self) -> None:
-        """Make safe what waits and end the thread.
+        """Make safe what waits and end the thread. Closing twice is allowed.
 
         Raises:
             StorageError: An entry could not be made safe.
         """
-        with self._work:
+        with self._lock:
             self._closing = True
             self._work.notify()
         self._thread.join()
-        with self._work:
-            self._check()
+        self._refuse_after_failure()
 
-    def _check(self) -> None:
+    def _refuse(self) -> None:
+        self._refuse_after_failure()
+        raise StorageError("the store is closed: settle before close, or open it again")
+
+    def _refuse_after_failure(self) -> None:
         if isinstance(self._failure, StorageError):
             raise StorageError(str(self._failure)) from self._failure
         if self._failure is not None:
@@ -106,18 +110,19 @@ class Writer:
                 entries = pieces[0][0] if len(pieces) == 1 else _joined(pieces)
                 self._commit(entries)
                 _report(pieces)
-                with self._work:
+                with self._lock:
                     self._safe += len(entries)
                     self._progress.notify_all()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
-            with self._work:
+            with self._lock:
                 self._failure = error
                 self._pieces.clear()
+                self._waiting = 0
                 self._progress.notify_all()
 
     def _next_group(self) -> list[Piece]:
         """Wait for a group to be due and take it; empty when there will be none."""
-        with self._work:
+        with self._lock:
             while not self._pieces and not self._closing:
                 self._clock.wait(self._work, None)
             latest = self._first + _LATEST
@@ -134,7 +139,7 @@ class Writer:
 
 
 def _joined(pieces: list[Piece]) -> list[Entry]:
-    return [entry for entries, _ in pieces for entry in entries]
+    return list(chain.from_iterable([entries for entries, _ in pieces]))
 
 
 def _report(pieces: list[Piece]) -> None:
