@@ -15,7 +15,10 @@ from penstock.errors import PenstockError
 __all__ = ["main"]
 
 # name -> (module, one line of help); the attribute has the command's name with - as _
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
+    "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite or jsonl."),
+}
 
 
 @final

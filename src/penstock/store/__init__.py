@@ -9,16 +9,21 @@
 [Landing(key=7, body=b'{"name":"Ada"}')]
 """
 
+from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.local import LocalStore
 from penstock.store.reading import StoreReader, open_readonly
 from penstock.store.values import Failure, FailureCount, State, StoreStatus
 
 __all__ = [
+    "Column",
+    "Exported",
     "Failure",
     "FailureCount",
+    "Format",
     "LocalStore",
     "State",
     "StoreReader",
     "StoreStatus",
+    "export",
     "open_readonly",
 ]

@@ -131,9 +131,9 @@ class StoreReader:
         total = 0
         # One statement, so that a run that goes on meanwhile cannot come between the counts.
         for number, size, landed, rows in self._rows(
-            "SELECT number, size, landed, rows FROM segment LEFT JOIN (SELECT segment, count(*) AS rows"
-            " FROM item WHERE state = 'landed' GROUP BY segment) ON segment = number"
-            " ORDER BY number"
+            "SELECT number, size, landed, rows FROM segment LEFT JOIN"
+            " (SELECT segment, count(*) AS rows FROM item WHERE state = 'landed' GROUP BY segment)"
+            " ON segment = number ORDER BY number"
         ):
             found = sum(1 for _ in self._segment(number, size))
             total += found
