@@ -17,6 +17,8 @@ __all__ = ["main"]
 # name -> (module, one line of help); the attribute has the command's name with - as _
 COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
+    "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
+    "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite or jsonl."),
 }
 
 

@@ -10,10 +10,10 @@ from penstock.pipeline.result import Entry, Key, Result
 __all__ = ["Api", "Calls", "Sizer", "Store"]
 
 R_contra = TypeVar("R_contra", contravariant=True)
-V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 
 
-class Calls(Protocol[R_contra, V]):
+class Calls(Protocol[R_contra, V_co]):
     """Many calls under way at once, owned by one thread."""
 
     @property
@@ -29,7 +29,7 @@ class Calls(Protocol[R_contra, V]):
         """Begin what may be begun now; return the seconds until more may be."""
         ...
 
-    def collect(self) -> Sequence[Result[Key, V]]:
+    def collect(self) -> Sequence[Result[Key, V_co]]:
         """Return finished calls, waiting for one; nothing after :meth:`wake`, or when none is left."""  # noqa: E501
         ...
 
@@ -46,10 +46,10 @@ class Calls(Protocol[R_contra, V]):
         ...
 
 
-class Api(Protocol[R_contra, V]):
+class Api(Protocol[R_contra, V_co]):
     """What performs requests."""
 
-    def calls(self, concurrency: int = 1) -> Calls[R_contra, V]:
+    def calls(self, concurrency: int = 1) -> Calls[R_contra, V_co]:
         """Return a session of calls."""
         ...
 

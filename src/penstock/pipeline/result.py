@@ -11,13 +11,13 @@ __all__ = ["Entry", "Failing", "Key", "Landing", "Mark", "Result"]
 Key: TypeAlias = str | int
 """What identifies an item. ``7`` and ``"7"`` are two different keys."""
 
-K = TypeVar("K", covariant=True)
-V = TypeVar("V", covariant=True)  # frozen, so a result of a subtype is a result
+K_co = TypeVar("K_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)  # frozen, so a result of a subtype is a result
 
 
 # msgspec structs where a value is made once an item: a frozen dataclass costs ten times as much.
 @final
-class Result(msgspec.Struct, Generic[K, V], frozen=True, gc=False):
+class Result(msgspec.Struct, Generic[K_co, V_co], frozen=True, gc=False):
     """One item's outcome: its key with its value, or with the error that ended it.
 
     Attributes:
@@ -30,8 +30,8 @@ class Result(msgspec.Struct, Generic[K, V], frozen=True, gc=False):
     True
     """
 
-    key: K
-    value: V | None = None
+    key: K_co
+    value: V_co | None = None
     error: Exception | None = None
     attempts: int = 1
 
@@ -40,11 +40,11 @@ class Result(msgspec.Struct, Generic[K, V], frozen=True, gc=False):
         """Whether the item has a value."""
         return self.error is None
 
-    def unwrap(self) -> V:
+    def unwrap(self) -> V_co:
         """Return the value, or raise the item's error."""
         if self.error is not None:
             raise self.error
-        return self.value  # type: ignore[return-value] # V may itself include None
+        return self.value  # type: ignore[return-value] # V_co may itself include None
 
 
 @final

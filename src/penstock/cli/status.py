@@ -1,0 +1,82 @@
+"""``penstock status``: where a store stands, also while a run lands in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from penstock.store import StoreStatus, open_readonly
+
+__all__ = ["status"]
+
+
+@click.command()
+@click.argument("store", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def status(store: str, *, as_json: bool) -> None:
+    """Tell what has landed in STORE, what failed and why, and what is still to do.
+
+    Nothing is locked, so it may be asked while a run goes on.
+    """
+    with open_readonly(store) as reader:
+        now = reader.status()
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(now)))
+        return
+    console = Console()
+    console.print(_summary(now))
+    if now.failures:
+        console.print(_failures(now))
+
+
+def _summary(now: StoreStatus) -> Table:
+    table = Table(title=now.path, title_justify="left", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for name, value in (
+        ("landed", f"{now.landed:,}"),
+        ("failed", f"{now.failed:,}"),
+        ("pending", "not known" if now.pending is None else f"{now.pending:,}"),
+        ("expected", "not known" if now.expected is None else f"{now.expected:,}"),
+        ("size", f"{_size(now.bytes)} in {now.segments} segment{'s'[: now.segments != 1]}"),
+        ("started", _moment(now.started)),
+        ("last activity", _moment(now.updated)),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _failures(now: StoreStatus) -> Table:
+    table = Table(title="failed", title_justify="left")
+    table.add_column("error")
+    table.add_column("status", justify="right")
+    table.add_column("keys", justify="right")
+    for kind in now.failures:
+        code = "" if kind.status is None else str(kind.status)
+        table.add_row(kind.error, code, f"{kind.count:,}")
+    return table
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes as people read it.
+
+    >>> _size(999), _size(1_234_567)
+    ('999 B', '1.2 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    size = float(count)
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,0 +1,182 @@
+"""Export: what landed as CSV, Parquet, SQLite or JSON Lines, its schema inferred."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias, final, get_args
+
+import msgspec
+
+from penstock.errors import InputError
+from penstock.store.exporting.fields import Cells, fields
+from penstock.store.exporting.shape import Column, Shape
+from penstock.store.exporting.sqlite_file import write_sqlite
+from penstock.store.exporting.target import appearing
+from penstock.store.exporting.text_files import Row, write_csv, write_jsonl
+from penstock.store.reading import StoreReader
+from penstock.store.values import Failure
+
+__all__ = ["Column", "Exported", "Format", "Progress", "export"]
+
+Format: TypeAlias = Literal["csv", "parquet", "sqlite", "jsonl"]
+Progress: TypeAlias = Callable[[int, int], object]
+"""Called with (records done, records to do in all passes), every 1,000 records and at the end."""
+
+_EVERY = 1000
+_encode = msgspec.json.Encoder().encode
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        output: The file, or ``-`` for the standard output.
+        rows: How many records.
+        columns: The columns of the table, the key first.
+    """
+
+    output: str
+    rows: int
+    columns: tuple[Column, ...]
+
+
+def export(  # noqa: PLR0913 - each is one choice of the caller, all but two with a default
+    store: StoreReader,
+    to: Format,
+    output: str | Path,
+    *,
+    flatten: bool = False,
+    force: bool = False,
+    failed: bool = False,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write what has landed up to now to ``output``, which appears whole or not at all.
+
+    The records are read twice, in constant memory: once to learn the columns, once to write. The
+    columns are the union of all records' fields, in order of first appearance, after the key.
+
+    Args:
+        store: Where the records are; a run may go on in it.
+        to: ``csv``, ``parquet`` (needs ``penstock[parquet]``), ``sqlite`` or ``jsonl``.
+        output: The file, or ``-`` for the standard output (csv and jsonl).
+        flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
+        force: Replace a file that exists.
+        failed: Write the failures instead of the records.
+        progress: Is told how far it is.
+
+    Raises:
+        InputError: ``output`` exists or cannot be made, or the format is not known.
+        MissingExtra: The format's library is not installed.
+        StorageError: A record is damaged, or the disk is full.
+    """
+    if to not in get_args(Format):
+        raise InputError(f"export to {to!r}: the formats are {', '.join(get_args(Format))}")
+    if str(output) == "-" and to not in {"csv", "jsonl"}:
+        raise InputError(f"export to {to} needs a file: give -o FILE")
+    table = _Table(store, flatten=flatten, failed=failed, progress=progress)
+    if str(output) == "-":
+        table.learn()
+        return table.write_text(to, sys.stdout.buffer, "-")
+    with appearing(Path(output), force=force) as part:
+        table.learn()
+        if to in {"csv", "jsonl"}:
+            with part.open("wb") as file:
+                return table.write_text(to, file, str(output))
+        return table.write_file(to, part, str(output))
+
+
+@final
+class _Table:
+    """The records or failures of a store as rows, after one pass that learns their columns."""
+
+    def __init__(
+        self, store: StoreReader, *, flatten: bool, failed: bool, progress: Progress | None
+    ) -> None:
+        self._store = store
+        self._flatten = flatten
+        self._failed = failed
+        self._progress = progress or _silent
+        self._keys = Shape()
+        self._shape = Shape()
+        self._count = 0
+        self._done = 0
+        status = store.status()
+        self._total = 2 * (status.failed if failed else status.landed)
+
+    def learn(self) -> None:
+        for key, cells in self._counted(self._items()):
+            self._keys.learn({("key",): key})
+            self._shape.learn(cells)
+            self._count += 1
+        # What lands meanwhile is left to the next export: its columns are not known here.
+        self._total = 2 * self._count
+
+    def write_text(self, to: Format, file: BinaryIO, output: str) -> Exported:
+        columns = self._columns()
+        if to == "csv":
+            write_csv(self._rows(), columns, file)
+        else:
+            write_jsonl(self._rows(), [_encode(column.name) for column in columns], file)
+        file.flush()
+        return self._exported(output, columns)
+
+    def write_file(self, to: Format, part: Path, output: str) -> Exported:
+        if to == "sqlite":
+            # SQLite takes Name and name for the same column.
+            columns = self._columns(str.lower)
+            write_sqlite(self._rows(), columns, part)
+        else:
+            from penstock.store.exporting.parquet_file import write_parquet  # noqa: PLC0415 - extra
+
+            columns = self._columns()
+            write_parquet(self._rows(), columns, part)
+        return self._exported(output, columns)
+
+    def _exported(self, output: str, columns: list[Column]) -> Exported:
+        self._progress(self._done, self._total)
+        return Exported(output=output, rows=self._count, columns=tuple(columns))
+
+    def _columns(self, fold: Callable[[str], str] = str) -> list[Column]:
+        others = self._shape.columns(fold)
+        taken = {fold(column.name) for column in others}
+        name = "key"
+        while name in taken:
+            name = f"_{name}"
+        (key,) = self._keys.columns() or [Column("key", "text")]
+        return [Column(name, key.kind), *others]
+
+    def _rows(self) -> Iterator[Row]:
+        paths = self._shape.paths
+        for key, cells in self._counted(islice(self._items(), self._count)):
+            yield [key, *map(cells.get, paths)]
+
+    def _items(self) -> Iterator[tuple[bytes, Cells]]:
+        if self._failed:
+            for failure in self._store.failures():
+                yield _encode(failure.key), _letter(failure)
+        else:
+            for record in self._store.records():
+                yield _encode(record.key), fields(record.body, flatten=self._flatten)
+
+    def _counted(self, items: Iterator[tuple[bytes, Cells]]) -> Iterator[tuple[bytes, Cells]]:
+        for item in items:
+            self._done += 1
+            if self._done % _EVERY == 0:
+                self._progress(self._done, self._total)
+            yield item
+
+
+def _letter(failure: Failure) -> Cells:
+    values = asdict(failure)
+    del values["key"]
+    return {(name,): _encode(value) for name, value in values.items()}
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody how far an export is."""

@@ -1,0 +1,86 @@
+"""A record as cells: the fields of its object, each still the JSON text it came as.
+
+Nothing is decoded that need not be: numbers keep their digits, nested values their spelling.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+import msgspec
+
+from penstock.errors import StorageError
+
+__all__ = ["Cells", "FieldPath", "fields", "text_of"]
+
+FieldPath: TypeAlias = tuple[str, ...]
+"""Where a field is: ``("name",)``, or ``("address", "city")`` of a flattened record."""
+
+Cells: TypeAlias = dict[FieldPath, bytes]
+"""The JSON text of each field, in the record's order."""
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+_DEEPEST = 32  # levels that are flattened; what lies deeper stays JSON
+
+
+def fields(body: bytes, *, flatten: bool) -> Cells:
+    """Return the fields of a record; one that is no object is a single field ``value``.
+
+    Raises:
+        StorageError: The record is not JSON.
+
+    >>> fields(b'{"a":1,"b":{"c":[2]}}', flatten=True)
+    {('a',): b'1', ('b', 'c'): b'[2]'}
+    >>> fields(b'"text"', flatten=False)
+    {('value',): b'"text"'}
+    """
+    body = body.strip()
+    if not body.startswith(b"{"):
+        return {("value",): body}
+    found: Cells = {}
+    _collect(body, (), found, deeper=_DEEPEST if flatten else 0)
+    return found
+
+
+def _collect(body: bytes, path: FieldPath, found: Cells, *, deeper: int) -> None:
+    for name, value in _object(body).items():
+        inner = (*path, name)
+        # An empty object has no field to be shown by, so it is shown itself.
+        if deeper and value.startswith(b"{") and value[1:-1].strip():
+            _collect(value, inner, found, deeper=deeper - 1)
+        else:
+            found[inner] = value
+
+
+def _object(body: bytes) -> dict[str, bytes]:
+    try:
+        return {name: bytes(value) for name, value in _OBJECT.decode(body).items()}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _object_with_surrogates(body)
+
+
+def _object_with_surrogates(body: bytes) -> dict[str, bytes]:
+    r"""Decode what JSON's grammar allows and Unicode does not: half of a ``\ud83d\ude00``."""
+    try:
+        loaded = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"a record is not JSON: {error}: {body[:60]!r}") from error
+    return {_storable(name): json.dumps(value).encode() for name, value in loaded.items()}
+
+
+def text_of(cell: bytes) -> str:
+    r"""Return the text that a JSON string stands for.
+
+    >>> text_of(b'"caf\\u00e9"')
+    'café'
+    """
+    try:
+        return _TEXT.decode(cell)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _storable(str(json.loads(cell)))
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

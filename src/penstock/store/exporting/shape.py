@@ -1,0 +1,150 @@
+"""The shape of what landed: one column a field, of the narrowest type that holds all its values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, final
+
+from penstock.store.exporting.fields import Cells, FieldPath
+
+__all__ = ["Column", "Kind", "Shape", "kind_of"]
+
+Kind: TypeAlias = Literal["null", "bool", "int", "float", "text", "digits", "json"]
+"""What a column holds. ``digits`` are numbers no 64-bit type holds, kept as text; ``json`` is
+anything else or a mixture, each value as JSON text."""
+
+_LONG = "long"  # a 64-bit number that a float would round: an int column, but never a float one
+_EXACT_IN_FLOAT = 2**53
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+# What two different kinds become; every pair not here becomes json.
+_WIDER: dict[frozenset[str], str] = {
+    frozenset(("int", "float")): "float",
+    frozenset(("int", _LONG)): _LONG,
+    frozenset(("int", "digits")): "digits",
+    frozenset((_LONG, "digits")): "digits",
+    frozenset(("float", "digits")): "digits",
+    frozenset((_LONG, "float")): "digits",
+}
+_STARTS: dict[int, str] = {
+    ord('"'): "text",
+    ord("{"): "json",
+    ord("["): "json",
+    ord("t"): "bool",
+    ord("f"): "bool",
+    ord("n"): "null",
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of an export.
+
+    Attributes:
+        name: Its name, unique in the export.
+        kind: What all its values fit in; every column may also hold null.
+    """
+
+    name: str
+    kind: Kind
+
+
+def kind_of(cell: bytes) -> str:
+    """Return the kind of one JSON value, by looking at its text.
+
+    >>> [kind_of(cell) for cell in (b"1", b"1.5", b'"x"', b"null", b"[1]", b"1" * 20)]
+    ['int', 'float', 'text', 'null', 'json', 'digits']
+    """
+    return _STARTS.get(cell[0]) or _kind_of_number(cell)
+
+
+def _kind_of_number(cell: bytes) -> str:
+    if not cell.lstrip(b"-").isdigit():
+        return "float" if math.isfinite(float(cell)) else "digits"
+    if len(cell) < 16:
+        return "int"
+    if len(cell) > 20:
+        return "digits"
+    number = int(cell)
+    if not _LEAST <= number <= _MOST:
+        return "digits"
+    return "int" if abs(number) <= _EXACT_IN_FLOAT else _LONG
+
+
+@final
+class Shape:
+    """Learns the columns of an export, record by record, in order of first appearance.
+
+    >>> shape = Shape()
+    >>> shape.learn({("id",): b"1", ("size",): b"2"})
+    >>> shape.learn({("id",): b"2", ("size",): b"2.5", ("name",): b'"x"'})
+    >>> [(column.name, column.kind) for column in shape.columns()]
+    [('id', 'int'), ('size', 'float'), ('name', 'text')]
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[FieldPath, str] = {}
+
+    def learn(self, cells: Cells) -> None:
+        """Widen the columns so that they hold ``cells``."""
+        kinds = self._kinds
+        for path, cell in cells.items():
+            kind, known = kind_of(cell), kinds.get(path)
+            if kind != known:
+                kinds[path] = kind if known is None else _wider(known, kind)
+
+    @property
+    def paths(self) -> list[FieldPath]:
+        """Where the columns' values are found, in the order of :meth:`columns`."""
+        return list(self._kinds)
+
+    def columns(self, fold: Callable[[str], str] = str) -> list[Column]:
+        """Return the columns; names that ``fold`` maps to the same are numbered apart."""
+        names = distinct((".".join(path) for path in self._kinds), fold)
+        return [
+            Column(name, _published(kind))
+            for name, kind in zip(names, self._kinds.values(), strict=True)
+        ]
+
+
+def _wider(one: str, other: str) -> str:
+    if other == "null":
+        return one
+    if one == "null":
+        return other
+    return _WIDER.get(frozenset((one, other)), "json")
+
+
+def _published(kind: str) -> Kind:
+    names: dict[str, Kind] = {
+        "null": "text",  # a column of nothing but nulls: any type holds them
+        "bool": "bool",
+        "int": "int",
+        _LONG: "int",
+        "float": "float",
+        "text": "text",
+        "digits": "digits",
+        "json": "json",
+    }
+    return names[kind]
+
+
+def distinct(names: Iterable[str], fold: Callable[[str], str] = str) -> list[str]:
+    """Return ``names``, those that come again with the first free number behind.
+
+    >>> distinct(["a", "b", "a", "a_2"])
+    ['a', 'b', 'a_2', 'a_2_2']
+    """
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        free, number = name, 1
+        while fold(free) in taken:
+            number += 1
+            free = f"{name}_{number}"
+        taken.add(fold(free))
+        result.append(free)
+    return result

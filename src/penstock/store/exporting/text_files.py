@@ -1,0 +1,77 @@
+"""Exports that are text and can go to a pipe: JSON Lines and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+from penstock.store.exporting.fields import text_of
+from penstock.store.exporting.shape import Column
+
+__all__ = ["Row", "write_csv", "write_jsonl"]
+
+Row = Sequence[bytes | None]
+"""The JSON text of each column, None where the record has no such field."""
+
+_BLOCK = 1 << 18
+
+
+def write_jsonl(rows: Iterable[Row], names: Sequence[bytes], file: BinaryIO) -> None:
+    """Write an object a line; ``names`` are JSON texts. A field that is absent stays absent."""
+    _write(
+        (
+            b"{%b}\n"
+            % b",".join(
+                b"%b:%b" % (name, cell)
+                for name, cell in zip(names, row, strict=True)
+                if cell is not None
+            )
+            for row in rows
+        ),
+        file,
+    )
+
+
+def write_csv(rows: Iterable[Row], columns: Sequence[Column], file: BinaryIO) -> None:
+    """Write CSV as RFC 4180 has it, with a header, in UTF-8.
+
+    Null is an empty field and the empty text is ``""``, so that both can be told apart.
+    """
+    file.write((",".join(_quoted(column.name) for column in columns) + "\r\n").encode())
+    texts = [column.kind == "text" for column in columns]
+    _write(
+        ((",".join(map(_csv_cell, row, texts)) + "\r\n").encode() for row in rows),
+        file,
+    )
+
+
+def _csv_cell(cell: bytes | None, is_text: bool) -> str:  # noqa: FBT001 - called by map
+    if cell is None or cell == b"null":
+        return ""
+    return _quoted(text_of(cell) if is_text else cell.decode())
+
+
+def _quoted(text: str) -> str:
+    # RFC 4180 §2.6 and 2.7
+    if (
+        not text
+        or '"' in text
+        or "," in text
+        or "\n" in text
+        or "\r" in text
+        or text != text.strip()
+    ):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _write(lines: Iterable[bytes], file: BinaryIO) -> None:
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line)
+        if size > _BLOCK:
+            file.write(b"".join(block))
+            block, size = [], 0
+    file.write(b"".join(block))

@@ -1,0 +1,142 @@
+"""The ledger: a SQLite database that says which keys are done and where their lines are.
+
+WAL with ``synchronous=FULL``: a transaction that was committed survives ``kill -9`` and power loss.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from penstock.errors import InputError, StorageError
+
+__all__ = ["FORMAT", "LEDGER", "connect", "create", "read", "translated"]
+
+LEDGER = "ledger.sqlite"
+FORMAT = 1
+_APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
+_WAIT = 30.0  # seconds a connection waits for another one of the same store
+
+# The key column has no type on purpose: SQLite then keeps 7 and "7" apart.
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
+CREATE TABLE segment (
+    number INTEGER PRIMARY KEY, size INTEGER NOT NULL, landed INTEGER NOT NULL, at REAL NOT NULL
+);
+CREATE TABLE item (
+    key PRIMARY KEY NOT NULL, state TEXT NOT NULL,
+    segment INTEGER, offset INTEGER, length INTEGER, crc32 INTEGER, at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE failure (
+    id INTEGER PRIMARY KEY, key NOT NULL, error TEXT NOT NULL, message TEXT NOT NULL,
+    status INTEGER, attempts INTEGER NOT NULL, excerpt TEXT NOT NULL, at REAL NOT NULL,
+    replayed INTEGER NOT NULL, current INTEGER NOT NULL
+);
+CREATE INDEX failure_key ON failure (key);
+CREATE INDEX failure_current ON failure (error, status) WHERE current;
+CREATE TABLE mark (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system raise into a :class:`StorageError` that names ``path``."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise StorageError(
+            f"{path}: {reason}; nothing after the last safe group was kept"
+        ) from error
+
+
+def connect(directory: Path) -> sqlite3.Connection:
+    """Open the ledger for writing, making an empty file where there is none."""
+    connection = _recognised(directory, "mode=rwc")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").close()
+        connection.execute("PRAGMA synchronous = FULL").close()
+        connection.execute("PRAGMA fullfsync = 1").close()  # macOS: through the drive's cache
+        connection.execute("PRAGMA cache_size = -8192").close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create(connection: sqlite3.Connection, now: float) -> None:
+    """Make the tables where they are not there yet, in one transaction."""
+    if _number(connection, "PRAGMA user_version") == 0:
+        connection.executescript(_SCHEMA)
+        facts = [("started", now), ("expected", None)]
+        connection.executemany("INSERT INTO fact VALUES (?, ?)", facts)
+        connection.execute("COMMIT")
+
+
+def read(directory: Path) -> sqlite3.Connection:
+    """Open the ledger for reading only; a run may go on beside it.
+
+    Raises:
+        InputError: There is no store, or one of a newer version.
+    """
+    if not (directory / LEDGER).is_file():
+        what = "no such directory" if not directory.exists() else f"no {LEDGER} in it"
+        raise InputError(f"{directory} is not a penstock store: {what}")
+    try:
+        connection = _recognised(directory, "mode=ro")
+    except StorageError:
+        # A store on a read-only medium: SQLite cannot share it, and nobody can be changing it.
+        if (directory / f"{LEDGER}-wal").exists():
+            raise
+        connection = _recognised(directory, "mode=ro&immutable=1")
+    if _number(connection, "PRAGMA user_version") == 0:
+        connection.close()
+        raise InputError(f"{directory} is not a penstock store: its {LEDGER} is empty")
+    return connection
+
+
+def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
+    """Open the ledger; refuse what is none and what we would misread."""
+    path = (directory / LEDGER).absolute()
+    with translated(path):
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?{mode}",
+            uri=True,
+            timeout=_WAIT,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    try:
+        _recognise(connection, directory)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
+    try:
+        tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
+    except sqlite3.OperationalError as error:
+        raise StorageError(f"{directory / LEDGER}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{directory / LEDGER} is not a penstock ledger: {error}") from error
+    if tables and _number(connection, "PRAGMA application_id") != _APPLICATION:
+        raise InputError(f"{directory / LEDGER} is not a penstock ledger: made by another program")
+    version = _number(connection, "PRAGMA user_version")
+    if version > FORMAT:
+        raise InputError(
+            f"{directory} was written by a newer penstock (format {version}, this one knows "
+            f"{FORMAT}): pip install --upgrade penstock"
+        )
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    row: tuple[int] = connection.execute(query).fetchone()
+    return row[0]

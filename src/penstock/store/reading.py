@@ -1,0 +1,236 @@
+"""Reading a store: records in landing order, single records, failures, state and status."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+from zlib import crc32
+
+from penstock.errors import StorageError
+from penstock.pipeline.result import Key, Landing
+from penstock.store import ledger
+from penstock.store.segments import segment_path, split_line
+from penstock.store.values import Failure, FailureCount, State, StoreStatus
+
+__all__ = ["StoreReader", "open_readonly"]
+
+_CHUNK = 256  # lines or rows read at once
+_Row: TypeAlias = tuple[Any, ...]
+_FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
+
+
+class StoreReader:
+    """A store as it is on the disk, also while a run lands in it: only committed data is seen.
+
+    Nothing is locked and nothing is written. Use :func:`open_readonly` to make one;
+    :class:`~penstock.store.LocalStore` is one as well.
+
+    Args:
+        directory: The store.
+        connection: A connection to its ledger, closed with the reader.
+    """
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
+        self.path = directory
+        self._reading = connection
+        self._one_at_a_time = threading.Lock()  # a connection has one transaction at a time
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the ledger. Closing twice is allowed."""
+        self._reading.close()
+
+    def records(self) -> Iterator[Landing]:
+        """Yield what has landed up to now, in landing order, in constant memory.
+
+        Raises:
+            StorageError: A line is not what the ledger knows of it; says segment and offset.
+        """
+        for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
+            yield from self._segment(number, size)
+
+    def get(self, key: Key) -> bytes | None:
+        """Return the record of ``key`` as JSON bytes, or None where it has not landed.
+
+        Raises:
+            StorageError: The line is not what the ledger knows of it.
+        """
+        query = "SELECT segment, offset, length, crc32 FROM item WHERE key = ? AND state = 'landed'"
+        for number, offset, length, checksum in self._rows(query, (key,)):
+            path = segment_path(self.path, number)
+            with ledger.translated(path), path.open("rb") as file:
+                line = os.pread(file.fileno(), length, offset)
+            record = _parsed(path, offset, line)
+            if crc32(line) != checksum or record.key != key:
+                raise _damaged(path, offset)
+            return record.body
+        return None
+
+    def state(self, key: Key) -> State:
+        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
+        for (state,) in self._rows("SELECT state FROM item WHERE key = ?", (key,)):
+            return "landed" if state == "landed" else "failed"
+        return "pending"
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield the keys that are failed now, oldest failure first, in constant memory."""
+        query = f"SELECT id, {_FAILURE} FROM failure WHERE id > ? AND current ORDER BY id LIMIT ?"  # noqa: S608 - our own column names
+        last = -1
+        while rows := list(self._rows(query, (last, _CHUNK))):
+            last = rows[-1][0]
+            for _, key, error, message, status, attempts, excerpt, at, replayed in rows:
+                yield Failure(
+                    key=key,
+                    error=error,
+                    message=message,
+                    status=status,
+                    attempts=attempts,
+                    excerpt=excerpt,
+                    at=at,
+                    replayed=replayed,
+                )
+
+    def mark(self, name: str) -> str | None:
+        """Return the value last settled as ``Mark(name, value)``, or None."""
+        for (value,) in self._rows("SELECT value FROM mark WHERE name = ?", (name,)):
+            return str(value)
+        return None
+
+    def status(self) -> StoreStatus:
+        """Return where the store stands, in one consistent look."""
+        with self._one_at_a_time, ledger.translated(self.path):
+            self._reading.execute("BEGIN")
+            try:
+                return self._status()
+            finally:
+                self._reading.execute("COMMIT")
+
+    def verify(self) -> int:
+        """Compare every line with its ledger row, and their number; return how many there are.
+
+        Raises:
+            StorageError: A line's length, checksum or key is not what the ledger knows, or the
+                ledger knows a line that no segment holds.
+        """
+        total = 0
+        # One statement, so that a run that goes on meanwhile cannot come between the counts.
+        for number, size, landed, rows in self._rows(
+            "SELECT number, size, landed, rows FROM segment LEFT JOIN"
+            " (SELECT segment, count(*) AS rows FROM item WHERE state = 'landed' GROUP BY segment)"
+            " ON segment = number ORDER BY number"
+        ):
+            found = sum(1 for _ in self._segment(number, size))
+            total += found
+            if not found == rows == landed:
+                raise StorageError(
+                    f"{segment_path(self.path, number)}: {found} lines, but the ledger has {rows} "
+                    f"rows and counted {landed}"
+                )
+        return total
+
+    def _in_flight(self) -> int | None:
+        """Return how many keys are claimed and not settled, where that can be known."""
+        return None
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[_Row]:
+        with ledger.translated(self.path / ledger.LEDGER):
+            # All at once: a cursor left open would keep the write-ahead log from being reused.
+            return self._reading.execute(query, values).fetchall()
+
+    def _segment(self, number: int, size: int) -> Iterator[Landing]:
+        """Yield the records of the first ``size`` bytes of a segment, each one checked."""
+        path, offset = segment_path(self.path, number), 0
+        with ledger.translated(path), path.open("rb") as file:
+            while offset < size:
+                lines: list[tuple[int, bytes]] = []
+                for line in islice(file, _CHUNK):
+                    if offset < size:
+                        lines.append((offset, line))
+                        offset += len(line)
+                if not lines:
+                    raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
+                yield from self._checked(number, path, lines)
+
+    def _checked(self, number: int, path: Path, lines: list[tuple[int, bytes]]) -> list[Landing]:
+        records = [_parsed(path, offset, line) for offset, line in lines]
+        marks = ",".join("?" * len(records))
+        query = f"SELECT key, segment, offset, length, crc32 FROM item WHERE key IN ({marks})"  # noqa: S608 - question marks
+        known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
+        for record, (offset, line) in zip(records, lines, strict=True):
+            if known.get(record.key) != (number, offset, len(line), crc32(line)):
+                raise _damaged(path, offset)
+        return records
+
+    def _status(self) -> StoreStatus:
+        facts: dict[str, Any] = dict(self._rows("SELECT name, value FROM fact"))
+        ((segments, size, landed),) = self._rows(
+            "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(landed), 0) FROM segment"
+        )
+        failures = tuple(
+            FailureCount(error=error, status=status, count=count)
+            for error, status, count in self._rows(
+                "SELECT error, status, count(*) FROM failure WHERE current"
+                " GROUP BY error, status ORDER BY count(*) DESC, error, status"
+            )
+        )
+        ((updated,),) = self._rows(
+            "SELECT max(coalesce((SELECT max(at) FROM segment), 0),"
+            " coalesce((SELECT at FROM failure ORDER BY id DESC LIMIT 1), 0))"
+        )
+        failed = sum(kind.count for kind in failures)
+        expected: int | None = facts["expected"]
+        pending = self._in_flight() if expected is None else max(0, expected - landed - failed)
+        ((version,),) = self._rows("PRAGMA user_version")
+        return StoreStatus(
+            path=str(self.path),
+            version=version,
+            landed=landed,
+            failed=failed,
+            pending=pending,
+            expected=expected,
+            bytes=size,
+            segments=segments,
+            started=facts["started"],
+            updated=max(updated, facts["started"]),
+            failures=failures,
+        )
+
+
+def open_readonly(path: str | Path) -> StoreReader:
+    """Open the store at ``path`` for reading, also while a run lands in it.
+
+    Raises:
+        InputError: There is no store, or one that a newer penstock wrote.
+        StorageError: The ledger cannot be read.
+    """
+    directory = Path(path)
+    return StoreReader(directory, ledger.read(directory))
+
+
+def _parsed(path: Path, offset: int, line: bytes) -> Landing:
+    try:
+        return split_line(line)
+    except ValueError as error:
+        raise _damaged(path, offset) from error
+
+
+def _damaged(path: Path, offset: int) -> StorageError:
+    return StorageError(
+        f"{path}: the line at byte {offset} is damaged: it is not what the ledger knows of it"
+    )

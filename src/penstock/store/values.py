@@ -1,0 +1,83 @@
+"""What a store tells about itself, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, final
+
+from penstock.pipeline.result import Key
+
+__all__ = ["Failure", "FailureCount", "State", "StoreStatus"]
+
+State: TypeAlias = Literal["landed", "failed", "pending"]
+"""The one state a key is in. ``pending`` is every key that neither landed nor failed."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A key that ended in an error and can be tried again: one dead letter.
+
+    Attributes:
+        key: The item.
+        error: The name of the error's type, such as ``PermanentError``.
+        message: One line for people.
+        status: The last HTTP status, if there was an answer.
+        attempts: Calls that were made before giving up.
+        excerpt: The beginning of the last answer's body, as text.
+        at: When it failed, in seconds since 1970 UTC.
+        replayed: How often this key was put back to do before it failed this time.
+    """
+
+    key: Key
+    error: str
+    message: str
+    status: int | None
+    attempts: int
+    excerpt: str
+    at: float
+    replayed: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCount:
+    """How many keys are failed with the same error and status."""
+
+    error: str
+    status: int | None
+    count: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatus:
+    """Where a store stands, read in one consistent look at the ledger.
+
+    Attributes:
+        path: The store's directory.
+        version: The version of the format on disk.
+        landed: Keys whose record is safe.
+        failed: Keys that ended in an error.
+        pending: Keys still to do: ``expected - landed - failed`` where the source's size is
+            known, else the keys claimed and not settled yet; None where neither can be known
+            (a reader beside a run whose source has no known size).
+        expected: Keys in the source, if it was told.
+        bytes: Size of all segments.
+        segments: Number of segment files.
+        started: When the store was made, in seconds since 1970 UTC.
+        updated: When something last became safe, in seconds since 1970 UTC.
+        failures: The failed keys counted by error and status, most frequent first.
+    """
+
+    path: str
+    version: int
+    landed: int
+    failed: int
+    pending: int | None
+    expected: int | None
+    bytes: int
+    segments: int
+    started: float
+    updated: float
+    failures: tuple[FailureCount, ...]

@@ -1,0 +1,210 @@
+"""Damaged, foreign, newer, locked: each is one clear line with the right exit code."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from penstock.errors import InputError, PenstockError, StorageError, StoreInUse
+from penstock.pipeline.result import Landing
+from penstock.store import LocalStore, open_readonly
+from penstock.store.ledger import FORMAT, LEDGER
+from penstock.store.segments import segment_path
+
+HOLD = """
+import os, sys
+from penstock.errors import PenstockError
+from penstock.store import LocalStore
+try:
+    with LocalStore(sys.argv[1]):
+        print("open", flush=True)
+        sys.stdin.read()
+except PenstockError as error:
+    print(error, flush=True)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store of three segments with two records each."""
+    store = tmp_path / "store"
+    with LocalStore(store, segment_bytes=1) as opened:
+        for key in range(0, 6, 2):
+            opened.settle([Landing(key, b"{}"), Landing(key + 1, b"[]")], lambda _: None)
+            opened.flush()
+    return store
+
+
+def refused(path: Path) -> PenstockError:
+    with pytest.raises(PenstockError) as caught:
+        LocalStore(path)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def holder(path: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def let_go(process: subprocess.Popen[str]) -> int:
+    with process:
+        process.communicate()
+    return process.returncode
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("damage", ["shortened", "deleted"])
+def test_a_segment_that_lost_data_is_refused(path: Path, number: int, damage: str) -> None:
+    segment = segment_path(path, number)
+    if damage == "deleted":
+        segment.unlink()
+    else:
+        segment.write_bytes(segment.read_bytes()[:-1])
+    error = refused(path)
+    assert isinstance(error, StorageError)
+    assert segment.name in str(error)
+    # Refusing changed nothing, and the lock is free again for who mends it.
+    assert type(refused(path)) is StorageError
+    with open_readonly(path) as reader, pytest.raises(StorageError, match=segment.name):
+        reader.verify()
+
+
+def flips(segment: Path) -> Iterator[bytes]:
+    """Every way of damaging one byte of a segment (one changed bit each)."""
+    data = segment.read_bytes()
+    for index in range(len(data)):
+        yield data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :]
+
+
+def test_any_changed_byte_is_found(path: Path) -> None:
+    segment = segment_path(path, 2)
+    with open_readonly(path) as reader:
+        for damaged in flips(segment):
+            segment.write_bytes(damaged)
+            with pytest.raises(StorageError, match=r"segment-000002\.jsonl: the line at byte \d+"):
+                list(reader.records())
+
+
+def test_a_damaged_record_is_not_given_out(path: Path) -> None:
+    segment = segment_path(path, 1)
+    segment.write_bytes(segment.read_bytes().replace(b"[]", b"{}"))
+    with open_readonly(path) as reader:
+        assert reader.get(0) == b"{}"
+        with pytest.raises(StorageError, match=r"segment-000001\.jsonl: the line at byte \d+"):
+            reader.get(1)
+        with pytest.raises(StorageError):
+            reader.verify()
+
+
+def test_a_row_without_a_line_is_found(path: Path) -> None:
+    with closing(sqlite3.connect(path / LEDGER)) as ledger, ledger:
+        ledger.execute("INSERT INTO item VALUES (99, 'landed', 1, 0, 10, 0, 1.0)")
+    with open_readonly(path) as reader, pytest.raises(StorageError, match="3 rows"):
+        reader.verify()
+
+
+def test_a_newer_format_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path / LEDGER)) as ledger, ledger:
+        ledger.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    error = refused(path)
+    assert type(error) is InputError
+    assert "pip install --upgrade penstock" in str(error)
+    with pytest.raises(InputError, match="newer"):
+        open_readonly(path)
+
+
+def test_a_file_is_not_a_store(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("id\n")
+    assert type(refused(file)) is InputError
+    assert type(refused(file / "store")) is InputError
+    with pytest.raises(InputError):
+        open_readonly(file)
+
+
+def test_a_directory_with_other_things_is_not_a_store(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    assert "holds other files" in str(refused(tmp_path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_segments_without_their_ledger_are_not_touched(path: Path) -> None:
+    (path / LEDGER).unlink()
+    assert type(refused(path)) is InputError
+    assert segment_path(path, 1).stat().st_size > 0
+
+
+def test_a_ledger_that_is_none_is_refused(path: Path) -> None:
+    (path / LEDGER).write_bytes(b"not a database" * 100)
+    assert type(refused(path)) is InputError
+    with pytest.raises(InputError, match="not a penstock ledger"):
+        open_readonly(path)
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / LEDGER)) as other:
+        other.execute("CREATE TABLE item (key)")
+    assert "another program" in str(refused(tmp_path))
+
+
+def test_reading_where_there_is_no_store(tmp_path: Path) -> None:
+    for missing in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(InputError, match="is not a penstock store"):
+            open_readonly(missing)
+
+
+def test_reading_changes_nothing(path: Path) -> None:
+    def content() -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in path.iterdir() if "-shm" not in file.name}
+
+    before = content()
+    with open_readonly(path) as reader:
+        assert reader.verify() == 6
+    assert {name: data for name, data in content().items() if data} == before
+
+
+def test_a_store_in_use_names_its_holder(path: Path) -> None:
+    process = holder(path)
+    assert said(process) == "open\n"
+    error = refused(path)
+    assert isinstance(error, StoreInUse)
+    assert f"process {process.pid}:" in str(error)
+    assert error.exit_code == 3
+    with open_readonly(path) as reader:
+        assert reader.status().landed == 6
+    assert let_go(process) == 0
+    LocalStore(path).close()
+
+
+def test_the_same_process_cannot_open_it_twice(path: Path) -> None:
+    with LocalStore(path):
+        assert isinstance(refused(path), StoreInUse)
+
+
+def test_of_many_that_open_at_once_one_gets_it(tmp_path: Path) -> None:
+    processes = [holder(tmp_path / "new") for _ in range(4)]
+    answers = [said(process) for process in processes]
+    codes = [let_go(process) for process in processes]
+    assert sorted(codes) == [0, 3, 3, 3]
+    assert answers.count("open\n") == 1
+    assert all("is in use by process" in answer for answer in answers if answer != "open\n")
+
+
+def test_a_killed_holder_leaves_no_lock(path: Path) -> None:
+    process = holder(path)
+    assert said(process) == "open\n"
+    process.kill()
+    let_go(process)
+    with LocalStore(path) as store:
+        assert store.verify() == 6

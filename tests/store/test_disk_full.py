@@ -1,0 +1,69 @@
+"""A disk without room: an error, nothing half, and going on once there is room again."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.store import LocalStore
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+def run(path: Path, group: int, limit: int | None) -> tuple[int, int, str]:
+    """Land 2,000 keys; return the exit code, the entries reported safe, and what was said."""
+
+    def limited() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, str(WORKER), str(path), "2000", str(group)]
+    worker = subprocess.run(
+        command, preexec_fn=limited, capture_output=True, text=True, check=False
+    )
+    numbers = [int(line) for line in worker.stdout.split() if line.isdigit()]
+    return worker.returncode, max(numbers, default=0), worker.stderr
+
+
+def settled(path: Path) -> int:
+    with LocalStore(path) as store:
+        assert store.verify() == store.status().landed
+        return store.status().landed + store.status().failed
+
+
+# The small limits stop the first segment or the making of the ledger, the larger the log of it.
+@pytest.mark.parametrize("limit", [4_000, 9_000, 17_000, 50_000, 150_000, 300_000])
+@pytest.mark.parametrize("group", [1, 100])
+def test_no_room_is_an_error_and_loses_nothing(tmp_path: Path, group: int, limit: int) -> None:
+    path = tmp_path / "store"
+    code, safe, words = run(path, group, limit)
+    assert code == 4, words
+    assert words.count("\n") == 1
+    assert str(path) in words
+    done = settled(path)
+    assert safe // 2 <= done < 2000
+    assert run(path, group, None) == (0, 2 * (2000 - done), "")
+    assert settled(path) == 2000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_really_full_disk(tmp_path: Path) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", "size=600k", "penstock-test", str(tmp_path)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this machine's root may not mount; the limit on a file's size is tested above")
+    try:
+        path = tmp_path / "store"
+        code, safe, words = run(path, 50, None)
+        assert code == 4
+        assert "No space left" in words or "full" in words
+        assert words.count("\n") == 1
+        grow = ["mount", "-o", "remount,size=30m", str(tmp_path)]
+        subprocess.run(grow, check=True)
+        assert safe // 2 <= settled(path) < 2000
+        assert run(path, 50, None)[0] == 0
+        assert settled(path) == 2000
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
