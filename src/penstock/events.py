@@ -31,12 +31,17 @@ class Event:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(Event):
-    """A call failed and will be made again after ``wait`` seconds."""
+    """A call failed and will be made again after ``wait`` seconds.
+
+    ``status`` is the HTTP status, None where there was no whole answer; 420 and 429 mean that
+    the call waits for quota.
+    """
 
     key: object
     attempt: int
     wait: float
     reason: str
+    status: int | None = None
 
 
 @final

@@ -16,9 +16,13 @@ __all__ = ["main"]
 
 # name -> (module, one line of help); the attribute has the command's name with - as _
 COMMANDS: dict[str, tuple[str, str]] = {
-    "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
+    "demo": ("penstock.cli.demo", "Watch a whole harvest against a server that fails."),
+    "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
+    "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
     "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite or jsonl."),
+    "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
+    "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
 }
 
 
@@ -60,8 +64,12 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        words = " ".join(error.format_message().split())
+        command = (
+            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        )
+        click.echo(f"penstock: {words}" + (f" (see {command} --help)" if command else ""), err=True)
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("penstock: interrupted", err=True)
         sys.exit(3)

@@ -2,6 +2,18 @@
 
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.pages import (
+    BodyCursor,
+    BodyLink,
+    HeaderCursor,
+    LinkHeader,
+    Offset,
+    Page,
+    PageNumber,
+    Style,
+    pages,
+    rows,
+)
 from penstock.http.record import Record, plain
 from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
 from penstock.http.response import Headers, Response
@@ -14,12 +26,19 @@ __all__ = [
     "Auth",
     "Basic",
     "Bearer",
+    "BodyCursor",
+    "BodyLink",
     "Delete",
     "Get",
     "Head",
+    "HeaderCursor",
     "Headers",
+    "LinkHeader",
     "OAuth1",
     "OAuth2",
+    "Offset",
+    "Page",
+    "PageNumber",
     "Patch",
     "Post",
     "Profile",
@@ -29,6 +48,9 @@ __all__ = [
     "Response",
     "Secret",
     "StatusCall",
+    "Style",
+    "pages",
     "plain",
+    "rows",
     "secret",
 ]

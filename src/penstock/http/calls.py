@@ -274,7 +274,7 @@ class Calls:
         if wait is None:
             self._failed(call, error, response)
             return
-        self._tell_retry(call, self._api.budget.renewed_in(), phrase(response.status))
+        self._tell_retry(call, self._api.budget.renewed_in(), error, response.status)
         self._waiting.appendleft(call)
 
     def _bad_status(
@@ -353,13 +353,16 @@ class Calls:
         wait = max(wait, api.retries.take(now))
         self._serial += 1
         heapq.heappush(self._delayed, (now + wait, self._serial, call))
-        self._tell_retry(call, wait, str(error))
+        self._tell_retry(call, wait, error, fault.status)
 
-    def _tell_retry(self, call: Call, wait: float, reason: str) -> None:
+    def _tell_retry(
+        self, call: Call, wait: float, error: PenstockError, status: int | None
+    ) -> None:
         if self._api.events is not None:
-            self._api.events.emit(
-                Retry(key=call.key, attempt=call.attempts, wait=wait, reason=reason)
+            told = Retry(
+                key=call.key, attempt=call.attempts, wait=wait, reason=str(error), status=status
             )
+            self._api.events.emit(told)
 
     def _failed(self, call: Call, error: PenstockError, response: Response | None) -> None:
         if call.attempts > 1 and call.failures > 1:

@@ -37,6 +37,8 @@ class BudgetView:
     rate: float | None
 
 
+_FIRST_CALM = 0.25
+_LONGEST_CALM = 60.0
 _ONE: Mapping[str, float] = {"requests": 1.0}
 
 
@@ -45,7 +47,7 @@ class Budget:
     """The gate of one key. Safe to share between threads and between ``Api`` objects.
 
     Args:
-        reserve: Units of the server's quota that are never spent (the seed's ``keep_unused``).
+        reserve: Requests of every limit that are never spent (the seed's ``keep_unused``).
         limits: Limits known beforehand, on top of what the server tells.
         clock: Source of time for :meth:`available` and :meth:`renewed_in`.
 
@@ -74,7 +76,7 @@ class Budget:
         self._clock = clock or SystemClock()
         self._server = ServerClock(self._clock.time() - self._clock.monotonic())
         self._lock = threading.Lock()
-        self._given = [GivenLimit(limit) for limit in limits]
+        self._given = [GivenLimit(limit, self.reserve) for limit in limits]
         self._windows: dict[str, Window] = {}
         self._tallies: dict[str, Tally] = {"requests": Tally()}
         self._requests = self._tallies["requests"]
@@ -87,6 +89,7 @@ class Budget:
         self._pace: Pace | None = None
         self._learned: LearnedWindow | None = None
         self._told_by_status = False
+        self._calm = 0.0
 
     def take(self, now: float, cost: Mapping[str, float] | None = None) -> Ticket | float:
         """Ask for leave to make one call.
@@ -270,13 +273,13 @@ class Budget:
             self._learned.accepted(ticket, now)
         if self._pace is not None:
             self._pace.accepted(now, ticket.sent)
+        if ticket.sent >= self._closed:
+            self._calm = 0.0
 
     def _refused(self, ticket: Ticket, now: float, hints: Hints | None) -> None:
         retry_after = None if hints is None else hints.retry_after
         if retry_after is None:
-            if hints is None or not any(q.remaining == 0 and q.reset for q in hints.quotas):
-                self._pace = self._pace or Pace()
-                self._pace.refused(now, ticket.sent)
+            self._refused_without_time(ticket, now, hints)
             return
         low, high = self._server.interval(retry_after, ticket.sent, now)
         if self._window_says(low, high):
@@ -285,6 +288,15 @@ class Budget:
             self._closed = max(self._closed, high)
             return
         self._learned.refused(low, high)
+
+    def _refused_without_time(self, ticket: Ticket, now: float, hints: Hints | None) -> None:
+        if hints is None or not hints.quotas:
+            self._pace = self._pace or Pace()
+            self._pace.refused(now, ticket.sent)
+        elif all(quota.remaining for quota in hints.quotas) and now >= self._closed:
+            # Refused with quota left: a limit we cannot see, or a server out of breath.
+            self._calm = min(_LONGEST_CALM, max(_FIRST_CALM, 2.0 * self._calm))
+            self._closed = now + self._calm
 
     def _window_says(self, low: float, high: float) -> bool:
         """Whether a window known to be empty explains the refusal, and more exactly."""

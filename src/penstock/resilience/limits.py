@@ -31,10 +31,16 @@ class Limit:
 class GivenLimit:
     """A sliding window over our own calls, for a limit told beforehand."""
 
-    __slots__ = ("_limit", "_log", "_spent")
+    __slots__ = ("_count", "_limit", "_log", "_spent")
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, reserve: float) -> None:
         self._limit = limit
+        self._count = limit.count - (reserve if limit.unit == "requests" else 0.0)
+        if self._count <= 0:
+            raise InputError(
+                f"the reserve of {reserve:g} leaves nothing of the limit of {limit.count:g} per "
+                f"{limit.per:g} s: lower the reserve"
+            )
         self._log: deque[tuple[float, float]] = deque()
         self._spent = 0.0
 
@@ -49,13 +55,13 @@ class GivenLimit:
             InputError: No window could ever hold it.
         """
         amount = cost.get(self._limit.unit, 0.0)
-        if amount > self._limit.count:
+        if amount > self._count:
             raise InputError(
                 f"a call costs {amount:g} {self._limit.unit}, more than the limit of "
-                f"{self._limit.count:g} per {self._limit.per:g} s ever allows"
+                f"{self._count:g} per {self._limit.per:g} s ever allows"
             )
         self._forget(now)
-        if self._spent + amount <= self._limit.count:
+        if self._spent + amount <= self._count:
             return 0.0
         return self._log[0][0] + self._limit.per - now
 
@@ -71,4 +77,4 @@ class GivenLimit:
         if self._limit.unit != "requests":
             return math.inf
         self._forget(now)
-        return self._limit.count - self._spent
+        return self._count - self._spent

@@ -1,0 +1,292 @@
+"""A pipeline file turned into an API, requests and a store's place: values into objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+from urllib.parse import quote
+
+import msgspec
+
+from penstock.assembly.sections import (
+    ApiKeyAuth,
+    AuthSection,
+    BasicAuth,
+    BearerAuth,
+    OAuth1Auth,
+    OAuth2Auth,
+    PagesSource,
+    PipelineFile,
+    RequestSection,
+    RetrySection,
+)
+from penstock.clock import Clock
+from penstock.errors import InputError
+from penstock.events import Events
+from penstock.http import (
+    Api,
+    ApiKey,
+    Auth,
+    Basic,
+    Bearer,
+    BodyCursor,
+    BodyLink,
+    Delete,
+    Get,
+    Head,
+    HeaderCursor,
+    LinkHeader,
+    OAuth1,
+    OAuth2,
+    Offset,
+    PageNumber,
+    Patch,
+    Post,
+    Profile,
+    Put,
+    Request,
+    StatusCall,
+    Style,
+    secret,
+)
+from penstock.http.body import dig
+from penstock.pipeline import Key
+from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
+
+__all__ = ["build_api", "build_request", "build_style", "store_path"]
+
+_METHODS: dict[str, type[Request]] = {
+    kind.method: kind for kind in (Get, Head, Post, Put, Patch, Delete)
+}
+
+
+def store_path(file: PipelineFile, folder: Path) -> Path:
+    """Return where records land; relative places start at the pipeline file's folder."""
+    return folder / Path(file.store.path).expanduser()
+
+
+def build_api(
+    file: PipelineFile, *, events: Events | None = None, clock: Clock | None = None
+) -> Api:
+    """Return the service the file describes; secrets are read now.
+
+    Raises:
+        InputError: A value is out of its bounds, or a secret is not there.
+    """
+    section = file.api
+    budget = Budget(
+        reserve=file.budget.reserve,
+        limits=[Limit(limit.count, limit.per, limit.unit) for limit in file.budget.limits],
+        clock=clock,
+    )
+    status = file.budget.status
+    return Api(
+        section.base,
+        auth=None if section.auth is None else _auth(section.auth),
+        retry=_retry(file.retry),
+        budget=budget,
+        status=None
+        if status is None
+        else StatusCall(
+            path=status.path, remaining=status.remaining, limit=status.limit, reset=status.reset
+        ),
+        breaker=BreakerPolicy(
+            failures=file.breaker.failures,
+            pause=file.breaker.pause,
+            cap=file.breaker.cap,
+            outage=file.breaker.outage or None,
+        ),
+        headers=section.headers,
+        profile=Profile(
+            connect=section.connect,
+            first_byte=section.first_byte,
+            stall=section.stall,
+            total=section.total,
+            max_body=section.max_body,
+            proxy=section.proxy,
+            verify=section.verify,
+            ca_file=section.ca_file,
+            http2=section.http2,
+        ),
+        decode=file.request.decode if file.request is not None else "json",
+        max_redirects=section.max_redirects,
+        events=events,
+        clock=clock,
+    )
+
+
+def _secret(text: str, key: str) -> str:
+    """Read a secret, which a file only points to."""
+    if not text.startswith(("env:", "file:")):
+        raise InputError(
+            f'api.auth.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
+        )
+    return secret(text).reveal()
+
+
+def _auth(section: AuthSection) -> Auth:
+    match section:
+        case BasicAuth():
+            return Basic(section.user, _secret(section.password, "password"))
+        case BearerAuth():
+            return Bearer(_secret(section.token, "token"))
+        case ApiKeyAuth():
+            key = _secret(section.key, "key")
+            return ApiKey(key, header=section.header, query=section.query)
+        case OAuth1Auth():
+            return OAuth1(
+                section.client_key,
+                _secret(section.client_secret, "client_secret"),
+                section.token,
+                section.token_secret and _secret(section.token_secret, "token_secret"),
+            )
+        case OAuth2Auth():
+            return OAuth2(
+                section.token_url,
+                section.client_id,
+                _secret(section.client_secret, "client_secret"),
+                scope=section.scope,
+                refresh_token=section.refresh_token
+                and _secret(section.refresh_token, "refresh_token"),
+                extra=section.extra,
+            )
+        case _:
+            assert_never(section)
+
+
+def _retry(section: RetrySection) -> RetryPolicy:
+    default = RetryPolicy()
+    never = default.never if section.never is None else frozenset(section.never)
+    always = default.always if section.always is None else frozenset(section.always)
+    # A table that the file gives wins over the other's default.
+    if section.never is not None and section.always is None:
+        always = always - never
+    if section.always is not None and section.never is None:
+        never = never - always
+    return RetryPolicy(
+        attempts=section.attempts,
+        total=section.total,
+        base=section.base,
+        cap=section.cap,
+        never=never,
+        always=always,
+        otherwise=section.otherwise,
+        fatal=default.fatal if section.fatal is None else frozenset(section.fatal),
+        failed=None if section.failed is None else _failed(section.failed),
+    )
+
+
+def _failed(path: str) -> Callable[[object], bool]:
+    """Return a predicate: whether there is something at ``path`` of a body."""
+
+    def failed(body: object) -> bool:
+        return dig(body, path) not in (None, False, "", [], {})
+
+    return failed
+
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def build_request(section: RequestSection) -> Callable[[Key], Request]:
+    """Return what makes a key's request.
+
+    Raises:
+        InputError: A placeholder is unknown, or no place is left for the key.
+    """
+    _check_places(section)
+    kind = _METHODS[section.method]
+    path, query, json, form = section.path, section.query, section.json, section.form
+    if not query and not section.headers and json is None and form is None:
+        idempotent, cost = section.idempotent, section.cost
+
+        def simple(key: Key) -> Request:
+            filled = path.replace("{key}", quote(str(key), safe=""))
+            return kind(filled, idempotent=idempotent, cost=cost)
+
+        return simple
+
+    def request(key: Key) -> Request:
+        return kind(
+            path.replace("{key}", quote(str(key), safe="")),
+            query={name: _filled(value, key) for name, value in query.items()} or None,
+            headers={name: str(_filled(v, key)) for name, v in section.headers.items()} or None,
+            form=form and {name: _filled(value, key) for name, value in form.items()},
+            json=msgspec.UNSET if json is None else _filled(json, key),
+            idempotent=section.idempotent,
+            cost=section.cost,
+        )
+
+    return request
+
+
+def _filled(value: object, key: Key) -> object:
+    """Return ``value`` with the key in its places; a text that is all place becomes the key."""
+    if isinstance(value, str):
+        return key if value == "{key}" else value.replace("{key}", str(key))
+    if isinstance(value, list):
+        return [_filled(item, key) for item in value]
+    if isinstance(value, dict):
+        return {name: _filled(item, key) for name, item in value.items()}
+    return value
+
+
+def _check_places(section: RequestSection) -> None:
+    texts = [section.path, *_texts(section.query), *_texts(section.headers)]
+    texts += [*_texts(section.json), *_texts(section.form)]
+    places = {place for text in [section.path] for place in _PLACE.findall(text)}
+    unknown = sorted(places - {"key"})
+    if unknown:
+        raise InputError(f"request.path: unknown place {{{unknown[0]}}}; there is only {{key}}")
+    if not any("{key}" in text for text in texts):
+        raise InputError("request: {key} stands nowhere, so every key would get the same answer")
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return []
+
+
+def build_style(source: PagesSource) -> Style:
+    """Return how the pages of a source follow each other.
+
+    Raises:
+        InputError: A key is given that the style does not have, or one it needs is missing.
+    """
+    styles: dict[str, tuple[type, dict[str, str]]] = {
+        "page": (PageNumber, _NUMBERED | {"pages": "pages"}),
+        "offset": (Offset, _NUMBERED),
+        "cursor": (BodyCursor, {"param": "param", "next": "path", "first": "first"}),
+        "header-cursor": (HeaderCursor, {"param": "param", "header": "header", "first": "first"}),
+        "link-header": (LinkHeader, {}),
+        "link-body": (BodyLink, {"next": "path"}),
+    }
+    kind, names = styles[source.style]
+    given: dict[str, object] = {}
+    for key in ("param", "size_param", "size", "first", "total", "pages", "next", "header"):
+        value = getattr(source, key)
+        if value is None:
+            continue
+        if key not in names:
+            raise InputError(f"source: style {source.style!r} has no {key}; it has: {_list(names)}")
+        given[names[key]] = value
+    if source.items and "items" in names:
+        given["items"] = source.items
+    if source.style == "header-cursor" and source.header is None:
+        raise InputError("source: style 'header-cursor' needs header = ...")
+    style: Style = kind(**given)
+    return style
+
+
+_NUMBERED = {name: name for name in ("param", "size_param", "size", "first", "total", "items")}
+
+
+def _list(names: dict[str, str]) -> str:
+    return ", ".join(names) or "nothing to set"

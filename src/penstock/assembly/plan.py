@@ -1,0 +1,142 @@
+"""What a pipeline file would do, worked out without a call."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import msgspec
+
+from penstock.assembly.build import build_request, build_style, store_path
+from penstock.assembly.sections import LimitSection, PagesSource, PipelineFile
+from penstock.assembly.sources import count, keys
+from penstock.errors import InputError
+from penstock.http.url import check_base, encode_query, resolve
+
+__all__ = ["Plan", "plan", "seconds_needed"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A pipeline, looked at before it runs.
+
+    Attributes:
+        source: The kind of source.
+        items: Keys in it, or None where only the service knows.
+        example: The first call, as method and URL.
+        store: Where records will land.
+        exists: Whether there is a store already, to go on with.
+        concurrency: Calls at once.
+        seconds: Least time it takes within the limits told in the file, or None where no limit
+            or no number of items is known.
+        warnings: What will have to be mended before it runs.
+    """
+
+    source: str
+    items: int | None
+    example: str
+    store: str
+    exists: bool
+    concurrency: int
+    seconds: float | None
+    warnings: tuple[str, ...]
+
+
+def plan(file: PipelineFile, folder: Path) -> Plan:
+    """Return what the file would do.
+
+    Raises:
+        InputError: It could not run.
+    """
+    base = check_base(file.api.base)
+    items = count(file.source, folder)
+    if isinstance(file.source, PagesSource):
+        build_style(file.source)
+        query = encode_query(file.source.query)
+        example = f"GET {resolve(base, file.source.path)}" + (f"?{query}" if query else "")
+    else:
+        example = _example(file, folder, base)
+    if file.request is not None:
+        build_request(file.request)
+    _check_limits(file)
+    place = store_path(file, folder)
+    return Plan(
+        source=str(file.source.__struct_config__.tag),
+        items=items,
+        example=example,
+        store=str(place),
+        exists=place.exists(),
+        concurrency=file.api.concurrency,
+        seconds=None if items is None else seconds_needed(items, file),
+        warnings=tuple(_warnings(file)),
+    )
+
+
+def _example(file: PipelineFile, folder: Path, base: str) -> str:
+    if file.request is None:
+        raise InputError("section [request] is missing: it says what to ask for each key")
+    request = build_request(file.request)
+    if file.source.__struct_config__.tag == "stdin":
+        first: str | int | None = "KEY"
+    else:
+        first = next(iter(keys(file.source, folder)), None)
+    if first is None:
+        return "nothing: the source is empty"
+    asked = request(first)
+    query = encode_query(asked.query) if asked.query else ""
+    return f"{asked.method} {resolve(base, asked.path)}" + (f"?{query}" if query else "")
+
+
+def _check_limits(file: PipelineFile) -> None:
+    for limit in file.budget.limits:
+        if limit.unit == "requests" and file.budget.reserve >= limit.count:
+            raise InputError(
+                f"budget.reserve = {file.budget.reserve:g} leaves nothing of the limit of "
+                f"{limit.count:g} per {limit.per:g} s"
+            )
+
+
+def seconds_needed(items: int, file: PipelineFile) -> float | None:
+    """Return the least seconds that ``items`` calls take within the file's limits.
+
+    A limit of ``count`` per ``per`` seconds, of which ``reserve`` is kept, lets the first
+    ``count - reserve`` go at once and as many again each ``per`` seconds.
+    """
+    needed = [_least(items, limit, file) for limit in file.budget.limits]
+    return max(needed) if needed else None
+
+
+def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
+    cost, usable = 1.0, limit.count
+    if file.request is not None and file.request.cost is not None:
+        cost = file.request.cost.get(limit.unit, 0.0)
+    elif limit.unit != "requests":
+        cost = 0.0
+    if limit.unit == "requests":
+        usable -= file.budget.reserve
+    windows = math.ceil(items * cost / usable) - 1
+    return max(0, windows) * limit.per
+
+
+def _warnings(file: PipelineFile) -> list[str]:
+    warnings = []
+    if file.api.auth is not None:
+        for name, value in msgspec.structs.asdict(file.api.auth).items():
+            if isinstance(value, str) and (problem := _secret_problem(name, value)):
+                warnings.append(problem)
+    if not file.api.verify:
+        warnings.append("api.verify = false: anybody on the way can read and change everything")
+    return warnings
+
+
+def _secret_problem(name: str, value: str) -> str | None:
+    kind, _, place = value.partition(":")
+    if kind == "env" and not os.environ.get(place):
+        return f"api.auth.{name}: environment variable {place} is not set"
+    if kind == "file" and not Path(place).expanduser().is_file():
+        return f"api.auth.{name}: there is no file {place}"
+    return None

@@ -1,0 +1,239 @@
+"""A pipeline file at work: from its source into its store, and a summary at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import msgspec
+
+from penstock.assembly.build import build_api, build_request, build_style, store_path
+from penstock.assembly.sections import PagesSource, PipelineFile
+from penstock.assembly.sources import count, keys
+from penstock.errors import InputError, PermanentError
+from penstock.events import Event, Events, Landed, Retry
+from penstock.http import Api, Get, Page, pages, rows
+from penstock.http.body import dig
+from penstock.pipeline import Entry, Fetching, Key, Landing, Mark, Pipeline
+from penstock.resilience import QUOTA
+from penstock.store import LocalStore
+
+__all__ = ["Run", "Summary"]
+
+_MARK = "pages"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What is in the store after a run, and what the run did.
+
+    Attributes:
+        landed: Keys whose record is in the store.
+        failed: Keys that ended in an error, kept for another try.
+        pending: Keys still to do, where that can be known, else 0.
+        seconds: Wall time of this run.
+        new: Keys that landed in this run.
+        skipped: Keys that an earlier run had settled.
+        repeated: Keys that came more than once in the source.
+        retries: Calls made again after a failure.
+        too_many_requests: Calls that the server refused for lack of quota (420, 429).
+        complete: Whether the source was drawn to its end.
+        store: Where the records are.
+    """
+
+    landed: int
+    failed: int
+    pending: int
+    seconds: float
+    new: int
+    skipped: int
+    repeated: int
+    retries: int
+    too_many_requests: int
+    complete: bool
+    store: str
+
+
+@final
+class Run:
+    """One run of a pipeline file. Make it, subscribe to its events, then :meth:`go`.
+
+    Args:
+        file: The pipeline.
+        folder: Where its relative paths start.
+        store: The opened store.
+    """
+
+    def __init__(self, file: PipelineFile, folder: Path, store: LocalStore) -> None:
+        self.events = Events()
+        self.api: Api = build_api(file, events=self.events)
+        self.expected: int | None = None
+        self._file = file
+        self._folder = folder
+        self._store = store
+        self._retries = 0
+        self._refusals = 0
+        self._source = _Drawn(())
+        self._tell_expected: Callable[[int | None], object] = _ignore
+        self.events.subscribe(self._count)
+
+    def on_expected(self, tell: Callable[[int | None], object]) -> None:
+        """Call ``tell`` with the number of keys in the source, once it is known."""
+        self._tell_expected = tell
+
+    def where_it_stands(self) -> str:
+        """Return one clause for people: what is safe by now."""
+        self._store.flush()
+        status = self._store.status()
+        return f"{status.landed:,} landed and {status.failed:,} failed are safe in the store"
+
+    @classmethod
+    def open_store(cls, file: PipelineFile, folder: Path) -> LocalStore:
+        """Open the store that ``file`` names."""
+        return LocalStore(store_path(file, folder))
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, Retry):
+            if event.status in QUOTA:
+                self._refusals += 1
+            else:
+                self._retries += 1
+
+    def go(self, only: Sequence[Key] | None = None) -> Summary:
+        """Run to the end, or until something stops it; what was settled by then is safe.
+
+        Args:
+            only: Keys to run instead of the source's.
+
+        Raises:
+            PenstockError: The run could not go on.
+        """
+        started = time.monotonic()
+        before = self._store.status().landed
+        if only is None and isinstance(self._file.source, PagesSource):
+            steps = self._paged(self._file.source)
+        else:
+            steps = self._keyed(only)
+        for _ in steps:
+            pass
+        self._store.flush()
+        self._settle_expectation()
+        return self._summary(started, before)
+
+    def _keyed(self, only: Sequence[Key] | None) -> Iterator[object]:
+        source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
+        if only is None:
+            self.expected = count(self._file.source, self._folder)
+            self._store.expect(self.expected)
+            self._tell_expected(self.expected)
+        self._source = _Drawn(source)
+        yield from self._fetching(self._source).landing(self._store, events=self.events)
+
+    def _fetching(self, source: Iterable[Key]) -> Fetching[object, object]:
+        request = self._file.request
+        if request is None:
+            raise InputError("section [request] is missing: it says what to ask for each key")
+        pipeline = Pipeline(source)
+        if self._file.batch is not None:
+            batch = self._file.batch
+            pipeline = pipeline.batches(batch.size, sizer=self.api.budget, empty=batch.empty)
+        build: Callable[[Key], object] = build_request(request)
+        return pipeline.fetch(self.api, build, concurrency=self._file.api.concurrency)  # type: ignore[arg-type] # requests of any kind
+
+    def _paged(self, source: PagesSource) -> Iterator[object]:
+        """Page after page; where to go on is noted when all of a page is safe, not before."""
+        style = build_style(source)
+        start = self._store.mark(_MARK)
+        position = msgspec.json.decode(start) if start else None
+        self._source = _Drawn(())
+        self._source.finished = False
+        request = Get(source.path, query=dict(source.query) or None)
+        for page in pages(self.api, request, style, start=position, concurrency=source.concurrency):
+            found = self._rows_by_key(page, source)
+            following = (
+                "" if page.following is None else msgspec.json.encode(page.following).decode()
+            )
+            if self._file.request is None:
+                self._land_rows(found, Mark(_MARK, following))
+            else:
+                yield from self._fetching(list(found)).landing(self._store, events=self.events)
+                self._store.settle([Mark(_MARK, following)], _ignore)
+            yield page
+        self._source.finished = True
+
+    def _rows_by_key(self, page: Page, source: PagesSource) -> dict[Key, bytes]:
+        found: dict[Key, bytes] = {}
+        for row in rows(page, source.items):
+            decoded = msgspec.json.decode(row)
+            key = decoded if isinstance(decoded, str | int) else dig(decoded, source.key)
+            if isinstance(key, bool) or not isinstance(key, str | int):
+                raise PermanentError(
+                    f"GET {source.path}: a row has no text or whole number at {source.key!r}; "
+                    f"set source.key. The row begins: {row[:80].decode('utf-8', 'replace')!r}"
+                )
+            found[key] = row
+        return found
+
+    def _land_rows(self, found: dict[Key, bytes], mark: Mark) -> None:
+        entries: list[Entry] = [
+            Landing(key, _one_line(found[key])) for key in self._store.claim(found)
+        ]
+        self._store.settle([*entries, mark], _ignore)
+        self._tell(len(entries))
+
+    def _tell(self, landed: int) -> None:
+        if landed:
+            self.events.emit(Landed(count=landed))
+
+    def _settle_expectation(self) -> None:
+        """The source may have repeated keys: now that it is drawn, the number is exact."""
+        status = self._store.status()
+        done = status.landed + status.failed
+        if self._source.finished:
+            self._store.expect(done)
+        elif self.expected is not None:
+            self._store.expect(done + max(0, self.expected - self._source.drawn))
+
+    def _summary(self, started: float, before: int) -> Summary:
+        status = self._store.status()
+        return Summary(
+            landed=status.landed,
+            failed=status.failed,
+            pending=status.pending or 0,
+            seconds=round(time.monotonic() - started, 3),
+            new=status.landed - before,
+            skipped=self._store.skipped,
+            repeated=self._store.repeated,
+            retries=self._retries,
+            too_many_requests=self._refusals,
+            complete=self._source.finished,
+            store=str(self._store.path),
+        )
+
+
+@final
+class _Drawn:
+    """A source that tells how far it was drawn."""
+
+    def __init__(self, source: Iterable[Key]) -> None:
+        self._source = source
+        self.drawn = 0
+        self.finished = False
+
+    def __iter__(self) -> Iterator[Key]:
+        for key in self._source:
+            self.drawn += 1
+            yield key
+        self.finished = True
+
+
+def _one_line(row: bytes) -> bytes:
+    return msgspec.json.format(row, indent=-1) if b"\n" in row or b"\r" in row else row
+
+
+def _ignore(_count: int | None) -> None:
+    """Nobody waits for it."""

@@ -1,0 +1,124 @@
+"""``penstock run`` and ``penstock retry-failed``: a pipeline file from its source to its store."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from penstock.assembly import Run, Summary, read_file
+from penstock.cli.progress import Meter, log_to, progress, span
+from penstock.cli.stopping import stoppable
+from penstock.errors import Stopped
+from penstock.pipeline import Key
+from penstock.store import LocalStore
+
+__all__ = ["finish", "retry_failed", "run", "run_file"]
+
+JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
+QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as a JSON line.")
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@JSON
+@QUIET
+@LOG
+def run(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
+    """Harvest what FILE describes into its store.
+
+    Run again after any interruption: it goes on where it stopped, and never fetches again what is
+    in the store.
+
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status), 2 bad input, 3 stopped,
+    4 storage or server gave up.
+    """
+    summary = run_file(file, None, quiet=quiet, log=log)
+    finish(summary, as_json=as_json)
+
+
+@click.command("retry-failed")
+@click.argument("file", type=click.Path())
+@click.argument("keys", nargs=-1)
+@JSON
+@QUIET
+@LOG
+def retry_failed(
+    file: str, keys: tuple[str, ...], *, as_json: bool, quiet: bool, log: str | None
+) -> None:
+    """Try the failed KEYS of a pipeline again, or all of them.
+
+    FILE is the pipeline file: its failed keys are fetched at once. Where FILE is a store, they are
+    put back to do, and the next run takes them up.
+    """
+    if Path(file).is_dir():
+        with LocalStore(file) as store:
+            count = store.retry_failed(_failed_keys(store, keys))
+        if as_json:
+            click.echo(json.dumps({"put_back": count}))
+        else:
+            click.echo(f"{count:,} keys are to do again: run their pipeline")
+        return
+    finish(run_file(file, keys, quiet=quiet, log=log), as_json=as_json)
+
+
+def _failed_keys(store: LocalStore, wanted: Sequence[str]) -> list[Key]:
+    """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
+    names = set(wanted)
+    return [f.key for f in store.failures() if not names or str(f.key) in names]
+
+
+def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | None) -> Summary:
+    """Run a pipeline file with progress; ``retry`` names failed keys to run instead."""
+    pipeline = read_file(file)
+    folder = Path(file).parent
+    with Run.open_store(pipeline, folder) as store, stoppable():
+        work = Run(pipeline, folder, store)
+        only = None
+        if retry is not None:
+            only = _failed_keys(store, retry)
+            store.retry_failed(only)
+        status = store.status()
+        meter = Meter(status.expected, status.landed + status.failed)
+        try:
+            with (
+                log_to(log, work.events),
+                progress(work.events, meter, Path(file).stem, quiet=quiet),
+            ):
+                work.on_expected(meter.expect)
+                return work.go(only)
+        except Stopped as error:
+            raise Stopped(f"{error}; {work.where_it_stands()}; run again to go on") from error
+
+
+def finish(summary: Summary, *, as_json: bool) -> None:
+    """Print the summary and end with its exit code."""
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(summary)))
+    else:
+        click.echo(_sentence(summary))
+    if not summary.complete:
+        raise SystemExit(3)
+    if summary.failed:
+        raise SystemExit(1)
+
+
+def _sentence(summary: Summary) -> str:
+    counts = (
+        f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending; "
+        f"{summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
+    )
+    lines = [
+        f"{summary.new:,} landed in {span(summary.seconds)} ({counts})",
+        f"data:  {summary.store}",
+        f"next:  penstock export {summary.store} --to csv -o records.csv",
+    ]
+    if summary.failed:
+        lines.append(f"       penstock status {summary.store}   # why keys failed")
+    if not summary.complete:
+        lines.append("       stopped: the budget allows no more now; run again to go on")
+    return "\n".join(lines)
