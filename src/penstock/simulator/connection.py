@@ -42,7 +42,8 @@ class Connection(asyncio.BufferedProtocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server's always is
         self._transport = transport
-        self._peer = transport.get_extra_info("peername")[0]
+        peer = transport.get_extra_info("peername")  # None: gone already
+        self._peer = peer[0] if peer else ""
         self._others.add(self)
         self._service.world.ledger.opened()
 
