@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import final
 
 from penstock.simulator.answer import Plan
-from penstock.simulator.request import BadRequest, lex, wants_continue
+from penstock.simulator.request import BODY_LIMIT, BadRequest, lex, wants_continue
 from penstock.simulator.service import Service
 
 __all__ = ["Connection"]
 
 PIECES = 20
-BUFFER_LIMIT = 16 * 1024 * 1024
+BUFFER_LIMIT = BODY_LIMIT + 1024 * 1024  # room for any one request
 LINGER = 2.0
 
 
