@@ -138,6 +138,8 @@ def test_a_form_is_signed_too_and_json_is_not(simulate: Start, ask: Call, signer
         ({"token": "other"}, "unknown token"),
         ({"algorithm": "PLAINTEXT"}, "HMAC-SHA1"),
         ({"timestamp": "1000000000"}, "timestamp"),
+        ({"timestamp": "9" * 5000}, "timestamp"),
+        ({"nonce": " "}, "nonce"),
         ({"timestamp": str(int(time.time()) + 100_000)}, "timestamp"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from penstock.simulator import Simulator
 from penstock.simulator.dialects import rate_headers
-from penstock.simulator.limiter import Verdict
+from penstock.simulator.limiter import FixedWindow, Verdict
 from penstock.simulator.settings import Dialect, ResetForm, SimulatorSettings
 
 ACCEPTED = Verdict(accepted=True, limit=500, remaining=499, reset=4.01, retry_after=4.01)
@@ -22,8 +22,8 @@ EPOCH = 1_795_284_300.25
 
 EXPECTED: dict[Dialect, list[str]] = {
     "draft-8": [
-        'RateLimit-Policy: "500-in-5sec"; q=500; w=5; pk=:MmJiODBkNTM3YjFk:',
         'RateLimit: "500-in-5sec"; r=499; t=5',
+        'RateLimit-Policy: "500-in-5sec"; q=500; w=5; pk=:MmJiODBkNTM3YjFk:',
     ],
     "draft-7": ["RateLimit-Policy: 500;w=5", "RateLimit: limit=500, remaining=499, reset=5"],
     "draft-6": [
@@ -57,6 +57,27 @@ def test_a_refused_one_is_told_when_to_come_back_by_all_but_none(dialect: Dialec
     told = lines(dialect, REFUSED)
     assert ("Retry-After: 2" in told) == (dialect != "none")
     assert len(told) == len(EXPECTED[dialect]) + (dialect != "none")
+
+
+@pytest.mark.parametrize(
+    ("window", "name", "seconds"),
+    [
+        (5.0, "2-in-5sec", 5),
+        (0.5, "2-in-0.5sec", 1),
+        (60.0, "2-in-1min", 60),
+        (90.0, "2-in-1.5min", 90),
+        (7200.0, "2-in-2hrs", 7200),
+    ],
+)
+def test_draft_8_is_what_express_rate_limit_8_7_4_was_seen_to_send(
+    window: float, name: str, seconds: int
+) -> None:
+    settings = SimulatorSettings(dialect="draft-8", limit=2, window=window)
+    verdict = FixedWindow(2, window).take(0.0)
+    assert rate_headers(settings, verdict, "127.0.0.1", EPOCH) == (
+        ("RateLimit", f'"{name}"; r=1; t={seconds}'),
+        ("RateLimit-Policy", f'"{name}"; q=2; w={seconds}; pk=:MTJjYTE3YjQ5YWYy:'),
+    )
 
 
 def test_retry_after_is_never_0() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -118,13 +119,67 @@ def test_pipelined_requests_are_answered_in_order_also_when_one_is_slow(
     assert ending == "closed"
 
 
-def test_a_client_that_does_not_read_gets_everything_later(
-    simulate: Callable[..., Simulator],
+def asked(simulator: Simulator) -> int:
+    """Wait for the first request; tell how many there have been."""
+    while not (requests := simulator.truth()["requests"]):
+        pass
+    return requests
+
+
+def read_to_the_end(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(1 << 20), b""))
+
+
+@pytest.fixture
+def slow_reader() -> Iterator[socket.socket]:
+    """Make a socket with so little room that a server soon has to wait for its reader."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(20)
+        yield sock
+
+
+def test_a_client_that_does_not_read_is_waited_for_and_gets_everything(
+    simulate: Callable[..., Simulator], slow_reader: socket.socket
 ) -> None:
     simulator = simulate(users=1000, limit=0, chunked=0.0, pages=1000)
-    with socket.create_connection(("127.0.0.1", simulator.port), timeout=20) as sock:
-        sock.sendall(b"GET /pages/page HTTP/1.1\r\n\r\n" * 199)
-        sock.sendall(b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n")
-        data = b"".join(iter(lambda: sock.recv(1 << 20), b""))
+    slow_reader.connect(("127.0.0.1", simulator.port))
+    last = b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n"
+    slow_reader.sendall(b"GET /pages/page HTTP/1.1\r\n\r\n" * 199 + last)
+    assert asked(simulator) < 200
+    data = read_to_the_end(slow_reader)
     assert data.count(b"HTTP/1.1 200 OK\r\n") == 200
     assert json.loads(data.rpartition(b"\r\n\r\n")[2])["path"] == "/echo"
+
+
+def test_a_client_that_only_sends_is_not_listened_to_for_ever(
+    simulate: Callable[..., Simulator], slow_reader: socket.socket
+) -> None:
+    simulator = simulate()
+    slow_reader.connect(("127.0.0.1", simulator.port))
+    body = b"x" * 3_000_000
+    posts = [
+        b"POST /echo HTTP/1.1\r\nContent-Length: %d\r\nConnection: %b\r\n\r\n%b"
+        % (len(body), connection, body)
+        for connection in [b"keep-alive"] * 9 + [b"close"]
+    ]
+    sender = threading.Thread(target=slow_reader.sendall, args=(b"".join(posts),))
+    sender.start()
+    assert asked(simulator) < 10
+    data = read_to_the_end(slow_reader)
+    sender.join()
+    assert data.count(b"HTTP/1.1 200 OK\r\n") == 10
+    assert data.count(b"x") == 10 * len(body)
+
+
+def test_what_comes_after_the_last_answer_is_not_read(
+    simulate: Callable[..., Simulator], raw: Callable[..., Any]
+) -> None:
+    simulator = simulate()
+    last = b"GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=20) as sock:
+        sock.sendall(last)
+        assert read_to_the_end(sock).startswith(b"HTTP/1.1 200 OK")
+        sock.sendall(last)
+        raw(simulator, last)
+    assert simulator.truth()["requests"] == 2

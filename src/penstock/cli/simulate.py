@@ -14,7 +14,6 @@ from penstock.simulator.settings import (
     AuthKind,
     Dialect,
     LimiterKind,
-    Mix,
     ResetForm,
     read_mix,
     write_mix,
@@ -23,22 +22,6 @@ from penstock.simulator.settings import (
 __all__ = ["simulate"]
 
 DEFAULTS = SimulatorSettings()
-
-
-@final
-class MixType(click.ParamType[Mix]):
-    """``NAME=WEIGHT,...``."""
-
-    name = "NAME=WEIGHT,..."
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Mix:
-        """Read the text given."""
-        try:
-            return read_mix(str(value))
-        except InputError as error:
-            self.fail(str(error).removeprefix("simulator: "), param, ctx)
 
 
 @final
@@ -126,7 +109,8 @@ class OneLineCommand(click.Command):
 )
 @click.option(
     "--mix",
-    type=MixType(),
+    type=read_mix,
+    metavar="NAME=WEIGHT,...",
     default=write_mix(DEFAULT_MIX),
     show_default=True,
     help="Fault kinds and weights; also knows stall.",

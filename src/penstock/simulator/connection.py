@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import final
 
 from penstock.simulator.answer import Plan
-from penstock.simulator.request import BadRequest, lex, wants_continue
+from penstock.simulator.request import BODY_LIMIT, BadRequest, lex, wants_continue
 from penstock.simulator.service import Service
 
 __all__ = ["Connection"]
 
 PIECES = 20
-BUFFER_LIMIT = 16 * 1024 * 1024
+BUFFER_LIMIT = BODY_LIMIT + 1024 * 1024  # room for any one request
 LINGER = 2.0
 
 
@@ -42,7 +42,8 @@ class Connection(asyncio.BufferedProtocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server's always is
         self._transport = transport
-        self._peer = transport.get_extra_info("peername")[0]
+        peer = transport.get_extra_info("peername")  # None: gone already
+        self._peer = peer[0] if peer else ""
         self._others.add(self)
         self._service.world.ledger.opened()
 

@@ -49,8 +49,8 @@ def _draft_8(settings: SimulatorSettings, verdict: Verdict, key: str, _epoch: fl
     window = math.ceil(settings.window)
     reset = math.ceil(verdict.reset)
     return (
-        ("RateLimit-Policy", f'"{name}"; q={verdict.limit}; w={window}; pk=:{_partition(key)}:'),
         ("RateLimit", f'"{name}"; r={verdict.remaining}; t={reset}'),
+        ("RateLimit-Policy", f'"{name}"; q={verdict.limit}; w={window}; pk=:{_partition(key)}:'),
     )
 
 

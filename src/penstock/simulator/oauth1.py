@@ -84,7 +84,7 @@ class OAuth1Verifier:
         stamp = oauth.get("oauth_timestamp", "")
         if not stamp.isdecimal() or len(stamp) > 12 or abs(int(stamp) - epoch) > TOLERANCE:
             return "timestamp out of bounds"
-        return None if oauth.get("oauth_nonce") else "a nonce is needed"
+        return None if oauth.get("oauth_nonce", "").strip() else "a nonce is needed"
 
     def _wrong_signature(self, request: Request, oauth: Pairs) -> str | None:
         given = dict(oauth).get("oauth_signature", "")

@@ -7,9 +7,10 @@ import http.client
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import final
+from typing import TextIO, final
 
 from penstock.errors import PenstockError
 from penstock.simulator.ledger import Truth
@@ -71,21 +72,15 @@ def simulator_process(
     ...     simulator.truth()["users"]
     10
     """
-    program = [sys.executable, "-m", "penstock.cli.main", "simulate", "--json", "--until-eof"]
-    process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-        program + arguments(settings or SimulatorSettings(), port),
-        stdin=subprocess.PIPE,  # closes when we die, however we die
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    # Its words go to a file: a pipe that nobody reads could fill up and stop it.
+    with tempfile.TemporaryFile("w+") as words, _child(settings, port, words) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - asked for above
+            assert process.stdout is not None  # noqa: S101 - asked for below
             line = process.stdout.readline()
             if not line:
-                _, said = process.communicate()
-                raise PenstockError(f"the simulator did not start: {said.strip()}")
+                process.wait()
+                words.seek(0)
+                raise PenstockError(f"the simulator did not start: {words.read().strip()}")
             yield SimulatorProcess(process, json.loads(line)["port"])
         finally:
             process.terminate()
@@ -93,3 +88,14 @@ def simulator_process(
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _child(settings: SimulatorSettings | None, port: int, words: TextIO) -> subprocess.Popen[str]:
+    program = [sys.executable, "-m", "penstock.cli.main", "simulate", "--json", "--until-eof"]
+    return subprocess.Popen(  # noqa: S603 - our own program, no shell
+        program + arguments(settings or SimulatorSettings(), port),
+        stdin=subprocess.PIPE,  # closes when we die, however we die
+        stdout=subprocess.PIPE,
+        stderr=words,
+        text=True,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import final
 
 from penstock.simulator.answer import (
@@ -94,7 +95,7 @@ class Service:
             self.world.ledger.faults[fault.kind] += 1
             return Plan("reset", keep_alive=False, delay=latency)
         verdict, headers = self._charge(call)
-        if verdict is not None and not verdict.accepted:
+        if not verdict.accepted:
             answer = error_answer(429, "rate limit exceeded", headers)
             return self._finish(call, answer, delay=latency)
         # Only now: how often the limiter said no must not change which fault comes when.
@@ -105,7 +106,7 @@ class Service:
         self.world.ledger.faults[fault.kind] += 1
         return self._faulty(route, call, fault, headers)
 
-    def _charge(self, call: Call) -> tuple[Verdict | None, Headers]:
+    def _charge(self, call: Call) -> tuple[Verdict, Headers]:
         account = self.world.account(call.key)
         verdict = account.charge(call.now, call.epoch)
         if not self.settings.limit:
@@ -140,7 +141,8 @@ class Service:
         if fault.kind != "503" or not fault.bits & 1:
             return ()
         if self.settings.retry_dates and fault.bits & 2:
-            # RFC 9110 §10.2.3: the other form is a date, by the server's own clock
+            # RFC 9110 §10.2.3: the other form is a date, by the server's own clock; 2, because
+            # its fraction is cut off and one second is to be left
             return (("Retry-After", http_date(self._second(epoch) + 2)),)
         return (("Retry-After", "1"),)
 
@@ -188,5 +190,5 @@ def _with(answer: Answer, headers: Headers) -> Answer:
 def _fault_target(request: Request) -> str:
     if request.method == "POST":
         # Posts share a path: the body tells them apart, whatever order they arrive in.
-        return f"{request.target}#{request.body.decode('latin-1')}"
+        return f"{request.target}#{hashlib.blake2b(request.body, digest_size=8).hexdigest()}"
     return request.target
