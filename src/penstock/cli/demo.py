@@ -1,4 +1,4 @@
-"""``penstock demo``: a whole harvest against a server that limits and fails, proved by its counts."""
+"""``penstock demo``: a harvest against a server that limits and fails, proved by its counts."""
 
 from __future__ import annotations
 

@@ -179,10 +179,11 @@ class Connection(asyncio.BufferedProtocol):
         self._drip_from(plan, 0)
 
     def _drip_from(self, plan: Plan, start: int) -> None:
-        if start >= len(plan.body):
-            self._complete(plan)
-            return
         size = -(-len(plan.body) // PIECES)
-        self._transport.write(plan.body[start : start + size])
+        following = start + size
+        self._transport.write(plan.body[start:following])
+        if following >= len(plan.body):
+            self._complete(plan)  # at once: the client has it all and may ask for the truth
+            return
         pause = self._service.settings.drip / PIECES
-        self._after(pause, lambda: self._drip_from(plan, start + size))
+        self._after(pause, lambda: self._drip_from(plan, following))
