@@ -1,5 +1,6 @@
 """Damaged, foreign, newer, locked: each is one clear line with the right exit code."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -208,3 +209,29 @@ def test_a_killed_holder_leaves_no_lock(path: Path) -> None:
     let_go(process)
     with LocalStore(path) as store:
         assert store.verify() == 6
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
+def test_a_store_that_may_not_be_read_or_written(path: Path) -> None:
+    path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        errors = [refused(path), refused(path.parent / "new")]
+        with pytest.raises(InputError, match="Permission denied"):
+            open_readonly(path)
+    finally:
+        os.seteuid(0)
+    assert [type(error) for error in errors] == [InputError, InputError]
+
+
+def test_keys_that_cannot_be_kept_are_refused_when_read(path: Path) -> None:
+    with LocalStore(path) as store:
+        for key in (2**63, "\ud800"):
+            for call in (store.get, store.state, lambda key: store.retry_failed([key])):
+                with pytest.raises(InputError, match="a key is a"):
+                    call(key)
+
+
+def test_new_directories_are_made_on_the_way(tmp_path: Path) -> None:
+    with LocalStore(str(tmp_path / "a" / "b" / "c")) as store:
+        assert store.status().path == str(tmp_path / "a" / "b" / "c")

@@ -46,9 +46,14 @@ CREATE TABLE mark (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system raise into a :class:`StorageError` that names ``path``."""
+    """Turn what SQLite and the system raise into a :class:`StorageError` that names ``path``.
+
+    A key that SQLite cannot hold is the caller's mistake, an :class:`InputError`.
+    """
     try:
         yield
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise InputError(f"a key is a UTF-8 text or a whole number of 64 bits: {error}") from error
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StorageError(
@@ -85,9 +90,13 @@ def read(directory: Path) -> sqlite3.Connection:
     Raises:
         InputError: There is no store, or one of a newer version.
     """
-    if not (directory / LEDGER).is_file():
-        what = "no such directory" if not directory.exists() else f"no {LEDGER} in it"
-        raise InputError(f"{directory} is not a penstock store: {what}")
+    try:
+        (directory / LEDGER).open("rb").close()
+    except FileNotFoundError as error:
+        what = f"no {LEDGER} in it" if directory.is_dir() else "no such directory"
+        raise InputError(f"{directory} is not a penstock store: {what}") from error
+    except OSError as error:
+        raise InputError(f"{directory} is not a penstock store: {error.strerror}") from error
     try:
         connection = _recognised(directory, "mode=ro")
     except StorageError:
