@@ -153,6 +153,28 @@ def test_a_ledger_that_is_none_is_refused(path: Path) -> None:
         open_readonly(path)
 
 
+def test_a_damaged_ledger_is_an_error_of_storage(path: Path) -> None:
+    content = bytearray((path / LEDGER).read_bytes())
+    content[100:4096] = bytes(3996)
+    (path / LEDGER).write_bytes(content)
+    assert type(refused(path)) is StorageError
+
+
+def test_opening_a_reader_keeps_the_locks_of_the_writer(path: Path) -> None:
+    # A POSIX lock goes when any descriptor of its file is closed; another process would then
+    # take itself for the last one, and delete the log that this one writes to.
+    with LocalStore(path) as store:
+        open_readonly(path).close()
+        list(store.claim([100]))
+        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM item')"
+        subprocess.run([sys.executable, "-c", code, str(path / LEDGER)], check=True)
+        store.settle([Landing(100, b"{}")], lambda _: None)
+        store.flush()
+        assert (path / f"{LEDGER}-wal").stat().st_size > 0
+        with open_readonly(path) as reader:
+            assert reader.state(100) == "landed"
+
+
 def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / LEDGER)) as other:
         other.execute("CREATE TABLE item (key)")

@@ -49,6 +49,48 @@ def test_no_room_is_an_error_and_loses_nothing(tmp_path: Path, group: int, limit
     assert settled(path) == 2000
 
 
+EVERY_LIMIT = """
+import os, resource, signal, sys
+from pathlib import Path
+from penstock.errors import StorageError
+from penstock.pipeline.result import Landing
+from penstock.store import LocalStore
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+reached, hard = 0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+for limit in range(40_000, 62_000, 331):
+    path = Path(sys.argv[1]) / str(limit)
+    safe = []
+    try:
+        with LocalStore(path, segment_bytes=30_000) as store:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+            for key in store.claim(range(90)):
+                store.settle([Landing(key, b'"%b"' % (b"x" * 1000))], safe.append, group=9)
+                if key % 9 == 8:
+                    store.flush()
+    except StorageError:
+        reached += 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    with LocalStore(path, segment_bytes=30_000) as store:
+        done = store.verify()
+        assert sum(safe) <= done < sum(safe) + 10, (limit, sum(safe), done)
+        assert [record.key for record in store.records()] == list(range(done)), limit
+        for key in store.claim(range(90)):
+            store.settle([Landing(key, b"0")], safe.append)
+        store.flush()
+        assert store.verify() == 90, limit
+print(reached)
+"""
+
+
+def test_wherever_the_disk_is_full_nothing_is_lost(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", EVERY_LIMIT, str(tmp_path)]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert child.stderr == ""
+    assert int(child.stdout) > 50
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 def test_a_really_full_disk(tmp_path: Path) -> None:
     command = ["mount", "-t", "tmpfs", "-o", "size=600k", "penstock-test", str(tmp_path)]
