@@ -4,11 +4,14 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.store import LocalStore
+from penstock.errors import InputError
+from penstock.pipeline.result import Landing
+from penstock.store import LocalStore, open_readonly
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -91,21 +94,38 @@ def test_wherever_the_disk_is_full_nothing_is_lost(tmp_path: Path) -> None:
     assert int(child.stdout) > 30
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_really_full_disk(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 600 kB of room."""
     command = ["mount", "-t", "tmpfs", "-o", "size=600k", "penstock-test", str(tmp_path)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("this machine's root may not mount; the limit on a file's size is tested above")
-    try:
-        path = tmp_path / "store"
-        code, safe, words = run(path, 50, None)
-        assert code == 4
-        assert "No space left" in words or "full" in words
-        assert words.count("\n") == 1
-        grow = ["mount", "-o", "remount,size=30m", str(tmp_path)]
-        subprocess.run(grow, check=True)
-        assert safe // 2 <= settled(path) < 2000
-        assert run(path, 50, None)[0] == 0
-        assert settled(path) == 2000
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only a root that may mount has small disks; limits on files are tested above")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def remount(disk: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+
+
+def test_a_really_full_disk(small_disk: Path) -> None:
+    path = small_disk / "store"
+    code, safe, words = run(path, 50, None)
+    assert code == 4
+    assert "No space left" in words or "full" in words
+    assert words.count("\n") == 1
+    remount(small_disk, "size=30m")
+    assert safe // 2 <= settled(path) < 2000
+    assert run(path, 50, None)[0] == 0
+    assert settled(path) == 2000
+
+
+def test_a_store_on_a_read_only_disk_can_be_read(small_disk: Path) -> None:
+    path = small_disk / "store"
+    with LocalStore(path) as store:
+        store.settle([Landing(1, b"{}")], lambda _: None)
+    remount(small_disk, "ro")
+    with open_readonly(path) as reader:
+        assert (reader.verify(), reader.get(1)) == (1, b"{}")
+    with pytest.raises(InputError, match="Read-only"):
+        LocalStore(path)
