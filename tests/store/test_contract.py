@@ -296,3 +296,15 @@ def test_failed_keys_can_be_put_back_while_others_land(open_store: OpenStore) ->
         assert (store.status().landed, store.status().failed) == (200, 0)
         assert list(store.claim(range(200))) == [*range(200)]
         assert store.verify() == 200
+
+
+def test_only_keys_in_flight_are_remembered(open_store: OpenStore) -> None:
+    with open_store() as store:
+        for number, key in enumerate(store.claim(range(3000)), 1):
+            store.settle([Landing(key, b"{}")], nothing)
+            if number % 500 == 0:
+                store.flush()
+                # What was read ahead and not given out yet is all there is.
+                assert (store.status().pending or 0) <= 256
+        store.flush()
+        assert (store.status().pending, store.status().landed) == (0, 3000)

@@ -36,7 +36,7 @@ def run_and_kill(path: Path, group: int, rng: random.Random) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_killed_at_many_moments_nothing_is_lost_or_twice(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
