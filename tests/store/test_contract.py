@@ -284,3 +284,27 @@ def test_a_line_feed_between_tokens_stays_one_record(open_store: OpenStore) -> N
         land(store, Landing(1, b'{\n  "a": 1\n}'), Landing(2, b"2"))
         assert [record.body for record in store.records()] == [b'{   "a": 1 }', b"2"]
         assert store.verify() == 2
+
+
+def test_failed_keys_can_be_put_back_while_others_land(open_store: OpenStore) -> None:
+    with open_store() as store:
+        land(store, *[failing(key) for key in range(200)])
+        for key in range(200):
+            store.settle([Landing(1000 + key, b"{}")], nothing, group=3)
+            assert store.retry_failed([key]) == 1
+        store.flush()
+        assert (store.status().landed, store.status().failed) == (200, 0)
+        assert list(store.claim(range(200))) == [*range(200)]
+        assert store.verify() == 200
+
+
+def test_only_keys_in_flight_are_remembered(open_store: OpenStore) -> None:
+    with open_store() as store:
+        for number, key in enumerate(store.claim(range(3000)), 1):
+            store.settle([Landing(key, b"{}")], nothing)
+            if number % 500 == 0:
+                store.flush()
+                # What was read ahead and not given out yet is all there is.
+                assert (store.status().pending or 0) <= 256
+        store.flush()
+        assert (store.status().pending, store.status().landed) == (0, 3000)

@@ -1,5 +1,6 @@
 """Damaged, foreign, newer, locked: each is one clear line with the right exit code."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -152,6 +153,28 @@ def test_a_ledger_that_is_none_is_refused(path: Path) -> None:
         open_readonly(path)
 
 
+def test_a_damaged_ledger_is_an_error_of_storage(path: Path) -> None:
+    content = bytearray((path / LEDGER).read_bytes())
+    content[100:4096] = bytes(3996)
+    (path / LEDGER).write_bytes(content)
+    assert type(refused(path)) is StorageError
+
+
+def test_opening_a_reader_keeps_the_locks_of_the_writer(path: Path) -> None:
+    # A POSIX lock goes when any descriptor of its file is closed; another process would then
+    # take itself for the last one, and delete the log that this one writes to.
+    with LocalStore(path) as store:
+        open_readonly(path).close()
+        list(store.claim([100]))
+        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM item')"
+        subprocess.run([sys.executable, "-c", code, str(path / LEDGER)], check=True)
+        store.settle([Landing(100, b"{}")], lambda _: None)
+        store.flush()
+        assert (path / f"{LEDGER}-wal").stat().st_size > 0
+        with open_readonly(path) as reader:
+            assert reader.state(100) == "landed"
+
+
 def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / LEDGER)) as other:
         other.execute("CREATE TABLE item (key)")
@@ -208,3 +231,29 @@ def test_a_killed_holder_leaves_no_lock(path: Path) -> None:
     let_go(process)
     with LocalStore(path) as store:
         assert store.verify() == 6
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
+def test_a_store_that_may_not_be_read_or_written(path: Path) -> None:
+    path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        errors = [refused(path), refused(path.parent / "new")]
+        with pytest.raises(InputError, match="Permission denied"):
+            open_readonly(path)
+    finally:
+        os.seteuid(0)
+    assert [type(error) for error in errors] == [InputError, InputError]
+
+
+def test_keys_that_cannot_be_kept_are_refused_when_read(path: Path) -> None:
+    with LocalStore(path) as store:
+        for key in (2**63, "\ud800"):
+            for call in (store.get, store.state, lambda key: store.retry_failed([key])):
+                with pytest.raises(InputError, match="a key is a"):
+                    call(key)
+
+
+def test_new_directories_are_made_on_the_way(tmp_path: Path) -> None:
+    with LocalStore(str(tmp_path / "a" / "b" / "c")) as store:
+        assert store.status().path == str(tmp_path / "a" / "b" / "c")

@@ -5,7 +5,9 @@ WAL with ``synchronous=FULL``: a transaction that was committed survives ``kill 
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,9 +48,14 @@ CREATE TABLE mark (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system raise into a :class:`StorageError` that names ``path``."""
+    """Turn what SQLite and the system raise into a :class:`StorageError` that names ``path``.
+
+    A key that SQLite cannot hold is the caller's mistake, an :class:`InputError`.
+    """
     try:
         yield
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise InputError(f"a key is a UTF-8 text or a whole number of 64 bits: {error}") from error
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StorageError(
@@ -85,9 +92,7 @@ def read(directory: Path) -> sqlite3.Connection:
     Raises:
         InputError: There is no store, or one of a newer version.
     """
-    if not (directory / LEDGER).is_file():
-        what = "no such directory" if not directory.exists() else f"no {LEDGER} in it"
-        raise InputError(f"{directory} is not a penstock store: {what}")
+    _refuse_unreadable(directory)
     try:
         connection = _recognised(directory, "mode=ro")
     except StorageError:
@@ -99,6 +104,21 @@ def read(directory: Path) -> sqlite3.Connection:
         connection.close()
         raise InputError(f"{directory} is not a penstock store: its {LEDGER} is empty")
     return connection
+
+
+def _refuse_unreadable(directory: Path) -> None:
+    # Never by opening the file: closing it again would drop, as POSIX has it, the locks by which
+    # SQLite connections of this very process keep others from deleting the log under them.
+    try:
+        if not stat.S_ISREG((directory / LEDGER).stat().st_mode):
+            raise InputError(f"{directory} is not a penstock store: {LEDGER} is not a file")
+    except FileNotFoundError as error:
+        what = f"no {LEDGER} in it" if directory.is_dir() else "no such directory"
+        raise InputError(f"{directory} is not a penstock store: {what}") from error
+    except OSError as error:
+        raise InputError(f"{directory} is not a penstock store: {error.strerror}") from error
+    if not os.access(directory / LEDGER, os.R_OK):
+        raise InputError(f"{directory / LEDGER} may not be read: mend its permissions")
 
 
 def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
@@ -123,10 +143,10 @@ def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
 def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     try:
         tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
-    except sqlite3.OperationalError as error:
-        raise StorageError(f"{directory / LEDGER}: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise InputError(f"{directory / LEDGER} is not a penstock ledger: {error}") from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise InputError(f"{directory / LEDGER} is not a penstock ledger: {error}") from error
+        raise StorageError(f"{directory / LEDGER}: {error}") from error
     if tables and _number(connection, "PRAGMA application_id") != _APPLICATION:
         raise InputError(f"{directory / LEDGER} is not a penstock ledger: made by another program")
     version = _number(connection, "PRAGMA user_version")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -18,7 +18,7 @@ from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
 from penstock.store.lock import LOCK, DirectoryLock
 from penstock.store.reading import StoreReader
-from penstock.store.segments import Tail, cut_back, sync_directory
+from penstock.store.segments import SEGMENT, Tail, cut_back, sync_directory
 from penstock.store.writer import Writer
 
 __all__ = ["LocalStore"]
@@ -63,9 +63,8 @@ class LocalStore(StoreReader):
         clock = clock or SystemClock()
         directory = Path(path)
         with ExitStack() as undo, ledger.translated(directory):
-            _prepare(directory)
-            lock = DirectoryLock(directory)
-            undo.callback(lock.release)
+            undo.callback(_taken(directory).release)
+            _refuse_segments_without_ledger(directory)
             self._writing = undo.enter_context(closing(ledger.connect(directory)))
             ledger.create(self._writing, clock.time())
             sync_directory(directory)
@@ -95,7 +94,7 @@ class LocalStore(StoreReader):
 
             def lookup(wanted: Sequence[Key]) -> dict[Key, tuple[str, float]]:
                 with ledger.translated(self.path):
-                    return _looked_up(connection, wanted)
+                    return settled(connection, wanted)
 
             yield from self._claims.claim(keys, lookup)
 
@@ -204,29 +203,40 @@ class LocalStore(StoreReader):
             connection.execute("COMMIT")
 
 
-def _looked_up(
-    connection: sqlite3.Connection, wanted: Sequence[Key]
-) -> dict[Key, tuple[str, float]]:
-    try:
-        return settled(connection, wanted)
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise InputError(
-            f"a key is a UTF-8 text or a whole number of 64 bits: {error}; among {wanted!r}"
-        ) from error
-
-
 def _prepare(directory: Path) -> None:
-    """Make the directory, or refuse one that is something else."""
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory} is a file: name a directory for the store")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        names = {entry.name for entry in directory.iterdir()}
-    except (PermissionError, NotADirectoryError) as error:
-        raise InputError(f"{directory} cannot be used as a store: {error.strerror}") from error
-    if ledger.LEDGER not in names and names - {LOCK}:
+    """Make the directory, or refuse one that is something else.
+
+    Raises:
+        InputError: It is a file, holds something else, or may not be written.
+    """
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_directory(path.parent)
+    names = {entry.name for entry in directory.iterdir()}
+    foreign = {name for name in names if not name.startswith((ledger.LEDGER, SEGMENT, LOCK))}
+    if foreign and ledger.LEDGER not in names:
         raise InputError(
             f"{directory} holds other files and no penstock store: name a new or empty directory"
         )
-    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        raise InputError(f"{directory} cannot be used as a store: no permission to write in it")
+
+
+def _taken(directory: Path) -> DirectoryLock:
+    """Make the directory where there is none and lock it."""
+    try:
+        _prepare(directory)
+        return DirectoryLock(directory)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{directory} is a file: name a directory for the store") from error
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise InputError(f"{directory} cannot be used as a store: {error.strerror}") from error
+        raise
+
+
+def _refuse_segments_without_ledger(directory: Path) -> None:
+    if not (directory / ledger.LEDGER).exists() and any(directory.glob(f"{SEGMENT}*")):
+        raise InputError(
+            f"{directory} has segments but no {ledger.LEDGER}: put it back from a copy, or name a "
+            "new directory"
+        )

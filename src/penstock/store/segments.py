@@ -18,8 +18,9 @@ import msgspec
 from penstock.errors import StorageError
 from penstock.pipeline.result import Landing
 
-__all__ = ["Tail", "cut_back", "segment_path", "split_line", "sync_directory"]
+__all__ = ["SEGMENT", "Tail", "cut_back", "segment_path", "split_line", "sync_directory"]
 
+SEGMENT = "segment-"
 _AT = b',"at":'
 _BODY = b',"body":'
 _HEAD = len(b'{"key":')
@@ -32,7 +33,7 @@ def segment_path(directory: Path, number: int) -> Path:
     >>> segment_path(Path("users"), 1).name
     'segment-000001.jsonl'
     """
-    return directory / f"segment-{number:06d}.jsonl"
+    return directory / f"{SEGMENT}{number:06d}.jsonl"
 
 
 def split_line(line: bytes) -> Landing:

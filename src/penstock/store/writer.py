@@ -53,13 +53,12 @@ class Writer:
         """Queue ``entries``; waits only where the disk is far behind."""
         count = len(entries)
         with self._lock:
+            while self._waiting >= _BACKLOG * group and not self._closing:
+                self._progress.wait()
             if self._failure is not None or self._closing:
                 self._refuse()
             if not count:
                 return
-            while self._waiting >= _BACKLOG * group:
-                self._progress.wait()
-                self._refuse_after_failure()
             before = self._waiting
             if not before:
                 self._first = self._clock.monotonic()

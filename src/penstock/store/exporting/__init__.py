@@ -153,7 +153,10 @@ class _Table:
 
     def _rows(self) -> Iterator[Row]:
         paths = self._shape.paths
-        for key, cells in self._counted(islice(self._items(), self._count)):
+        wanted, self._count = self._count, 0
+        for key, cells in self._counted(islice(self._items(), wanted)):
+            # Counted again: a failure may have been put back to do since the first pass.
+            self._count += 1
             yield [key, *map(cells.get, paths)]
 
     def _items(self) -> Iterator[tuple[bytes, Cells]]:
