@@ -11,6 +11,7 @@ from typing import final
 import msgspec
 
 from penstock.assembly.build import build_api, build_request, build_style, store_path
+from penstock.assembly.plan import plan
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError, PermanentError
@@ -65,36 +66,28 @@ class Run:
     Args:
         file: The pipeline.
         folder: Where its relative paths start.
-        store: The opened store.
+
+    Raises:
+        InputError: The file asks for something that cannot be; no store was touched.
     """
 
-    def __init__(self, file: PipelineFile, folder: Path, store: LocalStore) -> None:
+    def __init__(self, file: PipelineFile, folder: Path) -> None:
+        plan(file, folder)
+        self.place = store_path(file, folder)
         self.events = Events()
         self.api: Api = build_api(file, events=self.events)
         self.expected: int | None = None
         self._file = file
         self._folder = folder
-        self._store = store
         self._retries = 0
         self._refusals = 0
-        self._source = _Drawn(())
+        self.complete = False
         self._tell_expected: Callable[[int | None], object] = _ignore
         self.events.subscribe(self._count)
 
     def on_expected(self, tell: Callable[[int | None], object]) -> None:
         """Call ``tell`` with the number of keys in the source, once it is known."""
         self._tell_expected = tell
-
-    def where_it_stands(self) -> str:
-        """Return one clause for people: what is safe by now."""
-        self._store.flush()
-        status = self._store.status()
-        return f"{status.landed:,} landed and {status.failed:,} failed are safe in the store"
-
-    @classmethod
-    def open_store(cls, file: PipelineFile, folder: Path) -> LocalStore:
-        """Open the store that ``file`` names."""
-        return LocalStore(store_path(file, folder))
 
     def _count(self, event: Event) -> None:
         if isinstance(event, Retry):
@@ -103,35 +96,35 @@ class Run:
             else:
                 self._retries += 1
 
-    def go(self, only: Sequence[Key] | None = None) -> Summary:
+    def go(self, store: LocalStore, only: Sequence[Key] | None = None) -> Summary:
         """Run to the end, or until something stops it; what was settled by then is safe.
 
         Args:
+            store: Where records land, opened at :attr:`place`.
             only: Keys to run instead of the source's.
 
         Raises:
             PenstockError: The run could not go on.
         """
         started = time.monotonic()
-        before = self._store.status().landed
+        before = store.status().landed
         if only is None and isinstance(self._file.source, PagesSource):
-            steps = self._paged(self._file.source)
+            steps = self._paged(self._file.source, store)
         else:
-            steps = self._keyed(only)
+            steps = self._keyed(only, store)
         for _ in steps:
             pass
-        self._store.flush()
-        self._settle_expectation()
-        return self._summary(started, before)
+        store.flush()
+        self._settle_expectation(store)
+        return self._summary(store, started, before)
 
-    def _keyed(self, only: Sequence[Key] | None) -> Iterator[object]:
+    def _keyed(self, only: Sequence[Key] | None, store: LocalStore) -> Iterator[object]:
         source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
         if only is None:
             self.expected = count(self._file.source, self._folder)
-            self._store.expect(self.expected)
+            store.expect(self.expected)
             self._tell_expected(self.expected)
-        self._source = _Drawn(source)
-        yield from self._fetching(self._source).landing(self._store, events=self.events)
+        yield from self._fetching(source).landing(store, events=self.events)
 
     def _fetching(self, source: Iterable[Key]) -> Fetching[object, object]:
         request = self._file.request
@@ -144,13 +137,11 @@ class Run:
         build: Callable[[Key], object] = build_request(request)
         return pipeline.fetch(self.api, build, concurrency=self._file.api.concurrency)  # type: ignore[arg-type] # requests of any kind
 
-    def _paged(self, source: PagesSource) -> Iterator[object]:
+    def _paged(self, source: PagesSource, store: LocalStore) -> Iterator[object]:
         """Page after page; where to go on is noted when all of a page is safe, not before."""
         style = build_style(source)
-        start = self._store.mark(_MARK)
+        start = store.mark(_MARK)
         position = msgspec.json.decode(start) if start else None
-        self._source = _Drawn(())
-        self._source.finished = False
         request = Get(source.path, query=dict(source.query) or None)
         for page in pages(self.api, request, style, start=position, concurrency=source.concurrency):
             found = self._rows_by_key(page, source)
@@ -158,12 +149,11 @@ class Run:
                 "" if page.following is None else msgspec.json.encode(page.following).decode()
             )
             if self._file.request is None:
-                self._land_rows(found, Mark(_MARK, following))
+                self._land_rows(found, Mark(_MARK, following), store)
             else:
-                yield from self._fetching(list(found)).landing(self._store, events=self.events)
-                self._store.settle([Mark(_MARK, following)], _ignore)
+                yield from self._fetching(list(found)).landing(store, events=self.events)
+                store.settle([Mark(_MARK, following)], _ignore)
             yield page
-        self._source.finished = True
 
     def _rows_by_key(self, page: Page, source: PagesSource) -> dict[Key, bytes]:
         found: dict[Key, bytes] = {}
@@ -178,57 +168,43 @@ class Run:
             found[key] = row
         return found
 
-    def _land_rows(self, found: dict[Key, bytes], mark: Mark) -> None:
-        entries: list[Entry] = [
-            Landing(key, _one_line(found[key])) for key in self._store.claim(found)
-        ]
-        self._store.settle([*entries, mark], _ignore)
+    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: LocalStore) -> None:
+        entries: list[Entry] = [Landing(key, _one_line(found[key])) for key in store.claim(found)]
+        store.settle([*entries, mark], _ignore)
         self._tell(len(entries))
 
     def _tell(self, landed: int) -> None:
         if landed:
             self.events.emit(Landed(count=landed))
 
-    def _settle_expectation(self) -> None:
-        """The source may have repeated keys: now that it is drawn, the number is exact."""
-        status = self._store.status()
+    def _settle_expectation(self, store: LocalStore) -> None:
+        """The source may have repeated keys: now their number is known."""
+        status = store.status()
         done = status.landed + status.failed
-        if self._source.finished:
-            self._store.expect(done)
-        elif self.expected is not None:
-            self._store.expect(done + max(0, self.expected - self._source.drawn))
+        stops = self._file.batch is not None and self._file.batch.empty == "stop"
+        if stops and self.expected is not None:
+            distinct = max(done, self.expected - store.repeated)
+            self.complete = done == distinct
+            store.expect(distinct)
+        else:
+            self.complete = True
+            store.expect(done)
 
-    def _summary(self, started: float, before: int) -> Summary:
-        status = self._store.status()
+    def _summary(self, store: LocalStore, started: float, before: int) -> Summary:
+        status = store.status()
         return Summary(
             landed=status.landed,
             failed=status.failed,
             pending=status.pending or 0,
             seconds=round(time.monotonic() - started, 3),
             new=status.landed - before,
-            skipped=self._store.skipped,
-            repeated=self._store.repeated,
+            skipped=store.skipped,
+            repeated=store.repeated,
             retries=self._retries,
             too_many_requests=self._refusals,
-            complete=self._source.finished,
-            store=str(self._store.path),
+            complete=self.complete,
+            store=str(store.path),
         )
-
-
-@final
-class _Drawn:
-    """A source that tells how far it was drawn."""
-
-    def __init__(self, source: Iterable[Key]) -> None:
-        self._source = source
-        self.drawn = 0
-        self.finished = False
-
-    def __iter__(self) -> Iterator[Key]:
-        for key in self._source:
-            self.drawn += 1
-            yield key
-        self.finished = True
 
 
 def _one_line(row: bytes) -> bytes:

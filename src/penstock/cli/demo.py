@@ -122,10 +122,12 @@ def _harvest(server: SimulatorProcess, place: Path, users: int, *, quiet: bool) 
     text = _PIPELINE.format(users=users, url=server.url, reserve=_RESERVE)
     (place / "pipeline.toml").write_text(text, encoding="utf-8")
     file = read_text(text, str(place / "pipeline.toml"))
-    with LocalStore(place / "store") as store:
-        work = Run(file, place, store)
-        with progress(work.events, Meter(users), "users", quiet=quiet):
-            return work.go()
+    work = Run(file, place)
+    with (
+        LocalStore(work.place) as store,
+        progress(work.events, Meter(users), "users", quiet=quiet),
+    ):
+        return work.go(store)
 
 
 def _prove(

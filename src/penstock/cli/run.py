@@ -74,25 +74,30 @@ def _failed_keys(store: LocalStore, wanted: Sequence[str]) -> list[Key]:
 
 def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | None) -> Summary:
     """Run a pipeline file with progress; ``retry`` names failed keys to run instead."""
-    pipeline = read_file(file)
     folder = Path(file).parent
-    with Run.open_store(pipeline, folder) as store, stoppable():
-        work = Run(pipeline, folder, store)
+    work = Run(read_file(file), folder)
+    with stoppable(), LocalStore(work.place) as store:
         only = None
         if retry is not None:
             only = _failed_keys(store, retry)
             store.retry_failed(only)
         status = store.status()
         meter = Meter(status.expected, status.landed + status.failed)
+        work.on_expected(meter.expect)
         try:
             with (
                 log_to(log, work.events),
                 progress(work.events, meter, Path(file).stem, quiet=quiet),
             ):
-                work.on_expected(meter.expect)
-                return work.go(only)
+                return work.go(store, only)
         except Stopped as error:
-            raise Stopped(f"{error}; {work.where_it_stands()}; run again to go on") from error
+            store.flush()
+            raise Stopped(f"{error}; {_safe(store)}; run again to go on") from error
+
+
+def _safe(store: LocalStore) -> str:
+    status = store.status()
+    return f"{status.landed:,} landed and {status.failed:,} failed are safe in the store"
 
 
 def finish(summary: Summary, *, as_json: bool) -> None:
