@@ -86,6 +86,8 @@ class Calls:
     def close(self) -> None:
         """Drop everything that is under way. What was sent counts as spent."""
         self._engine.cancel(self._flying)
+        if self._flying:
+            self._api.breaker.dropped()
         for transfer in self._flying:
             self._abandon(transfer)
         self._flying.clear()

@@ -26,7 +26,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         content: A body sent as it is.
         idempotent: Whether repeating it is harmless; None goes by the method (RFC 9110
             section 9.2.2) and by an ``Idempotency-Key`` header.
-        cost: Units it spends of a limit, by name; None is one request.
+        cost: Units it spends of limits, by name, such as ``{"tokens": 300}``; one request, too.
 
     >>> Get("/users/7.json").method, Post("/users", json={"name": "Ada"}).repeatable
     ('GET', False)

@@ -89,6 +89,10 @@ class Breaker:
         self._row = 0
         self._trying = False
 
+    def dropped(self) -> None:
+        """Note a call that nobody waits for any longer: it tells nothing, another may try."""
+        self._trying = False
+
     def gave_up(self, now: float) -> bool:
         """Whether the outage has lasted longer than the policy waits for."""
         outage = self._policy.outage

@@ -95,7 +95,7 @@ class Budget:
 
         Args:
             now: Monotonic seconds.
-            cost: Units by name; one request where None.
+            cost: Units by name; one request, unless it says otherwise.
 
         Returns:
             A ticket; or seconds after which to ask again (infinity: when an answer came).
@@ -103,7 +103,7 @@ class Budget:
         Raises:
             InputError: The reserve leaves less than the call costs, however long one waits.
         """
-        cost = cost or _ONE
+        cost = _ONE if cost is None else {**_ONE, **cost}
         with self._lock:
             wait = self._wait(now, cost)
             if wait > 0:
@@ -280,7 +280,7 @@ class Budget:
         elif not self._windows and (hints is None or not hints.quotas):
             if self._pace is None:
                 self._pace = Pace()
-            self._learned = LearnedWindow()
+            self._learned = LearnedWindow(self.reserve)
             self._learned.accepted(ticket, now)
         if self._pace is not None:
             self._pace.accepted(now, ticket.sent)

@@ -91,6 +91,7 @@ _DATE = re.compile(rb"^date[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILIN
 _FAMILY = re.compile(r"^(?:x-)?rate-?limit-(limit|remaining|reset|used)(?:-(?!after$)([\w-]+))?$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
+_LENGTHS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "month": 2678400.0}
 _PARAMETER = re.compile(r';\s*([a-z]+)\s*=\s*(?:"([^"]*)"|:[^:]*:|([^;,\s]+))')
 _ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^;,\s]+))((?:\s*;[^,"]*(?:"[^"]*")?)*)\s*(?:,|$)')
 
@@ -107,12 +108,15 @@ def parse_hints(head: bytes) -> Hints | None:
     lower = head.lower()
     if not any(word in lower for word in _WORDS):
         return None
-    fields = {
-        name.lower().decode("ascii"): value.decode("latin-1").strip()
+    lines = [
+        (name.lower().decode("ascii"), value.decode("latin-1").strip())
         for name, value in _FIELD.findall(head)
-    }
-    if not fields:
+    ]
+    if not lines:
         return None
+    fields = dict(lines)
+    if len(fields) < len(lines):
+        _join_lists(fields, lines)
     found = _DATE.search(head)
     return Hints(
         quotas=_quotas(fields),
@@ -120,6 +124,13 @@ def parse_hints(head: bytes) -> Hints | None:
         backoff=_number(fields.get("backoff")),
         date=_http_date(found.group(1).decode("latin-1")) if found else None,
     )
+
+
+def _join_lists(fields: dict[str, str], lines: list[tuple[str, str]]) -> None:
+    # RFC 9110 section 5.3: a list may be split over several lines of the same name.
+    for name in ("ratelimit", "ratelimit-policy"):
+        if name in fields:
+            fields[name] = ", ".join(value for key, value in lines if key == name)
 
 
 def hints_in_body(body: object, hints: Hints | None) -> Hints | None:
@@ -132,8 +143,10 @@ def hints_in_body(body: object, hints: Hints | None) -> Hints | None:
         return hints
     for name, scale in (("retry_after_ms", 1000.0), ("retry_after", 1.0)):
         value = body.get(name)
-        if isinstance(value, int | float) and value >= 0:
-            told = Reset(value / scale, exact=True)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        if (number := _number(value)) is not None:
+            told = Reset(number / scale, exact=True)
             return msgspec.structs.replace(hints or Hints(), retry_after=told)
     return hints
 
@@ -168,7 +181,8 @@ def parse_reset(text: str) -> Reset | None:
         return Reset(number, exact=number != int(number))
     parts = _DURATION.findall(text)
     if parts and _DURATION.sub("", text).strip() == "":
-        return Reset(sum(float(n) * _SECONDS.get(unit, 1e-9) for n, unit in parts), exact=True)
+        total = _number(sum(float(n) * _SECONDS.get(unit, 1e-9) for n, unit in parts))
+        return None if total is None else Reset(total, exact=True)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -187,12 +201,12 @@ def _epoch(number: float) -> Reset:
     return Reset(number, epoch=True, exact=number != int(number))
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str | float | None) -> float | None:
     if text is None:
         return None
     try:
         number = float(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if 0 <= number < float("inf") else None
 
@@ -293,18 +307,19 @@ def _member(name: str) -> tuple[str, str] | None:
     return (match.group(1), match.group(2) or "requests") if match else None
 
 
-def _family(unit: str, values: dict[str, str], policies: dict[str, dict[str, str]]) -> Quota:
+def _family(name: str, values: dict[str, str], policies: dict[str, dict[str, str]]) -> Quota:
     limit, remaining = _number(values.get("limit")), _number(values.get("remaining"))
     used = _number(values.get("used"))
     if remaining is None and limit is not None and used is not None:
         remaining = max(0.0, limit - used)
+    length = _LENGTHS.get(name)  # "-Minute" is no unit: it counts requests a minute
     return Quota(
-        name=unit,
-        unit=unit,
+        name=name,
+        unit=name if length is None else "requests",
         limit=limit,
         remaining=remaining,
         reset=parse_reset(values["reset"]) if "reset" in values else None,
-        window=_window_of(limit, policies),
+        window=_window_of(limit, policies) if length is None else length,
     )
 
 

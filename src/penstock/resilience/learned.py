@@ -18,11 +18,13 @@ class LearnedWindow:
     """A window of a server that tells only ``Retry-After``: the limit is what it let pass.
 
     After some clean windows one more call than that is tried, then two, four …, so that a limit
-    learned too low (a window already half spent when we came) does not stay.
+    learned too low (a window already half spent when we came) does not stay. With a reserve nothing
+    is tried: the limit has to be met once to be known, and from then on the reserve is left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reserve: float = 0.0) -> None:
         self.limit: float | None = None
+        self._reserve = reserve
         self.opens = -math.inf
         self._start: tuple[float, float] | None = None
         self._accepted = 0.0
@@ -74,7 +76,7 @@ class LearnedWindow:
         """Units that may still be sent in this window."""
         if self.limit is None:
             return math.inf
-        return self._base + self.limit + self._extra - tally.sent
+        return self._base + max(1.0, self.limit - self._reserve) + self._extra - tally.sent
 
     def reopen(self, tally: Tally) -> None:
         """Begin a new window."""
@@ -83,7 +85,7 @@ class LearnedWindow:
                 self.limit = max(1.0, self._accepted)
         else:
             self._clean += 1
-            if self._clean > _CLEAN_WINDOWS:
+            if self._clean > _CLEAN_WINDOWS and not self._reserve:
                 self._extra = max(1.0, 2.0 * self._extra)
         self._interval = None
         self._start = None

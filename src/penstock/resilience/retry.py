@@ -58,7 +58,8 @@ class RetryPolicy:
         base: Upper bound of the first wait, in seconds; it doubles with each failure.
         cap: Upper bound of any wait we choose, in seconds. What the server asks for
             (Retry-After) is never cut to it: coming back early only costs a call.
-        never: Statuses after which the item has failed.
+        never: Statuses after which the item has failed. One given here is taken out of the
+            default of ``always``, and the other way round.
         always: Statuses after which it is tried again.
         otherwise: What holds for every other status of 400 and above, or below 200.
         fatal: Statuses that end the whole run at once: every further call would only
@@ -95,6 +96,11 @@ class RetryPolicy:
             if isinstance(codes, int):
                 raise InputError(f"RetryPolicy({name}={codes}): write {name}={{{codes}}}, a set")
             object.__setattr__(self, name, frozenset(codes))
+        # What is said overrules what is only the default.
+        if self.always == _ALWAYS:
+            object.__setattr__(self, "always", _ALWAYS - self.never)
+        elif self.never == _NEVER:
+            object.__setattr__(self, "never", _NEVER - self.always)
         both = sorted(self.never & self.always)
         if both:
             raise InputError(f"RetryPolicy: {both} cannot be in never and in always")

@@ -176,7 +176,8 @@ class Window:
         length = self.length
         if self._start is not None and length is not None:
             due = self._start[1] + length
-            if self._low - _TOLERANCE <= due <= self._high:
+            # Without a reset the length alone has to do.
+            if self._low - _TOLERANCE <= due <= self._high or math.isinf(self._high):
                 return due
         return self._high
 

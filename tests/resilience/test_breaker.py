@@ -1,0 +1,117 @@
+"""Laws of the circuit breaker and of the retry budget."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import InputError
+from penstock.resilience import Breaker, BreakerPolicy, RetryBudget
+
+POLICY = BreakerPolicy(failures=3, pause=1.0, cap=5.0, outage=100.0)
+
+
+def opened() -> Breaker:
+    breaker = Breaker(POLICY)
+    for _ in range(3):
+        breaker.failed(0.0)
+    return breaker
+
+
+def test_it_opens_after_failures_in_a_row_only() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(10):
+        breaker.failed(0.0)
+        breaker.failed(0.0)
+        breaker.succeeded()
+    assert not breaker.is_open
+    assert breaker.wait(0.0) == 0.0
+
+
+def test_one_call_tries_and_the_others_wait_for_it() -> None:
+    breaker = opened()
+    assert breaker.wait(0.5) == 0.5
+    assert breaker.wait(1.0) == 0.0
+    breaker.started(1.0)
+    assert breaker.wait(1.0) == math.inf
+    breaker.succeeded()
+    assert breaker.wait(1.0) == 0.0
+
+
+def test_pauses_double_up_to_the_cap() -> None:
+    breaker, now, pauses = opened(), 0.0, []
+    for _ in range(5):
+        pauses.append(breaker.wait(now))
+        now += breaker.wait(now)
+        breaker.started(now)
+        breaker.failed(now)
+    assert pauses == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def test_a_trying_call_that_is_dropped_lets_the_next_one_try() -> None:
+    """Closing a generator while one call tried left the breaker waiting for it for ever."""
+    breaker = opened()
+    breaker.started(1.0)
+    breaker.dropped()
+    assert breaker.wait(1.0) == 0.0
+
+
+def test_it_gives_up_after_the_outage() -> None:
+    breaker = opened()
+    assert not breaker.gave_up(100.0)
+    assert breaker.gave_up(100.1)
+    assert not Breaker(POLICY).gave_up(1e9)
+    patient = Breaker(BreakerPolicy(failures=1, outage=None))
+    patient.failed(0.0)
+    assert not patient.gave_up(1e9)
+
+
+@given(st.lists(st.tuples(st.sampled_from("sfd"), st.floats(0, 10)), max_size=60))
+def test_whatever_happens_a_call_goes_out_in_the_end(steps: list[tuple[str, float]]) -> None:
+    breaker, now = Breaker(POLICY), 0.0
+    for what, gap in steps:
+        now += gap
+        if breaker.wait(now) == 0.0:
+            breaker.started(now)
+        if what == "f":
+            breaker.failed(now)
+        else:
+            (breaker.succeeded if what == "s" else breaker.dropped)()
+        assert breaker.wait(now) <= POLICY.cap
+
+
+@pytest.mark.parametrize("wrong", [{"failures": 0}, {"pause": 0.0}, {"pause": 5.0, "cap": 1.0}])
+def test_wrong_breakers_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="BreakerPolicy"):
+        BreakerPolicy(**wrong)  # type: ignore[arg-type] # wrong on purpose
+
+
+@given(
+    ratio=st.floats(0, 1),
+    floor=st.floats(0.1, 100),
+    steps=st.lists(st.tuples(st.booleans(), st.floats(0, 1)), max_size=200),
+)
+def test_retries_never_exceed_their_share(
+    ratio: float, floor: float, steps: list[tuple[bool, float]]
+) -> None:
+    budget = RetryBudget(ratio=ratio, floor=floor, most=5.0)
+    now, calls, retries = 0.0, 0, 0
+    for first, gap in steps:
+        now += gap
+        if first:
+            calls += 1
+            budget.called()
+        else:
+            wait = budget.take(now)
+            assert 0.0 <= wait <= 1.0 / floor
+            retries += wait == 0.0
+        assert retries <= 5.0 + ratio * calls + floor * now + 1e-6
+
+
+@pytest.mark.parametrize("wrong", [{"ratio": -1.0}, {"floor": 0.0}, {"most": 0.5}])
+def test_wrong_retry_budgets_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="RetryBudget"):
+        RetryBudget(**wrong)
