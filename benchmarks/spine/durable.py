@@ -17,11 +17,12 @@ _CONCURRENCY = 50
 def durable(bench: Bench) -> Iterator[Figure]:
     """Budget, retry, ledger and landed bodies: CPU an item."""
     python = peers.python(bench)
+    dlt, scrapy = peers.version("dlt"), peers.version("Scrapy")
     sides = [
         Client(name="penstock", script="penstock_harvest.py", items=20_000, lands=True),
-        Client(name="dlt's bare fetch", script="dlt_threads.py", items=2_000, python=python),
+        Client(name=f"{dlt}, bare fetch", script="dlt_threads.py", items=2_000, python=python),
         Client(
-            name="Scrapy, JOBDIR + jsonlines",
+            name=f"{scrapy}, JOBDIR + jsonlines",
             script="scrapy_durable.py",
             items=2_000,
             python=python,

@@ -74,7 +74,7 @@ def line(figure: Figure) -> str:
 def _shown(value: float) -> str:
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _row(what: str, value: str, aim: str, verdict: str, note: str) -> str:

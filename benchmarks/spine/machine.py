@@ -17,7 +17,7 @@ __all__ = ["CLIENTS", "HERE", "Bench", "Trouble", "child", "described", "run_cli
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = HERE / "clients"
-_LONGEST = 1800.0
+_LONGEST = 300.0  # a client that needs more hangs
 
 
 class Trouble(Exception):
@@ -96,9 +96,20 @@ def child(
 
 
 def run_client(
-    bench: Bench, script: str, *arguments: object, python: str = sys.executable
+    bench: Bench,
+    script: str,
+    *arguments: object,
+    python: str = sys.executable,
+    complete: bool = True,
 ) -> Mapping[str, float]:
     """Run a client to its end on its core and return what it reports.
+
+    Args:
+        bench: Where and how.
+        script: Its program in ``clients/``.
+        arguments: Its arguments.
+        python: The interpreter that has what it needs.
+        complete: Whether a wrong or missing answer is trouble; else the caller counts them.
 
     Raises:
         Trouble: It failed, or got wrong answers.
@@ -118,7 +129,7 @@ def run_client(
     if done.returncode != 0:
         raise Trouble(f"{script} failed: {done.stderr.strip()[-500:]}")
     report: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    if report["good"] != report["items"]:
+    if complete and report["good"] != report["items"]:
         raise Trouble(f"{script}: {report['good']:g} of {report['items']:g} answers were right")
     return report
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spine.machine import HERE, Bench, Trouble
 
-__all__ = ["express", "python"]
+__all__ = ["express", "python", "version"]
 
 _REQUIREMENTS = HERE / "requirements.txt"
 _EXPRESS = HERE / "express"
@@ -54,6 +54,12 @@ def express(bench: Bench) -> tuple[str, Path]:
         _mark(folder, manifest)
     shutil.copy(_EXPRESS / "server.mjs", folder)
     return node, folder
+
+
+def version(name: str) -> str:
+    """Return ``name`` with the version that is pinned."""
+    pins = dict(line.split("==") for line in _REQUIREMENTS.read_text().split())
+    return f"{name} {pins[name]}"
 
 
 def _run(command: list[str], what: str) -> None:

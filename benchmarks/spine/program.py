@@ -20,6 +20,7 @@ from spine.latency import latency
 from spine.limiter import limiter
 from spine.machine import HERE, Bench, Trouble, cores, described
 from spine.memory import memory
+from spine.servers import server_name
 from spine.unhinted import unhinted
 from spine.unknown import unknown
 
@@ -43,13 +44,13 @@ MINUTES = {"memory"}
 def main(arguments: Sequence[str]) -> int:
     """Return 0 when every part was measured (whatever was reached), 1 when one could not be."""
     asked = _parser().parse_args(arguments)
-    chosen = asked.parts or [name for name in PARTS if asked.all or name not in MINUTES]
+    chosen = asked.parts or [name for name in PARTS if not (asked.quick and name in MINUTES)]
     out = sys.stderr if asked.json else sys.stdout
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files go, too
     work = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=asked.work))
     try:
         bench = _bench(asked, work)
-        machine = described(bench)
+        machine = described(bench) | {"server": server_name(bench)}
         print("  ".join(f"{name} {value}" for name, value in machine.items()), file=out)
         results = {name: _measured(name, bench, out) for name in chosen}
     except KeyboardInterrupt:
@@ -68,7 +69,6 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--all", action="store_true", help="also the parts that take minutes")
     parser.add_argument("--quick", action="store_true", help="small numbers, rough figures")
     parser.add_argument("--no-nginx", action="store_true", help="use the simulator instead")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")

@@ -23,7 +23,16 @@ from pathlib import Path
 
 from spine.machine import Bench, Trouble, child
 
-__all__ = ["Counting", "Simulated", "fast", "limited", "simulate", "slow", "wait_for"]
+__all__ = [
+    "Counting",
+    "Simulated",
+    "fast",
+    "limited",
+    "server_name",
+    "simulate",
+    "slow",
+    "wait_for",
+]
 
 _MODULES = (
     Path("/usr/lib/nginx/modules/ngx_http_echo_module.so"),
@@ -182,6 +191,14 @@ def can_nginx(bench: Bench) -> bool:
     if _program() is None or _echo() is None:
         _install()
     return _program() is not None and _echo() is not None
+
+
+def server_name(bench: Bench) -> str:
+    """Return what the figures are measured against, with its version."""
+    if not can_nginx(bench):
+        return "penstock simulate (no nginx with echo module)"
+    told = subprocess.run([str(_program()), "-v"], capture_output=True, text=True, check=False)
+    return told.stderr.strip().rpartition(" ")[2]
 
 
 def _program() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,4 +68,8 @@ def _cost(report: Mapping[str, float]) -> Cost:
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
-    return sorted(costs, key=lambda cost: cost.cpu)[(len(costs) - 1) // 2]
+    return Cost(
+        statistics.median(cost.cpu for cost in costs),
+        statistics.median(cost.wall for cost in costs),
+        max(cost.memory for cost in costs),
+    )

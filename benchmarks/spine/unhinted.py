@@ -20,7 +20,9 @@ def unhinted(bench: Bench) -> Iterator[Figure]:
     items = 500 if bench.quick else 3_000
     with servers.limited(bench, items, _RATE, _BURST) as server:
         store = bench.folder("landed")
-        report = run_client(bench, "penstock_harvest.py", server.url, items, _CONCURRENCY, store)
+        report = run_client(
+            bench, "penstock_harvest.py", server.url, items, _CONCURRENCY, store, complete=False
+        )
         statuses = server.statuses()
     ideal = (items - 1 - _BURST) / _RATE
     accepted, refused = statuses["200"], statuses["429"]
