@@ -158,20 +158,13 @@ def _auth(section: AuthSection) -> Auth:
 
 def _retry(section: RetrySection) -> RetryPolicy:
     default = RetryPolicy()
-    never = default.never if section.never is None else frozenset(section.never)
-    always = default.always if section.always is None else frozenset(section.always)
-    # A table that the file gives wins over the other's default.
-    if section.never is not None and section.always is None:
-        always = always - never
-    if section.always is not None and section.never is None:
-        never = never - always
     return RetryPolicy(
         attempts=section.attempts,
         total=section.total,
         base=section.base,
         cap=section.cap,
-        never=never,
-        always=always,
+        never=default.never if section.never is None else frozenset(section.never),
+        always=default.always if section.always is None else frozenset(section.always),
         otherwise=section.otherwise,
         fatal=default.fatal if section.fatal is None else frozenset(section.fatal),
         failed=None if section.failed is None else _failed(section.failed),

@@ -41,12 +41,14 @@ class Engine:
         self._idle: dict[Profile, list[Handle]] = {}
         self._active: dict[Transfer, Handle] = {}
         self._of_easy: dict[pycurl.Curl, Handle] = {}
+        self._touched: set[Inbox] = set()
+        self._untold = 0
         self._due: float | None = None
         self._next_sweep = 0.0
         self._asleep = False
         self._stopping = False
         self._broken: GaveUp | None = None
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket_changed)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._poller.change)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer_changed)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS_KEPT)
@@ -76,9 +78,6 @@ class Engine:
             self._asleep = False
             self._waker.wake()
 
-    def _socket_changed(self, what: int, fd: int, multi: object, data: object) -> None:
-        self._poller.change(what, fd, multi, data)
-
     def _timer_changed(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
@@ -95,7 +94,8 @@ class Engine:
     def _turn(self) -> None:
         """Wait once, and do all there is to do."""
         action = self._multi.socket_action
-        for fd, bits in self._poller.wait(self._patience()):
+        ready = self._poller.wait(self._patience())
+        for fd, bits in ready:
             if fd == self._waker.fd:
                 self._waker.drain()
             else:
@@ -109,18 +109,25 @@ class Engine:
             action(pycurl.SOCKET_TIMEOUT, 0)
         if self._cancelled:
             self._drop()
-        touched: set[Inbox] = set()
-        self._collect(touched)
+        self._collect()
         if self._active and now >= self._next_sweep:
             self._next_sweep = now + _SWEEP
-            self._sweep(now, touched)
-        for inbox in touched:
+            self._sweep(now)
+        # Receivers are woken when nothing more is ready, or when half of all is done: a
+        # thread switch for each answer would cost more than the answer.
+        if self._touched and (not ready or self._untold >= len(self._active)):
+            self._notify()
+
+    def _notify(self) -> None:
+        for inbox in self._touched:
             inbox.notify()
+        self._touched.clear()
+        self._untold = 0
 
     def _patience(self) -> float:
         """Return how long the wait may be; say first that we are going to sleep."""
         self._asleep = True
-        if self._submitted or self._cancelled or self._stopping:
+        if self._touched or self._submitted or self._cancelled or self._stopping:
             return 0.0
         now = time.monotonic()
         patience = -1.0 if self._due is None else max(0.0, self._due - now)
@@ -151,32 +158,33 @@ class Engine:
         """Hand back a transfer that curl would not even take."""
         transfer = handle.finish(pycurl.E_URL_MALFORMAT, str(error))
         self._discard(handle)
-        self._put(transfer).notify()
+        self._put(transfer)
 
-    def _collect(self, touched: set[Inbox]) -> None:
+    def _collect(self) -> None:
         left = 1
         while left:
             left, succeeded, failed = self._multi.info_read()
             for easy in succeeded:
-                touched.add(self._finish(easy, 0, ""))
+                self._finish(easy, 0, "")
             for easy, code, message in failed:
-                touched.add(self._finish(easy, code, message))
+                self._finish(easy, code, message)
 
-    def _finish(self, easy: pycurl.Curl, code: int, message: str) -> Inbox:
+    def _finish(self, easy: pycurl.Curl, code: int, message: str) -> None:
         handle = self._of_easy[easy]
         self._multi.remove_handle(easy)
         transfer = handle.finish(code, message)
         del self._active[transfer]
         self._idle.setdefault(transfer.profile, []).append(handle)
-        return self._put(transfer)
+        self._put(transfer)
 
-    def _put(self, transfer: Transfer) -> Inbox:
+    def _put(self, transfer: Transfer) -> None:
         inbox = transfer.inbox
         assert inbox is not None  # noqa: S101 - submit without inbox is our own mistake
         inbox.received.append(transfer)
-        return inbox
+        self._touched.add(inbox)
+        self._untold += 1
 
-    def _sweep(self, now: float, touched: set[Inbox]) -> None:
+    def _sweep(self, now: float) -> None:
         """End what has been silent for too long."""
         overdue = [(h, why) for h in self._active.values() if (why := h.overdue(now))]
         for handle, why in overdue:
@@ -184,7 +192,7 @@ class Engine:
             transfer = handle.abandon(why)
             del self._active[transfer]
             self._discard(handle)
-            touched.add(self._put(transfer))
+            self._put(transfer)
 
     def _drop(self) -> None:
         while self._cancelled:
@@ -200,7 +208,8 @@ class Engine:
     def _fail_all(self) -> None:
         for transfer in [*self._active, *self._submitted]:
             transfer.error = self._broken
-            self._put(transfer).notify()
+            self._put(transfer)
+        self._notify()
 
     def _free(self) -> None:
         for handle in list(self._of_easy.values()):

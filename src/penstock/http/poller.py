@@ -14,6 +14,7 @@ import pycurl
 __all__ = ["Poller", "Waker", "new_poller"]
 
 _READ, _WRITE = pycurl.CSELECT_IN, pycurl.CSELECT_OUT
+_REMOVE = pycurl.POLL_REMOVE
 _ACTIONS = {
     pycurl.POLL_IN: _READ,
     pycurl.POLL_OUT: _WRITE,
@@ -51,19 +52,23 @@ class EpollPoller:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        self._register, self._modify = self._epoll.register, self._epoll.modify
+        self._unregister = self._epoll.unregister
         self._known: set[int] = set()
 
     def change(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
         """Set interest in ``fd`` as curl's socket callback says it."""
-        if what == pycurl.POLL_REMOVE:
+        if what == _REMOVE:
             self._known.discard(fd)
-            with contextlib.suppress(OSError):  # closed already: the kernel has forgotten it
-                self._epoll.unregister(fd)
+            try:
+                self._unregister(fd)
+            except OSError:  # closed already: the kernel has forgotten it
+                return
         elif fd in self._known:
-            self._epoll.modify(fd, self._EVENTS[what])
+            self._modify(fd, self._EVENTS[what])
         else:
             self._known.add(fd)
-            self._epoll.register(fd, self._EVENTS[what])
+            self._register(fd, self._EVENTS[what])
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
         """Return what is ready."""

@@ -85,7 +85,6 @@ _FIELD = re.compile(
     rb"^((?:x-)?rate-?limit[\w-]*|retry-after(?:-ms)?|backoff)[ \t]*:[ \t]*([^\r\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
-_WORDS = (b"ratelimit", b"rate-limit", b"retry-after", b"backoff")
 _ONE_ITEM = re.compile(r'"([^"]*)"\s*;\s*r=(\d+)(?:\s*;\s*t=(\d+))?')
 _DATE = re.compile(rb"^date[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _FAMILY = re.compile(r"^(?:x-)?rate-?limit-(limit|remaining|reset|used)(?:-(?!after$)([\w-]+))?$")
@@ -106,7 +105,13 @@ def parse_hints(head: bytes) -> Hints | None:
     (499.0, 5.0)
     """
     lower = head.lower()
-    if not any(word in lower for word in _WORDS):
+    # Spelled out: most answers say nothing, and this is asked of each.
+    if not (
+        b"ratelimit" in lower
+        or b"rate-limit" in lower
+        or b"retry-after" in lower
+        or b"backoff" in lower
+    ):
         return None
     lines = [
         (name.lower().decode("ascii"), value.decode("latin-1").strip())
