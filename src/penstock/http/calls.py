@@ -67,6 +67,7 @@ class Calls:
         self._condition = threading.Condition(threading.Lock())
         self._inbox = Inbox(self._notify)
         self._woken = False
+        self._told_until = -math.inf
 
     @property
     def pending(self) -> int:
@@ -177,7 +178,10 @@ class Calls:
         return wait
 
     def _tell_wait(self, wait: float, now: float) -> None:
-        if not math.isinf(wait) and self._api.events is not None:
+        if math.isinf(wait) or self._api.events is None:
+            return
+        if abs(now + wait - self._told_until) > _NEVER_SAYS_WHEN:  # each wait is told once
+            self._told_until = now + wait
             reason = "server is down" if self._api.breaker.is_open else "out of quota"
             self._api.events.emit(Waiting(seconds=wait, reason=reason))
             self._tell_budget(now)
