@@ -127,11 +127,11 @@ class Calls:
         results, self._results = self._results, []
         return results
 
-    def idle(self) -> None:
-        """Wait until :meth:`wake` is called, with nothing under way."""
+    def idle(self, seconds: float) -> None:
+        """Wait until :meth:`wake` is called, with nothing under way, at most ``seconds``."""
         with self._condition:
             if not self._woken:
-                self._clock.wait(self._condition, None)
+                self._clock.wait(self._condition, seconds)
         self._woken = False
 
     def _sleep(self, wait: float) -> None:

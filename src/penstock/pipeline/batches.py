@@ -57,10 +57,13 @@ def _batches(
     empty: str,
     clock: Clock,
 ) -> Iterator[list[T]]:
-    for first in items:  # so that nothing is asked of the sizer once the items are out
+    if empty == "stop":
+        # Asked before an item is drawn: what is not allowed any more stays in the iterator.
+        while batch := list(itertools.islice(items, max(0, min(size, _allowed(sizer, size))))):
+            yield batch
+        return
+    for first in items:  # drawn before asking: nothing is waited for once the items are out
         while (allowed := min(size, _allowed(sizer, size))) < 1:
-            if empty == "stop":
-                return
             clock.sleep(_pause(sizer))
         yield [first, *itertools.islice(items, allowed - 1)]
 

@@ -13,6 +13,8 @@ from penstock.pipeline.result import Key, Result
 
 __all__ = ["Slots", "Source", "fetch", "fetch_chunks"]
 
+_PATIENCE = 0.5
+
 R = TypeVar("R")
 V = TypeVar("V")
 
@@ -125,6 +127,8 @@ def fetch_chunks(
 ) -> Iterator[Sequence[Result[Key, V]]]:
     """Yield results in chunks, as they come; :func:`fetch` is this for everyone.
 
+    A chunk may be empty where ``hold`` is set.
+
     Args:
         keys: What to fetch.
         api: What performs the requests.
@@ -141,17 +145,17 @@ def fetch_chunks(
             chunk = [*chunk, *source.fill(calls, slots)]
             if calls.pending:
                 calls.send()  # before the yield: a slow reader delays nobody's next call
-            if chunk:
+            if chunk or hold:
                 if not hold:
                     slots.release(len(chunk))
-                yield chunk
+                yield chunk  # an empty one lets the receiver say that its store has failed
             if calls.pending:
                 chunk = calls.collect()
             elif source.exhausted:
                 break
             else:
                 chunk = ()
-                calls.idle()  # every slot waits for the receiver
+                calls.idle(_PATIENCE)  # every slot waits for the receiver
         source.raise_trouble()
     finally:
         calls.close()

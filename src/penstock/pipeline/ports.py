@@ -33,8 +33,8 @@ class Calls(Protocol[R_contra, V_co]):
         """Return finished calls, waiting for one; nothing after :meth:`wake`, or when none is left."""  # noqa: E501
         ...
 
-    def idle(self) -> None:
-        """Wait until :meth:`wake` is called, with nothing under way."""
+    def idle(self, seconds: float) -> None:
+        """Wait until :meth:`wake` is called, with nothing under way, at most ``seconds``."""
         ...
 
     def wake(self) -> None:

@@ -105,9 +105,9 @@ class _Running(Generic[V]):
             results.append(_result(self._keys.pop(future), future))
         return results
 
-    def idle(self) -> None:
-        while not self._woken:
-            self._something.wait()
+    def idle(self, seconds: float) -> None:
+        if not self._woken:
+            self._something.wait(seconds)
             self._something.clear()
         self._woken = False
 

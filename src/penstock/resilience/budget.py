@@ -21,7 +21,7 @@ from penstock.resilience.limits import GivenLimit, Limit
 from penstock.resilience.pace import Pace
 from penstock.resilience.retry import QUOTA
 from penstock.resilience.ticket import Tally, Ticket
-from penstock.resilience.window import ServerClock, Window
+from penstock.resilience.window import Reported, ServerClock, Window
 
 __all__ = ["Budget", "BudgetView"]
 
@@ -81,7 +81,6 @@ class Budget:
         self._tallies: dict[str, Tally] = {"requests": Tally()}
         self._requests = self._tallies["requests"]
         self._number = 0
-        self._newest = 0
         self._closed = -math.inf
         self._probing = True
         self._probe: Ticket | None = None
@@ -133,7 +132,7 @@ class Budget:
             if self._learned.due(now):
                 return self._reopen(now)
         if self._pace is not None and not self._probing:
-            outstanding = int(self._requests.sent - self._requests.done)
+            outstanding = int(self._requests.out)
             return self._pace.wait(now, outstanding)
         return 0.0
 
@@ -144,14 +143,13 @@ class Budget:
         return self._wait(now, _ONE)
 
     def _window_wait(self, window: Window, now: float, cost: Mapping[str, float]) -> float:
-        if window.allowed is None:
-            return 0.0
         amount = cost.get(window.unit, 0.0)
-        if amount == 0.0:
+        if amount == 0.0 or window.remaining is None:
             return 0.0
+        tally = self._tally(window.unit)
         reserve = self.reserve if window.unit == "requests" else 0.0
-        tally = self._tallies[window.unit] if window.unit in self._tallies else self._new(window)
-        if tally.sent + amount <= window.allowed - reserve:
+        left = window.left(tally.sent - tally.done)
+        if left is None or amount <= left - reserve:
             return 0.0
         if window.limit is not None and amount > window.limit - reserve:
             raise InputError(
@@ -161,7 +159,7 @@ class Budget:
         opens = window.opens()
         if math.isinf(opens):
             # Exhausted, and the server does not say until when: only an answer can tell more.
-            return math.inf if tally.sent > tally.done else self._blind(window, now)
+            return math.inf if tally.out else self._blind(window, now)
         if opens > now:
             return opens - now
         window.expire()
@@ -174,9 +172,6 @@ class Budget:
         self._closed = now + 1.0
         return 1.0
 
-    def _new(self, window: Window) -> Tally:
-        return self._tallies.setdefault(window.unit, Tally())
-
     def _start_probing(self) -> None:
         """After a renewal one call goes first: a wrong guess costs one refusal, not many."""
         self._probing = True
@@ -185,13 +180,9 @@ class Budget:
 
     def _grant(self, now: float, cost: Mapping[str, float]) -> Ticket:
         self._number += 1
-        for unit in cost:
-            if unit not in self._tallies:
-                self._tallies[unit] = Tally()
-        done = {unit: tally.done for unit, tally in self._tallies.items()}
-        ticket = Ticket(self._number, now, cost, done)
+        ticket = Ticket(self._number, now, cost)
         for unit, amount in cost.items():
-            self._tallies[unit].sent += amount
+            self._tally(unit).sent += amount
         for given in self._given:
             given.granted(now, cost)
         if self._pace is not None:
@@ -215,6 +206,8 @@ class Budget:
             self._return(ticket)
             if hints is not None:
                 self._learn(ticket, now, hints)
+            if self._windows:
+                self._miss(ticket, hints)
             if status in QUOTA:
                 self._refused(ticket, now, hints)
             else:
@@ -227,6 +220,7 @@ class Budget:
         """Tell that there was no answer; the call may have been counted all the same."""
         with self._lock:
             self._return(ticket)
+            self._miss(ticket, None)
             if ticket is self._probe:
                 self._probe = None
 
@@ -239,29 +233,46 @@ class Budget:
             self._server.saw(hints.date, ticket.sent, now)
         if hints.backoff:
             self._closed = max(self._closed, now + hints.backoff)
-        # Answers overtake each other: an older call's view of what is left is stale.
-        newest = ticket.number >= self._newest and ticket.number >= self._renewed
-        for quota in hints.quotas:
-            if newest:
-                self._report(quota, ticket, now)
-            if quota.reset is not None and ticket.number >= self._renewed:
-                interval = self._server.interval(quota.reset, ticket.sent, now)
-                self._windows[quota.name].renews(*interval)
-        if newest and hints.quotas:
-            self._newest = ticket.number
+        if hints.quotas:
             self._told_by_status = False
+        # A call sent before the last renewal tells of a window that is gone.
+        if ticket.number >= self._renewed:
+            for quota in hints.quotas:
+                self._report(quota, ticket, now)
 
     def _report(self, quota: Quota, ticket: Ticket, now: float) -> None:
         window = self._windows.get(quota.name)
         if window is None:
-            window = self._windows.setdefault(quota.name, Window(quota.name, quota.unit))
+            window = self._windows[quota.name] = Window(quota.name, quota.unit)
+            self._tally(quota.unit)
         window.report(
             quota,
-            counted=ticket.done.get(quota.unit, 0.0),
-            cost=ticket.cost.get(quota.unit, 0.0),
-            first=ticket.number == self._renewed,
-            times=(ticket.sent, now),
+            Reported(
+                number=ticket.number,
+                latest=self._number,
+                cost=ticket.cost.get(quota.unit, 0.0),
+                first=ticket.number == self._renewed,
+                sent=ticket.sent,
+                received=now,
+            ),
         )
+        if quota.reset is not None:
+            window.renews(*self._server.interval(quota.reset, ticket.sent, now))
+
+    def _miss(self, ticket: Ticket, hints: Hints | None) -> None:
+        """Note for each limit of which the answer, if there was one, said nothing."""
+        told: set[str] = set()
+        if hints is not None and ticket.number >= self._renewed:
+            told = {quota.name for quota in hints.quotas if quota.remaining is not None}
+        for window in self._windows.values():
+            if window.name not in told:
+                window.unreported(ticket.cost.get(window.unit, 0.0), self._number)
+
+    def _tally(self, unit: str) -> Tally:
+        tally = self._tallies.get(unit)
+        if tally is None:
+            tally = self._tallies[unit] = Tally()
+        return tally
 
     def _accepted(self, ticket: Ticket, now: float, hints: Hints | None) -> None:
         if self._learned is not None:
@@ -318,8 +329,8 @@ class Budget:
             if date is not None:
                 self._server.saw(date, asked, now)
             window = self._windows.setdefault(quota.name, Window(quota.name, quota.unit))
-            tally = self._new(window)
-            window.report(quota, counted=tally.done, cost=0.0, first=True, times=(asked, now))
+            number = self._number + 1
+            window.report(quota, Reported(number, self._number, 0.0, True, asked, now))  # noqa: FBT003 - a row of facts
             if quota.reset is not None:
                 window.renews(*self._server.interval(quota.reset, asked, now))
             self._probing = False
@@ -350,9 +361,10 @@ class Budget:
             return int(max(0.0, min(left, default=2.0**31)))
 
     def _left(self, window: Window) -> float:
-        if window.allowed is None or window.unit != "requests":
+        left = window.left(self._requests.out)
+        if left is None or window.unit != "requests":
             return math.inf if window.unit != "requests" else 1.0
-        return window.allowed - self.reserve - self._requests.sent
+        return left - self.reserve
 
     def renewed_in(self) -> float:
         """Return the seconds until asking again makes sense; 0 where calls may be made now."""
@@ -376,8 +388,7 @@ class Budget:
                 limit = None if self._learned is None else self._learned.limit
                 return BudgetView(limit=limit, remaining=None, reset=reset, rate=rate)
             opens = window.opens()
-            remaining = None
-            if window.allowed is not None:
-                remaining = max(0.0, window.allowed - self._requests.sent)
+            left = window.left(self._requests.out)
+            remaining = None if left is None else max(0.0, left)
             reset = None if math.isinf(opens) else max(0.0, opens - now)
             return BudgetView(limit=window.limit, remaining=remaining, reset=reset, rate=rate)

@@ -18,17 +18,25 @@ class Tally:
         self.sent = 0.0
         self.done = 0.0
 
+    @property
+    def out(self) -> float:
+        """Units on their way."""
+        return self.sent - self.done
+
 
 @final
 class Ticket:
-    """Leave to make one call; hand it back with the answer."""
+    """Leave to make one call; hand it back with the answer.
 
-    __slots__ = ("cost", "done", "number", "sent")
+    Attributes:
+        number: Its place in the order of sending, from 1.
+        sent: When it was given, in monotonic seconds.
+        cost: Units by name.
+    """
 
-    def __init__(
-        self, number: int, sent: float, cost: Mapping[str, float], done: Mapping[str, float]
-    ) -> None:
+    __slots__ = ("cost", "number", "sent")
+
+    def __init__(self, number: int, sent: float, cost: Mapping[str, float]) -> None:
         self.number = number
         self.sent = sent
         self.cost = cost
-        self.done = done

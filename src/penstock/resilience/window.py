@@ -8,11 +8,11 @@ every answer, and takes an answer's ``remaining`` only for what it certainly say
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import NamedTuple, final
 
 from penstock.resilience.hints import Quota, Reset
 
-__all__ = ["ServerClock", "Window"]
+__all__ = ["Reported", "ServerClock", "Window", "roundest"]
 
 _TOLERANCE = 0.05
 
@@ -57,24 +57,50 @@ class ServerClock:
 
 
 @final
+class Reported(NamedTuple):
+    """The call that a report came with.
+
+    Attributes:
+        number: Its place in the order of sending.
+        latest: The number of the call sent last when the answer came.
+        cost: Units it costs.
+        first: Whether it is the first call of a window.
+        sent: When its request went out.
+        received: When the answer came.
+    """
+
+    number: int
+    latest: int
+    cost: float
+    first: bool
+    sent: float
+    received: float
+
+
+@final
 class Window:
     """One limit's state. All times are monotonic seconds; all amounts are in the limit's unit.
+
+    Of what is left only a lower bound is certain. The answered call that the server counted last
+    has the least ``remaining`` of all; only calls still out can have been counted after it. So
+    at least ``remaining - outstanding`` is left, whatever order answers come in.
 
     Attributes:
         name: The limit's name.
         unit: What it counts.
         limit: Units a window allows, or None where unknown.
-        allowed: The total ever sent up to which sending is safe; None where unknown.
-        remaining: What the server last said is left.
+        remaining: The least the server has reported in this window; None where unknown.
     """
 
     __slots__ = (
+        "_blind",
+        "_blind_number",
         "_high",
         "_inferred",
         "_length",
         "_low",
+        "_reported_number",
         "_start",
-        "allowed",
         "limit",
         "name",
         "remaining",
@@ -85,35 +111,42 @@ class Window:
         self.name = name
         self.unit = unit
         self.limit: float | None = None
-        self.allowed: float | None = None
         self.remaining: float | None = None
+        self._reported_number = 0
+        self._blind = 0.0
+        self._blind_number = 0
         self._low = self._high = -math.inf
         self._start: tuple[float, float] | None = None
         self._length: float | None = None
         self._inferred: tuple[float, float] = (0.0, math.inf)
 
-    def report(
-        self, quota: Quota, *, counted: float, cost: float, first: bool, times: tuple[float, float]
-    ) -> None:
-        """Take over what an answer says of how much is left.
-
-        Args:
-            quota: The server's words.
-            counted: Units that were certainly counted when the answer was written: all those
-                whose answers were in before its request went out.
-            cost: Units of the request itself.
-            first: Whether the answer may open a new window (its request was sent after the
-                last renewal was due).
-            times: When its request was sent, and when the answer came.
-        """
+    def report(self, quota: Quota, call: Reported) -> None:
+        """Take over what the answer to ``call`` says of how much is left."""
         self.limit = self.limit if quota.limit is None else quota.limit
         self._length = self._length if quota.window is None else quota.window
-        if quota.remaining is not None:
+        if quota.remaining is None:
+            return
+        if call.first or self._start is None:
+            fresh = self.limit is not None and quota.remaining == self.limit - call.cost
+            self._start = (call.sent, call.received) if fresh else None
+        if call.number > self._blind_number:
+            self._blind = 0.0  # sent after those were answered: it counts them
+        # More left than before, in an answer to a later call: the server gives quota back.
+        grown = call.number > self._reported_number
+        if self.remaining is None or quota.remaining <= self.remaining or grown:
             self.remaining = quota.remaining
-            self.allowed = quota.remaining + counted + cost
-        if first or self._start is None:
-            fresh = self.limit is not None and quota.remaining == self.limit - cost
-            self._start = times if fresh else None
+            self._reported_number = call.latest
+
+    def unreported(self, cost: float, latest: int) -> None:
+        """Note a call that has ended without saying what is left; ``latest`` was sent last."""
+        self._blind += cost
+        self._blind_number = latest
+
+    def left(self, outstanding: float) -> float | None:
+        """Return what certainly is left with ``outstanding`` units out, or None where unknown."""
+        if self.remaining is None:
+            return None
+        return self.remaining - outstanding - self._blind
 
     def renews(self, low: float, high: float) -> None:
         """Narrow when this window ends to lie within [``low``, ``high``]."""
@@ -150,8 +183,8 @@ class Window:
 
     def expire(self) -> None:
         """Forget what is left: the renewal is due, and the next answer will tell."""
-        self.allowed = None
         self.remaining = None
+        self._blind = 0.0
         self._start = None
         self._low = self._high = -math.inf
 
