@@ -13,7 +13,14 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, final
 
-from penstock.errors import GaveUp, InputError, PenstockError, PermanentError, RetryableError
+from penstock.errors import (
+    GaveUp,
+    InputError,
+    MissingExtra,
+    PenstockError,
+    PermanentError,
+    RetryableError,
+)
 from penstock.events import BudgetSeen, Retry, Waiting
 from penstock.http.body import decode_or_none
 from penstock.http.engine import engine
@@ -168,7 +175,13 @@ class Calls:
                     break
                 self._waiting.popleft()
                 call.ticket = ticket
-                ready.append(self._start(call, now))
+                try:
+                    ready.append(self._start(call, now))
+                except MissingExtra:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a request that cannot be sent is one item's trouble
+                    api.budget.abandon(ticket)
+                    self._results.append(Result(call.key, None, self._unsendable(call, error), 0))
         finally:
             self._flying.update(ready)
             if ready:
@@ -193,13 +206,20 @@ class Calls:
                 BudgetSeen(limit=view.limit, remaining=view.remaining, reset=view.reset)
             )
 
+    def _unsendable(self, call: Call, error: Exception) -> PenstockError:
+        if isinstance(error, PenstockError):
+            return error
+        problem = InputError(f"{call.request.method} {shown(call.request.path)}: {error}")
+        problem.__cause__ = error
+        return problem
+
     def _start(self, call: Call, now: float) -> Transfer:
+        transfer = self._api.transfer(call.request)
         if call.first is None:
             call.first = now
             self._api.retries.called()
         call.attempts += 1
         self._api.breaker.started(now)
-        transfer = self._api.transfer(call.request)
         transfer.inbox = self._inbox
         transfer.context = call
         return transfer

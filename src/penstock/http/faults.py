@@ -8,15 +8,15 @@ from penstock.errors import InputError, PenstockError, PermanentError, Retryable
 
 __all__ = ["translate"]
 
-# The request never left: safe to repeat whatever it does.
-_NEVER_SENT = {
+# No connection. Where none stood before, the request never left: safe to repeat whatever it does.
+_NO_CONNECTION = {
     pycurl.E_COULDNT_RESOLVE_HOST: "no such host",
     pycurl.E_COULDNT_RESOLVE_PROXY: "no such proxy host",
     pycurl.E_COULDNT_CONNECT: "cannot connect",
     pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
 }
-# The request or a part of it left, and no whole answer came back.
-_UNKNOWN = {
+# A connection, and no whole answer.
+_BROKEN = {
     pycurl.E_GOT_NOTHING: "connection closed without an answer",
     pycurl.E_RECV_ERROR: "connection broke while receiving",
     pycurl.E_SEND_ERROR: "connection broke while sending",
@@ -43,7 +43,8 @@ def translate(code: int, message: str, where: str, *, sent: bool) -> PenstockErr
         code: libcurl's number.
         message: libcurl's words.
         where: Method and URL without its query, for the reader.
-        sent: Whether any of the request may have reached the server.
+        sent: Whether any of the request may have reached the server. Not told by ``code``: libcurl
+            connects anew when a kept connection breaks, and reports how that ended.
     """
     if code in _INPUT:
         return InputError(f"{where}: {_INPUT[code]}")
@@ -54,7 +55,7 @@ def translate(code: int, message: str, where: str, *, sent: bool) -> PenstockErr
         )
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return RetryableError(f"{where}: timed out ({message})", sent=sent)
-    if code in _NEVER_SENT:
-        return RetryableError(f"{where}: {_NEVER_SENT[code]} ({message})", sent=False)
-    words = _UNKNOWN.get(code, f"transfer failed, curl error {code}")
-    return RetryableError(f"{where}: {words}" + (f" ({message})" if message else ""), sent=True)
+    if code in _NO_CONNECTION:
+        return RetryableError(f"{where}: {_NO_CONNECTION[code]} ({message})", sent=sent)
+    words = _BROKEN.get(code, f"transfer failed, curl error {code}")
+    return RetryableError(f"{where}: {words}" + (f" ({message})" if message else ""), sent=sent)

@@ -87,13 +87,21 @@ def add_query(url: str, query: Query | None) -> str:
 
 @lru_cache(maxsize=1024)
 def _origin(prefix: str) -> tuple[str, str, int]:
-    parts = urlsplit(prefix)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlsplit(prefix)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"{shown(prefix)!r} is not a URL: {error}") from error
+    port = port or (443 if parts.scheme == "https" else 80)
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port (RFC 6454): what credentials are bound to."""
+    """Return scheme, host and port (RFC 6454): what credentials are bound to.
+
+    Raises:
+        InputError: It is not a URL.
+    """
     end = url.find("/", 8)
     return _origin(url if end < 0 else url[:end])
 
@@ -111,5 +119,12 @@ def shown(url: str) -> str:
 
 
 def join(url: str, link: str) -> str:
-    """Return where ``link``, found at ``url``, points to."""
-    return urljoin(url, link)
+    """Return where ``link``, found at ``url``, points to.
+
+    Raises:
+        InputError: It is not a link.
+    """
+    try:
+        return urljoin(url, link)
+    except ValueError as error:
+        raise InputError(f"{shown(url)}: {link!r} is not a link: {error}") from error

@@ -35,6 +35,11 @@ class Slots:
         self._lock = threading.Lock()
         self._wake: Callable[[], object] = _nobody
 
+    @property
+    def free(self) -> int:
+        """How many slots may be taken now."""
+        return self._free
+
     def on_return(self, wake: Callable[[], object]) -> None:
         """Call ``wake`` whenever slots are given back by :meth:`returned`."""
         self._wake = wake
@@ -142,19 +147,22 @@ def fetch_chunks(
     chunk: Sequence[Result[Key, V]] = ()
     try:
         while True:
-            chunk = [*chunk, *source.fill(calls, slots)]
+            failed = source.fill(calls, slots)
+            if not hold:
+                slots.release(len(failed))
+            chunk = [*chunk, *failed]
             if calls.pending:
                 calls.send()  # before the yield: a slow reader delays nobody's next call
             if chunk or hold:
-                if not hold:
-                    slots.release(len(chunk))
                 yield chunk  # an empty one lets the receiver say that its store has failed
+            chunk = ()
             if calls.pending:
                 chunk = calls.collect()
+                if not hold:
+                    slots.release(len(chunk))  # now: the next calls fill the window first
             elif source.exhausted:
                 break
-            else:
-                chunk = ()
+            elif not slots.free:
                 calls.idle(_PATIENCE)  # every slot waits for the receiver
         source.raise_trouble()
     finally:

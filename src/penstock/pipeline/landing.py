@@ -45,7 +45,10 @@ def entry_of(result: Result[Key, object]) -> Entry:
     if not body or body.isspace():
         return Landing(result.key, b"null")  # 204 No Content: there, and empty
     if b"\n" in body or b"\r" in body:
-        body = msgspec.json.format(body, indent=-1)
+        try:
+            body = msgspec.json.format(body, indent=-1)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _failing(result, error)
     return Landing(result.key, body)
 
 
