@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from spine.crash import crash
 from spine.durable import durable
@@ -94,7 +95,7 @@ def _bench(asked: argparse.Namespace, work: Path) -> Bench:
     )
 
 
-def _measured(name: str, bench: Bench, out: object) -> list[Figure]:
+def _measured(name: str, bench: Bench, out: TextIO) -> list[Figure]:
     part = PARTS[name]
     print(header(f"{name}: {(part.__doc__ or '').splitlines()[0]}"), file=out, flush=True)
     figures: list[Figure] = []

@@ -8,9 +8,10 @@ import math
 import urllib.request
 from collections.abc import Callable, Iterator
 
-from spine import peers, servers
+from spine import peers
 from spine.figures import Figure, at_most
 from spine.machine import Bench, Trouble, child, run_client
+from spine.simulated import simulate
 
 __all__ = ["unknown"]
 
@@ -26,7 +27,7 @@ def unknown(bench: Bench) -> Iterator[Figure]:
     ideal = window * (math.ceil(items / limit) - 1)
     for dialect in (*_DIALECTS, "retry-after"):
         settings = {"users": items, "limit": limit, "window": window, "dialect": dialect}
-        with servers.simulate(bench, **settings) as simulated:
+        with simulate(bench, **settings) as simulated:
             yield from _figures(
                 bench, f"simulator {dialect}", items, ideal, simulated.url, simulated.windows
             )
