@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from penstock.simulator import Truth
+from penstock.simulator import Truth, WindowTruth
 from spine.machine import Bench, Trouble, child
 
 __all__ = ["Simulated", "simulate"]
@@ -27,10 +27,10 @@ class Simulated:
             told: Truth = json.load(answer)
         return told
 
-    def windows(self) -> list[tuple[int, int]]:
-        """Return (accepted, rejected) for each window of the only client."""
+    def windows(self) -> list[WindowTruth]:
+        """Return the windows of the only client."""
         (key,) = self.truth()["per_key"].values()
-        return [(window["accepted"], window["rejected"]) for window in key["windows"]]
+        return key["windows"]
 
     def reset(self) -> None:
         """Make the server forget its counts."""
