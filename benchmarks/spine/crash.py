@@ -15,9 +15,9 @@ import msgspec
 
 from penstock.simulator import user_json
 from penstock.store import open_readonly
-from spine import servers
 from spine.figures import Figure, at_most
 from spine.machine import CLIENTS, Bench, Trouble, child, run_client
+from spine.simulated import Simulated, simulate
 
 __all__ = ["crash"]
 
@@ -52,7 +52,7 @@ def crash(bench: Bench) -> Iterator[Figure]:
     seed = random.SystemRandom().randrange(2**32)
     rng = random.Random(seed)
     settings = {"users": _ITEMS, "limit": 0, "latency": _LATENCY}
-    with servers.simulate(bench, **settings) as server:
+    with simulate(bench, **settings) as server:
         seconds = run_client(
             bench, "penstock_harvest.py", server.url, _ITEMS, _CONCURRENCY, bench.folder("clean")
         )["seconds"]
@@ -80,21 +80,19 @@ def crash(bench: Bench) -> Iterator[Figure]:
     )
 
 
-def _killed_once(
-    bench: Bench, server: servers.Simulated, seconds: float, rng: random.Random
-) -> Aftermath:
+def _killed_once(bench: Bench, server: Simulated, seconds: float, rng: random.Random) -> Aftermath:
     while True:
         server.reset()
         store = bench.folder("killed")
         if _harvest_and_kill(bench, server, store, rng.uniform(0.0, seconds)):
             break  # else it was done before: another moment
-    killed_at = _accepted(server)
+    killed_at = server.truth()["accepted"]
     arguments = (server.url, _ITEMS, _CONCURRENCY, store)
     run_client(bench, "penstock_harvest.py", *arguments, complete=False)  # counted below
-    return _looked_at(store, killed_at, _accepted(server))
+    return _looked_at(store, killed_at, server.truth()["accepted"])
 
 
-def _harvest_and_kill(bench: Bench, server: servers.Simulated, store: Path, after: float) -> bool:
+def _harvest_and_kill(bench: Bench, server: Simulated, store: Path, after: float) -> bool:
     """Kill a harvest ``after`` so many seconds; return whether it was still at work."""
     script = str(CLIENTS / "penstock_harvest.py")
     program = [sys.executable, script, server.url, str(_ITEMS), str(_CONCURRENCY), str(store)]
@@ -110,12 +108,6 @@ def _harvest_and_kill(bench: Bench, server: servers.Simulated, store: Path, afte
             time.sleep(10 * _LATENCY)  # what the server is still about to count belongs to it
             return True
         return False
-
-
-def _accepted(server: servers.Simulated) -> int:
-    accepted = server.truth()["accepted"]
-    assert isinstance(accepted, int)
-    return accepted
 
 
 def _looked_at(store: Path, killed_at: int, accepted: int) -> Aftermath:

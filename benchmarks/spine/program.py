@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from spine.crash import crash
 from spine.durable import durable
@@ -39,6 +40,7 @@ PARTS: dict[str, Part] = {
     "limiter": limiter,
 }
 MINUTES = {"memory"}
+_ROOT = HERE.parent.parent
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = asked.parts or [name for name in PARTS if not (asked.quick and name in MINUTES)]
     out = sys.stderr if asked.json else sys.stdout
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files go, too
-    work = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=asked.work))
+    asked.work.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="bench-", dir=asked.work.resolve()))
     try:
         bench = _bench(asked, work)
         machine = described(bench) | {"server": server_name(bench)}
@@ -72,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="small numbers, rough figures")
     parser.add_argument("--no-nginx", action="store_true", help="use the simulator instead")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
-    parser.add_argument("--work", type=Path, help="directory for what lands, removed at the end")
+    # Not /tmp: where that is memory, making data durable would look free.
+    parser.add_argument("--work", type=Path, default=_ROOT / ".work", help="where to land")
     return parser
 
 
@@ -85,13 +89,13 @@ def _bench(asked: argparse.Namespace, work: Path) -> Bench:
         quick=asked.quick,
         nginx=not asked.no_nginx,
         work=work,
-        environments=HERE.parent.parent / ".envs",
+        environments=_ROOT / ".envs",
         server_core=server,
         client_core=client,
     )
 
 
-def _measured(name: str, bench: Bench, out: object) -> list[Figure]:
+def _measured(name: str, bench: Bench, out: TextIO) -> list[Figure]:
     part = PARTS[name]
     print(header(f"{name}: {(part.__doc__ or '').splitlines()[0]}"), file=out, flush=True)
     figures: list[Figure] = []

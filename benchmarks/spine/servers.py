@@ -14,25 +14,15 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from spine.machine import Bench, Trouble, child
+from spine.simulated import Simulated, simulate
 
-__all__ = [
-    "Counting",
-    "Simulated",
-    "fast",
-    "limited",
-    "server_name",
-    "simulate",
-    "slow",
-    "wait_for",
-]
+__all__ = ["Counting", "can_nginx", "fast", "limited", "server_name", "slow"]
 
 _MODULES = (
     Path("/usr/lib/nginx/modules/ngx_http_echo_module.so"),
@@ -145,45 +135,6 @@ def limited(bench: Bench, items: int, rate: int, burst: int) -> Iterator[Countin
             yield Counting(simulated.url, None, simulated)
 
 
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """`penstock simulate` in a process of its own."""
-
-    url: str
-
-    def truth(self) -> dict[str, object]:
-        """Return what the server counted."""
-        with urllib.request.urlopen(self.url + "/_truth", timeout=30) as answer:
-            told: dict[str, object] = json.load(answer)
-        return told
-
-    def windows(self) -> list[tuple[int, int]]:
-        """Return (accepted, rejected) for each window of the only client."""
-        (key,) = self.truth()["per_key"].values()  # type: ignore[attr-defined]
-        return [(window["accepted"], window["rejected"]) for window in key["windows"]]
-
-    def reset(self) -> None:
-        """Make the server forget its counts."""
-        request = urllib.request.Request(self.url + "/_reset", method="POST")
-        urllib.request.urlopen(request, timeout=30).close()
-
-
-@contextlib.contextmanager
-def simulate(bench: Bench, **settings: object) -> Iterator[Simulated]:
-    """Run `penstock simulate` with ``settings`` on the server's core."""
-    program = [sys.executable, "-m", "penstock.cli.main", "simulate"]
-    program += ["--port", "0", "--json", "--until-eof"]
-    for name, value in settings.items():
-        program += ["--" + name.replace("_", "-"), str(value)]
-    folder = bench.folder("simulate")
-    with child(bench.server_core, program, folder / "words") as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise Trouble(f"penstock simulate: {(folder / 'words').read_text().strip()[-300:]}")
-        yield Simulated(json.loads(line)["url"])
-
-
 def can_nginx(bench: Bench) -> bool:
     """Whether nginx with its echo module is here; installs both where we may."""
     if not bench.nginx:
@@ -238,7 +189,7 @@ def _nginx(
     configuration.write_text(text)
     program = [str(_program()), "-p", str(folder), "-c", str(configuration)]
     with child(bench.server_core, program, folder / "words") as process:
-        wait_for(port, process, folder / "words")
+        _wait_for(port, process, folder / "words")
         yield f"http://127.0.0.1:{port}", folder
 
 
@@ -249,7 +200,7 @@ def _free_port() -> int:
     return port
 
 
-def wait_for(port: int, process: subprocess.Popen[str], words: Path) -> None:
+def _wait_for(port: int, process: subprocess.Popen[str], words: Path) -> None:
     """Return when something listens on ``port``.
 
     Raises:

@@ -8,16 +8,18 @@ import math
 import urllib.request
 from collections.abc import Callable, Iterator
 
-from spine import peers, servers
+from penstock.simulator import WindowTruth
+from spine import peers
 from spine.figures import Figure, at_most
 from spine.machine import Bench, Trouble, child, run_client
+from spine.simulated import simulate
 
 __all__ = ["unknown"]
 
 _DIALECTS = ("draft-8", "draft-7", "draft-6", "legacy")
 _CONCURRENCY = 32
 
-Windows = list[tuple[int, int]]
+Windows = list[WindowTruth]
 
 
 def unknown(bench: Bench) -> Iterator[Figure]:
@@ -26,7 +28,7 @@ def unknown(bench: Bench) -> Iterator[Figure]:
     ideal = window * (math.ceil(items / limit) - 1)
     for dialect in (*_DIALECTS, "retry-after"):
         settings = {"users": items, "limit": limit, "window": window, "dialect": dialect}
-        with servers.simulate(bench, **settings) as simulated:
+        with simulate(bench, **settings) as simulated:
             yield from _figures(
                 bench, f"simulator {dialect}", items, ideal, simulated.url, simulated.windows
             )
@@ -49,20 +51,25 @@ def _figures(
     store = bench.folder("landed")
     report = run_client(bench, "penstock_harvest.py", url, items, _CONCURRENCY, store)
     first, *later = windows()
-    counted = " ".join(f"{accepted}+{rejected}" for accepted, rejected in (first, *later))
+    counted = " ".join(_shown(window, first["start"]) for window in (first, *later))
     yield Figure(
         what=f"unknown limit, {name}: time over ideal",
         value=report["seconds"] / ideal,
         unit="x",
         aim=at_most(1.03),
-        note=f"{report['seconds']:.2f} s, ideal {ideal:g}; windows, accepted+refused: {counted}",
+        note=f"{report['seconds']:.2f} s, ideal {ideal:g}; windows: {counted}",
     )
     yield Figure(
         what="  429s after the first window, by the server's count",
-        value=sum(rejected for _, rejected in later),
+        value=sum(window["rejected"] for window in later),
         aim=at_most(0),
-        note=f"{first[1]} in the first",
+        note=f"{first['rejected']} in the first",
     )
+
+
+def _shown(window: WindowTruth, first: float) -> str:
+    """Return what a window let pass and refused, and when it began."""
+    return f"{window['accepted']}+{window['rejected']}@{window['start'] - first:.2f}s"
 
 
 @contextlib.contextmanager
@@ -78,4 +85,5 @@ def _express(bench: Bench, program: list[str]) -> Iterator[str]:
 
 def _truth(url: str) -> Windows:
     with urllib.request.urlopen(url + "/_truth", timeout=30) as answer:
-        return [(accepted, rejected) for accepted, rejected in json.load(answer)]
+        told: Windows = json.load(answer)
+    return told

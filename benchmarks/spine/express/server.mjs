@@ -3,12 +3,13 @@ import express from "express";
 import { rateLimit } from "express-rate-limit";
 
 const [dialect, limit, windowMs] = process.argv.slice(2);
-const windows = new Map(); // reset time -> [accepted, rejected]
+const windows = new Map(); // reset time -> what the window that ends then let pass and refused
 
-function count(request, place) {
+function count(request, what) {
   const reset = request.rateLimit.resetTime.getTime();
-  if (!windows.has(reset)) windows.set(reset, [0, 0]);
-  windows.get(reset)[place] += 1;
+  const start = (reset - windowMs) / 1000;
+  if (!windows.has(reset)) windows.set(reset, { start, accepted: 0, rejected: 0 });
+  windows.get(reset)[what] += 1;
 }
 
 const limiter = rateLimit({
@@ -17,7 +18,7 @@ const limiter = rateLimit({
   standardHeaders: dialect === "legacy" ? false : dialect,
   legacyHeaders: dialect === "legacy",
   handler: (request, response) => {
-    count(request, 1);
+    count(request, "rejected");
     response.status(429).send("Too many requests");
   },
 });
@@ -28,7 +29,7 @@ app.get("/_truth", (request, response) => {
   response.json([...windows.keys()].sort((a, b) => a - b).map((reset) => windows.get(reset)));
 });
 app.get("/users/:id.json", limiter, (request, response) => {
-  count(request, 0);
+  count(request, "accepted");
   response.json({ id: Number(request.params.id), filling });
 });
 const server = app.listen(0, "127.0.0.1", () => console.log(server.address().port));
