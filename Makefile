@@ -12,7 +12,7 @@ demo: .venv/base
 	@$(BIN)/penstock demo --store demo-data
 
 test: .venv/full lint
-	@$(BIN)/python scripts/test
+	@scripts/test
 
 lint: .venv/full
 	@$(BIN)/ruff check .
