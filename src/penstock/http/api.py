@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, TypeVar, final
 
 import msgspec
 
@@ -35,6 +35,8 @@ from penstock.resilience import (
 )
 
 __all__ = ["Api", "StatusCall"]
+
+T = TypeVar("T", bound=Request)
 
 
 @final
@@ -67,7 +69,8 @@ class Api:
             that use the same key.
         status: Where to ask for what is left, where the server has such a call.
         breaker: When to stop calling a server that only fails.
-        headers: Headers of every request.
+        headers: Headers of every request below ``base``. Another origin, where a redirect or a
+            link may lead, gets none of them but User-Agent, Accept and Accept-Language.
         profile: Timeouts, proxy, certificates.
         decode: ``"json"`` treats an answer that is not JSON as failed; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
@@ -114,6 +117,8 @@ class Api:
                 **(headers or {}),
             }
         )
+        # All that another origin gets to see: the rest may be credentials.
+        self._harmless = [line for line in self._common if line.startswith(_HARMLESS)]
         self._constant: list[str] | None = None
         if status is not None:
             self.budget.refresh = self.ask_status
@@ -184,14 +189,14 @@ class Api:
 
     def _signed_transfer(self, request: Request, url: str) -> Transfer:
         content, content_type = request.body()
-        headers = self._common
+        same = origin(url) == self._origin
+        headers = self._common if same else self._harmless
         if request.headers or content_type:
             own = dict(request.headers or {})
             if content_type:
                 own.setdefault("Content-Type", content_type)
             headers = _merged(headers, own)
         signed = Signed(url, ())
-        same = origin(url) == self._origin
         if self.auth is not None and same and not _has(request.headers, "authorization"):
             form = content if request.form is not None else None
             signed = self.auth.sign(request.method, url, form)
@@ -223,29 +228,43 @@ class Api:
         """Return the request that follows a redirect to ``target``."""
         return msgspec.structs.replace(request, path=target, query=None)
 
-    def without_headers(self, request: Request) -> Request:
-        """Return the request without headers of its own: they may be credentials."""
-        return msgspec.structs.replace(request, headers=None)
+    def led_to(self, request: T, url: str) -> T:
+        """Return ``request``, that a server's words made, as it may be sent: found at ``url``.
+
+        On another origin it goes without headers of its own: they may be credentials.
+        """
+        if request.headers and origin(resolve(self.base, request.path)) != origin(url):
+            return msgspec.structs.replace(request, headers=None)
+        return request
 
     def prepare_to_call(self, now: float) -> None:
         """Get a token or the server's status first, where that is due."""
         if self.auth is not None and not self.auth.constant:
-            request = self.auth.token_request(now)
-            if request is not None:
-                self._fetch_token(request, now)
+            self._prepare_token(self.auth, now)
         if self.status is not None and self.budget.unknown():
             self.ask_status()
 
-    def _fetch_token(self, request: Request, now: float) -> None:
-        assert self.auth is not None  # noqa: S101 - asked by prepare_to_call
+    def _prepare_token(self, auth: Auth, now: float) -> None:
+        if auth.token_request(now) is None:
+            return
+        with auth.fetching:  # one at a time: a refresh token is good for one use only
+            request = auth.token_request(now)
+            while request is not None:
+                request = self._fetch_token(auth, request, now)
+
+    def _fetch_token(self, auth: Auth, request: Request, now: float) -> Request | None:
+        """Make ``request``; return what to ask instead where it was refused."""
         bare = Api(self.base, retry=self.retry, profile=self.profile, clock=self.clock)
         try:
             response = bare.call(request)
-        except PermanentError as error:
-            if error.status is not None and 400 <= error.status < 500:
-                raise InputError(f"no token: {error}: {error.excerpt[:200]}") from error
-            raise
-        self.auth.accept_token(response.body, now)
+        except (PermanentError, InputError) as error:
+            if error.status is None or not 400 <= error.status < 500:
+                raise
+            if (other := auth.token_refused(now)) is not None:
+                return other
+            raise InputError(f"no token: {error}: {error.excerpt[:200]}") from error
+        auth.accept_token(response.body, now)
+        return None
 
     def ask_status(self) -> None:
         """Ask the server what is left, and tell the budget.
@@ -276,6 +295,7 @@ class Api:
         self.budget.status(quota, self.clock.monotonic(), asked)
 
 
+_HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")
 # RFC 9110 section 5.5: anything else could end the line and begin another.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
@@ -35,6 +36,11 @@ class Auth(Protocol):
         """Whether it is the same header lines for every request."""
         ...
 
+    @property
+    def fetching(self) -> AbstractContextManager[object]:
+        """Held while a token is fetched, so that only one thread does."""
+        ...
+
     def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return what a request to ``url`` carries; ``form`` is its body where that is a form."""
         ...
@@ -47,6 +53,10 @@ class Auth(Protocol):
         """Take the token out of the answer to :meth:`token_request`."""
         ...
 
+    def token_refused(self, now: float) -> Request | None:
+        """After a refused :meth:`token_request`: return another way to a token, or None."""
+        ...
+
     def refused(self, headers: Sequence[str]) -> bool:
         """After a 401 to a call with ``headers``: say whether a fresh token may help."""
         ...
@@ -57,6 +67,7 @@ class _WithoutToken:
 
     __slots__ = ()
     constant = True
+    fetching = nullcontext()
 
     def token_request(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
         """Return None: nothing has to be fetched."""
@@ -65,9 +76,21 @@ class _WithoutToken:
     def accept_token(self, body: bytes, now: float) -> None:
         """Never called."""
 
+    def token_refused(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
+        """Never called."""
+        return None
+
     def refused(self, headers: Sequence[str]) -> bool:  # noqa: ARG002 - the protocol's shape
         """Return False: the credentials are wrong."""
         return False
+
+
+def _check_header(text: str, what: str) -> None:
+    if not (text.isascii() and text.isprintable()):
+        raise InputError(
+            f"{what} has a line break or another character that a header cannot carry; "
+            "secret('file:PATH') leaves out a file's last line break"
+        )
 
 
 @final
@@ -99,6 +122,9 @@ class Bearer(_WithoutToken):
 
     token: str | Secret = field(repr=False)
 
+    def __post_init__(self) -> None:
+        _check_header(reveal(self.token), "Bearer: the token")
+
     def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
         """Return the header."""
         return Signed(url, (f"Authorization: Bearer {reveal(self.token)}",))
@@ -120,6 +146,8 @@ class ApiKey(_WithoutToken):
     def __post_init__(self) -> None:
         if (self.header is None) == (self.query is None):
             raise InputError('ApiKey: give header="X-Api-Key" or query="api_key", one of them')
+        if self.header is not None:
+            _check_header(self.header + reveal(self.key), "ApiKey: the header or the key")
 
     @property
     def constant(self) -> bool:  # type: ignore[override] # a constant in the others
@@ -212,9 +240,11 @@ class OAuth2:
         self._scope = scope
         self._refresh = None if refresh_token is None else reveal(refresh_token)
         self._extra = dict(extra or {})
+        self._given = refresh_token is not None
         self._access: str | None = None
         self._expires = 0.0
         self._lock = threading.Lock()
+        self.fetching = threading.Lock()
 
     def __repr__(self) -> str:
         return f"OAuth2({self.token_url!r})"
@@ -242,11 +272,24 @@ class OAuth2:
             token = msgspec.json.decode(body, type=_Token)
         except msgspec.DecodeError as error:
             raise PermanentError(f"{self.token_url}: no token in the answer ({error})") from error
+        if not (token.access_token.isascii() and token.access_token.isprintable()):
+            raise PermanentError(f"{self.token_url}: the token is none that a header can carry")
         with self._lock:
             self._access = token.access_token
             self._refresh = token.refresh_token or self._refresh
             life = 3600.0 if token.expires_in is None else token.expires_in
             self._expires = now + max(life - self._EARLY, life / 2)
+
+    def token_refused(self, now: float) -> Request | None:
+        """Return a request by our own credentials, where a refresh token received was refused.
+
+        One that was given stands for somebody: nobody else's token can take its place.
+        """
+        with self._lock:
+            if self._given or self._refresh is None:
+                return None
+            self._refresh = None
+        return self.token_request(now)
 
     def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
         """Return the header with the present token."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Calls"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BECOMES_GET = frozenset({301, 302, 303})  # RFC 9110 section 15.4, as every browser does it
 _NEVER_SAYS_WHEN = 0.05  # seconds between looks at a gate that another thread will open
 
 
@@ -337,18 +336,22 @@ class Calls:
     def _redirect(self, call: Call, response: Response, headers: Headers) -> None:
         """Go where the server points; credentials go along to the same origin only."""
         call.hops += 1
-        target = join(response.url, headers["location"])
+        try:
+            target = join(response.url, headers["location"])
+            origin(target)
+        except InputError as unusable:
+            self._failed(call, unusable, response)
+            return
         if call.hops > self._api.max_redirects or not target.startswith(("http://", "https://")):
             error = PermanentError(f"{self._where(call)}: redirected too often, to {shown(target)}")
             self._failed(call, error, response)
             return
         request = call.request
-        if response.status in _BECOMES_GET and request.method not in ("GET", "HEAD"):
+        if _becomes_get(request.method, response.status):
             call.request = Get(target, headers=request.headers, cost=request.cost)
         else:
             call.request = self._api.redirected(request, target)
-        if origin(target) != origin(response.url) and call.request.headers:
-            call.request = self._api.without_headers(call.request)
+        call.request = self._api.led_to(call.request, response.url)
         call.attempts -= 1
         self._waiting.appendleft(call)
 
@@ -403,3 +406,10 @@ class Calls:
     def _where(self, call: Call) -> str:
         url = resolve(self._api.base, call.request.path)
         return f"{call.request.method} {shown(url)}"
+
+
+def _becomes_get(method: str, status: int) -> bool:
+    # RFC 9110 section 15.4 allows it for POST after 301 and 302, and asks for it after 303.
+    return (status == 303 and method not in ("GET", "HEAD")) or (
+        status in (301, 302) and method == "POST"
+    )

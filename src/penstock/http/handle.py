@@ -11,6 +11,7 @@ from penstock.errors import PermanentError, RetryableError
 from penstock.http.faults import translate
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.trust import trusted_certificates
+from penstock.http.url import shown
 
 __all__ = ["Handle"]
 
@@ -156,7 +157,7 @@ class Handle:
         return transfer
 
     def _fail(self, transfer: Transfer, code: int, message: str) -> None:
-        where = f"{transfer.method} {transfer.url.partition('?')[0]}"
+        where = f"{transfer.method} {shown(transfer.url)}"
         sent = self._requests > 0
         if code == pycurl.E_WRITE_ERROR and self._room < 0:
             limit = self._profile.max_body
@@ -168,7 +169,7 @@ class Handle:
         """Return the transfer, failed by us because of ``reason``."""
         transfer = self.finish(pycurl.E_OPERATION_TIMEDOUT, reason)
         if isinstance(transfer.error, RetryableError):
-            where = f"{transfer.method} {transfer.url.partition('?')[0]}"
+            where = f"{transfer.method} {shown(transfer.url)}"
             transfer.error = RetryableError(f"{where}: {reason}", sent=transfer.error.sent)
         return transfer
 

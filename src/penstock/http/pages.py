@@ -342,6 +342,7 @@ def _chained_pages(
 ) -> Iterator[Page]:
     # Positions seen, as hashes: a server whose "next" leads back would keep us for ever.
     seen = {hash(_absolute(api, position))}
+    home = resolve(api.base, request.path)
     while True:
         following = style.following(response, position)
         yield Page(position, response, following)
@@ -354,7 +355,7 @@ def _chained_pages(
             )
         seen.add(mark)
         position = following
-        response = api.call(style.ask(request, position))
+        response = api.call(api.led_to(style.ask(request, position), home))
 
 
 def _absolute(api: Api, position: Position | None) -> Position | None:

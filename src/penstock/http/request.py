@@ -53,6 +53,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             return self.safe_to_repeat
         return any(name.lower() == "idempotency-key" for name in self.headers)
 
+    def __repr__(self) -> str:
+        # No query, headers or body: secrets live there.
+        from penstock.http.url import shown  # noqa: PLC0415 - it knows Query, defined here
+
+        return f"{type(self).__name__}({shown(self.path)!r})"
+
     def body(self) -> tuple[bytes | None, str | None]:
         """Return the body and its content type, None where there is none.
 

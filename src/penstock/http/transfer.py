@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 from penstock.errors import InputError, PenstockError
@@ -35,7 +35,7 @@ class Profile:
     stall: float | None = 60.0
     total: float | None = None
     max_body: int = 256 * 1024 * 1024
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # it may carry a password
     verify: bool = True
     ca_file: str | None = None
     http2: bool = True
