@@ -21,7 +21,8 @@ _LONGEST_BACKOFF = 60.0
 _BELOW = 0.985
 _CREEP = 0.0015
 _QUIET = 30.0
-_CATCH_UP = 0.02
+_CATCH_UP = 0.1
+_MOST_CREDIT = 10.0
 _ENOUGH = 20
 _CAREFUL = 8.0
 
@@ -49,6 +50,7 @@ class Pace:
         self._full: float | None = None
         self._accepted = 0
         self._decided = -math.inf
+        self._credit = 1.0
 
     @property
     def rate(self) -> float | None:
@@ -67,7 +69,8 @@ class Pace:
         """Note that a call goes out."""
         if self._rate is not None:
             gap = 1.0 / self._current(now)
-            self._next = max(self._next, now - min(_CATCH_UP, gap)) + gap
+            late = min(_CATCH_UP, self._credit * gap)  # time we lost ourselves may be made up for
+            self._next = max(self._next, now - late) + gap
 
     def accepted(self, now: float, sent: float) -> None:
         """Note an answer that was not a refusal, to a call that went out at ``sent``."""
@@ -91,6 +94,9 @@ class Pace:
         if sent <= self._decided:
             return  # belongs to a burst that was answered for already
         self._decided = now
+        if self._full is None:
+            # What it let pass at once is the burst it tolerates: a quarter of it is ours to use.
+            self._credit = min(_MOST_CREDIT, max(1.0, self._accepted / 4.0))
         if self._full is None or self._searching or self._accepted == 0:
             self._search(now)
         else:
