@@ -44,6 +44,7 @@ path = "store"
         (("https://api.example.com", "https://me:pw@api.example.com"), "carries credentials"),
         (("{key}", "{id}"), "unknown place {id}"),
         (("{key}", "7"), "{key} stands nowhere"),
+        (('.json"', '.json"\nquery = { of = "{id}" }'), "request.query: unknown place {id}"),
         (("stop = 5", "stop = 5\n[retry]\nattempts = 0"), "retry.attempts"),
         (("stop = 5", "stop = 5\n[budget]\nreserv = 5"), "did you mean 'reserve'?"),
         (
@@ -119,9 +120,12 @@ def test_a_wrong_password_stops_at_once_and_is_not_shown(
 
 def test_a_secret_in_the_file_is_refused(penstock: Penstock, pipeline: Files) -> None:
     auth = 'auth = { kind = "bearer", token = "abc" }'
-    ended = penstock("run", pipeline("http://127.0.0.1:9", more=auth))
-    assert ended.code == 2
-    assert 'write "env:NAME"' in ended.line
+    file = pipeline("http://127.0.0.1:9", more=auth)
+    for command in ("check", "run"):
+        ended = penstock(command, file)
+        assert ended.code == 2
+        assert 'write "env:NAME"' in ended.line
+        assert "abc" not in ended.err
 
 
 def test_a_body_that_is_not_json_fails_its_key_and_is_kept(

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from penstock.assembly.sections import (
+    SECRETS,
     ApiKeyAuth,
     AuthSection,
     BasicAuth,
@@ -55,7 +56,7 @@ from penstock.http.body import dig
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
 
-__all__ = ["build_api", "build_request", "build_style", "store_path"]
+__all__ = ["build_api", "build_request", "build_style", "check_secrets", "store_path"]
 
 _METHODS: dict[str, type[Request]] = {
     kind.method: kind for kind in (Get, Head, Post, Put, Patch, Delete)
@@ -117,39 +118,51 @@ def build_api(
     )
 
 
-def _secret(text: str, key: str) -> str:
-    """Read a secret, which a file only points to."""
-    if not text.startswith(("env:", "file:")):
-        raise InputError(
-            f'api.auth.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
-        )
+def check_secrets(section: AuthSection) -> None:
+    """Refuse secrets that stand in the file itself.
+
+    Raises:
+        InputError: One does; says which key, and never the secret.
+    """
+    for key in SECRETS[type(section)]:
+        text = getattr(section, key)
+        if text is not None and not text.startswith(("env:", "file:")):
+            raise InputError(
+                f'api.auth.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
+            )
+
+
+def _secret(text: str | None) -> str | None:
+    return None if text is None else secret(text).reveal()
+
+
+def _needed(text: str) -> str:
     return secret(text).reveal()
 
 
 def _auth(section: AuthSection) -> Auth:
+    check_secrets(section)
     match section:
         case BasicAuth():
-            return Basic(section.user, _secret(section.password, "password"))
+            return Basic(section.user, _needed(section.password))
         case BearerAuth():
-            return Bearer(_secret(section.token, "token"))
+            return Bearer(_needed(section.token))
         case ApiKeyAuth():
-            key = _secret(section.key, "key")
-            return ApiKey(key, header=section.header, query=section.query)
+            return ApiKey(_needed(section.key), header=section.header, query=section.query)
         case OAuth1Auth():
             return OAuth1(
                 section.client_key,
-                _secret(section.client_secret, "client_secret"),
+                _needed(section.client_secret),
                 section.token,
-                section.token_secret and _secret(section.token_secret, "token_secret"),
+                _secret(section.token_secret),
             )
         case OAuth2Auth():
             return OAuth2(
                 section.token_url,
                 section.client_id,
-                _secret(section.client_secret, "client_secret"),
+                _needed(section.client_secret),
                 scope=section.scope,
-                refresh_token=section.refresh_token
-                and _secret(section.refresh_token, "refresh_token"),
+                refresh_token=_secret(section.refresh_token),
                 extra=section.extra,
             )
         case _:
@@ -227,12 +240,20 @@ def _filled(value: object, key: Key) -> object:
 
 
 def _check_places(section: RequestSection) -> None:
-    texts = [section.path, *_texts(section.query), *_texts(section.headers)]
-    texts += [*_texts(section.json), *_texts(section.form)]
-    places = {place for text in [section.path] for place in _PLACE.findall(text)}
-    unknown = sorted(places - {"key"})
-    if unknown:
-        raise InputError(f"request.path: unknown place {{{unknown[0]}}}; there is only {{key}}")
+    strict = {
+        "path": [section.path],
+        "query": _texts(section.query),
+        "headers": _texts(section.headers),
+        "form": _texts(section.form),
+    }
+    for name, found in strict.items():
+        unknown = sorted({place for text in found for place in _PLACE.findall(text)} - {"key"})
+        if unknown:
+            raise InputError(
+                f"request.{name}: unknown place {{{unknown[0]}}}; there is only {{key}}"
+            )
+    texts = [text for found in strict.values() for text in found]
+    texts += _texts(section.json)  # braces in a JSON body may mean themselves
     if not any("{key}" in text for text in texts):
         raise InputError("request: {key} stands nowhere, so every key would get the same answer")
 

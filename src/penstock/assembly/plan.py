@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-import msgspec
-
-from penstock.assembly.build import build_request, build_style, store_path
-from penstock.assembly.sections import LimitSection, PagesSource, PipelineFile
+from penstock.assembly.build import build_request, build_style, check_secrets, store_path
+from penstock.assembly.sections import SECRETS, LimitSection, PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
 from penstock.http.url import check_base, encode_query, resolve
@@ -62,6 +60,8 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
         example = _example(file, folder, base)
     if file.request is not None:
         build_request(file.request)
+    if file.api.auth is not None:
+        check_secrets(file.api.auth)
     _check_limits(file)
     place = store_path(file, folder)
     return Plan(
@@ -125,8 +125,9 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
 def _warnings(file: PipelineFile) -> list[str]:
     warnings = []
     if file.api.auth is not None:
-        for name, value in msgspec.structs.asdict(file.api.auth).items():
-            if isinstance(value, str) and (problem := _secret_problem(name, value)):
+        for name in SECRETS[type(file.api.auth)]:
+            value = getattr(file.api.auth, name)
+            if value is not None and (problem := _secret_problem(name, value)):
                 warnings.append(problem)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
+    "SECRETS",
     "ApiSection",
     "AuthSection",
     "BatchSection",
@@ -141,6 +142,15 @@ class OAuth2Auth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="oau
 
 
 AuthSection: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth | OAuth1Auth | OAuth2Auth
+
+SECRETS: dict[type[AuthSection], tuple[str, ...]] = {
+    BasicAuth: ("password",),
+    BearerAuth: ("token",),
+    ApiKeyAuth: ("key",),
+    OAuth1Auth: ("client_secret", "token_secret"),
+    OAuth2Auth: ("client_secret", "refresh_token"),
+}
+"""The keys of each kind that only point to a secret: ``env:NAME`` or ``file:PATH``."""
 
 
 class ApiSection(_Section, frozen=True, kw_only=True):

@@ -176,7 +176,7 @@ class _View:
             f"[cyan]{meter.rate():.0f}[/] items/s",
             f"budget [cyan]{meter.budget()}[/]",
             f"retries [yellow]{meter.retries}[/]",
-            f"refused (429) [yellow]{meter.refused}[/]",
+            f"refused (420, 429) [yellow]{meter.refused}[/]",
             f"failed [red]{meter.failed}[/]",
         )
         whole = Table.grid()

@@ -84,7 +84,7 @@ class RetryPolicy:
     always: frozenset[int] | set[int] = field(default=_ALWAYS)
     otherwise: bool = True
     fatal: frozenset[int] | set[int] = frozenset({401})
-    failed: Callable[[object], bool] | None = None
+    failed: Callable[..., bool] | None = None
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
