@@ -20,7 +20,7 @@ import pytest
 from tests.http.wire import Asked, Peer, Wire, answer, answering, wire
 
 from penstock.errors import InputError, PenstockError, PermanentError, RetryableError
-from penstock.http import Api, Get, Head, Post, Profile
+from penstock.http import Api, Get, Head, Post, Profile, Put, Request
 from penstock.http.engine import engine, raise_descriptor_limit
 from penstock.http.response import Headers
 from penstock.pipeline import fetch
@@ -197,6 +197,28 @@ def test_a_large_post_is_sent_whole_and_once(quick: Make) -> None:
     with wire(answering(lambda _: answer())) as server:
         quick(server.url).call(Post("/", content=body))
         assert [asked.body == body for asked in server.asked] == [True]
+
+
+def test_a_body_is_called_a_form_only_where_it_is_one(quick: Make) -> None:
+    """libcurl names a type of its own: Kinto refused a PUT without a body for it (415)."""
+    requests: list[Request] = [
+        Put("/"),
+        Post("/", content=b"x"),
+        Post("/", content=b"x", headers={"content-type": "text/csv"}),
+        Post("/", json=1),
+        Post("/", form={"a": 1}),
+    ]
+    with wire(answering(lambda _: answer())) as server:
+        for request in requests:
+            quick(server.url).call(request)
+        assert [asked.headers.get("content-type") for asked in server.asked] == [
+            None,
+            None,
+            "text/csv",
+            "application/json",
+            "application/x-www-form-urlencoded",
+        ]
+        assert not any("expect" in asked.headers for asked in server.asked)
 
 
 # Proxies
