@@ -196,12 +196,14 @@ class Api:
             if content_type:
                 own.setdefault("Content-Type", content_type)
             headers = _merged(headers, own)
+        if content is not None or request.method in ("POST", "PUT", "PATCH"):
+            headers = [*headers, *_unsaid(headers)]
         signed = Signed(url, ())
         if self.auth is not None and same and not _has(request.headers, "authorization"):
             form = content if request.form is not None else None
             signed = self.auth.sign(request.method, url, form)
         lines = [*headers, *signed.headers] if signed.headers else headers
-        plain = request.headers is None and content is None and same
+        plain = request.method == "GET" and request.headers is None and content is None and same
         if plain and (self.auth is None or self.auth.constant):
             self._constant = lines  # the same object each time: curl is told only once
         return Transfer(request.method, signed.url, lines, content, self.profile)
@@ -313,6 +315,13 @@ def _merged(common: list[str], own: Mapping[str, str]) -> list[str]:
     mine = {name.lower() for name in own}
     kept = [line for line in common if line.partition(":")[0].lower() not in mine]
     return kept + _lines(own)
+
+
+def _unsaid(headers: list[str]) -> list[str]:
+    # "Name:" keeps curl from adding its own: it would call any body a form, and wait a second for
+    # a "100 Continue" that few servers send.
+    typed = any(line.lower().startswith("content-type:") for line in headers)
+    return ["Expect:"] if typed else ["Expect:", "Content-Type:"]
 
 
 def _has(headers: Mapping[str, str] | None, name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 __all__ = ["decode_or_none", "dig", "is_json", "number_at"]
@@ -51,13 +53,16 @@ def dig(value: object, path: str) -> object:
 
 
 def number_at(body: object, path: str) -> float | None:
-    """Return the number, or the numeric string, at a dotted path; None where there is none."""
+    """Return the number, or the numeric string, at a dotted path; None where there is none.
+
+    >>> number_at({"total": "120"}, "total"), number_at({"total": "many"}, "total")
+    (120.0, None)
+    """
     value = dig(body, path)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return None
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

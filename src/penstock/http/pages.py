@@ -135,16 +135,30 @@ class PageNumber:
         return _with(request, **{self.param: position}, **size)
 
     def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the next number, unless this page was empty."""
+        """Return the next number, unless this page was empty or the last."""
         assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
-        return position + 1 if _rows_at(response, self.items) else None
+        if self.pages is not None:
+            number = _whole(number_at(response.json(), self.pages))
+            if number is not None:
+                return position + 1 if position - self.first + 1 < number else None
+        had = len(_rows_at(response, self.items) or ())
+        return None if not had or self._was_last(response, position, had) else position + 1
+
+    def _was_last(self, response: Response, position: int, had: int) -> bool:
+        total = None if self.total is None else number_at(response.json(), self.total)
+        if total is None:
+            return False
+        if position == self.first:
+            return had >= total
+        # A page that is not full may be the last, or the server's own, smaller size: not known.
+        return had == self.size and (position - self.first + 1) * had >= total
 
     def count(self, response: Response) -> range | None:
         """Return all numbers, where the body tells how many there are."""
         if self.pages is not None:
             number = _whole(number_at(response.json(), self.pages))
         elif self.total is not None:
-            total = number_at(response.json(), self.total)
+            total = _total(self, response)
             number = None if total is None else math.ceil(total / self.size)
         else:
             return None
@@ -172,12 +186,27 @@ class Offset:
         """Return the next offset: as many rows further as this page had."""
         assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
         had = len(_rows_at(response, self.items) or ())
-        return position + had if had else None
+        total = None if self.total is None else number_at(response.json(), self.total)
+        last = not had or (total is not None and position + had >= total)
+        return None if last else position + had
 
     def count(self, response: Response) -> range | None:
         """Return all offsets, where the body tells the number of rows."""
-        total = None if self.total is None else number_at(response.json(), self.total)
+        total = _total(self, response)
         return None if total is None else range(self.first, int(total), self.size)
+
+
+def _total(style: PageNumber | Offset, response: Response) -> float | None:
+    """Return the number of rows, where pages of the size asked for can be counted by it.
+
+    Many servers have a greatest size and keep to it without a word: counted by the size asked for,
+    the rows beyond would never be asked for. Such pages are followed one by one.
+    """
+    total = None if style.total is None else number_at(response.json(), style.total)
+    if total is None or total < 0:
+        return None
+    had = len(_rows_at(response, style.items) or ())
+    return total if had == min(style.size, total) else None
 
 
 @final
@@ -283,15 +312,15 @@ class BodyLink:
 
 
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w!#$%&*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^;,"\s]*))?)*)')
-_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^;,"\s]*))', re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*([\w!#$%&*+.^`|~-]+)\s*=\s*(?:"([^"]*)"|([^;,"\s]*))')
 
 
 def _link(header: str, rel: str) -> str | None:
     """Return the target of the first link of that relation (RFC 8288 section 3)."""
     for target, parameters in _LINK.findall(header):
-        found = _REL.search(parameters)
-        if found and rel in (found.group(1) or found.group(2) or "").lower().split():
-            return str(target)
+        for name, quoted, bare in _PARAMETER.findall(parameters):
+            if name.lower() == "rel" and rel in (quoted or bare).lower().split():
+                return str(target)
     return None
 
 

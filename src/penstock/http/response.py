@@ -29,9 +29,9 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, head: bytes) -> None:
         # Interim answers (1xx) and proxies put blocks of their own before the last one.
-        start = head.rfind(b"HTTP/")
+        start = head.rfind(b"\nHTTP/") + 1
         self._fields: dict[str, str] = {}
-        for line in head[max(0, start) :].splitlines()[1:]:
+        for line in head[start:].splitlines()[1:]:
             name, colon, value = line.partition(b":")
             if colon:
                 key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")

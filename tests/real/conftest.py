@@ -1,0 +1,213 @@
+"""Servers that nobody here wrote, each a process on a free port that ends with the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+CHECKS = 600  # times a tenth of a second that a server may take to answer
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Only one process at a time, whatever number of workers run the tests."""
+    (ROOT / ".envs").mkdir(exist_ok=True)
+    with (ROOT / ".envs" / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def servers() -> Path:
+    """The folder with the programs of an environment that has the servers, and nothing of ours."""
+    folder = ROOT / ".envs" / "real-servers"
+    made = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = folder / "made-from"
+    with alone("real-servers"):
+        if not stamp.is_file() or stamp.read_text() != made:
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            pip = [f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
+            subprocess.run([*pip, "install", "-r", str(REQUIREMENTS)], check=True)
+            stamp.write_text(made)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def nginx() -> str:
+    """The program nginx, installed where that is allowed."""
+    with alone("nginx"):
+        found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            for words in (["update", "-qq"], ["install", "-y", "-qq", "nginx"]):
+                subprocess.run(["apt-get", *words], check=False, capture_output=True)
+            found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        problem = "nginx is not installed: apt-get install nginx"
+        if os.environ.get("CI") == "true":
+            pytest.fail(problem)
+        pytest.skip(problem)
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(words: Sequence[str | Path], folder: Path, ready: str) -> Iterator[None]:
+    """Run a server until the end of the block, from when ``ready`` answers."""
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+        try:
+            wait_for(process, ready, log)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    pause = threading.Event()
+    for _ in range(CHECKS):
+        with contextlib.suppress(OSError):
+            try:
+                urllib.request.urlopen(url, timeout=10).close()
+            except urllib.error.HTTPError as answered:
+                answered.close()
+            return
+        assert process.poll() is None, log.read_text()
+        pause.wait(0.1)
+    pytest.fail(f"{url} never answered: {log.read_text()}")
+
+
+KINTO = """
+[server:main]
+use = egg:waitress#main
+host = 127.0.0.1
+port = {port}
+[app:main]
+use = egg:kinto
+kinto.storage_backend = kinto.core.storage.memory
+kinto.cache_backend = kinto.core.cache.memory
+kinto.permission_backend = kinto.core.permission.memory
+kinto.userid_hmac_secret = nothing to hide here
+multiauth.policies = basicauth
+multiauth.policy.basicauth.use = kinto.core.authentication.BasicAuthAuthenticationPolicy
+kinto.bucket_create_principals = system.Authenticated
+kinto.paginate_by = 7
+kinto.backoff = 1
+[loggers]
+keys = root
+[handlers]
+keys =
+[formatters]
+keys =
+[logger_root]
+level = ERROR
+handlers =
+"""
+
+
+@pytest.fixture(scope="session")
+def kinto(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Kinto: Basic authentication, opaque next-page URLs, Backoff on every answer."""
+    folder, port = tmp_path_factory.mktemp("kinto"), free_port()
+    (folder / "kinto.ini").write_text(KINTO.format(port=port))
+    words = [f"{servers}/kinto", "start", "--ini", "kinto.ini", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}/v1"
+    with running(words, folder, f"{url}/__lbheartbeat__"):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def httpbin(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Httpbin under gunicorn."""
+    folder, port = tmp_path_factory.mktemp("httpbin"), free_port()
+    words = [
+        f"{servers}/python",
+        "-m",
+        "gunicorn",
+        "--threads",
+        "16",
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
+    words += ["--control-socket", str(folder / "control"), "httpbin:app"]
+    url = f"http://127.0.0.1:{port}"
+    with running(words, folder, f"{url}/get"):
+        yield url
+
+
+NGINX = """
+{user}
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    default_type application/json;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    limit_req_zone $binary_remote_addr zone=all:1m rate=200r/s;
+    limit_req_status 429;
+    server {{
+        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{tls_port} ssl http2;
+        ssl_certificate {folder}/server.pem;
+        ssl_certificate_key {folder}/server.key;
+        root {folder};
+        location /limited/ {{ limit_req zone=all burst=20 nodelay; try_files /item.json =404; }}
+        location / {{ try_files /item.json =404; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def web(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
+    """nginx: its URL, the one with TLS and HTTP/2, and the certificate to trust."""
+    folder, port, tls_port = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
+    openssl = shutil.which("openssl")
+    assert openssl, "the tests of TLS need the program openssl: apt-get install openssl"
+    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    words += ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=nginx"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
+    (folder / "item.json").write_text('{"name": "Ada"}\n')
+    user = "user root;" if os.geteuid() == 0 else ""
+    told = NGINX.format(folder=folder, port=port, tls_port=tls_port, user=user)
+    (folder / "nginx.conf").write_text(told)
+    url = f"http://127.0.0.1:{port}"
+    words = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/error"]
+    with running(words, folder, url):
+        yield url, f"https://127.0.0.1:{tls_port}", folder / "server.pem"
