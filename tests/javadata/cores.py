@@ -1,0 +1,30 @@
+"""Every core there is here; the same tests run over each."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from penstock.javadata import text
+from penstock.javadata.core import NATIVE_CODEC, PURE, Core
+from penstock.javadata.native import NATIVE
+
+Decode = Callable[[bytes], str]
+Encode = Callable[[str], bytes]
+
+assert NATIVE or not os.environ.get("CI"), "the native core was not built: is there a C compiler?"
+without = pytest.mark.skipif(NATIVE is None, reason="no native core: install a C compiler")
+
+DECODERS = [
+    pytest.param(text.decode_modified_utf8, id="pure"),
+    pytest.param(NATIVE and NATIVE.decode_modified_utf8, id="native", marks=without),
+]
+ENCODERS = [
+    pytest.param(text.encode_modified_utf8, id="pure"),
+    pytest.param(NATIVE and NATIVE.encode_modified_utf8, id="native", marks=without),
+]
+CORES = [
+    pytest.param(PURE, id="pure"),
+    pytest.param(NATIVE_CODEC, id="native", marks=without),
+]
+__all__ = ["CORES", "DECODERS", "ENCODERS", "Core", "Decode", "Encode"]
