@@ -12,7 +12,9 @@ from penstock.javadata.native import NATIVE
 Decode = Callable[[bytes], str]
 Encode = Callable[[str], bytes]
 
-assert NATIVE or not os.environ.get("CI"), "the native core was not built: is there a C compiler?"
+assert NATIVE or not os.environ.get("CI"), (
+    "no native core of this _core.c: install a C compiler, then pip install -e ."
+)
 without = pytest.mark.skipif(NATIVE is None, reason="no native core: install a C compiler")
 
 DECODERS = [

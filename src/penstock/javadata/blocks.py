@@ -10,7 +10,7 @@ from penstock.javadata.failures import EndOfData, SchemaMismatch
 from penstock.javadata.interpret import read_value
 from penstock.javadata.reading import DataInput
 from penstock.javadata.sniff import hint
-from penstock.javadata.sources import Source, open_source, position_of, read_some
+from penstock.javadata.sources import Source, bytes_left, open_source, position_of, read_some
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -49,6 +49,7 @@ class Blocks:
         self.number = 0
         self.most = sys.maxsize
         self.begun = b""
+        self.goes_back = bytes_left(self.file) is not None
         self.want = block
 
     def fill(self) -> bool:
@@ -57,12 +58,18 @@ class Blocks:
         Raises:
             EndOfData: The source has ended inside a record.
         """
-        fresh = read_some(self.file, self.want)
+        left = len(self.data) - self.position
         self.offset += self.position
-        self.data = self.data[self.position :] + fresh if self.position < len(self.data) else fresh
+        if self.goes_back and left:
+            # Cheaper to read a part of a record twice than to copy a block for its sake.
+            self.file.seek(-left, io.SEEK_CUR)
+            self.data = read_some(self.file, left + self.want)
+        else:
+            fresh = read_some(self.file, self.want)
+            self.data = self.data[self.position :] + fresh if left else fresh
         self.position = 0
         self.begun = self.begun or self.data[:4]
-        if not fresh and self.data:
+        if left and len(self.data) <= left:
             self.explain(ended=True)
         return bool(self.data)
 

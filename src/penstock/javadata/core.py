@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from penstock.javadata.generate import generated_reader
 from penstock.javadata.generate_write import generated_writer
+from penstock.javadata.native import NATIVE, specification
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,5 +64,26 @@ def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Colum
     return columns
 
 
-NATIVE_CODEC: Final[Core | None] = None
-BEST: Final[Core] = PURE
+def native_codec(kind: RecordKind) -> Codec:
+    """Return the codec in C. Call it only where NATIVE is there."""
+    assert NATIVE is not None  # noqa: S101 - BEST and NATIVE_CODEC see to it
+    program = NATIVE.compile(specification(kind))
+    write = NATIVE.write
+    return Codec(
+        partial(NATIVE.read, program),
+        lambda rows: write(program, rows if isinstance(rows, list) else list(rows)),
+        partial(native_columns, kind, program),
+    )
+
+
+def native_columns(kind: RecordKind, program: object, lone: LoneSurrogates) -> Columns:
+    """Return the reader of record batches that C feeds."""
+    from penstock.javadata.columns import column_reader  # noqa: PLC0415 - pyarrow only where used
+
+    assert NATIVE is not None  # noqa: S101 - as above
+    slow = columns_of_rows(kind, partial(NATIVE.read, program), lone)
+    return column_reader(kind, partial(NATIVE.columns, program), lone, slow)
+
+
+NATIVE_CODEC: Final[Core | None] = native_codec if NATIVE else None
+BEST: Final[Core] = NATIVE_CODEC or PURE

@@ -135,6 +135,7 @@ class WriterCode:
 
     def record(self, kind: RecordKind, row: str) -> None:
         names = {field.name: self.name() for field in kind.fields}
+        self.line(f"if not isinstance({row}, tuple): refuse({row})")
         self.line(f"{''.join(f'{name}, ' for name in names.values())} = {row}")
         earlier: dict[str, tuple[Kind, str]] = {}
         for field in kind.fields:

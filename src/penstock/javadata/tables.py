@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["batches", "from_parquet", "table", "to_parquet", "write_batches"]
 
 R = TypeVar("R", bound=tuple[object, ...])
-BLOCK = 1 << 20
+BLOCK = 1 << 21
 # Rows gathered to one group of a Parquet file: enough to compress well, few enough to hold.
 GROUP_ROWS = 1 << 18
 GROUP_BYTES = 32 << 20
