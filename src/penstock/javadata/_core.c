@@ -45,6 +45,15 @@ static inline u8 *reserve(Bytes *bytes, size_t more)
     return bytes->data + bytes->size;
 }
 
+/* Make room for `room` bytes in all. */
+static int reserve_exactly(Bytes *bytes, size_t room)
+{
+    bytes->size = 0;
+    if (bytes->room >= room && bytes->data != NULL)
+        return 0;
+    return reserve(bytes, room + room / 2) == NULL ? -1 : 0;
+}
+
 static inline int append(Bytes *bytes, const void *data, size_t size)
 {
     u8 *to = reserve(bytes, size);
@@ -201,12 +210,13 @@ static inline int next_unit(const u8 *text, size_t size, size_t *at, unsigned *u
     return AROUND;
 }
 
-/* Text as Java's encoder writes it, whole surrogate pairs included, is recognised by a machine whose
- * states are six-bit shifts into one word per byte (Per Vognsen's shift-based DFA): no branch to
- * mispredict. What it does not accept (overlong forms, lone surrogates, mistakes) goes unit by unit. */
+/* Text as Java's encoder writes it, whole surrogate pairs included, is turned into UTF-8 by a machine
+ * whose states are six-bit shifts into one word per byte (Per Vognsen's shift-based DFA), so that
+ * only what must be rewritten costs a branch. It refuses overlong forms, lone surrogates and
+ * mistakes: those go unit by unit. ONE_MORE stands last because its successors fit four bits. */
 enum {
-    START = 0, ONE_MORE = 6, TWO_MORE = 12, AFTER_E0 = 18, AFTER_ED = 24, AFTER_C0 = 30,
-    HIGH_HALF = 36, PAIR = 42, LOW_HALF = 48, REFUSED = 54
+    START = 0, REFUSED = 6, TWO_MORE = 12, AFTER_E0 = 18, AFTER_ED = 24, HIGH_HALF = 30, PAIR = 36,
+    LOW_HALF = 42, AFTER_C0 = 48, LAST_OF_PAIR = 54, ONE_MORE = 60
 };
 static uint64_t transitions[256];
 
@@ -218,14 +228,14 @@ static unsigned transition(unsigned state, unsigned byte)
         return byte < 0x80 ? START : byte == 0xC0 ? AFTER_C0 : byte < 0xC2 ? REFUSED
             : byte < 0xE0 ? ONE_MORE : byte == 0xE0 ? AFTER_E0 : byte == 0xED ? AFTER_ED
             : byte < 0xF0 ? TWO_MORE : REFUSED;
-    case ONE_MORE: return more ? START : REFUSED;
+    case ONE_MORE: case LAST_OF_PAIR: return more ? START : REFUSED;
     case TWO_MORE: return more ? ONE_MORE : REFUSED;
     case AFTER_E0: return more && byte >= 0xA0 ? ONE_MORE : REFUSED;
     case AFTER_ED: return !more ? REFUSED : byte < 0xA0 ? ONE_MORE : byte < 0xB0 ? HIGH_HALF : REFUSED;
     case AFTER_C0: return byte == 0x80 ? START : REFUSED;
     case HIGH_HALF: return more ? PAIR : REFUSED;
     case PAIR: return byte == 0xED ? LOW_HALF : REFUSED;
-    case LOW_HALF: return more && byte >= 0xB0 ? ONE_MORE : REFUSED;
+    case LOW_HALF: return more && byte >= 0xB0 ? LAST_OF_PAIR : REFUSED;
     default: return REFUSED;
     }
 }
@@ -233,41 +243,33 @@ static unsigned transition(unsigned state, unsigned byte)
 static void fill_transitions(void)
 {
     for (unsigned byte = 0; byte < 256; byte++)
-        for (unsigned state = START; state <= REFUSED; state += 6)
+        for (unsigned state = START; state <= ONE_MORE; state += 6)
             transitions[byte] |= (uint64_t)transition(state, byte) << state;
 }
 
-static int ordinary(const u8 *text, size_t size)
-{
-    uint64_t state = START;
-    for (size_t at = 0; at < size; at++)
-        state = transitions[text[at]] >> (state & 63);
-    return (state & 63) == START;
-}
-
-/* Turn text that is ordinary() into UTF-8; returns the end of what was written, at most `size`. */
+/* Write ordinary text as UTF-8, at most `size` bytes; return the end, or NULL if it is not. */
 static u8 *ordinary_to_utf8(u8 *to, const u8 *text, size_t size)
 {
-    size_t at = 0;
-    while (at < size) {
-        u8 first = text[at];
-        if (first == 0xC0) {
-            *to++ = 0;
-            at += 2;
-        } else if (first == 0xED && text[at + 1] >= 0xA0) {
-            unsigned above = ((text[at + 1] & 0x0Fu) << 16 | (text[at + 2] & 0x3Fu) << 10
-                              | (text[at + 4] & 0x0Fu) << 6 | (text[at + 5] & 0x3Fu)) + 0x10000;
+    uint64_t state = START;
+    for (size_t at = 0; at < size; at++) {
+        unsigned before = state & 63;
+        state = transitions[text[at]] >> before;
+        *to++ = text[at];
+        if (before == AFTER_C0) {
+            *--to = 0;
+            to[-1] = 0;
+        } else if (before == LAST_OF_PAIR) {
+            const u8 *pair = text + at - 5;
+            unsigned above = ((pair[1] & 0x0Fu) << 16 | (pair[2] & 0x3Fu) << 10
+                              | (pair[4] & 0x0Fu) << 6 | (pair[5] & 0x3Fu)) + 0x10000;
+            to -= 6;
             *to++ = (u8)(0xF0 | above >> 18);
             *to++ = (u8)(0x80 | (above >> 12 & 0x3F));
             *to++ = (u8)(0x80 | (above >> 6 & 0x3F));
             *to++ = (u8)(0x80 | (above & 0x3F));
-            at += 6;
-        } else {
-            *to++ = first;
-            at++;
         }
     }
-    return to;
+    return (state & 63) == START ? to : NULL;
 }
 
 static inline int native_order(void)
@@ -282,11 +284,12 @@ static PyObject *decoded(const u8 *text, size_t size, int say)
     size_t at = ascii_prefix(text, size), count = at;
     if (at == size)
         return PyUnicode_DecodeASCII((const char *)text, (Py_ssize_t)size, NULL);
-    if (size <= ON_STACK && ordinary(text + at, size - at)) {
+    if (size <= ON_STACK) {
         u8 buffer[ON_STACK];
         memcpy(buffer, text, at);
         u8 *end = ordinary_to_utf8(buffer + at, text + at, size - at);
-        return PyUnicode_DecodeUTF8((const char *)buffer, end - buffer, NULL);
+        if (end != NULL)
+            return PyUnicode_DecodeUTF8((const char *)buffer, end - buffer, NULL);
     }
     uint16_t stack[ON_STACK], *units = stack;
     if (size > ON_STACK && (units = malloc(size * 2)) == NULL)
@@ -890,11 +893,11 @@ static int offset_of(Bytes *offsets, size_t value)
 /* Append modified UTF-8 as UTF-8, or (binary) as modified UTF-8 in the form Java's encoder has. */
 static int transcode(const u8 *text, size_t size, int policy, Bytes *out)
 {
-    u8 *to = reserve(out, size * 2);
+    u8 *to = reserve(out, size * 2), *end;
     if (to == NULL)
         return FAILED;
-    if (policy != ON_LONE_BINARY && ordinary(text, size)) {
-        out->size = (size_t)(ordinary_to_utf8(to, text, size) - out->data);
+    if (policy != ON_LONE_BINARY && (end = ordinary_to_utf8(to, text, size)) != NULL) {
+        out->size = (size_t)(end - out->data);
         return DONE;
     }
     size_t at = 0;
@@ -1172,6 +1175,51 @@ static void cut_back(const Node *node, size_t rows)
     }
 }
 
+/* One record of the outermost kind. Its numbers go to their row without counting: cut_back() sets
+ * the sizes of their streams at the end, and make_room() has made room for them. */
+static inline int top_record(const Node *record, Cursor *cursor, int policy, int64_t row)
+{
+    for (int index = 0; index < record->children; index++) {
+        const Node *node = &record->child[index];
+        if (node->op != PRIMITIVE) {
+            int result = node->op == UTF ? utf_column(node, cursor, policy)
+                                         : column_value(node, cursor, policy, record, row);
+            if (result != DONE)
+                return result;
+            continue;
+        }
+        const u8 *at = cursor->at;
+        if (cursor->end - at < node->size)
+            return CUT;
+        cursor->at += node->size;
+        u8 *to = node->stream->data + row * node->size;
+        uint16_t half;
+        uint32_t word;
+        uint64_t wide;
+        switch (node->size) {
+        case 1: *to = node->code == '?' ? *at != 0 : *at; break;
+        case 2: half = (uint16_t)load(at, 2); memcpy(to, &half, 2); break;
+        case 4: word = (uint32_t)load(at, 4); memcpy(to, &word, 4); break;
+        default: wide = load(at, 8); memcpy(to, &wide, 8);
+        }
+    }
+    return DONE;
+}
+
+/* Make room for the numbers of `rows` records. */
+static int make_room(const Node *record, int64_t rows)
+{
+    for (int index = 0; index < record->children; index++) {
+        const Node *node = &record->child[index];
+        if (node->op == PRIMITIVE) {
+            node->stream->size = 0;
+            if (reserve_exactly(node->stream, (size_t)(rows * node->size)) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
 static PyObject *read_columns(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -1188,8 +1236,11 @@ static PyObject *read_columns(PyObject *module, PyObject *args)
     const u8 *whole = cursor.at;
     Py_ssize_t rows = 0;
     int result = DONE;
+    int64_t least = program->root.least > 0 ? program->root.least : 1;
+    if (make_room(&program->root, (cursor.end - cursor.at) / least + 1) < 0)
+        return NULL;
     while (cursor.at < cursor.end) {
-        result = column_value(&program->root, &cursor, policy, NULL, rows);
+        result = top_record(&program->root, &cursor, policy, rows);
         if (result != DONE)
             break;
         whole = cursor.at;

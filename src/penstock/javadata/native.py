@@ -123,7 +123,7 @@ def specification(kind: Kind, earlier: tuple[str, ...] = ()) -> Specification:
         case RecordKind(made=made, fields=fields):
             names = tuple(field.name for field in fields)
             children = [specification(each.kind, names[:at]) for at, each in enumerate(fields)]
-            return node(RECORD, "b", *children, made=made)
+            return node(RECORD, "b", *children, least=least_size(kind), made=made)
 
 
 def tagged(case: Case) -> Specification:
