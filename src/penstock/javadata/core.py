@@ -50,7 +50,15 @@ Core = Callable[["RecordKind"], Codec]
 def PURE(kind: RecordKind) -> Codec:  # noqa: N802 - a constant like BEST
     """Return the codec in pure Python."""
     read = generated_reader(kind)
-    return Codec(read, generated_writer(kind), partial(columns_of_rows, kind, read))
+    return Codec(read, generated_writer(kind), partial(pure_columns, kind, read))
+
+
+def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
+    """Return the reader of record batches: by NumPy where nothing is nested, else by rows."""
+    from penstock.javadata.flat import flat_reader, is_flat  # noqa: PLC0415 - as below
+
+    by_rows = columns_of_rows(kind, read, lone)
+    return flat_reader(kind, lone, by_rows) if is_flat(kind) else by_rows
 
 
 def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
