@@ -29,4 +29,5 @@ CORES = [
     pytest.param(PURE, id="pure"),
     pytest.param(NATIVE_CODEC, id="native", marks=without),
 ]
-__all__ = ["CORES", "DECODERS", "ENCODERS", "Core", "Decode", "Encode"]
+NAMED_CORES = ["pure", pytest.param("native", marks=without)]
+__all__ = ["CORES", "DECODERS", "ENCODERS", "NAMED_CORES", "Core", "Decode", "Encode"]

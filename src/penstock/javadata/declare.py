@@ -27,7 +27,10 @@ from penstock.javadata.kinds import (
     least_size,
 )
 
-__all__ = ["checked", "record_kind"]
+__all__ = ["DEEPEST", "checked", "limits", "record_kind"]
+
+# Python nests no more than 20 loops, and generated codecs have one for each array.
+DEEPEST = 16
 
 Mark = Kind | ArrayMark | OptionalMark | VariantMark
 MARKS = (Primitive, UtfKind, FixedBytes, Text, ArrayMark, OptionalMark, VariantMark)
@@ -119,37 +122,39 @@ def members_of(hint: object) -> tuple[type, ...]:
     return get_args(hint) if union else (hint,)
 
 
-def checked(record: RecordKind) -> RecordKind:
+def checked(record: RecordKind, depth: int = 1) -> RecordKind:
     """Return ``record`` if every part of it can be read; InputError names the part that cannot."""
     earlier: dict[str, Kind] = {}
     if not record.fields:
         raise InputError(f"{record.made.__name__} has no fields")
     for field in record.fields:
-        check(field.kind, f"{record.made.__name__}.{field.name}", earlier)
+        check(field.kind, f"{record.made.__name__}.{field.name}", earlier, depth)
         earlier[field.name] = field.kind
     return record
 
 
-def check(kind: Kind, where: str, earlier: dict[str, Kind]) -> None:
+def check(kind: Kind, where: str, earlier: dict[str, Kind], depth: int) -> None:
+    if depth > DEEPEST:
+        raise InputError(f"{where}: nested deeper than {DEEPEST}")
     match kind:
         case RecordKind():
-            checked(kind)
+            checked(kind, depth + 1)
         case FixedBytes(count=count) if count < 0:
             raise InputError(f"{where}: {count} bytes")
         case Counted(count=count, element=element):
             check_count(count, where, earlier)
             if element is not None:
-                check(element, where, {})
+                check(element, where, {}, depth + 1)
                 if least_size(element) == 0:
                     # A hostile count of elements that take no bytes would never run out of data.
                     raise InputError(f"{where}: elements that may take no bytes cannot be counted")
         case Flagged(element=element):
-            check(element, where, {})
+            check(element, where, {}, depth + 1)
         case Variant():
-            check_variant(kind, where)
+            check_variant(kind, where, depth)
 
 
-def check_variant(kind: Variant, where: str) -> None:
+def check_variant(kind: Variant, where: str, depth: int) -> None:
     tags = [case.tag for case in kind.cases]
     made = [case.record.made for case in kind.cases]
     if not tags or len(set(tags)) < len(tags) or len(set(made)) < len(made):
@@ -159,7 +164,7 @@ def check_variant(kind: Variant, where: str) -> None:
         if not low <= tag <= high:
             raise InputError(f"{where}: tag {tag} does not fit {kind.tag.name}")
     for case in kind.cases:
-        checked(case.record)
+        checked(case.record, depth + 1)
 
 
 def check_count(count: Primitive | SameAs | int, where: str, earlier: dict[str, Kind]) -> None:

@@ -20,7 +20,7 @@ from keyword import iskeyword
 from typing import NoReturn, final
 
 from penstock.errors import InputError
-from penstock.javadata.declare import checked
+from penstock.javadata.declare import DEEPEST, checked
 from penstock.javadata.kinds import (
     PRIMITIVES,
     Case,
@@ -40,10 +40,9 @@ from penstock.javadata.kinds import (
 
 __all__ = ["fields_text", "kind_text", "parse_record"]
 
-TOKEN = re.compile(r"(?:[ \t\r]|#[^\n]*)*(?:([A-Za-z]\w*)|(-?\d+)|(\n)|([:,{}<>=?\[\]])|(\Z)|(.))")
+TOKEN = re.compile(r"(?:[ \t\r]|#[^\n]*)*(?:([^\W\d]\w*)|(-?\d+)|(\n)|([:,{}<>=?\[\]])|(\Z)|(.))")
 Token = tuple[str, str, int]
 Count = Primitive | SameAs | int
-DEEPEST = 50
 
 
 def parse_record(text: str, name: str = "Record") -> RecordKind:
@@ -121,9 +120,8 @@ class Parser:
         return make_record(name, tuple(fields.values()))
 
     def kind(self, field_name: str) -> Kind:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            self.fail(f"nested deeper than {DEEPEST}", self.tokens[self.index][2])
+        outer = self.depth
+        self.deepen()
         kind = self.atom(field_name)
         while True:
             if self.take_if("["):
@@ -131,8 +129,14 @@ class Parser:
             elif self.take_if("?"):
                 kind = Flagged(kind)
             else:
-                self.depth -= 1
+                self.depth = outer
                 return kind
+            self.deepen()
+
+    def deepen(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.fail(f"nested deeper than {DEEPEST}", self.tokens[self.index][2])
 
     def atom(self, field_name: str) -> Kind:
         _, word, start = self.take("name", "{", "<")
