@@ -19,7 +19,7 @@ LARGEST = 512
 FEWEST_RECORDS = 8
 JUDGED = 1 << 14
 WEIGHT = 1 / 16
-ALMOST = 1.15
+ALMOST = 1.04
 Bytes = npt.NDArray[np.uint8]
 
 
