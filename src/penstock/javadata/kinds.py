@@ -6,6 +6,7 @@ sees plain ``int`` and ``str``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, final
 
@@ -15,7 +16,7 @@ __all__ = [
     "PRIMITIVES", "Boolean", "Byte", "Case", "Char", "Counted", "Double", "Field", "FixedBytes",
     "Flagged", "Float", "Int", "Kind", "Long", "Primitive", "RecordKind", "SameAs", "Short", "Text",
     "UnsignedByte", "UnsignedShort", "Utf", "UtfKind", "Variant", "array_of", "fixed_bytes",
-    "least_size", "optional", "text_of", "variant",
+    "least_size", "optional", "records_in", "text_of", "variant",
 ]  # fmt: skip
 
 
@@ -177,6 +178,22 @@ def least_size(kind: Kind) -> int:
             return tag.size + min(least_size(case.record) for case in cases)
         case RecordKind(fields=fields):
             return sum(least_size(field.kind) for field in fields)
+
+
+def records_in(kind: Kind) -> Iterator[RecordKind]:
+    """Yield the records a kind is or has inside, outermost first."""
+    match kind:
+        case RecordKind(fields=fields):
+            yield kind
+            for field in fields:
+                yield from records_in(field.kind)
+        case Variant(cases=cases):
+            for case in cases:
+                yield from records_in(case.record)
+        case Counted(element=element) | Flagged(element=element) if element is not None:
+            yield from records_in(element)
+        case _:
+            return
 
 
 Boolean = Annotated[bool, PRIMITIVES["boolean"]]

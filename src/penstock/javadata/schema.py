@@ -11,7 +11,7 @@ from penstock.javadata.blocks import Blocks
 from penstock.javadata.declare import record_kind
 from penstock.javadata.failures import SchemaMismatch
 from penstock.javadata.interpret import read_value, write_value
-from penstock.javadata.kinds import RecordKind
+from penstock.javadata.kinds import RecordKind, records_in
 from penstock.javadata.notation import fields_text, parse_record
 from penstock.javadata.reading import DataInput
 from penstock.javadata.writing import DataOutput, DataOutputStream
@@ -61,6 +61,11 @@ class Schema(Generic[R]):
     def made(self) -> type[R]:
         """The NamedTuple class of the records."""
         return cast("type[R]", self.kind.made)
+
+    @property
+    def types(self) -> dict[str, type[Row]]:
+        """The NamedTuple classes of the record and of all records inside it, by name."""
+        return {kind.made.__name__: kind.made for kind in records_in(self.kind)}
 
     def __str__(self) -> str:
         """Return the schema in the notation that :func:`parse_schema` reads."""
