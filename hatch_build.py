@@ -22,7 +22,7 @@ LINK = {"darwin": ["-bundle", "-undefined", "dynamic_lookup"]}
 
 
 class NativeCore(BuildHookInterface):
-    """Compile one C file over the stable ABI, for the wheel or beside its source (editable)."""
+    """Compile one C file, into the wheel or beside its source (editable)."""
 
     PLUGIN_NAME = "custom"
 
@@ -31,14 +31,13 @@ class NativeCore(BuildHookInterface):
         source = Path(self.root, SOURCE)
         # A wheel is built beside the sources only in name: what they hold now is left alone.
         beside = source.parent if version == "editable" else Path(tempfile.mkdtemp())
-        target = beside / "_core.abi3.so"
+        target = beside / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
         if not compiled(source, target):
             return
         if version != "editable":
-            platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["pure_python"] = False
-            build_data["tag"] = f"cp311-abi3-{platform}"
-            build_data["force_include"] = {str(target): "penstock/javadata/_core.abi3.so"}
+            build_data["infer_tag"] = True
+            build_data["force_include"] = {str(target): f"penstock/javadata/{target.name}"}
 
 
 def compiled(source: Path, target: Path) -> bool:

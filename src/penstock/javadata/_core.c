@@ -4,10 +4,7 @@
  * return the whole records of a block and stop, without saying why, before a record that is cut
  * short or wrong; writers raise ValueError. In both cases interpret.py goes over that one record
  * again and says what is wrong, so nothing here words an error about data but the text decoder.
- *
- * Only the stable ABI of Python 3.11 is used: one build serves every later Python.
  */
-#define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
@@ -282,8 +279,12 @@ static inline int native_order(void)
 static PyObject *decoded(const u8 *text, size_t size, int say)
 {
     size_t at = ascii_prefix(text, size), count = at;
-    if (at == size)
-        return PyUnicode_DecodeASCII((const char *)text, (Py_ssize_t)size, NULL);
+    if (at == size) {
+        PyObject *plain = PyUnicode_New((Py_ssize_t)size, 127);
+        if (plain != NULL && size > 0)
+            memcpy(PyUnicode_1BYTE_DATA(plain), text, size);
+        return plain;
+    }
     if (size <= ON_STACK) {
         u8 buffer[ON_STACK];
         memcpy(buffer, text, at);
@@ -478,7 +479,7 @@ static int build(PyObject *spec, Node *node, int *streams)
     if (made != Py_None) {
         Py_INCREF(made);
         node->made = made;
-        node->allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)made, Py_tp_alloc);
+        node->allocate = ((PyTypeObject *)made)->tp_alloc;
     }
     if (build_children(children, node, streams) < 0)
         return -1;
@@ -578,7 +579,7 @@ static PyObject *read_counted(const Node *node, Cursor *cursor, PyObject *outer)
         if (value == NULL)
             Py_CLEAR(list);
         else
-            PyList_SetItem(list, index, value);
+            PyList_SET_ITEM(list, index, value);
     }
     return list;
 }
@@ -591,7 +592,7 @@ static PyObject *read_record(const Node *node, Cursor *cursor)
         if (value == NULL)
             Py_CLEAR(row);
         else
-            PyTuple_SetItem(row, index, value);
+            PyTuple_SET_ITEM(row, index, value);
     }
     /* Numbers and text refer to nothing: the collector need not visit the row. */
     if (row != NULL && node->leaf)

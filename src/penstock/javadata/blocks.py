@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from typing import TYPE_CHECKING, Self, final
 
 from penstock.javadata.failures import EndOfData, SchemaMismatch
@@ -26,14 +25,14 @@ BLOCK = 1 << 18
 class Blocks:
     """The moving window over a source from which records are decoded.
 
-    Use: while ``fill()``: decode from ``data`` at ``position``, then ``advance(...)``.
+    Use: while ``fill()``: decode from ``data`` at ``position`` and ``advance(...)`` while there are
+    whole records, then ``settle()``.
 
     Attributes:
         data: The bytes at hand.
         position: Where in ``data`` the next record begins.
         offset: Where in the source ``data`` begins.
         number: How many records came before.
-        most: How many records to take at once.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class Blocks:
         self.position = 0
         self.offset = position_of(self.file) or 0
         self.number = 0
-        self.most = sys.maxsize
         self.begun = b""
         self.goes_back = bytes_left(self.file) is not None
         self.want = block
@@ -74,14 +72,17 @@ class Blocks:
         return bool(self.data)
 
     def advance(self, count: int, position: int) -> None:
-        """Count what was decoded. Where the next record is not merely cut short, raise.
-
-        Raises:
-            UTFDataFormatError, SchemaMismatch: The record at ``position`` does not fit.
-        """
+        """Count what was decoded."""
         self.position = position
         self.number += count
-        if position < len(self.data):
+
+    def settle(self) -> None:
+        """Raise where the next record is wrong, and not merely cut short.
+
+        Raises:
+            UTFDataFormatError, SchemaMismatch: It does not fit.
+        """
+        if self.position < len(self.data):
             self.explain(ended=False)
 
     def explain(self, *, ended: bool) -> None:

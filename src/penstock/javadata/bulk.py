@@ -18,7 +18,7 @@ except ImportError as error:
     raise MissingExtra("reading and writing arrays", "numpy", "javadata") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from penstock.javadata.reading import DataInput
 
@@ -42,7 +42,7 @@ def java_dtype(kind: Primitive) -> np.dtype[np.generic]:
     return np.dtype("u1" if kind.dtype == "?" else f">{kind.dtype}")
 
 
-def converted(values: Numbers, kind: Primitive) -> Numbers:
+def native(values: Numbers, kind: Primitive) -> Numbers:
     """Return Java's values in this machine's order, in memory of their own."""
     return values != 0 if kind.dtype == "?" else values.astype(kind.dtype)
 
@@ -52,27 +52,35 @@ def read_array(stream: DataInput, type_name: str, count: int) -> Numbers:
     kind = primitive(type_name)
     if count < 0:
         raise InputError(f"read_array({type_name!r}, {count}): give a count of at least 0")
-    size = count * kind.size
-    start, left = stream.offset, bytes_left(stream._file)  # noqa: SLF001 - the other half of that class
+    return taken(stream, kind, count, lambda values: native(values, kind))
+
+
+def taken(
+    stream: DataInput, kind: Primitive, count: int, use: Callable[[Numbers], Numbers]
+) -> Numbers:
+    """Give the next ``count`` values, as they stand in the file, to ``use``; return its result."""
+    size, what = count * kind.size, f"array of {count} {kind.name}"
+    file = stream._file  # noqa: SLF001 - this is the other half of that class
+    left = bytes_left(file)
     if left is not None and left < size:
-        raise EndOfData(
-            offset=start, reading=f"array of {count} {type_name}", needed=size, got=left
-        )
-    if left is not None and size >= MAPPED_FROM and isinstance(stream._file, PLAIN_FILES):  # noqa: SLF001
-        return mapped(stream._file, kind, count)  # noqa: SLF001
-    data = stream._take(size, f"array of {count} {type_name}")  # noqa: SLF001
-    return converted(np.frombuffer(data, java_dtype(kind)), kind)
+        raise EndOfData(offset=stream.offset, reading=what, needed=size, got=left)
+    if left is not None and size >= MAPPED_FROM and isinstance(file, PLAIN_FILES):
+        return mapped(file, kind, count, use)
+    data = stream._take(size, what)  # noqa: SLF001 - as above
+    return use(np.frombuffer(data, java_dtype(kind)))
 
 
-def mapped(file: BinaryIO, kind: Primitive, count: int) -> Numbers:
-    """Convert straight from the page cache: each byte is touched once."""
+def mapped(
+    file: BinaryIO, kind: Primitive, count: int, use: Callable[[Numbers], Numbers]
+) -> Numbers:
+    """Take values straight from the page cache: each byte is touched once."""
     start, size = file.tell(), count * kind.size
     before = start % mmap.ALLOCATIONGRANULARITY
     with mmap.mmap(
         file.fileno(), before + size, access=mmap.ACCESS_READ, offset=start - before
     ) as pages:
         view = np.frombuffer(pages, java_dtype(kind), count, before)
-        values = converted(view, kind)
+        values = use(view)
         del view  # a mapping with a view on it cannot be closed
     file.seek(start + size)
     return values
@@ -81,13 +89,23 @@ def mapped(file: BinaryIO, kind: Primitive, count: int) -> Numbers:
 def fill(stream: DataInput, target: bytearray | memoryview | Numbers) -> None:
     """Fill ``target``, see :meth:`DataInput.read_into`."""
     if isinstance(target, np.ndarray):
-        if target.dtype.kind not in "biuf" or target.dtype.str.lstrip("<>|=") not in BY_DTYPE:
-            raise InputError(f"read_into an array of {target.dtype}: Java has no such numbers")
-        kind = BY_DTYPE[target.dtype.str.lstrip("<>|=")]
-        target[...] = read_array(stream, kind.name, target.size).reshape(target.shape)
-        return
-    view = memoryview(target).cast("B")
-    view[:] = stream.read_fully(len(view))
+        fill_array(stream, target)
+    else:
+        view = memoryview(target).cast("B")
+        view[:] = stream.read_fully(len(view))
+
+
+def fill_array(stream: DataInput, target: Numbers) -> None:
+    kind = BY_DTYPE.get(target.dtype.str.lstrip("<>|="))
+    if kind is None:
+        raise InputError(f"read_into an array of {target.dtype}: Java has no such numbers")
+
+    def put(values: Numbers) -> Numbers:
+        shaped = values.reshape(target.shape)
+        np.copyto(target, shaped != 0 if kind.dtype == "?" else shaped)
+        return target
+
+    taken(stream, kind, target.size, put)
 
 
 def array_bytes(

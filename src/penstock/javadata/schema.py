@@ -31,6 +31,8 @@ R = TypeVar("R", bound=tuple[object, ...])
 Row = tuple[object, ...]
 LARGEST_RECORD = 64 << 20
 ROWS_AT_ONCE = 4096
+# Few enough to stay in the processor's cache until the caller is done with them.
+ROWS_READ = 64
 
 
 @final
@@ -86,9 +88,13 @@ class Schema(Generic[R]):
         """
         with Blocks(source, self.kind, largest=largest) as blocks:
             while blocks.fill():
-                rows, position = self.codec.read(blocks.data, blocks.position, blocks.most)
-                yield from cast("list[R]", rows)
-                blocks.advance(len(rows), position)
+                more = True
+                while more:
+                    rows, position = self.codec.read(blocks.data, blocks.position, ROWS_READ)
+                    yield from cast("list[R]", rows)
+                    blocks.advance(len(rows), position)
+                    more = bool(rows)
+                blocks.settle()
 
     def batches(
         self,

@@ -44,6 +44,7 @@ def batches(
             if batch.num_rows:
                 yield batch
             blocks.advance(batch.num_rows, position)
+            blocks.settle()
 
 
 def table(schema: Schema[R], given: Iterable[pa.RecordBatch], lone: LoneSurrogates) -> pa.Table:
