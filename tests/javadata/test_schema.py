@@ -172,6 +172,7 @@ def test_text_over_lines_with_comments() -> None:
         ("a: bytes[0][int]", "take no bytes"),
         ("a: utf[0][int]", "take no bytes"),
         ("a: {b: bytes[0]}[int]", "take no bytes"),
+        ("a: bytes[0]", "takes no bytes"),
         ("a: bytes[-1]", "-1 bytes"),
         ("a: int[-1]", "an array of -1"),
         ("a: <byte 1=A{x: int}, 1=B{x: int}>", "its own tag"),

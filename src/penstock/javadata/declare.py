@@ -27,7 +27,7 @@ from penstock.javadata.kinds import (
     least_size,
 )
 
-__all__ = ["DEEPEST", "checked", "limits", "record_kind"]
+__all__ = ["DEEPEST", "complete", "limits", "record_kind"]
 
 # Python nests no more than 20 loops, and generated codecs have one for each array.
 DEEPEST = 16
@@ -50,7 +50,7 @@ def record_kind(declared: type[tuple[object, ...]]) -> RecordKind:
     >>> [field.name for field in record_kind(Person).fields]
     ['age', 'name']
     """
-    return checked(declare_record(declared, ()))
+    return complete(declare_record(declared, ()))
 
 
 def declare_record(declared: type, outer: tuple[type, ...]) -> RecordKind:
@@ -120,6 +120,15 @@ def declare_marked(inner: object, mark: Mark, where: str, outer: tuple[type, ...
 def members_of(hint: object) -> tuple[type, ...]:
     union = get_origin(hint) in {Union, types.UnionType}
     return get_args(hint) if union else (hint,)
+
+
+def complete(record: RecordKind) -> RecordKind:
+    """Return ``record`` if a file can consist of it: checked, and of at least one byte."""
+    if least_size(checked(record)) == 0:
+        raise InputError(
+            f"{record.made.__name__} takes no bytes: a file would hold any number of it"
+        )
+    return record
 
 
 def checked(record: RecordKind, depth: int = 1) -> RecordKind:

@@ -20,7 +20,7 @@ from keyword import iskeyword
 from typing import NoReturn, final
 
 from penstock.errors import InputError
-from penstock.javadata.declare import DEEPEST, checked
+from penstock.javadata.declare import DEEPEST, complete
 from penstock.javadata.kinds import (
     PRIMITIVES,
     Case,
@@ -63,7 +63,7 @@ def parse_record(text: str, name: str = "Record") -> RecordKind:
     parser = Parser(text)
     parser.skip_lines()
     record = parser.record_body(name, "end")
-    return checked(record)
+    return complete(record)
 
 
 @final

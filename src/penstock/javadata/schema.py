@@ -167,16 +167,16 @@ class Schema(Generic[R]):
             SchemaMismatch: A value does not fit; names record and field.
             UTFDataFormatError: A text takes more than 65,535 bytes.
         """
+        return self.encode_from(0, rows)
+
+    def encode_from(self, first: int, rows: Sequence[R]) -> bytes:
+        """Encode rows of which the first is record number ``first`` in errors."""
         try:
             return self.codec.write(rows)
         except Exception as error:
-            self.explain(rows)
+            for number, row in enumerate(rows, first):
+                write_value(DataOutput(io.BytesIO()), self.kind, row, f"record {number}")
             raise SchemaMismatch(str(error), reading="records") from error
-
-    def explain(self, rows: Sequence[R]) -> None:
-        """Raise for the first row that does not fit."""
-        for number, row in enumerate(rows):
-            write_value(DataOutput(io.BytesIO()), self.kind, row, f"record {number}")
 
     def write_records(self, rows: Iterable[R], sink: Sink) -> int:
         """Write all ``rows`` and return how many.
@@ -186,18 +186,9 @@ class Schema(Generic[R]):
         count = 0
         with DataOutputStream(sink) as stream:
             for batch in batches(rows):
-                stream.write(self.encode_batch(batch, count))
+                stream.write(self.encode_from(count, batch))
                 count += len(batch)
         return count
-
-    def encode_batch(self, rows: Sequence[R], count: int) -> bytes:
-        """Encode a later batch; an error counts records from the first batch on."""
-        try:
-            return self.codec.write(rows)
-        except Exception as error:
-            for number, row in enumerate(rows, count):
-                write_value(DataOutput(io.BytesIO()), self.kind, row, f"record {number}")
-            raise SchemaMismatch(str(error), reading="records") from error
 
 
 def batches(rows: Iterable[R]) -> Iterator[list[R]]:
