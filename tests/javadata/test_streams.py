@@ -356,6 +356,14 @@ def test_read_into_fills_what_is_given() -> None:
     assert (target.tolist(), bytes(buffer)) == ([[1, 2], [3, -4]], b"ab")
 
 
+def test_a_file_open_as_text_says_how_to_open_it(tmp_path: Path) -> None:
+    with (tmp_path / "text").open("w+") as file:
+        with pytest.raises(InputError, match="open it with 'rb'"):
+            DataInputStream(file)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="open it with 'rb'"):
+            DataOutputStream(file)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("wrong", [5, None, object()])
 def test_a_source_or_sink_that_is_none_says_what_to_give(wrong: object) -> None:
     with pytest.raises(InputError, match="give a path"):

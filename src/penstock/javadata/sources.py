@@ -60,6 +60,7 @@ def open_source(source: Source) -> tuple[BinaryIO, bool]:
         return Path(source).open("rb"), True
     if isinstance(source, socket.socket):
         return cast("BinaryIO", source.makefile("rb", buffering=0)), True
+    refuse_text(source)
     if hasattr(source, "read"):
         return cast("BinaryIO", source), False
     if isinstance(source, bytes | bytearray | memoryview):
@@ -79,12 +80,19 @@ def open_sink(sink: Sink) -> tuple[BinaryIO, bool]:
         return cast("BinaryIO", ReplacedOnClose(path)), True
     if isinstance(sink, socket.socket):
         return cast("BinaryIO", sink.makefile("wb", buffering=0)), True
+    refuse_text(sink)
     if hasattr(sink, "write"):
         return cast("BinaryIO", sink), False
     raise InputError(
         f"cannot write Java data to {type(sink).__name__}: "
         "give a path, a file opened with 'wb' or a socket"
     )
+
+
+def refuse_text(file: object) -> None:
+    """Say what is wrong with a file that decodes what it reads."""
+    if isinstance(file, io.TextIOBase):
+        raise InputError("the file is open as text: open it with 'rb' or 'wb'")
 
 
 def read_all(file: BinaryIO, size: int) -> bytes:
