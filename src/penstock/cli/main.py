@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite or jsonl."),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
+    "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),
 }
 
 

@@ -1,0 +1,62 @@
+"""Build the native core of penstock.javadata where there is a C compiler; do without where not.
+
+Nothing depends on it: the same results come from pure Python. PENSTOCK_PURE=1 leaves it out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCE = Path("src/penstock/javadata/_core.c")
+LINK = {"darwin": ["-bundle", "-undefined", "dynamic_lookup"]}
+
+
+class NativeCore(BuildHookInterface):
+    """Compile one C file, into the wheel or beside its source (editable)."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, object]) -> None:
+        """Called by hatchling before it gathers the files."""
+        source = Path(self.root, SOURCE)
+        # A wheel is built beside the sources only in name: what they hold now is left alone.
+        beside = source.parent if version == "editable" else Path(tempfile.mkdtemp())
+        target = beside / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+        if not compiled(source, target):
+            return
+        if version != "editable":
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["force_include"] = {str(target): f"penstock/javadata/{target.name}"}
+
+
+def compiled(source: Path, target: Path) -> bool:
+    """Compile ``source``; return whether it worked."""
+    target.unlink(missing_ok=True)
+    compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or "gcc"]
+    if os.environ.get("PENSTOCK_PURE") or not shutil.which(compiler[0]) or os.name != "posix":
+        print("penstock: no C compiler used: javadata will run in pure Python")
+        return False
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    fresh = target.with_suffix(".new")
+    command = [
+        *compiler, "-O3", "-fPIC", *LINK.get(sys.platform, ["-shared"]),
+        f'-DCORE_SOURCE="{digest}"', f"-I{sysconfig.get_path('include')}",
+        str(source), "-o", str(fresh),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"penstock: javadata will run in pure Python, {compiler[0]} said: {done.stderr}")
+        return False
+    fresh.replace(target)
+    return True

@@ -1,0 +1,86 @@
+"""One file read and written at any place: java.io.RandomAccessFile."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, final
+
+from penstock.javadata.reading import DataInput, not_negative
+from penstock.javadata.writing import DataOutput
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["RandomAccessFile"]
+
+
+@final
+class RandomAccessFile(DataInput, DataOutput):
+    """Both DataInput and DataOutput over one file, in place.
+
+    Args:
+        path: The file; "rw" makes it if it is not there.
+        mode: "r" to read, "rw" to do both.
+        wrap: Cut numbers out of range as Java does, instead of raising.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as at, RandomAccessFile(at.name, "rw") as file:
+    ...     file.seek(100)
+    ...     file.write_utf("x")
+    ...     file.length()
+    103
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], mode: Literal["r", "rw"] = "r", *, wrap: bool = False
+    ) -> None:
+        flags = os.O_RDONLY if mode == "r" else os.O_RDWR | os.O_CREAT
+        handle = os.open(Path(path), flags | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC, 0o666)
+        file = os.fdopen(handle, "rb" if mode == "r" else "r+b")
+        DataInput.__init__(self, file)
+        DataOutput.__init__(self, file, wrap=wrap)
+
+    def seek(self, position: int) -> None:
+        """Go to a byte. Beyond the end is allowed: writing there fills the gap with zeros."""
+        self._file.seek(not_negative(position, "seek"))
+
+    def get_file_pointer(self) -> int:
+        """Return the byte at which the next value is read or written."""
+        return self._file.tell()
+
+    def length(self) -> int:
+        """Return how many bytes the file has."""
+        here = self._file.tell()
+        end = self._file.seek(0, io.SEEK_END)
+        self._file.seek(here)
+        return end
+
+    def set_length(self, length: int) -> None:
+        """Cut the file or extend it with zeros; the position stays, or moves back to the end."""
+        here = self._file.tell()
+        self._file.truncate(not_negative(length, "set_length"))
+        self._file.seek(min(here, length))
+
+    def skip_bytes(self, count: int) -> int:
+        """Move on by at most ``count`` bytes, not beyond the end, and return by how many."""
+        here = self._file.tell()
+        moved = max(0, min(count, self.length() - here))
+        self._file.seek(here + moved)
+        return moved
+
+    def close(self) -> None:
+        """Write what is buffered and close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

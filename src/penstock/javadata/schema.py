@@ -1,0 +1,221 @@
+"""Schemas: a NamedTuple or a text, compiled to read and write whole records."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
+
+from penstock.javadata import core as cores
+from penstock.javadata.blocks import Blocks
+from penstock.javadata.declare import record_kind
+from penstock.javadata.failures import SchemaMismatch
+from penstock.javadata.interpret import read_value, write_value
+from penstock.javadata.kinds import RecordKind, records_in
+from penstock.javadata.notation import fields_text, parse_record
+from penstock.javadata.reading import DataInput
+from penstock.javadata.writing import DataOutput, DataOutputStream
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from penstock.javadata.arrow import LoneSurrogates
+    from penstock.javadata.sources import Sink, Source
+
+__all__ = ["LARGEST_RECORD", "Schema", "parse_schema", "records", "write_records"]
+
+R = TypeVar("R", bound=tuple[object, ...])
+Row = tuple[object, ...]
+LARGEST_RECORD = 64 << 20
+ROWS_AT_ONCE = 4096
+# Few enough to stay in the processor's cache until the caller is done with them.
+ROWS_READ = 64
+
+
+@final
+class Schema(Generic[R]):
+    r"""How the records of a file are laid out.
+
+    Args:
+        declared: A NamedTuple class whose fields are annotated with this room's kinds.
+        core: What reads and writes: by default the native core where there is one.
+
+    >>> from typing import NamedTuple
+    >>> from penstock.javadata import Int, Utf
+    >>> class Person(NamedTuple):
+    ...     age: Int
+    ...     name: Utf
+    >>> people = Schema(Person)
+    >>> people.encode([Person(7, "Ada")])
+    b'\x00\x00\x00\x07\x00\x03Ada'
+    >>> list(people.records(b"\0\0\0\7\0\3Ada"))
+    [Person(age=7, name='Ada')]
+    """
+
+    def __init__(self, declared: type[R] | RecordKind, *, core: cores.Core | None = None) -> None:
+        self.kind = declared if isinstance(declared, RecordKind) else record_kind(declared)
+        self.codec = (core or cores.BEST)(self.kind)
+
+    @property
+    def made(self) -> type[R]:
+        """The NamedTuple class of the records."""
+        return cast("type[R]", self.kind.made)
+
+    @property
+    def types(self) -> dict[str, type[Row]]:
+        """The NamedTuple classes of the record and of all records inside it, by name."""
+        return {kind.made.__name__: kind.made for kind in records_in(self.kind)}
+
+    def __str__(self) -> str:
+        """Return the schema in the notation that :func:`parse_schema` reads."""
+        return fields_text(self.kind)
+
+    def records(self, source: Source, *, largest: int = LARGEST_RECORD) -> Iterator[R]:
+        """Yield the records of ``source`` to its end, in constant memory.
+
+        All whole records are yielded before an error is raised: what comes first is good.
+
+        Args:
+            source: As for DataInputStream. It is read ahead in blocks of a megabyte.
+            largest: Bytes a single record may take; more is refused as a schema that does not fit.
+
+        Raises:
+            EndOfData: The data ends inside a record.
+            UTFDataFormatError, SchemaMismatch: A record that does not fit; with offset and path.
+        """
+        with Blocks(source, self.kind, largest=largest) as blocks:
+            while blocks.fill():
+                more = True
+                while more:
+                    rows, position = self.codec.read(blocks.data, blocks.position, ROWS_READ)
+                    yield from cast("list[R]", rows)
+                    blocks.advance(len(rows), position)
+                    more = bool(rows)
+                blocks.settle()
+
+    def batches(
+        self,
+        source: Source,
+        *,
+        on_lone_surrogate: LoneSurrogates = "error",
+        largest: int = LARGEST_RECORD,
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the records as Arrow record batches of about a megabyte, in constant memory.
+
+        Args:
+            source: As for :meth:`records`.
+            on_lone_surrogate: What to do with half a surrogate pair, which Arrow's text cannot
+                hold: raise, put U+FFFD in its place, or make columns of modified UTF-8 bytes.
+            largest: As for :meth:`records`.
+        """
+        from penstock.javadata.tables import batches  # noqa: PLC0415 - pyarrow only where used
+
+        return batches(self, source, lone=on_lone_surrogate, largest=largest)
+
+    def table(self, source: Source, *, on_lone_surrogate: LoneSurrogates = "error") -> pa.Table:
+        """Return all records as one Arrow table; ``.to_pandas()`` and Polars go on from there."""
+        from penstock.javadata.tables import table  # noqa: PLC0415 - pyarrow only where used
+
+        given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
+        return table(self, given, on_lone_surrogate)
+
+    def to_parquet(
+        self,
+        source: Source,
+        path: str | os.PathLike[str],
+        *,
+        on_lone_surrogate: LoneSurrogates = "error",
+    ) -> int:
+        """Write the records to a Parquet file, which appears when it is whole. Returns how many."""
+        from penstock.javadata.arrow import arrow_schema  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.tables import to_parquet  # noqa: PLC0415
+
+        given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
+        return to_parquet(given, arrow_schema(self.kind, on_lone_surrogate), Path(path))
+
+    def from_parquet(self, path: str | os.PathLike[str], sink: Sink) -> int:
+        """Write the rows of a Parquet file as Java data, columns found by name."""
+        from penstock.javadata.tables import from_parquet  # noqa: PLC0415 - pyarrow only where used
+
+        return from_parquet(self, path, sink)
+
+    def write_batches(self, given: Iterable[pa.RecordBatch], sink: Sink) -> int:
+        """Write Arrow record batches as Java data, columns found by name. Returns the rows."""
+        from penstock.javadata.tables import write_batches  # noqa: PLC0415 - pyarrow only here
+
+        return write_batches(self, given, sink)
+
+    def read(self, stream: DataInput) -> R:
+        """Read one record from a stream, and nothing beyond it."""
+        return cast("R", read_value(stream, self.kind, "record"))
+
+    def decode(self, data: bytes) -> list[R]:
+        """Return all records of ``data``; raises as :meth:`records`."""
+        return list(self.records(data))
+
+    def write(self, stream: DataOutput, row: R) -> None:
+        """Write one record to a stream; nothing of it is written if it does not fit."""
+        stream.write(self.encode([row]))
+
+    def encode(self, rows: Sequence[R]) -> bytes:
+        """Return the bytes of ``rows``.
+
+        Raises:
+            SchemaMismatch: A value does not fit; names record and field.
+            UTFDataFormatError: A text takes more than 65,535 bytes.
+        """
+        return self.encode_from(0, rows)
+
+    def encode_from(self, first: int, rows: Sequence[R]) -> bytes:
+        """Encode rows of which the first is record number ``first`` in errors."""
+        try:
+            return self.codec.write(rows)
+        except Exception as error:
+            for number, row in enumerate(rows, first):
+                write_value(DataOutput(io.BytesIO()), self.kind, row, f"record {number}")
+            raise SchemaMismatch(str(error), reading="records") from error
+
+    def write_records(self, rows: Iterable[R], sink: Sink) -> int:
+        """Write all ``rows`` and return how many.
+
+        A path is replaced when all are written, and left as it was if anything raises.
+        """
+        count = 0
+        with DataOutputStream(sink) as stream:
+            for batch in batches(rows):
+                stream.write(self.encode_from(count, batch))
+                count += len(batch)
+        return count
+
+
+def batches(rows: Iterable[R]) -> Iterator[list[R]]:
+    batch: list[R] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def parse_schema(text: str, *, core: cores.Core | None = None) -> Schema[Row]:
+    """Return the schema that a text describes, see :mod:`penstock.javadata.notation`.
+
+    >>> parse_schema("age: int, name: utf").decode(bytes.fromhex("00000007 0003 416461"))
+    [Record(age=7, name='Ada')]
+    """
+    return Schema(parse_record(text), core=core)
+
+
+def records(path: Source, schema: Schema[R]) -> Iterator[R]:
+    """Yield the records of a file: a pipeline's source."""
+    return schema.records(path)
+
+
+def write_records(rows: Iterable[R], path: Sink, schema: Schema[R]) -> int:
+    """Write records to a file: a pipeline's sink. Returns how many."""
+    return schema.write_records(rows, path)

@@ -1,0 +1,33 @@
+"""Every core there is here; the same tests run over each."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from penstock.javadata import text
+from penstock.javadata.core import NATIVE_CODEC, PURE, Core
+from penstock.javadata.native import NATIVE
+
+Decode = Callable[[bytes], str]
+Encode = Callable[[str], bytes]
+
+assert NATIVE or not os.environ.get("CI"), (
+    "no native core of this _core.c: install a C compiler, then pip install -e ."
+)
+without = pytest.mark.skipif(NATIVE is None, reason="no native core: install a C compiler")
+
+DECODERS = [
+    pytest.param(text.decode_modified_utf8, id="pure"),
+    pytest.param(NATIVE and NATIVE.decode_modified_utf8, id="native", marks=without),
+]
+ENCODERS = [
+    pytest.param(text.encode_modified_utf8, id="pure"),
+    pytest.param(NATIVE and NATIVE.encode_modified_utf8, id="native", marks=without),
+]
+CORES = [
+    pytest.param(PURE, id="pure"),
+    pytest.param(NATIVE_CODEC, id="native", marks=without),
+]
+NAMED_CORES = ["pure", pytest.param("native", marks=without)]
+__all__ = ["CORES", "DECODERS", "ENCODERS", "NAMED_CORES", "Core", "Decode", "Encode"]
