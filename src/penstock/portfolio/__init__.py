@@ -12,5 +12,19 @@ NumPy is all that is imported; frames, plots, GARCH and compiled kernels come wh
 from __future__ import annotations
 
 from penstock.portfolio.measure import risk
+from penstock.portfolio.online import OnlineRisk
+from penstock.portfolio.result import Risk
+from penstock.portfolio.rolling import rolling_covariance, rolling_volatility
+from penstock.portfolio.speed import warm_up
+from penstock.portfolio.stage import Reading, watch
 
-__all__ = ["risk"]
+__all__ = [
+    "OnlineRisk",
+    "Reading",
+    "Risk",
+    "risk",
+    "rolling_covariance",
+    "rolling_volatility",
+    "warm_up",
+    "watch",
+]

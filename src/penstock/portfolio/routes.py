@@ -20,7 +20,7 @@ from penstock.portfolio.estimators import estimate, split_name
 from penstock.portfolio.holdings import Scheme, drifting, resets
 from penstock.portfolio.result import Measured, Sources
 
-__all__ = ["Found", "How", "Panel", "measured"]
+__all__ = ["Found", "How", "Panel", "measured", "series_of"]
 
 
 @final
@@ -138,14 +138,21 @@ def _drifting(panel: Panel, changes: Changes, how: How) -> Found:
 
 def _renormalised(panel: Panel, changes: Changes, how: How) -> Found:
     """Weights shared among the assets that are there, row by row."""
+    from penstock.portfolio.pairwise import pairwise  # noqa: PLC0415 - import stays light
+
+    path, told = _live_weights(panel, changes, how)
+    own = pairwise(changes.values, 1 if how.ddof is None else how.ddof)
+    return _moving(changes, path, own, how, (told,))
+
+
+def _live_weights(panel: Panel, changes: Changes, how: How) -> tuple[Floats, str]:
+    """Return the weights of each row, shape (rows, assets), and what was done in words."""
     if how.scheme != "constant":
         raise InputError(
             "missing='renormalise' needs scheme='constant': both would move the weights"
         )
     if (panel.weights < 0).any():
         raise InputError("missing='renormalise' needs weights of zero or more")
-    from penstock.portfolio.pairwise import pairwise  # noqa: PLC0415 - import stays light
-
     live = ~np.isnan(changes.values)
     held = live @ panel.weights
     empty = held <= 0
@@ -154,9 +161,32 @@ def _renormalised(panel: Panel, changes: Changes, how: How) -> Found:
             f"row {int(empty.argmax())}: none of the assets that are held has a return"
         )
     path = live * panel.weights / held[:, None] * panel.weights.sum()
-    told = "weights renormalised in each row among the assets that have a return"
-    own = pairwise(changes.values, 1 if how.ddof is None else how.ddof)
-    return _moving(changes, path, own, how, (told,))
+    return path, "weights renormalised in each row among the assets that have a return"
+
+
+def series_of(panel: Panel, how: How) -> tuple[Floats, Dates | None]:
+    """Return the portfolio's returns, shape (rows,), and their dates.
+
+    Raises:
+        InputError: Something is missing, or choices that do not go together.
+    """
+    if how.missing == "pairwise":
+        raise InputError("pairwise gives a covariance, not a series: choose common or renormalise")
+    if how.scheme == "constant":
+        with np.errstate(invalid="ignore", over="ignore"):
+            series = dot(panel.returns, panel.weights)
+        if np.isfinite(series).all():  # anything missing in a row would have made it so
+            return series, panel.dates
+    changes = without_gaps(panel.returns, panel.dates, panel.names, how.missing)
+    if how.missing == "renormalise" and changes.gaps:
+        path, _ = _live_weights(panel, changes, how)
+    elif how.scheme == "constant":
+        return dot(changes.values, panel.weights), changes.dates
+    else:
+        starts = resets(how.scheme, changes.dates, len(changes.values))
+        path = drifting(changes.values, panel.weights, starts)
+    parts: Floats = path * np.nan_to_num(changes.values)
+    return np.asarray(parts.sum(axis=1), dtype=np.float64), changes.dates
 
 
 def _moving(
