@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import click
 
 from penstock.errors import InputError, Stopped
 
 if TYPE_CHECKING:
+    from penstock.portfolio.files import Row
     from penstock.portfolio.result import Risk
     from penstock.portfolio.table import Table
 
 __all__ = ["portfolio"]
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+# Nothing of penstock.portfolio is imported above: --help needs no NumPy.
 
 
 @click.group()
@@ -31,19 +38,18 @@ def parse_weights(text: str) -> dict[str, float]:
     """
     weights: dict[str, float] = {}
     for part in text.split(","):
-        name, equals, number = part.strip().rpartition("=")
+        name, equals, number = (piece.strip() for piece in part.rpartition("="))
         try:
             weight = float(number)
         except ValueError:
-            equals = ""
-            weight = 0.0
-        if not equals or not name.strip():
+            equals, weight = "", 0.0
+        if not equals or not name:
             raise InputError(
                 f"weights {part.strip()!r}: write NAME=NUMBER, such as MSFT=.3,AAPL=.7"
             )
-        if name.strip() in weights:
-            raise InputError(f"weights: {name.strip()} is given twice")
-        weights[name.strip()] = weight
+        if name in weights:
+            raise InputError(f"weights: {name} is given twice")
+        weights[name] = weight
     return weights
 
 
@@ -52,107 +58,264 @@ def load(source: str) -> Table:
     from penstock.portfolio import files  # noqa: PLC0415 - --help needs no NumPy
 
     if source == "-":
-        return files.read_stream(sys.stdin, "standard input")
+        return files.read_stream(_text(sys.stdin), "standard input")
     path = Path(source)
+    if path.is_dir():
+        rows = sorted(store_rows(path), key=lambda row: row[0])
+        return files.table_of(rows, source)
     if not path.exists():
         raise InputError(f"{source}: there is no such file or folder")
     return files.read_table(path)
 
 
+def _text(stream: IO[str]) -> Iterator[str]:
+    """Yield lines; what is not text is one clear error."""
+    try:
+        yield from stream
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not UTF-8 text: {error.reason}") from error
+
+
+def store_rows(path: Path) -> Iterator[Row]:
+    """Yield the records of a store as rows: a date (or the key) and one number an asset."""
+    from penstock.portfolio.files import record_rows  # noqa: PLC0415 - --help needs no NumPy
+
+    opened = getattr(importlib.import_module("penstock.store"), "open_readonly", None)
+    if opened is None:
+        raise InputError(f"{path} is a folder: give a file of prices")
+    with opened(path) as store:
+        yield from record_rows(((item.key, item.body) for item in store.records()), str(path))
+
+
+def data_options(command: Command) -> Command:
+    """Add the options that say what the data is."""
+    options = [
+        click.argument("source", metavar="FILE"),
+        click.option("--kind", default="prices", show_default=True, help="prices, returns or log."),
+        click.option(
+            "--missing", default="raise", show_default=True,
+            help="raise, common, pairwise or renormalise.",
+        ),
+        click.option(
+            "--estimator", default="sample", show_default=True,
+            help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch.",
+        ),
+        click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
+        click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @portfolio.command()
-@click.argument("source", metavar="FILE")
+@data_options
 @click.option("--weights", required=True, help="NAME=NUMBER,… that sum to 1.")
-@click.option("--kind", default="prices", show_default=True, help="prices, returns or log.")
 @click.option(
-    "--scheme",
-    default="constant",
-    show_default=True,
+    "--scheme", default="constant", show_default=True,
     help="constant, hold, weekly, monthly, quarterly, yearly or every:N.",
-)
-@click.option(
-    "--missing", default="raise", show_default=True, help="raise, common, pairwise or renormalise."
-)
-@click.option(
-    "--estimator",
-    default="sample",
-    show_default=True,
-    help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch.",
-)
-@click.option("--ddof", type=int, help="Divisor T - DDOF; 1 where the estimator has none.")
-@click.option("--periods", type=float, help="Rows in a year; read off the dates by default.")
+)  # fmt: skip
 @click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
-@click.option("--limit", type=float, help="End with exit code 3 above this annual volatility.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--rolling", type=int, metavar="N", help="Volatility over N rows, too.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw to .svg, .png or .pdf.")
+@click.option("--follow", is_flag=True, help="A line for each row as it arrives.")
+@click.option("--limit", type=float, help="Exit code 3 above this volatility a year.")
 def risk(
-    source: str, limit: float | None, *, as_json: bool, weights: str, **choices: object
+    source: str, *, weights: str, limit: float | None, follow: bool, **options: object
 ) -> None:
     """Measure the risk of a portfolio whose prices are in FILE.
 
-    FILE is a CSV (date column first, one column an asset), JSON lines, Parquet, or - for
-    standard input.
+    FILE is a CSV (date column first, one column an asset), JSON lines, Parquet, the folder of a
+    store, or - for standard input.
     """
-    from penstock.portfolio.measure import risk as measure  # noqa: PLC0415 - --help needs no NumPy
+    held = parse_weights(weights)
+    if limit is not None and not limit >= 0:
+        raise InputError(f"--limit {limit:g}: a volatility a year, such as 0.25")
+    if follow:
+        following(source, held, limit, options)
+        return
+    as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
+    report = Report(load(source), held, options)
+    if isinstance(plot, Path):
+        report.draw(plot, rolling)
+    click.echo(report.text(rolling, as_json=bool(as_json)))
+    check_limit(report.risk.volatility_annual, limit)
 
-    found = measure(load(source), parse_weights(weights), **choices)  # type: ignore[arg-type] # click gave them the types of the options above
-    if as_json:
-        click.echo(json.dumps(found.to_dict(), allow_nan=False))
-    else:
-        show(found)
-    check_limit(found.volatility_annual, limit)
+
+class Report:
+    """One portfolio's risk, as the options ask for it."""
+
+    def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
+        from penstock.portfolio.measure import risk as measure  # noqa: PLC0415 - --help needs no NumPy
+
+        self.table = table
+        self.weights = weights
+        self.options = options
+        self.risk: Risk = measure(table, weights, **options)  # type: ignore[arg-type] # click gave them these types
+
+    def rolled(self, window: object) -> list[float] | None:
+        """Return the rolling volatility per row, or None where no window was asked for."""
+        from penstock.portfolio.rolling import rolling_volatility  # noqa: PLC0415 - --help needs no NumPy
+
+        if not isinstance(window, int):
+            return None
+        names = ("kind", "scheme", "missing", "cash")
+        chosen = {name: self.options[name] for name in names}
+        found = rolling_volatility(self.table, self.weights, window, **chosen)  # type: ignore[arg-type] # click gave them these types
+        return [float(value) for value in found]
+
+    def text(self, window: object, *, as_json: bool) -> str:
+        """Return the report as JSON or for people."""
+        from penstock.portfolio import printed  # noqa: PLC0415 - --help needs no NumPy
+        from penstock.portfolio.arrays import np  # noqa: PLC0415 - --help needs no NumPy
+
+        rolled, dates = self.rolled(window), self.risk.dates
+        if as_json:
+            whole = self.risk.to_dict()
+            if rolled is not None and isinstance(window, int):
+                ends = None if dates is None else [str(day)[:10] for day in dates[window - 1 :]]
+                whole["rolling"] = {"window": window, "volatility": rolled, "dates": ends}
+            return json.dumps(whole, allow_nan=False)
+        parts = [printed.printed_risk(self.risk)]
+        if rolled is not None and isinstance(window, int):
+            periods = self.risk.periods
+            parts.insert(1, printed.printed_rolling(np.array(rolled), window, periods, dates))
+        return "\n\n".join(parts)
+
+    def draw(self, path: Path, window: object) -> None:
+        """Draw contributions, correlations, rolling volatility and frontier to ``path``."""
+        from penstock.portfolio import plots  # noqa: PLC0415 - optional
+        from penstock.portfolio.arrays import np  # noqa: PLC0415 - --help needs no NumPy
+        from penstock.portfolio.choose import efficient_frontier  # noqa: PLC0415 - --help needs no NumPy
+
+        rows = window if isinstance(window, int) else min(252, max(2, self.risk.rows // 4))
+        rolled = self.rolled(rows) if rows <= self.risk.rows else None
+        names = ("kind", "missing", "estimator", "ddof", "periods")
+        chosen = {name: self.options[name] for name in names}
+        try:
+            frontier = efficient_frontier(self.table.only(tuple(self.weights)), **chosen)  # type: ignore[arg-type] # click gave them these types
+        except InputError as error:
+            frontier = f"none: {error}"  # type: ignore[assignment] # overview draws a reason as well
+        series = None if rolled is None else np.array(rolled)
+        plots.save(plots.overview(self.risk, series, rows, frontier), path)
 
 
 def check_limit(volatility_annual: float, limit: float | None) -> None:
     """Raise Stopped when there is a limit and the annual volatility is above it."""
     if limit is not None and volatility_annual > limit:
-        raise Stopped(f"annual volatility {volatility_annual:.4g} is over the limit of {limit:g}")
+        raise Stopped(f"volatility {volatility_annual:.4g} a year is over the limit of {limit:g}")
 
 
-def show(found: Risk) -> None:
-    """Print ``found`` as a table for people."""
-    from rich.console import Console  # noqa: PLC0415 - only for people
-    from rich.table import Table as Grid  # noqa: PLC0415 - only for people
+def following(
+    source: str, weights: dict[str, float], limit: float | None, options: dict[str, object]
+) -> None:
+    """Print a line for each row as it arrives; stop at the first one over the limit."""
+    from penstock.portfolio.follow import followed, online_for  # noqa: PLC0415 - --help needs no NumPy
 
-    console = Console(highlight=False, soft_wrap=True)
-    grid = Grid(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("asset")
-    for heading in ("weight", "volatility", "marginal", "component", "percent"):
-        grid.add_column(heading, justify="right")
-    columns = (found.weights, found.individual, found.marginal, found.component, found.percent)
-    for name, weight, sigma, marginal, component, percent in zip(
-        found.names, *(column.tolist() for column in columns), strict=True
-    ):
-        grid.add_row(
-            name,
-            f"{weight:.2%}",
-            f"{sigma:.4%}",
-            f"{marginal:.4%}",
-            f"{component:.4%}",
-            f"{percent:.1%}",
-        )
-    grid.add_row(
-        "portfolio",
-        f"{found.weights.sum():.2%}",
-        f"{found.volatility:.4%}",
-        "",
-        f"{found.volatility:.4%}",
-        "100.0%",
-        style="bold",
-    )
-    console.print(grid)
-    console.print()
-    methods = ("historical", "normal", "cornish_fisher")
-    lines = [
-        ("volatility, a row", f"{found.volatility:.4%}"),
-        ("volatility, a year", f"{found.volatility_annual:.2%}"),
-        ("diversification ratio", f"{found.diversification_ratio:.3f}"),
-        ("effective bets", f"{found.effective_bets:.2f} (principal {found.principal_bets:.2f})"),
-        ("VaR 95 %", ", ".join(f"{found.value_at_risk(0.95, m):.2%} {m}" for m in methods)),
-        ("ES 95 %", ", ".join(f"{found.expected_shortfall(0.95, m):.2%} {m}" for m in methods)),
-        ("largest drawdown", f"{found.max_drawdown:.1%}"),
-    ]
-    for name, text in lines:
-        console.print(f"{name:<22} {text}")
-    console.print()
-    console.print("Assumed:")
-    for sentence in found.assumptions:
-        console.print(f"  - {sentence}")
+    if options["plot"] is not None:
+        raise InputError("--plot needs all rows: leave --follow away")
+    online = online_for(weights, options)
+    with click.open_file(source, encoding="utf-8-sig") as stream:
+        for reading in followed(_text(stream), source, online):
+            line = json.dumps(reading) if options["as_json"] else "  ".join(
+                f"{value:.4%}" if isinstance(value, float) else str(value)
+                for value in reading.values()
+            )  # fmt: skip
+            print(line, flush=True)
+            annual = reading["volatility_annual"]
+            check_limit(annual if isinstance(annual, float) else 0.0, limit)
+
+
+@portfolio.command()
+@data_options
+@click.option(
+    "--aim", default="least", show_default=True, help="least (volatility) or parity (of risk)."
+)
+@click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
+@click.option("--short", default="", help="NAME,… to hold short (parity).")
+def weights(
+    source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
+) -> None:
+    """Choose weights for the assets in FILE: least volatility, or equal shares of the risk."""
+    from penstock.portfolio import choose, printed  # noqa: PLC0415 - --help needs no NumPy
+
+    table = load(source)
+    if aim == "least":
+        found = choose.minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+    elif aim == "parity":
+        names = [name for name in short.split(",") if name]
+        found = choose.risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
+    else:
+        raise InputError(f"--aim {aim}: choose least or parity")
+    if not as_json:
+        click.echo(printed.printed_allocation(found))
+        return
+    whole = {
+        "weights": found.by_name(),
+        "volatility": found.volatility,
+        "volatility_annual": found.volatility_annual,
+        "percent": dict(zip(found.names, found.percent.tolist(), strict=True)),
+        "assumptions": list(found.assumptions),
+    }
+    click.echo(json.dumps(whole, allow_nan=False))
+
+
+@portfolio.command()
+@data_options
+@click.option("--points", default=20, show_default=True, help="How many portfolios.")
+@click.option("--shorts", is_flag=True, help="Allow weights below zero.")
+def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: object) -> None:
+    """Show the least volatility for each expected return of the assets in FILE."""
+    from penstock.portfolio import choose, printed  # noqa: PLC0415 - --help needs no NumPy
+
+    found = choose.efficient_frontier(load(source), points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+    if not as_json:
+        click.echo(printed.printed_frontier(found))
+        return
+    whole = {
+        "names": list(found.names),
+        "expected": found.expected.tolist(),
+        "volatility": found.volatilities.tolist(),
+        "weights": found.weights.tolist(),
+        "periods": found.periods,
+        "assumptions": list(found.assumptions),
+    }
+    click.echo(json.dumps(whole, allow_nan=False))
+
+
+@portfolio.command()
+@click.argument("source", metavar="[FILE]", required=False)
+@click.option("--weights", help="NAME=NUMBER,… for the prices in FILE.")
+def explain(source: str | None, weights: str | None) -> None:
+    """Show the old post's example: its value, the right one, and why they differ."""
+    from penstock.portfolio import explain as post  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio.measure import risk as measure  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio.printed import printed_explanation  # noqa: PLC0415 - --help needs no NumPy
+
+    if source is None:
+        if weights is not None:
+            raise InputError("--weights needs a FILE of prices")
+        click.echo(printed_explanation(post.explain(), post.NAMES, post.WEIGHTS))
+        return
+    held = parse_weights(weights or "MSFT=.3,AAPL=.5,PEP=.2")
+    found = measure(load(source), held)
+    told = post.explain(found.covariance, found.weights)
+    click.echo(printed_explanation(told, found.names, found.weights.tolist()))
+
+
+@portfolio.command()
+def sample() -> None:
+    """Print real prices to try things on: 20 shares, daily, 1990 to 2022, as CSV."""
+    from penstock.portfolio.sample import sample_prices  # noqa: PLC0415 - --help needs no NumPy
+
+    for line in csv_lines(sample_prices()):
+        click.echo(line)
+
+
+def csv_lines(table: Table) -> Iterable[str]:
+    """Yield a table of dated prices as lines of CSV."""
+    yield ",".join(["date", *table.names])
+    dates = [] if table.dates is None else table.dates.tolist()
+    for moment, row in zip(dates, table.values.tolist(), strict=True):
+        yield ",".join([f"{moment:%Y-%m-%d}", *(repr(value) for value in row)])

@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
 
 from penstock.errors import InputError, MissingExtra
 from penstock.portfolio.arrays import np
@@ -25,6 +24,7 @@ __all__ = [
     "json_rows",
     "read_stream",
     "read_table",
+    "record_rows",
     "table_of",
     "text_rows",
 ]
@@ -143,6 +143,28 @@ def json_rows(lines: Iterable[str], source: str = "JSON lines") -> Iterator[Row]
         yield json_row(record, where)
 
 
+def record_rows(
+    records: Iterable[tuple[str | int, bytes]], source: str = "records"
+) -> Iterator[Row]:
+    """Yield records that landed, pairs of key and JSON text, as rows.
+
+    Where a record has no date, its key is taken for it.
+
+    Raises:
+        InputError: A record that is no JSON object with numbers.
+
+    >>> list(record_rows([("2026-01-30", b'{"A": 1.5}')]))
+    [('2026-01-30', {'A': 1.5})]
+    """
+    for key, body in records:
+        where = f"{source}, record {key!r}"
+        try:
+            record: object = json.loads(body)
+        except ValueError as error:
+            raise InputError(f"{where}: not JSON: {error}") from error
+        yield json_row(record, where, str(key))
+
+
 def text_rows(stream: Iterable[str], source: str) -> Iterator[Row]:
     """Yield the rows of a stream of lines, JSON where the first one begins with a brace."""
     lines = iter(stream)
@@ -212,6 +234,6 @@ def _parquet(path: Path) -> Table:
     return from_frame(whole, "pyarrow")
 
 
-def read_stream(stream: IO[str], source: str) -> Table:
+def read_stream(stream: Iterable[str], source: str) -> Table:
     """Read a table of text from an open stream to its end."""
     return table_of(text_rows(stream, source), source)

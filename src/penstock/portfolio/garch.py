@@ -24,12 +24,12 @@ def constant_correlation_garch(returns: Floats) -> Dense:
         MissingExtra: ``arch`` is not installed.
         InputError: Too few rows, a series that never moves, or a fit that did not converge.
     """
+    if len(returns) < _FEWEST:
+        raise InputError(f"garch needs at least {_FEWEST} returns, got {len(returns)}")
     try:
         from arch import arch_model  # noqa: PLC0415 - optional and slow to import
     except ImportError as error:
         raise MissingExtra("estimator garch", "arch", "portfolio-garch") from error
-    if len(returns) < _FEWEST:
-        raise InputError(f"garch needs at least {_FEWEST} returns, got {len(returns)}")
     sigmas, residuals = np.empty(returns.shape[1]), np.empty_like(returns)
     for column, series in enumerate(returns.T):
         scale = series.std()

@@ -44,6 +44,7 @@ class Sources:
         mean_weights: Weights, on average over the rows, shape (assets,).
         final_weights: Weights after the last row, shape (assets,).
         dates: The moment each of ``series`` ended at, or None.
+        returns: Of the assets, shape (rows, assets), NaN where missing.
     """
 
     series: Floats
@@ -51,6 +52,7 @@ class Sources:
     mean_weights: Floats
     final_weights: Floats
     dates: Dates | None
+    returns: Floats
 
 
 @final
@@ -187,6 +189,16 @@ class Risk:
     def series(self) -> Floats:
         """Returns of the portfolio, shape (rows,)."""
         return self._sources.series
+
+    @property
+    def dates(self) -> Dates | None:
+        """The moment each return of :attr:`series` ended at, or None where there are no dates."""
+        return self._sources.dates
+
+    @cached_property
+    def asset_means(self) -> Floats:
+        """Mean return of each asset per row, over the rows it has, shape (assets,)."""
+        return np.asarray(np.nanmean(self._sources.returns, axis=0), dtype=np.float64)
 
     @property
     def final_weights(self) -> Floats:

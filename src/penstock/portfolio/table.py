@@ -41,6 +41,11 @@ class Table:
         if self.dates is not None:
             check_dates(self.dates, len(self.values))
 
+    def only(self, names: tuple[str, ...]) -> Table:
+        """Return the columns called ``names``, in that order."""
+        columns = [self.names.index(name) for name in names]
+        return Table(self.values[:, columns], names, self.dates)
+
 
 def check_dates(dates: Dates, rows: int) -> None:
     """Raise InputError unless there is one known date a row, each later than the one before."""
