@@ -130,7 +130,7 @@ def minimum_volatility(
 
     >>> returns = [[0.01, 0.02], [-0.01, 0.01], [0.02, -0.01], [0.00, 0.01]]
     >>> minimum_volatility(returns, kind="returns").weights.round(4).tolist()
-    [0.5, 0.5]
+    [0.4915, 0.5085]
     """
     belief = believed(data, source)
     if not long_only:

@@ -32,12 +32,12 @@ class Holdings:
     """The assets that are held.
 
     Attributes:
-        columns: Their columns in the table.
+        columns: Their columns in the table, or None for all of them in order.
         names: Their names, shape (assets,).
         weights: Their weights, shape (assets,).
     """
 
-    columns: list[int]
+    columns: list[int] | None
     names: tuple[str, ...]
     weights: Floats
 
@@ -73,21 +73,23 @@ def chosen(table: Table, weights: Weights, *, cash: bool = False) -> Holdings:
                 raise InputError(f"no asset is named {name}: {near(str(name), table.names)}")
         names = tuple(weights)
         vector = floats(list(weights.values()), "weights")
-        columns = [table.names.index(name) for name in names]
+        columns: list[int] | None = [table.names.index(name) for name in names]
+        if names == table.names:
+            columns = None
     else:
         if table.named:
             raise InputError(f"this data has names: give {type_of_weights}")
         vector, names = floats(weights, "weights"), table.names
         if vector.shape != (len(names),):
             raise InputError(f"weights have shape {vector.shape} for {len(names)} assets")
-        columns = list(range(len(names)))
+        columns = None
     check_sum(vector, cash=cash)
     return Holdings(columns, names, vector)
 
 
 def check_sum(vector: Floats, *, cash: bool) -> None:
     """Raise InputError unless the weights are finite and sum to one (or the rest is cash)."""
-    total = math.fsum(vector)
+    total = math.fsum(vector.tolist())
     if not vector.size:
         raise InputError(f"no asset is held: give {type_of_weights}")
     if not math.isfinite(total):

@@ -26,7 +26,7 @@ Scan = Callable[[Floats, int, Floats, Floats], None]
 Step = Callable[[Floats, int, Floats, Floats, Floats, Floats, Floats, float], None]
 Exchange = Callable[[Floats, Floats, Floats, int, int, int], None]
 Grow = Callable[[Floats, Floats, Floats, int, Floats], None]
-Join = Callable[[Floats, Floats, Floats, Floats, float], None]
+Join = Callable[[Floats, Floats, Floats, Floats, Floats, float], None]
 
 
 def _scan(series: Floats, window: int, inverse: Floats, out: Floats) -> None:
@@ -74,12 +74,16 @@ def _grow(mean: Floats, square: Floats, row: Floats, count: int, away: Floats) -
             square[i, j] += away[i] * away[j]
 
 
-def _join(out: Floats, square: Floats, tail: Floats, away: Floats, scale: float) -> None:
-    """Write the covariance of two parts whose means lie ``away`` from each other."""
-    width = away.shape[0]
+def _join(
+    out: Floats, square: Floats, own: Floats, tail: Floats, away: Floats, scale: float
+) -> None:
+    """Grow ``square`` by ``own`` and write the covariance of it and a part ``away`` from it."""
+    width = own.shape[0]
     for i in range(width):
         for j in range(width):
-            out[i, j] = (tail[i, j] + square[i, j] + away[i] * away[j]) * scale
+            grown = square[i, j] + own[i] * own[j]
+            square[i, j] = grown
+            out[i, j] = (tail[i, j] + grown + away[i] * away[j]) * scale
 
 
 def _step(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
@@ -95,6 +99,7 @@ def _step(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
     """Write the covariance of each window that ends in rows ``row`` on; twin ``stacked._step``."""
     window = means.shape[0] - 1
     away = np.empty(mean.shape[0])
+    apart = np.empty(mean.shape[0])
     for place in range(len(out)):
         k = row % window
         if k == 0:
@@ -105,13 +110,20 @@ def _step(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
                     means[back + 1] = means[back]
                     squares[back + 1] = squares[back]
                     grow(means[back + 1], squares[back + 1], returns[row - 1 - back], back, away)
-        grow(mean, square, returns[row], k, away)
-        if k == window - 1:
-            out[place] = square * scale
-        elif row >= window:
+        if k == window - 1 or row < window:
+            grow(mean, square, returns[row], k, away)
+            if k == window - 1:
+                out[place] = square * scale
+        else:
             back = window - k - 1
-            away[:] = (mean - means[back]) * np.sqrt((k + 1.0) * back / window)
-            join(out[place], square, squares[back], away, scale)
+            own = np.sqrt(k / (k + 1))
+            weight = np.sqrt((k + 1.0) * back / window)
+            for i in range(mean.shape[0]):
+                gap = returns[row, i] - mean[i]
+                mean[i] += gap / (k + 1)
+                away[i] = gap * own
+                apart[i] = (mean[i] - means[back, i]) * weight
+            join(out[place], square, away, squares[back], apart, scale)
         row += 1
 
 

@@ -27,8 +27,7 @@ def panel(table: Table, weights: Weights, kind: str, *, cash: bool = False) -> P
         InputError: Weights that do not fit, prices that cannot be, or fewer than two returns.
     """
     holdings = chosen(table, weights, cash=cash)
-    whole = holdings.columns == list(range(table.values.shape[1]))
-    values = table.values if whole else table.values[:, holdings.columns]
+    values = table.values if holdings.columns is None else table.values[:, holdings.columns]
     returns = simple_returns(values, kind)
     if len(returns) < 2:
         unit = "prices" if kind == "prices" else "returns"
@@ -81,7 +80,7 @@ def risk(  # noqa: PLR0913 - each is one choice that a user makes by its keyword
         MissingExtra: ``garch`` without ``arch``.
 
     >>> r = risk([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01]], [0.6, 0.4], kind="returns")
-    >>> round(r.volatility, 6), round(sum(r.component), 6)
+    >>> round(r.volatility, 6), round(float(sum(r.component)), 6)
     (0.012702, 0.012702)
     """
     table = as_table(data, names)
@@ -89,7 +88,7 @@ def risk(  # noqa: PLR0913 - each is one choice that a user makes by its keyword
     how = How(scheme, missing, estimator, ddof)
     found = measured(held, how)
     year, year_words = annual_periods(periods, table.dates)
-    words = [f"{len(found.sources.series)} {_SOURCE[kind]}", *found.words, year_words]
+    words = [f"{found.sources.rows} {_SOURCE[kind]}", *found.words, year_words]
     if cash:
         words.append(f"{1 - held.weights.sum():.4g} of the value is cash without risk")
     return Risk(held.names, held.weights, found.measured, found.sources, year, tuple(words))

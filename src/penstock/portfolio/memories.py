@@ -32,6 +32,10 @@ class Memory(Protocol):
         """Return the mean products with the last entry, or None while there are too few rows."""
         ...
 
+    def variance(self) -> float | None:
+        """Return the last of the products alone, quickly."""
+        ...
+
     def absorb(self, later: Memory) -> None:
         """Take in all rows of ``later``, which follow those taken in so far."""
         ...
@@ -88,6 +92,12 @@ class All:
             return None
         return self._sums / (self.seen - self._ddof)
 
+    def variance(self) -> float | None:
+        """Return the last of the products alone, quickly."""
+        if self.seen < 2 or self.seen <= self._ddof:
+            return None
+        return float(self._sums[-1]) / (self.seen - self._ddof)
+
     def absorb(self, later: Memory) -> None:
         """Take in all rows of ``later``, which follow those taken in so far."""
         if not isinstance(later, All):
@@ -138,6 +148,10 @@ class Fading:
         """Return the mean products with the last entry, or None while there are too few rows."""
         return self._sums / self._total if self.seen else None
 
+    def variance(self) -> float | None:
+        """Return the last of the products alone, quickly."""
+        return float(self._sums[-1]) / self._total if self.seen else None
+
     def absorb(self, later: Memory) -> None:
         """Take in all rows of ``later``, which follow those taken in so far."""
         if not isinstance(later, Fading):
@@ -177,6 +191,12 @@ class Last:
         if self._moments.filled < self._moments.window:
             return None
         return self._moments.products() / (self._moments.window - self._ddof)
+
+    def variance(self) -> float | None:
+        """Return the last of the products alone, quickly."""
+        if self._moments.filled < self._moments.window:
+            return None
+        return self._moments.square() / (self._moments.window - self._ddof)
 
     def absorb(self, later: Memory) -> None:
         """Take in all rows of ``later``, which follow those taken in so far."""

@@ -12,6 +12,8 @@ from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.covariance import Covariance, correlation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock.portfolio.tail import Shape
 
 __all__ = ["Measured", "Risk", "Sources"]
@@ -39,20 +41,22 @@ class Sources:
     """Where a :class:`Risk` looks when it is asked for more.
 
     Attributes:
-        series: Returns of the portfolio, shape (rows,).
+        series: Returns of the portfolio, shape (rows,), or how to make them.
         covariance: The estimate for single assets.
         mean_weights: Weights, on average over the rows, shape (assets,).
         final_weights: Weights after the last row, shape (assets,).
         dates: The moment each of ``series`` ended at, or None.
         returns: Of the assets, shape (rows, assets), NaN where missing.
+        rows: Rows of ``series``.
     """
 
-    series: Floats
+    series: Floats | Callable[[], Floats]
     covariance: Covariance
     mean_weights: Floats
     final_weights: Floats
     dates: Dates | None
     returns: Floats
+    rows: int
 
 
 @final
@@ -81,7 +85,7 @@ class Risk:
     ) -> None:
         self.names = names
         self.weights = weights
-        self.rows = len(sources.series)
+        self.rows = sources.rows
         self.periods = periods
         self.volatility = measured.volatility
         self._measured = measured
@@ -113,10 +117,11 @@ class Risk:
     @cached_property
     def _noise(self) -> float:
         """The volatility below which there is only rounding."""
-        largest = float(np.max(np.abs(self._sources.series), initial=0.0))
-        if self.volatility > 1e-6 * largest:
-            return 0.0
-        return 1e-14 * max(largest, float(np.abs(self.weights) @ self.individual))
+        some = self._sources.returns[:: max(1, self.rows // 8)]
+        typical = float(np.mean(np.abs(some) @ np.abs(self.weights)))
+        if self.volatility > 1e-6 * typical:
+            return 0.0  # far from it, as almost always: a few rows are enough to see that
+        return 1e-14 * max(typical, float(np.abs(self.weights) @ self.individual))
 
     @property
     def marginal(self) -> Floats:
@@ -185,10 +190,11 @@ class Risk:
         shares = shares[shares > 0] / shares.sum()
         return float(np.exp(-(shares @ np.log(shares))))
 
-    @property
+    @cached_property
     def series(self) -> Floats:
         """Returns of the portfolio, shape (rows,)."""
-        return self._sources.series
+        made = self._sources.series
+        return made() if callable(made) else made
 
     @property
     def dates(self) -> Dates | None:
@@ -297,13 +303,7 @@ class Risk:
         return dict(zip(self.names, values.tolist(), strict=True))
 
     @staticmethod
-    def _by_method(measure: Measure) -> dict[str, float]:
+    def _by_method(measure: Callable[[float, str], float]) -> dict[str, float]:
         from penstock.portfolio.tail import METHODS  # noqa: PLC0415 - import stays light
 
         return {"level": 0.95, **{method: measure(0.95, method) for method in METHODS}}
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Measure = Callable[[float, str], float]

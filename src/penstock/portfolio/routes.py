@@ -117,7 +117,15 @@ def _constant(panel: Panel, changes: Changes, covariance: Covariance, product: F
         values, dates = values[whole], None if dates is None else dates[whole]
         told = f"value at risk, shortfall and drawdown over the {len(values)} rows that all have"
         words = (*words, told)
-    sources = Sources(values @ weights, covariance, weights, weights, dates, changes.values)
+    sources = Sources(
+        lambda: dot(values, weights),
+        covariance,
+        weights,
+        weights,
+        dates,
+        changes.values,
+        len(values),
+    )
     told = "constant mix: the same weights at the beginning of every row"
     measured_now = Measured(volatility, marginal, weights * marginal)
     return Found(measured_now, sources, (*words, told, *covariance.words))
@@ -203,7 +211,9 @@ def _moving(
     series = parts.sum(axis=1)
     scale = 1 / volatility if volatility else 0.0
     ends = path[-1] * (1 + np.nan_to_num(changes.values[-1])) / (1 + series[-1])
-    sources = Sources(series, own, path.mean(axis=0), ends, changes.dates, changes.values)
+    sources = Sources(
+        series, own, path.mean(axis=0), ends, changes.dates, changes.values, len(series)
+    )
     found = Measured(volatility, _with(changes.values, series, joint) * scale, shares * scale)
     return Found(found, sources, (*changes.words, *words, *joint.words))
 

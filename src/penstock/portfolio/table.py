@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 from penstock.errors import InputError
@@ -35,7 +36,7 @@ class Table:
             raise InputError(f"data has shape {shape}: give a matrix of (rows, assets)")
         if len(self.names) != self.values.shape[1]:
             raise InputError(f"{len(self.names)} names for {self.values.shape[1]} columns")
-        if len(set(self.names)) != len(self.names):
+        if self.named and len(set(self.names)) != len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise InputError(f"two columns are named {twice}: give each asset its own name")
         if self.dates is not None:
@@ -94,7 +95,12 @@ def as_table(data: object, names: Sequence[str] | None = None) -> Table:
     if names is not None:
         return Table(values, tuple(names))
     width = values.shape[1] if values.ndim == 2 else 0
-    return Table(values, tuple(str(column) for column in range(width)), named=False)
+    return Table(values, _positions(width), named=False)
+
+
+@lru_cache(maxsize=8)
+def _positions(width: int) -> tuple[str, ...]:
+    return tuple(str(column) for column in range(width))
 
 
 def floats(data: object, what: str) -> Floats:

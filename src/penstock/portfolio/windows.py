@@ -120,6 +120,17 @@ class Moments:
         total = products + self._head[1] + gap * gap[-1] * share
         return np.asarray(total, dtype=np.float64)
 
+    def square(self) -> float:
+        """Return the last of the products alone: the portfolio's summed squared deviations."""
+        k = (self.count - 1) % self.window + 1
+        square = float(self._head[1, -1])
+        if self.count <= self.window or k == self.window:
+            return square
+        back = self.window - k
+        gap = float(self._head[0, -1]) - float(self._tails[back, 0, -1])
+        share = float(k) * float(back) * (1.0 / self.window)
+        return float(self._tails[back, 1, -1]) + square + gap * gap * share
+
     def rows(self) -> Floats:
         """Return the rows since the block before this one, oldest first, in a copy."""
         k = (self.count - 1) % self.window + 1 if self.count else 0
