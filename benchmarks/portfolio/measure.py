@@ -292,9 +292,8 @@ def ticks() -> None:
                 online.update(row)
 
         best = sorted(seconds(feed) for _ in range(5))[2] / len(returns)
-        print(
-            f"\none tick, n=500, {title}: {best * 1e6:.1f} us{' (aim 10)' if title == 'EWMA' else ''}"
-        )
+        aim = " (aim 10)" if title == "EWMA" else ""
+        print(f"\none tick, n=500, {title}: {best * 1e6:.1f} us{aim}")
     rows = np.random.default_rng(3).standard_normal((1_000_000, 3)) * 0.01
     three = np.array([0.3, 0.5, 0.2])
     for estimator, choices in (("ewma:0.94", {"decay": 0.94}), ("sample", {})):

@@ -25,7 +25,7 @@ __all__ = [
 Scan = Callable[[Floats, int, Floats, Floats], None]
 Step = Callable[[Floats, int, Floats, Floats, Floats, Floats, Floats, float], None]
 Exchange = Callable[[Floats, Floats, Floats, int, int, int], None]
-Grow = Callable[[Floats, Floats, Floats, int, Floats], None]
+Grow = Callable[[Floats, Floats, Floats, Floats, Floats, int, Floats], None]
 Join = Callable[[Floats, Floats, Floats, Floats, Floats, float], None]
 
 
@@ -61,17 +61,26 @@ def _scan(series: Floats, window: int, inverse: Floats, out: Floats) -> None:
             squares[k + 1] = square
 
 
-def _grow(mean: Floats, square: Floats, row: Floats, count: int, away: Floats) -> None:
-    """Take ``row`` in after ``count`` others; the twin is ``stacked._grow``."""
+def _grow(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
+    mean: Floats,
+    square: Floats,
+    old_mean: Floats,
+    old_square: Floats,
+    row: Floats,
+    count: int,
+    away: Floats,
+) -> None:
+    """Write what the old sums are after one more row; the twin is ``stacked._grow``."""
     width = mean.shape[0]
-    weight = np.sqrt(count / (count + 1))
+    share = 1.0 / (count + 1)
+    weight = np.sqrt(count * share)
     for i in range(width):
-        gap = row[i] - mean[i]
-        mean[i] += gap / (count + 1)
+        gap = row[i] - old_mean[i]
+        mean[i] = old_mean[i] + gap * share
         away[i] = gap * weight
     for i in range(width):
         for j in range(width):
-            square[i, j] += away[i] * away[j]
+            square[i, j] = old_square[i, j] + away[i] * away[j]
 
 
 def _join(
@@ -107,20 +116,27 @@ def _step(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
             square[:] = 0.0
             if row >= window:
                 for back in range(window):
-                    means[back + 1] = means[back]
-                    squares[back + 1] = squares[back]
-                    grow(means[back + 1], squares[back + 1], returns[row - 1 - back], back, away)
+                    grow(
+                        means[back + 1],
+                        squares[back + 1],
+                        means[back],
+                        squares[back],
+                        returns[row - 1 - back],
+                        back,
+                        away,
+                    )
         if k == window - 1 or row < window:
-            grow(mean, square, returns[row], k, away)
+            grow(mean, square, mean, square, returns[row], k, away)
             if k == window - 1:
                 out[place] = square * scale
         else:
             back = window - k - 1
-            own = np.sqrt(k / (k + 1))
+            share = 1.0 / (k + 1)
+            own = np.sqrt(k * share)
             weight = np.sqrt((k + 1.0) * back / window)
             for i in range(mean.shape[0]):
                 gap = returns[row, i] - mean[i]
-                mean[i] += gap / (k + 1)
+                mean[i] += gap * share
                 away[i] = gap * own
                 apart[i] = (mean[i] - means[back, i]) * weight
             join(out[place], square, away, squares[back], apart, scale)

@@ -100,6 +100,7 @@ def _step(  # noqa: PLR0913, PLR0917 - the twin of a kernel, which takes arrays
 def _grow(mean: Floats, square: Floats, row: Floats, count: int) -> None:
     """Take ``row`` in after ``count`` others (Welford), in place."""
     gap = row - mean
-    mean += gap / (count + 1)
-    away = gap * np.sqrt(count / (count + 1))
+    share = 1.0 / (count + 1)
+    mean += gap * share
+    away = gap * np.sqrt(count * share)
     square += np.multiply.outer(away, away)
