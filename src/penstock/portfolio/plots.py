@@ -30,6 +30,7 @@ __all__ = [
 
 _INK, _QUIET, _BLUE, _RED = "#1f2933", "#9aa5b1", "#2f6f9f", "#c8553d"
 _SUFFIXES = (".svg", ".png", ".pdf")
+_POINTS = 1500
 _NAMED = 40  # assets up to which each gets its name on an axis
 
 
@@ -92,15 +93,18 @@ def draw_rolling(
     axes: Axes, volatility: Floats, window: int, periods: float, dates: Dates | None
 ) -> None:
     """Draw annual volatility over each window, with its mean over all."""
-    along = np.arange(len(volatility)) if dates is None else dates
     annual = volatility * np.sqrt(periods) * 100
+    mean = float(annual.mean())
+    step = -(-len(annual) // _POINTS)  # more points than pixels only make a large file
+    along = (np.arange(len(annual)) if dates is None else dates)[::step]
+    annual = annual[::step]
     axes.fill_between(along, annual, color=_BLUE, alpha=0.15, linewidth=0)
     axes.plot(along, annual, color=_BLUE, linewidth=1.2)
-    axes.axhline(annual.mean(), color=_RED, linewidth=0.9, linestyle="--")
+    axes.axhline(mean, color=_RED, linewidth=0.9, linestyle="--")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("percent a year", fontsize=8, color=_INK)
     axes.margins(x=0)
-    _plain(axes, f"Volatility over {window} rows, mean {annual.mean():.1f} % a year")
+    _plain(axes, f"Volatility over {window} rows, mean {mean:.1f} % a year")
 
 
 def draw_frontier(axes: Axes, frontier: Frontier, found: Risk) -> None:
