@@ -79,8 +79,9 @@ def _grow(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
         mean[i] = old_mean[i] + gap * share
         away[i] = gap * weight
     for i in range(width):
+        new, old, own = square[i], old_square[i], away[i]
         for j in range(width):
-            square[i, j] = old_square[i, j] + away[i] * away[j]
+            new[j] = old[j] + own * away[j]
 
 
 def _join(
@@ -89,10 +90,13 @@ def _join(
     """Grow ``square`` by ``own`` and write the covariance of it and a part ``away`` from it."""
     width = own.shape[0]
     for i in range(width):
+        # Row by row, one array written at a time: this is what gets vectorised.
+        head, back, line = square[i], tail[i], out[i]
+        mine, apart = own[i], away[i]
         for j in range(width):
-            grown = square[i, j] + own[i] * own[j]
-            square[i, j] = grown
-            out[i, j] = (tail[i, j] + grown + away[i] * away[j]) * scale
+            head[j] += mine * own[j]
+        for j in range(width):
+            line[j] = (back[j] + head[j] + apart * away[j]) * scale
 
 
 def _step(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
@@ -149,11 +153,9 @@ def _exchange(
     """Add ``coming coming'`` and take ``going going'`` away, in rows ``first`` to ``last``."""
     width = len(coming)
     for i in range(first, last):
-        a = coming[i]
-        b = going[i]
-        stop = i + 1 if lower else width
-        for j in range(stop):
-            matrix[i, j] += a * coming[j] - b * going[j]
+        line, a, b = matrix[i], coming[i], going[i]
+        for j in range(i + 1 if lower else width):
+            line[j] += a * coming[j] - b * going[j]
 
 
 def _keep(function: Scan | Step | Exchange | Grow | Join) -> object:

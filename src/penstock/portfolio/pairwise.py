@@ -31,15 +31,13 @@ def pairwise_covariance(returns: Floats, ddof: int = 1) -> Floats:
     absent = np.isnan(returns)
     patterns, which = _patterns(absent)
     present = (~patterns).astype(np.float64)
-    present_of_all = present[:, which] if absent.any() else None
     counts = (~absent).sum(axis=0)
     if (counts <= ddof).any():
         column = int((counts <= ddof).argmax())
         raise InputError(f"column {column} has {counts[column]} returns: too few to compare")
     filled = np.where(absent, 0.0, returns)
     filled -= filled.sum(axis=0) / counts
-    if present_of_all is not None:
-        filled[absent] = 0.0
+    np.copyto(filled, 0.0, where=absent)
     common = (present.T @ present)[np.ix_(which, which)]
     sums = (filled.T @ present)[:, which]
     if (common <= ddof).any():

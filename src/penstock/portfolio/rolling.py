@@ -12,7 +12,7 @@ from penstock.portfolio.exchanged import Exchanged
 from penstock.portfolio.holdings import Scheme, Weights
 from penstock.portfolio.measure import panel
 from penstock.portfolio.routes import How, series_of
-from penstock.portfolio.stacked import stacked
+from penstock.portfolio.stacked import stacked, stacked_all
 from penstock.portfolio.table import as_table
 from penstock.portfolio.windows import rolling_squares
 
@@ -132,11 +132,9 @@ class RollingCovariance:
 
     def stack(self) -> Floats:
         """Return all of them at once, shape (len(self), assets, assets). Mind the memory."""
-        out = np.empty((len(self), len(self.names), len(self.names)))
         if self.every == 1 and len(self.names) <= _SMALL and not self._lower:
-            for _ in stacked(self.returns, self.window, 1.0 / (self.window - self._ddof), out):
-                pass
-            return out
+            return stacked_all(self.returns, self.window, 1.0 / (self.window - self._ddof))
+        out = np.empty((len(self), len(self.names), len(self.names)))
         for place, (_, matrix) in enumerate(self):
             out[place] = matrix
         return out

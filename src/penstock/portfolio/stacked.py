@@ -7,61 +7,71 @@ from collections.abc import Iterator
 from penstock.portfolio.arrays import Floats, np
 from penstock.portfolio.speed import loops
 
-__all__ = ["Stack", "stacked"]
+__all__ = ["Stack", "stacked", "stacked_all"]
 
 _CHUNK = 1 << 17  # numbers in a chunk of matrices: 1 MB
 
 
 class Stack:
-    """The sums of the block that grows and of all ends of the block before it.
+    """The sums of the block that grows, and of all ends of the block before it.
 
-    Attributes:
-        mean: Shape (assets,), of the rows of this block.
-        square: Shape (assets, assets), its summed products of deviations.
-        means: Shape (window + 1, assets): entry k is of the last k rows of the block before.
-        squares: Shape (window + 1, assets, assets), likewise.
+    Args:
+        returns: Shape (rows, assets), contiguous.
+        window: Rows in a window.
+        scale: What the summed products are multiplied by.
     """
 
-    __slots__ = ("mean", "means", "square", "squares")
+    __slots__ = ("_mean", "_means", "_returns", "_run", "_scale", "_square", "_squares")
 
-    def __init__(self, window: int, width: int) -> None:
-        self.mean = np.zeros(width)
-        self.square = np.zeros((width, width))
-        self.means = np.zeros((window + 1, width))
-        self.squares = np.zeros((window + 1, width, width))
+    def __init__(self, returns: Floats, window: int, scale: float) -> None:
+        rows, width = returns.shape
+        kernels = loops(8.0 * rows * width * width)
+        self._run = _step if kernels is None else kernels.step
+        self._returns = returns
+        self._scale = scale
+        self._mean = np.zeros(width)
+        self._square = np.zeros((width, width))
+        # Entry k is of the last k rows of the block before.
+        self._means = np.zeros((window + 1, width))
+        self._squares = np.zeros((window + 1, width, width))
+
+    def advance(self, row: int, out: Floats) -> None:
+        """Write the windows that end in row ``row`` and the next to ``out``, one a matrix.
+
+        Rows before the first full window are taken in, and write nothing.
+        """
+        self._run(
+            self._returns, row, self._mean, self._square, self._means, self._squares, out,
+            self._scale,
+        )  # fmt: skip
 
 
-def stacked(
-    returns: Floats, window: int, scale: float, out: Floats | None = None
-) -> Iterator[tuple[int, Floats]]:
+def stacked(returns: Floats, window: int, scale: float) -> Iterator[tuple[int, Floats]]:
     """Yield the row each window ends at and its covariance, valid until the next step.
 
     Args:
         returns: Shape (rows, assets), contiguous.
         window: Rows in a window.
         scale: What the summed products are multiplied by.
-        out: Where to keep them all, shape (rows - window + 1, assets, assets); else a chunk is
-            used again and again.
     """
     rows, width = returns.shape
-    stack = Stack(window, width)
-    kernels = loops(8.0 * rows * width * width)
-    run = _step if kernels is None else kernels.step
+    stack = Stack(returns, window, scale)
     size = max(1, min(rows, _CHUNK // (width * width)))
     chunk = np.empty((size, width, width))
     for first in range(0, rows, size):
-        last = min(first + size, rows)
-        place = first - window + 1
-        # Rows before the first full window write nothing, wherever they are told to write.
-        target = chunk if out is None or place < 0 else out[place : place + last - first]
-        run(
-            returns, first, stack.mean, stack.square, stack.means, stack.squares,
-            target[: last - first], scale,
-        )  # fmt: skip
-        if out is not None and place < 0 < place + last - first:
-            out[: place + last - first] = chunk[-place : last - first]
-        for row in range(max(first, window - 1), last):
-            yield row, target[row - first]
+        stack.advance(first, chunk[: rows - first])
+        for row in range(max(first, window - 1), min(first + size, rows)):
+            yield row, chunk[row - first]
+
+
+def stacked_all(returns: Floats, window: int, scale: float) -> Floats:
+    """Return all of them, shape (rows - window + 1, assets, assets)."""
+    rows, width = returns.shape
+    stack = Stack(returns, window, scale)
+    out = np.empty((rows - window + 1, width, width))
+    stack.advance(0, np.empty((window - 1, width, width)))  # room that is never touched
+    stack.advance(window - 1, out)
+    return out
 
 
 def _step(  # noqa: PLR0913, PLR0917 - the twin of a kernel, which takes arrays
