@@ -11,6 +11,7 @@ import pytest
 from penstock.errors import InputError
 from penstock.portfolio import risk, rolling_covariance
 from penstock.portfolio.files import read_table
+from penstock.portfolio.printed import printed_risk
 
 ROWS = [
     "date,MSFT,AAPL,PEP",
@@ -125,6 +126,7 @@ BAD_CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: risk(with_gap(), {"A": 1.0}, missing="renormalise"),
         "none of the assets",
     ),
+    "an unknown way without gaps": (lambda: risk(FRAME, {"A": 1.0}, missing="x"), "missing='x'"),
     "pairwise shrinkage": (
         lambda: risk(with_gap(), {"A": 0.5, "B": 0.5}, missing="pairwise", estimator="lw"),
         "sample covariance",
@@ -197,3 +199,19 @@ def test_dates_of_no_common_distance_need_periods() -> None:
     with pytest.raises(InputError, match="periods="):
         risk(frame, {"A": 1.0})
     assert risk(frame, {"A": 1.0}, periods=24).periods == 24
+
+
+def test_pairs_without_a_common_row_have_a_volatility_and_no_series() -> None:
+    holed = np.vstack([RETURNS, RETURNS[::-1]])
+    for column, part in enumerate((slice(0, 26), slice(27, 53), slice(54, 80))):
+        holed[part, column] = np.nan
+    holed[26], holed[53] = np.nan, np.nan
+    found = risk(holed, [0.2, 0.3, 0.5], kind="returns", missing="pairwise")
+    assert found.component.sum() == pytest.approx(found.volatility)
+    assert any("no two rows have all assets" in sentence for sentence in found.assumptions)
+    whole = found.to_dict()
+    assert whole["value_at_risk"] is None
+    assert whole["max_drawdown"] is None
+    assert "value at risk" not in printed_risk(found).partition("Assumed")[0]
+    with pytest.raises(InputError):
+        found.value_at_risk()

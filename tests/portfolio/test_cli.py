@@ -82,6 +82,9 @@ def test_follow_prints_each_row_and_stops_over_the_limit(prices: Path) -> None:
     batch = run("risk", str(prices), "--weights", WEIGHTS, "--json", "--estimator", "ewma:0.9")
     found = json.loads(batch.stdout)
     assert readings[-1]["volatility"] == pytest.approx(found["volatility"], rel=1e-12)
+    for odd in ("nowhere.csv", str(prices.parent)):
+        refused = run("risk", odd, "--weights", WEIGHTS, "--follow")
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     stopped = run(*follow, "--limit", "0.01")
     assert stopped.returncode == 3
     assert len(stopped.stdout.splitlines()) == 1

@@ -15,7 +15,6 @@ from penstock.errors import InputError, Stopped
 
 if TYPE_CHECKING:
     from penstock.portfolio.files import Row
-    from penstock.portfolio.result import Risk
     from penstock.portfolio.table import Table
 
 __all__ = ["portfolio"]
@@ -58,7 +57,7 @@ def load(source: str) -> Table:
     from penstock.portfolio import files  # noqa: PLC0415 - --help needs no NumPy
 
     if source == "-":
-        return files.read_stream(_text(sys.stdin), "standard input")
+        return files.read_stream(_text(sys.stdin, "standard input"), "standard input")
     path = Path(source)
     if path.is_dir():
         rows = sorted(store_rows(path), key=lambda row: row[0])
@@ -68,12 +67,12 @@ def load(source: str) -> Table:
     return files.read_table(path)
 
 
-def _text(stream: IO[str]) -> Iterator[str]:
+def _text(stream: IO[str], source: str) -> Iterator[str]:
     """Yield lines; what is not text is one clear error."""
     try:
         yield from stream
     except UnicodeDecodeError as error:
-        raise InputError(f"standard input is not UTF-8 text: {error.reason}") from error
+        raise InputError(f"{source} is not UTF-8 text: {error.reason}") from error
 
 
 def store_rows(path: Path) -> Iterator[Row]:
@@ -136,69 +135,13 @@ def risk(
         following(source, held, limit, options)
         return
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
+    from penstock.portfolio.report import Report  # noqa: PLC0415 - --help needs no NumPy
+
     report = Report(load(source), held, options)
     if isinstance(plot, Path):
         report.draw(plot, rolling)
     click.echo(report.text(rolling, as_json=bool(as_json)))
     check_limit(report.risk.volatility_annual, limit)
-
-
-class Report:
-    """One portfolio's risk, as the options ask for it."""
-
-    def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
-        from penstock.portfolio.measure import risk as measure  # noqa: PLC0415 - --help needs no NumPy
-
-        self.table = table
-        self.weights = weights
-        self.options = options
-        self.risk: Risk = measure(table, weights, **options)  # type: ignore[arg-type] # click gave them these types
-
-    def rolled(self, window: object) -> list[float] | None:
-        """Return the rolling volatility per row, or None where no window was asked for."""
-        from penstock.portfolio.rolling import rolling_volatility  # noqa: PLC0415 - --help needs no NumPy
-
-        if not isinstance(window, int):
-            return None
-        names = ("kind", "scheme", "missing", "cash")
-        chosen = {name: self.options[name] for name in names}
-        found = rolling_volatility(self.table, self.weights, window, **chosen)  # type: ignore[arg-type] # click gave them these types
-        return [float(value) for value in found]
-
-    def text(self, window: object, *, as_json: bool) -> str:
-        """Return the report as JSON or for people."""
-        from penstock.portfolio import printed  # noqa: PLC0415 - --help needs no NumPy
-        from penstock.portfolio.arrays import np  # noqa: PLC0415 - --help needs no NumPy
-
-        rolled, dates = self.rolled(window), self.risk.dates
-        if as_json:
-            whole = self.risk.to_dict()
-            if rolled is not None and isinstance(window, int):
-                ends = None if dates is None else [str(day)[:10] for day in dates[window - 1 :]]
-                whole["rolling"] = {"window": window, "volatility": rolled, "dates": ends}
-            return json.dumps(whole, allow_nan=False)
-        parts = [printed.printed_risk(self.risk)]
-        if rolled is not None and isinstance(window, int):
-            periods = self.risk.periods
-            parts.insert(1, printed.printed_rolling(np.array(rolled), window, periods, dates))
-        return "\n\n".join(parts)
-
-    def draw(self, path: Path, window: object) -> None:
-        """Draw contributions, correlations, rolling volatility and frontier to ``path``."""
-        from penstock.portfolio import plots  # noqa: PLC0415 - optional
-        from penstock.portfolio.arrays import np  # noqa: PLC0415 - --help needs no NumPy
-        from penstock.portfolio.choose import efficient_frontier  # noqa: PLC0415 - --help needs no NumPy
-
-        rows = window if isinstance(window, int) else min(252, max(2, self.risk.rows // 4))
-        rolled = self.rolled(rows) if rows <= self.risk.rows else None
-        names = ("kind", "missing", "estimator", "ddof", "periods")
-        chosen = {name: self.options[name] for name in names}
-        try:
-            frontier = efficient_frontier(self.table.only(tuple(self.weights)), **chosen)  # type: ignore[arg-type] # click gave them these types
-        except InputError as error:
-            frontier = f"none: {error}"  # type: ignore[assignment] # overview draws a reason as well
-        series = None if rolled is None else np.array(rolled)
-        plots.save(plots.overview(self.risk, series, rows, frontier), path)
 
 
 def check_limit(volatility_annual: float, limit: float | None) -> None:
@@ -216,8 +159,12 @@ def following(
     if options["plot"] is not None:
         raise InputError("--plot needs all rows: leave --follow away")
     online = online_for(weights, options)
-    with click.open_file(source, encoding="utf-8-sig") as stream:
-        for reading in followed(_text(stream), source, online):
+    try:
+        opened = click.open_file(source, encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}") from error
+    with opened as stream:
+        for reading in followed(_text(stream, source), source, online):
             line = json.dumps(reading) if options["as_json"] else "  ".join(
                 f"{value:.4%}" if isinstance(value, float) else str(value)
                 for value in reading.values()

@@ -8,7 +8,7 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 
-__all__ = ["Changes", "annual_periods", "simple_returns", "without_gaps"]
+__all__ = ["Changes", "annual_periods", "check_missing", "simple_returns", "without_gaps"]
 
 KINDS = ("prices", "returns", "log")
 MISSING = ("raise", "common", "pairwise", "renormalise")
@@ -59,6 +59,12 @@ def simple_returns(values: Floats, kind: str) -> Floats:
     return changes
 
 
+def check_missing(missing: str) -> None:
+    """Raise InputError unless ``missing`` is one of the choices there are."""
+    if missing not in MISSING:
+        raise InputError(f"missing={missing!r}: choose one of {', '.join(MISSING)}")
+
+
 def without_gaps(
     returns: Floats, dates: Dates | None, names: tuple[str, ...], missing: str
 ) -> Changes:
@@ -67,8 +73,7 @@ def without_gaps(
     Raises:
         InputError: A value is missing and ``missing`` is ``raise``; or nothing is left.
     """
-    if missing not in MISSING:
-        raise InputError(f"missing={missing!r}: choose one of {', '.join(MISSING)}")
+    check_missing(missing)
     absent = np.isnan(returns)
     count = int(absent.sum())
     if np.isinf(returns).any():

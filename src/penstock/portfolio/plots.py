@@ -145,7 +145,7 @@ def overview(found: Risk, rolling: Floats | None, window: int, frontier: Frontie
     draw_contributions(places[0, 0], found)
     draw_correlation(places[0, 1], found)
     if rolling is None:
-        _say(places[1, 0], f"Volatility over {window} rows", f"only {found.rows} returns")
+        _say(places[1, 0], f"Volatility over {window} rows", "none: too few rows, or no series")
     else:
         dates = None if found.dates is None else found.dates[window - 1 :]
         draw_rolling(places[1, 0], rolling, window, found.periods, dates)

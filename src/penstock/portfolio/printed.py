@@ -55,13 +55,19 @@ def printed_risk(found: Risk) -> str:
         ["diversification ratio", f"{found.diversification_ratio:.3f}"],
         ["effective bets", f"{found.effective_bets:.2f}"],
         ["principal bets", f"{found.principal_bets:.2f}"],
-        ["largest drawdown", f"{found.max_drawdown:.1%}"],
     ]
+    parts = [grid(rows), grid(figures)]
+    if len(found.series) > 1:
+        parts.append(_losses(found))
+    return "\n\n".join([*parts, assumed(found.assumptions)])
+
+
+def _losses(found: Risk) -> str:
     tails = [["loss a row, 95 %", *METHODS]]
     tails.append(["value at risk", *(f"{found.value_at_risk(0.95, m):.2%}" for m in METHODS)])
     shortfall = (f"{found.expected_shortfall(0.95, m):.2%}" for m in METHODS)
     tails.append(["expected shortfall", *shortfall])
-    return "\n\n".join([grid(rows), grid(figures), grid(tails), assumed(found.assumptions)])
+    return f"{grid(tails)}\nlargest drawdown {found.max_drawdown:.1%}"
 
 
 def printed_rolling(volatility: Floats, window: int, periods: float, dates: Dates | None) -> str:

@@ -215,6 +215,8 @@ class Risk:
     def _shape(self) -> Shape:
         from penstock.portfolio.tail import Shape  # noqa: PLC0415 - import stays light
 
+        if len(self.series) < 2:
+            raise InputError("no two rows have all assets: there is no series to lose by")
         return Shape(float(self.series.mean()), self.volatility, self.series)
 
     def value_at_risk(self, level: float = 0.95, method: str = "historical") -> float:
@@ -250,6 +252,8 @@ class Risk:
         """Largest loss from a peak over the whole time, as a fraction."""
         from penstock.portfolio import tail  # noqa: PLC0415 - import stays light
 
+        if not len(self.series):
+            raise InputError("no row has all assets: there is no series to fall")
         if (self.series <= -1).any():
             raise InputError("a row loses all there is or more: are the returns in percent?")
         return tail.max_drawdown(self.series)
@@ -266,7 +270,9 @@ class Risk:
                 f"{self.rows} returns of {len(self.names)} assets: the sample covariance is"
                 " singular; good for the volatility of given weights, not for choosing weights"
             )
-        if not self._shape.cornish_fisher_holds:
+        if len(self.series) < 2:
+            extra.append("no two rows have all assets: no value at risk, shortfall or drawdown")
+        elif not self._shape.cornish_fisher_holds:
             extra.append(
                 f"Cornish-Fisher is outside its domain here (skewness {self._shape.skewness:.3g},"
                 f" excess kurtosis {self._shape.excess:.3g}): do not trust it far out"
@@ -287,9 +293,7 @@ class Risk:
             "diversification_ratio": self.diversification_ratio,
             "effective_bets": self.effective_bets,
             "principal_bets": self.principal_bets,
-            "value_at_risk": self._by_method(self.value_at_risk),
-            "expected_shortfall": self._by_method(self.expected_shortfall),
-            "max_drawdown": self.max_drawdown,
+            **self._losses(),
             "correlation": {
                 name: self._by_name(row)
                 for name, row in zip(self.names, self.correlation, strict=True)
@@ -297,6 +301,15 @@ class Risk:
             "rows": self.rows,
             "periods": self.periods,
             "assumptions": list(self.assumptions),
+        }
+
+    def _losses(self) -> dict[str, object]:
+        if len(self.series) < 2:  # pairwise, and no rows that all have
+            return {"value_at_risk": None, "expected_shortfall": None, "max_drawdown": None}
+        return {
+            "value_at_risk": self._by_method(self.value_at_risk),
+            "expected_shortfall": self._by_method(self.expected_shortfall),
+            "max_drawdown": self.max_drawdown,
         }
 
     def _by_name(self, values: Floats) -> dict[str, float]:

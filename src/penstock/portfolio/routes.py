@@ -14,7 +14,7 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.arrays import product as dot
-from penstock.portfolio.changes import Changes, without_gaps
+from penstock.portfolio.changes import Changes, check_missing, without_gaps
 from penstock.portfolio.covariance import Covariance, Sample, Weighted
 from penstock.portfolio.estimators import estimate, split_name
 from penstock.portfolio.holdings import Scheme, drifting, resets
@@ -69,6 +69,7 @@ def measured(panel: Panel, how: How) -> Found:
         InputError: Choices that do not go together, or data they cannot be applied to.
     """
     _check(how, len(panel.returns))
+    check_missing(how.missing)
     name, _ = split_name(how.estimator)
     if how.scheme == "constant" and name == "sample":
         quick = Sample(panel.returns, 1 if how.ddof is None else how.ddof)
@@ -124,7 +125,7 @@ def _constant(panel: Panel, changes: Changes, covariance: Covariance, product: F
         weights,
         dates,
         changes.values,
-        len(values),
+        len(changes.values),
     )
     told = "constant mix: the same weights at the beginning of every row"
     measured_now = Measured(volatility, marginal, weights * marginal)
@@ -178,6 +179,7 @@ def series_of(panel: Panel, how: How) -> tuple[Floats, Dates | None]:
     Raises:
         InputError: Something is missing, or choices that do not go together.
     """
+    check_missing(how.missing)
     if how.missing == "pairwise":
         raise InputError("pairwise gives a covariance, not a series: choose common or renormalise")
     if how.scheme == "constant":
