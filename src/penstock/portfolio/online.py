@@ -130,7 +130,7 @@ class OnlineRisk:
         return values
 
     def _take(self, returns: Floats) -> None:
-        whole = float(returns @ self._held)
+        whole = float(returns.dot(self._held))
         # A value that is missing or infinite would have made the sum so, whatever its weight.
         if not math.isfinite(whole):
             raise InputError(f"row {self.seen}: a value is not a finite number")

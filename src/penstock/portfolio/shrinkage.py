@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from penstock.portfolio.arrays import Floats, np
+from penstock.portfolio.arrays import Floats, np, product
 from penstock.portfolio.covariance import Sample
 
 __all__ = ["Shrunk", "ledoit_wolf", "oracle"]
 
-_BLOCK = 512
+_BLOCK = 2048  # columns (or a quarter of the rows) that are centred at a time
 
 
 @final
@@ -80,22 +80,26 @@ def _centred(returns: Floats) -> Iterator[Floats]:
             part = slice(start, start + _BLOCK)
             yield returns[:, part] - mean[part]
     else:
-        for start in range(0, rows, 8 * _BLOCK):
-            yield returns[start : start + 8 * _BLOCK] - mean
+        for start in range(0, rows, 4 * _BLOCK):
+            yield returns[start : start + 4 * _BLOCK] - mean
 
 
 def _sums(returns: Floats) -> _Sums:
     rows, assets = returns.shape
-    side = min(rows, assets)
-    gram = np.zeros((side, side))
+    gram: Floats | None = None
     lengths: list[Floats] = []
     for block in _centred(returns):
-        gram += block @ block.T if rows <= assets else block.T @ block
+        part = product(block, block.T) if rows <= assets else product(block.T, block)
+        if gram is None:
+            gram = part
+        else:
+            gram += part
+        del part
         lengths.append(np.einsum("ti,ti->t", block, block))
     squares = np.sum(lengths, axis=0) if rows <= assets else np.concatenate(lengths)
     return _Sums(
         float(squares.sum()) / rows,
-        float(np.einsum("ij,ij->", gram, gram)),
+        0.0 if gram is None else float(np.vdot(gram, gram)),
         float(squares @ squares),
     )
 
