@@ -175,9 +175,11 @@ def save(figure: Figure, path: Path) -> None:
         raise InputError(f"{path}: a plot ends in {', '.join(_SUFFIXES)}")
     # Text as text: smaller files, and a reader can search and copy it. No date, no random ids.
     settings = {"svg.fonttype": "none", "svg.hashsalt": "penstock"}
-    metadata = {"CreationDate": None} if suffix == ".pdf" else {"Date": None}
-    if suffix == ".png":
-        metadata = {}
+    metadata = {"Date": None, "Creator": None}
+    if suffix == ".pdf":
+        metadata = {"CreationDate": None, "Creator": None, "Producer": None}
+    elif suffix == ".png":
+        metadata = {"Software": None}
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
