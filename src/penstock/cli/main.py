@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),
+    "portfolio": ("penstock.cli.portfolio", "Volatility and risk of a portfolio of prices."),
 }
 
 

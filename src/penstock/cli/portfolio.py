@@ -1,0 +1,268 @@
+"""``penstock portfolio``: the risk of a portfolio of prices in a file, a stream or a store."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+import click
+
+from penstock.errors import InputError, Stopped
+
+if TYPE_CHECKING:
+    from penstock.portfolio.files import Row
+    from penstock.portfolio.table import Table
+
+__all__ = ["portfolio"]
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+# Nothing of penstock.portfolio is imported above: --help needs no NumPy.
+
+
+@click.group()
+def portfolio() -> None:
+    """Volatility and risk of a portfolio of several assets."""
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """Return ``MSFT=.3,AAPL=.5`` as a mapping.
+
+    Raises:
+        InputError: A part without a name or a number, or a name given twice.
+    """
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = (piece.strip() for piece in part.rpartition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            equals, weight = "", 0.0
+        if not equals or not name:
+            raise InputError(
+                f"weights {part.strip()!r}: write NAME=NUMBER, such as MSFT=.3,AAPL=.7"
+            )
+        if name in weights:
+            raise InputError(f"weights: {name} is given twice")
+        weights[name] = weight
+    return weights
+
+
+def load(source: str) -> Table:
+    """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input."""
+    from penstock.portfolio import files  # noqa: PLC0415 - --help needs no NumPy
+
+    if source == "-":
+        return files.read_stream(_text(sys.stdin, "standard input"), "standard input")
+    path = Path(source)
+    if path.is_dir():
+        rows = sorted(store_rows(path), key=lambda row: row[0])
+        return files.table_of(rows, source)
+    if not path.exists():
+        raise InputError(f"{source}: there is no such file or folder")
+    return files.read_table(path)
+
+
+def _text(stream: IO[str], source: str) -> Iterator[str]:
+    """Yield lines; what is not text is one clear error."""
+    try:
+        yield from stream
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source} is not UTF-8 text: {error.reason}") from error
+
+
+def store_rows(path: Path) -> Iterator[Row]:
+    """Yield the records of a store as rows: a date (or the key) and one number an asset."""
+    from penstock.portfolio.files import record_rows  # noqa: PLC0415 - --help needs no NumPy
+
+    opened = getattr(importlib.import_module("penstock.store"), "open_readonly", None)
+    if opened is None:
+        raise InputError(f"{path} is a folder: give a file of prices")
+    with opened(path) as store:
+        yield from record_rows(((item.key, item.body) for item in store.records()), str(path))
+
+
+def data_options(command: Command) -> Command:
+    """Add the options that say what the data is."""
+    options = [
+        click.argument("source", metavar="FILE"),
+        click.option("--kind", default="prices", show_default=True, help="prices, returns or log."),
+        click.option(
+            "--missing", default="raise", show_default=True,
+            help="raise, common, pairwise or renormalise.",
+        ),
+        click.option(
+            "--estimator", default="sample", show_default=True,
+            help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch.",
+        ),
+        click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
+        click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@portfolio.command()
+@data_options
+@click.option("--weights", required=True, help="NAME=NUMBER,… that sum to 1.")
+@click.option(
+    "--scheme", default="constant", show_default=True,
+    help="constant, hold, weekly, monthly, quarterly, yearly or every:N.",
+)  # fmt: skip
+@click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
+@click.option("--rolling", type=int, metavar="N", help="Volatility over N rows, too.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw to .svg, .png or .pdf.")
+@click.option("--follow", is_flag=True, help="A line for each row as it arrives.")
+@click.option("--limit", type=float, help="Exit code 3 above this volatility a year.")
+def risk(
+    source: str, *, weights: str, limit: float | None, follow: bool, **options: object
+) -> None:
+    """Measure the risk of a portfolio whose prices are in FILE.
+
+    FILE is a CSV (date column first, one column an asset), JSON lines, Parquet, the folder of a
+    store, or - for standard input.
+    """
+    held = parse_weights(weights)
+    if limit is not None and not limit >= 0:
+        raise InputError(f"--limit {limit:g}: a volatility a year, such as 0.25")
+    if follow:
+        following(source, held, limit, options)
+        return
+    as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
+    from penstock.portfolio.report import Report  # noqa: PLC0415 - --help needs no NumPy
+
+    report = Report(load(source), held, options)
+    if isinstance(plot, Path):
+        report.draw(plot, rolling)
+    click.echo(report.text(rolling, as_json=bool(as_json)))
+    check_limit(report.risk.volatility_annual, limit)
+
+
+def check_limit(volatility_annual: float, limit: float | None) -> None:
+    """Raise Stopped when there is a limit and the annual volatility is above it."""
+    if limit is not None and volatility_annual > limit:
+        raise Stopped(f"volatility {volatility_annual:.4g} a year is over the limit of {limit:g}")
+
+
+def following(
+    source: str, weights: dict[str, float], limit: float | None, options: dict[str, object]
+) -> None:
+    """Print a line for each row as it arrives; stop at the first one over the limit."""
+    from penstock.portfolio.follow import followed, online_for  # noqa: PLC0415 - --help needs no NumPy
+
+    if options["plot"] is not None:
+        raise InputError("--plot needs all rows: leave --follow away")
+    online = online_for(weights, options)
+    try:
+        opened = click.open_file(source, encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}") from error
+    with opened as stream:
+        for reading in followed(_text(stream, source), source, online):
+            line = json.dumps(reading) if options["as_json"] else "  ".join(
+                f"{value:.4%}" if isinstance(value, float) else str(value)
+                for value in reading.values()
+            )  # fmt: skip
+            print(line, flush=True)
+            annual = reading["volatility_annual"]
+            check_limit(annual if isinstance(annual, float) else 0.0, limit)
+
+
+@portfolio.command()
+@data_options
+@click.option(
+    "--aim", default="least", show_default=True, help="least (volatility) or parity (of risk)."
+)
+@click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
+@click.option("--short", default="", help="NAME,… to hold short (parity).")
+def weights(
+    source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
+) -> None:
+    """Choose weights for the assets in FILE: least volatility, or equal shares of the risk."""
+    from penstock.portfolio import choose, printed  # noqa: PLC0415 - --help needs no NumPy
+
+    table = load(source)
+    if aim == "least":
+        found = choose.minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+    elif aim == "parity":
+        names = [name for name in short.split(",") if name]
+        found = choose.risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
+    else:
+        raise InputError(f"--aim {aim}: choose least or parity")
+    if not as_json:
+        click.echo(printed.printed_allocation(found))
+        return
+    whole = {
+        "weights": found.by_name(),
+        "volatility": found.volatility,
+        "volatility_annual": found.volatility_annual,
+        "percent": dict(zip(found.names, found.percent.tolist(), strict=True)),
+        "assumptions": list(found.assumptions),
+    }
+    click.echo(json.dumps(whole, allow_nan=False))
+
+
+@portfolio.command()
+@data_options
+@click.option("--points", default=20, show_default=True, help="How many portfolios.")
+@click.option("--shorts", is_flag=True, help="Allow weights below zero.")
+def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: object) -> None:
+    """Show the least volatility for each expected return of the assets in FILE."""
+    from penstock.portfolio import choose, printed  # noqa: PLC0415 - --help needs no NumPy
+
+    found = choose.efficient_frontier(load(source), points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+    if not as_json:
+        click.echo(printed.printed_frontier(found))
+        return
+    whole = {
+        "names": list(found.names),
+        "expected": found.expected.tolist(),
+        "volatility": found.volatilities.tolist(),
+        "weights": found.weights.tolist(),
+        "periods": found.periods,
+        "assumptions": list(found.assumptions),
+    }
+    click.echo(json.dumps(whole, allow_nan=False))
+
+
+@portfolio.command()
+@click.argument("source", metavar="[FILE]", required=False)
+@click.option("--weights", help="NAME=NUMBER,… for the prices in FILE.")
+def explain(source: str | None, weights: str | None) -> None:
+    """Show the old post's example: its value, the right one, and why they differ."""
+    from penstock.portfolio import explain as post  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio.measure import risk as measure  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio.printed import printed_explanation  # noqa: PLC0415 - --help needs no NumPy
+
+    if source is None:
+        if weights is not None:
+            raise InputError("--weights needs a FILE of prices")
+        click.echo(printed_explanation(post.explain(), post.NAMES, post.WEIGHTS))
+        return
+    held = parse_weights(weights or "MSFT=.3,AAPL=.5,PEP=.2")
+    found = measure(load(source), held)
+    told = post.explain(found.covariance, found.weights)
+    click.echo(printed_explanation(told, found.names, found.weights.tolist()))
+
+
+@portfolio.command()
+def sample() -> None:
+    """Print real prices to try things on: 20 shares, daily, 1990 to 2022, as CSV."""
+    from penstock.portfolio.sample import sample_prices  # noqa: PLC0415 - --help needs no NumPy
+
+    for line in csv_lines(sample_prices()):
+        click.echo(line)
+
+
+def csv_lines(table: Table) -> Iterable[str]:
+    """Yield a table of dated prices as lines of CSV."""
+    yield ",".join(["date", *table.names])
+    dates = [] if table.dates is None else table.dates.tolist()
+    for moment, row in zip(dates, table.values.tolist(), strict=True):
+        yield ",".join([f"{moment:%Y-%m-%d}", *(repr(value) for value in row)])

@@ -1,0 +1,67 @@
+"""One portfolio's risk as JSON, as text and as plots: what the command line prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from penstock.errors import InputError
+from penstock.portfolio.arrays import np
+from penstock.portfolio.choose import efficient_frontier
+from penstock.portfolio.measure import risk as measure
+from penstock.portfolio.plots import overview, save
+from penstock.portfolio.printed import printed_risk, printed_rolling
+from penstock.portfolio.result import Risk
+from penstock.portfolio.rolling import rolling_volatility
+from penstock.portfolio.table import Table
+
+__all__ = ["Report"]
+
+
+class Report:
+    """One portfolio's risk, as the options ask for it."""
+
+    def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
+        self.table = table
+        self.weights = weights
+        self.options = options
+        self.risk: Risk = measure(table, weights, **options)  # type: ignore[arg-type] # click gave them these types
+
+    def rolled(self, window: object) -> list[float] | None:
+        """Return the rolling volatility per row, or None where no window was asked for."""
+        if not isinstance(window, int):
+            return None
+        names = ("kind", "scheme", "missing", "cash")
+        chosen = {name: self.options[name] for name in names}
+        found = rolling_volatility(self.table, self.weights, window, **chosen)  # type: ignore[arg-type] # click gave them these types
+        return [float(value) for value in found]
+
+    def text(self, window: object, *, as_json: bool) -> str:
+        """Return the report as JSON or for people."""
+        rolled, dates = self.rolled(window), self.risk.dates
+        if as_json:
+            whole = self.risk.to_dict()
+            if rolled is not None and isinstance(window, int):
+                ends = None if dates is None else [str(day)[:10] for day in dates[window - 1 :]]
+                whole["rolling"] = {"window": window, "volatility": rolled, "dates": ends}
+            return json.dumps(whole, allow_nan=False)
+        parts = [printed_risk(self.risk)]
+        if rolled is not None and isinstance(window, int):
+            periods = self.risk.periods
+            parts.insert(1, printed_rolling(np.array(rolled), window, periods, dates))
+        return "\n\n".join(parts)
+
+    def draw(self, path: Path, window: object) -> None:
+        """Draw contributions, correlations, rolling volatility and frontier to ``path``."""
+        rows = window if isinstance(window, int) else min(252, max(2, self.risk.rows // 4))
+        try:
+            series = np.array(self.rolled(rows))
+        except InputError:  # too few rows, or pairwise: there is no series
+            series = None
+        names = ("kind", "missing", "estimator", "ddof", "periods")
+        chosen = {name: self.options[name] for name in names}
+        try:
+            frontier = efficient_frontier(self.table.only(tuple(self.weights)), **chosen)  # type: ignore[arg-type] # click gave them these types
+        except InputError as error:
+            frontier = f"none: {error}"  # type: ignore[assignment] # overview draws a reason as well
+        save(overview(self.risk, series, rows, frontier), path)
