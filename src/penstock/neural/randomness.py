@@ -1,0 +1,111 @@
+"""Where first weights and shuffles come from: a seed, or the seeds Pylearn2 had built in."""
+
+from __future__ import annotations
+
+import json
+from typing import Protocol, final
+
+import numpy as np
+
+from penstock.neural.arrays import Floats, Integers
+from penstock.neural.faults import BadData
+from penstock.neural.layers import Network
+
+__all__ = ["Pylearn2Seeds", "Randomness", "Seeded"]
+
+
+class Randomness(Protocol):
+    """First weights once, then one order of the rows an epoch."""
+
+    def weights(self, network: Network) -> Floats:
+        """Return the flat first weights. Draw them before the first order."""
+        ...
+
+    def order(self, rows: int) -> Integers:
+        """Return the next epoch's order of ``rows`` rows."""
+        ...
+
+    def state(self) -> str:
+        """Return the state as JSON text."""
+        ...
+
+    def restore(self, state: str) -> None:
+        """Go on from a :meth:`state`."""
+        ...
+
+
+@final
+class Seeded:
+    """PCG64 from one seed: first weights uniform in each layer's limits, then permutations.
+
+    >>> Seeded(7).order(5)
+    array([2, 1, 4, 0, 3])
+    """
+
+    def __init__(self, seed: int) -> None:
+        if seed < 0:
+            raise BadData(f"seed={seed}: give 0 or a positive whole number")
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+
+    def weights(self, network: Network) -> Floats:
+        """Return the flat first weights."""
+        parts: list[Floats] = []
+        for layer, shape in zip(network.layers, network.shapes, strict=True):
+            limit = layer.limit(shape[0])
+            parts.append(self._generator.uniform(-limit, limit, shape).ravel())
+            parts.append(np.full(layer.units, float(layer.bias)))
+        return np.concatenate(parts)
+
+    def order(self, rows: int) -> Integers:
+        """Return the next epoch's order of ``rows`` rows."""
+        return self._generator.permutation(rows)
+
+    def state(self) -> str:
+        """Return the state as JSON text."""
+        return json.dumps(self._generator.bit_generator.state)
+
+    def restore(self, state: str) -> None:
+        """Go on from a :meth:`state`."""
+        self._generator.bit_generator.state = json.loads(state)
+
+
+@final
+class Pylearn2Seeds:
+    """The two generators that Pylearn2 seeded itself, so that its published results come back.
+
+    Weights from ``RandomState([2013, 1, 4])`` (models/mlp.py), each row order a fresh arange
+    shuffled by ``RandomState([2012, 10, 5])`` (training_algorithms/sgd.py). NumPy promises that
+    the streams of RandomState never change.
+    """
+
+    def __init__(self) -> None:
+        self._weights = np.random.RandomState([2013, 1, 4])
+        self._orders = np.random.RandomState([2012, 10, 5])
+
+    def weights(self, network: Network) -> Floats:
+        """Return the flat first weights."""
+        parts: list[Floats] = []
+        for layer, shape in zip(network.layers, network.shapes, strict=True):
+            limit = layer.limit(shape[0])
+            parts.append(self._weights.uniform(-limit, limit, shape).ravel())
+            if layer.activation != "softmax":
+                # Linear and its kin draw once more, for include_prob, even where it is 1.
+                self._weights.uniform(0.0, 1.0, shape)
+            parts.append(np.full(layer.units, float(layer.bias)))
+        return np.concatenate(parts)
+
+    def order(self, rows: int) -> Integers:
+        """Return the next epoch's order of ``rows`` rows."""
+        order = np.arange(rows)
+        self._orders.shuffle(order)
+        return order
+
+    def state(self) -> str:
+        """Return the state of the shuffle as JSON text; weights are drawn only once."""
+        kind, key, position, *rest = self._orders.get_state(legacy=True)
+        return json.dumps([kind, [int(word) for word in key], position, *rest])
+
+    def restore(self, state: str) -> None:
+        """Go on from a :meth:`state`."""
+        kind, key, *rest = json.loads(state)
+        self._orders.set_state((kind, np.array(key, dtype=np.uint32), *rest))
