@@ -182,11 +182,11 @@ def _forward(form: Form, parts: Parts, features: Array) -> list[Array]:
     values = [features]
     for (matrix, biases), kind in zip(parts, form.activations, strict=True):
         z = values[-1] @ matrix + biases
-        values.append(_activate(kind, z))
+        values.append(activate(kind, z))
     return values
 
 
-def _activate(kind: Activation, z: Array) -> Array:
+def activate(kind: Activation, z: Array) -> Array:
     if kind == "sigmoid":
         return 0.5 * (1.0 + jnp.tanh(0.5 * z))
     if kind == "tanh":
@@ -199,7 +199,7 @@ def _activate(kind: Activation, z: Array) -> Array:
     return z
 
 
-def _slope(kind: Activation, y: Array) -> Array | float:
+def slope(kind: Activation, y: Array) -> Array | float:
     if kind == "sigmoid":
         return y * (1.0 - y)
     if kind == "tanh":
@@ -219,7 +219,7 @@ def _slopes(form: Form, parts: Parts, rows: Pair, decay: Array) -> Parts:
         matrix, below = parts[number][0], values.pop()
         slopes.insert(0, (below.T @ delta + decay * matrix, delta.sum(axis=0)))
         if number:
-            delta = (delta @ matrix.T) * _slope(form.activations[number - 1], below)
+            delta = (delta @ matrix.T) * slope(form.activations[number - 1], below)
     return slopes
 
 

@@ -39,7 +39,7 @@ class Seeded:
     """PCG64 from one seed: first weights uniform in each layer's limits, then permutations.
 
     >>> Seeded(7).order(5)
-    array([2, 1, 4, 0, 3])
+    array([2, 0, 4, 1, 3])
     """
 
     def __init__(self, seed: int) -> None:

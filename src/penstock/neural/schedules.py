@@ -100,7 +100,7 @@ class LinearDecay:
 class Exponential:
     """``max(final, initial * factor ** n)``: a constant proportion less each epoch.
 
-    >>> Exponential(0.05, 0.9)(2)
+    >>> round(Exponential(0.05, 0.9)(2), 6)
     0.0405
     """
 

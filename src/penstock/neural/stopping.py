@@ -47,10 +47,6 @@ class Criterion(ABC):
     def channels(self) -> tuple[str, ...]:
         """Return the channels it needs."""
 
-    def limit(self) -> int | None:
-        """Return the most epochs that it can allow, or None where that is open."""
-        return None
-
     def __or__(self, other: Criterion) -> Criterion:
         """Stop when either says so."""
         return Either(self, other)
@@ -82,10 +78,6 @@ class Epochs(Criterion):
     def channels(self) -> tuple[str, ...]:
         """Return the channels it needs."""
         return ("epoch",)
-
-    def limit(self) -> int:
-        """Return the number of epochs."""
-        return self.count
 
 
 @final
@@ -213,11 +205,6 @@ class Either(Criterion):
     def channels(self) -> tuple[str, ...]:
         """Return the channels they need."""
         return (*self.one.channels(), *self.other.channels())
-
-    def limit(self) -> int | None:
-        """Return the lower limit of the two."""
-        limits = [n for n in (self.one.limit(), self.other.limit()) if n is not None]
-        return min(limits, default=None)
 
 
 @final

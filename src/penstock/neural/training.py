@@ -201,7 +201,6 @@ class _Run:
         self._rows = len(datasets["train"])
         self._engine = engine_for(network, datasets, plan)
         self._watch = (NotFinite() | plan.stop).watch()
-        self._limit = plan.stop.limit()
         self._best = np.inf
         self._history: dict[str, list[float]] = {}
         self._began = plan.clock.monotonic()
@@ -230,9 +229,8 @@ class _Run:
 
     def lap(self) -> None:
         """Do a stride of epochs and apply the rules to each; later ones than the stop are void."""
+        # Always a whole stride: another length would be another program to compile.
         count = self._engine.stride
-        if self._limit is not None:
-            count = max(1, min(count, self._limit - self._epoch))
         orders, states = [], []
         for _ in range(count):
             orders.append(self._randomness.order(self._rows))
