@@ -10,11 +10,15 @@ from penstock.neural.descent import SGD
 from penstock.neural.estimator import NeuralClassifier, NeuralRegressor
 from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Layer, Linear, Network, ReLU, Sigmoid, Softmax, Tanh
+from penstock.neural.many import Many, fit_many
 from penstock.neural.model import Model
 from penstock.neural.pima import read_pima
 from penstock.neural.randomness import Pylearn2Seeds, Seeded
+from penstock.neural.runs import Run
 from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
+from penstock.neural.stage import label
 from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
+from penstock.neural.study import Study, cross_validate, study
 from penstock.neural.training import Plan, Training, train
 
 __all__ = [
@@ -28,6 +32,7 @@ __all__ = [
     "Layer",
     "Linear",
     "LinearDecay",
+    "Many",
     "Model",
     "Network",
     "NeuralClassifier",
@@ -38,11 +43,13 @@ __all__ = [
     "Pylearn2Seeds",
     "Ramp",
     "ReLU",
+    "Run",
     "Scaler",
     "Seconds",
     "Seeded",
     "Sigmoid",
     "Softmax",
+    "Study",
     "Tanh",
     "Target",
     "Training",
@@ -50,6 +57,10 @@ __all__ = [
     "WarmUp",
     "chronological_split",
     "classify",
+    "cross_validate",
+    "fit_many",
+    "label",
     "read_pima",
+    "study",
     "train",
 ]

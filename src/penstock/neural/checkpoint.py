@@ -143,8 +143,9 @@ def _flat(network: Network, prefix: str, tensors: Mapping[str, Floats]) -> Float
 
 def _model_tensors(model: Model) -> dict[str, Floats]:
     tensors = _named(model.network, "best", model.weights)
-    if model.scaler is not None:
-        tensors |= {"scaler.mean": model.scaler.mean, "scaler.deviation": model.scaler.deviation}
+    for name, scaler in (("scaler", model.scaler), ("target", model.target)):
+        if scaler is not None:
+            tensors |= {f"{name}.mean": scaler.mean, f"{name}.deviation": scaler.deviation}
     return tensors
 
 
@@ -174,17 +175,24 @@ def _network(facts: Mapping[str, object]) -> Network:
 
 def _model(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Model:
     network = _network(facts)
-    scaler = None
-    if "scaler.mean" in tensors:
-        scaler = Scaler(tensors["scaler.mean"], tensors["scaler.deviation"])
     return Model(
         network=network,
         weights=_flat(network, "best", tensors),
-        scaler=scaler,
+        scaler=_scaler(tensors, "scaler", network.inputs),
+        target=_scaler(tensors, "target", network.outputs),
         classes=tuple(_list(facts, "classes")),
         features=tuple(str(name) for name in _list(facts, "features")),
         label=str(facts["label"]),
     )
+
+
+def _scaler(tensors: Mapping[str, Floats], name: str, columns: int) -> Scaler | None:
+    if f"{name}.mean" not in tensors:
+        return None
+    scaler = Scaler(tensors[f"{name}.mean"], tensors[f"{name}.deviation"])
+    if scaler.mean.shape != (columns,) or scaler.deviation.shape != (columns,):
+        raise BadCheckpoint(f"the {name} is not of {columns} columns")
+    return scaler
 
 
 def _training(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Training:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, final
 
 import numpy as np
@@ -16,8 +16,10 @@ from penstock.neural.datasets import Examples, Scaler, check_finite, matrix, one
 from penstock.neural.descent import SGD
 from penstock.neural.faults import BadData
 from penstock.neural.layers import Layer, Linear, Network, Softmax, layer
+from penstock.neural.many import fit_many
 from penstock.neural.model import Model
 from penstock.neural.params import Parameters, not_fitted, tags
+from penstock.neural.runs import restarts
 from penstock.neural.schedules import Rate
 from penstock.neural.stopping import Criterion, Epochs, Patience
 from penstock.neural.training import EngineName, History, Plan, Training, train
@@ -25,9 +27,24 @@ from penstock.neural.training import EngineName, History, Plan, Training, train
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-__all__ = ["NeuralClassifier", "NeuralRegressor", "Recipe"]
+__all__ = ["Course", "NeuralClassifier", "NeuralRegressor", "Recipe"]
 
 Seed = int | np.random.RandomState | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How to follow or resume a ``fit``.
+
+    Attributes:
+        watch: Called after each epoch with the training and the model as they stand.
+        resume: A training to go on with, from an earlier ``watch``; data and parameters must be
+            what they were, ``random_state`` included.
+    """
+
+    watch: Callable[[Training, Model], object] | None = None
+    resume: Training | None = None
 
 
 class Recipe(Parameters):
@@ -55,7 +72,7 @@ class Recipe(Parameters):
         hidden: Sequence[int] = (16,),
         *,
         activation: str = "tanh",
-        learning_rate: Rate = 0.05,
+        learning_rate: Rate = 0.01,
         momentum: Rate = 0.9,
         batch_size: int = 10,
         decay: float = 0.0,
@@ -80,6 +97,8 @@ class Recipe(Parameters):
         self.members = members
         self.engine = engine
         self.random_state = random_state
+
+    _target: Scaler | None = None
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether ``fit`` was called."""
@@ -128,8 +147,10 @@ class Recipe(Parameters):
             )
         return self.model_, table
 
-    def _learn(self, rows: Examples, valid: Examples | None, last: Layer) -> Model:
+    def _learn(self, rows: Examples, valid: Examples | None, last: Layer, course: Course) -> Model:
         """Train on rows; hold some out where no validation set was given."""
+        if self.members < 1:
+            raise BadData(f"members={self.members}: train at least 1")
         generator = _generator(self.random_state)
         if valid is None and self.validation:
             rows, valid = self._hold_out(rows, generator)
@@ -140,15 +161,33 @@ class Recipe(Parameters):
         network = self.network(rows.features.shape[1], last)
         plan = self.plan(validated=valid is not None)
         seed = int(generator.integers(2**31))
-        if self.members < 1:
-            raise BadData(f"members={self.members}: train at least 1")
-        trainings = [
-            train(network, datasets, plan, seed=seed + member) for member in range(self.members)
-        ]
-        self.training_ = trainings[0]
-        self.n_iter_ = max(training.epoch for training in trainings)
-        weights = np.stack([training.best_weights for training in trainings])
-        return Model(network=network, weights=weights, scaler=scaler)
+        if self.members == 1:
+            weights = self._one(network, datasets, plan, seed, scaler, course)
+        else:
+            runs = restarts(self.members, seed)
+            many = fit_many(network, datasets, plan, runs=runs)
+            self.n_iter_ = int(many.epochs.max())
+            self.many_ = many
+            weights = many.ensemble().weights
+        return Model(network=network, weights=weights, scaler=scaler, target=self._target)
+
+    def _one(
+        self,
+        network: Network,
+        datasets: dict[str, Examples],
+        plan: Plan,
+        seed: int,
+        scaler: Scaler | None,
+        course: Course,
+    ) -> Floats:
+        def watch(training: Training) -> None:
+            if course.watch is not None:
+                course.watch(training, replace(training.model, scaler=scaler, target=self._target))
+
+        done = train(network, datasets, plan, seed=seed, watch=watch, resume=course.resume)
+        self.training_ = done
+        self.n_iter_ = done.epoch
+        return done.best_weights[np.newaxis]
 
     def _hold_out(
         self, rows: Examples, generator: np.random.Generator
@@ -202,6 +241,7 @@ class NeuralClassifier(Recipe):
         y: npt.ArrayLike,
         *,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        course: Course | None = None,
     ) -> Self:
         """Learn from rows ``X``, shape (rows, features), with labels ``y``, shape (rows,).
 
@@ -209,6 +249,7 @@ class NeuralClassifier(Recipe):
             X: Finite numbers.
             y: Texts or whole numbers, two different ones at least.
             validation: Own rows and labels to stop by; None holds out a share of ``X``.
+            course: To follow or resume the training of a single network.
 
         Raises:
             BadData: With what is wrong and where.
@@ -221,7 +262,7 @@ class NeuralClassifier(Recipe):
             valid = self._valid(*validation)
         self._remember(X, table)
         rows = Examples(table, one_hot(index, len(self.classes_)))
-        model = self._learn(rows, valid, Softmax(len(self.classes_)))
+        model = self._learn(rows, valid, Softmax(len(self.classes_)), course or Course())
         self.model_ = replace(model, classes=tuple(self.classes_.tolist()))
         return self
 
@@ -273,26 +314,27 @@ class NeuralRegressor(Recipe):
         y: npt.ArrayLike,
         *,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        course: Course | None = None,
     ) -> Self:
         """Learn from rows ``X`` with numbers ``y``, shape (rows,) or (rows, outputs)."""
         table = matrix(X)
         numbers = _numbers(y, len(table))
         self._single = np.asarray(y).ndim == 1
         self._remember(X, table)
-        self._target = Scaler.fit(numbers)
+        target = self._target = Scaler.fit(numbers)
         valid = None
         if validation is not None:
             valid_table = matrix(validation[0])
             valid_numbers = _numbers(validation[1], len(valid_table))
-            valid = Examples(valid_table, self._target(valid_numbers))
-        rows = Examples(table, self._target(numbers))
-        self.model_ = self._learn(rows, valid, Linear(numbers.shape[1]))
+            valid = Examples(valid_table, target(valid_numbers))
+        rows = Examples(table, target(numbers))
+        self.model_ = self._learn(rows, valid, Linear(numbers.shape[1]), course or Course())
         return self
 
     def predict(self, X: npt.ArrayLike) -> Floats:  # noqa: N803 - scikit-learn's name
         """Return the predicted numbers, in the shape that ``y`` had."""
         model, table = self._fitted(X)
-        numbers = model.outputs(table) * self._target.deviation + self._target.mean
+        numbers = model.outputs(table)
         return np.asarray(numbers[:, 0] if self._single else numbers)
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:  # noqa: N803 - scikit-learn's name

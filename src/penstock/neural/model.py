@@ -26,6 +26,7 @@ class Model:
         network: The layers.
         weights: Shape (members, size).
         scaler: Applied to features first; None leaves them as they are.
+        target: How numbers to predict were scaled for training; outputs are scaled back.
         classes: What each output stands for; () where outputs are numbers.
         features: Names of the columns; () where they have none.
         label: Name of the column that was learned; "" where it has none.
@@ -34,6 +35,7 @@ class Model:
     network: Network
     weights: Floats
     scaler: Scaler | None = None
+    target: Scaler | None = None
     classes: tuple[object, ...] = ()
     features: tuple[str, ...] = ()
     label: str = ""
@@ -49,7 +51,10 @@ class Model:
             raise BadData(f"{table.shape[1]} features given, trained on {self.network.inputs}")
         scaled = table if self.scaler is None else self.scaler(table)
         total = sum(forward(self.network, weights, scaled) for weights in self.weights)
-        return np.asarray(total / len(self.weights))
+        mean = np.asarray(total / len(self.weights))
+        if self.target is None:
+            return mean
+        return np.asarray(mean * self.target.deviation + self.target.mean)
 
     def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.generic]:
         """Return the likeliest class of each row, or for linear networks the numbers."""

@@ -25,11 +25,13 @@ class Table:
         features: Shape (rows, columns), finite.
         labels: The text of the label column; () where none was asked for.
         names: Of the feature columns.
+        texts: The features as they stand in the file.
     """
 
     features: Floats
     labels: tuple[str, ...]
     names: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
 
 
 def read_table(path: Path, label: str = "", features: tuple[str, ...] = ()) -> Table:
@@ -67,7 +69,8 @@ def read_table(path: Path, label: str = "", features: tuple[str, ...] = ()) -> T
             if not row[target].strip():
                 raise BadData(f"{path}, line {line}: no label in column {label!r}: drop the line")
             labels.append(row[target].strip())
-    return Table(np.array(table, dtype=np.float64), tuple(labels), names)
+    texts = tuple(tuple(row[place] for place in at) for _, row in lines)
+    return Table(np.array(table, dtype=np.float64), tuple(labels), names, texts)
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
