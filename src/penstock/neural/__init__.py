@@ -18,6 +18,7 @@ from penstock.neural.runs import Run
 from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
 from penstock.neural.stage import label
 from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
+from penstock.neural.streams import Stream
 from penstock.neural.study import Study, cross_validate, study
 from penstock.neural.training import Plan, Training, train
 
@@ -49,6 +50,7 @@ __all__ = [
     "Seeded",
     "Sigmoid",
     "Softmax",
+    "Stream",
     "Study",
     "Tanh",
     "Target",

@@ -134,7 +134,9 @@ class _Group:
         width = BLOCK if jax.default_backend() == "cpu" else BLOCK_ON_DEVICE
         width = min(width, 1 << (len(self._lanes) - 1).bit_length())
         blocks = [going[at : at + width] for at in range(0, len(going), width)]
-        results = list(pool.map(lambda block: self._train(block, width), blocks))
+        devices = jax.devices()
+        homes = [devices[n % len(devices)] for n in range(len(blocks))]
+        results = list(pool.map(self._train, blocks, [width] * len(blocks), homes))
         epochs = results[0]["learning_rate"].shape[0]
         for epoch in range(epochs):
             self._epoch += 1
@@ -162,12 +164,13 @@ class _Group:
         self.active &= ~stop
         self._row = row
 
-    def _train(self, block: Integers, width: int) -> dict[str, Floats]:
+    def _train(self, block: Integers, width: int, device: jax.Device) -> dict[str, Floats]:
         """Run one block; its lanes' weights and velocities go on, the rest is returned."""
         # A block that is not full trains copies of its first lane beside the real ones.
         lanes = np.concatenate([block, np.repeat(block[:1], width - len(block))])
         with jax.enable_x64(self._plan.precision == "double"):
             given, paces = self._given(lanes, len(block))
+            given = jax.device_put(given, device)
             measured = self._program(given)
             weights = np.asarray(measured.weights)
             self._weights[:, block] = weights[-1][:, : len(block)]

@@ -9,7 +9,7 @@ from penstock.neural.arrays import Floats, Integers
 from penstock.neural.faults import BadData
 from penstock.neural.schedules import Rate
 
-__all__ = ["SGD", "Engine", "Lap", "Precision"]
+__all__ = ["SGD", "Engine", "How", "Lap", "Precision"]
 
 Precision: TypeAlias = Literal["double", "single"]
 
@@ -56,6 +56,15 @@ class SGD:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class How:
+    """In what precision, and over how many devices, an engine computes."""
+
+    precision: Precision = "double"
+    devices: int = 1
+
+
+@final
 @dataclass(frozen=True, slots=True, eq=False)
 class Lap:
     """What an engine did in some epochs: arrays whose first axis is the epoch.
@@ -72,11 +81,12 @@ class Lap:
 
 
 class Engine(Protocol):
-    """Performs epochs; rules about stopping and keeping are outside it.
+    """Performs epochs; rules about stopping and keeping are outside it."""
 
-    Attributes:
-        stride: Epochs that it likes to do in one call.
-    """
+    @property
+    def rows(self) -> int:
+        """Rows that it wants in an order of their own each epoch."""
+        ...
 
     @property
     def stride(self) -> int:

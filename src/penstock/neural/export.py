@@ -49,7 +49,7 @@ def save_onnx(path: Path, model: Model) -> None:
 
     start = "features"
     if model.scaler is not None:
-        centred = node("Sub", [start, constant("mean", model.scaler.mean)], "centred")
+        centred = node("Sub", [start, constant("scaler.mean", model.scaler.mean)], "centred")
         start = node("Div", [centred, constant("deviation", model.scaler.deviation)], "scaled")
     outputs = []
     for member, weights in enumerate(model.weights):
@@ -62,7 +62,11 @@ def save_onnx(path: Path, model: Model) -> None:
             if layer.activation in NODES:
                 values = node(NODES[layer.activation], [values], f"{name}.y")
         outputs.append(values)
-    mean = node("Mean" if len(outputs) > 1 else "Identity", outputs, "mean_output")
+    # Runtimes have no Mean of doubles: the outputs are added up one by one.
+    total = outputs[0]
+    for member, values in enumerate(outputs[1:], start=1):
+        total = node("Add", [total, values], f"total{member}")
+    mean = node("Mul", [total, constant("share", np.array(1 / len(outputs)))], "mean")
     if model.target is None:
         node("Identity", [mean], "outputs")
     else:

@@ -51,7 +51,7 @@ def summarize(values: Floats, level: float = 0.95) -> Summary:
     another data set would give (Nadeau and Bengio, 2003).
 
     >>> print(summarize(np.array([0.7, 0.8, 0.75, 0.72])))
-    0.7425 (spread 0.0435, 95% interval 0.6733 to 0.8117, 4 runs)
+    0.7425 (spread 0.0435, 95% interval 0.6734 to 0.8116, 4 runs)
     """
     if not len(values):
         raise BadData("no finite values to summarize")
@@ -74,7 +74,7 @@ def student(level: float, freedom: int) -> float:
     normal quantile, good to 0.5 % from 3 degrees on.
 
     >>> [round(student(0.95, n), 2) for n in (1, 2, 4, 10, 199)]
-    [12.71, 4.3, 2.77, 2.23, 1.97]
+    [12.71, 4.3, 2.78, 2.23, 1.97]
     """
     p = 1 - (1 - level) / 2
     if freedom == 1:

@@ -16,7 +16,8 @@ import numpy as np
 from penstock.errors import MissingExtra
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples
-from penstock.neural.descent import SGD, Lap, Precision
+from penstock.neural.descent import SGD, How, Lap
+from penstock.neural.faults import BadData
 from penstock.neural.layers import Activation, Network
 
 try:
@@ -36,6 +37,7 @@ __all__ = ["JaxEngine"]
 # Longer strides amortise calls, shorter ones waste less when the training ends inside one.
 STRIDE = 16
 STRIDE_BYTES = 64 * 2**20
+ALONE = How()
 
 
 @final
@@ -48,19 +50,23 @@ class JaxEngine:
         datasets: Mapping[str, Examples],
         monitored: tuple[str, ...],
         sgd: SGD,
-        precision: Precision = "double",
+        how: How = ALONE,
     ) -> None:
+        precision, devices = how.precision, how.devices
+        if devices > len(jax.devices()):
+            raise BadData(f"devices={devices}: JAX has {len(jax.devices())} here")
         self._double = precision == "double"
         kind = np.float64 if self._double else np.float32
         self.stride = max(1, min(STRIDE, STRIDE_BYTES // (16 * network.size)))
         self._kind = kind
-        self._program = program(form(network, sgd))
+        self._program = program(form(network, sgd, devices))
         with jax.enable_x64(self._double):
             data = {
                 name: (jnp.asarray(rows.features, kind), jnp.asarray(rows.targets, kind))
                 for name, rows in datasets.items()
             }
         self._train = data["train"]
+        self.rows = len(datasets["train"])
         self._monitored = {name: data[name] for name in monitored}
         self._decay = sgd.decay
 
@@ -96,12 +102,13 @@ class Form(NamedTuple):
     velocity: str
     nesterov: bool
     batch: int
+    devices: int = 1
 
 
-def form(network: Network, sgd: SGD) -> Form:
+def form(network: Network, sgd: SGD, devices: int = 1) -> Form:
     """Return the form of the program that trains this network in this way."""
     activations = tuple(layer.activation for layer in network.layers)
-    return Form(network.shapes, activations, sgd.velocity, sgd.nesterov, sgd.batch_size)
+    return Form(network.shapes, activations, sgd.velocity, sgd.nesterov, sgd.batch_size, devices)
 
 
 @lru_cache(maxsize=64)
@@ -211,7 +218,7 @@ def slope(kind: Activation, y: Array) -> Array | float:
 
 def _slopes(form: Form, parts: Parts, rows: Pair, decay: Array) -> Parts:
     """Return the mean gradient over a batch, in the order of ``parts``: back-propagation."""
-    features, targets = rows
+    features, targets = (_spread(form, part) for part in rows)
     values = _forward(form, parts, features)
     delta = (values.pop() - targets) / len(targets)
     slopes: Parts = []
@@ -221,6 +228,17 @@ def _slopes(form: Form, parts: Parts, rows: Pair, decay: Array) -> Parts:
         if number:
             delta = (delta @ matrix.T) * slope(form.activations[number - 1], below)
     return slopes
+
+
+def _spread(form: Form, rows: Array) -> Array:
+    """Divide a batch's rows over the devices; XLA adds the gradients up across them."""
+    if form.devices == 1 or len(rows) % form.devices:
+        return rows
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[: form.devices]), ("rows",))
+    spec = jax.sharding.PartitionSpec("rows", None)  # type: ignore[no-untyped-call] # JAX's own
+    place = jax.sharding.NamedSharding(mesh, spec)
+    spread: Array = jax.lax.with_sharding_constraint(rows, place)  # type: ignore[no-untyped-call] # JAX's own
+    return spread
 
 
 def _measure(form: Form, weights: Array, rows: Pair) -> dict[str, Array]:

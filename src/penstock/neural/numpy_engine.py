@@ -61,6 +61,7 @@ class NumpyEngine:
     """
 
     stride = 1
+    """Epochs a call: nothing is gained by more."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class NumpyEngine:
         data = {name: _cast(rows, kind) for name, rows in datasets.items()}
         self._network = network
         self._train = data["train"]
+        self.rows = len(self._train)
         self._monitored = {name: data[name] for name in monitored}
         self._sgd = sgd
         self._kind = kind

@@ -50,7 +50,7 @@ def folds(labels: Integers, count: int, seed: int = 0) -> list[Integers]:
     """Return ``count`` disjoint sets of row numbers, each class spread evenly over them.
 
     >>> [fold.tolist() for fold in folds(np.array([0, 0, 0, 1, 1, 1]), 3)]
-    [[0, 3], [2, 4], [1, 5]]
+    [[2, 5], [0, 4], [1, 3]]
     """
     if not 2 <= count <= len(labels):
         raise BadData(f"{count} folds of {len(labels)} rows: take from 2 to the number of rows")

@@ -14,7 +14,7 @@ import numpy as np
 from penstock.clock import Clock, SystemClock
 from penstock.neural.arrays import Floats
 from penstock.neural.datasets import Examples
-from penstock.neural.descent import SGD, Engine, Precision
+from penstock.neural.descent import SGD, Engine, How, Precision
 from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Network
 from penstock.neural.model import Model
@@ -22,12 +22,15 @@ from penstock.neural.numpy_engine import NumpyEngine
 from penstock.neural.randomness import Randomness, Seeded
 from penstock.neural.schedules import value
 from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience, Row, finite
+from penstock.neural.streams import Stream, StreamEngine
 
 __all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "train"]
 
 EngineName: TypeAlias = Literal["numpy", "jax"]
 History: TypeAlias = Mapping[str, list[float]]
 """Each channel's values, one an epoch."""
+Datasets: TypeAlias = Mapping[str, Examples | Stream]
+"""Data sets by name; ``train`` may be a stream, the others are held in memory."""
 OWN_CHANNELS = ("epoch", "learning_rate", "momentum", "gradient_norm", "seconds")
 
 
@@ -45,6 +48,8 @@ class Plan:
             and ``train`` where it is alone.
         engine: ``numpy`` (the reference) or ``jax`` (compiled, extra ``[jax]``).
         precision: ``double`` or ``single``.
+        devices: Of JAX's, to divide each batch's rows over; batches that do not divide evenly
+            stay on one. Worth it for large batches and wide layers only.
         clock: What the channel ``seconds`` is read from.
     """
 
@@ -54,6 +59,7 @@ class Plan:
     monitor: tuple[str, ...] = ()
     engine: EngineName = "numpy"
     precision: Precision = "double"
+    devices: int = 1
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -92,7 +98,7 @@ class Training:
 
 def train(
     network: Network,
-    datasets: Mapping[str, Examples],
+    datasets: Datasets,
     plan: Plan | None = None,
     *,
     seed: int | Randomness = 0,
@@ -106,7 +112,8 @@ def train(
 
     Args:
         network: What to train.
-        datasets: ``train``, and any others to measure on, by any name.
+        datasets: ``train``, and any others to measure on, by any name. ``train`` may be a
+            :class:`Stream` that is larger than memory.
         plan: How; None takes every default.
         seed: Of first weights and shuffles; or any :class:`Randomness`.
         watch: Called with the training as it stands, after each epoch (after each stride of
@@ -150,21 +157,17 @@ def channels_of(network: Network, monitored: tuple[str, ...]) -> tuple[str, ...]
     return (*OWN_CHANNELS, *(f"{name}_{kind}" for name in monitored for kind in kinds))
 
 
-def complete(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Plan:
+def complete(network: Network, datasets: Datasets, plan: Plan) -> Plan:
     """Return the plan with its open choices made, checked against network and data."""
     if "train" not in datasets:
         raise BadData(f"no data set named 'train' among {sorted(datasets)}")
     for name, rows in datasets.items():
-        got, wanted = (
-            (rows.features.shape[1], rows.targets.shape[1]),
-            (network.inputs, network.outputs),
-        )
-        if got != wanted:
-            raise BadData(f"{name}: inputs and outputs are {got}, the network's {wanted}")
+        _fits(network, name, rows)
     monitor = plan.monitor or tuple(name for name in datasets if name != "train") or ("train",)
     for name in monitor:
-        if name not in datasets:
-            raise BadData(f"cannot monitor {name!r}: no such data set among {sorted(datasets)}")
+        if name not in datasets or isinstance(datasets[name], Stream):
+            held = sorted(name for name, rows in datasets.items() if isinstance(rows, Examples))
+            raise BadData(f"cannot monitor {name!r}: the data sets held in memory are {held}")
     best = plan.best or f"{monitor[0]}_nll"
     stop = plan.stop or (Patience(best, 50) | Epochs(1000))
     known = channels_of(network, monitor)
@@ -174,14 +177,40 @@ def complete(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> 
     return replace(plan, monitor=monitor, best=best, stop=stop)
 
 
-def engine_for(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Engine:
-    """Return the engine that the plan names."""
+def _fits(network: Network, name: str, rows: Examples | Stream) -> None:
+    if isinstance(rows, Stream):
+        if name != "train":
+            raise BadData(f"{name}: only 'train' can be a stream; hold the others in memory")
+        return  # what it holds is seen when it is read
+    got = (rows.features.shape[1], rows.targets.shape[1])
+    wanted = (network.inputs, network.outputs)
+    if got != wanted:
+        raise BadData(f"{name}: inputs and outputs are {got}, the network's {wanted}")
+
+
+def engine_for(network: Network, datasets: Datasets, plan: Plan) -> Engine:
+    """Return the engine that the plan names, inside one that reads a stream where one is given."""
+    held = {name: data for name, data in datasets.items() if isinstance(data, Examples)}
+    rows = datasets["train"]
+    if isinstance(rows, Examples):
+        return _engine(network, held, plan)
+    inner = replace(plan, monitor=())
+    monitored = {name: held[name] for name in plan.monitor}
+
+    def make(chunk: Examples) -> Engine:
+        return _engine(network, {"train": chunk}, inner)
+
+    return StreamEngine(network, rows, monitored, make)
+
+
+def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Engine:
     if plan.engine == "numpy":
         return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
     if plan.engine == "jax":
         from penstock.neural.jax_engine import JaxEngine  # noqa: PLC0415 - an optional extra
 
-        return JaxEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
+        how = How(plan.precision, plan.devices)
+        return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
     raise BadData(f"engine {plan.engine!r}: write 'numpy' or 'jax'")
 
 
@@ -192,13 +221,12 @@ class _Run:
     def __init__(
         self,
         network: Network,
-        datasets: Mapping[str, Examples],
+        datasets: Datasets,
         plan: Plan,
         randomness: Randomness,
     ) -> None:
         assert plan.stop is not None  # noqa: S101 - complete() made the choice
         self._network, self._plan, self._randomness = network, plan, randomness
-        self._rows = len(datasets["train"])
         self._engine = engine_for(network, datasets, plan)
         self._watch = (NotFinite() | plan.stop).watch()
         self._best = np.inf
@@ -233,7 +261,7 @@ class _Run:
         count = self._engine.stride
         orders, states = [], []
         for _ in range(count):
-            orders.append(self._randomness.order(self._rows))
+            orders.append(self._randomness.order(self._engine.rows))
             states.append(self._randomness.state())
         finished = range(self._epoch, self._epoch + count)
         rates = np.array([value(self._plan.sgd.learning_rate, n) for n in finished])
