@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Self, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,10 @@ from penstock.neural.training import EngineName, History, Plan, Training, train
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-__all__ = ["Course", "NeuralClassifier", "NeuralRegressor", "Recipe"]
+    # numpy.random is imported when it is first used, so only the type checker may name it here.
+    Seed: TypeAlias = int | np.random.RandomState | None
 
-Seed = int | np.random.RandomState | None
+__all__ = ["Course", "NeuralClassifier", "NeuralRegressor", "Recipe"]
 
 
 @final

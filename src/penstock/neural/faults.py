@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import final
 
@@ -50,5 +49,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("momentun", ["momentum", "seconds"])
     ": did you mean 'momentum'?"
     """
+    import difflib  # noqa: PLC0415 - needed for a wrong name only
+
     close = difflib.get_close_matches(name, list(known), n=1)
     return f": did you mean {close[0]!r}?" if close else "."

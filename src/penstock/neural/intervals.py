@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import final
 
 import numpy as np
@@ -81,6 +80,8 @@ def student(level: float, freedom: int) -> float:
         return math.tan(math.pi * (p - 0.5))
     if freedom == 2:
         return (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
+    from statistics import NormalDist  # noqa: PLC0415 - slow to import
+
     z, n = NormalDist().inv_cdf(p), freedom
     terms = (
         (z**3 + z) / 4,

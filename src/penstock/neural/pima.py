@@ -6,14 +6,16 @@ values in the same order; ``examples/pima_from_debian.py`` makes the file from i
 
 from __future__ import annotations
 
-import hashlib
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.faults import BadData
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["PIMA_SHA256", "read_pima"]
 
@@ -30,6 +32,8 @@ def read_pima(path: Path) -> tuple[Floats, Integers]:
     Raises:
         BadData: The file cannot be read, or is another one.
     """
+    import hashlib  # noqa: PLC0415 - slow to import, and few need it
+
     try:
         content = path.read_bytes()
     except OSError as error:
