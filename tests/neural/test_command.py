@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import xml.dom.minidom
@@ -171,12 +172,11 @@ def test_bad_input_is_one_line_and_a_code(
     assert not out.exists()
 
 
-@pytest.mark.slow
-def test_in_a_terminal_the_curves_are_live(iris: Path, tmp_path: Path) -> None:
+def on_screen(arguments: list[str], until: bytes = b"") -> tuple[int, bytes, str]:
+    """Run in a terminal; interrupt once ``until`` is seen. Return code, screen and output."""
     screen, terminal = pty.openpty()
-    command = [sys.executable, "-m", "penstock.cli.main", "neural", "train", str(iris)]
-    command += ["--label", "kind", "--out", str(tmp_path / "m"), "--epochs", "60"]
-    with subprocess.Popen(command, stderr=terminal, stdout=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-m", "penstock.cli.main", "neural", *arguments]
+    with subprocess.Popen(command, stderr=terminal, stdout=subprocess.PIPE, text=True) as process:
         os.close(terminal)
         shown = b""
         while True:
@@ -187,10 +187,39 @@ def test_in_a_terminal_the_curves_are_live(iris: Path, tmp_path: Path) -> None:
             if not part:
                 break
             shown += part
-        assert process.wait() == 0
+            if until and until in shown:
+                process.send_signal(signal.SIGINT)
+                until = b""
+        assert process.stdout is not None
+        said = process.stdout.read()
+        code = process.wait()
     os.close(screen)
+    return code, shown, said
+
+
+@pytest.mark.slow
+def test_in_a_terminal_the_curves_are_live(iris: Path, tmp_path: Path) -> None:
+    arguments = ["train", str(iris), "--label", "kind", "--out", str(tmp_path / "m")]
+    code, shown, _ = on_screen([*arguments, "--epochs", "60"])
+    assert code == 0
     assert b"valid_nll" in shown
     assert "█".encode() in shown
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_best_and_can_be_resumed(iris: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    arguments = ["train", str(iris), "--label", "kind", "--out", str(out)]
+    arguments += ["--epochs", "1000000", "--patience", "1000000"]
+    code, shown, said = on_screen(arguments, until=b"valid_nll")
+    assert code == 3
+    assert b"go on with --resume" in shown
+    assert "interrupted" in said
+    done = load_training(out)
+    assert done.reason == "interrupted"
+    arguments[-3] = str(done.epoch + 2)
+    assert penstock(*arguments, "--resume").returncode == 0
+    assert load_training(out).epoch == done.epoch + 2
 
 
 def test_curves_draw_gaps_where_nothing_is_finite() -> None:

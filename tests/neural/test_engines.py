@@ -11,6 +11,7 @@ from penstock.neural import (
     SGD,
     Epochs,
     Examples,
+    Exponential,
     Layer,
     Linear,
     LinearDecay,
@@ -140,6 +141,45 @@ def test_a_short_last_batch_is_a_step_of_its_own() -> None:
     )
     # b: 0 -> 0.5 (mean target 1) -> 0.5 + 0.5 * (4 - 0.5)
     assert lap.weights[0, 1] == pytest.approx(2.25)
+
+
+MUTATIONS = {
+    "10 % each epoch, as the post says": (
+        SGD(learning_rate=Exponential(0.05, 0.9), momentum=Ramp(0.5, 0.99, 1, 50)),
+        [409, 132, 54, 18, 68],
+    ),
+    "Nesterov": (
+        SGD(
+            learning_rate=LinearDecay(0.05, 0.1, 1, 50),
+            momentum=Ramp(0.5, 0.99, 1, 50),
+            nesterov=True,
+        ),
+        [404, 134, 51, 55, 105],
+    ),
+    "no decay": (
+        SGD(learning_rate=0.05, momentum=Ramp(0.5, 0.99, 1, 50)),
+        [404, 131, 51, 10, 60],
+    ),
+    "constant momentum": (
+        SGD(learning_rate=LinearDecay(0.05, 0.1, 1, 50), momentum=0.5),
+        [407, 132, 55, 21, 71],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", MUTATIONS)
+def test_another_recipe_gives_other_counts(pima: dict[str, Examples], change: str) -> None:
+    sgd, wanted = MUTATIONS[change]
+    stop = Patience("valid_misclass", 50)
+    plan = Plan(sgd=sgd, stop=stop, best="valid_misclass", monitor=("valid",))
+    network = Network(8, (Sigmoid(20, 0.05, 1.0), Softmax(2, 0.05)))
+    done = train(network, pima, plan, seed=Pylearn2Seeds())
+    counts = [
+        int((done.model.outputs(x.features).argmax(1) == x.targets.argmax(1)).sum())
+        for x in pima.values()
+    ]
+    assert [*counts, done.best_epoch, done.epoch] == wanted
 
 
 def test_pylearn2s_random_stream_is_drawn_in_its_order() -> None:

@@ -202,3 +202,41 @@ def test_importing_the_room_imports_numpy_and_nothing_heavier() -> None:
         [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv[1]] = None  # as if it were not installed
+import numpy as np
+from pathlib import Path
+from penstock.errors import MissingExtra
+from penstock.neural import *
+from penstock.neural.checkpoint import save_model
+from penstock.neural.export import save_onnx
+
+rows = Examples(np.zeros((4, 1)), np.eye(2)[[0, 1, 0, 1]])
+network = Network(1, (Softmax(2),))
+done = train(network, {"train": rows}, Plan(stop=Epochs(1)))
+tries = {
+    "jax": lambda: train(network, {"train": rows}, Plan(stop=Epochs(1), engine="jax")),
+    "safetensors": lambda: save_model(Path("never"), done.model),
+    "onnx": lambda: save_onnx(Path("never"), done.model),
+}
+try:
+    tries[sys.argv[1]]()
+except MissingExtra as error:
+    print(error)
+print(len(fit_many(network, {"train": rows}, Plan(stop=Epochs(1)), runs=2)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "extra"), [("jax", "jax"), ("safetensors", "neural"), ("onnx", "onnx")]
+)
+def test_a_missing_library_is_named_with_its_extra(library: str, extra: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, library], capture_output=True, text=True, check=True
+    )
+    first, last = done.stdout.splitlines()
+    assert first.endswith(f"needs {library}: pip install 'penstock[{extra}]'")
+    assert last == "2"

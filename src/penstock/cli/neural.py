@@ -6,9 +6,8 @@ import csv
 import dataclasses
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -154,7 +153,7 @@ def study(data: Path, label: str, **options: object) -> None:
         raise InputError("--members averages networks over folds: give --folds too")
     table = read_table(data, label)
     examples, classes = classify(table.features, table.labels)
-    net = _estimator({**options, "regress": False, "many": 1}, engine=_engine(options, many=True))
+    net = _estimator({**options, "regress": False, "many": 1})
     network = net.network(len(table.names), Softmax(len(classes)))
     plan = dataclasses.replace(net.plan(validated=True), precision="single")
     if options["folds"]:
@@ -170,7 +169,7 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
     from penstock.neural.estimator import Course  # noqa: PLC0415
     from penstock.neural.follow import Follower  # noqa: PLC0415
 
-    net = _estimator(options, engine=_engine(options, many=False))
+    net = _estimator(options)
     past = load_training(out) if options["resume"] else None
 
     def named(model: Model) -> Model:
@@ -215,7 +214,7 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
 def _train_many(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
     from penstock.neural.checkpoint import save_model  # noqa: PLC0415 - see the top
 
-    net = _estimator(options, engine=_engine(options, many=True))
+    net = _estimator(options)
     net.fit(table.features, _labels(table, options))
     many: Many = net.many_
     model = dataclasses.replace(net.model_, features=table.names, label=label)
@@ -246,11 +245,10 @@ def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]
         raise InputError(f"--regress needs numbers as labels: {error}") from error
 
 
-def _estimator(
-    options: dict[str, object], engine: Literal["numpy", "jax"]
-) -> NeuralClassifier | NeuralRegressor:
+def _estimator(options: dict[str, object]) -> NeuralClassifier | NeuralRegressor:
     from penstock.neural import NeuralClassifier, NeuralRegressor  # noqa: PLC0415 - see the top
 
+    name = options["engine"]
     kind = NeuralRegressor if options["regress"] else NeuralClassifier
     return kind(
         _units(str(options["hidden"])),
@@ -260,15 +258,9 @@ def _estimator(
         epochs=int(str(options["epochs"])),
         patience=int(str(options["patience"])),
         members=int(str(options["many"])),
-        engine=engine,
+        engine="jax" if name == "jax" else "numpy" if name == "numpy" else "auto",
         random_state=int(str(options["seed"])),
     )
-
-
-def _engine(options: dict[str, object], *, many: bool) -> Literal["numpy", "jax"]:
-    if options["engine"] == "auto":
-        return "jax" if many and find_spec("jax") else "numpy"
-    return "jax" if options["engine"] == "jax" else "numpy"
 
 
 def _units(text: str) -> tuple[int, ...]:

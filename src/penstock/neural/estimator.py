@@ -64,7 +64,7 @@ class Recipe(Parameters):
             ``fit`` is not given a validation set; 0 trains on all the rows for all the epochs.
         scale: Whether to scale features by the training rows' mean and deviation.
         members: Networks to train and average.
-        engine: ``numpy`` or ``jax``.
+        engine: ``numpy``, ``jax``, or ``auto``: jax for several members where it is installed.
         random_state: Seed of the split, the first weights and the shuffles.
     """
 
@@ -82,7 +82,7 @@ class Recipe(Parameters):
         validation: float = 0.15,
         scale: bool = True,
         members: int = 1,
-        engine: EngineName = "numpy",
+        engine: EngineName = "auto",
         random_state: Seed = None,
     ) -> None:
         self.hidden = hidden

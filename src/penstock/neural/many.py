@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import final
 
 import numpy as np
@@ -86,7 +87,7 @@ def fit_many(
 ) -> Many:
     """Train many times and keep each run's best weights.
 
-    With the engine ``jax`` (the plan's default here is its ``engine``) all runs of one form are
+    With the engine ``jax`` (and with ``auto`` where it is installed) all runs of one form are
     lanes of one compiled program; finished lanes make room. With ``numpy`` they are trained one
     after the other, with the same result but for rounding: lane n is ``train(seed=n)``.
 
@@ -107,7 +108,9 @@ def fit_many(
         raise BadData("no runs: train at least 1")
     prepared = _plan(network, datasets, plan or Plan(), todo)
     outcomes: list[_Outcome | None] = [None] * len(todo)
-    if prepared.engine == "numpy":
+    if prepared.engine not in {"auto", "numpy", "jax"}:
+        raise BadData(f"engine {prepared.engine!r}: write 'auto', 'numpy' or 'jax'")
+    if prepared.engine == "numpy" or (prepared.engine == "auto" and not find_spec("jax")):
         for number, run in enumerate(todo):
             outcomes[number] = _alone(network, datasets, prepared, run, scale=scale)
     else:

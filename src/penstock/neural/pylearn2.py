@@ -37,7 +37,7 @@ __all__ = [
 DenseDesignMatrix = Examples
 
 
-def Sigmoid(layer_name: str, dim: int, irange: float, init_bias: float = 0.0) -> SigmoidLayer:  # noqa: N802 - Pylearn2's name
+def Sigmoid(dim: int, layer_name: str, irange: float, init_bias: float = 0.0) -> SigmoidLayer:  # noqa: N802 - Pylearn2's name
     """Return a sigmoid layer: ``mlp.Sigmoid``."""
     return SigmoidLayer(dim, irange, init_bias, layer_name)
 
@@ -57,7 +57,7 @@ def EpochCounter(max_epochs: int) -> Epochs:  # noqa: N802 - Pylearn2's name
     return Epochs(max_epochs)
 
 
-def MonitorBased(channel_name: str, N: int = 5, prop_decrease: float = 0.01) -> Patience:  # noqa: N802, N803 - Pylearn2's names
+def MonitorBased(prop_decrease: float = 0.01, N: int = 5, channel_name: str = "") -> Patience:  # noqa: N802, N803 - Pylearn2's names
     """Return the criterion of no improvement over N epochs."""
     return Patience(channel_name, N, prop_decrease)
 

@@ -26,7 +26,7 @@ from penstock.neural.streams import Stream, StreamEngine
 
 __all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "train"]
 
-EngineName: TypeAlias = Literal["numpy", "jax"]
+EngineName: TypeAlias = Literal["auto", "numpy", "jax"]
 History: TypeAlias = Mapping[str, list[float]]
 """Each channel's values, one an epoch."""
 Datasets: TypeAlias = Mapping[str, Examples | Stream]
@@ -46,7 +46,8 @@ class Plan:
             ``nll`` of the first monitored data set.
         monitor: Names of the data sets to measure after each epoch; () takes all but ``train``,
             and ``train`` where it is alone.
-        engine: ``numpy`` (the reference) or ``jax`` (compiled, extra ``[jax]``).
+        engine: ``numpy`` (the reference), ``jax`` (compiled, extra ``[jax]``), or ``auto``: numpy
+            for one network, and for many jax where it is installed.
         precision: ``double`` or ``single``.
         devices: Of JAX's, to divide each batch's rows over; batches that do not divide evenly
             stay on one. Worth it for large batches and wide layers only.
@@ -57,7 +58,7 @@ class Plan:
     stop: Criterion | None = None
     best: str = ""
     monitor: tuple[str, ...] = ()
-    engine: EngineName = "numpy"
+    engine: EngineName = "auto"
     precision: Precision = "double"
     devices: int = 1
     clock: Clock = field(default_factory=SystemClock)
@@ -204,14 +205,14 @@ def engine_for(network: Network, datasets: Datasets, plan: Plan) -> Engine:
 
 
 def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Engine:
-    if plan.engine == "numpy":
+    if plan.engine in {"auto", "numpy"}:
         return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
     if plan.engine == "jax":
         from penstock.neural.jax_engine import JaxEngine  # noqa: PLC0415 - an optional extra
 
         how = How(plan.precision, plan.devices)
         return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
-    raise BadData(f"engine {plan.engine!r}: write 'numpy' or 'jax'")
+    raise BadData(f"engine {plan.engine!r}: write 'auto', 'numpy' or 'jax'")
 
 
 @final
