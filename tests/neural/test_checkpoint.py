@@ -207,7 +207,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_generators_state_comes_back(make: Callable[[], Randomness]) -> None:
     one, two = make(), make()
     one.order(10)
-    two.restore(one.state())
+    two.restore(one.text(one.state()))
     assert (one.order(537) == two.order(537)).all()
 
 

@@ -38,6 +38,8 @@ __all__ = ["JaxEngine"]
 STRIDE = 16
 STRIDE_BYTES = 64 * 2**20
 ALONE = How()
+# Multiplications up to which a matrix product costs more in calling than in computing.
+TINY = 8192
 
 
 @final
@@ -188,7 +190,7 @@ def _forward(form: Form, parts: Parts, features: Array) -> list[Array]:
     """Return the features and every layer's outputs."""
     values = [features]
     for (matrix, biases), kind in zip(parts, form.activations, strict=True):
-        z = values[-1] @ matrix + biases
+        z = _product(values[-1], matrix) + biases
         values.append(activate(kind, z))
     return values
 
@@ -224,10 +226,17 @@ def _slopes(form: Form, parts: Parts, rows: Pair, decay: Array) -> Parts:
     slopes: Parts = []
     for number in range(len(parts) - 1, -1, -1):
         matrix, below = parts[number][0], values.pop()
-        slopes.insert(0, (below.T @ delta + decay * matrix, delta.sum(axis=0)))
+        slopes.insert(0, (_product(below.T, delta) + decay * matrix, delta.sum(axis=0)))
         if number:
-            delta = (delta @ matrix.T) * slope(form.activations[number - 1], below)
+            delta = _product(delta, matrix.T) * slope(form.activations[number - 1], below)
     return slopes
+
+
+def _product(left: Array, right: Array) -> Array:
+    """Return ``left @ right``; tiny ones as sums, which XLA fuses with what is around them."""
+    if left.shape[0] * left.shape[1] * right.shape[1] > TINY:
+        return left @ right
+    return (left[:, :, None] * right[None]).sum(axis=1)
 
 
 def _spread(form: Form, rows: Array) -> Array:

@@ -25,12 +25,16 @@ class Randomness(Protocol):
         """Return the next epoch's order of ``rows`` rows."""
         ...
 
-    def state(self) -> str:
-        """Return the state as JSON text."""
+    def state(self) -> object:
+        """Return the state, cheaply: it is taken every epoch, and seldom written."""
         ...
 
-    def restore(self, state: str) -> None:
-        """Go on from a :meth:`state`."""
+    def text(self, state: object) -> str:
+        """Return a state as JSON text."""
+        ...
+
+    def restore(self, text: str) -> None:
+        """Go on from a :meth:`text`."""
         ...
 
 
@@ -60,13 +64,17 @@ class Seeded:
         """Return the next epoch's order of ``rows`` rows."""
         return self._generator.permutation(rows)
 
-    def state(self) -> str:
-        """Return the state as JSON text."""
-        return json.dumps(self._generator.bit_generator.state)
+    def state(self) -> object:
+        """Return the state."""
+        return self._generator.bit_generator.state
 
-    def restore(self, state: str) -> None:
-        """Go on from a :meth:`state`."""
-        self._generator.bit_generator.state = json.loads(state)
+    def text(self, state: object) -> str:
+        """Return a state as JSON text."""
+        return json.dumps(state)
+
+    def restore(self, text: str) -> None:
+        """Go on from a :meth:`text`."""
+        self._generator.bit_generator.state = json.loads(text)
 
 
 @final
@@ -100,12 +108,17 @@ class Pylearn2Seeds:
         self._orders.shuffle(order)
         return order
 
-    def state(self) -> str:
-        """Return the state of the shuffle as JSON text; weights are drawn only once."""
-        kind, key, position, *rest = self._orders.get_state(legacy=True)
-        return json.dumps([kind, [int(word) for word in key], position, *rest])
+    def state(self) -> object:
+        """Return the state of the shuffle; weights are drawn only once."""
+        return self._orders.get_state(legacy=True)
 
-    def restore(self, state: str) -> None:
-        """Go on from a :meth:`state`."""
-        kind, key, *rest = json.loads(state)
+    def text(self, state: object) -> str:
+        """Return a state as JSON text."""
+        assert isinstance(state, tuple)  # noqa: S101 - narrows: it is NumPy's own
+        kind, key, *rest = state
+        return json.dumps([kind, key.tolist(), *rest])
+
+    def restore(self, text: str) -> None:
+        """Go on from a :meth:`text`."""
+        kind, key, *rest = json.loads(text)
         self._orders.set_state((kind, np.array(key, dtype=np.uint32), *rest))

@@ -177,7 +177,14 @@ class NotFinite(Criterion):
 
     def watch(self) -> Watch:
         """Return a watcher of all the channels."""
-        return lambda row: (~finite(row), f"{_first_broken(row)} is not finite")
+
+        def stop(row: Row) -> tuple[Bools, str]:
+            broken = ~finite(row)
+            # The name is looked up only where there is one: this runs every epoch.
+            why = f"{_first_broken(row)} is not finite" if broken.any() else ""
+            return broken, why
+
+        return stop
 
     def channels(self) -> tuple[str, ...]:
         """Return the channels it needs."""
@@ -232,7 +239,7 @@ class Both(Criterion):
 
 def finite(row: Row) -> Bools:
     """Return which models have only finite channels."""
-    return np.asarray(np.logical_and.reduce([np.isfinite(values) for values in row.values()]))
+    return np.asarray(np.isfinite(np.array(list(row.values()))).all(axis=0))
 
 
 def _first_broken(row: Row) -> str:

@@ -5,6 +5,7 @@ The loop knows neither files nor screens: whoever wants to save or show hands in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, final
@@ -21,7 +22,7 @@ from penstock.neural.model import Model
 from penstock.neural.numpy_engine import NumpyEngine
 from penstock.neural.randomness import Randomness, Seeded
 from penstock.neural.schedules import value
-from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience, Row, finite
+from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience
 from penstock.neural.streams import Stream, StreamEngine
 
 __all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "train"]
@@ -246,8 +247,9 @@ class _Run:
             raise BadCheckpoint(f"checkpoint is of {past.network}, not of {self._network}")
         self._epoch, self._best_epoch = past.epoch, past.best_epoch
         self._weights, self._velocity = past.weights, past.velocity
-        self._best_weights, self._generator = past.best_weights, past.generator
+        self._best_weights = past.best_weights
         self._randomness.restore(past.generator)
+        self._generator = self._randomness.state()
         self._history = {name: list(values) for name, values in past.history.items()}
         for number in range(past.epoch):
             self._judge({name: values[number] for name, values in self._history.items()})
@@ -288,17 +290,16 @@ class _Run:
         row = {"epoch": float(self._epoch), **row}
         for name, number in row.items():
             self._history.setdefault(name, []).append(number)
-        lanes = self._judge(row)
-        if row[self._plan.best] < self._best and bool(finite(lanes)[0]):
+        self._judge(row)
+        if row[self._plan.best] < self._best and all(map(math.isfinite, row.values())):
             self._best, self._best_epoch = row[self._plan.best], self._epoch
             self._best_weights = weights
 
-    def _judge(self, row: Mapping[str, float]) -> Row:
+    def _judge(self, row: Mapping[str, float]) -> None:
         lanes = {name: np.array([number]) for name, number in row.items()}
         stop, why = self._watch(lanes)
         if bool(stop[0]):
             self.reason = why
-        return lanes
 
     def training(self) -> Training:
         """Return the state as a value."""
@@ -310,6 +311,6 @@ class _Run:
             best_weights=self._best_weights,
             best_epoch=self._best_epoch,
             history={name: list(values) for name, values in self._history.items()},
-            generator=self._generator,
+            generator=self._randomness.text(self._generator),
             reason=self.reason,
         )
