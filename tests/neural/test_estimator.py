@@ -38,9 +38,10 @@ def test_it_works_in_a_pipeline_a_grid_and_a_calibration() -> None:
 
 def test_an_own_validation_set_decides_the_best_epoch() -> None:
     X, y = load_breast_cancer(return_X_y=True)  # noqa: N806 - scikit-learn's name
-    fit_X, held_X, fit_y, held_y = train_test_split(X, y, random_state=0)  # noqa: N806
+    fit_X, held_X, fit_y, held_y = train_test_split(X, y, random_state=0)  # noqa: N806 - scikit-learn's names
     net = NeuralClassifier(epochs=30, random_state=0).fit(fit_X, fit_y, validation=(held_X, held_y))
     history = net.history_["valid_nll"]
+    assert net.training_ is not None
     assert net.training_.best_epoch == int(np.argmin(history)) + 1
     right = np.log(net.predict_proba(held_X)[np.arange(len(held_y)), held_y])
     assert -right.mean() == pytest.approx(min(history), rel=1e-6)

@@ -15,7 +15,6 @@ from penstock.errors import InputError, Stopped
 
 if TYPE_CHECKING:
     from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Training
-    from penstock.neural.many import Many
     from penstock.neural.tables import Table
 
 __all__ = ["neural"]
@@ -106,7 +105,7 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
 def predict(model: Path, data: Path) -> None:
     """Print the CSV file DATA with the MODEL's answers in columns more."""
     from penstock.neural.checkpoint import load_model  # noqa: PLC0415 - see the top
-    from penstock.neural.tables import read_table  # noqa: PLC0415
+    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
 
     trained = load_model(model)
     if not trained.features:
@@ -145,9 +144,9 @@ def predict(model: Path, data: Path) -> None:
 def study(data: Path, label: str, **options: object) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
     from penstock.neural import Softmax, classify  # noqa: PLC0415 - see the top
-    from penstock.neural.study import cross_validate  # noqa: PLC0415
-    from penstock.neural.study import study as run  # noqa: PLC0415
-    from penstock.neural.tables import read_table  # noqa: PLC0415
+    from penstock.neural.study import cross_validate  # noqa: PLC0415 - see the top
+    from penstock.neural.study import study as run  # noqa: PLC0415 - see the top
+    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
 
     if options["members"] != 1 and not options["folds"]:
         raise InputError("--members averages networks over folds: give --folds too")
@@ -166,8 +165,8 @@ def study(data: Path, label: str, **options: object) -> None:
 
 def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
     from penstock.neural.checkpoint import load_training  # noqa: PLC0415 - see the top
-    from penstock.neural.estimator import Course  # noqa: PLC0415
-    from penstock.neural.follow import Follower  # noqa: PLC0415
+    from penstock.neural.follow import Follower  # noqa: PLC0415 - see the top
+    from penstock.neural.recipe import Course  # noqa: PLC0415 - see the top
 
     net = _estimator(options)
     past = load_training(out) if options["resume"] else None
@@ -182,14 +181,15 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
         course = Course(watch=follower.show, resume=past)
         net.fit(table.features, _labels(table, options), course=course)
     done = net.training_
+    assert done is not None  # noqa: S101 - one network was trained
     if not done.best_epoch:
         raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
     _finish(done, named(net.model_), out, options)
 
 
 def _finish(done: Training, model: Model, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import save_training, write_whole  # noqa: PLC0415
-    from penstock.neural.plot import save_history_plot  # noqa: PLC0415
+    from penstock.neural.checkpoint import save_training, write_whole  # noqa: PLC0415 - see the top
+    from penstock.neural.plot import save_history_plot  # noqa: PLC0415 - see the top
 
     save_training(out, done, model)
     click.echo(f"best epoch {done.best_epoch}, stopped after epoch {done.epoch}: {done.reason}")
@@ -216,7 +216,8 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
 
     net = _estimator(options)
     net.fit(table.features, _labels(table, options))
-    many: Many = net.many_
+    many = net.many_
+    assert many is not None  # noqa: S101 - --many is more than 1 here
     model = dataclasses.replace(net.model_, features=table.names, label=label)
     best = int(many.ranking[0])
     if options["keep"] == "best":
