@@ -111,20 +111,28 @@ def test_resume_goes_on_and_ends_where_one_go_ends(iris: Path, tmp_path: Path) -
     assert "checkpoint is of 4 -> 3 tanh" in other.stderr
 
 
+SMALL = ("--label", "kind", "--epochs", "8", "--hidden", "4", "--engine", "numpy")
+
+
 @pytest.mark.slow
-def test_many_and_study(iris: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("keep", "members"), [("ensemble", 5), ("best", 1)])
+def test_many_networks_make_an_ensemble_or_the_best_of_them(
+    iris: Path, tmp_path: Path, keep: str, members: int
+) -> None:
     out = tmp_path / "m"
-    common = ("--label", "kind", "--epochs", "8", "--hidden", "4")
-    done = penstock("train", iris, *common, "--out", out, "--many", "5")
+    done = penstock("train", iris, *SMALL, "--out", out, "--many", "5", "--keep", keep)
     assert "5 networks" in done.stdout
-    assert len(load_model(out).weights) == 5
-    done = penstock("train", iris, *common, "--out", out, "--many", "3", "--keep", "best")
-    assert len(load_model(out).weights) == 1
-    found = json.loads(penstock("study", iris, *common, "--seeds", "6", "--json").stdout)
+    assert len(load_model(out).weights) == members
+
+
+@pytest.mark.slow
+def test_a_study_prints_json_or_lines(iris: Path) -> None:
+    found = json.loads(penstock("study", iris, *SMALL, "--seeds", "6", "--json").stdout)
     assert found["accuracy"]["count"] == 6
-    done = penstock("study", iris, *common, "--folds", "3", "--members", "2")
-    assert "accuracy" in done.stdout
-    assert "Brier score" in done.stdout
+    done = penstock("study", iris, *SMALL, "--folds", "3", "--members", "2")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        *("accuracy", "Brier", "calibration", "epochs"),
+    ]
 
 
 @pytest.mark.slow
