@@ -110,9 +110,12 @@ def rows(content: bytes) -> list[str]:
 
 
 def fetch(folder: Path) -> Path:
+    download = ["apt-get", "-q", "download", "r-cran-mlbench"]
     try:
-        subprocess.run(["apt-get", "-q", "download", "r-cran-mlbench"], cwd=folder, check=True,
-                       stdout=sys.stderr)  # fmt: skip
+        first = subprocess.run(download, cwd=folder, check=False, capture_output=True)
+        if first.returncode:  # a fresh machine has no package lists yet
+            subprocess.run(["apt-get", "-q", "update"], check=True, capture_output=True)
+            subprocess.run(download, cwd=folder, check=True, capture_output=True)
         package = next(folder.glob("r-cran-mlbench_*.deb"))
         subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
     except (OSError, subprocess.CalledProcessError, StopIteration) as error:

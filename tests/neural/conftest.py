@@ -1,5 +1,6 @@
 """The Pima file, from where the reader says or from Debian, and small data that is always there."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -20,20 +21,24 @@ def pima_csv() -> Path:
     given = os.environ.get("PENSTOCK_PIMA")
     if given:
         return Path(given)
-    if not CACHED.exists():
-        CACHED.parent.mkdir(parents=True, exist_ok=True)
-        made = subprocess.run(
-            [sys.executable, ROOT / "examples/pima_from_debian.py", CACHED],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            says = f"no Pima data (set PENSTOCK_PIMA): {made.stderr.strip().splitlines()[-1]}"
-            if os.environ.get("CI"):
-                pytest.fail(says)
-            pytest.skip(says)
+    CACHED.parent.mkdir(parents=True, exist_ok=True)
+    with (CACHED.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get works for one test process at a time
+        trouble = "" if CACHED.exists() else _make()
+    if trouble:
+        if os.environ.get("CI"):
+            pytest.fail(trouble)
+        pytest.skip(trouble)
     return CACHED
+
+
+def _make() -> str:
+    """Make the file; return why that failed, or nothing."""
+    command = [sys.executable, str(ROOT / "examples/pima_from_debian.py"), str(CACHED)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return ""
+    return f"no Pima data (set PENSTOCK_PIMA): {done.stderr.strip().splitlines()[-1]}"
 
 
 @pytest.fixture(scope="session")
