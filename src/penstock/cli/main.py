@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),
     "portfolio": ("penstock.cli.portfolio", "Volatility and risk of a portfolio of prices."),
+    "neural": ("penstock.cli.neural", "Train small networks on tables, predict, study."),
 }
 
 

@@ -1,0 +1,55 @@
+"""What can be wrong with data, settings and files, as errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import final
+
+from penstock.errors import InputError
+
+__all__ = ["BadCheckpoint", "BadData", "BadKind", "UnknownChannel", "nearest"]
+
+
+class BadData(InputError, ValueError):
+    """Features, labels or settings that no network can be trained on.
+
+    It is a ``ValueError`` too, since scikit-learn's tools expect one.
+    """
+
+
+@final
+class BadKind(InputError, TypeError):
+    """Something that is not even of a kind that could be numbers."""
+
+
+@final
+class BadCheckpoint(InputError):
+    """A file is cut short, is no checkpoint, or belongs to another network."""
+
+
+@final
+class UnknownChannel(BadData):
+    """A rule watches a channel that the training does not produce.
+
+    >>> raise UnknownChannel("valid_miscls", ["valid_misclass", "valid_nll"])
+    Traceback (most recent call last):
+    ...
+    penstock.neural.faults.UnknownChannel: no channel 'valid_miscls': did you mean
+        'valid_misclass'? There are: valid_misclass, valid_nll
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f"no channel {name!r}{nearest(name, names)} There are: {', '.join(names)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``: did you mean 'x'?`` for the nearest known name, or ``.`` where none is near.
+
+    >>> nearest("momentun", ["momentum", "seconds"])
+    ": did you mean 'momentum'?"
+    """
+    import difflib  # noqa: PLC0415 - needed for a wrong name only
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]!r}?" if close else "."

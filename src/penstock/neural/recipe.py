@@ -1,0 +1,230 @@
+"""The recipe that both estimators share, and how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+from penstock.neural.arrays import Floats, Integers
+from penstock.neural.datasets import Examples, Scaler, matrix
+from penstock.neural.descent import SGD
+from penstock.neural.faults import BadData
+from penstock.neural.inputs import feature_names, name_trouble
+from penstock.neural.layers import Layer, Network, layer
+from penstock.neural.many import Many, fit_many
+from penstock.neural.model import Model
+from penstock.neural.params import Parameters, not_fitted
+from penstock.neural.runs import restarts
+from penstock.neural.schedules import Rate
+from penstock.neural.stopping import Criterion, Epochs, Patience
+from penstock.neural.training import EngineName, History, Plan, Training, train
+
+if TYPE_CHECKING:
+    # numpy.random is imported when it is first used, so only the type checker may name it here.
+    Seed: TypeAlias = int | np.random.RandomState | None
+
+__all__ = ["Course", "Recipe"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How to follow or resume a ``fit``.
+
+    Attributes:
+        watch: Called after each epoch with the training and the model as they stand.
+        resume: A training to go on with, from an earlier ``watch``; data and parameters must be
+            what they were, ``random_state`` included.
+    """
+
+    watch: Callable[[Training, Model], object] | None = None
+    resume: Training | None = None
+
+
+class Recipe(Parameters):
+    """What the two estimators share: the recipe, and how it is trained.
+
+    Args:
+        hidden: Units of each hidden layer.
+        activation: Of the hidden layers: ``tanh``, ``sigmoid`` or ``relu``.
+        learning_rate: A number or a schedule.
+        momentum: A number or a schedule.
+        batch_size: Rows a step.
+        decay: Weight decay.
+        epochs: The most epochs.
+        patience: Epochs without improvement of the validation ``nll`` before it stops.
+        validation: The share of the rows held out to stop by and to choose the best epoch, where
+            ``fit`` is not given a validation set; 0 trains on all the rows for all the epochs.
+        scale: Whether to scale features by the training rows' mean and deviation.
+        members: Networks to train and average.
+        engine: ``numpy``, ``jax``, or ``auto``: jax for several members where it is installed.
+        random_state: Seed of the split, the first weights and the shuffles.
+    """
+
+    def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
+        self,
+        hidden: Sequence[int] = (16,),
+        *,
+        activation: str = "tanh",
+        learning_rate: Rate = 0.01,
+        momentum: Rate = 0.9,
+        batch_size: int = 10,
+        decay: float = 0.0,
+        epochs: int = 200,
+        patience: int = 50,
+        validation: float = 0.15,
+        scale: bool = True,
+        members: int = 1,
+        engine: EngineName = "auto",
+        random_state: Seed = None,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.decay = decay
+        self.epochs = epochs
+        self.patience = patience
+        self.validation = validation
+        self.scale = scale
+        self.members = members
+        self.engine = engine
+        self.random_state = random_state
+
+    _target: Scaler | None = None
+    training_: Training | None
+    many_: Many | None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether ``fit`` was called."""
+        return hasattr(self, "model_")
+
+    def plan(self, *, validated: bool) -> Plan:
+        """Return how the recipe trains, with a validation set or without."""
+        stop: Criterion = Epochs(self.epochs)
+        if validated:
+            stop = Patience("valid_nll", self.patience) | stop
+        sgd = SGD(
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            batch_size=self.batch_size,
+            decay=self.decay,
+        )
+        return Plan(sgd=sgd, stop=stop, engine=self.engine)
+
+    def network(self, inputs: int, last: Layer) -> Network:
+        """Return the recipe's network with that last layer."""
+        hidden = (layer(self.activation, units) for units in self.hidden)
+        return Network(inputs, (*hidden, last))
+
+    @property
+    def history_(self) -> History:
+        """The channels of every epoch."""
+        if not hasattr(self, "model_"):
+            raise not_fitted(self)
+        if self.training_ is None:
+            raise BadData("history_ follows one network: with several members see many_")
+        return self.training_.history
+
+    def _fitted(self, features: npt.ArrayLike) -> tuple[Model, Floats]:
+        if not hasattr(self, "model_"):
+            raise not_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        given = feature_names(features)
+        if names is not None and given is not None and list(names) != list(given):
+            raise BadData(name_trouble(list(names), list(given)))
+        table = matrix(features)
+        if table.shape[1] != self.n_features_in_:
+            raise BadData(
+                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
+            )
+        return self.model_, table
+
+    def _learn(self, rows: Examples, valid: Examples | None, last: Layer, course: Course) -> Model:
+        """Train on rows; hold some out where no validation set was given."""
+        if self.members < 1:
+            raise BadData(f"members={self.members}: train at least 1")
+        generator = _generator(self.random_state)
+        if valid is None and self.validation:
+            rows, valid = self._hold_out(rows, generator)
+        scaler = Scaler.fit(rows.features) if self.scale else None
+        datasets = {"train": _scaled(rows, scaler)}
+        if valid is not None:
+            datasets["valid"] = _scaled(valid, scaler)
+        network = self.network(rows.features.shape[1], last)
+        plan = self.plan(validated=valid is not None)
+        seed = int(generator.integers(2**31))
+        if self.members == 1:
+            weights = self._one(network, datasets, plan, seed, scaler, course)
+        else:
+            runs = restarts(self.members, seed)
+            many = fit_many(network, datasets, plan, runs=runs)
+            self.n_iter_ = int(many.epochs.max())
+            self.many_, self.training_ = many, None
+            weights = many.ensemble().weights
+        return Model(network=network, weights=weights, scaler=scaler, target=self._target)
+
+    def _one(
+        self,
+        network: Network,
+        datasets: dict[str, Examples],
+        plan: Plan,
+        seed: int,
+        scaler: Scaler | None,
+        course: Course,
+    ) -> Floats:
+        show = course.watch
+
+        def watch(training: Training) -> None:
+            assert show is not None  # noqa: S101 - handed on only where there is one
+            show(training, replace(training.model, scaler=scaler, target=self._target))
+
+        follow = None if show is None else watch
+        done = train(network, datasets, plan, seed=seed, watch=follow, resume=course.resume)
+        self.many_, self.training_ = None, done
+        self.n_iter_ = done.epoch
+        return done.best_weights[np.newaxis]
+
+    def _hold_out(
+        self, rows: Examples, generator: np.random.Generator
+    ) -> tuple[Examples, Examples | None]:
+        """Split off the validation rows, the same share of every class."""
+        if not 0 < self.validation < 1:
+            raise BadData(f"validation={self.validation}: give a share between 0 and 1")
+        groups = self._groups(rows)
+        held: list[int] = []
+        for group in np.unique(groups):
+            members = generator.permutation(np.flatnonzero(groups == group))
+            held += members[: int(len(members) * self.validation)].tolist()
+        if not held:
+            return rows, None
+        mask = np.zeros(len(rows), dtype=np.bool_)
+        mask[held] = True
+        return rows.rows(np.flatnonzero(~mask)), rows.rows(np.flatnonzero(mask))
+
+    def _groups(self, rows: Examples) -> Integers:
+        return np.zeros(len(rows), dtype=np.int64)
+
+    def _remember(self, features: npt.ArrayLike, table: Floats) -> None:
+        self.n_features_in_ = table.shape[1]
+        names = feature_names(features)
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+
+def _generator(seed: Seed) -> np.random.Generator:
+    if isinstance(seed, np.random.RandomState):
+        return np.random.default_rng(seed.randint(2**31))
+    return np.random.default_rng(seed)
+
+
+def _scaled(rows: Examples, scaler: Scaler | None) -> Examples:
+    return rows if scaler is None else Examples(scaler(rows.features), rows.targets)

@@ -1,0 +1,79 @@
+"""What to train many times over: restarts, folds, configurations, as a list of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from penstock.neural.arrays import Integers
+from penstock.neural.descent import SGD
+from penstock.neural.faults import BadData
+from penstock.neural.layers import Network
+
+__all__ = ["Run", "folds", "random_splits", "restarts"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """One training of many.
+
+    Attributes:
+        seed: Of first weights and shuffles.
+        sgd: None takes the plan's.
+        network: None takes the common one.
+        rows: Row numbers of ``train`` to learn from; None takes all.
+        held: Row numbers of ``train`` to validate on; None takes the data set ``valid``.
+    """
+
+    seed: int
+    sgd: SGD | None = None
+    network: Network | None = None
+    rows: Integers | None = None
+    held: Integers | None = None
+
+
+def restarts(count: int, seed: int = 0) -> list[Run]:
+    """Return runs that differ in their seeds only.
+
+    >>> [run.seed for run in restarts(3, seed=10)]
+    [10, 11, 12]
+    """
+    if count < 1:
+        raise BadData(f"{count} runs: train at least 1")
+    return [Run(seed=seed + n) for n in range(count)]
+
+
+def folds(labels: Integers, count: int, seed: int = 0) -> list[Integers]:
+    """Return ``count`` disjoint sets of row numbers, each class spread evenly over them.
+
+    >>> [fold.tolist() for fold in folds(np.array([0, 0, 0, 1, 1, 1]), 3)]
+    [[2, 5], [0, 4], [1, 3]]
+    """
+    if not 2 <= count <= len(labels):
+        raise BadData(f"{count} folds of {len(labels)} rows: take from 2 to the number of rows")
+    random = np.random.default_rng(seed)
+    parts: list[list[int]] = [[] for _ in range(count)]
+    at = 0
+    for name in np.unique(labels):
+        for row in random.permutation(np.flatnonzero(labels == name)).tolist():
+            parts[at % count].append(row)
+            at += 1
+    return [np.sort(np.array(part, dtype=np.int64)) for part in parts]
+
+
+def random_splits(
+    rows: Integers, shares: tuple[float, ...], count: int, seed: int = 0
+) -> list[tuple[Integers, ...]]:
+    """Return ``count`` random divisions of ``rows`` into ``len(shares) + 1`` parts.
+
+    >>> [len(part) for part in random_splits(np.arange(768), (0.7, 0.21), 1)[0]]
+    [537, 161, 70]
+    """
+    random = np.random.default_rng(seed)
+    cuts = [int(len(rows) * share + 1e-9) for share in np.cumsum(shares)]
+    if cuts[0] < 1 or cuts[-1] > len(rows) or min(np.diff(cuts), default=1) < 1:
+        raise BadData(f"shares {shares} of {len(rows)} rows leave a part empty")
+    return [tuple(np.split(random.permutation(rows), cuts)) for _ in range(count)]

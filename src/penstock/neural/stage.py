@@ -1,0 +1,86 @@
+"""A trained model as a stage over records: each goes on with its label in it.
+
+The stage is a plain generator over mappings; it knows no pipeline and no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+import numpy as np
+
+from penstock.neural.arrays import Floats
+from penstock.neural.faults import BadData
+from penstock.neural.model import Model
+
+__all__ = ["label"]
+
+
+def label(
+    records: Iterable[Mapping[str, object]],
+    model: Model,
+    *,
+    field: str = "label",
+    batch: int = 256,
+) -> Iterator[dict[str, object]]:
+    """Yield each record with the model's answer added, in order.
+
+    ``record[field]`` is the class (or the number), and for classes
+    ``record[field + "_probability"]`` how sure the model is of it. At most ``batch`` records are
+    held at a time; with ``batch=1`` each goes on as soon as it lands.
+
+    Args:
+        records: Mappings with the model's feature names as keys.
+        model: With ``features`` set.
+        field: Key of the answer.
+        batch: Records to run through the network at once.
+
+    Raises:
+        BadData: A record lacks a feature, or has one that is no finite number.
+
+    >>> from penstock.neural import Linear, Network
+    >>> double = Model(network=Network(1, (Linear(1),)), weights=np.array([[2.0, 0.0]]),
+    ...                features=("x",))
+    >>> list(label([{"id": 7, "x": 21}], double, field="twice"))
+    [{'id': 7, 'x': 21, 'twice': 42.0}]
+    """
+    if not model.features:
+        raise BadData("label: the model has no feature names; train it from a table with a header")
+    if batch < 1:
+        raise BadData(f"label: batch={batch}: give at least 1")
+    # A generator's checks would wait for the first record: only the loop is one.
+    return _labelled(iter(records), model, field, batch)
+
+
+def _labelled(
+    records: Iterator[Mapping[str, object]], model: Model, field: str, batch: int
+) -> Iterator[dict[str, object]]:
+    number = 0
+    while group := list(islice(records, batch)):
+        table = np.array([_row(x, model, number + at) for at, x in enumerate(group)])
+        number += len(group)
+        yield from map(dict, _answers(group, model, table, field))
+
+
+def _answers(
+    group: list[Mapping[str, object]], model: Model, table: Floats, field: str
+) -> Iterator[dict[str, object]]:
+    answers, outputs = model.predict(table).tolist(), model.outputs(table)
+    for record, answer, output in zip(group, answers, outputs, strict=True):
+        labelled = {**record, field: answer}
+        if model.network.kind == "softmax":
+            labelled[f"{field}_probability"] = float(output.max())
+        yield labelled
+
+
+def _row(record: Mapping[str, object], model: Model, number: int) -> list[float]:
+    row = []
+    for name in model.features:
+        if name not in record:
+            raise BadData(f"record {number} has no feature {name!r}")
+        value = record[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise BadData(f"record {number}, {name!r}: {value!r} is no finite number")
+        row.append(float(value))
+    return row

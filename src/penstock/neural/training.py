@@ -1,0 +1,316 @@
+"""The training loop: epochs by an engine, rules applied to what they showed, the best kept.
+
+The loop knows neither files nor screens: whoever wants to save or show hands in a ``watch``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, final
+
+import numpy as np
+
+from penstock.clock import Clock, SystemClock
+from penstock.neural.arrays import Floats
+from penstock.neural.datasets import Examples
+from penstock.neural.descent import SGD, Engine, How, Precision
+from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
+from penstock.neural.layers import Network
+from penstock.neural.model import Model
+from penstock.neural.numpy_engine import NumpyEngine
+from penstock.neural.randomness import Randomness, Seeded
+from penstock.neural.schedules import value
+from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience
+from penstock.neural.streams import Stream, StreamEngine
+
+__all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "train"]
+
+EngineName: TypeAlias = Literal["auto", "numpy", "jax"]
+History: TypeAlias = Mapping[str, list[float]]
+"""Each channel's values, one an epoch."""
+Datasets: TypeAlias = Mapping[str, Examples | Stream]
+"""Data sets by name; ``train`` may be a stream, the others are held in memory."""
+OWN_CHANNELS = ("epoch", "learning_rate", "momentum", "gradient_norm", "seconds")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        sgd: The descent.
+        stop: When to stop; None: no improvement of ``best`` for 50 epochs, or 1,000 epochs.
+        best: The channel whose lowest value, strictly, marks the weights to keep; "" takes the
+            ``nll`` of the first monitored data set.
+        monitor: Names of the data sets to measure after each epoch; () takes all but ``train``,
+            and ``train`` where it is alone.
+        engine: ``numpy`` (the reference), ``jax`` (compiled, extra ``[jax]``), or ``auto``: numpy
+            for one network, and for many jax where it is installed.
+        precision: ``double`` or ``single``.
+        devices: Of JAX's, to divide each batch's rows over; batches that do not divide evenly
+            stay on one. Worth it for large batches and wide layers only.
+        clock: What the channel ``seconds`` is read from.
+    """
+
+    sgd: SGD = field(default_factory=SGD)
+    stop: Criterion | None = None
+    best: str = ""
+    monitor: tuple[str, ...] = ()
+    engine: EngineName = "auto"
+    precision: Precision = "double"
+    devices: int = 1
+    clock: Clock = field(default_factory=SystemClock)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Training:
+    """A training, running or ended: everything that it takes to go on exactly.
+
+    Attributes:
+        network: The layers.
+        epoch: Epochs done.
+        weights: After the last epoch.
+        velocity: After the last epoch.
+        best_weights: After the best epoch: what :attr:`model` uses.
+        best_epoch: 0 while no epoch was any good: the first weights.
+        history: All the channels of all the epochs.
+        generator: State of the randomness, as JSON text.
+        reason: Why it ended; "" while it runs.
+    """
+
+    network: Network
+    epoch: int
+    weights: Floats
+    velocity: Floats
+    best_weights: Floats
+    best_epoch: int
+    history: History
+    generator: str
+    reason: str = ""
+
+    @property
+    def model(self) -> Model:
+        """The network with its best weights."""
+        return Model(network=self.network, weights=self.best_weights[np.newaxis])
+
+
+def train(
+    network: Network,
+    datasets: Datasets,
+    plan: Plan | None = None,
+    *,
+    seed: int | Randomness = 0,
+    watch: Callable[[Training], object] | None = None,
+    resume: Training | None = None,
+) -> Training:
+    """Train until the plan says stop, and keep the best weights, whatever ended it.
+
+    NaN or infinity in any channel ends the training too, and so does Ctrl-C: both return the
+    best weights so far and say so in ``reason``.
+
+    Args:
+        network: What to train.
+        datasets: ``train``, and any others to measure on, by any name. ``train`` may be a
+            :class:`Stream` that is larger than memory.
+        plan: How; None takes every default.
+        seed: Of first weights and shuffles; or any :class:`Randomness`.
+        watch: Called with the training as it stands, after each epoch (after each stride of
+            epochs with the compiled engine), and once ended.
+        resume: Go on from here; the other arguments must be what they were.
+
+    Raises:
+        BadData: Data sets that do not fit the network, or a channel that does not exist.
+        BadCheckpoint: ``resume`` is of another network.
+
+    >>> corners = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> xor = Examples(corners, np.array([[1.0, 0], [0, 1], [0, 1], [1, 0]]))
+    >>> from penstock.neural.layers import Softmax, Tanh
+    >>> done = train(Network(2, (Tanh(4), Softmax(2))), {"train": xor},
+    ...              Plan(sgd=SGD(batch_size=1), stop=Epochs(100)))
+    >>> done.reason, done.model.predict(corners).tolist()
+    ('100 epochs done', [0, 1, 1, 0])
+    """
+    plan = complete(network, datasets, plan or Plan())
+    randomness = Seeded(seed) if isinstance(seed, int) else seed
+    run = _Run(network, datasets, plan, randomness)
+    if resume is None:
+        run.begin(randomness.weights(network))
+    else:
+        run.restore(resume)
+    try:
+        while not run.reason:
+            run.lap()
+            if watch is not None:
+                watch(run.training())
+    except KeyboardInterrupt:
+        run.reason = "interrupted"
+        if watch is not None:
+            watch(run.training())
+    return run.training()
+
+
+def channels_of(network: Network, monitored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the channels that a training of ``network`` has, given the monitored data sets."""
+    kinds = ("nll", "mse" if network.kind == "linear" else "misclass")
+    return (*OWN_CHANNELS, *(f"{name}_{kind}" for name in monitored for kind in kinds))
+
+
+def complete(network: Network, datasets: Datasets, plan: Plan) -> Plan:
+    """Return the plan with its open choices made, checked against network and data."""
+    if "train" not in datasets:
+        raise BadData(f"no data set named 'train' among {sorted(datasets)}")
+    for name, rows in datasets.items():
+        _fits(network, name, rows)
+    monitor = plan.monitor or tuple(name for name in datasets if name != "train") or ("train",)
+    for name in monitor:
+        if name not in datasets or isinstance(datasets[name], Stream):
+            held = sorted(name for name, rows in datasets.items() if isinstance(rows, Examples))
+            raise BadData(f"cannot monitor {name!r}: the data sets held in memory are {held}")
+    best = plan.best or f"{monitor[0]}_nll"
+    stop = plan.stop or (Patience(best, 50) | Epochs(1000))
+    known = channels_of(network, monitor)
+    for channel in (best, *stop.channels()):
+        if channel not in known:
+            raise UnknownChannel(channel, known)
+    return replace(plan, monitor=monitor, best=best, stop=stop)
+
+
+def _fits(network: Network, name: str, rows: Examples | Stream) -> None:
+    if isinstance(rows, Stream):
+        if name != "train":
+            raise BadData(f"{name}: only 'train' can be a stream; hold the others in memory")
+        return  # what it holds is seen when it is read
+    got = (rows.features.shape[1], rows.targets.shape[1])
+    wanted = (network.inputs, network.outputs)
+    if got != wanted:
+        raise BadData(f"{name}: inputs and outputs are {got}, the network's {wanted}")
+
+
+def engine_for(network: Network, datasets: Datasets, plan: Plan) -> Engine:
+    """Return the engine that the plan names, inside one that reads a stream where one is given."""
+    held = {name: data for name, data in datasets.items() if isinstance(data, Examples)}
+    rows = datasets["train"]
+    if isinstance(rows, Examples):
+        return _engine(network, held, plan)
+    inner = replace(plan, monitor=())
+    monitored = {name: held[name] for name in plan.monitor}
+
+    def make(chunk: Examples) -> Engine:
+        return _engine(network, {"train": chunk}, inner)
+
+    return StreamEngine(network, rows, monitored, make)
+
+
+def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Engine:
+    if plan.engine in {"auto", "numpy"}:
+        return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
+    if plan.engine == "jax":
+        from penstock.neural.jax_engine import JaxEngine  # noqa: PLC0415 - an optional extra
+
+        how = How(plan.precision, plan.devices)
+        return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
+    raise BadData(f"engine {plan.engine!r}: write 'auto', 'numpy' or 'jax'")
+
+
+@final
+class _Run:
+    """The state of a training between laps."""
+
+    def __init__(
+        self,
+        network: Network,
+        datasets: Datasets,
+        plan: Plan,
+        randomness: Randomness,
+    ) -> None:
+        assert plan.stop is not None  # noqa: S101 - complete() made the choice
+        self._network, self._plan, self._randomness = network, plan, randomness
+        self._engine = engine_for(network, datasets, plan)
+        self._watch = (NotFinite() | plan.stop).watch()
+        self._best = np.inf
+        self._history: dict[str, list[float]] = {}
+        self._began = plan.clock.monotonic()
+        self.reason = ""
+
+    def begin(self, weights: Floats) -> None:
+        self._epoch = self._best_epoch = 0
+        self._weights = self._best_weights = weights
+        self._velocity = np.zeros_like(weights)
+        self._generator = self._randomness.state()
+
+    def restore(self, past: Training) -> None:
+        if past.network != self._network:
+            raise BadCheckpoint(f"checkpoint is of {past.network}, not of {self._network}")
+        self._epoch, self._best_epoch = past.epoch, past.best_epoch
+        self._weights, self._velocity = past.weights, past.velocity
+        self._best_weights = past.best_weights
+        self._randomness.restore(past.generator)
+        self._generator = self._randomness.state()
+        self._history = {name: list(values) for name, values in past.history.items()}
+        for number in range(past.epoch):
+            self._judge({name: values[number] for name, values in self._history.items()})
+        if past.best_epoch:
+            self._best = self._history[self._plan.best][past.best_epoch - 1]
+        if self._history:
+            self._began -= self._history["seconds"][-1]
+
+    def lap(self) -> None:
+        """Do a stride of epochs and apply the rules to each; later ones than the stop are void."""
+        # Always a whole stride: another length would be another program to compile.
+        count = self._engine.stride
+        orders, states = [], []
+        for _ in range(count):
+            orders.append(self._randomness.order(self._engine.rows))
+            states.append(self._randomness.state())
+        finished = range(self._epoch, self._epoch + count)
+        rates = np.array([value(self._plan.sgd.learning_rate, n) for n in finished])
+        momenta = np.array([value(self._plan.sgd.momentum, n) for n in finished])
+        before = self._elapsed()
+        lap = self._engine.run(self._weights, self._velocity, np.array(orders), rates, momenta)
+        # Within a compiled stride the time of each epoch is not known: they share it evenly.
+        seconds = before + (self._elapsed() - before) * np.arange(1, count + 1) / count
+        own = {"learning_rate": rates, "momentum": momenta, "seconds": seconds}
+        for n in range(count):
+            row = {name: float(values[n]) for name, values in {**own, **lap.channels}.items()}
+            self._accept(row, lap.weights[n])
+            self._weights, self._velocity = lap.weights[n], lap.velocity[n]
+            self._generator = states[n]
+            if self.reason:
+                break
+
+    def _elapsed(self) -> float:
+        return self._plan.clock.monotonic() - self._began
+
+    def _accept(self, row: dict[str, float], weights: Floats) -> None:
+        self._epoch += 1
+        row = {"epoch": float(self._epoch), **row}
+        for name, number in row.items():
+            self._history.setdefault(name, []).append(number)
+        self._judge(row)
+        if row[self._plan.best] < self._best and all(map(math.isfinite, row.values())):
+            self._best, self._best_epoch = row[self._plan.best], self._epoch
+            self._best_weights = weights
+
+    def _judge(self, row: Mapping[str, float]) -> None:
+        lanes = {name: np.array([number]) for name, number in row.items()}
+        stop, why = self._watch(lanes)
+        if bool(stop[0]):
+            self.reason = why
+
+    def training(self) -> Training:
+        """Return the state as a value."""
+        return Training(
+            network=self._network,
+            epoch=self._epoch,
+            weights=self._weights,
+            velocity=self._velocity,
+            best_weights=self._best_weights,
+            best_epoch=self._best_epoch,
+            history={name: list(values) for name, values in self._history.items()},
+            generator=self._randomness.text(self._generator),
+            reason=self.reason,
+        )
