@@ -15,7 +15,9 @@ from penstock.errors import PenstockError
 __all__ = ["main"]
 
 # name -> (module, one line of help); the attribute has the command's name with - as _
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "read": ("penstock.cli.read", "Set books in short lines with a guide down the middle."),
+}
 
 
 @final

@@ -1,0 +1,212 @@
+"""``penstock read``: speed-reading editions from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from penstock.errors import InputError
+from penstock.reading import DEVICES, Look, Report, make_edition, unmake_edition
+from penstock.reading.saving import saving
+from penstock.reading.settings import GUIDES, Guide, parse_width
+
+__all__ = ["read"]
+
+FORMS = ("epub", "html", "text", "jsonl")
+
+
+@click.group()
+def read() -> None:
+    """Set books in short lines with a guide down the middle, and take them back."""
+
+
+def fetch_article(url: str) -> bytes:
+    """Return the page at ``url``.
+
+    Raises:
+        InputError: It cannot be fetched.
+    """
+    raise InputError(f"{url}: the web is not wired yet: save the page and give the file")
+
+
+def load(book: str) -> bytes:
+    """Return the bytes of a file, of standard input (``-``) or of a web page.
+
+    Raises:
+        InputError: They cannot be read.
+    """
+    if book == "-":
+        return sys.stdin.buffer.read()
+    if book.startswith(("http://", "https://")):
+        return fetch_article(book)
+    try:
+        return Path(book).read_bytes()
+    except OSError as error:
+        raise InputError(f"{book}: {error.strerror or error}") from error
+
+
+def load_epub(book: str) -> bytes:
+    """Return what ``book`` names as an EPUB in memory."""
+    from penstock.reading.sources import as_epub
+
+    data = load(book)
+    if book == "-":
+        return as_epub(data)
+    web = book.startswith(("http://", "https://"))
+    return as_epub(data, "" if web else Path(book).name, base=book if web else "", article=web)
+
+
+@read.command()
+@click.argument("book")
+@click.option("-o", "--out", help="Where the edition goes; - is standard output.")
+@click.option(
+    "--width",
+    default="30",
+    show_default=True,
+    help="Characters (30), em (17em), or glance, span, comfort.",
+)
+@click.option(
+    "--guide",
+    type=click.Choice(GUIDES),
+    default="bold",
+    show_default=True,
+    help="How the guide is marked.",
+)
+@click.option(
+    "--align",
+    type=click.Choice(["guide"]),
+    help="Shift each line so that the guide sits on the axis.",
+)
+@click.option(
+    "--device", type=click.Choice(list(DEVICES)), help="Keep to what the device can show."
+)
+@click.option(
+    "--to", "form", type=click.Choice(FORMS), help="Default: by the ending of OUT, else epub."
+)
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+def make(  # noqa: PLR0913, PLR0917 - one argument an option
+    book: str,
+    out: str | None,
+    width: str,
+    guide: Guide,
+    align: str | None,
+    device: str | None,
+    form: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make the edition of BOOK: EPUB, HTML, Markdown, text, an address, or - for stdin."""
+    columns, em = parse_width(width)
+    look = Look(
+        width=columns,
+        em=em,
+        guide=guide,
+        align=align == "guide",
+        device=DEVICES[device] if device else None,
+    )
+    form = form or _form(out)
+    target = out or _default_name(book, form)
+    data = load_epub(book)
+    if (
+        target != "-"
+        and Path(target).exists()
+        and Path(book).exists()
+        and Path(target).samefile(book)
+    ):
+        raise InputError(f"{target}: is the book itself; give another name with -o")
+    report = _write(form, data, target, look, "stdin" if book == "-" else book)
+    _say(report, target, as_json=as_json)
+
+
+def _form(out: str | None) -> str:
+    endings = {".html": "html", ".htm": "html", ".txt": "text", ".jsonl": "jsonl"}
+    return endings.get(Path(out or "").suffix.lower(), "epub")
+
+
+def _default_name(book: str, form: str) -> str:
+    if form in ("text", "jsonl"):
+        return "-"
+    web = book.startswith(("http://", "https://"))
+    stem = "book" if book == "-" else Path(book.rstrip("/") if web else book).stem
+    return f"{stem or 'article'}.lines.{form}"
+
+
+def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Report:
+    if form == "epub":
+        if target == "-":
+            return make_edition(data, sys.stdout.buffer, look, label)
+        with saving(Path(target)) as out:
+            return make_edition(data, out, look, label)
+    if form == "html":
+        return _write_html(data, target, look, label)
+    from penstock.reading.archive import Archive
+    from penstock.reading.blocks import book_blocks
+    from penstock.reading.texts import json_lines, text_lines
+
+    report = Report()
+    archive = Archive(data, label)
+    blocks = book_blocks(archive)
+    ansi = target == "-" and sys.stdout.isatty()
+    if form == "text":
+        lines = text_lines(blocks, look, report.count, ansi=ansi)
+    else:
+        lines = json_lines(blocks, look, report.count)
+    if target == "-":
+        for line in lines:
+            sys.stdout.write(line + "\n")
+    else:
+        with saving(Path(target)) as out:
+            out.writelines(f"{line}\n".encode() for line in lines)
+    return report
+
+
+def _write_html(data: bytes, target: str, look: Look, label: str) -> Report:
+    from penstock.reading.webpage import write_page
+
+    report = Report()
+    if target == "-":
+        report.count.texts = write_page(data, sys.stdout.buffer, look, label)
+        return report
+    with saving(Path(target)) as out:
+        report.count.texts = write_page(data, out, look, label)
+    return report
+
+
+def _say(report: Report, target: str, *, as_json: bool) -> None:
+    count = report.count
+    if as_json:
+        facts = {
+            "out": target,
+            "documents": report.documents,
+            "texts": count.texts,
+            "lines": count.lines,
+            "guides": count.guides,
+            "overlong": count.overlong,
+            "left": count.left,
+            "notes": count.notes,
+            "repairs": report.repairs,
+        }
+        click.echo(json.dumps(facts, ensure_ascii=False), err=target == "-")
+        return
+    left = ", ".join(f"{number} {kind}" for kind, number in sorted(count.left.items()))
+    click.echo(
+        f"{target}: {count.lines:,} lines, {count.guides:,} guides, "
+        f"{count.overlong:,} over the width; left whole: {left or 'nothing'}",
+        err=True,
+    )
+    for note, number in {**report.repairs, **count.notes}.items():
+        click.echo(f"  {note} ({number})", err=True)
+
+
+@read.command()
+@click.argument("book")
+@click.option("-o", "--out", required=True, help="Where the original goes.")
+def unmake(book: str, out: str) -> None:
+    """Give the original text of an edition back."""
+    data = load(book)
+    with saving(Path(out)) as target:
+        changed = unmake_edition(data, target, book)
+    click.echo(f"{out}: {changed} documents as they were", err=True)

@@ -1,0 +1,147 @@
+"""A book in, its speed-reading edition out, and the way back."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, final
+
+from penstock.errors import InputError
+from penstock.reading.archive import Archive, Entry, write_archive
+from penstock.reading.lines import Count, set_document
+from penstock.reading.package import Document, Package, open_package
+from penstock.reading.settings import Look
+from penstock.reading.sheet import SHEET, link_to, style
+from penstock.reading.unlines import unset_document
+from penstock.reading.wellformed import check, decode
+
+__all__ = ["Report", "make_edition", "unmake_edition"]
+
+ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
+HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
+MANIFEST_END = re.compile(r"</([\w.-]+:)?manifest\s*>")
+
+
+@final
+@dataclass(slots=True)
+class Report:
+    """What was made of a book.
+
+    Attributes:
+        documents: XHTML documents set in lines.
+        count: Lines, guides and what was left whole.
+        repairs: What was mended in a broken book, with how often.
+    """
+
+    documents: int = 0
+    count: Count = field(default_factory=Count)
+    repairs: dict[str, int] = field(default_factory=dict)
+
+
+def make_edition(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> Report:
+    """Write the edition of the EPUB ``data`` to ``out``.
+
+    Members that hold no text keep their stored bytes; documents keep every byte but for what is
+    put in; the package document gets one line for the style sheet.
+
+    Args:
+        data: The EPUB.
+        out: Where the edition goes.
+        look: Width, guide and the rest.
+        label: What error texts call the book.
+
+    Raises:
+        InputError: The book cannot be read, is protected, or has fixed pages.
+    """
+    archive = Archive(data, label)
+    package = open_package(archive)
+    if package.fixed:
+        raise InputError(f"{label}: its pages have a fixed layout; lines cannot be set in it")
+    report = Report()
+    write_archive(out, _entries(archive, package, look, report))
+    return report
+
+
+def _entries(archive: Archive, package: Package, look: Look, report: Report) -> Iterator[Entry]:
+    documents = {d.name: d for d in package.documents if not d.navigation}
+    sheet = posixpath.join(package.folder, SHEET)
+    made = sheet in archive
+    for name in archive:
+        if name == sheet:
+            continue
+        if name == package.name:
+            source = package.source if made else _with_item(package.source, archive.label)
+            yield Entry.of(name, source.encode(), date=archive.date(name))
+        elif name in documents:
+            yield _set_member(archive, documents[name], package, look, report)
+        else:
+            yield archive.keep(name)
+    yield Entry.of(sheet, style(look).encode())
+
+
+def _with_item(source: str, label: str) -> str:
+    match = MANIFEST_END.search(source)
+    if not match:
+        raise InputError(f"{label}: the package document has no manifest")
+    prefix = match[1] or ""
+    return (
+        source[: match.start()] + ITEM.replace("<item", f"<{prefix}item") + source[match.start() :]
+    )
+
+
+def _set_member(
+    archive: Archive, document: Document, package: Package, look: Look, report: Report
+) -> Entry:
+    data = archive.read(document.name)
+    reason = check(data)
+    if reason:
+        raise InputError(f"{archive.label}: {document.name}: {reason}")
+    source = decode(data)
+    if "penstock-reading" in source:
+        source = unset_document(source)
+    made = set_document(source, look, report.count, package.language)
+    end = HEAD_END.search(made)
+    if made != source and end:
+        folder = posixpath.dirname(document.name)
+        href = posixpath.relpath(posixpath.join(package.folder, SHEET), folder or ".")
+        made = made[: end.start()] + link_to(href) + made[end.start() :]
+        report.documents += 1
+    return Entry.of(document.name, made.encode(), date=archive.date(document.name))
+
+
+def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
+    """Write the original of the edition ``data`` to ``out``; return the documents changed back.
+
+    Raises:
+        InputError: The book cannot be read or is no edition.
+    """
+    archive = Archive(data, label)
+    package = open_package(archive)
+    sheet = posixpath.join(package.folder, SHEET)
+    if sheet not in archive:
+        raise InputError(f"{label}: not made by penstock read make: nothing to take out")
+    names = {d.name for d in package.documents if not d.navigation}
+    changed = 0
+
+    def entries() -> Iterator[Entry]:
+        nonlocal changed
+        for name in archive:
+            if name == package.name:
+                source = re.sub(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"), "", package.source)
+                yield Entry.of(name, source.encode(), date=archive.date(name))
+            elif name in names:
+                source = decode(archive.read(name))
+                back = unset_document(source)
+                changed += back != source
+                yield (
+                    Entry.of(name, back.encode(), date=archive.date(name))
+                    if back != source
+                    else archive.keep(name)
+                )
+            elif name != sheet:
+                yield archive.keep(name)
+
+    write_archive(out, entries())
+    return changed
