@@ -12,10 +12,11 @@ from penstock.errors import InputError
 from penstock.reading.archive import Archive, Entry, write_archive
 from penstock.reading.lines import Count, set_document
 from penstock.reading.package import Document, Package, open_package
+from penstock.reading.repair import mend_book
 from penstock.reading.settings import Look
 from penstock.reading.sheet import SHEET, link_to, style
 from penstock.reading.unlines import unset_document
-from penstock.reading.wellformed import check, decode
+from penstock.reading.wellformed import decode
 
 __all__ = ["Report", "make_edition", "unmake_edition"]
 
@@ -68,14 +69,19 @@ def _entries(archive: Archive, package: Package, look: Look, report: Report) -> 
     documents = {d.name: d for d in package.documents if not d.navigation}
     sheet = posixpath.join(package.folder, SHEET)
     made = sheet in archive
+    mended = mend_book(archive, package, report.repairs)
     for name in archive:
         if name == sheet:
             continue
         if name == package.name:
-            source = package.source if made else _with_item(package.source, archive.label)
+            source = decode(mended[name]) if name in mended else package.source
+            source = source if made else _with_item(source, archive.label)
             yield Entry.of(name, source.encode(), date=archive.date(name))
         elif name in documents:
-            yield _set_member(archive, documents[name], package, look, report)
+            data = mended.get(name) or archive.read(name)
+            yield _set_member(archive, documents[name], data, package, look, report)
+        elif name in mended:
+            yield Entry.of(name, mended[name], date=archive.date(name))
         else:
             yield archive.keep(name)
     yield Entry.of(sheet, style(look).encode())
@@ -92,12 +98,13 @@ def _with_item(source: str, label: str) -> str:
 
 
 def _set_member(
-    archive: Archive, document: Document, package: Package, look: Look, report: Report
+    archive: Archive,
+    document: Document,
+    data: bytes,
+    package: Package,
+    look: Look,
+    report: Report,
 ) -> Entry:
-    data = archive.read(document.name)
-    reason = check(data)
-    if reason:
-        raise InputError(f"{archive.label}: {document.name}: {reason}")
     source = decode(data)
     if "penstock-reading" in source:
         source = unset_document(source)

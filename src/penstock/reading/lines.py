@@ -117,6 +117,8 @@ def _mark_plain(lines: list[str], look: Look, count: Count) -> list[str]:
 def _set_marked(source: str, passage: Passage, look: Look, count: Count) -> str:
     """Set text with markup or unusual characters: break its shadow, then go back to the source."""
     shadow = shade(source, passage.start, passage.end)
+    if not shadow.text.strip():
+        return source[passage.start : passage.end]  # anchors only
     lines = plan(shadow, look, count, passage.language, rtl=passage.rtl)
     edits: list[tuple[int, str]] = []
     begin, end = MARKS[look.guide]

@@ -120,7 +120,21 @@ def article_manuscript(
     return _manuscript(root, name, author, url, load, date=found.date or "")
 
 
-def _parse(data: bytes) -> _Element:
+def rebuilt_body(source: str) -> str:
+    """Return the body of a document that is no XML, in elements that are surely valid.
+
+    Raises:
+        InputError: There is no text in it.
+    """
+    tidier = Tidier(lambda address: address)
+    body = _parse(re.sub(r"^\ufeff?<\?xml.*?\?>", "", source).encode(), "utf-8").find("body")
+    blocks = tidier.blocks(body) if body is not None else []
+    if not blocks:
+        raise InputError("nothing readable in it")
+    return "\n".join(blocks)
+
+
+def _parse(data: bytes, encoding: str = "") -> _Element:
     try:
         from lxml import html as parser
     except ImportError as error:
@@ -128,7 +142,7 @@ def _parse(data: bytes) -> _Element:
     if not data.strip():
         raise InputError("the page is empty")
     declared = re.search(rb"""charset\s*=\s*["']?([\w-]+)""", data[:4096])
-    encoding = declared[1].decode() if declared else _guess(data)
+    encoding = encoding or (declared[1].decode() if declared else _guess(data))
     try:
         root: _Element = parser.document_fromstring(
             data, parser=parser.HTMLParser(encoding=encoding, huge_tree=False)
