@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -210,3 +211,64 @@ def unmake(book: str, out: str) -> None:
     with saving(Path(out)) as target:
         changed = unmake_edition(data, target, book)
     click.echo(f"{out}: {changed} documents as they were", err=True)
+
+
+@read.command("open")
+@click.argument("book")
+def open_book(book: str) -> None:
+    """Read BOOK in the terminal; the place is kept. Press ? for the keys."""
+    import hashlib
+
+    from penstock.clock import SystemClock
+    from penstock.reading.archive import Archive
+    from penstock.reading.blocks import book_blocks
+    from penstock.reading.places import Place, load_place, places_file, save_place
+    from penstock.reading.screen import run_reader
+    from penstock.reading.terminal import Reader
+
+    if book == "-":
+        raise InputError("read open takes its keys from standard input: give a file")
+    data = load_epub(book)
+    identity, file = hashlib.sha256(data).hexdigest()[:16], places_file()
+    reader = Reader(list(book_blocks(Archive(data, book))), load_place(identity, file) or Place())
+    run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
+
+
+@read.command()
+@click.argument("articles", nargs=-1, required=True)
+@click.option("-o", "--out", default=".", show_default=True, help="The folder it goes to.")
+@click.option("--title", default="Articles", show_default=True, help="The name of the edition.")
+@click.option("--width", default="30", show_default=True, help="As for make.")
+@click.option("--guide", type=click.Choice(GUIDES), default="bold", show_default=True)
+def today(articles: tuple[str, ...], out: str, title: str, width: str, guide: Guide) -> None:
+    """Collect ARTICLES (files or addresses) into today's dated EPUB."""
+    from datetime import datetime
+
+    from penstock.reading.daily import Article, write_daily
+
+    columns, em = parse_width(width)
+    if not Path(out).is_dir():
+        raise InputError(f"{out}: the folder does not exist")
+    failed: dict[str, str] = {}
+
+    def collected() -> Iterator[Article]:
+        for name in articles:
+            try:
+                body = load(name)
+            except InputError as error:
+                failed[name] = str(error)
+            else:
+                web = name.startswith(("http://", "https://"))
+                yield Article(body=body, url=name if web else "")
+
+    look = Look(width=columns, em=em, guide=guide)
+    day = datetime.now().astimezone().date()
+    made = write_daily(collected(), Path(out), look, day=day, title=title)
+    failed.update(made.skipped)
+    for name, reason in failed.items():
+        click.echo(f"  left out {name}: {reason}", err=True)
+    if made.path is None:
+        raise InputError("no article could be read: nothing written")
+    click.echo(f"{made.path}: {made.articles} articles", err=True)
+    if failed:
+        raise SystemExit(1)

@@ -84,7 +84,7 @@ def _entries(archive: Archive, package: Package, look: Look, report: Report) -> 
             yield Entry.of(name, mended[name], date=archive.date(name))
         else:
             yield archive.keep(name)
-    yield Entry.of(sheet, style(look).encode())
+    yield Entry.of(sheet, style(look, report.count.shifts).encode())
 
 
 def _with_item(source: str, label: str) -> str:

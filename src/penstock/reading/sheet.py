@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from penstock.reading.settings import Look
 
@@ -47,8 +48,17 @@ UNDERLINE = """.psu {
 """
 
 
-def style(look: Look) -> str:
-    """Return the rules that ``look`` needs.
+def shift_class(step: int) -> str:
+    """Return the class that shifts a line by a margin of ``step`` twentieths of an em.
+
+    >>> shift_class(-3)
+    'psn3'
+    """
+    return f"psn{-step}" if step < 0 else f"psp{step}"
+
+
+def style(look: Look, shifts: Iterable[int] = ()) -> str:
+    """Return the rules that ``look`` and the margins it used need.
 
     >>> ".psg" in style(Look(guide="none"))
     False
@@ -60,7 +70,9 @@ def style(look: Look) -> str:
         rules += COLOUR
     if look.guide == "underline":
         rules += UNDERLINE
-    return rules
+    return rules + "".join(
+        f".{shift_class(step)} {{ margin-left: {step / 20:g}em; }}\n" for step in sorted(shifts)
+    )
 
 
 LINK = re.compile(rf'<link rel="stylesheet" type="text/css" href="[^"]*{re.escape(SHEET)}"/>')

@@ -52,7 +52,7 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
     lines: list[TextLine] = []
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
         start, stop = shadow.starts[line.start], shadow.ends[line.stop - 1]
-        text = block.text[start:stop].rstrip(" ")
+        text = block.text[start:stop].rstrip(" ") + ("-" if line.hyphen else "")
         columns = line.stop - line.start - (shadow.text[line.stop - 1] == " ")
         guide, axis = None, columns / 2
         if line.guide:
