@@ -32,9 +32,7 @@ FLAGS = [
 class Chromium:
     """A browser with one page."""
 
-    def __init__(self, width: int = 1000, height: int = 760) -> None:
-        program = shutil.which("chromium")
-        assert program, "chromium is missing: apt-get install chromium"
+    def __init__(self, program: str, width: int = 1000, height: int = 760) -> None:
         self.profile = tempfile.mkdtemp(prefix="penstock-chromium-")
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()

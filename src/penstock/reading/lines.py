@@ -54,7 +54,7 @@ class Count:
         hyphens: Lines that end with a hyphen of ours.
         overlong: Lines over the width: a single word that cannot be broken.
         texts: Blocks set in lines.
-        shifts: Margins used by ``align``, in twentieths of an em.
+        shifts: Margins used by ``align``, in fiftieths of an em.
         left: Blocks left whole, by what they are.
         notes: What could not be done and why, each said once.
     """
@@ -179,14 +179,14 @@ def _shifted(marks: list[tuple[int, str]], shift: list[tuple[int, str]]) -> list
 def _shift(source: str, shadow: Shadow, line: Line, count: Count) -> list[tuple[int, str]]:
     """Return the edits that give the line's first word the margin that centres the guide.
 
-    A margin of 2d before a centred line moves it by d. Margins are in twentieths of an em.
+    A margin of 2d before a centred line moves it by d. Margins are in fiftieths of an em.
     """
     assert line.guide is not None  # noqa: S101 - asked by the only caller
     text = shadow.text[line.start : line.stop].rstrip(" ")
     first, last = line.guide[0] - line.start, line.guide[1] - line.start
     before, word = advance(text[:first], "serif"), advance(text[first:last], "serif_bold")
     whole = before + word + advance(text[last:], "serif")
-    step = round(20 * (whole - 2 * (before + SHARE * word)))
+    step = round(50 * (whole - 2 * (before + SHARE * word)))
     begin = shadow.starts[line.start]
     blank = text.find(" ")
     end = shadow.ends[line.start + (blank if blank > 0 else len(text)) - 1]

@@ -103,6 +103,7 @@ def _loop(reader: Reader, clock: Clock, descriptor: int, moved: Callable[[], Non
 
 def _draw(reader: Reader) -> None:
     size = os.get_terminal_size(sys.stdout.fileno())
-    lines = reader.screen(max(20, size.columns), max(4, size.lines))
+    # A terminal that does not say its size has none: take the usual one.
+    lines = reader.screen(max(20, size.columns or 80), max(4, size.lines or 24))
     sys.stdout.write("\x1b[H" + "\r\n".join(f"{line}\x1b[0m\x1b[K" for line in lines))
     sys.stdout.flush()

@@ -31,6 +31,7 @@ PIECE = re.compile(
     rf"|(?P<plain>{COLUMN}(?: {COLUMN})*)|[^<& \t\r\n\f]",
     re.DOTALL,
 )
+CODE = frozenset({"code", "tt", "kbd", "samp"})
 ONE_PIECE = frozenset({"ruby", "sup", "sub", "time"}) | OPAQUE
 
 
@@ -54,11 +55,13 @@ class Shadow:
         text: One character a column.
         starts: For each column, where its source begins.
         ends: For each column, where its source ends.
+        code: From which column to which the letters are of one width, as of a typewriter.
     """
 
     text: str = ""
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
+    code: list[tuple[int, int]] = field(default_factory=list)
 
 
 @final
@@ -67,6 +70,7 @@ class _Shader:
         self.columns: list[str] = []
         self.shadow = Shadow()
         self.waiting = ""  # the element kept in one piece whose end is waited for
+        self.coded: list[int] = []  # where open elements of code began
         self.nested = self.begun = self.seen = 0
 
     def put(self, column: str, start: int, end: int, count: int = 1) -> None:
@@ -91,7 +95,12 @@ class _Shader:
     def tag(self, match: re.Match[str]) -> None:
         """Pass over a tag, or begin something that stays in one piece."""
         closing, name, attributes, empty = match.groups()[:4]
-        if name == "img" or (empty and name in OPAQUE):
+        if name in CODE and not empty:
+            if not closing:
+                self.coded.append(len(self.shadow.starts))
+            elif self.coded:
+                self.shadow.code.append((self.coded.pop(), len(self.shadow.starts)))
+        elif name == "img" or (empty and name in OPAQUE):
             self.whole(2, match.start(), match.end())
         elif _one_piece(name, attributes) and not closing and not empty:
             self.waiting, self.nested, self.begun, self.seen = name, 1, match.start(), 0

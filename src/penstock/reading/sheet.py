@@ -41,6 +41,11 @@ COLOUR = """.psc {
   }
 }
 """
+# The margins of aligned lines are worked out letter by letter.
+ALIGN = """.psl {
+  font-kerning: none;
+}
+"""
 UNDERLINE = """.psu {
   font-weight: inherit !important;
   text-decoration: underline;
@@ -49,7 +54,7 @@ UNDERLINE = """.psu {
 
 
 def shift_class(step: int) -> str:
-    """Return the class that shifts a line by a margin of ``step`` twentieths of an em.
+    """Return the class that shifts a line by a margin of ``step`` fiftieths of an em.
 
     >>> shift_class(-3)
     'psn3'
@@ -70,8 +75,10 @@ def style(look: Look, shifts: Iterable[int] = ()) -> str:
         rules += COLOUR
     if look.guide == "underline":
         rules += UNDERLINE
+    if look.align:
+        rules += ALIGN
     return rules + "".join(
-        f".{shift_class(step)} {{ margin-left: {step / 20:g}em; }}\n" for step in sorted(shifts)
+        f".{shift_class(step)} {{ margin-left: {step / 50:g}em; }}\n" for step in sorted(shifts)
     )
 
 

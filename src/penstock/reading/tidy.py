@@ -98,18 +98,25 @@ class Tidier:
         return [f"<div{identity}>{''.join(blocks)}</div>"] if identity and blocks else blocks
 
     def _list(self, node: _Element, name: str, identity: str) -> list[str]:
-        items: list[str] = []
+        items = _wrapped("li", "", _text(node.text))
         for child in node:
-            if _name(child) in DROPPED or not _name(child):
-                continue
-            if _holds_block(child) or _name(child) in ("ul", "ol"):
-                inside = "".join(
-                    self._flow(child) if _name(child) == "li" else self._block(child, _name(child))
-                )
-            else:
-                inside = self._phrases(child)
-            items += _wrapped("li", self._identity(child) if _name(child) == "li" else "", inside)
+            items += self._item(child)
+            items += _wrapped("li", "", _text(child.tail))
         return _wrapped(name, identity, "".join(items))
+
+    def _item(self, child: _Element) -> list[str]:
+        """Return one item of a list; what stands in a list without being one becomes one."""
+        name = _name(child)
+        if name in DROPPED or not name:
+            return []
+        identity = self._identity(child) if name == "li" else ""
+        if name == "li":
+            inside = "".join(self._flow(child)) if _holds_block(child) else self._phrases(child)
+        elif name in BLOCKS:
+            inside = "".join(self._block(child, name))
+        else:
+            inside = self._inline(child, name)
+        return _wrapped("li", identity, inside)
 
     def _table(self, node: _Element, identity: str) -> list[str]:
         rows: list[str] = []

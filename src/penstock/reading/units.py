@@ -11,8 +11,8 @@ from penstock.errors import MissingExtra
 from penstock.reading.advances import advance
 from penstock.reading.filling import Unit
 from penstock.reading.settings import Look
-from penstock.reading.shadow import PLACEHOLDER, Shadow
-from penstock.reading.words import WORD, function_words
+from penstock.reading.shadow import Shadow
+from penstock.reading.words import EDGE, WORD, function_words
 
 __all__ = ["UNBREAKABLE", "UNSPACED", "UNSPACED_SHARE", "long_words", "units_of"]
 
@@ -31,6 +31,10 @@ NOT_LAST = "（［｛〈《「『【〔〘〖‘“([{«"
 # Lines of Chinese and Japanese are set at this share of the width: about eleven characters at
 # 30 columns, where a fixation covers fewer of them than of letters.
 UNSPACED_SHARE = 0.75
+
+
+# A letter of the widest typewriter face among the fonts measured, in em.
+TYPEWRITER = 0.62
 
 
 @cache
@@ -117,6 +121,7 @@ class _Splitter:
         self.look = look
         self.language = language
         self.text = shadow.text
+        self.code = shadow.code
         # One letter may take two columns: where each letter begins, and the letters alone.
         begins = [
             n
@@ -172,12 +177,16 @@ class _Splitter:
         first, last = self.columns[start], self.columns[stop]
         bare = word.strip("“‘(").lower()
         ends = 2 if word[-1] in ",;:.!?…”’)]»、。，；：？！」』" else int(bare not in self.stops)
+        coded = any(begin < last and first < end for begin, end in self.code)
         cuts: tuple[tuple[int, float], ...] = ()
-        if self.hyphens and len(word) >= self.least and PLACEHOLDER not in word:
+        letters = bare.strip(EDGE).replace("-", "").isalpha()  # no address, no path
+        if self.hyphens and letters and len(word) >= self.least and not coded:
             cuts = tuple(self._cuts(start, stop))
         if not self.look.em:
             return Unit(first, self.columns[stop + blanks], last - first, blanks, 0, ends, cuts)
         width = advance(word)
+        if coded:
+            width = max(width, TYPEWRITER * len(word))
         bold = max(0.0, advance(word, "widest_bold") - width)
         after = self.columns[stop + blanks]
         return Unit(first, after, width, advance(" " * blanks), bold, ends, cuts)
