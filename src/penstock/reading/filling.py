@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 from penstock.reading.cutting import PHRASE_SHARE, PUNCTUATION_SHARE
 
@@ -40,8 +40,7 @@ class Unit:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A line: its columns and whether a hyphen is shown at its end."""
 
     start: int

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import final
+from functools import cache, partial
+from itertools import starmap
+from typing import NamedTuple, final
 
 from penstock.reading.advances import advance
 from penstock.reading.cutting import line_pattern
@@ -22,6 +23,7 @@ from penstock.reading.settings import Guide, Look
 from penstock.reading.shadow import PLAIN, Shadow, shade
 from penstock.reading.sheet import shift_class
 from penstock.reading.units import (
+    COMPOUNDING,
     UNBREAKABLE,
     UNSPACED,
     UNSPACED_SHARE,
@@ -107,33 +109,24 @@ def set_document(source: str, look: Look, count: Count, language: str = "") -> s
 
 
 def _set(source: str, text: str, passage: Passage, look: Look, count: Count) -> str:
-    plain = not look.em and not look.align and PLAIN.fullmatch(text)
-    if plain and not needs_hyphens(text, look, passage.language):
-        lines = line_pattern(int(look.width), passage.language, phrases=look.phrases).findall(text)
-        count.texts += 1
-        count.lines += len(lines)
-        return OPEN + BREAK.join(_mark_plain(lines, look, count)) + CLOSE
-    return _set_marked(source, passage, look, count)
-
-
-def _mark_plain(lines: list[str], look: Look, count: Count) -> list[str]:
-    begin, end = MARKS[look.guide]
-    width = look.width
-    count.overlong += sum(
-        1 for line in lines if len(line) > width and len(line.rstrip(" ")) > width
-    )
-    if not begin:
-        return lines
-    marked: list[str] = []
-    for line in lines:
-        found = nearest_word(line)
-        if found:
-            start, stop = found
-            count.guides += 1
-            marked.append(f"{line[:start]}{begin}{line[start:stop]}{end}{line[stop:]}")
-        else:
-            marked.append(line)
-    return marked
+    if look.em or look.align or not PLAIN.fullmatch(text):
+        return _set_marked(source, passage, look, count)
+    lines = line_pattern(int(look.width), passage.language, phrases=look.phrases).findall(text)
+    overlong = sum([len(line) - (line[-1] == " ") > look.width for line in lines])
+    if look.hyphenate and (overlong or needs_hyphens(text, look, passage.language)):
+        return _set_marked(source, passage, look, count)
+    count.texts += 1
+    count.lines += len(lines)
+    count.overlong += overlong
+    if look.guide != "none":
+        begin, end = MARKS[look.guide]
+        found = list(map(nearest_word, lines))
+        lines = [
+            f"{line[: at[0]]}{begin}{line[at[0] : at[1]]}{end}{line[at[1] :]}" if at else line
+            for line, at in zip(lines, found, strict=True)
+        ]
+        count.guides += len(found) - found.count(None)
+    return OPEN + BREAK.join(lines) + CLOSE
 
 
 def _set_marked(source: str, passage: Passage, look: Look, count: Count) -> str:
@@ -201,8 +194,7 @@ def _shift(source: str, shadow: Shadow, line: Line, count: Count) -> list[tuple[
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line in columns of a shadow: its ends, its guide, whether a hyphen is shown after it."""
 
     start: int
@@ -227,18 +219,26 @@ def plan(
     pieces, units = _pieces(shadow, look, language, unspaced=unspaced)
     if unspaced:
         lines = [_phrase_line(text, piece, look, units) for piece in pieces]
+    elif look.guide == "none":
+        lines = [Line(start, stop, None, hyphen) for start, stop, hyphen in pieces]
     else:
-        lines = [_line(text, piece, look, rtl=rtl) for piece in pieces]
+        choose = partial(centre_word, rtl=True) if rtl else nearest_word
+        lines = []
+        for start, stop, hyphen in pieces:
+            found = choose(text[start:stop])
+            guide = (start + found[0], start + found[1]) if found else None
+            lines.append(Line(start, stop, guide, hyphen))
     count.texts += 1
     count.lines += len(lines)
-    for line in lines:
-        count.guides += line.guide is not None
-        count.hyphens += line.hyphen
-        count.overlong += _too_wide(text[line.start : line.stop], look)
+    count.guides += sum([line.guide is not None for line in lines])
+    count.hyphens += sum([line.hyphen for line in lines])
+    count.overlong += sum([_too_wide(text[line.start : line.stop], look) for line in lines])
     return lines
 
 
 def _too_wide(line: str, look: Look) -> bool:
+    if not look.em and len(line) <= look.width:
+        return False
     bare = line.rstrip(" ")
     return (advance(bare) if look.em else len(bare)) > look.width + 1e-9
 
@@ -246,10 +246,12 @@ def _too_wide(line: str, look: Look) -> bool:
 def _pieces(
     shadow: Shadow, look: Look, language: str, *, unspaced: bool
 ) -> tuple[Iterable[Piece], list[Unit]]:
-    width = int(look.width)
     if not (look.em or unspaced or needs_hyphens(shadow.text, look, language)):
-        pattern = line_pattern(width, language, phrases=look.phrases)
-        return (Piece(*match.span()) for match in pattern.finditer(shadow.text)), []
+        pattern = line_pattern(int(look.width), language, phrases=look.phrases)
+        spans = [match.span() for match in pattern.finditer(shadow.text)]
+        longest = max(stop - start for start, stop in spans)
+        if not look.hyphenate or longest <= look.width + 1:
+            return starmap(Piece, spans), []
     room = look.width * (UNSPACED_SHARE if unspaced and not look.em else 1)
     hyphen = advance("-") if look.em else 1.0
     units = units_of(shadow, look, language)
@@ -257,8 +259,8 @@ def _pieces(
 
 
 def needs_hyphens(text: str, look: Look, language: str) -> bool:
-    """Whether a word of ``text`` is long enough to be worth a hyphen."""
-    if not look.hyphenate:
+    """Whether a word of ``text`` is long enough to be worth a hyphen in a language of compounds."""
+    if not look.hyphenate or language.partition("-")[0].lower() not in COMPOUNDING:
         return False
     least = long_words(language, int(look.width))
     return bool(_long(least).search(text))
@@ -272,15 +274,6 @@ LETTERS = re.compile(
 @cache
 def _long(letters: int) -> re.Pattern[str]:
     return re.compile(rf"[^\W\d_]{{{letters}}}")
-
-
-def _line(text: str, piece: Piece, look: Look, *, rtl: bool) -> Line:
-    found = None
-    if look.guide != "none":
-        line = text[piece.start : piece.stop]
-        found = centre_word(line, rtl=rtl) if rtl else nearest_word(line)
-    guide = (piece.start + found[0], piece.start + found[1]) if found else None
-    return Line(piece.start, piece.stop, guide, piece.hyphen)
 
 
 def _phrase_line(text: str, piece: Piece, look: Look, units: list[Unit]) -> Line:

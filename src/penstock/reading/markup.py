@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import Literal, NamedTuple, TypeAlias, final
 
 __all__ = ["TAG", "Kind", "Passage", "attribute", "passages"]
 
@@ -21,7 +20,7 @@ Kind: TypeAlias = Literal[
 # One tag, comment, instruction, CDATA section or document type. Groups: 1 "/" of an end tag,
 # 2 name, 3 attributes, 4 "/" of an empty element.
 TAG = re.compile(
-    r"""<(?:(/?)([A-Za-z_][\w.:-]*)((?:[^<>"'/]|"[^"]*"|'[^']*'|/(?!>))*)(/?)>"""
+    r"""<(?:(/?)([A-Za-z_][\w.:-]*+)((?:[^<>"'/]++|"[^"]*+"|'[^']*+'|/(?!>))*+)(/?)>"""
     r"""|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>|!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)""",
     re.DOTALL,
 )
@@ -54,8 +53,7 @@ BLANK = " \t\r\n\f"
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A stretch of the source: the inline content of a block, or an element left whole.
 
     Attributes:
@@ -169,8 +167,10 @@ class _Scanner:
 
     def block(self, match: re.Match[str], name: str) -> None:
         """Follow an element that ends the running text before it."""
-        self._flush(match.start())
-        self._restart(match.end())
+        start = match.start()
+        if start > self.begin:
+            self._flush(start)
+        self.begin, self.depth, self.low = match.end(), 0, 0
         closing, _, attributes, empty = match.groups()
         if closing:
             if len(self.stack) > 1:
@@ -197,10 +197,10 @@ class _Scanner:
 
     def _flush(self, end: int) -> None:
         text = self.source[self.begin : end]
-        if not text or text.isspace():
+        bare = text.strip(BLANK)
+        if not bare:
             return
-        start = self.begin + len(text) - len(text.lstrip(BLANK))
+        start = self.begin + (0 if text[0] not in BLANK else text.index(bare))
         kind: Kind = "tangled" if self.depth or self.low else "text"
         name, language, rtl = self.stack[-1]
-        stop = self.begin + len(text.rstrip(BLANK))
-        self.found.append(Passage(start, stop, kind, name, language, rtl))
+        self.found.append(Passage(start, start + len(bare), kind, name, language, rtl))

@@ -19,14 +19,16 @@ __all__ = ["GLUE", "PLACEHOLDER", "PLAIN", "Shadow", "cells", "shade", "shade_te
 
 GLUE = "\u00a0"
 PLACEHOLDER = "\ufffc"
-# Characters of one column that stand for themselves: no blank, no < and no &.
+# Characters of one column that stand for themselves: no blank, no < and no &. The word joiner has
+# no width, but books that use it use it everywhere: counting it as one keeps them on the quick way
+# and can only make a line shorter.
 COLUMN = (
     r"[\x21-\x25\x27-\x3b\x3d-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff"
-    r"\u2010-\u2027\u2030-\u205e]+"
+    r"\u2010-\u2027\u2030-\u205e\u2060]+"
 )
 PLAIN = re.compile(rf"{COLUMN}(?: {COLUMN})*")
 PIECE = re.compile(
-    r"""<(/?)([A-Za-z_][\w.:-]*)((?:[^<>"'/]|"[^"]*"|'[^']*'|/(?!>))*)(/?)>"""
+    r"""<(/?)([A-Za-z_][\w.:-]*+)((?:[^<>"'/]++|"[^"]*+"|'[^']*+'|/(?!>))*+)(/?)>"""
     r"|<[!?].*?>|(?P<entity>&[^;\s]{1,32};)|(?P<blank>[ \t\r\n\f]+)"
     rf"|(?P<plain>{COLUMN}(?: {COLUMN})*)|[^<& \t\r\n\f]",
     re.DOTALL,

@@ -81,8 +81,8 @@ class Reader:
             "pageup": lambda: self.step(-10),
             "home": lambda: self._go(0, 0),
             "end": lambda: self._go(len(self.blocks) - 1, 1 << 30),
-            "+": lambda: self._faster(10),
-            "-": lambda: self._faster(-10),
+            "+": lambda: self._quicken(10),
+            "-": lambda: self._quicken(-10),
             "]": lambda: self._wider(1),
             "[": lambda: self._wider(-1),
             "g": self._next_guide,
@@ -178,7 +178,7 @@ class Reader:
     def _toggle(self) -> None:
         self.playing = not self.playing
 
-    def _faster(self, by: int) -> None:
+    def _quicken(self, by: int) -> None:
         self.place = replace(self.place, speed=min(1000, max(50, self.place.speed + by)))
 
     def _wider(self, by: int) -> None:

@@ -14,7 +14,7 @@ from penstock.reading.settings import Look
 from penstock.reading.shadow import Shadow
 from penstock.reading.words import EDGE, WORD, function_words
 
-__all__ = ["UNBREAKABLE", "UNSPACED", "UNSPACED_SHARE", "long_words", "units_of"]
+__all__ = ["COMPOUNDING", "UNBREAKABLE", "UNSPACED", "UNSPACED_SHARE", "long_words", "units_of"]
 
 UNSPACED = re.compile(
     r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\u0e01-\u0e5b]{8}"

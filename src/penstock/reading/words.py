@@ -115,17 +115,18 @@ def nearest_word(line: str) -> tuple[int, int] | None:  # noqa: C901 - inlined: 
         length -= 1
     axis = length / 2
     start = line.rfind(" ", 0, length >> 1) + 1
-    stop = line.find(" ", start)
-    if stop < 0 or stop > length:
+    stop = line.find(" ", start, length)
+    if stop < 0:
         stop = length
     off = start + SHARE * (stop - start) - axis
-    if off > 0:
+    # A neighbour's own position is at least 1 + 0.6 before the word or 1 + 0.4 after it.
+    if off > 1.6:
         if start:
             other = line.rfind(" ", 0, start - 1) + 1
             if axis - other - SHARE * (start - 1 - other) <= off:
                 start, stop = other, start - 1
-    elif stop < length:
-        other = line.find(" ", stop + 1)
+    elif off < -1.4 and stop < length:
+        other = line.find(" ", stop + 1, length)
         if other < 0:
             other = length
         if stop + 1 + SHARE * (other - stop - 1) - axis < -off:
