@@ -199,11 +199,11 @@ def test_a_kindle_file_and_a_pdf_are_named(tmp_path: Path) -> None:
 
 
 def test_the_book_itself_is_not_overwritten(tmp_path: Path) -> None:
-    book = tmp_path / "a.epub"
-    book.write_bytes(packed(sound()))
+    book, data = tmp_path / "a.epub", packed(sound())
+    book.write_bytes(data)
     done = penstock("make", str(book), "-o", str(book))
     assert done.returncode == 2
-    assert book.read_bytes() == packed(sound())
+    assert book.read_bytes() == data
 
 
 def test_make_and_unmake_from_the_command_line(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.reading.test_reader_page import prose
 
@@ -48,6 +48,7 @@ def balanced(pieces: list[str]) -> str:
     return "".join(out) + "</em>" * deep
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(PIECES, LOOKS, st.sampled_from(["en", "de", "fi", "ja", "xx", ""]))
 def test_taking_lines_out_gives_the_source_back(pieces: list[str], look: Look, lang: str) -> None:
     source = (
@@ -57,6 +58,7 @@ def test_taking_lines_out_gives_the_source_back(pieces: list[str], look: Look, l
     assert unset_document(made) == source
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text("abcdefgh,.—-' ", max_size=200), st.integers(8, 60), st.booleans())
 def test_no_line_is_wider_than_asked_unless_one_word_is(
     text: str,
@@ -71,6 +73,7 @@ def test_no_line_is_wider_than_asked_unless_one_word_is(
     assert "".join(line.text for line in lines).replace(" ", "") == block.text.replace(" ", "")
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text("abcdefghi,.—’- \u00a0", min_size=1, max_size=60))
 def test_the_quick_choice_of_the_guide_is_as_near_as_the_careful_one(text: str) -> None:
     line = " ".join(text.split(" ")).strip() + " "

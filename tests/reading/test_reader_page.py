@@ -44,12 +44,19 @@ def page(folder: Path, body: str, look: Look | None = None, name: str = "book.ht
 
 
 @pytest.fixture(scope="module")
-def opened(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Chromium:
+def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     body = (
         "<h2>First</h2>" + prose(60) + '<h2 id="two">Second</h2><p>See <a href="#two">two</a>.</p>'
     )
-    body += "<pre>code  stays</pre>" + prose(200, seed=8)
-    chromium.open(page(tmp_path_factory.mktemp("page"), body))
+    return page(tmp_path_factory.mktemp("page"), body + "<pre>code</pre>" + prose(200, seed=8))
+
+
+@pytest.fixture
+def opened(chromium: Chromium, long_page: Path) -> Chromium:
+    """The page as it is when opened for the first time."""
+    chromium.open(long_page)
+    chromium.run("localStorage.clear()")
+    chromium.open(long_page)
     return chromium
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.reading.oracle import documents, held
+from tests.reading.oracle import documents, held, members
 from tests.reading.third_party import epubcheck
 
 from penstock.errors import InputError
@@ -92,6 +95,21 @@ def test_an_article_is_cut_out_of_its_page() -> None:
     assert "Theriverwaswide" in text
     assert "Subscribe" not in text
     assert "Otherthings" not in text
+
+
+def test_pictures_beside_a_page_come_along_and_none_from_elsewhere(tmp_path: Path) -> None:
+    gif = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+    (tmp_path / "secret.gif").write_bytes(gif)
+    (tmp_path / "site" / "img").mkdir(parents=True)
+    (tmp_path / "site" / "img" / "a b.gif").write_bytes(gif)
+    page = tmp_path / "site" / "page.md"
+    page.write_text("One ![a](<img/a b.gif>) two ![b](../secret.gif) three ![c](/etc/passwd).")
+    out = tmp_path / "out.epub"
+    command = [sys.executable, "-m", "penstock.cli.main", "read", "make", str(page), "-o", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    kept = [name for name in members(out.read_bytes()) if "pictures/" in name]
+    assert len(kept) == 1
+    assert "[b]" in text_of(out.read_bytes())
 
 
 def test_links_of_an_article_become_whole_addresses() -> None:

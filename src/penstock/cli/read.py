@@ -57,7 +57,20 @@ def load_epub(book: str) -> bytes:
     if book == "-":
         return as_epub(data)
     web = book.startswith(("http://", "https://"))
-    return as_epub(data, "" if web else Path(book).name, base=book if web else "", article=web)
+    if web:
+        return as_epub(data, base=book, article=True)
+    return as_epub(data, Path(book).name, load=lambda address: picture_beside(book, address))
+
+
+def picture_beside(book: str, address: str) -> bytes | None:
+    """Return a picture of a page from the page's own folder or one in it, never from elsewhere."""
+    from urllib.parse import unquote
+
+    folder = Path(book).resolve().parent
+    path = (folder / unquote(address)).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        return None
+    return path.read_bytes()
 
 
 @read.command()
@@ -193,6 +206,9 @@ def _say(report: Report, target: str, *, as_json: bool) -> None:
         click.echo(json.dumps(facts, ensure_ascii=False), err=target == "-")
         return
     left = ", ".join(f"{number} {kind}" for kind, number in sorted(count.left.items()))
+    if not count.lines:
+        click.echo(f"{target}: {count.texts:,} blocks", err=True)
+        return
     click.echo(
         f"{target}: {count.lines:,} lines, {count.guides:,} guides, "
         f"{count.overlong:,} over the width; left whole: {left or 'nothing'}",

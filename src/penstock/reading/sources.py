@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from penstock.errors import InputError
-from penstock.reading.compose import Manuscript, compose
+from penstock.reading.compose import compose
 from penstock.reading.plaintext import read_text, text_manuscript
 
 __all__ = ["Form", "as_epub", "form_of"]
@@ -57,16 +58,21 @@ def form_of(data: bytes, name: str = "") -> Form:
 
 
 def as_epub(
-    data: bytes, name: str = "", *, title: str = "", base: str = "", article: bool = False
+    data: bytes,
+    name: str = "",
+    *,
+    base: str = "",
+    article: bool = False,
+    load: Callable[[str], bytes | None] | None = None,
 ) -> bytes:
     """Return ``data`` as an EPUB, composing one where it is none.
 
     Args:
         data: A book, a page or a text.
         name: Its file's name, for its form, its title and error texts.
-        title: Used instead of the one found.
         base: The address a page came from, for its links.
         article: Whether a page is an article to be taken out of its surroundings.
+        load: Gives the bytes of an image a page refers to, or None.
 
     Raises:
         InputError: It cannot be read.
@@ -74,22 +80,14 @@ def as_epub(
     form = form_of(data, name)
     if form == "epub":
         return data
-    return compose(_manuscript(form, data, name, title, base, article=article))
-
-
-def _manuscript(
-    form: Form, data: bytes, name: str, title: str, base: str, *, article: bool
-) -> Manuscript:
     label = name or "stdin"
-    title = title or Path(name).stem or "Text"
+    title = Path(name).stem or "Text"
     if form == "text":
-        return text_manuscript(read_text(data, label), title)
+        return compose(text_manuscript(read_text(data, label), title))
+    from penstock.reading.pages import article_manuscript, markdown_manuscript, page_manuscript
+
     if form == "markdown":
-        from penstock.reading.pages import markdown_manuscript
-
-        return markdown_manuscript(read_text(data, label), title)
-    from penstock.reading.pages import article_manuscript, page_manuscript
-
+        return compose(markdown_manuscript(read_text(data, label), title, load))
     if article:
-        return article_manuscript(data, base, title)
-    return page_manuscript(data, title, base)
+        return compose(article_manuscript(data, base, title, load))
+    return compose(page_manuscript(data, title, base, load))
