@@ -134,6 +134,27 @@ def test_tag_soup_is_rebuilt_with_its_text() -> None:
     assert held(after["EPUB/chapter-001.xhtml"]).text.endswith("onetwothreefourfive")
 
 
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "windows-1252"])
+def test_a_document_keeps_its_encoding(encoding: str) -> None:
+    text = (
+        f'<?xml version="1.0" encoding="{encoding}"?><html xmlns="http://www.w3.org/1999/xhtml">'
+        "<head><title>x</title></head>"
+        "<body><p>Später kam der Fährmann über den Fluß.</p></body></html>"
+    )
+    files = {**sound(), "EPUB/chapter-001.xhtml": text.encode(encoding)}
+    out, back = io.BytesIO(), io.BytesIO()
+    make_edition(packed(files), out, Look(width=15))
+    made = members(out.getvalue())["EPUB/chapter-001.xhtml"]
+    assert held(made).text == "xSpäterkamderFährmannüberdenFluß."
+    unmake_edition(out.getvalue(), back)
+    assert members(back.getvalue()) == files
+
+
+def test_a_book_with_class_names_of_ours_is_refused() -> None:
+    text = refused(packed(sound('<p><span class="psl">one</span> two three four</p>')))
+    assert "could not be told from ours" in text
+
+
 def test_mimetype_comes_first_whatever_the_book_did() -> None:
     files = sound()
     files["mimetype"] = files.pop("mimetype")

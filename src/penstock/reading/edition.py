@@ -16,11 +16,13 @@ from penstock.reading.repair import mend_book
 from penstock.reading.settings import Look
 from penstock.reading.sheet import SHEET, link_to, style
 from penstock.reading.unlines import unset_document
-from penstock.reading.wellformed import decode
+from penstock.reading.wellformed import decode, encode
 
 __all__ = ["Report", "make_edition", "unmake_edition"]
 
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
+ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
+OURS = re.compile(r"""<(?:span|b|br)\b[^<>]*\sclass=["']ps[lbghm][ "']""")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
 MANIFEST_END = re.compile(r"</([\w.-]+:)?manifest\s*>")
 
@@ -74,9 +76,9 @@ def _entries(archive: Archive, package: Package, look: Look, report: Report) -> 
         if name == sheet:
             continue
         if name == package.name:
-            source = decode(mended[name]) if name in mended else package.source
-            source = source if made else _with_item(source, archive.label)
-            yield Entry.of(name, source.encode(), date=archive.date(name))
+            data = mended.get(name) or archive.read(name)
+            source = decode(data) if made else _with_item(decode(data), archive.label)
+            yield Entry.of(name, encode(source, data), date=archive.date(name))
         elif name in documents:
             data = mended.get(name) or archive.read(name)
             yield _set_member(archive, documents[name], data, package, look, report)
@@ -108,6 +110,11 @@ def _set_member(
     source = decode(data)
     if "penstock-reading" in source:
         source = unset_document(source)
+    if OURS.search(source):
+        raise InputError(
+            f"{archive.label}: {document.name} uses class names of penstock's own (psl, psb, psg): "
+            "its marks could not be told from ours"
+        )
     made = set_document(source, look, report.count, package.language)
     end = HEAD_END.search(made)
     if made != source and end:
@@ -115,7 +122,7 @@ def _set_member(
         href = posixpath.relpath(posixpath.join(package.folder, SHEET), folder or ".")
         made = made[: end.start()] + link_to(href) + made[end.start() :]
         report.documents += 1
-    return Entry.of(document.name, made.encode(), date=archive.date(document.name))
+    return Entry.of(document.name, encode(made, data), date=archive.date(document.name))
 
 
 def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
@@ -135,20 +142,18 @@ def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
     def entries() -> Iterator[Entry]:
         nonlocal changed
         for name in archive:
-            if name == package.name:
-                source = re.sub(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"), "", package.source)
-                yield Entry.of(name, source.encode(), date=archive.date(name))
-            elif name in names:
-                source = decode(archive.read(name))
+            if name == sheet:
+                continue
+            data = archive.read(name) if name in names or name == package.name else b""
+            source = decode(data)
+            back = ITEM_OURS.sub("", source) if name == package.name else source
+            if name in names:
                 back = unset_document(source)
                 changed += back != source
-                yield (
-                    Entry.of(name, back.encode(), date=archive.date(name))
-                    if back != source
-                    else archive.keep(name)
-                )
-            elif name != sheet:
+            if back == source:
                 yield archive.keep(name)
+            else:
+                yield Entry.of(name, encode(back, data), date=archive.date(name))
 
     write_archive(out, entries())
     return changed

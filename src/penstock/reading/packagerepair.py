@@ -14,7 +14,7 @@ from penstock.reading.archive import Archive
 from penstock.reading.inspection import NAME, inspect
 from penstock.reading.markup import TAG, attribute
 from penstock.reading.package import Package
-from penstock.reading.wellformed import decode
+from penstock.reading.wellformed import decode, encode
 
 __all__ = ["mend_contents", "mend_package"]
 
@@ -41,7 +41,8 @@ def mend_package(
     """
     mender = _PackageMender(archive, package, linked, note)
     fixed = mender.edit(package.source)
-    return {package.name: fixed.encode()} if fixed != package.source else {}
+    data = archive.read(package.name)
+    return {package.name: encode(fixed, data)} if fixed != package.source else {}
 
 
 @final
@@ -192,7 +193,7 @@ def mend_contents(
         if "id twice" in facts.odd:
             fixed = _numbered(fixed, note)
         if fixed != source:
-            mended[name] = fixed.encode()
+            mended[name] = encode(fixed, data)
     return mended
 
 

@@ -17,7 +17,7 @@ from penstock.reading.inspection import BLOCKS, LISTS, NEWER, REFERENCES, Facts,
 from penstock.reading.markup import TAG
 from penstock.reading.package import Package
 from penstock.reading.packagerepair import identifier_of, mend_contents, mend_package
-from penstock.reading.wellformed import check, decode
+from penstock.reading.wellformed import check, decode, encode
 
 __all__ = ["mend_book"]
 
@@ -106,9 +106,9 @@ class _Mender:
         moved = {t: to for t in facts.targets if (to := self.addresses.mend(name, t)) != t}
         if not facts.odd and not moved:
             return
-        source = decode(self.mended.get(name) or self.archive.read(name))
+        data = self.mended.get(name) or self.archive.read(name)
         editor = _Editor(self, facts, moved, navigation=navigation)
-        self.mended[name] = editor.edit(source).encode()
+        self.mended[name] = encode(editor.edit(decode(data)), data)
 
     def _sheet(self, name: str) -> None:
         source = self.archive.read(name).decode("utf-8", "surrogateescape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.parsers import expat
 
-__all__ = ["check", "decode"]
+__all__ = ["check", "decode", "encode", "encoding_of"]
 
 DECLARATION = re.compile(rb"""^<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 
@@ -37,14 +37,30 @@ def check(source: bytes) -> str:
     return reasons[0] if reasons else ""
 
 
+def encoding_of(source: bytes) -> str:
+    """Return a document's encoding, by its byte order mark or declaration; UTF-8 otherwise.
+
+    >>> encoding_of(b"<?xml version='1.0' encoding='iso-8859-1'?><p/>")
+    'iso-8859-1'
+    """
+    if source.startswith(b"\xff\xfe"):
+        return "utf-16-le"
+    if source.startswith(b"\xfe\xff"):
+        return "utf-16-be"
+    found = DECLARATION.match(source[:200].lstrip(b"\xef\xbb\xbf"))
+    return found[1].decode() if found else "utf-8"
+
+
 def decode(source: bytes) -> str:
-    """Return an XML document as text, by its byte order mark or declaration; UTF-8 otherwise.
+    """Return an XML document as text; a byte order mark stays as its first character.
 
     Raises:
         UnicodeDecodeError: The bytes are not what they say.
         LookupError: The encoding is not known.
     """
-    if source.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return source.decode("utf-16")
-    found = DECLARATION.match(source[:200].lstrip(b"\xef\xbb\xbf"))
-    return source.decode(found[1].decode() if found else "utf-8")
+    return source.decode(encoding_of(source))
+
+
+def encode(text: str, like: bytes) -> bytes:
+    """Return ``text`` in the encoding of the document it was, so that its declaration holds."""
+    return text.encode(encoding_of(like), "xmlcharrefreplace")
