@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),
     "portfolio": ("penstock.cli.portfolio", "Volatility and risk of a portfolio of prices."),
     "neural": ("penstock.cli.neural", "Train small networks on tables, predict, study."),
+    "read": ("penstock.cli.read", "Set books in short lines with a guide down the middle."),
 }
 
 

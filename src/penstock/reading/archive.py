@@ -1,0 +1,189 @@
+"""The zip file of a book: read with suspicion, written so that untouched members keep their bytes.
+
+Nothing is ever unpacked to disk. Members that are not changed are copied as they are stored,
+compressed, so images and fonts cost no time and cannot change.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, final
+
+from penstock.errors import InputError
+
+__all__ = ["Archive", "Entry", "write_archive"]
+
+LARGEST_MEMBER = 256 << 20
+LARGEST_BOOK = 2 << 30
+# A megabyte that unpacks to more than this many is no book. Text compresses 3 to 20 times.
+HIGHEST_RATIO = 200
+MIMETYPE = b"application/epub+zip"
+DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member to write.
+
+    Attributes:
+        name: Its path in the archive.
+        packed: Its bytes as stored.
+        method: 0 stored, 8 deflated.
+        size: Its size unpacked.
+        crc: CRC-32 of it unpacked.
+        date: Year, month, day, hour, minute, second.
+    """
+
+    name: str
+    packed: bytes
+    method: int
+    size: int
+    crc: int
+    date: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        data: bytes,
+        level: int = 6,
+        date: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0),
+    ) -> Entry:
+        """Return an entry of ``data``, deflated at ``level``; 0 stores it."""
+        if not level:
+            return cls(name, data, STORED, len(data), zlib.crc32(data), date)
+        deflate = zlib.compressobj(level, zlib.DEFLATED, -15, 9)
+        packed = deflate.compress(data) + deflate.flush()
+        return cls(name, packed, DEFLATED, len(data), zlib.crc32(data), date)
+
+
+@final
+class Archive:
+    """A book's zip file, opened from bytes.
+
+    Args:
+        data: The whole file.
+        label: What error texts call it.
+
+    Raises:
+        InputError: It is no zip file, is encrypted, unpacks to too much, or has a member whose
+            name leads out of the book.
+    """
+
+    def __init__(self, data: bytes, label: str) -> None:
+        self._data = data
+        self.label = label
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(data))
+        except (zipfile.BadZipFile, ValueError, EOFError) as error:
+            raise InputError(f"{label}: not a readable EPUB ({error})") from error
+        self._infos = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        _check(self._infos.values(), label)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._infos
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate the members' names in the order they are stored."""
+        return iter(self._infos)
+
+    def read(self, name: str) -> bytes:
+        """Return a member unpacked.
+
+        Raises:
+            InputError: It is missing or damaged.
+        """
+        info = self._infos.get(name)
+        if info is None:
+            raise InputError(f"{self.label}: {name} is missing")
+        try:
+            return self._zip.read(info)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as e:
+            raise InputError(f"{self.label}: {name} is damaged ({e})") from e
+
+    def date(self, name: str) -> tuple[int, int, int, int, int, int]:
+        """Return when a member was changed last."""
+        return self._infos[name].date_time
+
+    def keep(self, name: str) -> Entry:
+        """Return a member to be written as it is stored."""
+        info = self._infos[name]
+        if info.compress_type not in (STORED, DEFLATED):
+            return Entry.of(name, self.read(name), date=info.date_time)
+        at = info.header_offset
+        name_length, extra_length = struct.unpack("<HH", self._data[at + 26 : at + 30])
+        begin = at + 30 + name_length + extra_length
+        packed = self._data[begin : begin + info.compress_size]
+        return Entry(name, packed, info.compress_type, info.file_size, info.CRC, info.date_time)
+
+
+def _check(infos: Iterable[zipfile.ZipInfo], label: str) -> None:
+    total = 0
+    for info in infos:
+        name = info.filename
+        if info.flag_bits & 1:
+            raise InputError(f"{label}: {name} is encrypted; penstock reads open books only")
+        parts = name.replace("\\", "/").split("/")
+        if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+            raise InputError(f"{label}: member {name!r} leads out of the book; refused")
+        total += info.file_size
+        packed = max(info.compress_size, 1)
+        if info.file_size > (1 << 20) and info.file_size / packed > HIGHEST_RATIO:
+            raise InputError(
+                f"{label}: {name} unpacks to {info.file_size // packed} times its size; "
+                "refused as a zip bomb"
+            )
+        if info.file_size > LARGEST_MEMBER or total > LARGEST_BOOK:
+            raise InputError(f"{label}: unpacks to more than a book holds; refused")
+
+
+def write_archive(out: BinaryIO, entries: Iterable[Entry]) -> None:
+    """Write an EPUB: the media type first and stored, then ``entries`` in their order.
+
+    The same entries give the same bytes. ``entries`` are taken one at a time, so a generator
+    keeps only one in memory.
+    """
+    directory: list[bytes] = []
+    position = 0
+    for entry in _with_type(entries):
+        name = entry.name.encode()
+        flags = 0x800 if not entry.name.isascii() else 0
+        year, month, day, hour, minute, second = entry.date
+        fields = struct.pack(
+            "<HHHHHIIIH",
+            20,
+            flags,
+            entry.method,
+            hour << 11 | minute << 5 | second // 2,
+            (year - 1980) << 9 | month << 5 | day,
+            entry.crc,
+            len(entry.packed),
+            entry.size,
+            len(name),
+        )
+        header = b"PK\3\4" + fields + b"\0\0" + name
+        out.write(header)
+        out.write(entry.packed)
+        directory.append(
+            b"PK\1\2\x14\x03"
+            + fields
+            + struct.pack("<HHHHII", 0, 0, 0, 0, 0o644 << 16, position)
+            + name
+        )
+        position += len(header) + len(entry.packed)
+    size = sum(map(len, directory))
+    out.writelines(directory)
+    out.write(
+        struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(directory), len(directory), size, position, 0)
+    )
+
+
+def _with_type(entries: Iterable[Entry]) -> Iterator[Entry]:
+    yield Entry.of("mimetype", MIMETYPE, 0)
+    yield from (entry for entry in entries if entry.name != "mimetype")

@@ -1,0 +1,149 @@
+"""Collected articles as today's edition: a dated EPUB with contents, set in lines."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import final
+
+from penstock.errors import InputError
+from penstock.reading.compose import Chapter, Manuscript, Picture, compose
+from penstock.reading.edition import Report, make_edition
+from penstock.reading.pages import article_manuscript, page_manuscript
+from penstock.reading.plaintext import text_manuscript
+from penstock.reading.saving import saving
+from penstock.reading.settings import Look
+
+__all__ = ["Article", "Daily", "write_daily"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """Something to read.
+
+    Attributes:
+        body: A whole web page or a piece of HTML as bytes, or plain text as ``str``.
+        title: As it is known; found in the page where empty.
+        url: Where it came from. A page with an address is cut down to its article.
+        author: As it is known.
+        published: As it is known, for the line under the title.
+    """
+
+    body: bytes | str
+    title: str = ""
+    url: str = ""
+    author: str = ""
+    published: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """What was written.
+
+    Attributes:
+        path: The EPUB, or None where there was no article.
+        articles: How many it holds.
+        skipped: Title or address of each article that could not be read, with the reason.
+        report: What was set.
+    """
+
+    path: Path | None
+    articles: int
+    skipped: dict[str, str] = field(default_factory=dict)
+    report: Report = field(default_factory=Report)
+
+
+def write_daily(
+    articles: Iterable[Article],
+    folder: Path,
+    look: Look,
+    *,
+    day: date,
+    title: str = "Articles",
+) -> Daily:
+    """Write ``TITLE-YYYY-MM-DD.epub`` into ``folder`` and return what was done.
+
+    The sink of a pipeline: it takes articles as they come and writes one file at the end, whole
+    or not at all. Writing the same day again replaces the file. An article that cannot be read
+    is skipped and named; the others are not held up by it.
+
+    Args:
+        articles: What was collected, in reading order.
+        folder: An existing folder.
+        look: Width, guide and the rest.
+        day: The date of the edition.
+        title: Its name.
+
+    Raises:
+        InputError: The folder is missing.
+        StorageError: The disk does not take the file.
+    """
+    chapters: list[Chapter] = []
+    pictures: dict[str, Picture] = {}
+    skipped: dict[str, str] = {}
+    taken = 0
+    languages: list[str] = []
+    for number, article in enumerate(articles, 1):
+        try:
+            found = _manuscript(article)
+        except InputError as error:
+            skipped[article.title or article.url or f"article {number}"] = str(error)
+            continue
+        chapters += _chapters(article, found, len(chapters))
+        pictures.update({picture.name: picture for picture in found.pictures})
+        languages.append(found.language)
+        taken += 1
+    if not chapters:
+        return Daily(None, 0, skipped)
+    book = Manuscript(
+        title=f"{title}, {day.isoformat()}",
+        chapters=chapters,
+        language=max(set(languages), key=languages.count),
+        modified=datetime(day.year, day.month, day.day, tzinfo=UTC),
+        pictures=list(pictures.values()),
+    )
+    name = re.sub(r"[^\w-]+", "-", title).strip("-") or "Articles"
+    path = folder / f"{name}-{day.isoformat()}.epub"
+    made = io.BytesIO()
+    report = make_edition(compose(book), made, look, path.name)
+    with saving(path) as out:
+        out.write(made.getvalue())
+    return Daily(path, taken, skipped, report)
+
+
+def _manuscript(article: Article) -> Manuscript:
+    if isinstance(article.body, str):
+        return text_manuscript(article.body, article.title or article.url or "Article")
+    if article.url:
+        return article_manuscript(article.body, article.url, article.title)
+    return page_manuscript(article.body, article.title)
+
+
+def _chapters(article: Article, found: Manuscript, before: int) -> list[Chapter]:
+    """Return an article's chapters, the first with its title, links led to their new names."""
+    title = article.title or found.title
+    about = [article.author or found.creator, article.published, article.url]
+    byline = " · ".join(html.escape(text) for text in about if text)
+    head = f"<h1>{html.escape(title)}</h1>"
+    if byline:
+        head += f'\n<p class="byline">{byline}</p>'
+    chapters: list[Chapter] = []
+    for number, chapter in enumerate(found.chapters):
+        body = re.sub(
+            r' href="chapter-(\d+)\.xhtml',
+            lambda m: f' href="chapter-{int(m[1]) + before:03}.xhtml',
+            chapter.body,
+        )
+        language = found.language
+        name = title if not number else chapter.title
+        chapters.append(
+            Chapter(title=name, body=body if number else f"{head}\n{body}", language=language)
+        )
+    return chapters

@@ -1,0 +1,106 @@
+"""What a document of a book holds that may be wrong: one pass of the XML parser."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import final
+from xml.parsers import expat
+
+from penstock.reading.wellformed import check
+
+__all__ = ["Facts", "inspect"]
+
+NAME = re.compile(r"[^\W\d][\w.-]*")
+REFERENCES = frozenset({"href", "src", "xlink:href", "data", "poster"})
+LISTS = frozenset({"ul", "ol", "menu", "dir"})
+# Not in XHTML 1.1 as EPUB 2 has it: what stands for them there.
+NEWER = {"label": "span", "u": "span", "mark": "span", "section": "div", "article": "div"}
+BLOCKS = frozenset("p div ul ol dl table hr pre blockquote h1 h2 h3 h4 h5 h6 address form".split())
+LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|")
+
+
+@final
+@dataclass(slots=True)
+class Facts:
+    """What was found.
+
+    Attributes:
+        reason: Why the document is no well-formed XML, or an empty string.
+        ids: Its ids.
+        targets: The addresses it refers to.
+        odd: What no valid document has.
+    """
+
+    reason: str = ""
+    ids: set[str] = field(default_factory=set)
+    targets: set[str] = field(default_factory=set)
+    odd: set[str] = field(default_factory=set)
+
+
+def inspect(data: bytes, *, old: bool = False) -> Facts:
+    """Return what is in a document.
+
+    Args:
+        data: The document.
+        old: Whether the book is an EPUB 2, whose XHTML 1.1 has fewer elements.
+
+    >>> sorted(inspect(b'<p><a id="x" href="y"/><li id="x"/></p>').odd)
+    ['id twice', 'item outside a list']
+    """
+    facts = Facts(reason=check(data))
+    if not facts.reason:
+        parser = expat.ParserCreate()
+        watcher = _Watcher(facts, old=old)
+        parser.StartElementHandler = watcher.start
+        parser.EndElementHandler = watcher.end
+        parser.Parse(data, True)  # noqa: FBT003 - the parser's own signature
+    return facts
+
+
+@final
+class _Watcher:
+    def __init__(self, facts: Facts, *, old: bool) -> None:
+        self.facts = facts
+        self.old = old
+        self.parents: list[str] = [""]
+        self.titled = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Look at a start tag."""
+        if attributes:
+            self._look(name, attributes)
+        if name == "li" and self.parents[-1] not in LISTS:
+            self.facts.odd.add("item outside a list")
+        elif name in NEWER and self.old:
+            self.facts.odd.add("element of EPUB 3")
+        elif name == "tt" and not self.old:
+            self.facts.odd.add("tt")
+        if name in BLOCKS and self.parents[-1] == "p":
+            self.facts.odd.add("block in a paragraph")
+        elif name == "title" and self.parents[-1] == "head":
+            self.titled = True
+        self.parents.append(name)
+
+    def end(self, name: str) -> None:
+        """Go back to the parent."""
+        self.parents.pop()
+        if name == "head" and not self.titled:
+            self.facts.odd.add("no title")
+
+    def _look(self, name: str, attributes: dict[str, str]) -> None:
+        facts = self.facts
+        for key, value in attributes.items():
+            if key == "id":
+                if value in facts.ids:
+                    facts.odd.add("id twice")
+                elif not NAME.fullmatch(value):
+                    facts.odd.add("id with odd characters")
+                facts.ids.add(value)
+            elif key in REFERENCES:
+                facts.targets.add(value)
+            elif key == "name" and name == "a":
+                facts.odd.add("name of an anchor")
+                facts.ids.add(value)
+            elif key in ("lang", "xml:lang") and not LANGUAGE.fullmatch(value):
+                facts.odd.add("language")

@@ -1,0 +1,103 @@
+"""Plain text as a manuscript: paragraphs, headings and verse found by their shape."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from penstock.errors import InputError
+from penstock.reading.compose import Chapter, Manuscript
+
+__all__ = ["clean", "read_text", "text_manuscript"]
+
+HEADING = re.compile(
+    r"(?:chapter|part|book|act|scene|kapitel|teil|buch|chapitre|partie|cap[ií]tulo|parte|capitolo|luku)"
+    r"\s+(?:[ivxlcdm]+|\d+)\b.{0,60}",
+    re.IGNORECASE,
+)
+# A document of more than this many characters makes some readers slow; the next heading or
+# paragraph then begins a new one.
+CHAPTER_LENGTH = 250_000
+# XML 1.0 §2.2 has no other control characters.
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+def read_text(data: bytes, label: str) -> str:
+    """Return bytes as text: UTF-8, or UTF-16 with a byte order mark.
+
+    Raises:
+        InputError: They are neither.
+    """
+    try:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{label}: byte {error.start} is not UTF-8: convert it first (iconv -t utf-8)"
+        ) from error
+
+
+def clean(text: str) -> str:
+    r"""Return ``text`` without characters that XML cannot hold, line ends as ``\n``."""
+    return FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n"))
+
+
+def text_manuscript(text: str, title: str, language: str = "en") -> Manuscript:
+    r"""Return a manuscript of plain text.
+
+    Blank lines part paragraphs; a text without any has a paragraph a line. Several short lines
+    are verse, indented ones code, and both keep their line breaks.
+
+    Raises:
+        InputError: There is no text.
+
+    >>> text_manuscript("CHAPTER I\n\nIt was\nlate.", "A").chapters[0].body
+    '<h2>CHAPTER I</h2>\n<p>It was late.</p>'
+    """
+    text = clean(text).strip("\n")
+    if not text.strip():
+        raise InputError(f"{title}: no text in it")
+    stanzas = re.split(r"\n[ \t]*\n\s*?", text)
+    if len(stanzas) == 1:
+        stanzas = text.split("\n")
+    chapters = list(_chapters(filter(str.strip, stanzas), title))
+    return Manuscript(title=title, chapters=chapters, language=language)
+
+
+def _chapters(stanzas: Iterator[str], title: str) -> Iterator[Chapter]:
+    body: list[str] = []
+    name, length = title, 0
+    for stanza in stanzas:
+        heading = is_heading(stanza)
+        if body and (heading or length > CHAPTER_LENGTH):
+            yield Chapter(title=name, body="\n".join(body))
+            body, length = [], 0
+        if heading:
+            name = " ".join(stanza.split())
+        body.append(f"<h2>{html.escape(name, quote=False)}</h2>" if heading else _element(stanza))
+        length += len(stanza)
+    yield Chapter(title=name, body="\n".join(body))
+
+
+def is_heading(stanza: str) -> bool:
+    """Whether a paragraph has the shape of a heading: ``CHAPTER IV`` or one short line of capitals.
+
+    >>> is_heading("Chapter 4: The Sea"), is_heading("THE SEA"), is_heading("The sea.")
+    (True, True, False)
+    """
+    line = stanza.strip()
+    if "\n" in line or len(line) > 70:
+        return False
+    return bool(HEADING.fullmatch(line)) or (line.isupper() and len(line) > 3)
+
+
+def _element(stanza: str) -> str:
+    lines = stanza.strip("\n").split("\n")
+    if len(lines) > 1 and all(line.startswith(("    ", "\t")) or not line for line in lines):
+        return f"<pre>{html.escape(stanza, quote=False)}</pre>"
+    words = [html.escape(" ".join(line.split()), quote=False) for line in lines]
+    if len(words) > 2 and max(map(len, words[:-1])) <= 50:
+        return '<p class="verse">' + "<br/>\n".join(words) + "</p>"
+    return f"<p>{' '.join(words)}</p>"

@@ -1,0 +1,130 @@
+"""Lines for the terminal and for programs: plain or ANSI text, and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+from penstock.reading.blocks import Block
+from penstock.reading.lines import Count, plan
+from penstock.reading.settings import Guide, Look
+from penstock.reading.shadow import cells, shade_text
+
+__all__ = ["TextLine", "block_lines", "json_lines", "text_lines"]
+
+ANSI: dict[Guide, tuple[str, str]] = {
+    "bold": ("\x1b[1m", "\x1b[22m"),
+    "colour": ("\x1b[1;33m", "\x1b[22;39m"),
+    "underline": ("\x1b[4m", "\x1b[24m"),
+    "none": ("", ""),
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of a block.
+
+    Attributes:
+        start: Its first character in the block's text.
+        text: Its characters, without the blank at its end.
+        guide: Where its guide begins and ends in ``text``.
+        columns: How wide it is.
+        axis: The column, from 0, that belongs on the axis.
+    """
+
+    start: int
+    text: str
+    guide: tuple[int, int] | None
+    columns: int
+    axis: float
+
+
+def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
+    """Return the lines of a ``text`` block.
+
+    >>> [line.text for line in block_lines(Block("text", "one two three"), Look(width=9), Count())]
+    ['one two', 'three']
+    """
+    shadow = shade_text(block.text)
+    lines: list[TextLine] = []
+    for line in plan(shadow, look, count, block.language, rtl=block.rtl):
+        start, stop = shadow.starts[line.start], shadow.ends[line.stop - 1]
+        text = block.text[start:stop].rstrip(" ") + ("-" if line.hyphen else "")
+        columns = line.stop - line.start - (shadow.text[line.stop - 1] == " ")
+        guide, axis = None, columns / 2
+        if line.guide:
+            first, last = line.guide
+            guide = shadow.starts[first] - start, shadow.ends[last - 1] - start
+            if look.align:
+                axis = first - line.start + 0.4 * (last - first)
+        lines.append(TextLine(start, text, guide, columns, axis))
+    return lines
+
+
+def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool) -> Iterator[str]:
+    """Yield the book as lines of text centred on one axis, without line ends.
+
+    Args:
+        blocks: The book.
+        look: Width and guide; with ``align`` the guide is on the axis of every line.
+        count: Added to.
+        ansi: Whether the guide is marked with escape sequences.
+    """
+    middle = look.width / 2 if not look.align else look.width * 0.75
+    for block in blocks:
+        if block.kind != "text":
+            yield from ("", *(_whole(block, middle)))
+            continue
+        yield ""
+        for line in block_lines(block, look, count):
+            yield " " * max(0, round(middle - line.axis)) + _mark(line, look.guide, ansi=ansi)
+
+
+def _whole(block: Block, middle: float) -> Iterator[str]:
+    for line in block.text.split("\n"):
+        safe = printable(line)
+        width = sum(map(cells, safe))
+        yield " " * max(0, round(middle - width / 2)) + safe if block.kind == "heading" else safe
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` without control characters: a book must not steer the terminal.
+
+    >>> printable("a\x1b[2Jb")
+    'a[2Jb'
+    """
+    return "".join(c for c in text if c == "\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
+
+
+def _mark(line: TextLine, guide: Guide, *, ansi: bool) -> str:
+    if not line.guide or not ansi:
+        return printable(line.text)
+    first, last = line.guide
+    on, off = ANSI[guide]
+    before, word, after = line.text[:first], line.text[first:last], line.text[last:]
+    return f"{printable(before)}{on}{printable(word)}{off}{printable(after)}"
+
+
+def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[str]:
+    """Yield one JSON object a line of text, or a block left whole.
+
+    >>> print(*json_lines([Block("text", "one two")], Look(), Count()))
+    {"block": 0, "kind": "text", "start": 0, "text": "one two", "guide": [4, 7]}
+    """
+    for number, block in enumerate(blocks):
+        head: dict[str, object] = {"block": number, "kind": block.kind}
+        if block.document:
+            head["document"] = block.document
+        if block.language:
+            head["language"] = block.language
+        if block.kind != "text":
+            yield json.dumps({**head, "text": block.text}, ensure_ascii=False)
+            continue
+        for line in block_lines(block, look, count):
+            found: dict[str, object] = {"start": line.start, "text": line.text}
+            if line.guide:
+                found["guide"] = line.guide
+            yield json.dumps({**head, **found}, ensure_ascii=False)

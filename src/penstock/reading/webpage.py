@@ -1,0 +1,139 @@
+"""The reader in a browser: one file with the book, its pictures and the program; no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import posixpath
+from importlib import resources
+from typing import BinaryIO, final
+from urllib.parse import unquote
+
+from penstock.reading.archive import Archive
+from penstock.reading.blocks import Block, book_blocks
+from penstock.reading.package import open_package
+from penstock.reading.safe import safe_markup
+from penstock.reading.settings import Look
+from penstock.reading.words import FUNCTION_WORDS
+
+__all__ = ["write_page"]
+
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+}
+
+
+def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> int:
+    """Write the reader of the EPUB ``data`` to ``out``; return how many blocks it holds.
+
+    Nothing of the book acts in it: its scripts are dropped, its markup is cut down to known
+    elements, and the page's own policy allows its one script only.
+
+    Raises:
+        InputError: The book cannot be read.
+    """
+    archive = Archive(data, label)
+    package = open_package(archive)
+    page = _Page(archive)
+    blocks = [page.block(block, package.language) for block in book_blocks(archive)]
+    book = {
+        "id": hashlib.sha256(data).hexdigest()[:16],
+        "language": package.language,
+        "width": max(12, min(60, int(look.width if not look.em else look.width * 1.75))),
+        "guide": look.guide,
+        "align": look.align,
+        "stops": {name: sorted(words) for name, words in FUNCTION_WORDS.items()},
+        "targets": page.targets,
+        "blocks": blocks,
+    }
+    script = _part("reader.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    values = {
+        "LANGUAGE": html.escape(package.language or "en"),
+        "TITLE": html.escape(package.title or label),
+        "STYLE": _part("reader.css"),
+        "SCRIPT_HASH": f"sha256-{digest}",
+        "WIDTH": str(book["width"]),
+        "BOOK": _inert(book),
+        "PICTURES": _inert(page.pictures),
+        "SCRIPT": script,
+    }
+    pieces = _part("reader.html").split("@")  # text, NAME, text, NAME, ... text
+    out.writelines(
+        (values[piece] if number % 2 else piece).encode() for number, piece in enumerate(pieces)
+    )
+    return len(blocks)
+
+
+def _part(name: str) -> str:
+    return resources.files("penstock.reading").joinpath("web", name).read_text("utf-8")
+
+
+def _inert(value: object) -> str:
+    """Return JSON that cannot end the element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+@final
+class _Page:
+    """Collects what the blocks refer to."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self.pictures: dict[str, str] = {}
+        self.targets: dict[str, int] = {}
+        self._number = 0
+
+    def block(self, block: Block, language: str) -> object:
+        """Return a block as the page's program takes it, and remember where it is."""
+        self.targets.setdefault(block.document, self._number)
+        for name in block.ids:
+            self.targets.setdefault(f"{block.document}#{name}", self._number)
+        self._number += 1
+        if block.kind == "text" and not (block.styles or block.rtl or block.language != language):
+            return block.text
+        found: dict[str, object] = {"k": block.kind, "t": block.text}
+        if block.language != language:
+            found["l"] = block.language
+        if block.rtl:
+            found["r"] = 1
+        if block.level:
+            found["h"] = block.level
+        if block.styles:
+            found["s"] = [
+                [s.start, s.stop, s.name, *([self._address(s.target, block)] if s.target else [])]
+                for s in block.styles
+            ]
+        if block.kind not in ("text", "heading"):
+            found["m"] = safe_markup(block.source, lambda address: self._picture(address, block))
+        return found
+
+    def _address(self, target: str, block: Block) -> str:
+        """Return a link: as it is where it leads out by http or mail, else a place of the book."""
+        if target.lower().startswith(("http:", "https:", "mailto:")):
+            return target
+        path, _, fragment = target.partition("#")
+        name = _join(block.document, path) if path else block.document
+        return f"{name}#{fragment}" if fragment else name
+
+    def _picture(self, address: str, block: Block) -> str:
+        name = _join(block.document, address)
+        kind = PICTURES.get(posixpath.splitext(name)[1].lower())
+        if kind is None or name not in self._archive:
+            return ""
+        if name not in self.pictures:
+            coded = base64.b64encode(self._archive.read(name)).decode()
+            self.pictures[name] = f"data:{kind};base64,{coded}"
+        return name
+
+
+def _join(document: str, address: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(address)))

@@ -1,0 +1,15 @@
+"""A browser for the tests that look at pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.reading.chromium import Chromium
+from tests.reading.third_party import program
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with Chromium(program("chromium", "chromium")) as browser:
+        yield browser

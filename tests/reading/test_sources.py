@@ -1,0 +1,169 @@
+"""Text, Markdown, pages, articles and a day's edition: valid books with all that was said."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.reading.oracle import documents, held, members
+from tests.reading.third_party import epubcheck
+
+from penstock.errors import InputError
+from penstock.reading import Article, Look, as_epub, write_daily
+from penstock.reading.archive import Archive
+from penstock.reading.blocks import book_blocks
+from penstock.reading.lines import Count
+from penstock.reading.texts import json_lines, text_lines
+
+SOUP = b"""<html lang=fr><title>Soup &amp; co</title><body><p>one<p>two <b>three<div>four</b></div>
+<ul>x<li>five<li>six<p>para</ul><span><p>in span</span><font><table><tr><td>c<td colspan=2>d<table
+><tr><td>n</table></table></font>
+<a href="#x">go</a><a href='rel.html'>rel</a><h2 id=x>Head</h2><dl>
+<dt>t<dd>d</dl><script>alert(1)</script><img src=a.png alt="pic &amp; ture">&nbsp;\xc3\xa9
+<a name=1>q
+</a><a href="https://example.org/?a=1&b=2">out</a>
+<img src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEA
+AAIBRAA7">"""
+MARKDOWN = b"""# Title
+
+Some *emphasised* text with a [link](https://example.org/a?b=1&c=2), `code` and <b>no HTML</b>.
+
+- one
+  - nested
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+![alt text](missing.png)
+"""
+ARTICLE = b"""<html lang="en"><head><title>The river | Site</title>
+<meta name="author" content="A. Writer"></head>
+<body><nav><a href="/">Home</a><a href="/x">Other things to click</a></nav><article><h1>The
+river</h1>%s<p>It has a <a href="/map">map</a> of the whole valley in it, for those who want to walk
+there and see the water for themselves.</p></article><aside>Subscribe now</aside><footer>Copyright
+</footer></body></html>""" % (
+    b"<p>The river was wide and slow in the evening light when they came down from the hills with "
+    b"their tired horses, and nobody spoke of what had happened at the crossing that day.</p>" * 5
+)
+
+
+@pytest.mark.slow
+def test_composed_books_are_valid(tmp_path: Path) -> None:
+    books = {
+        "soup": as_epub(SOUP, "a.html"),
+        "markdown": as_epub(MARKDOWN, "a.md"),
+        "text": as_epub(
+            b"CHAPTER I\n\nIt was\nlate & <dark>.\x00\x1b\n\na\nb\nc\n\n    code\n    x", "a.txt"
+        ),
+        "article": as_epub(ARTICLE, "", base="https://example.org/a/b", article=True),
+    }
+    articles = [
+        Article(body=ARTICLE, url="https://example.org/a/b", published="2026-11-20"),
+        Article(body="Plain words & signs.", title="Note <1>"),
+        Article(body=SOUP),
+    ]
+    look, day = Look(align=True), dt.date(2026, 11, 21)
+    made = write_daily(articles, tmp_path, look, day=day, title="Morning read")
+    assert made.path == tmp_path / "Morning-read-2026-11-21.epub"
+    assert made.articles == 3
+    paths = [made.path]
+    for name, data in books.items():
+        (tmp_path / f"{name}.epub").write_bytes(data)
+        paths.append(tmp_path / f"{name}.epub")
+    assert {name: said for name, said in epubcheck(paths).items() if said} == {}
+
+
+def text_of(data: bytes) -> str:
+    return (
+        "".join(b.text for b in book_blocks(Archive(data, "x"))).replace(" ", "").replace("\n", "")
+    )
+
+
+def test_tag_soup_keeps_its_text_in_order() -> None:
+    expected = "onetwothreefourxfivesixparainspancdngorelHeadtd[pic&ture]"
+    assert text_of(as_epub(SOUP, "a.html")).startswith(expected)
+
+
+def test_an_article_is_cut_out_of_its_page() -> None:
+    text = text_of(as_epub(ARTICLE, "", base="https://example.org/a/b", article=True))
+    assert "Theriverwaswide" in text
+    assert "Subscribe" not in text
+    assert "Otherthings" not in text
+
+
+def test_pictures_beside_a_page_come_along_and_none_from_elsewhere(tmp_path: Path) -> None:
+    gif = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+    (tmp_path / "secret.gif").write_bytes(gif)
+    (tmp_path / "site" / "img").mkdir(parents=True)
+    (tmp_path / "site" / "img" / "a b.gif").write_bytes(gif)
+    page = tmp_path / "site" / "page.md"
+    page.write_text("One ![a](<img/a b.gif>) two ![b](../secret.gif) three ![c](/etc/passwd).")
+    out = tmp_path / "out.epub"
+    command = [sys.executable, "-m", "penstock.cli.main", "read", "make", str(page), "-o", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    kept = [name for name in members(out.read_bytes()) if "pictures/" in name]
+    assert len(kept) == 1
+    assert "[b]" in text_of(out.read_bytes())
+
+
+def test_links_of_an_article_become_whole_addresses() -> None:
+    data = as_epub(ARTICLE, "", base="https://example.org/a/b", article=True)
+    links = [link for d in documents(data).values() for link in held(d).links]
+    assert "https://example.org/map" in links
+
+
+def test_headings_verse_and_code_of_plain_text_are_found() -> None:
+    data = as_epub(b"CHAPTER I\n\nIt was\nlate.\n\na\nb\nc\n\n    x = 1\n    y = 2\n", "a.txt")
+    kinds = [(b.kind, b.text) for b in book_blocks(Archive(data, "x"))]
+    assert kinds == [
+        ("heading", "CHAPTER I"),
+        ("text", "It was late."),
+        ("verse", "a\nb\nc"),
+        ("code", "    x = 1\n    y = 2"),
+    ]
+
+
+def test_the_same_day_twice_gives_the_same_file_and_bad_articles_are_named(tmp_path: Path) -> None:
+    day = dt.date(2026, 11, 21)
+    articles = [Article(body="One."), Article(body=b"", title="Empty"), Article(body="Two.")]
+    made = write_daily(articles, tmp_path, Look(), day=day)
+    assert made.path is not None
+    first = made.path.read_bytes()
+    again = write_daily(iter(articles), tmp_path, Look(), day=day)
+    assert again.path is not None
+    assert again.path.read_bytes() == first
+    assert (made.articles, list(made.skipped)) == (2, ["Empty"])
+    assert [p.name for p in tmp_path.iterdir()] == ["Articles-2026-11-21.epub"]
+
+
+def test_no_article_no_file(tmp_path: Path) -> None:
+    made = write_daily([], tmp_path, Look(), day=dt.date(2026, 11, 21))
+    assert made.path is None
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="does not exist"):
+        write_daily([Article(body="x")], tmp_path / "none", Look(), day=dt.date(2026, 1, 1))
+
+
+def test_text_is_centred_and_marked_and_json_lines_carry_the_same() -> None:
+    blocks = list(book_blocks(Archive(as_epub(b"One two three four five six.", "a.txt"), "x")))
+    plain = list(text_lines(blocks, Look(width=14), Count(), ansi=False))
+    assert [line.strip() for line in plain if line] == ["One two three", "four five six."]
+    marked = "".join(text_lines(blocks, Look(width=14), Count(), ansi=True))
+    assert "\x1b[1mtwo\x1b[22m" in marked
+    rows = [json.loads(line) for line in json_lines(blocks, Look(width=14), Count())]
+    assert [(r["text"], r["guide"]) for r in rows] == [
+        ("One two three", [4, 7]),
+        ("four five six.", [5, 9]),
+    ]
+    aligned = list(text_lines(blocks, Look(width=14, align=True), Count(), ansi=False))
+    axes = [
+        line.index(word) + 0.4 * len(word)
+        for line, word in zip(aligned[1:], ("two", "five"), strict=True)
+    ]
+    assert abs(axes[0] - axes[1]) <= 1
