@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: PLC0415 - each figure loads its own peers and no others
 import os
 import resource
 import subprocess
