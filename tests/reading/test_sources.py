@@ -54,6 +54,7 @@ there and see the water for themselves.</p></article><aside>Subscribe now</aside
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a virtual machine on a busy machine
 def test_composed_books_are_valid(tmp_path: Path) -> None:
     books = {
         "soup": as_epub(SOUP, "a.html"),
