@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from tests.http.wire import Peer, answer, answering, wire
 from penstock.errors import GaveUp, InputError, PermanentError, RetryableError
 from penstock.events import Event, Events, Retry
 from penstock.http import Api, Get, Post, Profile
+from penstock.http.engine import engine
 from penstock.pipeline import fetch
 from penstock.resilience import BreakerPolicy, RetryPolicy
 from penstock.simulator import Simulator, user_json
@@ -279,3 +281,33 @@ def test_the_body_of_a_refusal_is_obeyed(quick: Make) -> None:
     with wire(answering(lambda _: next(told))) as server:
         assert quick(server.url).get("/") == {}
         assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_a_retry_waits_for_nobody_else_s_answer(quick: Make, status: int) -> None:
+    """The wait was the one from before the failure: a retry went out with the next answer only."""
+    again = threading.Event()
+
+    def script(peer: Peer) -> None:
+        while (asked := peer.request()) is not None:
+            if asked.target == "/slow":
+                assert again.wait(30)
+            elif asked.target == "/fast":
+                if sum(one.target == "/fast" for one in server.asked) == 1:
+                    peer.send(answer(b"{}", status, "Retry-After: 0"))
+                    continue
+                again.set()
+            peer.send(answer(b"{}", 200, 'RateLimit: "all"; r=1000000; t=60'))
+
+    with wire(script) as server:
+        keys = ["first", "slow", "fast"]
+        results = list(fetch(keys, quick(server.url), lambda key: Get(f"/{key}"), concurrency=2))
+        assert all(result.ok for result in results)
+
+
+def test_a_closed_engine_is_replaced_by_a_new_one(quick: Make) -> None:
+    """Calls were handed to a thread that had ended, and waited for ever."""
+    with wire(answering(lambda _: answer())) as server:
+        assert quick(server.url).get("/") == {}
+        engine().close()
+        assert quick(server.url).get("/") == {}

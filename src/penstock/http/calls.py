@@ -122,10 +122,13 @@ class Calls:
         """
         while True:
             wait = self.send()
+            received = bool(self._inbox.received)
             while self._inbox.received:
                 self._answered(self._inbox.received.popleft())
             if self._results or self._woken:
                 break
+            if received:
+                continue  # an answer to be asked for again: the wait is another one now
             if self._waiting or self._delayed or self._flying:
                 self._sleep(wait)
             else:

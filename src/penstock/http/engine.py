@@ -56,6 +56,11 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="penstock-io", daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended, or is about to: it takes nothing more."""
+        return self._stopping or self._broken is not None
+
     def submit(self, transfers: Iterable[Transfer]) -> None:
         """Start ``transfers``; each is put into its inbox when it is finished."""
         self._submitted.extend(transfers)
@@ -240,9 +245,9 @@ _lock = threading.Lock()
 def engine() -> Engine:
     """Return this process's engine, started when first asked for."""
     global _engine  # noqa: PLW0603 - one thread a process is the point
-    if _engine is None:
+    if _engine is None or _engine.ended:
         with _lock:
-            if _engine is None:
+            if _engine is None or _engine.ended:
                 _engine = Engine()
     return _engine
 
