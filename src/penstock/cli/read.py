@@ -11,8 +11,8 @@ import click
 
 from penstock.errors import InputError
 from penstock.reading import DEVICES, Look, Report, make_edition, unmake_edition
-from penstock.reading.saving import saving
 from penstock.reading.settings import GUIDES, Guide, parse_width
+from penstock.whole import whole_file
 
 __all__ = ["read"]
 
@@ -159,7 +159,7 @@ def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Repor
     if form == "epub":
         if target == "-":
             return make_edition(data, sys.stdout.buffer, look, label)
-        with saving(Path(target)) as out:
+        with whole_file(Path(target)) as out:
             return make_edition(data, out, look, label)
     if form == "html":
         return _write_html(data, target, look, label)
@@ -179,7 +179,7 @@ def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Repor
         for line in lines:
             sys.stdout.write(line + "\n")
     else:
-        with saving(Path(target)) as out:
+        with whole_file(Path(target)) as out:
             out.writelines(f"{line}\n".encode() for line in lines)
     return report
 
@@ -191,7 +191,7 @@ def _write_html(data: bytes, target: str, look: Look, label: str) -> Report:
     if target == "-":
         report.count.texts = write_page(data, sys.stdout.buffer, look, label)
         return report
-    with saving(Path(target)) as out:
+    with whole_file(Path(target)) as out:
         report.count.texts = write_page(data, out, look, label)
     return report
 
@@ -231,7 +231,7 @@ def _say(report: Report, target: str, *, as_json: bool) -> None:
 def unmake(book: str, out: str) -> None:
     """Give the original text of an edition back."""
     data = load(book)
-    with saving(Path(out)) as target:
+    with whole_file(Path(out)) as target:
         changed = unmake_edition(data, target, book)
     click.echo(f"{out}: {changed} documents as they were", err=True)
 

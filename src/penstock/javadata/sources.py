@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast, final
 
 from penstock.errors import InputError
+from penstock.whole import check_target
 
 __all__ = [
     "Readable",
@@ -160,6 +161,7 @@ class ReplacedOnClose:
     """A file that appears, whole and synced, under its name when it is closed, or not at all."""
 
     def __init__(self, path: Path) -> None:
+        check_target(path)
         self.path = path
         self.temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         self.file = self.temporary.open("xb", buffering=PIECE)

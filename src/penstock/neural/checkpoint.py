@@ -8,8 +8,6 @@ reader of safetensors can use them. A checkpoint is a model file with more in it
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +15,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from penstock.errors import MissingExtra, StorageError
+from penstock.errors import MissingExtra
 from penstock.neural.arrays import Floats
 from penstock.neural.datasets import Scaler
 from penstock.neural.faults import BadCheckpoint, BadData
 from penstock.neural.layers import Network, layer
 from penstock.neural.model import Model
 from penstock.neural.training import Training
+from penstock.whole import whole_file
 
 __all__ = ["load_model", "load_training", "save_model", "save_training", "write_whole"]
 
@@ -99,26 +98,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that its name holds the old content or the new, never a part.
 
     Raises:
-        StorageError: It cannot be written.
+        InputError: It cannot be written there.
+        StorageError: The disk does not take it.
     """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def _named(network: Network, prefix: str, weights: Floats) -> dict[str, Floats]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.errors import InputError, MissingExtra
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.cluster import clustered
+from penstock.whole import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,17 +179,5 @@ def save(figure: Figure, path: Path) -> None:
         metadata = {"CreationDate": None, "Creator": None, "Producer": None}
     elif suffix == ".png":
         metadata = {"Software": None}
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file, mpl.rc_context(settings):
-                figure.savefig(file, format=suffix[1:], dpi=150, metadata=metadata)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    with whole_file(path) as file, mpl.rc_context(settings):
+        figure.savefig(file, format=suffix[1:], dpi=150, metadata=metadata)

@@ -16,8 +16,8 @@ from penstock.reading.compose import Chapter, Manuscript, Picture, compose
 from penstock.reading.edition import Report, make_edition
 from penstock.reading.pages import article_manuscript, page_manuscript
 from penstock.reading.plaintext import text_manuscript
-from penstock.reading.saving import saving
 from penstock.reading.settings import Look
+from penstock.whole import whole_file
 
 __all__ = ["Article", "Daily", "write_daily"]
 
@@ -113,7 +113,7 @@ def write_daily(
     path = folder / f"{name}-{day.isoformat()}.epub"
     made = io.BytesIO()
     report = make_edition(compose(book), made, look, path.name)
-    with saving(path) as out:
+    with whole_file(path) as out:
         out.write(made.getvalue())
     return Daily(path, taken, skipped, report)
 

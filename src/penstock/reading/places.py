@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.reading.saving import saving
 from penstock.reading.settings import GUIDES, Guide
+from penstock.whole import whole_file
 
 __all__ = ["Place", "load_place", "places_file", "save_place"]
 
@@ -74,5 +74,5 @@ def save_place(book: str, place: Place, file: Path) -> None:
     kept[book] = asdict(place)
     newest = dict(list(kept.items())[-MOST_BOOKS:])
     file.parent.mkdir(parents=True, exist_ok=True)
-    with saving(file) as out:
+    with whole_file(file) as out:
         out.write(json.dumps(newest).encode())
