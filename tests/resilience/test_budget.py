@@ -219,6 +219,23 @@ def test_a_stale_answer_does_not_raise_what_is_left() -> None:
     assert not isinstance(budget.take(0.5), Ticket)
 
 
+def test_a_wait_for_answers_of_others_is_not_a_wait_for_the_renewal() -> None:
+    """Two threads, one left of the window beyond a call that is out: one slept until the reset."""
+    budget = Budget(reserve=7, clock=FakeClock())
+    first = budget.take(0.0)
+    assert isinstance(first, Ticket)
+    head = b'RateLimit: "a"; r=%d; t=3600\r\nRateLimit-Policy: "a"; q=10; w=3600\r\n'
+    budget.settle(first, 0.1, parse_hints(head % 9))
+    out, other = budget.take(0.2), budget.take(0.2)
+    assert isinstance(out, Ticket)
+    assert isinstance(other, Ticket)
+    assert budget.take(0.2) == 0.05  # both may turn out not to be counted
+    budget.settle(other, 0.3, parse_hints(head % 8))
+    assert budget.take(0.3) == 0.05
+    budget.settle(out, 0.4, parse_hints(head % 7))
+    assert budget.take(0.4) == pytest.approx(3600, abs=2)  # nothing is out: no answer can help
+
+
 # Several limits and costs
 
 

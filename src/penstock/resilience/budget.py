@@ -38,6 +38,7 @@ class BudgetView:
 
 
 _FIRST_CALM = 0.25
+_LOOK_AGAIN = 0.05
 _LONGEST_CALM = 60.0
 _ONE: Mapping[str, float] = {"requests": 1.0}
 
@@ -161,7 +162,10 @@ class Budget:
             # Exhausted, and the server does not say until when: only an answer can tell more.
             return math.inf if tally.out else self._blind(window, now)
         if opens > now:
-            return opens - now
+            # Where only calls still out stand in the way, their answers may leave something. Those
+            # who asked in another thread are told of no answer: they look again soon.
+            enough = amount <= (window.left(0.0) or 0.0) - reserve
+            return min(opens - now, _LOOK_AGAIN) if enough else opens - now
         window.expire()
         self._start_probing()
         return 0.0
