@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from penstock.errors import StorageError
+from penstock.errors import InputError
 from penstock.neural import (
     SGD,
     BadCheckpoint,
@@ -197,7 +197,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(BadData, match="only texts and numbers"):
         save_model(path, replace(model, classes=(object(), "x")))
-    with pytest.raises(StorageError, match="cannot write"):
+    with pytest.raises(InputError, match="does not exist"):
         save_model(tmp_path / "no" / "folder", model)
     assert path.read_bytes() == before
     assert [x.name for x in tmp_path.iterdir()] == ["m"]

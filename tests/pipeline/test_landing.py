@@ -11,6 +11,7 @@ import pytest
 
 from penstock.errors import InputError, PermanentError, StorageError
 from penstock.events import Event, Events, Failed, Landed
+from penstock.http import Response
 from penstock.pipeline import Entry, Failing, Key, Landing, Pipeline, Result, entry_of
 from penstock.store import LocalStore
 
@@ -141,3 +142,11 @@ def test_what_failed_keeps_what_is_needed_to_understand_it() -> None:
     assert entry_of(Result(7, None, error, 3)) == Failing(
         7, "PermanentError", "GET /7: 404 Not Found", 404, 3, "no such user"
     )
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"a":', b'"\xff"', b"<a>\n</a>"])
+def test_an_answer_that_is_no_json_never_reaches_a_segment(body: bytes) -> None:
+    response = Response(200, "https://x.example/a", b"", body, 0.0)
+    entry = entry_of(Result(7, response))
+    assert isinstance(entry, Failing)
+    assert "not JSON" in entry.message

@@ -6,24 +6,11 @@ import math
 
 import msgspec
 
+from penstock.pipeline import is_json
+
 __all__ = ["decode_or_none", "dig", "is_json", "number_at"]
 
-_SKIP = msgspec.json.Decoder(msgspec.Raw)  # checks the form without building anything
 _BAD = (msgspec.DecodeError, UnicodeDecodeError)
-
-
-def is_json(body: bytes) -> bool:
-    r"""Whether ``body`` is one JSON text in UTF-8.
-
-    >>> is_json(b'{"a": 1}'), is_json(b"<html>"), is_json(b'"\xff"')
-    (True, False, False)
-    """
-    try:
-        _SKIP.decode(body)
-        body.decode()
-    except _BAD:
-        return False
-    return True
 
 
 def decode_or_none(body: bytes) -> object:

@@ -8,8 +8,10 @@ from typing import final
 
 import msgspec
 
+from penstock.errors import PermanentError
 from penstock.events import Event, Events, Failed, Landed
 from penstock.pipeline.concurrent import Slots
+from penstock.pipeline.json_text import is_json
 from penstock.pipeline.ports import Store
 from penstock.pipeline.result import Entry, Failing, Key, Landing, Result
 
@@ -44,11 +46,11 @@ def entry_of(result: Result[Key, object]) -> Entry:
             return _failing(result, error)
     if not body or body.isspace():
         return Landing(result.key, b"null")  # 204 No Content: there, and empty
+    if not is_json(body):
+        # A store keeps lines of JSON: one that is none would spoil every reader of the segment.
+        return _failing(result, PermanentError("the answer is not JSON, so it cannot land"))
     if b"\n" in body or b"\r" in body:
-        try:
-            body = msgspec.json.format(body, indent=-1)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _failing(result, error)
+        body = msgspec.json.format(body, indent=-1)
     return Landing(result.key, body)
 
 
