@@ -43,13 +43,11 @@ class Engine:
         self._of_easy: dict[pycurl.Curl, Handle] = {}
         self._touched: set[Inbox] = set()
         self._untold = 0
-        self._due: float | None = None
         self._next_sweep = 0.0
         self._asleep = False
         self._stopping = False
         self._broken: GaveUp | None = None
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._poller.change)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timer_changed)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS_KEPT)
         self._poller.change(pycurl.POLL_IN, self._waker.fd)
@@ -83,9 +81,6 @@ class Engine:
             self._asleep = False
             self._waker.wake()
 
-    def _timer_changed(self, milliseconds: int) -> None:
-        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
     def _run(self) -> None:
         try:
             while not self._stopping:
@@ -108,10 +103,10 @@ class Engine:
         self._asleep = False
         if self._submitted:
             self._start()
-        now = time.monotonic()
-        if self._due is not None and now >= self._due:
-            self._due = None
+        # Asked once a turn: a callback at every change would cost more than the question.
+        if self._multi.timeout() == 0:
             action(pycurl.SOCKET_TIMEOUT, 0)
+        now = time.monotonic()
         if self._cancelled:
             self._drop()
         self._collect()
@@ -134,10 +129,10 @@ class Engine:
         self._asleep = True
         if self._touched or self._submitted or self._cancelled or self._stopping:
             return 0.0
-        now = time.monotonic()
-        patience = -1.0 if self._due is None else max(0.0, self._due - now)
+        milliseconds = self._multi.timeout()
+        patience = -1.0 if milliseconds < 0 else milliseconds / 1000
         if self._active:
-            sweep = max(0.0, self._next_sweep - now)
+            sweep = max(0.0, self._next_sweep - time.monotonic())
             patience = sweep if patience < 0 else min(patience, sweep)
         return patience
 

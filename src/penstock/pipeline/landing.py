@@ -76,7 +76,7 @@ def land(
     A slot is free again when its result is durable, so what a crash can cost is one window.
     """
     counts = Counts()
-    group = max(1, min(100, slots.limit // 2))
+    group = max(1, min(100, slots.limit * 3 // 4))
     for chunk in chunks:
         entries = [entry_of(result) for result in chunk]
         store.settle(entries, slots.returned, group=group)
