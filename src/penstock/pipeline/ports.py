@@ -84,7 +84,7 @@ class Store(Protocol):
 
         ``durable`` is called from the store's own thread, in the order of the entries, marks
         included. Entries become safe in groups: as soon as ``group`` of them wait, or after
-        50 ms at the latest.
+        a few milliseconds at the latest.
 
         Raises:
             StorageError: An earlier entry could not be made safe; nothing after it was.

@@ -104,7 +104,7 @@ class LocalStore(StoreReader):
         """Take ``entries`` over and return; call ``durable(n)`` when n more are safe.
 
         ``durable`` is called in the store's own thread, in the order of the entries, and must be
-        quick. Groups become safe when ``group`` entries wait or 50 ms after the first came. An
+        quick. Groups become safe when ``group`` entries wait or 8 ms after the first came. An
         entry whose key has landed before is dropped and counted in :attr:`again`. Where the disk
         is more than 32 groups behind, the call waits for it.
 

@@ -13,7 +13,7 @@ from penstock.pipeline.result import Entry
 
 __all__ = ["Writer"]
 
-_LATEST = 0.05  # seconds the first entry of a group waits for the others
+_LATEST = 0.008  # seconds the first entry waits for others: slots are held meanwhile
 _BACKLOG = 32  # groups that may wait before settle makes its caller wait as well
 
 Durable: TypeAlias = Callable[[int], object]
