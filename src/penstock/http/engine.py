@@ -26,6 +26,7 @@ __all__ = ["Engine", "engine"]
 
 _SWEEP = 0.05
 _CONNECTIONS_KEPT = 4096
+_SHARD = 250  # transfers in one multi handle
 
 
 @final
@@ -33,7 +34,8 @@ class Engine:
     """Performs transfers on a thread of its own. Use :func:`engine`: one a process is enough."""
 
     def __init__(self) -> None:
-        self._multi = pycurl.CurlMulti()
+        self._multis: list[pycurl.CurlMulti] = []
+        self._loads: list[int] = []  # transfers under way in each
         self._poller = new_poller()
         self._waker = Waker()
         self._submitted: deque[Transfer] = deque()
@@ -47,9 +49,6 @@ class Engine:
         self._asleep = False
         self._stopping = False
         self._broken: GaveUp | None = None
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._poller.change)
-        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS_KEPT)
         self._poller.change(pycurl.POLL_IN, self._waker.fd)
         self._thread = threading.Thread(target=self._run, name="penstock-io", daemon=True)
         self._thread.start()
@@ -93,19 +92,20 @@ class Engine:
 
     def _turn(self) -> None:
         """Wait once, and do all there is to do."""
-        action = self._multi.socket_action
+        owner = self._poller.owner
         ready = self._poller.wait(self._patience())
         for fd, bits in ready:
             if fd == self._waker.fd:
                 self._waker.drain()
             else:
-                action(fd, bits)
+                owner[fd].socket_action(fd, bits)
         self._asleep = False
         if self._submitted:
             self._start()
         # Asked once a turn: a callback at every change would cost more than the question.
-        if self._multi.timeout() == 0:
-            action(pycurl.SOCKET_TIMEOUT, 0)
+        for multi in self._multis:
+            if multi.timeout() == 0:
+                multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         now = time.monotonic()
         if self._cancelled:
             self._drop()
@@ -129,8 +129,8 @@ class Engine:
         self._asleep = True
         if self._touched or self._submitted or self._cancelled or self._stopping:
             return 0.0
-        milliseconds = self._multi.timeout()
-        patience = -1.0 if milliseconds < 0 else milliseconds / 1000
+        told = [due for multi in self._multis if (due := multi.timeout()) >= 0]
+        patience = min(told) / 1000 if told else -1.0
         if self._active:
             sweep = max(0.0, self._next_sweep - time.monotonic())
             patience = sweep if patience < 0 else min(patience, sweep)
@@ -149,7 +149,7 @@ class Engine:
             self._active[transfer] = handle
             try:
                 handle.begin(transfer, now)
-                self._multi.add_handle(handle.easy)
+                self._add(handle)
             except (pycurl.error, UnicodeError, ValueError) as error:
                 del self._active[transfer]
                 self._refuse(handle, error)
@@ -160,18 +160,44 @@ class Engine:
         self._discard(handle)
         self._put(transfer)
 
+    def _add(self, handle: Handle) -> None:
+        """Hand over to the first multi handle with room.
+
+        libcurl looks for a free connection by going through all of a host's, so thousands of
+        them in one pool would make every request slow.
+        """
+        shard = next((n for n, load in enumerate(self._loads) if load < _SHARD), len(self._loads))
+        if shard == len(self._loads):
+            self._multis.append(self._new_multi())
+            self._loads.append(0)
+        self._multis[shard].add_handle(handle.easy)
+        handle.shard = shard
+        self._loads[shard] += 1
+
+    def _new_multi(self) -> pycurl.CurlMulti:
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._poller.change)
+        multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        multi.setopt(pycurl.M_MAXCONNECTS, _CONNECTIONS_KEPT)
+        return multi
+
+    def _remove(self, handle: Handle) -> None:
+        self._multis[handle.shard].remove_handle(handle.easy)
+        self._loads[handle.shard] -= 1
+
     def _collect(self) -> None:
-        left = 1
-        while left:
-            left, succeeded, failed = self._multi.info_read()
-            for easy in succeeded:
-                self._finish(easy, 0, "")
-            for easy, code, message in failed:
-                self._finish(easy, code, message)
+        for multi, load in zip(self._multis, self._loads, strict=True):
+            left = load
+            while left:
+                left, succeeded, failed = multi.info_read()
+                for easy in succeeded:
+                    self._finish(easy, 0, "")
+                for easy, code, message in failed:
+                    self._finish(easy, code, message)
 
     def _finish(self, easy: pycurl.Curl, code: int, message: str) -> None:
         handle = self._of_easy[easy]
-        self._multi.remove_handle(easy)
+        self._remove(handle)
         transfer = handle.finish(code, message)
         del self._active[transfer]
         self._idle.setdefault(transfer.profile, []).append(handle)
@@ -188,7 +214,7 @@ class Engine:
         """End what has been silent for too long."""
         overdue = [(h, why) for h in self._active.values() if (why := h.overdue(now))]
         for handle, why in overdue:
-            self._multi.remove_handle(handle.easy)
+            self._remove(handle)
             transfer = handle.abandon(why)
             del self._active[transfer]
             self._discard(handle)
@@ -198,7 +224,7 @@ class Engine:
         while self._cancelled:
             handle = self._active.pop(self._cancelled.popleft(), None)
             if handle is not None:
-                self._multi.remove_handle(handle.easy)
+                self._remove(handle)
                 self._discard(handle)
 
     def _discard(self, handle: Handle) -> None:
@@ -214,9 +240,10 @@ class Engine:
     def _free(self) -> None:
         for handle in list(self._of_easy.values()):
             if handle.transfer is not None:
-                self._multi.remove_handle(handle.easy)
+                self._remove(handle)
             handle.close()
-        self._multi.close()
+        for multi in self._multis:
+            multi.close()
         self._poller.close()
         self._waker.close()
 

@@ -33,6 +33,7 @@ class Handle:
         "_seen",
         "_seen_at",
         "easy",
+        "shard",
         "started",
         "transfer",
     )
@@ -40,6 +41,7 @@ class Handle:
     def __init__(self, profile: Profile) -> None:
         self.easy = pycurl.Curl()
         self.transfer: Transfer | None = None
+        self.shard = 0
         self.started = 0.0
         self._profile = profile
         self._head: list[bytes] = []

@@ -24,9 +24,16 @@ _ACTIONS = {
 
 
 class Poller(Protocol):
-    """What the engine needs: interest by descriptor, and a wait."""
+    """What the engine needs: interest by descriptor, and a wait.
 
-    def change(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
+    ``owner`` tells whose descriptor it is: the multi handle that asked for it.
+    """
+
+    owner: dict[int, pycurl.CurlMulti]
+
+    def change(
+        self, what: int, fd: int, multi: pycurl.CurlMulti | None = None, _data: object = None
+    ) -> None:
         """Set interest in ``fd`` as curl's socket callback says it."""
         ...
 
@@ -55,8 +62,11 @@ class EpollPoller:
         self._register, self._modify = self._epoll.register, self._epoll.modify
         self._unregister = self._epoll.unregister
         self._known: set[int] = set()
+        self.owner: dict[int, pycurl.CurlMulti] = {}
 
-    def change(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
+    def change(
+        self, what: int, fd: int, multi: pycurl.CurlMulti | None = None, _data: object = None
+    ) -> None:
         """Set interest in ``fd`` as curl's socket callback says it."""
         if what == _REMOVE:
             self._known.discard(fd)
@@ -69,6 +79,8 @@ class EpollPoller:
         else:
             self._known.add(fd)
             self._register(fd, self._EVENTS[what])
+            if multi is not None:
+                self.owner[fd] = multi
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
         """Return what is ready."""
@@ -90,8 +102,11 @@ class SelectorPoller:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self.owner: dict[int, pycurl.CurlMulti] = {}
 
-    def change(self, what: int, fd: int, _multi: object = None, _data: object = None) -> None:
+    def change(
+        self, what: int, fd: int, multi: pycurl.CurlMulti | None = None, _data: object = None
+    ) -> None:
         """Set interest in ``fd`` as curl's socket callback says it."""
         with contextlib.suppress(KeyError, ValueError, OSError):
             self._selector.unregister(fd)
@@ -101,6 +116,8 @@ class SelectorPoller:
         )
         if events:
             self._selector.register(fd, events)
+            if multi is not None:
+                self.owner[fd] = multi
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
         """Return what is ready."""
