@@ -24,7 +24,7 @@ _QUIET = 30.0
 _CATCH_UP = 0.1
 _MOST_CREDIT = 10.0
 _ENOUGH = 20
-_CAREFUL = 32.0
+_CAREFUL = 8.0
 
 
 @final
