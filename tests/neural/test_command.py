@@ -180,10 +180,19 @@ def test_bad_input_is_one_line_and_a_code(
     assert not out.exists()
 
 
+# A test runner in the background has SIGINT ignored, and its children inherit that.
+ATTENTIVE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from penstock.cli.main import main
+main()
+"""
+
+
 def on_screen(arguments: list[str], until: bytes = b"") -> tuple[int, bytes, str]:
     """Run in a terminal; interrupt once ``until`` is seen. Return code, screen and output."""
     screen, terminal = pty.openpty()
-    command = [sys.executable, "-m", "penstock.cli.main", "neural", *arguments]
+    command = [sys.executable, "-c", ATTENTIVE, "neural", *arguments]
     with subprocess.Popen(command, stderr=terminal, stdout=subprocess.PIPE, text=True) as process:
         os.close(terminal)
         shown = b""
