@@ -6,7 +6,9 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -128,13 +130,34 @@ def test_a_secret_in_the_file_is_refused(penstock: Penstock, pipeline: Files) ->
         assert "abc" not in ended.err
 
 
+class _Html(BaseHTTPRequestHandler):
+    """Answers 200 with a page of HTML, as a captive portal does."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "13")
+        self.end_headers()
+        self.wfile.write(b"<html></html>")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
 def test_a_body_that_is_not_json_fails_its_key_and_is_kept(
-    penstock: Penstock, simulator: Simulators, pipeline: Files
+    penstock: Penstock, pipeline: Files
 ) -> None:
-    server = simulator(users=3, limit=0)
-    text = '[request]\npath = "/nothing/{key}"\n[retry]\nattempts = 1\n'
-    ended = penstock("run", pipeline(server.url, text, stop=2), "--json")
-    assert (ended.code, ended.last["failed"]) == (1, 2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Html) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        file = pipeline(url, "[retry]\nattempts = 1\n", stop=2)
+        ended = penstock("run", file, "--json")
+        server.shutdown()
+        thread.join()
+    assert (ended.code, ended.last["failed"], ended.last["landed"]) == (1, 2, 0)
+    with open_readonly(file.parent / "store") as store:
+        failures = list(store.failures())
+    assert all("not JSON" in f.message and f.excerpt == "<html></html>" for f in failures)
 
 
 def test_a_server_that_is_not_there_ends_with_exit_code_4(
