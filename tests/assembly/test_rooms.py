@@ -17,7 +17,7 @@ import pytest
 from penstock.assembly import labelling, plan, read_text, write_java_file
 from penstock.assembly.editions import Editions
 from penstock.assembly.risk_watch import RiskWatch
-from penstock.assembly.room_sections import EditionUse, RiskUse
+from penstock.assembly.room_sections import EditionUse, LabelStage, RiskUse
 from penstock.errors import InputError
 from penstock.events import Event, Events
 from penstock.javadata import parse_schema
@@ -200,13 +200,15 @@ def test_a_label_does_not_take_the_place_of_a_field() -> None:
 @pytest.mark.parametrize(
     ("library", "use", "extra"),
     [
+        ("numpy", LabelStage(model="net"), "neural"),
+        ("safetensors", LabelStage(model="net"), "neural"),
         ("numpy", RISK, "portfolio"),
         ("lxml", EditionUse(body="html"), "reading"),
         ("trafilatura", EditionUse(body="html", form="page"), "reading"),
     ],
 )
 def test_a_missing_extra_is_named_before_any_call(
-    tmp_path: Path, library: str, use: RiskUse | EditionUse, extra: str
+    tmp_path: Path, library: str, use: LabelStage | RiskUse | EditionUse, extra: str
 ) -> None:
     # A finder in front of all others that knows of no such library: as where it is not installed.
     program = f"""
@@ -223,7 +225,9 @@ sys.argv = ["penstock", "check", "run.toml"]
 main()
 """
     text = '[source]\nkind = "pages"\npath = "/"\n[api]\nbase = "http://x"\n[store]\npath = "s"\n'
-    if isinstance(use, RiskUse):
+    if isinstance(use, LabelStage):
+        text += '[[stage]]\nkind = "label"\nmodel = "net"\n'
+    elif isinstance(use, RiskUse):
         text += '[[use]]\nkind = "risk"\npath = "r"\nweights = { A = 1.0 }\n'
     else:
         text += f'[[use]]\nkind = "edition"\nbody = "html"\nform = "{use.form}"\n'
