@@ -17,10 +17,11 @@ import pytest
 from penstock.javadata import parse_schema
 from penstock.neural import Linear, Model, Network, Scaler, Softmax
 from penstock.neural.checkpoint import save_model
+from penstock.pipeline import Landing
 from penstock.portfolio import OnlineRisk
 from penstock.simulator import Simulator, user_json
 from penstock.simulator.feeds import price_json
-from penstock.store import open_readonly
+from penstock.store import LocalStore, open_readonly
 
 from .conftest import PROGRAM, Penstock
 
@@ -332,6 +333,31 @@ def test_what_landed_becomes_a_java_file_and_a_java_file_gives_the_keys(
     users = [json.loads(user_json(1, number)) for number in (3, 7, 11)]
     assert rows == [(user["id"], user["name"], user["rating"]) for user in users]
     assert server.truth(ids=True)["ids"] == {"3": 1, "7": 1, "11": 1}
+
+
+def test_a_store_is_exported_as_java_data_by_a_schema(penstock: Penstock, tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "store") as store:
+        store.settle([Landing(7, b'{"name":"Ada"}'), Landing(8, b'{"name":"Bo"}')], durable=str)
+    out = tmp_path / "users.bin"
+    command = ["export", tmp_path / "store", "--to", "javadata", "-o", out]
+    assert "needs --schema" in penstock(*command).line
+    (tmp_path / "users.schema").write_text("key: int\nname: utf\n")
+    ended = penstock(*command, "--schema", tmp_path / "users.schema")
+    assert (ended.code, ended.out) == (0, f"2 records in {out}\n")
+    assert out.read_bytes() == b"\0\0\0\7\0\3Ada\0\0\0\x08\0\2Bo"
+    again = [*command, "--schema", "key: int"]
+    assert "replace it with --force" in penstock(*again).line
+    assert penstock(*again, "--force", "--json").last == {"output": str(out), "rows": 2}
+    assert out.read_bytes() == b"\0\0\0\7\0\0\0\x08"
+    wrong = penstock(*command, "--schema", "key: int, age: int", "--force")
+    assert wrong.code == 2
+    assert "record 7, field age: not there" in wrong.line
+    assert out.read_bytes() == b"\0\0\0\7\0\0\0\x08"
+    assert "are inferred" in penstock(
+        "export", tmp_path / "store", "--to", "csv", "-o", out, "--schema", "key: int"
+    ).line  # fmt: skip
+    assert "--flatten is not for" in penstock(*again, "--flatten").line
+    assert "needs a file" in penstock(*command[:-1], "-", "--schema", "key: int").line
 
 
 def _record(number: int) -> bytes:

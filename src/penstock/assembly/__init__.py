@@ -1,6 +1,6 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
-from penstock.assembly.java_files import write_java_file
+from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.labelling import labelling
 from penstock.assembly.plan import Plan, plan
 from penstock.assembly.reading import read_file, read_text
@@ -18,6 +18,7 @@ __all__ = [
     "labelling",
     "plan",
     "read_file",
+    "read_schema",
     "read_text",
     "write_java_file",
 ]
