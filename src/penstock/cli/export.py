@@ -17,6 +17,7 @@ from penstock.errors import InputError
 from penstock.store import Format, StoreReader, open_readonly
 from penstock.store import export as export_store
 from penstock.store.exporting import Progress as Report
+from penstock.store.exporting.target import refuse_existing
 
 __all__ = ["export"]
 
@@ -81,8 +82,7 @@ def _to_javadata(
         raise InputError(f"--{option} is not for --to javadata: its fields are those of --schema")
     if output == "-":
         raise InputError("export to javadata needs a file: give -o FILE")
-    if Path(output).exists() and not force:
-        raise InputError(f"{output} exists: name another file, or replace it with --force")
+    refuse_existing(Path(output), force=force)
     return write_java_file(reader.records(), Path(output), read_schema(schema, Path()))
 
 
