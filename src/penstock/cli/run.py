@@ -34,8 +34,8 @@ def run(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
     Run again after any interruption: it goes on where it stopped, and never fetches again what is
     in the store.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status), 2 bad input, 3 stopped,
-    4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
+    2 bad input, 3 stopped, 4 storage or server gave up.
     """
     summary = run_file(file, None, quiet=quiet, log=log)
     finish(summary, as_json=as_json)
