@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from penstock.simulator import pages
 from penstock.simulator.answer import Answer, error_answer, http_date, json_answer
+from penstock.simulator.feeds import article_json
 from penstock.simulator.limiter import limiter_for
 from penstock.simulator.users import user_json
 from penstock.simulator.world import Call, World
@@ -31,6 +32,13 @@ def _user(world: World, call: Call) -> Answer:
     if user_id is None:
         return error_answer(404, "no such user")
     return Answer(200, user_json(world.settings.seed, user_id), user=user_id)
+
+
+def _article(world: World, call: Call) -> Answer:
+    number = world.user_id(call.request.path)
+    if number is None:
+        return error_answer(404, "no such article")
+    return Answer(200, article_json(world.settings.seed, number))
 
 
 def _post_item(world: World, call: Call) -> Answer:
@@ -105,6 +113,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/pages/link-body": Route(pages.by_link_body),
         "/pages/header-cursor": Route(pages.by_header_cursor),
         "/pages/loop": Route(pages.looping),
+        "/prices.json": Route(pages.price_page),
         "/items": Route(_post_item, methods=("POST",)),
         "/rate_limit_status.json": Route(_rate_limit_status, data=False),
         "/oauth2/token": Route(_token, methods=("POST",), data=False),
@@ -115,6 +124,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
     }
 )
 USER = Route(_user)
+ARTICLE = Route(_article)
 FOLLOWERS = Route(pages.follower_page)
 
 
@@ -130,4 +140,6 @@ def find(path: str) -> Route | None:
             return USER
         if path.startswith("/followers/"):
             return FOLLOWERS
+        if path.startswith("/articles/"):
+            return ARTICLE
     return route
