@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import final
 
 from penstock.assembly.build import build_request, build_style, check_secrets, store_path
+from penstock.assembly.rooms import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import SECRETS, LimitSection, PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
+from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve
 
 __all__ = ["Plan", "plan", "seconds_needed"]
@@ -26,21 +28,25 @@ class Plan:
         source: The kind of source.
         items: Keys in it, or None where only the service knows.
         example: The first call, as method and URL.
+        stages: What happens to a record before it lands, in words.
         store: Where records will land.
         exists: Whether there is a store already, to go on with.
         concurrency: Calls at once.
         seconds: Least time it takes within the limits told in the file, or None where no limit
             or no number of items is known.
+        uses: What is done with what lands, in words.
         warnings: What will have to be mended before it runs.
     """
 
     source: str
     items: int | None
     example: str
+    stages: tuple[str, ...]
     store: str
     exists: bool
     concurrency: int
     seconds: float | None
+    uses: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -63,15 +69,19 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     if file.api.auth is not None:
         check_secrets(file.api.auth)
     _check_limits(file)
+    build_stages(file, folder)
+    uses = build_uses(file, folder, Events())
     place = store_path(file, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
         items=items,
         example=example,
+        stages=tuple(describe_stage(section) for section in file.stage),
         store=str(place),
         exists=place.exists(),
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
+        uses=tuple(use.describes for use in uses),
         warnings=tuple(_warnings(file)),
     )
 

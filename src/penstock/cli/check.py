@@ -43,7 +43,9 @@ def _table(file: str, planned: Plan) -> str:
         ("first call", planned.example),
         ("at once", f"{planned.concurrency} calls"),
         ("takes", needed),
+        *(("stage", stage) for stage in planned.stages),
         ("store", f"{planned.store} ({store})"),
+        *(("use", use) for use in planned.uses),
     ]
     text = "\n".join(f"  {name:<11} {value}" for name, value in rows)
     notes = "".join(f"\n  note        {warning}" for warning in planned.warnings)

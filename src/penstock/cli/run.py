@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Run, Summary, read_file
+from penstock.assembly import Run, Summary, Used, read_file
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import Stopped
@@ -108,7 +108,7 @@ def finish(summary: Summary, *, as_json: bool) -> None:
         click.echo(_sentence(summary))
     if not summary.complete:
         raise SystemExit(3)
-    if summary.failed:
+    if summary.failed or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
 
 
@@ -120,6 +120,7 @@ def _sentence(summary: Summary) -> str:
     lines = [
         f"{summary.new:,} landed in {span(summary.seconds)} ({counts})",
         f"data:  {summary.store}",
+        *(_used(used) for used in summary.uses),
         f"next:  penstock export {summary.store} --to csv -o records.csv",
     ]
     if summary.failed:
@@ -127,3 +128,8 @@ def _sentence(summary: Summary) -> str:
     if not summary.complete:
         lines.append("       stopped: the budget allows no more now; run again to go on")
     return "\n".join(lines)
+
+
+def _used(used: Used) -> str:
+    left_out = f" ({used.left_out:,} records left out: see --log)" if used.left_out else ""
+    return f"use:   {used.kind}: {used.text}{left_out}"

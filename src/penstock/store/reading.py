@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 from zlib import crc32
 
-from penstock.errors import StorageError
+from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.segments import segment_path, split_line
@@ -65,6 +65,38 @@ class StoreReader:
         """
         for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
             yield from self._segment(number, size)
+
+    def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
+        """Yield what has landed after a position, each record with the position behind it.
+
+        A position is good for ever, also while a run goes on: keep the last one, and call again
+        with it later.
+
+        Args:
+            after: A position that came with a record; ``""`` is the beginning.
+
+        Raises:
+            InputError: ``after`` is no position of this store.
+            StorageError: A line is not what the ledger knows of it.
+        """
+        first, start = self._place(after)
+        for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
+            if number < first:
+                continue
+            for lines, records in self._chunks(number, size, start if number == first else 0):
+                for (offset, line), record in zip(lines, records, strict=True):
+                    yield record, f"{number}:{offset + len(line)}"
+
+    def _place(self, position: str) -> tuple[int, int]:
+        """Return the segment and the offset that a position means."""
+        if not position:
+            return 0, 0
+        number, _, offset = position.partition(":")
+        if number.isdecimal() and offset.isdecimal():
+            for (size,) in self._rows("SELECT size FROM segment WHERE number = ?", (int(number),)):
+                if int(offset) <= size:
+                    return int(number), int(offset)
+        raise InputError(f"{self.path}: {position!r} is no position of this store")
 
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed.
@@ -171,8 +203,16 @@ class StoreReader:
 
     def _segment(self, number: int, size: int) -> Iterator[Landing]:
         """Yield the records of the first ``size`` bytes of a segment, each one checked."""
-        path, offset = segment_path(self.path, number), 0
+        for _, records in self._chunks(number, size, 0):
+            yield from records
+
+    def _chunks(
+        self, number: int, size: int, offset: int
+    ) -> Iterator[tuple[list[tuple[int, bytes]], list[Landing]]]:
+        """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records."""
+        path = segment_path(self.path, number)
         with ledger.translated(path), path.open("rb") as file:
+            file.seek(offset)
             while offset < size:
                 lines: list[tuple[int, bytes]] = []
                 for line in islice(file, _CHUNK):
@@ -181,7 +221,7 @@ class StoreReader:
                         offset += len(line)
                 if not lines:
                     raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
-                yield from self._checked(number, path, lines)
+                yield lines, self._checked(number, path, lines)
 
     def _checked(self, number: int, path: Path, lines: list[tuple[int, bytes]]) -> list[Landing]:
         records = [_parsed(path, offset, line) for offset, line in lines]
