@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import final
 
-from penstock.streaming.frames import FramingError, check_bound, too_large
+from penstock.streaming.frames import FramingError, Lexer, too_large
 
 __all__ = ["ChunkMessages"]
 
@@ -14,7 +14,7 @@ _LINE = 4096  # more than any chunk's size line has, extensions included
 
 
 @final
-class ChunkMessages:
+class ChunkMessages(Lexer[bytes]):
     """Chunks as messages, for servers that put nothing else in between (nchan's ``http-chunked``).
 
     It is fed what is on the wire, sizes included. A chunk of white space is a keep-alive.
@@ -23,17 +23,14 @@ class ChunkMessages:
     raw = True
 
     def __init__(self, max_bytes: int) -> None:
-        self.keepalives = 0
+        super().__init__(max_bytes)
         self.ended = False
-        self._most = check_bound(max_bytes)
         self._buffer = bytearray()
         self._wanted: int | None = None
 
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Return the chunks that ``data`` completes."""
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
         buffer = self._buffer
         buffer += data
-        messages: list[bytes] = []
         at = 0
         while not self.ended:
             if self._wanted is None:
@@ -56,7 +53,6 @@ class ChunkMessages:
             else:
                 break
         del buffer[:at]
-        return messages
 
     def _take(self, body: bytes, messages: list[bytes]) -> None:
         if body.strip():
@@ -76,8 +72,7 @@ class ChunkMessages:
     def _no_chunk(self, line: bytes) -> FramingError:
         return FramingError(f"{line[:40].decode('latin-1')!r} is no chunk of RFC 9112")
 
-    def close(self) -> int:
-        """Forget the tail and return its length."""
+    def _forget(self) -> int:
         left = 0 if self.ended else len(self._buffer)
         self._buffer.clear()
         self._wanted, self.ended = None, False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from penstock.streaming.frames import ServerEvent, check_bound, too_large
+from penstock.streaming.frames import Lexer, ServerEvent, too_large
 
 __all__ = ["ServerEvents"]
 
@@ -12,7 +12,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @final
-class ServerEvents:
+class ServerEvents(Lexer[ServerEvent]):
     """Events of a ``text/event-stream``.
 
     Attributes:
@@ -20,14 +20,15 @@ class ServerEvents:
         retry: Seconds to wait before connecting again, as the server said, or None.
     """
 
-    raw = False
-
     def __init__(self, max_bytes: int) -> None:
-        self.keepalives = 0
+        super().__init__(max_bytes)
         self.last_id = ""
         self.retry: float | None = None
-        self._most = check_bound(max_bytes)
         self._fresh()
+
+    def resume(self, last_id: str) -> None:
+        """Go on after that id: events without one carry it."""
+        self.last_id = self._id = last_id
 
     def _fresh(self) -> None:
         self._tail = bytearray()
@@ -38,8 +39,7 @@ class ServerEvents:
         self._id = self.last_id
         self._size = 0
 
-    def feed(self, data: bytes, /) -> list[ServerEvent]:
-        """Return the events that ``data`` completes."""
+    def _lex(self, data: bytes, messages: list[ServerEvent]) -> None:
         if self._start is not None:
             data = self._without_bom(data)
         if self._after_cr and data:
@@ -48,12 +48,12 @@ class ServerEvents:
             if data[0] == 10:
                 data = data[1:]
         if not data:
-            return []
-        if b"\n" not in data and b"\r" not in data:
+            return
+        if b"\n" in data or b"\r" in data:
+            self._lines(data, messages)
+        else:
             self._tail += data
-            self._check(len(self._tail))
-            return []
-        return self._lines(data)
+        self._check(len(self._tail))
 
     def _without_bom(self, data: bytes) -> bytes:
         begun = (self._start or b"") + data
@@ -63,26 +63,24 @@ class ServerEvents:
         self._start = None
         return begun.removeprefix(_BOM)
 
-    def _lines(self, data: bytes) -> list[ServerEvent]:
+    def _lines(self, data: bytes, events: list[ServerEvent]) -> None:
         # bytes.splitlines ends lines at LF, CR and CRLF, and nowhere else.
         lines = data.splitlines()
         if self._tail:
             self._tail += lines[0]
             lines[0] = bytes(self._tail)
             self._tail.clear()
-        last = data[-1]
+        last, rest = data[-1], b""
         if last == 13:
             self._after_cr = True
         elif last != 10:
-            self._tail += lines.pop()
-            self._check(len(self._tail))
-        events: list[ServerEvent] = []
+            rest = lines.pop()
         for line in lines:
             if line:
                 self._line(line)
             elif (event := self._dispatch()) is not None:
                 events.append(event)
-        return events
+        self._tail += rest
 
     def _check(self, size: int) -> None:
         if self._size + size > self._most:
@@ -119,8 +117,7 @@ class ServerEvents:
         self._size = 0
         return event
 
-    def close(self) -> int:
-        """Forget an unfinished event; return its bytes. ``last_id`` and ``retry`` stay."""
+    def _forget(self) -> int:
         left = len(self._tail) + self._size
         self._fresh()
         return left

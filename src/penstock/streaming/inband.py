@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import final
 
-__all__ = ["Sign", "Then"]
+__all__ = ["EVENT", "Sign", "Then"]
+
+EVENT = "@event"
+"""In place of a path: the type of the server-sent event."""
 
 
 class Then(StrEnum):
@@ -30,12 +33,11 @@ class Sign:
 
     Attributes:
         kind: The notice's kind.
-        path: Dotted path of a member that only such a message has; of an event without a path,
-            its type is looked at.
+        path: Dotted path of a member that only such a message has, or :data:`EVENT`.
         equals: The texts or numbers it has to be, or none where being there is enough.
         then: What follows.
         text: Dotted path of the words for people.
-        id: Of a delete: dotted path of the id of what is deleted.
+        id: Of a delete: dotted path of the id of what is deleted; empty: the message is that id.
         count: Of a limit: dotted path of the running total.
     """
 

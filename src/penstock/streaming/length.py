@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from penstock.streaming.frames import FramingError, check_bound, too_large
+from penstock.streaming.frames import FramingError, Lexer, too_large
 
 __all__ = ["LengthPrefixed"]
 
@@ -12,25 +12,20 @@ _DIGITS = 20  # more than any length has
 
 
 @final
-class LengthPrefixed:
+class LengthPrefixed(Lexer[bytes]):
     """Messages after their length in bytes; blank lines in between are keep-alives.
 
     The length counts the CRLF after the message, which is not part of what is given out.
     """
 
-    raw = False
-
     def __init__(self, max_bytes: int) -> None:
-        self.keepalives = 0
-        self._most = check_bound(max_bytes)
+        super().__init__(max_bytes)
         self._buffer = bytearray()
         self._wanted: int | None = None
 
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Return the messages that ``data`` completes."""
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
         buffer = self._buffer
         buffer += data
-        messages: list[bytes] = []
         at = 0
         while True:
             if self._wanted is None:
@@ -49,7 +44,6 @@ class LengthPrefixed:
             else:
                 break
         del buffer[:at]
-        return messages
 
     def _take(self, body: bytes, messages: list[bytes]) -> None:
         if body:
@@ -74,8 +68,7 @@ class LengthPrefixed:
             f"{line[:40].decode('latin-1')!r} is no length: is the stream delimited=length?"
         )
 
-    def close(self) -> int:
-        """Forget the tail and return its length."""
+    def _forget(self) -> int:
         left = len(self._buffer)
         self._buffer.clear()
         self._wanted = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from penstock.streaming.frames import check_bound, too_large
+from penstock.streaming.frames import Lexer
 
 __all__ = ["CrlfLines", "Lines"]
 
@@ -12,21 +12,18 @@ _CR = 13
 
 
 @final
-class Lines:
+class Lines(Lexer[bytes]):
     """Messages that end with LF; a CR before it is not part of the message.
 
     U+2028, U+0085 and their kin end nothing: they are ordinary characters of JSON.
     """
 
-    raw = False
-
     def __init__(self, max_bytes: int) -> None:
-        self.keepalives = 0
-        self._most = check_bound(max_bytes)
+        super().__init__(max_bytes)
         self._tail = bytearray()
 
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Return the messages that ``data`` completes."""
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        fed = len(self._tail) + len(data)
         lines = data.split(b"\n")
         rest = lines.pop()
         if self._tail and lines:
@@ -34,36 +31,27 @@ class Lines:
             lines[0] = bytes(self._tail)
             self._tail.clear()
         self._tail += rest
-        messages = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
-        return self._checked([message for message in messages if message], len(lines))
+        stripped = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
+        messages += filter(None, stripped)
+        self.keepalives += len(lines) - len(messages)
+        self._bound(messages, len(self._tail), fed)
 
-    def _checked(self, messages: list[bytes], ended: int) -> list[bytes]:
-        self.keepalives += ended - len(messages)
-        if len(self._tail) > self._most or any(len(m) > self._most for m in messages):
-            raise too_large(self._most)
-        return messages
-
-    def close(self) -> int:
-        """Forget the tail and return its length."""
+    def _forget(self) -> int:
         left = len(self._tail)
         self._tail.clear()
         return left
 
 
 @final
-class CrlfLines:
+class CrlfLines(Lexer[bytes]):
     """Messages that end with CRLF. A lone LF may stand within a message, as Twitter allows."""
 
-    raw = False
-
     def __init__(self, max_bytes: int) -> None:
-        self.keepalives = 0
-        self._most = check_bound(max_bytes)
+        super().__init__(max_bytes)
         self._tail = bytearray()
 
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Return the messages that ``data`` completes."""
-        messages: list[bytes] = []
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        fed = len(self._tail) + len(data)
         start = 0
         # One byte is looked for by memchr; looking for two at once is several times slower.
         mark = data.find(b"\n")
@@ -79,9 +67,7 @@ class CrlfLines:
             mark = data.find(b"\n", mark + 1)
         if start < len(data):
             self._tail += data[start:] if start else data
-        if len(self._tail) > self._most or any(len(m) > self._most for m in messages):
-            raise too_large(self._most)
-        return messages
+        self._bound(messages, len(self._tail), fed)
 
     def _finish_tail(self, data: bytes, mark: int, messages: list[bytes]) -> tuple[int, int]:
         """Go to the first CRLF and end the tail there; return the next LF and where it starts."""
@@ -100,8 +86,7 @@ class CrlfLines:
             mark = data.find(b"\n", mark + 1)
         return -1, 0
 
-    def close(self) -> int:
-        """Forget the tail and return its length."""
+    def _forget(self) -> int:
         left = len(self._tail)
         self._tail.clear()
         return left

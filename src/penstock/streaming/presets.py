@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import final
 
 from penstock.errors import InputError
-from penstock.streaming.inband import Sign, Then
+from penstock.streaming.inband import EVENT, Sign, Then
 from penstock.streaming.reconnecting import Doubling, Linear, ReconnectPolicy, Window
 from penstock.streaming.resuming import (
     Backfill,
@@ -46,6 +46,7 @@ class Preset:
         gzip: Whether to ask for compression.
         headers: Headers of its requests.
         query: Parameters of its URLs.
+        too_old: Statuses of an answer that say that the cursor is too old.
         websocket: Whether it is spoken over a WebSocket.
     """
 
@@ -63,6 +64,7 @@ class Preset:
     gzip: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    too_old: frozenset[int] = frozenset()
     websocket: bool = False
 
 
@@ -117,7 +119,7 @@ _MASTODON = Preset(
     id=("id",),
     wire_stall=40.0,
     decoded_stall=40.0,
-    signs=(Sign(kind="delete", path="event", equals=("delete",), then=Then.DELETE, id=""),),
+    signs=(Sign(kind="delete", path=EVENT, equals=("delete",), then=Then.DELETE, id=""),),
 )
 
 _EVENTSTREAMS = Preset(
@@ -148,6 +150,7 @@ _KUBERNETES = Preset(
     resume=QueryCursor("resourceVersion", "object.metadata.resourceVersion"),
     id=("object.metadata.uid", "object.metadata.resourceVersion"),
     kind="type",
+    too_old=frozenset({410}),
     query=MappingProxyType({"watch": "true", "allowWatchBookmarks": "true"}),
     wire_stall=330.0,
     signs=(
@@ -166,8 +169,10 @@ _KUBERNETES = Preset(
 _ETCD = Preset(
     service="etcd v3 watch",
     framing="lf",
-    resume=BodyRevision("result.header.revision", "create_request.start_revision"),
-    id=("result.header.revision",),
+    # The header's revision is the server's: while it catches up, events are still to come.
+    resume=BodyRevision("result.events.-1.kv.mod_revision", "create_request.start_revision"),
+    id=("result.events.0.kv.mod_revision",),
+    unknown=True,
     wire_stall=900.0,
     gzip=False,
     signs=(
@@ -204,6 +209,7 @@ _JETSTREAM = Preset(
     policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
     signs=(Sign(kind="error", path="error", then=Then.AGAIN, text="message"),),
     gzip=False,
+    too_old=frozenset({400}),
     websocket=True,
 )
 

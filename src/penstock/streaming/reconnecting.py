@@ -104,6 +104,7 @@ class Ending(StrEnum):
     DROPPED = "closed, reset or cut short while streaming"
     STALLED = "nothing came for too long"
     UNFLUSHED = "the server keeps its compressed messages back"
+    RENEWED = "credentials had expired and were renewed"
     ASKED = "the server asked us, within the stream, to come again"
     STATUS = "an HTTP error"
     LIMITED = "420 or 429: too many connections or calls"
@@ -125,6 +126,7 @@ RULES = MappingProxyType(
         Ending.DROPPED: Rule("network", at_once=True),
         Ending.STALLED: Rule("network", at_once=True),
         Ending.UNFLUSHED: Rule(None),
+        Ending.RENEWED: Rule(None),
         Ending.ASKED: Rule("network", at_once=True),
         Ending.STATUS: Rule("http"),
         Ending.LIMITED: Rule("limited"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import final
 
-from penstock.streaming.frames import FramingError, MessageTooLarge, check_bound, too_large
+from penstock.streaming.frames import FramingError, Lexer, MessageTooLarge
 
 __all__ = ["Concatenated", "JsonSequence"]
 
@@ -20,31 +20,29 @@ _CONTAINER, _STRING, _SCALAR = "container", "string", "scalar"
 
 
 @final
-class Concatenated:
+class Concatenated(Lexer[bytes]):
     """JSON values with nothing, or white space, in between; pretty-printed ones, too.
 
     An object, a list or a string ends where it closes; a number, ``true``, ``false`` and ``null``
     end at the white space or the value that follows.
     """
 
-    raw = False
-    keepalives = 0
-
     def __init__(self, max_bytes: int) -> None:
-        self._most = check_bound(max_bytes)
+        super().__init__(max_bytes)
         self._tail = bytearray()
         self._forget()
 
-    def _forget(self) -> None:
+    def _forget(self) -> int:
+        left = len(self._tail)
         self._tail.clear()
         self._kind: str | None = None
         self._depth = 0
         self._quoted = False
         self._escaped = False
+        return left
 
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Return the values that ``data`` completes."""
-        messages: list[bytes] = []
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        fed = len(self._tail) + len(data)
         at = start = 0
         while at < len(data):
             if self._kind is None:
@@ -67,9 +65,7 @@ class Concatenated:
                 start = at
         if self._kind is not None:
             self._tail += data[start:]
-        if len(self._tail) > self._most or any(len(m) > self._most for m in messages):
-            raise too_large(self._most)
-        return messages
+        self._bound(messages, len(self._tail), fed)
 
     def _begin(self, data: bytes, at: int) -> int:
         first = data[at]
@@ -115,59 +111,52 @@ class Concatenated:
             self._depth -= 1
         return at + 1, self._depth == 0
 
-    def close(self) -> int:
-        """Forget the tail and return its length."""
-        left = len(self._tail)
-        self._forget()
-        return left
-
 
 @final
-class JsonSequence:
+class JsonSequence(Lexer[bytes]):
     """JSON text sequences (RFC 7464): each text after a record separator, 0x1E.
 
     A text that ends at the next separator without being whole is left out and counted, as
     section 2.3 wants, and reading goes on with the next.
     """
 
-    raw = False
-
     def __init__(self, max_bytes: int) -> None:
-        self.keepalives = 0
+        super().__init__(max_bytes)
         self._values = Concatenated(max_bytes)
         self._begun = False
         self._skipping = False
         self._lost = 0
 
-    def feed(self, data: bytes, /) -> list[bytes]:
-        """Return the texts that ``data`` completes."""
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
         first, *others = data.split(b"\x1e")
-        messages = self._take(first)
+        self._take(first, messages)
         for text in others:
             self._lost += self._values.close()
             self._begun, self._skipping = True, False
-            messages += self._take(text)
-        return messages
+            self._take(text, messages)
 
-    def _take(self, text: bytes) -> list[bytes]:
+    def _take(self, text: bytes, messages: list[bytes]) -> None:
         if not self._begun:
             if text.strip():
                 raise FramingError(f"{text[:40].decode('latin-1')!r}: no record separator leads it")
-            return []
-        if self._skipping:
+        elif self._skipping:
             self._lost += len(text)
-            return []
-        try:
-            return self._values.feed(text)
-        except MessageTooLarge:
-            raise
-        except FramingError:
-            self._skipping = True
-            self._lost += len(text)
-            return []
+        else:
+            self._read(text, messages)
 
-    def close(self) -> int:
-        """Forget the tail; return its length and that of all texts that were left out."""
+    def _read(self, text: bytes, messages: list[bytes]) -> None:
+        try:
+            messages += self._values.feed(text)
+            error = self._values.error
+        except FramingError as raised:
+            error = raised
+        if isinstance(error, MessageTooLarge):
+            raise error
+        if error is not None:
+            self._skipping = True
+            self._lost += 1
+
+    def _forget(self) -> int:
         left = self._values.close() + self._lost
         self._begun, self._skipping, self._lost = False, False, 0
         return left

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Literal, final
+from typing import Generic, final
+from urllib.parse import urlsplit
 
 from penstock.clock import Clock
+from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http import Auth, Profile, Request
+from penstock.http import Api, Auth, Get, Profile, Request
+from penstock.http.streamed import StreamProfile
+from penstock.http.url import shown
+from penstock.streaming import framing as framings
+from penstock.streaming import presets
+from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended
+from penstock.streaming.driver import Driver, State
+from penstock.streaming.events import ServerEvents
 from penstock.streaming.frames import Framer
-from penstock.streaming.overflow import Overflow
+from penstock.streaming.overflow import Block, Overflow
 from penstock.streaming.presets import Preset
+from penstock.streaming.reception import Plan
 from penstock.streaming.reconnecting import ReconnectPolicy
-from penstock.streaming.values import Counters, Cursor, Item, Message, T
+from penstock.streaming.resuming import moment
+from penstock.streaming.sorting import Place, Sorter
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
 
 __all__ = ["Status", "Stream"]
 
+_LIST_BYTES = 1024 * 1024  # bodies that are decoded before the first of them is handed out
+
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """How a stream is doing just now.
 
@@ -31,7 +46,7 @@ class Status:
         silent: Seconds since the last byte; 0 where there is no connection.
     """  # noqa: E501 - one sentence
 
-    state: Literal["new", "connecting", "live", "waiting", "ended"] = "new"
+    state: State = "new"
     reason: str = ""
     wait: float = 0.0
     silent: float = 0.0
@@ -101,35 +116,111 @@ class Stream(Generic[T]):
         events: Events | None = None,
         clock: Clock | None = None,
     ) -> None:
-        raise NotImplementedError
+        asked = Get(request) if isinstance(request, str) else request
+        known = presets.by_name(preset) if isinstance(preset, str) else preset
+        known = dataclasses.replace(
+            known, policy=policy or known.policy, id=known.id if id is None else (id,)
+        )
+        name = preset if isinstance(preset, str) else known.service
+        self._source = f"{name} {shown(asked.path)}"
+        position = self._position(cursor)
+        framer = _framer(framing, known)
+        events_framed = isinstance(framer, ServerEvents)
+        if isinstance(framer, ServerEvents) and position is not None:
+            framer.resume(position)
+        api = Api(
+            _base(asked.path),
+            auth=auth,
+            headers={"Accept": _accept(framer), **known.headers, **(headers or {})},
+            profile=profile,
+            decode="bytes",
+            events=events,
+            clock=clock,
+        )
+        self._backlog = Backlog(overflow or Block(), api.clock, self._more)
+        stalls = known.wire_stall if api.profile.stall == Profile().stall else api.profile.stall
+        plan = Plan(
+            framer=framer,
+            backlog=self._backlog,
+            clock=api.clock,
+            wire_stall=stalls or math.inf,
+            decoded_stall=known.decoded_stall,
+            expects="text/event-stream" if events_framed else None,
+            json=into is not bytes and not events_framed,
+        )
+        streamed = _profile(api.profile, raw=framer is not None and framer.raw)
+        self._sorter: Sorter[T] = Sorter(known, into, position)
+        self._driver = Driver(asked, api, known, streamed, plan, position)
+        self._clock = api.clock
+        self._counts = [0, 0, 0]  # messages, notices, gaps
+        self._cursor = position
+        self._started = self._closed = self._entered = False
+
+    def _more(self) -> None:
+        self._driver.more()
+
+    def _position(self, cursor: Cursor | str | None) -> str | None:
+        if not isinstance(cursor, Cursor):
+            return cursor
+        if cursor.source != self._source:
+            raise InputError(
+                f"the cursor is of another stream, {cursor.source!r}, not of {self._source!r}: "
+                "begin without a cursor, or land in a place of its own"
+            )
+        return cursor.position
 
     @property
     def source(self) -> str:
-        """What the cursors of this stream belong to: its URL without secrets, and its preset."""
-        raise NotImplementedError
+        """What the cursors of this stream belong to: its preset, and its URL without secrets."""
+        return self._source
 
     @property
     def cursor(self) -> Cursor | None:
         """Where to go on after the last item that was handed out; None while there is none."""
-        raise NotImplementedError
+        return None if self._cursor is None else Cursor(self._source, self._cursor)
 
     @property
     def counters(self) -> Counters:
         """What it has seen so far. May be asked from any thread."""
-        raise NotImplementedError
+        past, present = self._driver.totals, self._driver.present
+        messages, notices, gaps = self._counts
+        return Counters(
+            messages=messages,
+            notices=notices,
+            gaps=gaps,
+            connects=past.connects,
+            reconnects=max(0, past.connects - 1),
+            keepalives=past.keepalives
+            + (present.keepalives if present else 0)
+            + self._sorter.keepalives,
+            duplicates=self._sorter.duplicates,
+            dropped=self._backlog.dropped,
+            unfinished=past.unfinished,
+            unfinished_bytes=past.unfinished_bytes,
+            wire_bytes=past.wire + (present.wire if present else 0),
+            decoded_bytes=past.decoded + (present.decoded if present else 0),
+        )
 
     @property
     def status(self) -> Status:
         """How it is doing. May be asked from any thread."""
-        raise NotImplementedError
+        driver, present = self._driver, self._driver.present
+        silent = 0.0 if present is None else max(0.0, self._clock.time() - present.at)
+        return Status(state=driver.state, reason=driver.reason, wait=driver.wait, silent=silent)
 
     def __iter__(self) -> Iterator[Item[T]]:
         """Yield messages, notices and gaps, in their order."""
-        raise NotImplementedError
+        for items in self._lists(None):
+            for item in items:
+                if not isinstance(item, Gap):
+                    self._cursor = item.cursor or self._cursor
+                yield item
 
     def messages(self) -> Iterator[Message[T]]:
-        """Yield the messages alone; notices and gaps are only counted and told as events."""
-        raise NotImplementedError
+        """Yield the messages alone; notices and gaps are only counted."""
+        for item in self:
+            if isinstance(item, Message):
+                yield item
 
     def batches(self, wait: float | None = None) -> Iterator[Sequence[Item[T]]]:
         """Yield lists of all that is there: one transaction each, one call a list.
@@ -138,18 +229,81 @@ class Stream(Generic[T]):
             wait: Seconds after which an empty list is given where nothing came, so that the
                 caller can look at its own clock; None waits for ever.
         """
-        raise NotImplementedError
+        for items in self._lists(wait):
+            if items or wait is not None:
+                self._cursor = self._sorter.cursor
+                yield items
+
+    def _lists(self, wait: float | None) -> Iterator[Sequence[Item[T]]]:
+        """Yield what is there in lists of a bounded size; an empty one where nothing came."""
+        self._begin()
+        try:
+            ended: Ended | None = None
+            while ended is None:
+                entries = self._backlog.take(wait)
+                items: list[Item[T]] = []
+                size = 0
+                for entry in entries:
+                    if isinstance(entry, Ended):
+                        ended = entry
+                        break
+                    items += self._sorted(entry)
+                    size += entry.size if isinstance(entry, Batch) else 0
+                    if size >= _LIST_BYTES:
+                        yield self._counted(items)
+                        self._backlog.release(size)
+                        items, size = [], 0
+                yield self._counted(items)
+                self._backlog.release(size)
+            if ended.error is not None:
+                raise ended.error
+        finally:
+            if not self._entered:
+                self.close()
+
+    def _begin(self) -> None:
+        if self._closed:
+            raise InputError("the stream is closed: make another, with cursor=stream.cursor")
+        if not self._started:
+            self._started = True
+            self._driver.start()
+
+    def _sorted(self, entry: Batch | Dropped | Gap) -> Sequence[Item[T]]:
+        if isinstance(entry, Batch):
+            items = self._sorter.items(entry.frames, Place(entry.connection, entry.at))
+            for connection, verdict in self._sorter.verdicts:
+                self._driver.obey(connection, verdict)
+            self._sorter.verdicts.clear()
+            return items
+        if isinstance(entry, Gap):
+            return [entry]
+        since = self._sorter.cursor or moment(entry.since)
+        return [Gap(since, moment(entry.until), "overflow", entry.count)]
+
+    def _counted(self, items: list[Item[T]]) -> list[Item[T]]:
+        counts = self._counts
+        others = [item for item in items if type(item) is not Message]
+        gaps = sum(isinstance(item, Gap) for item in others)
+        counts[0] += len(items) - len(others)
+        counts[1] += len(others) - gaps
+        counts[2] += gaps
+        return items
 
     def stop(self) -> None:
         """End the iteration after what was received. From any thread, or a signal handler."""
-        raise NotImplementedError
+        self._driver.stop()
 
     def close(self) -> None:
         """End everything now, and free it."""
-        raise NotImplementedError
+        self._closed = True
+        self._driver.stop()
+        if self._started:
+            self._driver.join()
+        self._backlog.close()
 
     def __enter__(self) -> Stream[T]:
-        raise NotImplementedError
+        self._entered = True
+        return self
 
     def __exit__(
         self,
@@ -157,4 +311,35 @@ class Stream(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        raise NotImplementedError
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Stream {self._source} {self.status.state}>"
+
+
+def _framer(given: str | Framer | None, preset: Preset) -> Framer | None:
+    if given is None:
+        given = preset.framing
+    return framings.by_name(given) if isinstance(given, str) else given
+
+
+def _accept(framer: Framer | None) -> str:
+    return "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(
+            f"{shown(url)!r} is not the URL of a stream: write it like https://stream.example.com/1"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _profile(profile: Profile, *, raw: bool) -> StreamProfile:
+    same = {
+        name: getattr(profile, name)
+        for name in ("connect", "first_byte", "proxy", "verify", "ca_file")
+    }
+    # A stream has a connection of its own, so HTTP/2 would gain it nothing.
+    return StreamProfile(**same, stall=None, http2=False, raw=raw)
