@@ -87,6 +87,7 @@ class StreamRun:
         self._file = file
         self._notices: Counter[str] = Counter()
         self._unidentified = 0
+        self._taken = 0
         self._ended = False
         self._stream: Stream[bytes] | None = None
         self._started = time.monotonic()
@@ -100,7 +101,7 @@ class StreamRun:
         Args:
             store: Where messages land, opened at :attr:`place`.
             seconds: How long to go on, or None.
-            messages: How many messages to take, or None.
+            messages: How many new messages to land, or None.
 
         Raises:
             InputError: The stored cursor belongs to another stream, or the server refuses us.
@@ -114,18 +115,30 @@ class StreamRun:
             self._stream = stream
             if cursor is None:
                 self._tell_pause(store)
-            left = messages
             for items in stream.batches(_LOOK):
-                if items:
-                    taken = items if left is None else _first(items, left)
-                    self._land(taken, store, stream, whole=len(taken) == len(items))
-                    if left is not None:
-                        left -= sum(1 for item in taken if isinstance(item, Message))
-                if left == 0 or (until is not None and time.monotonic() >= until):
+                enough = messages is not None and self._land_some(items, store, stream, messages)
+                if messages is None and items:
+                    self._land(items, store, stream.cursor)
+                if enough or (until is not None and time.monotonic() >= until):
                     break
             else:
                 self._ended = True
         store.flush()
+
+    def _land_some(
+        self, items: Sequence[Item[bytes]], store: LocalStore, stream: Stream[bytes], wanted: int
+    ) -> bool:
+        """Land ``items`` up to so many messages of this run; return whether they all came."""
+        while items:
+            part = _first(items, wanted - self._taken + store.again)
+            whole = len(part) == len(items)
+            self._land(part, store, stream.cursor if whole else _last(part, stream))
+            items = items[len(part) :]
+            if self._taken - store.again >= wanted:
+                store.flush()  # only now it is known which of them had come before
+                if self._taken - store.again >= wanted:
+                    return True
+        return False
 
     def _tell_pause(self, store: LocalStore) -> None:
         """Write down that nothing is known of the time since the last run, where it is so."""
@@ -135,7 +148,7 @@ class StreamRun:
             store.settle([Gap(since, until, "no-resume")], _ignore)
 
     def _land(
-        self, items: Sequence[Item[bytes]], store: LocalStore, stream: Stream[bytes], *, whole: bool
+        self, items: Sequence[Item[bytes]], store: LocalStore, position: Cursor | None
     ) -> None:
         entries: list[Entry] = []
         landed = 0
@@ -154,7 +167,7 @@ class StreamRun:
                 entry = entry_of_item(item, deletes=deletes)
                 if entry is not None:
                     entries.append(entry)
-        position = stream.cursor if whole else _last(items, stream)
+        self._taken += landed
         if position is not None:
             entries.append(Mark(_MARK, msgspec.json.encode(position).decode()))
         store.settle(entries, _ignore, group=_GROUP)
