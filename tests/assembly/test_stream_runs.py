@@ -230,7 +230,7 @@ def test_a_cursor_of_another_stream_is_refused_and_nothing_is_lost(
 
 
 def start(file: Path, *words: str) -> subprocess.Popen[str]:
-    command = [*PENSTOCK, "run", file, "--json", *words]
+    command: list[str | Path] = [*PENSTOCK, "run", file, "--json", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
