@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from penstock.streaming import (
     Backfill,
     BodyRevision,
     Gap,
+    Item,
     LastEventId,
     Message,
     NoResume,
@@ -32,6 +33,7 @@ from penstock.streaming.presets import Preset
 from penstock.streaming.recent import RecentIds
 from penstock.streaming.sorting import Place, Sorter, last_cursor, last_word
 
+T = TypeVar("T")
 HERE = Place(1, 1_800_000_000.0)
 
 
@@ -39,8 +41,21 @@ def packed(*values: object) -> list[bytes]:
     return [json.dumps(value).encode() for value in values]
 
 
-def sorter(name: str) -> Sorter[Record]:
-    return Sorter(PRESETS[name], None, None)
+class Sorted(Generic[T]):
+    """A sorter whose items are lists."""
+
+    def __init__(self, preset: Preset, into: type[T] | None, cursor: str | None) -> None:
+        self.sorter: Sorter[T] = Sorter(preset, into, cursor)
+
+    def items(self, frames: Sequence[bytes | ServerEvent], place: Place) -> list[Item[T]]:
+        return list(self.sorter.items(frames, place))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the sorter knows
+        return getattr(self.sorter, name)
+
+
+def sorter(name: str) -> Sorted[Record]:
+    return Sorted(PRESETS[name], None, None)
 
 
 def kinds(items: Sequence[Any]) -> list[str]:
@@ -193,7 +208,7 @@ class Plain:
 
 
 def test_a_type_of_ones_own_is_decoded_in_part() -> None:
-    sort = Sorter(PRESETS["twitter"], Tweet, None)
+    sort = Sorted(PRESETS["twitter"], Tweet, None)
     bodies = packed({"id_str": "1", "text": "t", "user": {"deep": [1]}}, {"limit": {"track": 1}})
     items = sort.items([*bodies, b'{"id_str": "2", "text": 5}'], HERE)
     assert isinstance(items[0], Message)
@@ -204,9 +219,9 @@ def test_a_type_of_ones_own_is_decoded_in_part() -> None:
 def test_a_dataclass_records_and_bytes() -> None:
     plain = PRESETS["plain"]
     body = b'{"id": 3, "more": [1]}'
-    assert [i.value for i in Sorter(plain, Plain, None).items([body], HERE)] == [Plain(3)]  # type: ignore[union-attr] # messages
-    assert [i.value for i in Sorter(plain, bytes, None).items([body], HERE)] == [body]  # type: ignore[union-attr] # messages
-    (item,) = Sorter(plain, Record, None).items([body], HERE)
+    assert [i.value for i in Sorted(plain, Plain, None).items([body], HERE)] == [Plain(3)]  # type: ignore[union-attr] # messages
+    assert [i.value for i in Sorted(plain, bytes, None).items([body], HERE)] == [body]  # type: ignore[union-attr] # messages
+    (item,) = Sorted(plain, Record, None).items([body], HERE)
     assert isinstance(item, Message)
     assert (item.value.id, item.value.more) == (3, [1])
     with pytest.raises(InputError, match="cannot be decoded into"):
@@ -222,13 +237,13 @@ def test_what_is_not_json_is_a_notice_and_ends_nothing() -> None:
 def test_messages_without_the_members_looked_for_pass_all_the_same() -> None:
     odd = packed([1, 2], 7, {"object": 3}, {"object": {"metadata": None}})
     for into in (None, bytes):
-        assert kinds(Sorter(PRESETS["kubernetes"], into, None).items(odd, HERE)) == ["data"] * 4
+        assert kinds(Sorted(PRESETS["kubernetes"], into, None).items(odd, HERE)) == ["data"] * 4
 
 
 def test_the_same_items_whether_decoded_whole_in_part_or_not_at_all() -> None:
     said = packed(kube("ADDED", "1"), kube("BOOKMARK", "2"), kube("MODIFIED", "3"))
     found = [
-        [(i.kind, i.cursor) for i in Sorter(PRESETS["kubernetes"], into, None).items(said, HERE)]  # type: ignore[union-attr] # no gaps
+        [(i.kind, i.cursor) for i in Sorted(PRESETS["kubernetes"], into, None).items(said, HERE)]  # type: ignore[union-attr] # no gaps
         for into in (None, bytes, msgspec.Raw)
     ]
     assert found[0] == found[1] == found[2]
@@ -236,7 +251,7 @@ def test_the_same_items_whether_decoded_whole_in_part_or_not_at_all() -> None:
 
 def test_an_id_of_ones_own_choice() -> None:
     mine = dataclasses.replace(PRESETS["plain"], id=("user.id",))
-    assert [i.id for i in Sorter(mine, bytes, None).items(packed({"user": {"id": 4}}), HERE)] == [4]  # type: ignore[union-attr] # messages
+    assert [i.id for i in Sorted(mine, bytes, None).items(packed({"user": {"id": 4}}), HERE)] == [4]  # type: ignore[union-attr] # messages
 
 
 # What the last words of a connection ask for
@@ -321,7 +336,7 @@ def test_presets_are_whole(preset: Preset) -> None:
 def test_a_sign_may_have_to_equal_something() -> None:
     strict = Sign(kind="x", path="a", equals=(1,), then=Then.NOTICE)
     mine = dataclasses.replace(PRESETS["plain"], signs=(strict,))
-    assert kinds(Sorter(mine, None, None).items(packed({"a": 1}, {"a": 2}), HERE)) == ["x", "data"]
+    assert kinds(Sorted(mine, None, None).items(packed({"a": 1}, {"a": 2}), HERE)) == ["x", "data"]
 
 
 def test_recent_ids_are_bounded() -> None:
