@@ -27,6 +27,7 @@ class ChunkMessages(Lexer[bytes]):
         self.ended = False
         self._buffer = bytearray()
         self._wanted: int | None = None
+        self._prefix = 0  # bytes of the line that said how many
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         buffer = self._buffer
@@ -41,6 +42,7 @@ class ChunkMessages(Lexer[bytes]):
                     break
                 self._wanted = self._size(bytes(buffer[at:end]))
                 self.ended = self._wanted == 0  # what follows are trailers
+                self._prefix = end + 2 - at
                 at = end + 2
             elif len(buffer) - at >= self._wanted + 2:
                 body = bytes(buffer[at : at + self._wanted])
@@ -73,7 +75,9 @@ class ChunkMessages(Lexer[bytes]):
         return FramingError(f"{line[:40].decode('latin-1')!r} is no chunk of RFC 9112")
 
     def _forget(self) -> int:
-        left = 0 if self.ended else len(self._buffer)
+        left = len(self._buffer) + (0 if self._wanted is None else self._prefix)
+        if self.ended:
+            left = 0
         self._buffer.clear()
         self._wanted, self.ended = None, False
         return left

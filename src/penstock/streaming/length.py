@@ -22,6 +22,7 @@ class LengthPrefixed(Lexer[bytes]):
         super().__init__(max_bytes)
         self._buffer = bytearray()
         self._wanted: int | None = None
+        self._prefix = 0  # bytes of the line that said how many
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         buffer = self._buffer
@@ -35,6 +36,7 @@ class LengthPrefixed(Lexer[bytes]):
                         raise self._not_a_length(bytes(buffer[at : at + _DIGITS]))
                     break
                 self._wanted = self._length(bytes(buffer[at:end]))
+                self._prefix = end + 1 - at
                 at = end + 1
             elif len(buffer) - at >= self._wanted:
                 body = bytes(buffer[at : at + self._wanted])
@@ -69,7 +71,7 @@ class LengthPrefixed(Lexer[bytes]):
         )
 
     def _forget(self) -> int:
-        left = len(self._buffer)
+        left = len(self._buffer) + (0 if self._wanted is None else self._prefix)
         self._buffer.clear()
         self._wanted = None
         return left

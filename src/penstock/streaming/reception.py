@@ -174,7 +174,10 @@ class Reception:
             raise PermanentError("the answer is a web page, not JSON: is this the stream's URL?")
         self.decoded += len(data)
         frames = self.framer.feed(data)
-        return self.take(frames) if frames else self._plan.backlog.room
+        more = self.take(frames) if frames else self._plan.backlog.room
+        if self.framer.error is not None:
+            raise self.framer.error  # at once: there may be no next time to feed it
+        return more
 
     def take(self, frames: list[bytes] | list[ServerEvent]) -> bool:
         """Put whole messages into the backlog; return whether there is room for more."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, cast, final
 
@@ -76,13 +75,22 @@ class Sorter(Generic[T]):
         self._totals: tuple[int, int] = (-1, 0)  # a connection, and what it said it left out
         self._place = Place(0, 0.0)
 
-    def items(self, frames: Sequence[Frame], place: Place) -> list[Item[T]]:
-        """Return the items of ``frames``, in their order."""
+    def items(self, frames: Sequence[Frame], place: Place) -> Iterator[Item[T]]:
+        """Yield the items of ``frames``, in their order.
+
+        Each is decoded when its turn comes: a list of decoded messages would fall out of the
+        processor's caches and be gone through by the garbage collector.
+        """
         if self._plain and not isinstance(frames[0], ServerEvent):
-            read = self._read
-            with contextlib.suppress(*BAD_JSON):  # where one is not JSON: one by one
-                bodies = cast("Sequence[bytes]", frames)
-                return cast("list[Item[T]]", [Message(read(body), body) for body in bodies])
+            read = cast("Callable[[bytes], T]", self._read)
+            for body in cast("Sequence[bytes]", frames):
+                try:
+                    value = read(body)
+                except BAD_JSON as error:
+                    yield self._unreadable(body, error)
+                else:
+                    yield Message(value, body)
+            return
         self._place = place
         items: list[Item[T]] = []
         for frame in frames:
@@ -90,7 +98,8 @@ class Sorter(Generic[T]):
                 self._sort(frame.data, frame, items)
             else:
                 self._sort(frame, None, items)
-        return items
+            yield from items
+            items.clear()
 
     def _sort(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
         if event is not None and event.id and self._by_event:

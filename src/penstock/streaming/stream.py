@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, final
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from penstock.http.streamed import StreamProfile
 from penstock.http.url import shown
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
-from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended
+from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
 from penstock.streaming.driver import Driver, State
 from penstock.streaming.events import ServerEvents
 from penstock.streaming.frames import Framer
@@ -31,7 +31,7 @@ from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
 
 __all__ = ["Status", "Stream"]
 
-_LIST_BYTES = 1024 * 1024  # bodies that are decoded before the first of them is handed out
+_LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
 
 
 @final
@@ -210,11 +210,19 @@ class Stream(Generic[T]):
 
     def __iter__(self) -> Iterator[Item[T]]:
         """Yield messages, notices and gaps, in their order."""
-        for items in self._lists(None):
-            for item in items:
-                if not isinstance(item, Gap):
-                    self._cursor = item.cursor or self._cursor
-                yield item
+        counts = self._counts
+        for entries in self._taken(None):
+            for entry in entries:
+                for item in self._items(entry):
+                    if type(item) is Message:
+                        counts[0] += 1
+                        if item.cursor is not None:
+                            self._cursor = item.cursor
+                    else:
+                        self._other(item)
+                    yield item
+                if isinstance(entry, Batch):
+                    self._backlog.release(entry.size)
 
     def messages(self) -> Iterator[Message[T]]:
         """Yield the messages alone; notices and gaps are only counted."""
@@ -229,34 +237,60 @@ class Stream(Generic[T]):
             wait: Seconds after which an empty list is given where nothing came, so that the
                 caller can look at its own clock; None waits for ever.
         """
-        for items in self._lists(wait):
-            if items or wait is not None:
-                self._cursor = self._sorter.cursor
-                yield items
+        for entries in self._taken(wait):
+            items: list[Item[T]] = []
+            size = 0
+            for entry in entries:
+                items += self._items(entry)
+                size += entry.size if isinstance(entry, Batch) else 0
+                if size >= _LIST_BYTES:
+                    yield self._listed(items)
+                    self._backlog.release(size)
+                    items, size = [], 0
+            if items or (wait is not None and not entries):
+                yield self._listed(items)
+                self._backlog.release(size)
 
-    def _lists(self, wait: float | None) -> Iterator[Sequence[Item[T]]]:
-        """Yield what is there in lists of a bounded size; an empty one where nothing came."""
+    def _listed(self, items: list[Item[T]]) -> list[Item[T]]:
+        others = [item for item in items if type(item) is not Message]
+        self._counts[0] += len(items) - len(others)
+        for item in others:
+            self._other(item)
+        self._cursor = self._sorter.cursor or self._cursor
+        return items
+
+    def _other(self, item: Item[T]) -> None:
+        """Count what is no message, and do what it asks for."""
+        if isinstance(item, Gap):
+            self._counts[2] += 1
+            return
+        self._counts[1] += 1
+        self._cursor = item.cursor or self._cursor
+        for connection, verdict in self._sorter.verdicts:
+            self._driver.obey(connection, verdict)
+        self._sorter.verdicts.clear()
+
+    def _items(self, entry: Entry) -> Iterable[Item[T]]:
+        if isinstance(entry, Batch):
+            return self._sorter.items(entry.frames, Place(entry.connection, entry.at))
+        if isinstance(entry, Gap):
+            return [entry]
+        if isinstance(entry, Dropped):
+            since = self._sorter.cursor or moment(entry.since)
+            return [Gap(since, moment(entry.until), "overflow", entry.count)]
+        return ()
+
+    def _taken(self, wait: float | None) -> Iterator[Sequence[Entry]]:
+        """Yield what is there until the end, then raise what ended it."""
         self._begin()
         try:
-            ended: Ended | None = None
-            while ended is None:
+            while True:
                 entries = self._backlog.take(wait)
-                items: list[Item[T]] = []
-                size = 0
-                for entry in entries:
-                    if isinstance(entry, Ended):
-                        ended = entry
-                        break
-                    items += self._sorted(entry)
-                    size += entry.size if isinstance(entry, Batch) else 0
-                    if size >= _LIST_BYTES:
-                        yield self._counted(items)
-                        self._backlog.release(size)
-                        items, size = [], 0
-                yield self._counted(items)
-                self._backlog.release(size)
-            if ended.error is not None:
-                raise ended.error
+                yield entries
+                if entries and isinstance(last := entries[-1], Ended):
+                    if last.error is not None:
+                        raise last.error
+                    return
         finally:
             if not self._entered:
                 self.close()
@@ -267,27 +301,6 @@ class Stream(Generic[T]):
         if not self._started:
             self._started = True
             self._driver.start()
-
-    def _sorted(self, entry: Batch | Dropped | Gap) -> Sequence[Item[T]]:
-        if isinstance(entry, Batch):
-            items = self._sorter.items(entry.frames, Place(entry.connection, entry.at))
-            for connection, verdict in self._sorter.verdicts:
-                self._driver.obey(connection, verdict)
-            self._sorter.verdicts.clear()
-            return items
-        if isinstance(entry, Gap):
-            return [entry]
-        since = self._sorter.cursor or moment(entry.since)
-        return [Gap(since, moment(entry.until), "overflow", entry.count)]
-
-    def _counted(self, items: list[Item[T]]) -> list[Item[T]]:
-        counts = self._counts
-        others = [item for item in items if type(item) is not Message]
-        gaps = sum(isinstance(item, Gap) for item in others)
-        counts[0] += len(items) - len(others)
-        counts[1] += len(others) - gaps
-        counts[2] += gaps
-        return items
 
     def stop(self) -> None:
         """End the iteration after what was received. From any thread, or a signal handler."""

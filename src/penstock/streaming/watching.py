@@ -9,6 +9,8 @@ from penstock.streaming.reconnecting import Ending
 
 __all__ = ["Seen", "Watch"]
 
+_HEADER = 32  # bytes: gzip's header and an empty block are no message that was held back
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -31,31 +33,35 @@ class Watch:
         decoded_stall: Seconds in which bytes came and none could be decoded.
 
     >>> watch = Watch(wire_stall=90, decoded_stall=40)
-    >>> watch.look(Seen(0, 0), 0.0), watch.look(Seen(10, 0), 30.0), watch.look(Seen(20, 0), 60.0)
+    >>> watch.look(Seen(0, 0), 0.0), watch.look(Seen(90, 0), 30.0), watch.look(Seen(99, 0), 60.0)
     (None, None, None)
-    >>> watch.look(Seen(20, 0), 70.0)
+    >>> watch.look(Seen(99, 0), 70.0)
     <Ending.UNFLUSHED: 'the server keeps its compressed messages back'>
-    >>> watch.look(Seen(20, 20), 100.0), watch.look(Seen(20, 20), 151.0).name
+    >>> watch.look(Seen(99, 20), 100.0), watch.look(Seen(99, 20), 151.0).name
     (None, 'STALLED')
     """
 
     wire_stall: float
     decoded_stall: float
-    _seen: Seen = Seen(-1, -1)
-    _wire_at: float = 0.0
-    _held_since: float | None = None
+    _seen: Seen = Seen(0, 0)
+    _wire_at: float | None = None
+    _held: int = 0  # bytes from which nothing could be decoded yet
+    _held_since: float = 0.0
 
     def look(self, seen: Seen, now: float) -> Ending | None:
         """Return how the connection should be taken to have ended, or None."""
         before, self._seen = self._seen, seen
-        if seen.wire != before.wire:
+        came = seen.wire - before.wire
+        if came or self._wire_at is None:
             self._wire_at = now
         if seen.decoded != before.decoded:
-            self._held_since = None
-        elif seen.wire != before.wire and self._held_since is None:
-            self._held_since = now
-        if self._held_since is not None and now - self._held_since >= self.decoded_stall:
+            self._held = 0
+        elif came:
+            self._held_since = self._held_since if self._held else now
+            self._held += came
+        if self._held > _HEADER and now - self._held_since >= self.decoded_stall:
             return Ending.UNFLUSHED
         if now - self._wire_at > self.wire_stall:
-            return Ending.STALLED
+            # A server that has sent the compression's header and nothing since may hold back all.
+            return Ending.UNFLUSHED if self._held and not seen.decoded else Ending.STALLED
         return None
