@@ -56,7 +56,7 @@ from penstock.http.body import dig
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
 
-__all__ = ["build_api", "build_request", "build_style", "check_secrets", "store_path"]
+__all__ = ["build_api", "build_auth", "build_request", "build_style", "check_secrets", "store_path"]
 
 _METHODS: dict[str, type[Request]] = {
     kind.method: kind for kind in (Get, Head, Post, Put, Patch, Delete)
@@ -85,7 +85,7 @@ def build_api(
     status = file.budget.status
     return Api(
         section.base,
-        auth=None if section.auth is None else _auth(section.auth),
+        auth=None if section.auth is None else build_auth(section.auth),
         retry=_retry(file.retry),
         budget=budget,
         status=None
@@ -118,8 +118,8 @@ def build_api(
     )
 
 
-def check_secrets(section: AuthSection) -> None:
-    """Refuse secrets that stand in the file itself.
+def check_secrets(section: AuthSection, place: str = "api.auth") -> None:
+    """Refuse secrets that stand in the file itself; ``place`` is what errors call the section.
 
     Raises:
         InputError: One does; says which key, and never the secret.
@@ -128,7 +128,7 @@ def check_secrets(section: AuthSection) -> None:
         text = getattr(section, key)
         if text is not None and not text.startswith(("env:", "file:")):
             raise InputError(
-                f'api.auth.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
+                f'{place}.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
             )
 
 
@@ -140,8 +140,13 @@ def _needed(text: str) -> str:
     return secret(text).reveal()
 
 
-def _auth(section: AuthSection) -> Auth:
-    check_secrets(section)
+def build_auth(section: AuthSection, place: str = "api.auth") -> Auth:
+    """Return who we are; secrets are read now. ``place`` is what errors call the section.
+
+    Raises:
+        InputError: A secret stands in the file itself, or is not there.
+    """
+    check_secrets(section, place)
     match section:
         case BasicAuth():
             return Basic(section.user, _needed(section.password))

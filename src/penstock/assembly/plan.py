@@ -10,13 +10,13 @@ from typing import final
 
 from penstock.assembly.build import build_request, build_style, check_secrets, store_path
 from penstock.assembly.rooms import build_stages, build_uses, describe_stage
-from penstock.assembly.sections import SECRETS, LimitSection, PagesSource, PipelineFile
+from penstock.assembly.sections import SECRETS, AuthSection, LimitSection, PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve
 
-__all__ = ["Plan", "plan", "seconds_needed"]
+__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings"]
 
 
 @final
@@ -133,21 +133,28 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
 
 
 def _warnings(file: PipelineFile) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     if file.api.auth is not None:
-        for name in SECRETS[type(file.api.auth)]:
-            value = getattr(file.api.auth, name)
-            if value is not None and (problem := _secret_problem(name, value)):
-                warnings.append(problem)
+        warnings += secret_warnings(file.api.auth, "api.auth")
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
 
 
-def _secret_problem(name: str, value: str) -> str | None:
+def secret_warnings(section: AuthSection, place: str) -> list[str]:
+    """Return what is missing of the secrets that the section at ``place`` points to."""
+    found = []
+    for name in SECRETS[type(section)]:
+        value = getattr(section, name)
+        if value is not None and (problem := _secret_problem(value)):
+            found.append(f"{place}.{name}: {problem}")
+    return found
+
+
+def _secret_problem(value: str) -> str | None:
     kind, _, place = value.partition(":")
     if kind == "env" and not os.environ.get(place):
-        return f"api.auth.{name}: environment variable {place} is not set"
+        return f"environment variable {place} is not set"
     if kind == "file" and not Path(place).expanduser().is_file():
-        return f"api.auth.{name}: there is no file {place}"
+        return f"there is no file {place}"
     return None

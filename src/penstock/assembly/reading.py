@@ -9,14 +9,17 @@ import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from penstock.assembly.sections import PipelineFile
+from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import InputError
 
-__all__ = ["line_of", "read_file", "read_text"]
+__all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text"]
+
+F = TypeVar("F", PipelineFile, StreamFile)
 
 Steps: TypeAlias = tuple[str | int, ...]
 """Where something stands: names of tables and keys, and numbers of a list's tables."""
@@ -28,16 +31,31 @@ def read_file(path: str | Path) -> PipelineFile:
     Raises:
         InputError: It cannot be read, is not TOML, or says something we do not understand.
     """
+    return read_text(_text(path), str(path))
+
+
+def read_any(path: str | Path) -> PipelineFile | StreamFile:
+    """Return the pipeline that the file describes; one with ``[stream]`` is a stream's.
+
+    Raises:
+        InputError: It cannot be read, is not TOML, or says something we do not understand.
+    """
+    text = _text(path)
+    if "stream" in _tables(text, str(path)):
+        return read_stream_text(text, str(path))
+    return read_text(text, str(path))
+
+
+def _text(path: str | Path) -> str:
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file") from error
     except IsADirectoryError as error:
         raise InputError(f"{file} is a directory: name a pipeline file (.toml)") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    return read_text(text, str(file))
 
 
 def read_text(text: str, name: str) -> PipelineFile:
@@ -48,18 +66,37 @@ def read_text(text: str, name: str) -> PipelineFile:
     ...
     penstock.errors.InputError: users.toml:4: unknown section [apl]; did you mean [api]?
     """
+    return _converted(PipelineFile, text, name)
+
+
+def read_stream_text(text: str, name: str) -> StreamFile:
+    r"""Return the stream that ``text`` describes; ``name`` is what errors call it.
+
+    >>> read_stream_text('[stream]\nurl = "https://a.example"\npresett = "x"\n', "s.toml")
+    Traceback (most recent call last):
+    ...
+    penstock.errors.InputError: s.toml:3: unknown key 'presett' in [stream]; did you mean 'preset'?
+    """
+    return _converted(StreamFile, text, name)
+
+
+def _tables(text: str, name: str) -> dict[str, object]:
     try:
-        tables = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         where = f":{found.group(1)}:{found.group(2)}" if found else ""
         what = re.sub(r" \(at .*\)$", "", str(error))
         raise InputError(f"{name}{where}: not TOML: {what}") from error
-    _refuse_unknown(tables, PipelineFile, (), text, name)
+
+
+def _converted(kind: type[F], text: str, name: str) -> F:
+    tables = _tables(text, name)
+    _refuse_unknown(tables, kind, (), text, name)
     try:
-        return msgspec.convert(tables, PipelineFile)
+        return msgspec.convert(tables, kind)
     except msgspec.ValidationError as error:
-        raise InputError(_explained(error, text, name)) from error
+        raise InputError(_explained(error, kind, text, name)) from error
 
 
 def _refuse_unknown(
@@ -93,6 +130,8 @@ def _inside(annotation: object, value: object, at: Steps) -> Iterator[tuple[Step
 def _unknown(key: str, fields: dict[str, object], at: Steps, text: str, name: str) -> str:
     line = line_of(text, (*at, key))
     near = difflib.get_close_matches(key, list(fields), n=1, cutoff=0.5)
+    if not at and difflib.get_close_matches(key, [*fields, "stream"], n=1) == ["stream"]:
+        return f"{name}:{line}: unknown section [{key}]; did you mean [stream]?"
     if not at:
         known = ", ".join(_section(field, fields) for field in fields)
         hint = f"; did you mean {_section(near[0], fields)}?" if near else f"; known: {known}"
@@ -146,7 +185,7 @@ def _item_type(annotation: object) -> object:
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def _explained(error: msgspec.ValidationError, text: str, name: str) -> str:
+def _explained(error: msgspec.ValidationError, kind: type, text: str, name: str) -> str:
     """Turn msgspec's sentence, with its path, into ours with a line."""
     message = str(error)
     found = _AT.search(message)
@@ -157,8 +196,8 @@ def _explained(error: msgspec.ValidationError, text: str, name: str) -> str:
         if not at:
             return f"{name}: section [{key}] is missing"
         return f"{name}:{line_of(text, at)}: {_shown(at)} needs {key} = ..."
-    if bad := re.match(r"Invalid value '(.*)'$", message):
-        tags = _tags_at(at)
+    if bad := re.match(r"Invalid (?:enum )?value '(.*)'$", message):
+        tags = _tags_at(at, kind)
         near = difflib.get_close_matches(bad.group(1), tags, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         message = f"{bad.group(1)!r} is unknown; {hint}known: {', '.join(tags)}"
@@ -179,10 +218,10 @@ def _steps(path: str) -> Steps:
     return tuple(int(index) if index else key for index, key in found if index or key)
 
 
-def _tags_at(at: Steps) -> list[str]:
+def _tags_at(at: Steps, kind: type) -> list[str]:
     """Return the kinds that may stand at ``at`` (which ends in the tag's own name)."""
-    fields: dict[str, object] = typing.get_type_hints(PipelineFile)
-    annotation: object = PipelineFile
+    fields: dict[str, object] = typing.get_type_hints(kind)
+    annotation: object = kind
     for step in at:
         if isinstance(step, int):
             annotation = _item_type(annotation)

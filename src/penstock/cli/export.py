@@ -33,6 +33,7 @@ TARGETS = (*get_args(Format), "javadata")
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
+@click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
@@ -43,6 +44,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     flatten: bool,
     force: bool,
     failed: bool,
+    gaps: bool,
     as_json: bool,
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
@@ -63,7 +65,14 @@ def export(  # noqa: PLR0913 - one parameter an option
     aside = output == "-"
     with open_readonly(store) as reader, _progress() as report:
         done = export_store(
-            reader, to, output, flatten=flatten, force=force, failed=failed, progress=report
+            reader,
+            to,
+            output,
+            flatten=flatten,
+            force=force,
+            failed=failed,
+            gaps=gaps,
+            progress=report,
         )
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done)), err=aside)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Run, Summary, Used, read_file
+from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
-from penstock.errors import Stopped
+from penstock.cli.stream import DURATION, run_stream_file
+from penstock.errors import InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import LocalStore
 
@@ -28,15 +29,40 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @JSON
 @QUIET
 @LOG
-def run(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
+@click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
+@click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
+def run(
+    file: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+    log: str | None,
+    seconds: float | None,
+    max_messages: int | None,
+) -> None:
     """Harvest what FILE describes into its store.
 
     Run again after any interruption: it goes on where it stopped, and never fetches again what is
-    in the store.
+    in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
+    leave a cursor to go on from.
 
     Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
     2 bad input, 3 stopped, 4 storage or server gave up.
     """
+    described = read_any(file)
+    if isinstance(described, StreamFile):
+        run_stream_file(
+            file,
+            described,
+            seconds=seconds,
+            messages=max_messages,
+            as_json=as_json,
+            quiet=quiet,
+            log=log,
+        )
+        return
+    if seconds is not None or max_messages is not None:
+        raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
     summary = run_file(file, None, quiet=quiet, log=log)
     finish(summary, as_json=as_json)
 

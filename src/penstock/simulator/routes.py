@@ -12,6 +12,8 @@ from penstock.simulator import pages
 from penstock.simulator.answer import Answer, error_answer, http_date, json_answer
 from penstock.simulator.feeds import article_json
 from penstock.simulator.limiter import limiter_for
+from penstock.simulator.streams.endpoint import answer_stream
+from penstock.simulator.streams.settings import PREFIX
 from penstock.simulator.users import user_json
 from penstock.simulator.world import Call, World
 
@@ -126,6 +128,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
 USER = Route(_user)
 ARTICLE = Route(_article)
 FOLLOWERS = Route(pages.follower_page)
+STREAM = Route(answer_stream, methods=("GET", "POST"))
 
 
 def find(path: str) -> Route | None:
@@ -135,6 +138,8 @@ def find(path: str) -> Route | None:
     (True, None)
     """
     route = ROUTES.get(path)
+    if path.startswith(PREFIX):
+        return STREAM
     if route is None and path.endswith(".json"):
         if path.startswith("/users/"):
             return USER

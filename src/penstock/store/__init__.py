@@ -12,7 +12,7 @@
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.local import LocalStore
 from penstock.store.reading import StoreReader, open_readonly
-from penstock.store.values import Failure, FailureCount, State, StoreStatus
+from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
 __all__ = [
     "Column",
@@ -24,6 +24,7 @@ __all__ = [
     "State",
     "StoreReader",
     "StoreStatus",
+    "StoredGap",
     "export",
     "open_readonly",
 ]

@@ -16,12 +16,13 @@ from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.segments import segment_path, split_line
-from penstock.store.values import Failure, FailureCount, State, StoreStatus
+from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
 __all__ = ["StoreReader", "open_readonly"]
 
 _CHUNK = 256  # lines or rows read at once
 _Row: TypeAlias = tuple[Any, ...]
+_GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
 
 
@@ -109,16 +110,16 @@ class StoreReader:
             with ledger.translated(path), path.open("rb") as file:
                 line = os.pread(file.fileno(), length, offset)
             record = _parsed(path, offset, line)
-            if crc32(line) != checksum or record.key != key:
+            if crc32(line) == checksum and record.key == key:
+                return record.body
+            if self.state(key) != "deleted":  # since we looked it up
                 raise _damaged(path, offset)
-            return record.body
         return None
 
     def state(self, key: Key) -> State:
-        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
-        for (state,) in self._rows("SELECT state FROM item WHERE key = ?", (key,)):
-            return "landed" if state == "landed" else "failed"
-        return "pending"
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
+        states: list[tuple[State]] = self._rows("SELECT state FROM item WHERE key = ?", (key,))
+        return states[0][0] if states else "pending"
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
@@ -137,6 +138,21 @@ class StoreReader:
                     at=at,
                     replayed=replayed,
                 )
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of the stream that lands here, in the order they were noticed."""
+        query = f"SELECT {_GAP} FROM gap WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - our own column names
+        last = 0
+        while rows := self._rows(query, (last, _CHUNK)) if self._has_gaps() else []:
+            last = rows[-1][0]
+            for number, since, until, reason, count, at in rows:
+                yield StoredGap(
+                    number=number, since=since, until=until, reason=reason, count=count, at=at
+                )
+
+    def _has_gaps(self) -> bool:
+        """Return whether the ledger has the tables of format 2."""
+        return bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'gap'"))
 
     def mark(self, name: str) -> str | None:
         """Return the value last settled as ``Mark(name, value)``, or None."""
@@ -210,12 +226,18 @@ class StoreReader:
     def _checked(self, number: int, path: Path, lines: list[tuple[int, bytes]]) -> list[Landing]:
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
-        query = f"SELECT key, segment, offset, length, crc32 FROM item WHERE key IN ({marks})"  # noqa: S608 - question marks
+        query = (
+            f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"  # noqa: S608 - question marks
+        )
         known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
+        kept = []
         for record, (offset, line) in zip(records, lines, strict=True):
-            if known.get(record.key) != (number, offset, len(line), crc32(line)):
+            row = known.get(record.key)
+            if row == (number, offset, len(line), crc32(line), "landed"):
+                kept.append(record)
+            elif row is None or row[-1] != "deleted":
                 raise _damaged(path, offset)
-        return records
+        return kept
 
     def _status(self) -> StoreStatus:
         facts: dict[str, Any] = dict(self._rows("SELECT name, value FROM fact"))
@@ -237,6 +259,9 @@ class StoreReader:
         expected: int | None = facts["expected"]
         pending = self._in_flight() if expected is None else max(0, expected - landed - failed)
         ((version,),) = self._rows("PRAGMA user_version")
+        gaps = [(0, 0)]
+        if self._has_gaps():
+            gaps = self._rows("SELECT count(*), coalesce(sum(count), 0) FROM gap")
         return StoreStatus(
             path=str(self.path),
             version=version,
@@ -249,6 +274,9 @@ class StoreReader:
             started=facts["started"],
             updated=max(updated, facts["started"]),
             failures=failures,
+            deleted=facts.get("deleted", 0),
+            gaps=gaps[0][0],
+            missed=gaps[0][1],
         )
 
 
