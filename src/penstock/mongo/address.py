@@ -1,0 +1,47 @@
+"""Addresses of MongoDB as people write them, and as they may be shown."""
+
+from __future__ import annotations
+
+import re
+
+from penstock.errors import InputError
+
+__all__ = ["check_address", "hide", "is_address"]
+
+_SCHEMES = ("mongodb://", "mongodb+srv://")
+# Up to the last @: where a password was not encoded, a slash of it does not end the secret.
+_USER = re.compile(r"(?<=://).*@")
+# Options whose values are secrets, as the drivers name them.
+_SECRET = re.compile(
+    r"(?i)((?:tlsCertificateKeyFilePassword|sslPEMPassphrase|proxyPassword|authMechanismProperties)=)[^&]*"
+)
+
+
+def is_address(text: str) -> bool:
+    """Return whether ``text`` is meant as an address of MongoDB.
+
+    >>> is_address("mongodb://127.0.0.1:27017/harvest"), is_address("users/")
+    (True, False)
+    """
+    return text.startswith(_SCHEMES)
+
+
+def check_address(text: str) -> None:
+    """Refuse what is no address of MongoDB.
+
+    Raises:
+        InputError: It is none; the text itself is not repeated, since it may hold a password.
+    """
+    if not is_address(text):
+        raise InputError("not an address of MongoDB: write mongodb://host:port,host:port/database")
+
+
+def hide(address: str) -> str:
+    """Return the address without user, password and other secrets, for eyes and logs.
+
+    >>> hide("mongodb://me:secret@one:27017,two:27017/harvest?replicaSet=rs")
+    'mongodb://one:27017,two:27017/harvest?replicaSet=rs'
+    >>> hide("mongodb+srv://me:p%40ss@cluster.example.com/?proxyPassword=x&w=1")
+    'mongodb+srv://cluster.example.com/?proxyPassword=...&w=1'
+    """
+    return _SECRET.sub(r"\1...", _USER.sub("", address, count=1))
