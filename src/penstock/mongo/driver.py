@@ -1,0 +1,48 @@
+"""The driver's own words, for the rooms above: they import no PyMongo themselves.
+
+To be imported after something that says what is missing, such as :func:`penstock.mongo.connect`.
+"""
+
+from __future__ import annotations
+
+from bson import Int64, encode
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from gridfs import GridFSBucket
+from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    DuplicateKeyError,
+    InvalidName,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "BSONError",
+    "BulkWriteError",
+    "ClientSession",
+    "CodecOptions",
+    "Collection",
+    "ConfigurationError",
+    "DuplicateKeyError",
+    "GridFSBucket",
+    "IndexModel",
+    "InsertOne",
+    "Int64",
+    "InvalidName",
+    "InvalidURI",
+    "MongoClient",
+    "OperationFailure",
+    "PyMongoError",
+    "RawBSONDocument",
+    "UpdateOne",
+    "encode",
+]
