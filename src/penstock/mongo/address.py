@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from penstock.errors import InputError
 
-__all__ = ["check_address", "hide", "is_address"]
+__all__ = ["Place", "check_address", "has_password", "hide", "is_address", "place_in", "says"]
 
 _SCHEMES = ("mongodb://", "mongodb+srv://")
 # Up to the last @: where a password was not encoded, a slash of it does not end the secret.
@@ -34,6 +36,46 @@ def check_address(text: str) -> None:
     """
     if not is_address(text):
         raise InputError("not an address of MongoDB: write mongodb://host:port,host:port/database")
+
+
+class Place(NamedTuple):
+    """A collection: its database's name and its own."""
+
+    database: str
+    collection: str
+
+
+def place_in(address: str) -> Place:
+    """Return the collection that an address names after its hosts.
+
+    >>> place_in("mongodb://one,two/harvest.users?replicaSet=rs")
+    Place(database='harvest', collection='users')
+    >>> place_in("mongodb://one/?replicaSet=rs")
+    Place(database='penstock', collection='records')
+    """
+    path = _USER.sub("", address).partition("://")[2].partition("?")[0].partition("/")[2]
+    database, _, collection = unquote(path).partition(".")
+    return Place(database or "penstock", collection or "records")
+
+
+def has_password(address: str) -> bool:
+    """Return whether a user's password stands in the address.
+
+    >>> has_password("mongodb://me:secret@host/"), has_password("mongodb://me@host:27017/")
+    (True, False)
+    """
+    found = _USER.search(address)
+    return found is not None and ":" in found.group()
+
+
+def says(address: str, option: str) -> bool:
+    """Return whether the address sets an option, however it is capitalised.
+
+    >>> says("mongodb://one/?readpreference=nearest", "readPreference")
+    True
+    """
+    options = address.partition("?")[2].lower().split("&")
+    return any(text.partition("=")[0] == option.lower() for text in options)
 
 
 def hide(address: str) -> str:

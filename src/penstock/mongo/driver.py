@@ -6,19 +6,16 @@ To be imported after something that says what is missing, such as :func:`penstoc
 from __future__ import annotations
 
 from bson import Int64, encode
-from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from gridfs import GridFSBucket
+from bson.timestamp import Timestamp
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import (
     BulkWriteError,
-    ConfigurationError,
-    DuplicateKeyError,
     InvalidName,
-    InvalidURI,
     OperationFailure,
     PyMongoError,
 )
@@ -29,20 +26,17 @@ __all__ = [
     "BSONError",
     "BulkWriteError",
     "ClientSession",
-    "CodecOptions",
     "Collection",
-    "ConfigurationError",
-    "DuplicateKeyError",
-    "GridFSBucket",
+    "Database",
     "IndexModel",
     "InsertOne",
     "Int64",
     "InvalidName",
-    "InvalidURI",
     "MongoClient",
     "OperationFailure",
     "PyMongoError",
     "RawBSONDocument",
+    "Timestamp",
     "UpdateOne",
     "encode",
 ]
