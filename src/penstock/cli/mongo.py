@@ -45,9 +45,10 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
 
     URI may be env:NAME or file:PATH, so that a password stands in no command.
     """
+    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
     from penstock.mongo.status import cluster_status  # noqa: PLC0415 - likewise
 
-    now = cluster_status(revealed(uri), timeout=timeout)
+    now = cluster_status(store_named(uri), timeout=timeout)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
         return
@@ -56,15 +57,6 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
     console = Console()
     console.print(_members(now))
     console.print(_targets(now))
-
-
-def revealed(uri: str) -> str:
-    """Return the address itself where it is told by env:NAME or file:PATH."""
-    if not uri.startswith(("env:", "file:")):
-        return uri
-    from penstock.http import secret  # noqa: PLC0415 - likewise
-
-    return secret(uri).reveal()
 
 
 def _members(now: ClusterStatus) -> Table:
