@@ -33,7 +33,7 @@ def method(
         waits: Whether it is a coroutine.
     """
     kind = operation(level, name).kind
-    if kind is Kind.LOCAL:
+    if kind in {Kind.LOCAL, Kind.TRANSACTION}:
         made = _local(name)
     elif kind is Kind.SAFE:
         made = _safe_async(level, name) if waits else _safe(level, name)
