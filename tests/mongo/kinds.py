@@ -180,6 +180,20 @@ class Workload:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    def until(self, rounds: int) -> None:
+        """Return when each kind has done ``rounds`` more rounds, or has failed."""
+        goal = {name: one.rounds + rounds for name, one in self.outcomes.items()}
+        self.reads_until(
+            lambda: all(one.rounds >= goal[n] or one.errors for n, one in self.outcomes.items())
+        )
+
+    def reads_until(self, is_so: Callable[[], bool]) -> None:
+        """Return when ``is_so()``, looking now and then, for a minute at most."""
+        end = self.now() + 60
+        while not is_so():
+            assert self.now() < end, {name: one.rounds for name, one in self.outcomes.items()}
+            self.stopping.wait(0.05)
+
     def run(self) -> Iterator[threading.Thread]:
         for name, kind in KINDS.items():
             self.outcomes[name] = Outcome()
