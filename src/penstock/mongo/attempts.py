@@ -36,6 +36,7 @@ class Task:
         repeats: Whether it may be called again after such a fault.
         remedy: How to make it retryable, for the error.
         numbered: PyMongo repeats it by itself under one transaction number, while it has time.
+        harmless: It changes nothing.
         reads: It goes on with a cursor: a place lost on the server may be found again, and no
             time limit is sent along, since the server would hold it against the whole cursor.
         done: Whether an error means that an earlier try did it.
@@ -49,6 +50,7 @@ class Task:
     repeats: Callable[[Fault], bool]
     remedy: str = ""
     numbered: bool = False
+    harmless: bool = False
     reads: bool = False
     done: Callable[[PyMongoError], bool] = lambda _: False
 
@@ -96,7 +98,7 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
         fault = fault_of(error)
         if task.reads:
             fault = Fault(transient=fault.transient or fault.cursor_lost, applied=False)
-        unknown |= fault.applied
+        unknown |= fault.applied and not task.harmless
         _refuse(task, error, fault, tries=tries, unknown=unknown, took=took)
         wait = min(task.core.settings.pause(tries), max(0.0, task.left))
         task.core.retrying(task.name, task.place, tries, wait, reason_of(error))

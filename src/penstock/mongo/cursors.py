@@ -65,7 +65,8 @@ class Walking(Proxy):
         first = not self._begun
         self._set(_begun=True)
         again_ = self._begin_again if first else self._drained
-        return (yield from statement(record, self._drained, lambda: again_))
+        batch: list[Any] = yield from statement(record, self._drained, lambda: again_)
+        return batch
 
     @property
     def session(self) -> Any:

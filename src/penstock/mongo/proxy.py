@@ -72,9 +72,10 @@ class Proxy:
 
 def _asked_by_pymongo() -> bool:
     """Whether PyMongo's own code asks, as GridFS's cursor does: it compares clients by ``is``."""
-    here = inspect.currentframe()
-    asking = here and here.f_back and here.f_back.f_back
-    return bool(asking) and str(asking.f_globals.get("__name__")).startswith("pymongo.")
+    frame = inspect.currentframe()
+    for _ in range(2):  # out of here, and out of the proxy
+        frame = frame.f_back if frame else None
+    return frame is not None and str(frame.f_globals.get("__name__")).startswith("pymongo.")
 
 
 def wrapped(value: Any, core: Core) -> Any:

@@ -99,7 +99,8 @@ def _outside(level: str, thing: Proxy, name: str, args: Any, kwargs: Any) -> Ste
 
 
 def _cursor(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    real = yield from attempt(repeated(thing, name, args, kwargs))
+    task = replace(repeated(thing, name, args, kwargs), harmless=True)
+    real = yield from attempt(task)
     return opened(thing, name, args, kwargs, real)
 
 
@@ -112,7 +113,8 @@ def _output(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[An
 
 
 def _safe(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    return (yield from attempt(repeated(thing, name, args, kwargs)))
+    task = repeated(thing, name, args, kwargs)
+    return (yield from attempt(replace(task, harmless=True)))
 
 
 def _single(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
@@ -169,7 +171,8 @@ def _command(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[A
         call = partial(_statement, send, inner)
         answer = yield from transacted(task, client_of(thing._real), session, call)
     elif kind in {Kind.SAFE, Kind.DEFINITION}:
-        answer = yield from attempt(replace(task, repeats=always, done=partial(_is_done, done)))
+        task = replace(task, repeats=always, harmless=kind is Kind.SAFE)
+        answer = yield from attempt(replace(task, done=partial(_is_done, done)))
     else:
         answer = yield from attempt(task)
     answer = {"ok": 1.0} if answer is None else answer
