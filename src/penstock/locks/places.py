@@ -1,0 +1,25 @@
+"""Where locks are kept: a directory of this machine, or MongoDB."""
+
+from __future__ import annotations
+
+from penstock.errors import InputError
+from penstock.locks.backend import Backend
+from penstock.locks.embedded import Embedded
+
+__all__ = ["opened"]
+
+
+def opened(store: str | None, host: str | None, database: str, collection: str) -> Backend:
+    """Return the store of locks that is meant.
+
+    Raises:
+        InputError: Neither or both of ``store`` and ``host`` are given, or nothing can be there.
+    """
+    if (store is None) == (host is None):
+        raise InputError('LockerRoom: name a directory or a URI, or host="server:27017"')
+    if host is not None:
+        store = host if "://" in host else f"mongodb://{host}"
+    assert store is not None  # noqa: S101 - one of the two is, for the type checker
+    if "://" in store:
+        raise InputError(f"locks in MongoDB ({database}.{collection}) are not built yet")
+    return Embedded(store)
