@@ -1,0 +1,168 @@
+"""``penstock mongo``: a replica set for the desk, and what a set of yours is like now."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from penstock.mongo.dev import DevSet, SetStatus
+
+__all__ = ["mongo"]
+
+DIR = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="mongo-dev",
+    show_default=True,
+    help="Where the set lives: its data, its logs.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+TARGET = click.argument("target", metavar="primary|secondary|all|NODE")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def mongo() -> None:
+    """Run a MongoDB replica set here, and ask one how it is."""
+
+
+@mongo.group()
+def dev() -> None:
+    """Start a real replica set on this machine, fail its nodes, and stop it.
+
+    The nodes go on running when a command has ended. NODE is a number from 1 on, or host:port.
+    """
+
+
+def _set(directory: Path) -> DevSet:
+    from penstock.mongo.dev import DevSet  # noqa: PLC0415 - imported when a command needs it
+
+    return DevSet(directory)
+
+
+@dev.command()
+@click.option(
+    "--nodes", type=int, default=3, show_default=True, help="How many, arbiters included: 1 to 7."
+)
+@click.option(
+    "--arbiters",
+    type=int,
+    default=0,
+    show_default=True,
+    help="How many of them only vote and hold no data.",
+)
+@click.option("--standalone", is_flag=True, help="One server that is no set.")
+@click.option(
+    "--election",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Seconds without a primary before another is elected.",
+)
+@DIR
+def start(nodes: int, arbiters: int, *, standalone: bool, election: float, directory: Path) -> None:
+    """Start a set and leave it running; the last line is its URI.
+
+    Where there is one in the folder already, it is started again with its data.
+    """
+    from penstock.mongo.dev import DevSet  # noqa: PLC0415 - likewise
+
+    made = DevSet.start(
+        directory,
+        nodes=1 if standalone else nodes,
+        arbiters=arbiters,
+        standalone=standalone,
+        election=election,
+    )
+    click.echo(f"running; stop it with: penstock mongo dev stop --dir {directory}")
+    click.echo(made.uri)
+
+
+@dev.command("status")
+@DIR
+@JSON
+def dev_status(directory: Path, *, as_json: bool) -> None:
+    """Show the nodes: which processes run, and in which role."""
+    now = _set(directory).status()
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(now)))
+    else:
+        Console().print(_nodes(now))
+
+
+def _nodes(now: SetStatus) -> Table:
+    table = Table(title=now.uri, title_justify="left")
+    for column in ("node", "host", "process", "role", "pid"):
+        table.add_column(column)
+    for node in now.nodes:
+        pid = "" if node.pid is None else str(node.pid)
+        table.add_row(str(node.number), node.host, node.process, node.role or "", pid)
+    return table
+
+
+@dev.command()
+@TARGET
+@DIR
+def kill(target: str, directory: Path) -> None:
+    """End nodes at once, as a crash does (SIGKILL)."""
+    _tell("killed", _set(directory).kill(target))
+
+
+@dev.command()
+@TARGET
+@DIR
+def pause(target: str, directory: Path) -> None:
+    """Freeze nodes (SIGSTOP): connections stay open, nothing answers."""
+    _tell("paused", _set(directory).pause(target))
+
+
+@dev.command()
+@TARGET
+@DIR
+def resume(target: str, directory: Path) -> None:
+    """Let paused nodes go on; a role means every one that is paused."""
+    _tell("resumed", _set(directory).resume(target))
+
+
+@dev.command()
+@click.argument("target", metavar="primary|NODE", default="primary")
+@click.option(
+    "--seconds",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="How long it does not stand for election again.",
+)
+@DIR
+def stepdown(target: str, seconds: int, directory: Path) -> None:
+    """Have the primary give up its role, by force."""
+    _tell("stepped down", _set(directory).step_down(target, seconds=seconds))
+
+
+@dev.command()
+@click.argument("target", metavar="primary|secondary|all|NODE", default="all")
+@DIR
+def restart(target: str, directory: Path) -> None:
+    """Start dead nodes again; a role means every one that is dead."""
+    _tell("restarted", _set(directory).restart(target))
+
+
+@dev.command()
+@click.option("--remove", is_flag=True, help="Delete the set and its data as well.")
+@DIR
+def stop(directory: Path, *, remove: bool) -> None:
+    """Stop all nodes; their data stays for the next start."""
+    _set(directory).stop(remove=remove)
+    click.echo("stopped and removed" if remove else "stopped")
+
+
+def _tell(what: str, numbers: list[int]) -> None:
+    nodes = ", ".join(map(str, numbers))
+    click.echo(f"{what}: node {nodes}" if numbers else f"{what}: none")
