@@ -25,6 +25,7 @@ Lost: TypeAlias = Callable[[str], object]
 
 _MARGIN = 0.05  # share of a lease that the holder gives back: clocks do not run equally fast
 _THIRD = 1 / 3  # of a lease is used when it is renewed: two more tries fit in
+_LATEST = 5.0  # seconds after which it is renewed at the latest, so that force is noticed soon
 _TRY = 0.1  # share of a lease that one try to renew may take
 
 
@@ -62,7 +63,8 @@ class Lease:
         self.name = name
         self.place = place
         self.until = until
-        self.renew_at = elapsed() + (until - elapsed()) * _THIRD
+        now = elapsed()
+        self.renew_at = now + min(_LATEST, (until - now) * _THIRD)
         self.reason = ""
         self._lost = lost
         self._pid = os.getpid()
@@ -175,4 +177,5 @@ class Renewals:
                 lease.lose("somebody else was let in, or it was taken away by force")
             return
         until = reply.sent + (held.until - reply.now) - _MARGIN * place.lease
-        lease.until, lease.renew_at = until, reply.sent + place.lease * _THIRD
+        lease.until = until
+        lease.renew_at = reply.sent + min(_LATEST, place.lease * _THIRD)
