@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from tests.real.mongod import Mongo, failing_mongo, mongo, mongo_set
 
 from penstock.locks import LockerRoom
+
+__all__ = ["Process", "Start", "failing_mongo", "mongo", "mongo_set"]
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -73,9 +76,18 @@ class Process:
 Start = Callable[[], Process]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> str:
+@pytest.fixture(params=["embedded", "shared"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A store of locks with nothing in it: the name to open it by."""
+    if request.param == "embedded":
+        return str(tmp_path / "locks")
+    set_of_nodes: Mongo = request.getfixturevalue("mongo")
+    return set_of_nodes.with_database
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """A store of this machine, where a test is about nothing else."""
     return str(tmp_path / "locks")
 
 

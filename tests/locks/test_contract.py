@@ -180,7 +180,7 @@ def test_killed_waiters_are_passed_over(room: LockerRoom, process: Start) -> Non
     held = room.lock("x")
     dying = [process(), process()]
     for n, one in enumerate(dying):
-        one.say("lock", "x")
+        one.say("lock", "x", 60, 30 if embedded(room) else 1)
         until(lambda n=n: len(room.status("x").waiters) == n + 1)
     living = process()
     living.say("lock", "x")

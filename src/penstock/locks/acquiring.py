@@ -18,6 +18,7 @@ __all__ = ["Attempt", "Tally", "Won"]
 
 _UNHEARD = 0.25  # seconds after which a grant that we found ourselves counts as never told
 _SOON = 0.002  # seconds after the end of a holder's lease that the queue's head looks again
+_TURN = 0.1  # seconds later, each, that those behind it do
 
 
 @final
@@ -96,7 +97,9 @@ class Attempt:
             return won
 
     def _wait(self, ear: Waiter, place: Place, deadline: float) -> Won | None:
+        ear.expect(place.id)
         reply = self._ask(place)
+        asked_by_itself = False
         while (won := self._won(reply, place)) is None:
             left = deadline - elapsed()
             if left <= 0 or self._cancelled.is_set():
@@ -105,10 +108,10 @@ class Attempt:
             if isinstance(heard, Granted):
                 self._tally.told += 1
                 return Won(heard.place, believed_until(heard.place, reply, heard))
+            asked_by_itself = heard is None
             if elapsed() < deadline:
                 reply = self._ask(place, heard or frozenset())
-        held = reply.state.holder(place.id)
-        if held is not None and reply.now - held.since > _UNHEARD:
+        if asked_by_itself and reply.now - won.place.since > _UNHEARD:
             self._tally.unheard += 1
         return won
 
@@ -139,12 +142,17 @@ class Attempt:
         return Won(held, until)
 
     def _pause(self, reply: Reply, place: Place) -> float:
-        """Return when to look again: after the interval, or when a holder before us is overdue."""
+        """Return when to look again: after the interval, or when a holder is overdue.
+
+        The queue's head looks first, the others after it, should it be gone as well.
+        """
         pause = self._backend.interval * self._rng.uniform(0.8, 1.2)
-        holders, waiters = reply.state.holders, reply.state.waiters
-        if holders and waiters and waiters[0].id == place.id:
+        holders = reply.state.holders
+        if holders:
+            ids = [waiter.id for waiter in reply.state.waiters]
+            rank = ids.index(place.id) if place.id in ids else len(ids)
             overdue = min(p.until for p in holders) - reply.now - (elapsed() - reply.sent)
-            pause = min(pause, max(0.0, overdue) + _SOON)
+            pause = min(pause, max(0.0, overdue) + _SOON + _TURN * rank)
         return pause
 
     def _withdraw(self, place: Place) -> None:

@@ -50,6 +50,10 @@ class Waiter(Protocol):
         """Where it can be reached, for its place in the queue."""
         ...
 
+    def expect(self, place_id: str) -> None:
+        """Be ready to be told of this place's grant; called before it is asked for."""
+        ...
+
     def wait(self, reply: Reply, place_id: str, timeout: float) -> Granted | frozenset[str] | None:
         """Return what happened: the lock was granted, processes ended, or nothing in ``timeout``.
 

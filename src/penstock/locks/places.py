@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.errors import InputError
 from penstock.locks.backend import Backend
 from penstock.locks.embedded import Embedded
+from penstock.locks.shared import Shared
 
 __all__ = ["opened"]
 
@@ -20,6 +21,8 @@ def opened(store: str | None, host: str | None, database: str, collection: str) 
     if host is not None:
         store = host if "://" in host else f"mongodb://{host}"
     assert store is not None  # noqa: S101 - one of the two is, for the type checker
+    if store.startswith(("mongodb://", "mongodb+srv://")):
+        return Shared(store, database, collection)
     if "://" in store:
-        raise InputError(f"locks in MongoDB ({database}.{collection}) are not built yet")
+        raise InputError(f"{store}: locks are kept in a directory or at a mongodb:// URI")
     return Embedded(store)

@@ -66,6 +66,9 @@ class Ear:
         # Held open by ourselves, or the end of one writer would read as the end of all.
         self._writes = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
+    def expect(self, place_id: str) -> None:
+        """A FIFO keeps what is said until it is read: there is nothing to do."""
+
     def wait(self, reply: Reply, place_id: str, timeout: float) -> Granted | frozenset[str] | None:
         """Return what happened: a grant, the processes that ended, or None when time is over."""
         until = time.monotonic() + timeout
