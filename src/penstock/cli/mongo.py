@@ -13,6 +13,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from penstock.mongo.dev import DevSet, SetStatus
+    from penstock.mongo.status import ClusterStatus
 
 __all__ = ["mongo"]
 
@@ -31,6 +32,60 @@ TARGET = click.argument("target", metavar="primary|secondary|all|NODE")
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def mongo() -> None:
     """Run a MongoDB replica set here, and ask one how it is."""
+
+
+@mongo.command("status")
+@click.argument("uri")
+@click.option(
+    "--timeout", type=float, default=5.0, show_default=True, help="Seconds to wait for an answer."
+)
+@JSON
+def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
+    """Show the members of the set at URI, and where each kind of read would go now.
+
+    URI may be env:NAME or file:PATH, so that a password stands in no command.
+    """
+    from penstock.mongo.status import cluster_status  # noqa: PLC0415 - likewise
+
+    now = cluster_status(revealed(uri), timeout=timeout)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(now)))
+        return
+    name = f" {now.name}" if now.name else ""
+    click.echo(f"{now.uri}\n{now.kind}{name}, MongoDB {now.version}")
+    console = Console()
+    console.print(_members(now))
+    console.print(_targets(now))
+
+
+def revealed(uri: str) -> str:
+    """Return the address itself where it is told by env:NAME or file:PATH."""
+    if not uri.startswith(("env:", "file:")):
+        return uri
+    from penstock.http import secret  # noqa: PLC0415 - likewise
+
+    return secret(uri).reveal()
+
+
+def _members(now: ClusterStatus) -> Table:
+    table = Table()
+    for column in ("member", "role", "lag", "ping", "tags", "problem"):
+        table.add_column(column, justify="right" if column in {"lag", "ping"} else "left")
+    for one in now.members:
+        lag = "" if one.lag is None else f"{one.lag:.0f} s"
+        ping = "" if one.ping is None else f"{1000 * one.ping:.1f} ms"
+        tags = ", ".join(f"{name}={value}" for name, value in one.tags.items())
+        table.add_row(one.host, one.role, lag, ping, tags, one.error or "")
+    return table
+
+
+def _targets(now: ClusterStatus) -> Table:
+    table = Table(title="a read would go now to one of", title_justify="left")
+    table.add_column("read preference")
+    table.add_column("members")
+    for mode, hosts in now.reads.items():
+        table.add_row(mode, "\n".join(hosts) or "none: it would wait, then fail")
+    return table
 
 
 @mongo.group()
@@ -94,11 +149,12 @@ def dev_status(directory: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
     else:
+        click.echo(now.uri)
         Console().print(_nodes(now))
 
 
 def _nodes(now: SetStatus) -> Table:
-    table = Table(title=now.uri, title_justify="left")
+    table = Table()
     for column in ("node", "host", "process", "role", "pid"):
         table.add_column(column)
     for node in now.nodes:

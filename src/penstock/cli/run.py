@@ -14,7 +14,7 @@ from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import Stopped
 from penstock.pipeline import Key
-from penstock.store import LocalStore
+from penstock.store import LocalStore, StoreReader
 
 __all__ = ["finish", "retry_failed", "run", "run_file"]
 
@@ -66,7 +66,7 @@ def retry_failed(
     finish(run_file(file, keys, quiet=quiet, log=log), as_json=as_json)
 
 
-def _failed_keys(store: LocalStore, wanted: Sequence[str]) -> list[Key]:
+def _failed_keys(store: StoreReader, wanted: Sequence[str]) -> list[Key]:
     """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
     names = set(wanted)
     return [f.key for f in store.failures() if not names or str(f.key) in names]
@@ -95,7 +95,7 @@ def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | 
             raise Stopped(f"{error}; {_safe(store)}; run again to go on") from error
 
 
-def _safe(store: LocalStore) -> str:
+def _safe(store: StoreReader) -> str:
     status = store.status()
     return f"{status.landed:,} landed and {status.failed:,} failed are safe in the store"
 

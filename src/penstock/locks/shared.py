@@ -22,7 +22,7 @@ from penstock.locks.stages import FORMAT, pipeline
 from penstock.locks.state import LockState, Place, Request
 
 if TYPE_CHECKING:
-    from penstock.mongo.driver import Client, Collection
+    from penstock.mongo.anywhere import Client, Collection
 
 __all__ = ["Shared"]
 
@@ -37,7 +37,7 @@ class Shared:
     Args:
         uri: Where MongoDB is.
         database: The database, unless the URI names one.
-        collection: The collection.
+        collection: The collection, unless the URI names one: ``mongodb://host/database.collection``.
 
     Raises:
         InputError: The URI cannot be used.
@@ -51,22 +51,23 @@ class Shared:
         if importlib.util.find_spec("pymongo") is None:
             raise MissingExtra("locks in MongoDB", "pymongo", "mongo")
         self._uri = uri
-        named = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^?]+)", uri)
-        self._names = (named[1] if named else database, collection)
+        named = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^?.]+)(?:\.([^?]+))?", uri)
+        self._names = (named[1], named[2] or collection) if named else (database, collection)
         self._host = socket.gethostname()
         self._abandoned: list[object] = []
         self._open()
 
     def _open(self) -> None:
-        from penstock.mongo import driver  # noqa: PLC0415 - PyMongo is imported where it is used
+        # PyMongo is imported where it is used.
+        from penstock.mongo import anywhere, driver  # noqa: PLC0415
 
-        self._driver = driver
+        self._driver, self._anywhere = driver, anywhere
         self._pid = os.getpid()
         self._client: Client
         with self._translated():
-            self._client, self.is_set = driver.connect_any(self._uri)
+            self._client, self.is_set = anywhere.connect_any(self._uri)
         database, collection = self._names
-        self._locks: Collection = driver.repeatable(self._client[database][collection])
+        self._locks: Collection = anywhere.repeatable(self._client[database][collection])
         self._address = uuid.uuid4().hex[:16]
         self._ears = Ears(self._stream, self._address)
 
@@ -84,7 +85,7 @@ class Shared:
     def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
         """Perform one transition: one ``findAndModify`` with an update pipeline."""
         self._after_fork()
-        locks = self._locks if limit is None else self._driver.repeatable(self._locks, limit)
+        locks = self._locks if limit is None else self._anywhere.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
             sent = elapsed()

@@ -1,43 +1,44 @@
-"""What other rooms need of PyMongo itself: its errors, and a client of a server that is no set."""
+"""The driver's own words, for the rooms above: they import no PyMongo themselves.
+
+To be imported after something that says what is missing, such as :func:`penstock.mongo.connect`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from bson import Int64, encode
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import (
+    BulkWriteError,
+    DuplicateKeyError,
+    InvalidName,
+    OperationFailure,
+    PyMongoError,
+)
 
-from pymongo import MongoClient
-from pymongo.collection import Collection as _Collection
-from pymongo.errors import DuplicateKeyError, PyMongoError
-
-from penstock.mongo.choices import chosen_options, uncovered
-from penstock.mongo.connecting import connect, resilient
-
-__all__ = ["Client", "Collection", "DuplicateKeyError", "PyMongoError", "connect_any", "repeatable"]
-
-Client: TypeAlias = MongoClient[dict[str, Any]]
-Collection: TypeAlias = _Collection[dict[str, Any]]
-
-
-def connect_any(uri: str, *, deadline: float = 60.0) -> tuple[Client, bool]:
-    """Return a resilient client of what is at ``uri``, and whether it is a set (or a cluster).
-
-    For those who can do with a standalone server, which :func:`connect` refuses: their writes must
-    be harmless when they happen twice, since such a server keeps no transaction numbers.
-
-    Raises:
-        InputError: The address or the server cannot be used; one line says why.
-        MongoGaveUp: Nobody answered within the deadline.
-    """
-    with uncovered(uri):
-        chosen: dict[str, Any] = {**chosen_options(uri, "fast", None, {}), "retryWrites": False}
-        plain: Client = MongoClient(uri, **chosen)
-        client = resilient(plain, deadline=deadline, idempotent=True)
-        hello = client.admin.command("hello")
-    if hello.get("setName") or hello.get("msg") == "isdbgrid":
-        client.close()
-        return connect(uri, deadline=deadline), True
-    return client, False
-
-
-def repeatable(collection: Collection, deadline: float | None = None) -> Collection:
-    """Return ``collection`` for operations that do no harm when they happen twice."""
-    return resilient(collection, deadline=deadline, idempotent=True)
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "BSONError",
+    "BulkWriteError",
+    "ClientSession",
+    "Collection",
+    "Database",
+    "DuplicateKeyError",
+    "IndexModel",
+    "InsertOne",
+    "Int64",
+    "InvalidName",
+    "MongoClient",
+    "OperationFailure",
+    "PyMongoError",
+    "RawBSONDocument",
+    "Timestamp",
+    "UpdateOne",
+    "encode",
+]
