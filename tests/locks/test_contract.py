@@ -15,7 +15,7 @@ from penstock.locks import Held, LockerRoom, LockLost, LockTimeout, NotHeld
 from penstock.locks.acquiring import Attempt
 from penstock.locks.wanting import Want
 
-from .conftest import Start
+from .conftest import Process, Start
 from .history import Stay, violation
 
 
@@ -174,6 +174,17 @@ def test_a_killed_holder_is_followed_at_once_where_the_store_can_tell(
 
 def embedded(room: LockerRoom) -> bool:
     return "SQLite" in repr(room)
+
+
+def test_who_does_not_wait_gets_the_lock_of_a_killed_holder_too(folder: str) -> None:
+    with Process(folder) as holder, LockerRoom(folder) as room:
+        holder.do("lock", "x", 60, 3600)
+        assert room.try_lock("x") is None
+        holder.kill()
+        assert not room.status("x").locked
+        got = room.try_lock("x")
+        assert got is not None
+        got.release()
 
 
 def test_killed_waiters_are_passed_over(room: LockerRoom, process: Start) -> None:

@@ -247,6 +247,19 @@ class StoreSection(_Section, frozen=True, kw_only=True):
     path: str
 
 
+class LockSection(_Section, frozen=True, kw_only=True):
+    """The lock that lets one run at a time work, by default beside the records.
+
+    Name one place and one lock in several files, and their pipelines take turns.
+    """
+
+    store: str | None = None
+    name: str = "run"
+    lease: Positive = 30.0
+    timeout: Seconds = 0.0
+    enabled: bool = True
+
+
 class PipelineFile(_Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -258,3 +271,4 @@ class PipelineFile(_Section, frozen=True, kw_only=True):
     budget: BudgetSection = BudgetSection()
     batch: BatchSection | None = None
     breaker: BreakerSection = BreakerSection()
+    lock: LockSection = LockSection()

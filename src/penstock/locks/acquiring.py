@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import final
 
+from msgspec.structs import replace
+
 from penstock.errors import InputError
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
 from penstock.locks.leases import believed_until
@@ -79,9 +81,7 @@ class Attempt:
             StorageError: The store cannot be reached or written.
         """
         if deadline <= elapsed():
-            place = self._want.place(self._backend.process)
-            reply = self._apply(Request(kind="try", place=place, capacity=self._want.capacity))
-            return self._won(reply, place)
+            return self._try()
         with self._backend.waiter() as ear:
             self._ear = ear
             place = self._want.place(self._backend.process, ear.address)
@@ -95,6 +95,14 @@ class Attempt:
             if won is None:
                 self._withdraw(place)
             return won
+
+    def _try(self) -> Won | None:
+        place = self._want.place(self._backend.process)
+        request = Request(kind="try", place=place, capacity=self._want.capacity)
+        won = self._won(reply := self._apply(request), place)
+        if won is None and (dead := self._backend.ended(reply.state)):
+            won = self._won(self._apply(replace(request, dead=dead)), place)
+        return won
 
     def _wait(self, ear: Waiter, place: Place, deadline: float) -> Won | None:
         ear.expect(place.id)

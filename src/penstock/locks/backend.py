@@ -105,6 +105,10 @@ class Backend(Protocol):
         """Yield every lock that ever was, by name, in the order of the names."""
         ...
 
+    def ended(self, state: LockState) -> frozenset[str]:
+        """Return which processes of its places are known to have ended."""
+        ...
+
     def wall(self, moment: float) -> float:
         """Return a moment of the store's clock as seconds since 1970."""
         ...

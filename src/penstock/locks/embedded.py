@@ -119,18 +119,28 @@ class Embedded:
         """Return the lock without those whose process has ended, changing nothing."""
         self._after_fork()
         with self._mutex:
-            return _seen(self._database.read(name))
+            return self._seen(self._database.read(name))
 
     def read_all(self) -> Iterator[tuple[str, Reply]]:
         """Yield every lock that ever was."""
         self._after_fork()
         with self._mutex:
             found = self._database.read_all()
-        yield from ((name, _seen(state)) for name, state in found)
+        yield from ((name, self._seen(state)) for name, state in found)
+
+    def ended(self, state: LockState) -> frozenset[str]:
+        """Return which processes of its places have ended."""
+        return frozenset(p.process for p in state.places() if has_ended(p.process))
 
     def wall(self, moment: float) -> float:
         """Return a moment since the start as seconds since 1970, by what this machine believes."""
         return moment - elapsed() + time.time()
+
+    def _seen(self, state: LockState) -> Reply:
+        """What a look tells: without those that have ended, whatever is still written of them."""
+        now, dead = elapsed(), self.ended(state)
+        look = Request(kind="expire", place=Place(id="", owner="", lease=0.0), dead=dead)
+        return Reply(step(state, look, now) if dead else state, now, now)
 
     def describe(self) -> str:
         """Say what it is."""
@@ -143,13 +153,6 @@ class Embedded:
                 while self._ears:
                     self._ears.pop().close()
                 self._database.close()
-
-
-def _seen(state: LockState) -> Reply:
-    now = elapsed()
-    dead = frozenset(p.process for p in state.places() if has_ended(p.process))
-    look = Request(kind="expire", place=Place(id="", owner="", lease=0.0), dead=dead)
-    return Reply(step(state, look, now) if dead else state, now, now)
 
 
 def _behind_who_left(before: LockState, after: LockState) -> list[Place]:

@@ -10,7 +10,9 @@ from penstock.locks.shared import Shared
 __all__ = ["opened"]
 
 
-def opened(store: str | None, host: str | None, database: str, collection: str) -> Backend:
+def opened(
+    store: str | None, host: str | None, database: str | None, collection: str | None
+) -> Backend:
     """Return the store of locks that is meant.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import final
 
@@ -32,8 +33,8 @@ class LockerRoom:
     Args:
         store: A directory, made where there is none, or a URI that begins with ``mongodb``.
         host: Instead of ``store``: host and port of a MongoDB server.
-        database: Where in MongoDB.
-        collection: Where in the database.
+        database: Where in MongoDB; else the one in the URI, else ``locker_room``.
+        collection: Where in the database; else the one in the URI, else ``locks``.
         lease: Seconds that a holder may be silent (it is renewed by itself) before others go on.
         purpose: What for, as part of the owner's name where none is given.
 
@@ -56,8 +57,8 @@ class LockerRoom:
         store: str | None = None,
         *,
         host: str | None = None,
-        database: str = "locker_room",
-        collection: str = "locks",
+        database: str | None = None,
+        collection: str | None = None,
         lease: float = 30.0,
         purpose: str | None = None,
     ) -> None:
@@ -74,7 +75,7 @@ class LockerRoom:
 
     # -- getting and giving back -----------------------------------------------------------------
 
-    def lock(
+    def lock(  # noqa: PLR0913 - the seed's three, and four that have good defaults
         self,
         name: str,
         owner: str | None = None,
@@ -83,6 +84,7 @@ class LockerRoom:
         lease: float | None = None,
         lost: Lost | None = None,
         reentrant: bool = False,
+        above: int = 0,
     ) -> Held:
         """Hold ``name`` from now on, until :meth:`release`.
 
@@ -94,13 +96,15 @@ class LockerRoom:
             lease: Seconds, instead of the room's.
             lost: Called with the reason, in a thread of its own, when the lock is lost.
             reentrant: The thread (or task) that holds it already just gets it once more.
+            above: A token that the target has seen: ours is to be larger, even where the store
+                of the locks is a new one.
 
         Raises:
             LockTimeout: Somebody else held it all that time.
             InputError: An argument cannot be, or the lock is in use as one of another kind.
             StorageError: The store cannot be reached or written.
         """
-        want = self._want(name, owner, lease)
+        want = replace(self._want(name, owner, lease), above=above)
         return self._get(want, deadline_of(timeout), lost, caller(), Stop(), reentrant=reentrant)
 
     def try_lock(

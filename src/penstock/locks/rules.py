@@ -128,8 +128,9 @@ def _grant(state: LockState, request: Request, now: float) -> LockState:
             break
         own = place.id == request.place.id
         lease = place.lease if own else min(place.lease, CLAIM)
-        granted.append(replace(place, token=token + 1, since=now, until=now + lease))
-        token += place.reserve
+        first = max(token, place.floor) + 1
+        granted.append(replace(place, token=first, since=now, until=now + lease))
+        token = first + place.reserve - 1
     if not granted:
         return state
     return replace(

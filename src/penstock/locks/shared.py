@@ -36,8 +36,9 @@ class Shared:
 
     Args:
         uri: Where MongoDB is.
-        database: The database, unless the URI names one.
-        collection: The collection, unless the URI names one: ``mongodb://host/database.collection``.
+        database: The database; else the one in the URI, else ``locker_room``.
+        collection: The collection; else the one in the URI (``mongodb://host/database.collection``),
+            else ``locks``.
 
     Raises:
         InputError: The URI cannot be used.
@@ -47,12 +48,17 @@ class Shared:
 
     interval = 5.0
 
-    def __init__(self, uri: str, database: str, collection: str) -> None:
+    def __init__(self, uri: str, database: str | None, collection: str | None) -> None:
         if importlib.util.find_spec("pymongo") is None:
             raise MissingExtra("locks in MongoDB", "pymongo", "mongo")
         self._uri = uri
-        named = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^?.]+)(?:\.([^?]+))?", uri)
-        self._names = (named[1], named[2] or collection) if named else (database, collection)
+        bare = re.sub(r"(?<=://).*@", "", uri)  # a password may hold anything
+        named = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^?.]+)(?:\.([^?]+))?", bare)
+        said = (named[1], named[2]) if named else (None, None)
+        self._names = (
+            database or said[0] or "locker_room",
+            collection or said[1] or "locks",
+        )
         self._host = socket.gethostname()
         self._abandoned: list[object] = []
         self._open()
@@ -155,6 +161,10 @@ class Shared:
                 "else; choose another collection, or delete it"
             )
         return found[0] if found else None
+
+    def ended(self, state: LockState) -> frozenset[str]:  # noqa: ARG002 - as every store
+        """Nothing is known of processes on other machines."""
+        return frozenset()
 
     def wall(self, moment: float) -> float:
         """Return ``moment``: the server counts from 1970 itself."""

@@ -141,11 +141,12 @@ def _clear(_: Request) -> Stages:
 def _grant(request: Request) -> Stages:
     own = {"$eq": ["$$this.id", request.place.id]}
     lease = _if(own, "$$this.lease", {"$min": ["$$this.lease", CLAIM]})
+    first = {"$add": [{"$max": ["$$value.token", "$$this.floor"]}, 1]}
     holding = {
         "$mergeObjects": [
             "$$this",
             {
-                "token": {"$add": ["$$value.token", 1]},
+                "token": first,
                 "since": "$$NOW",
                 "until": _after(lease),
             },
@@ -156,7 +157,7 @@ def _grant(request: Request) -> Stages:
     one_more = {
         "open": True,
         "used": used,
-        "token": {"$add": ["$$value.token", "$$this.reserve"]},
+        "token": {"$add": [first, "$$this.reserve", -1]},
         "places": {"$concatArrays": ["$$value.places", [holding]]},
     }
     nobody = {

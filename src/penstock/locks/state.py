@@ -33,6 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         process: Which process it lives in, for a store that can tell whether that is alive.
         address: Where to tell it that it holds the lock.
         weight: How much of the lock's capacity it takes.
+        floor: A number that its token is to be above, for a target that saw others before.
         reserve: How many tokens it takes at once, for handing over within its process.
         lease: Seconds it may hold without renewing.
         until: When it ends unless renewed, in seconds on the store's clock.
@@ -47,6 +48,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     weight: int = 1
     reserve: int = 1
+    floor: int = 0
     until: float = 0.0
     since: float = 0.0
     token: int = 0

@@ -44,6 +44,7 @@ class Want:
         weight: How much of the capacity it takes.
         capacity: What the lock is: 1 for plain, n for a semaphore, ``ALL`` for read-write.
         reserve: Tokens to take at once.
+        above: What the token is to be larger than, whatever was given out before.
 
     Raises:
         InputError: A name, an owner, a lease or a size cannot be.
@@ -55,6 +56,7 @@ class Want:
     weight: int = 1
     capacity: int = 1
     reserve: int = 1
+    above: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -77,6 +79,7 @@ class Want:
             address=address,
             weight=self.weight,
             reserve=self.reserve,
+            floor=self.above,
         )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark
+from penstock.store.fence import Fence, check
 from penstock.store.segments import Tail
 
 __all__ = ["GroupCommit", "settled"]
@@ -46,12 +47,20 @@ class GroupCommit:
         connection: The ledger; only this object writes to it in this thread.
         tail: Where lines are appended.
         clock: Gives ``at``, once a group.
+        fence: The run's right to write, looked at in each transaction.
 
     Attributes:
         again: Entries that were refused since their key had landed before.
     """
 
-    def __init__(self, connection: sqlite3.Connection, tail: Tail, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        tail: Tail,
+        clock: Clock,
+        fence: Fence | None = None,
+    ) -> None:
+        self._fence = fence
         self._connection = connection
         self._tail = tail
         self._clock = clock
@@ -64,10 +73,12 @@ class GroupCommit:
         Raises:
             sqlite3.Error: The ledger could not be written; none of the entries is safe.
             OSError: A segment could not be written; none of the entries is safe.
+            StoreInUse: Another run has taken the store over; none of the entries is safe.
         """
         at = self._clock.time()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            check(self._connection, self._fence)
             data = self._enter(entries, at)
             if data:
                 self._tail.append(data)
@@ -86,6 +97,7 @@ class GroupCommit:
             # Somebody settled without claiming. Rare, so the cheap way is tried first.
             self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
+            check(self._connection, self._fence)
             entries = self._still_to_do(entries)
             data, rows = self._lines_and_rows(entries, at)
             if not self._insert(rows):
