@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import socket
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +17,7 @@ from penstock.locks import Held, LockerRoom, LockLost, LockTimeout, NotHeld
 from penstock.locks.acquiring import Attempt
 from penstock.locks.wanting import Want
 
-from .conftest import Process, Start
+from .conftest import WORKER, Process, Start
 from .history import Stay, violation
 
 
@@ -449,3 +451,30 @@ def test_the_default_owner_is_somebody_a_person_can_find(store: str) -> None:
         assert socket.gethostname() in held.owner
         assert f"pid {os.getpid()}" in held.owner
         assert "nightly report" in held.owner
+
+
+def test_clocks_of_people_change_nothing(store: str) -> None:
+    """Time is the store's: whoever believes it is another hour waits and holds like the others."""
+    shifted = (
+        "import sys, time\n"
+        "real = time.time\n"
+        "skew = float(sys.argv.pop())\n"
+        "time.time = lambda: real() + skew\n"
+        "exec(open(sys.argv.pop(1)).read())"
+    )
+    pipe = subprocess.PIPE
+    workers = []
+    for hours in (-1, 0, 1):
+        words = [sys.executable, "-c", shifted, str(WORKER), store, str(3600 * hours)]
+        workers.append(subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True))
+    try:
+        said = []
+        for one in workers:
+            out, _ = one.communicate("lock x 20 2\nrelease x\nlock x 20 2\nrelease x\n")
+            said += [line for line in out.splitlines() if "token" in line]
+        assert len(said) == 6
+        assert not any("error" in line for line in said)
+    finally:
+        for one in workers:
+            one.kill()
+            one.wait()

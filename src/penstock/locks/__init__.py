@@ -1,6 +1,7 @@
 """Locks that programs on many machines can trust: fair, leased, fenced."""
 
 from penstock.locks.failures import LockLost, LockTimeout, NotHeld
+from penstock.locks.fencing import fenced_update
 from penstock.locks.held import Held, Holding
 from penstock.locks.room import LockerRoom
 from penstock.locks.status import Holder, Status
@@ -14,4 +15,5 @@ __all__ = [
     "LockerRoom",
     "NotHeld",
     "Status",
+    "fenced_update",
 ]
