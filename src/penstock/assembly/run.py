@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -11,6 +12,7 @@ from typing import final
 import msgspec
 
 from penstock.assembly.build import build_api, build_request, build_style, store_path
+from penstock.assembly.locking import locked_store
 from penstock.assembly.plan import plan
 from penstock.assembly.rooms import build_stages, build_uses
 from penstock.assembly.sections import PagesSource, PipelineFile
@@ -101,7 +103,19 @@ class Run:
         self._refusals = 0
         self.complete = False
         self._tell_expected: Callable[[int | None], object] = _ignore
+        self._check: Callable[[], None] = _nothing_lost
         self.events.subscribe(self._count)
+
+    @contextmanager
+    def opened(self) -> Iterator[WritableStore]:
+        """Give the store to land in, locked for this run; :meth:`go` ends when the lock is lost.
+
+        Raises:
+            StoreInUse: Another run has it.
+        """
+        with locked_store(self._file.lock, self.place, self._folder) as (store, check):
+            self._check = check
+            yield store
 
     def on_expected(self, tell: Callable[[int | None], object]) -> None:
         """Call ``tell`` with the number of keys in the source, once it is known."""
@@ -132,6 +146,7 @@ class Run:
             steps = self._keyed(only, store)
         due = time.monotonic() + _FOLLOW
         for _ in steps:
+            self._check()
             if self._uses and time.monotonic() >= due:
                 for use in self._uses:
                     use.catch_up(store)
@@ -252,6 +267,10 @@ class Run:
             store=str(store.path),
             uses=uses,
         )
+
+
+def _nothing_lost() -> None:
+    """No lock is held, or it is not known to be lost."""
 
 
 def _ignore(_count: int | None) -> None:

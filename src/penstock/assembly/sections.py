@@ -262,6 +262,19 @@ class StoreSection(_Section, frozen=True, kw_only=True):
     path: str
 
 
+class LockSection(_Section, frozen=True, kw_only=True):
+    """The lock that lets one run at a time work, by default beside the records.
+
+    Name one place and one lock in several files, and their pipelines take turns.
+    """
+
+    store: str | None = None
+    name: str = "run"
+    lease: Positive = 30.0
+    timeout: Seconds = 0.0
+    enabled: bool = True
+
+
 class PipelineFile(_Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -275,3 +288,4 @@ class PipelineFile(_Section, frozen=True, kw_only=True):
     breaker: BreakerSection = BreakerSection()
     stage: list[StageSection] = []
     use: list[UseSection] = []
+    lock: LockSection = LockSection()

@@ -113,7 +113,7 @@ def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | 
     """Run a pipeline file with progress; ``retry`` names failed keys to run instead."""
     folder = Path(file).parent
     work = Run(read_file(file), folder)
-    with stoppable(), open_store(work.place) as store:
+    with stoppable(), work.opened() as store:
         only = None
         if retry is not None:
             only = _failed_keys(store, retry)

@@ -15,6 +15,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     BulkWriteError,
+    DuplicateKeyError,
     InvalidName,
     OperationFailure,
     PyMongoError,
@@ -28,6 +29,7 @@ __all__ = [
     "ClientSession",
     "Collection",
     "Database",
+    "DuplicateKeyError",
     "IndexModel",
     "InsertOne",
     "Int64",

@@ -15,7 +15,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from penstock.store.exporting import Column, Exported, Format, export
-from penstock.store.local import LocalStore
+from penstock.store.fence import Fence, last_token
+from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import open_readonly, open_store
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
@@ -32,6 +33,7 @@ __all__ = [
     "Exported",
     "Failure",
     "FailureCount",
+    "Fence",
     "Format",
     "LocalStore",
     "MongoStore",
@@ -41,9 +43,11 @@ __all__ = [
     "StoredGap",
     "WritableStore",
     "export",
+    "last_token",
     "open_mongo",
     "open_readonly",
     "open_store",
+    "prepare",
 ]
 
 

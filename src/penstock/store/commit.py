@@ -13,6 +13,7 @@ import msgspec
 from penstock.clock import Clock
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.erasing import Place, delete, overwrite
+from penstock.store.fence import Fence, check
 from penstock.store.rows import LandedRow, enter_landed
 from penstock.store.segments import Tail
 
@@ -56,15 +57,22 @@ class GroupCommit:
         connection: The ledger; only this object writes to it in this thread.
         tail: Where lines are appended.
         clock: Gives ``at``, once a group.
+        fence: The run's right to write, looked at in each transaction.
 
     Attributes:
         again: Entries that were refused since their key had landed before.
     """
 
     def __init__(
-        self, directory: Path, connection: sqlite3.Connection, tail: Tail, clock: Clock
+        self,
+        directory: Path,
+        connection: sqlite3.Connection,
+        tail: Tail,
+        clock: Clock,
+        fence: Fence | None = None,
     ) -> None:
         self._directory = directory
+        self._fence = fence
         self._connection = connection
         self._tail = tail
         self._clock = clock
@@ -79,10 +87,12 @@ class GroupCommit:
         Raises:
             sqlite3.Error: The ledger could not be written; none of the entries is safe.
             OSError: A segment could not be written; none of the entries is safe.
+            StoreInUse: Another run has taken the store over; none of the entries is safe.
         """
         at = self._clock.time()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            check(self._connection, self._fence)
             lines, size = self._enter(entries, at)
             if lines:
                 self._tail.append(lines, size)
@@ -108,6 +118,7 @@ class GroupCommit:
             # Somebody settled without claiming. Rare, so the cheap way is tried first.
             self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
+            check(self._connection, self._fence)
             entries = self._still_to_do(entries)
             group = self._prepared(entries, at)
             if not self._insert(group, at):

@@ -8,21 +8,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import final
+from typing import TypeVar, final
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import InputError, StorageError
+from penstock.errors import InputError, StorageError, StoreInUse
 from penstock.pipeline.result import Entry, Failing, Key, Landing
+from penstock.store import fence as fences
 from penstock.store import ledger
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
 from penstock.store.erasing import overwrite, pending
+from penstock.store.fence import Fence
 from penstock.store.lock import LOCK, DirectoryLock
 from penstock.store.reading import LocalReader
 from penstock.store.segments import SEGMENT, Tail, cut_back, sync_directory
 from penstock.store.writer import Writer
 
-__all__ = ["LocalStore"]
+__all__ = ["LocalStore", "prepare"]
+
+T = TypeVar("T")
 
 _SEGMENT_BYTES = 256 * 1024 * 1024
 
@@ -37,6 +41,8 @@ class LocalStore(LocalReader):
     Args:
         path: The directory.
         segment_bytes: Size from which on a segment is followed by a new one.
+        fence: The fencing token of the run's lock. A store that is held with a smaller token, by
+            a process that stands still, is taken over, and that process cannot write any more.
         clock: Time; tests give a :class:`~penstock.clock.FakeClock`.
 
     Raises:
@@ -59,27 +65,25 @@ class LocalStore(LocalReader):
         path: str | Path,
         *,
         segment_bytes: int = _SEGMENT_BYTES,
+        fence: Fence | None = None,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
         directory = Path(path)
         with ExitStack() as undo, ledger.translated(directory):
-            undo.callback(_taken(directory).release)
+            undo.callback(_taken(directory, fence).release)
             _refuse_segments_without_ledger(directory)
             self._writing = undo.enter_context(closing(ledger.connect(directory)))
             ledger.create(self._writing, clock.time())
             sync_directory(directory)
-            segments = self._writing.execute(
-                "SELECT number, size FROM segment ORDER BY number"
-            ).fetchall()
-            cut_back(directory, segments)
-            number, size = segments[-1] if segments else (0, 0)
+            number, size = _cut_back(directory, self._writing, fence)
             self._tail = Tail(directory, number, size, segment_bytes)
             undo.callback(self._tail.close)
             overwrite(directory, pending(self._writing))
             super().__init__(directory, undo.enter_context(closing(ledger.read(directory))))
             self._claims = Claims(clock, clock.time())
-            self._commit = GroupCommit(directory, self._writing, self._tail, clock)
+            self._fence = fence
+            self._commit = GroupCommit(directory, self._writing, self._tail, clock, fence)
             self._writer = Writer(self._commit_and_release, clock)
             self._held = undo.pop_all()
 
@@ -184,7 +188,7 @@ class LocalStore(LocalReader):
     ) -> None:
         try:
             self.close()
-        except StorageError:
+        except (StorageError, StoreInUse):
             # Told already where this is what ends the block; it must not hide another error.
             if error is None:
                 raise
@@ -205,6 +209,7 @@ class LocalStore(LocalReader):
         """Give a transaction of its own, beside the writer's: all of it becomes safe or nothing."""
         with ledger.translated(self.path), closing(ledger.connect(self.path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
+            fences.check(connection, self._fence)
             yield connection
             connection.execute("COMMIT")
 
@@ -227,17 +232,60 @@ def _prepare(directory: Path) -> None:
         )
 
 
-def _taken(directory: Path) -> DirectoryLock:
+def prepare(directory: Path) -> None:
+    """Make the directory of a store where there is none, so that its lock can be in it.
+
+    Raises:
+        InputError: It is a file, holds something else, or may not be written.
+    """
+    _usable(directory, lambda: _prepare(directory))
+
+
+def _taken(directory: Path, fence: Fence | None) -> DirectoryLock:
     """Make the directory where there is none and lock it."""
+    prepare(directory)
+    return _usable(
+        directory, lambda: DirectoryLock(directory, None if fence is None else fence.token)
+    )
+
+
+def _usable(directory: Path, act: Callable[[], T]) -> T:
     try:
-        _prepare(directory)
-        return DirectoryLock(directory)
+        return act()
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{directory} is a file: name a directory for the store") from error
     except OSError as error:
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise InputError(f"{directory} cannot be used as a store: {error.strerror}") from error
         raise
+
+
+def _cut_back(
+    directory: Path, connection: sqlite3.Connection, fence: Fence | None
+) -> tuple[int, int]:
+    """Take the store over and cut torn tails off; return the last segment's number and size.
+
+    In one transaction: whoever had it before writes in transactions too, and none comes between.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if fence is None or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        raise StoreInUse(
+            f"{directory} is held by a process that stands still in the midst of a write: end it "
+            "(kill -9) or let it go on, then call again"
+        ) from error
+    try:
+        if fence is not None:
+            fences.take_over(connection, fence)
+        segments = connection.execute("SELECT number, size FROM segment ORDER BY number").fetchall()
+        cut_back(directory, segments)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return segments[-1] if segments else (0, 0)
 
 
 def _refuse_segments_without_ledger(directory: Path) -> None:

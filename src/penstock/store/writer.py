@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TypeAlias, final
 
 from penstock.clock import Clock
-from penstock.errors import StorageError
+from penstock.errors import StorageError, StoreInUse
 from penstock.pipeline.result import Entry
 
 __all__ = ["Writer"]
@@ -98,8 +98,8 @@ class Writer:
         raise StorageError("the store is closed: settle before close, or open it again")
 
     def _refuse_after_failure(self) -> None:
-        if isinstance(self._failure, StorageError):
-            raise StorageError(str(self._failure)) from self._failure
+        if isinstance(self._failure, StorageError | StoreInUse):
+            raise type(self._failure)(str(self._failure)) from self._failure
         if self._failure is not None:
             raise StorageError(f"the store stopped: {self._failure!r}") from self._failure
 

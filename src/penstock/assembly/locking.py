@@ -1,0 +1,83 @@
+"""One runner a pipeline: its lock is taken before its store is opened, and fences the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from penstock.assembly.sections import LockSection
+from penstock.errors import StoreInUse
+from penstock.locks import LockerRoom, LockTimeout
+from penstock.store import Fence, LocalStore, WritableStore, last_token, open_store, prepare
+
+__all__ = ["Opened", "locked_store"]
+
+Opened: TypeAlias = tuple[WritableStore, Callable[[], None]]
+"""A store, and what raises when the lock that protects it is lost."""
+
+_ROOM = "locks"
+
+
+@contextmanager
+def locked_store(section: LockSection, place: Path | str, folder: Path) -> Iterator[Opened]:
+    """Give the store at ``place`` to one run at a time.
+
+    Whoever is paused past the lease of its lock is out: a later run gets a larger token, and the
+    store then refuses what the earlier one still wants to write.
+
+    Args:
+        section: Which lock, and where.
+        place: The store.
+        folder: Where relative places start.
+
+    Raises:
+        StoreInUse: Another run has the lock.
+    """
+    if isinstance(place, Path):
+        prepare(place)
+    if not section.enabled:
+        with open_store(place) as store:
+            yield store, _nothing
+        return
+    room_place = _room(section, place, folder)
+    scope = f"{section.store or _ROOM}#{section.name}"
+    with _opened(room_place, place) as room:
+        seen = last_token(place, scope) if isinstance(place, Path) else 0
+        try:
+            held = room.lock(section.name, timeout=section.timeout, lease=section.lease, above=seen)
+        except LockTimeout as error:
+            raise StoreInUse(_in_use(room, section.name, place)) from error
+        fence = Fence(scope, held.token)
+        store = LocalStore(place, fence=fence) if isinstance(place, Path) else open_store(place)
+        with store:
+            yield store, held.check
+
+
+def _opened(room_place: str, place: Path | str) -> LockerRoom:
+    purpose = "penstock run"
+    if room_place == place:  # a store in MongoDB: its locks are beside it
+        return LockerRoom(room_place, collection=_ROOM, purpose=purpose)
+    return LockerRoom(room_place, purpose=purpose)
+
+
+def _room(section: LockSection, place: Path | str, folder: Path) -> str:
+    if section.store is None:
+        return str(place / _ROOM) if isinstance(place, Path) else place
+    if "://" in section.store:
+        return section.store
+    return str(folder / Path(section.store).expanduser())
+
+
+def _in_use(room: LockerRoom, name: str, place: Path | str) -> str:
+    status = room.status(name)
+    who = status.owner or "another"
+    return (
+        f"{place} is in use by process {who}, which holds the lock {name!r}: wait until it ends or "
+        "stop it, then call again (status and export work meanwhile)"
+    )
+
+
+def _nothing() -> None:
+    """Nothing is held, so nothing is lost."""

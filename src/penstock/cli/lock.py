@@ -1,0 +1,234 @@
+"""``penstock lock``: run a command under a lock, and look after locks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from penstock.cli.guarded import Guarded, check_command
+from penstock.cli.stopping import stoppable
+from penstock.errors import InputError, Stopped, StorageError
+from penstock.locks import LockerRoom, LockLost, Status
+
+if TYPE_CHECKING:
+    from penstock.locks import Held
+
+__all__ = ["lock"]
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+NAME = click.argument("name")
+
+
+@click.group()
+@click.option(
+    "--store",
+    required=True,
+    envvar="PENSTOCK_LOCK_STORE",
+    metavar="PATH_OR_URI",
+    help="Where the locks are: a directory of this machine or a mongodb URI.  "
+    "[env var: PENSTOCK_LOCK_STORE]",
+)
+@click.pass_context
+def lock(context: click.Context, store: str) -> None:
+    """Run a command under a lock, and see and manage who holds what."""
+    context.obj = store
+
+
+@lock.command(context_settings={"ignore_unknown_options": True})
+@NAME
+@click.option(
+    "--timeout",
+    type=float,
+    metavar="S",
+    help="Seconds to wait for the lock, 0 for not at all; else for ever.",
+)
+@click.option(
+    "--lease",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds without a sign of life after which others go on.",
+)
+@click.option("--owner", help="Who holds it; else user, host, process and command.")
+@click.option(
+    "--grace",
+    type=float,
+    default=5.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between SIGTERM and SIGKILL when the lock is lost.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def run(  # noqa: PLR0913, PLR0917 - click passes what the command line has
+    store: str,
+    name: str,
+    timeout: float | None,
+    lease: float,
+    owner: str | None,
+    grace: float,
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND while holding NAME; its exit code is passed on.
+
+    Write -- before COMMAND. It finds the fencing token in PENSTOCK_LOCK_TOKEN, and the lock's name
+    in PENSTOCK_LOCK_NAME. Where the lock is lost it is ended (SIGTERM, then SIGKILL).
+
+    Exit codes beside those of COMMAND: 2 bad input, 3 not got in time, or lost, 4 the store gave
+    up, 126 COMMAND cannot be run.
+    """
+    check_command(command)
+    if not grace >= 0:
+        raise InputError(f"--grace {grace}: seconds of 0 or more")
+    guarded = Guarded(command)  # before any thread is there
+    with LockerRoom(store, purpose=command[0]) as room:
+        reads, writes = os.pipe()
+        try:
+            with stoppable():
+                held = room.lock(
+                    name, owner, timeout, lease=lease, lost=lambda _: os.write(writes, b"!")
+                )
+        except BaseException:
+            guarded.cancel()
+            raise
+        code = _guard(guarded, held, reads, grace)
+    raise SystemExit(code)
+
+
+def _guard(guarded: Guarded, held: Held, lost: int, grace: float) -> int:
+    variables = {"PENSTOCK_LOCK_TOKEN": str(held.token), "PENSTOCK_LOCK_NAME": held.name}
+    try:
+        code = guarded.run(variables, lost, grace)
+        held.check()
+    except LockLost as error:
+        raise LockLost(f"{error}; the command was ended") from error
+    finally:
+        try:
+            held.release()
+        except StorageError as error:  # what the command did counts; the lease ends by itself
+            click.echo(f"penstock: {held.name} was not released: {error}", err=True)
+    return code
+
+
+@lock.command()
+@NAME
+@JSON
+@click.pass_obj
+def status(store: str, name: str, *, as_json: bool) -> None:
+    """Tell who holds NAME, since when, and who waits."""
+    with LockerRoom(store) as room:
+        found = room.status(name)
+    if as_json:
+        click.echo(json.dumps(found.plain()))
+    else:
+        click.echo(_sentence(found))
+
+
+@lock.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also locks that nobody holds or awaits.")
+@JSON
+@click.pass_obj
+def list_locks(store: str, *, everything: bool, as_json: bool) -> None:
+    """List the locks: holder, since when, lease left, waiters."""
+    with LockerRoom(store) as room:
+        found = [s for s in room.locks() if everything or s.locked or s.waiters]
+    if as_json:
+        click.echo(json.dumps({"locks": [status.plain() for status in found]}))
+    else:
+        Console().print(_table(found))
+
+
+@lock.command()
+@NAME
+@click.option("--force", is_flag=True, help="Take it away from whoever holds it.")
+@JSON
+@click.pass_obj
+def release(store: str, name: str, *, force: bool, as_json: bool) -> None:
+    """Take NAME away from its holder: it is told when it renews or checks."""
+    with LockerRoom(store) as room:
+        before = room.status(name)
+        if not force:
+            raise InputError(
+                f"release {name}: {_sentence(before)}; only its holder releases it, "
+                "--force takes it away"
+            )
+        after = room.force(name)
+    if as_json:
+        click.echo(json.dumps({**after.plain(), "taken_from": before.owner}))
+    elif before.locked:
+        click.echo(f"{name}: taken from {before.owner}; now {_sentence(after)}")
+    else:
+        click.echo(f"{name}: was free")
+
+
+@lock.command()
+@click.argument("name", required=False)
+@click.option("--every", type=float, default=0.5, show_default=True, help="Seconds between looks.")
+@click.option("--changes", type=int, help="End after so many lines.")
+@JSON
+@click.pass_obj
+def watch(
+    store: str, name: str | None, every: float, changes: int | None, *, as_json: bool
+) -> None:
+    """Print a line whenever NAME, or any lock, changes hands or gets waiters, until Ctrl-C."""
+    if not every > 0:
+        raise InputError(f"--every {every}: seconds above 0")
+    with LockerRoom(store) as room, contextlib.suppress(Stopped), stoppable():
+        for count, found in enumerate(_changes(room, name, every), 1):
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            line = f"{now}  {found.name}: {_sentence(found)}"
+            click.echo(json.dumps({"at": now, **found.plain()}) if as_json else line)
+            sys.stdout.flush()
+            if count == changes:
+                return
+
+
+def _changes(room: LockerRoom, name: str | None, every: float) -> Iterator[Status]:
+    seen: dict[str, tuple[object, ...]] = {}
+    while True:
+        for found in [room.status(name)] if name else room.locks():
+            told = (found.token, [h.token for h in found.holders], len(found.waiters))
+            if seen.get(found.name) != told:
+                seen[found.name] = told
+                yield found
+        time.sleep(every)
+
+
+def _sentence(status: Status) -> str:
+    if not status.holders:
+        return "free"
+    holders = ", ".join(f"{h.owner} (token {h.token})" for h in status.holders)
+    first = status.holders[0]
+    waiters = f", {len(status.waiters)} waiting" if status.waiters else ""
+    since = first.since.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"held by {holders} since {since}, lease left {first.lease_left:.1f} s{waiters}"
+
+
+def _table(found: Sequence[Status]) -> Table:
+    table = Table()
+    for title in ("lock", "holder", "since", "lease left", "token", "waiters"):
+        table.add_column(title, justify="right" if title in ("lease left", "token") else "left")
+    for status in found:
+        waiters = ", ".join(place.owner for place in status.waiters)
+        for holder in status.holders or (None,):
+            since = holder.since.astimezone().strftime("%Y-%m-%d %H:%M:%S") if holder else ""
+            table.add_row(
+                status.name,
+                holder.owner if holder else "free",
+                since,
+                f"{holder.lease_left:.1f} s" if holder else "",
+                str(holder.token if holder else status.token),
+                waiters,
+            )
+    return table
