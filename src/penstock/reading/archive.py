@@ -10,8 +10,9 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import BinaryIO, final
 
 from penstock.errors import InputError
@@ -23,7 +24,23 @@ LARGEST_BOOK = 2 << 30
 # A megabyte that unpacks to more than this many is no book. Text compresses 3 to 20 times.
 HIGHEST_RATIO = 200
 MIMETYPE = b"application/epub+zip"
+LEVEL = 8  # of libdeflate's 12
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
+
+
+@cache
+def _packer() -> Callable[[bytes], bytes]:
+    """Return what deflates: libdeflate where it is, which packs smaller in the same time."""
+    try:
+        from deflate import deflate_compress
+    except ImportError:
+        return _pack
+    return partial(deflate_compress, compresslevel=LEVEL)
+
+
+def _pack(data: bytes) -> bytes:
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -15, 9)
+    return deflate.compress(data) + deflate.flush()
 
 
 @final
@@ -52,15 +69,14 @@ class Entry:
         cls,
         name: str,
         data: bytes,
-        level: int = 6,
         date: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0),
+        *,
+        stored: bool = False,
     ) -> Entry:
-        """Return an entry of ``data``, deflated at ``level``; 0 stores it."""
-        if not level:
-            return cls(name, data, STORED, len(data), zlib.crc32(data), date)
-        deflate = zlib.compressobj(level, zlib.DEFLATED, -15, 9)
-        packed = deflate.compress(data) + deflate.flush()
-        return cls(name, packed, DEFLATED, len(data), zlib.crc32(data), date)
+        """Return an entry of ``data``, deflated unless it is to be ``stored``."""
+        packed = data if stored else _packer()(data)
+        method = STORED if stored else DEFLATED
+        return cls(name, packed, method, len(data), zlib.crc32(data), date)
 
 
 @final
@@ -77,7 +93,7 @@ class Archive:
     """
 
     def __init__(self, data: bytes, label: str) -> None:
-        self._data = data
+        self._view = memoryview(data)
         self.label = label
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
@@ -103,9 +119,16 @@ class Archive:
         if info is None:
             raise InputError(f"{self.label}: {name} is missing")
         try:
-            return self._zip.read(info)
+            if info.compress_type != DEFLATED:
+                return self._zip.read(info)
+            # Four times as quick as the standard library's, which makes six objects a member.
+            inflate = zlib.decompressobj(-15)
+            data = inflate.decompress(self._packed(info), info.file_size or 1)  # 0 would be no limit
+            if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+                raise InputError(f"{self.label}: {name} is damaged (its sum does not match)")
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as e:
             raise InputError(f"{self.label}: {name} is damaged ({e})") from e
+        return data
 
     def date(self, name: str) -> tuple[int, int, int, int, int, int]:
         """Return when a member was changed last."""
@@ -116,11 +139,14 @@ class Archive:
         info = self._infos[name]
         if info.compress_type not in (STORED, DEFLATED):
             return Entry.of(name, self.read(name), date=info.date_time)
-        at = info.header_offset
-        name_length, extra_length = struct.unpack("<HH", self._data[at + 26 : at + 30])
-        begin = at + 30 + name_length + extra_length
-        packed = self._data[begin : begin + info.compress_size]
+        packed = bytes(self._packed(info))
         return Entry(name, packed, info.compress_type, info.file_size, info.CRC, info.date_time)
+
+    def _packed(self, info: zipfile.ZipInfo) -> memoryview:
+        at = info.header_offset
+        name_length, extra_length = struct.unpack("<HH", self._view[at + 26 : at + 30])
+        begin = at + 30 + name_length + extra_length
+        return self._view[begin : begin + info.compress_size]
 
 
 def _check(infos: Iterable[zipfile.ZipInfo], label: str) -> None:
@@ -185,5 +211,5 @@ def write_archive(out: BinaryIO, entries: Iterable[Entry]) -> None:
 
 
 def _with_type(entries: Iterable[Entry]) -> Iterator[Entry]:
-    yield Entry.of("mimetype", MIMETYPE, 0)
+    yield Entry.of("mimetype", MIMETYPE, stored=True)
     yield from (entry for entry in entries if entry.name != "mimetype")

@@ -10,7 +10,8 @@ from typing import BinaryIO, final
 
 from penstock.errors import InputError
 from penstock.reading.archive import Archive, Entry, write_archive
-from penstock.reading.lines import Count, set_document
+from penstock.reading.counting import Count
+from penstock.reading.lines import set_document
 from penstock.reading.package import Document, Package, open_package
 from penstock.reading.repair import mend_book
 from penstock.reading.settings import Look
@@ -22,7 +23,7 @@ __all__ = ["Report", "make_edition", "unmake_edition"]
 
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
 ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
-OURS = re.compile(r"""<(?:span|b|br)\b[^<>]*\sclass=["']ps[lbghm][ "']""")
+OURS = re.compile(r"""<(?:span|b|br)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
 MANIFEST_END = re.compile(r"</([\w.-]+:)?manifest\s*>")
 
@@ -112,7 +113,7 @@ def _set_member(
         source = unset_document(source)
     if OURS.search(source):
         raise InputError(
-            f"{archive.label}: {document.name} uses class names of penstock's own (psl, psb, psg): "
+            f"{archive.label}: {document.name} uses class names of penstock's own (psl, psx, psb, psg): "
             "its marks could not be told from ours"
         )
     made = set_document(source, look, report.count, package.language)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 from xml.parsers import expat
 
-from penstock.reading.wellformed import check
+from penstock.reading.wellformed import reason
 
 __all__ = ["Facts", "inspect"]
 
@@ -17,6 +17,8 @@ LISTS = frozenset({"ul", "ol", "menu", "dir"})
 # Not in XHTML 1.1 as EPUB 2 has it: what stands for them there.
 NEWER = {"label": "span", "u": "span", "mark": "span", "section": "div", "article": "div"}
 BLOCKS = frozenset("p div ul ol dl table hr pre blockquote h1 h2 h3 h4 h5 h6 address form".split())
+TELLING = {"li", "tt", "head", "title", *NEWER, *BLOCKS}
+LOOKED_AT = {"id", "name", "lang", "xml:lang", *REFERENCES}
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|")
 
 
@@ -48,49 +50,64 @@ def inspect(data: bytes, *, old: bool = False) -> Facts:
     >>> sorted(inspect(b'<p><a id="x" href="y"/><li id="x"/></p>').odd)
     ['id twice', 'item outside a list']
     """
-    facts = Facts(reason=check(data))
-    if not facts.reason:
-        parser = expat.ParserCreate()
-        watcher = _Watcher(facts, old=old)
-        parser.StartElementHandler = watcher.start
-        parser.EndElementHandler = watcher.end
-        parser.Parse(data, True)  # noqa: FBT003 - the parser's own signature
+    facts = Facts()
+    watcher = _Watcher(facts, old=old)
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = watcher.start
+    parser.EndElementHandler = watcher.inside.remove
+    facts.reason = reason(parser, data)
+    if facts.reason:
+        return Facts(facts.reason)
+    watcher.finish()
     return facts
 
 
 @final
 class _Watcher:
+    """Looks at start tags. The innermost open element is the first of ``inside``.
+
+    So the end of an element is ``inside.remove(name)``, which the parser calls without us.
+    """
+
     def __init__(self, facts: Facts, *, old: bool) -> None:
         self.facts = facts
+        self.inside: list[str] = [""]
         self.old = old
-        self.parents: list[str] = [""]
-        self.titled = False
+        self.headed = self.titled = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Look at a start tag."""
         if attributes:
             self._look(name, attributes)
-        if name == "li" and self.parents[-1] not in LISTS:
-            self.facts.odd.add("item outside a list")
-        elif name in NEWER and self.old:
-            self.facts.odd.add("element of EPUB 3")
-        elif name == "tt" and not self.old:
-            self.facts.odd.add("tt")
-        if name in BLOCKS and self.parents[-1] == "p":
-            self.facts.odd.add("block in a paragraph")
-        elif name == "title" and self.parents[-1] == "head":
-            self.titled = True
-        self.parents.append(name)
+        if name in TELLING:
+            self._place(name, self.inside[0])
+        self.inside.insert(0, name)
 
-    def end(self, name: str) -> None:
-        """Go back to the parent."""
-        self.parents.pop()
-        if name == "head" and not self.titled:
+    def finish(self) -> None:
+        """Look at what was not there."""
+        if self.headed and not self.titled:
             self.facts.odd.add("no title")
+
+    def _place(self, name: str, parent: str) -> None:
+        odd = self.facts.odd
+        if name == "li" and parent not in LISTS:
+            odd.add("item outside a list")
+        elif name in NEWER and self.old:
+            odd.add("element of EPUB 3")
+        elif name == "tt" and not self.old:
+            odd.add("tt")
+        if name in BLOCKS and parent == "p":
+            odd.add("block in a paragraph")
+        elif name == "head":
+            self.headed = True
+        elif name == "title" and parent == "head":
+            self.titled = True
 
     def _look(self, name: str, attributes: dict[str, str]) -> None:
         facts = self.facts
         for key, value in attributes.items():
+            if key not in LOOKED_AT:
+                continue
             if key == "id":
                 if value in facts.ids:
                     facts.odd.add("id twice")
@@ -99,8 +116,9 @@ class _Watcher:
                 facts.ids.add(value)
             elif key in REFERENCES:
                 facts.targets.add(value)
-            elif key == "name" and name == "a":
-                facts.odd.add("name of an anchor")
-                facts.ids.add(value)
-            elif key in ("lang", "xml:lang") and not LANGUAGE.fullmatch(value):
+            elif key == "name":
+                if name == "a":
+                    facts.odd.add("name of an anchor")
+                    facts.ids.add(value)
+            elif not LANGUAGE.fullmatch(value):
                 facts.odd.add("language")

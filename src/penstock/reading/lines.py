@@ -1,82 +1,35 @@
 """A document set in lines: breaks and guides are put in, nothing else is touched.
 
-One ``<span class="psl">`` around the text of a block, one ``<br class="psb"/>`` at each break and
-one ``<b class="psg">`` around each guide: two elements a line. Links, emphasis and ids are never
-cut in two, because a break is a place and not a box. :mod:`penstock.reading.unlines` takes exactly
-these out again.
+One ``<span class="psl">`` around the text of a block, one ``<br/>`` at each break and one ``<b>``
+around each guide: two elements a line. Links, emphasis and ids are never cut in two, because a
+break is a place and not a box. Where the book's own text has breaks or bold words, ours bear
+class names, so that they can be told apart. :mod:`penstock.reading.unlines` takes exactly these
+out again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cache, partial
-from itertools import starmap
-from typing import NamedTuple, final
+from typing import final
 
-from penstock.reading.advances import advance
-from penstock.reading.cutting import line_pattern
-from penstock.reading.filling import Piece, Unit, fill
+from penstock.reading.aligning import shift, shifted
+from penstock.reading.counting import Count
+from penstock.reading.cutting import cut
 from penstock.reading.markup import Passage, passages
-from penstock.reading.settings import Guide, Look
-from penstock.reading.shadow import PLAIN, Shadow, shade
-from penstock.reading.sheet import shift_class
-from penstock.reading.units import (
-    COMPOUNDING,
-    UNBREAKABLE,
-    UNSPACED,
-    UNSPACED_SHARE,
-    long_words,
-    units_of,
-)
-from penstock.reading.words import SHARE, centre_word, nearest_word
+from penstock.reading.planning import needs_hyphens, plain_script, plan
+from penstock.reading.settings import Look
+from penstock.reading.shadow import COLUMN, PLAIN, shade
+from penstock.reading.weaving import CLOSE, EXPLICIT, MARKS, Marks, Span, guided, weave
+from penstock.reading.words import nearest_words
 
-__all__ = ["Count", "Line", "plan", "set_document"]
+__all__ = ["Count", "set_document"]
 
-OPEN, CLOSE = '<span class="psl">', "</span>"
-BREAK = '<br class="psb"/>'
-MARKS: dict[Guide, tuple[str, str]] = {
-    "bold": ('<b class="psg">', "</b>"),
-    "colour": ('<b class="psg psc">', "</b>"),
-    "underline": ('<span class="psg psu">', "</span>"),
-    "none": ("", ""),
-}
 HYPHEN = '<span class="psh">-</span>'
-
-
-@final
-@dataclass(slots=True)
-class Count:
-    """What was done, for the report.
-
-    Attributes:
-        lines: Lines made.
-        guides: Lines with a guide.
-        hyphens: Lines that end with a hyphen of ours.
-        overlong: Lines over the width: a single word that cannot be broken.
-        texts: Blocks set in lines.
-        shifts: Margins used by ``align``, in fiftieths of an em.
-        left: Blocks left whole, by what they are.
-        notes: What could not be done and why, each said once.
-    """
-
-    lines: int = 0
-    guides: int = 0
-    hyphens: int = 0
-    overlong: int = 0
-    texts: int = 0
-    shifts: set[int] = field(default_factory=set)
-    left: dict[str, int] = field(default_factory=dict)
-    notes: dict[str, int] = field(default_factory=dict)
-
-    def note(self, what: str) -> None:
-        """Count something that could not be done."""
-        self.notes[what] = self.notes.get(what, 0) + 1
-
-    def leave(self, kind: str) -> None:
-        """Count a block left whole."""
-        self.left[kind] = self.left.get(kind, 0) + 1
+ASCII = bytes(range(128))
+MARKUP = re.compile(r"[<&\x00-\x1f]")
+COLUMNS = re.compile(COLUMN)
+# Texts of the book with elements like our marks.
+LIKE_OURS = re.compile(r"<br?\b")
 
 
 def set_document(source: str, look: Look, count: Count, language: str = "") -> str:
@@ -90,199 +43,147 @@ def set_document(source: str, look: Look, count: Count, language: str = "") -> s
 
     >>> count = Count()
     >>> set_document("<p>She wept, left.</p>", Look(width=9), count, "en")
-    '<p><span class="psl">She <b class="psg">wept</b>, <br class="psb"/>left.</span></p>'
+    '<p><span class="psl">She <b>wept</b>, <br/>left.</span></p>'
     >>> count.lines, count.guides
     (2, 1)
     """
-    out: list[str] = []
-    done = 0
+    setter = _Setter(source, look, count)
     for passage in passages(source, language):
-        if passage.kind != "text":
+        if passage.kind == "text":
+            setter.take(passage)
+        else:
             count.leave(passage.kind)
-            continue
-        out.append(source[done : passage.start])
-        text = source[passage.start : passage.end]
-        out.append(_set(source, text, passage, look, count))
-        done = passage.end
-    out.append(source[done:])
-    return "".join(out)
-
-
-def _set(source: str, text: str, passage: Passage, look: Look, count: Count) -> str:
-    if look.em or look.align or not PLAIN.fullmatch(text):
-        return _set_marked(source, passage, look, count)
-    lines = line_pattern(int(look.width), passage.language, phrases=look.phrases).findall(text)
-    overlong = sum([len(line) - (line[-1] == " ") > look.width for line in lines])
-    if look.hyphenate and (overlong or needs_hyphens(text, look, passage.language)):
-        return _set_marked(source, passage, look, count)
-    count.texts += 1
-    count.lines += len(lines)
-    count.overlong += overlong
-    if look.guide != "none":
-        begin, end = MARKS[look.guide]
-        found = list(map(nearest_word, lines))
-        lines = [
-            f"{line[: at[0]]}{begin}{line[at[0] : at[1]]}{end}{line[at[1] :]}" if at else line
-            for line, at in zip(lines, found, strict=True)
-        ]
-        count.guides += len(found) - found.count(None)
-    return OPEN + BREAK.join(lines) + CLOSE
-
-
-def _set_marked(source: str, passage: Passage, look: Look, count: Count) -> str:
-    """Set text with markup or unusual characters: break its shadow, then go back to the source."""
-    shadow = shade(source, passage.start, passage.end)
-    if not shadow.text.strip():
-        return source[passage.start : passage.end]  # anchors only
-    lines = plan(shadow, look, count, passage.language, rtl=passage.rtl)
-    if not lines:
-        return source[passage.start : passage.end]
-    edits: list[tuple[int, str]] = []
-    begin, end = MARKS[look.guide]
-    for line in lines:
-        marks: list[tuple[int, str]] = []
-        if line.guide:
-            first, last = shadow.starts[line.guide[0]], shadow.ends[line.guide[1] - 1]
-            if "<" in source[first:last]:
-                count.guides -= 1  # the word itself holds markup: better no guide than two halves
-            else:
-                marks = [(first, begin), (last, end)]
-        if look.align and marks:
-            marks = _shifted(marks, _shift(source, shadow, line, count))
-        edits += marks
-        if line.hyphen:
-            edits.append((shadow.ends[line.stop - 1], HYPHEN))
-        edits.append((shadow.ends[line.stop - 1], BREAK))
-    edits.pop()
-    out, done = [OPEN], passage.start
-    for position, insert in edits:
-        out += (source[done:position], insert)
-        done = position
-    out += (source[done : passage.end], CLOSE)
-    return "".join(out)
-
-
-def _shifted(marks: list[tuple[int, str]], shift: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return both in order: a shifted first word may be the guide itself, which is then inside."""
-    if not shift:
-        return marks
-    return [shift[0], *marks, shift[1]] if shift[1][0] > marks[0][0] else shift + marks
-
-
-def _shift(source: str, shadow: Shadow, line: Line, count: Count) -> list[tuple[int, str]]:
-    """Return the edits that give the line's first word the margin that centres the guide.
-
-    A margin of 2d before a centred line moves it by d. Margins are in fiftieths of an em.
-    """
-    assert line.guide is not None  # noqa: S101 - asked by the only caller
-    text = shadow.text[line.start : line.stop].rstrip(" ")
-    first, last = line.guide[0] - line.start, line.guide[1] - line.start
-    before, word = advance(text[:first], "serif"), advance(text[first:last], "serif_bold")
-    whole = before + word + advance(text[last:], "serif")
-    step = round(50 * (whole - 2 * (before + SHARE * word)))
-    begin = shadow.starts[line.start]
-    blank = text.find(" ")
-    end = shadow.ends[line.start + (blank if blank > 0 else len(text)) - 1]
-    markup = source.find("<", begin, end)
-    end = markup if markup > begin else end
-    if not step or markup == begin or line.guide[0] == line.start:
-        end = shadow.ends[line.guide[1] - 1] if line.guide[0] == line.start else end
-    if not step or "<" in source[begin:end]:
-        return []
-    count.shifts.add(step)
-    return [(begin, f'<span class="psm {shift_class(step)}">'), (end, CLOSE)]
+    return setter.finish()
 
 
 @final
-class Line(NamedTuple):
-    """A line in columns of a shadow: its ends, its guide, whether a hyphen is shown after it."""
+class _Setter:
+    """Sets the passages of a document in order; plain ones many at a time."""
 
-    start: int
-    stop: int
-    guide: tuple[int, int] | None
-    hyphen: bool = False
+    def __init__(self, source: str, look: Look, count: Count) -> None:
+        self.source = source
+        self.look = look
+        self.count = count
+        self.out: list[str] = []
+        self.done = 0
+        self.waiting: list[tuple[Passage, str]] = []  # plain texts of one language
+        self.quick = not (look.em or look.align)
+        rare = source.encode().translate(None, ASCII).decode()
+        self.usual = not rare or bool(COLUMNS.fullmatch(rare))
+
+    def take(self, passage: Passage) -> None:
+        """Set a passage now, or with the plain ones after it."""
+        text = self.source[passage.start : passage.end]
+        if not self.quick or not self._plain(text):
+            self._flush()
+            self._put(passage, self._marked(passage, text))
+        else:
+            if self.waiting and self.waiting[0][0].language != passage.language:
+                self._flush()
+            self.waiting.append((passage, text))
+
+    def finish(self) -> str:
+        """Return the document."""
+        self._flush()
+        return "".join((*self.out, self.source[self.done :]))
+
+    def _plain(self, text: str) -> bool:
+        """Whether each character of ``text`` is one column and stands for itself."""
+        if self.usual:
+            return not MARKUP.search(text) and "  " not in text
+        return PLAIN.fullmatch(text) is not None
+
+    def _put(self, passage: Passage, made: str) -> None:
+        self.out += (self.source[self.done : passage.start], made)
+        self.done = passage.end
+
+    def _flush(self) -> None:
+        """Set the texts that wait."""
+        if not self.waiting:
+            return
+        waiting, self.waiting = self.waiting, []
+        lines = self._cut("\n".join([text for _, text in waiting]), waiting[0][0].language)
+        if lines is None and len(waiting) > 1:
+            for one in waiting:
+                self.waiting = [one]
+                self._flush()
+            return
+        if lines is None:
+            self._put(waiting[0][0], self._planned(waiting[0][0]))
+            return
+        self.count.texts += len(waiting)
+        spans = self._spans(lines)
+        self.count.guides += len(spans) - spans.count(None)
+        made = MARKS.line_break.join(guided(lines, spans, MARKS))
+        parts = made[:-1].split("\n" + MARKS.line_break)
+        for (passage, _), part in zip(waiting, parts, strict=True):
+            self._put(passage, f"{MARKS.begin}{part}{CLOSE}")
+
+    def _cut(self, text: str, language: str) -> list[str] | None:
+        """Return the lines of texts, or None where hyphens are needed; count them."""
+        look = self.look
+        if needs_hyphens(text, look, language):
+            return None
+        lines, overlong = cut(text, int(look.width), language, phrases=look.phrases)
+        if overlong and look.hyphenate:
+            return None
+        self.count.lines += len(lines)
+        self.count.overlong += overlong
+        return lines
+
+    def _spans(self, lines: list[str]) -> list[Span]:
+        return nearest_words(lines) if self.look.guide != "none" else [None] * len(lines)
+
+    def _marked(self, passage: Passage, text: str) -> str:
+        """Set a text with markup or unusual characters."""
+        if not self.quick or passage.rtl:
+            return self._planned(passage)
+        shadow = shade(self.source, passage.start, passage.end)
+        if not shadow.text.strip() or not plain_script(shadow.text):
+            return self._planned(passage)
+        lines = self._cut(shadow.text, passage.language)
+        if lines is None:
+            return self._planned(passage)
+        self.count.texts += 1
+        marks = _marks(text)
+        woven = weave(self.source, shadow, lines, self._spans(lines), marks)
+        self.count.guides += woven.guides
+        return f"{marks.begin}{woven.text}{self.source[woven.done : passage.end]}{CLOSE}"
+
+    def _planned(self, passage: Passage) -> str:
+        """Set any text: break its shadow, then go back to the source."""
+        source, count = self.source, self.count
+        text = source[passage.start : passage.end]
+        shadow = shade(source, passage.start, passage.end)
+        if not shadow.text.strip():
+            return text  # anchors only
+        lines = plan(shadow, self.look, count, passage.language, rtl=passage.rtl)
+        if not lines:
+            return text
+        marks = _marks(text)
+        edits: list[tuple[int, str]] = []
+        for line in lines:
+            around: list[tuple[int, str]] = []
+            if line.guide:
+                first, last = shadow.start(line.guide[0]), shadow.end(line.guide[1] - 1)
+                if "<" in source[first:last]:
+                    count.guides -= 1  # the word itself holds markup: no guide before two halves
+                else:
+                    around = [(first, marks.guide), (last, marks.guide_end)]
+            if self.look.align and around:
+                around = shifted(around, shift(source, shadow, line, count))
+            edits += around
+            if line.hyphen:
+                edits.append((shadow.end(line.stop - 1), HYPHEN))
+            edits.append((shadow.end(line.stop - 1), marks.line_break))
+        edits.pop()
+        out, done = [marks.begin], passage.start
+        for position, insert in edits:
+            out += (source[done:position], insert)
+            done = position
+        out += (source[done : passage.end], CLOSE)
+        return "".join(out)
 
 
-def plan(
-    shadow: Shadow, look: Look, count: Count, language: str, *, rtl: bool = False
-) -> list[Line]:
-    """Return the lines of a text and add them to ``count``.
-
-    None are returned for a text that cannot be broken safely.
-    """
-    text = shadow.text
-    if UNBREAKABLE.search(text):
-        count.note("Lao, Tibetan, Burmese or Khmer left alone: no safe breaks known")
-        count.leave("text")
-        return []
-    unspaced = bool(UNSPACED.search(text))
-    pieces, units = _pieces(shadow, look, language, unspaced=unspaced)
-    if unspaced:
-        lines = [_phrase_line(text, piece, look, units) for piece in pieces]
-    elif look.guide == "none":
-        lines = [Line(start, stop, None, hyphen) for start, stop, hyphen in pieces]
-    else:
-        choose = partial(centre_word, rtl=True) if rtl else nearest_word
-        lines = []
-        for start, stop, hyphen in pieces:
-            found = choose(text[start:stop])
-            guide = (start + found[0], start + found[1]) if found else None
-            lines.append(Line(start, stop, guide, hyphen))
-    count.texts += 1
-    count.lines += len(lines)
-    count.guides += sum([line.guide is not None for line in lines])
-    count.hyphens += sum([line.hyphen for line in lines])
-    count.overlong += sum([_too_wide(text[line.start : line.stop], look) for line in lines])
-    return lines
-
-
-def _too_wide(line: str, look: Look) -> bool:
-    if not look.em and len(line) <= look.width:
-        return False
-    bare = line.rstrip(" ")
-    return (advance(bare) if look.em else len(bare)) > look.width + 1e-9
-
-
-def _pieces(
-    shadow: Shadow, look: Look, language: str, *, unspaced: bool
-) -> tuple[Iterable[Piece], list[Unit]]:
-    if not (look.em or unspaced or needs_hyphens(shadow.text, look, language)):
-        pattern = line_pattern(int(look.width), language, phrases=look.phrases)
-        spans = [match.span() for match in pattern.finditer(shadow.text)]
-        longest = max(stop - start for start, stop in spans)
-        if not look.hyphenate or longest <= look.width + 1:
-            return starmap(Piece, spans), []
-    room = look.width * (UNSPACED_SHARE if unspaced and not look.em else 1)
-    hyphen = advance("-") if look.em else 1.0
-    units = units_of(shadow, look, language)
-    return fill(units, room, phrases=look.phrases, hyphen=hyphen), units
-
-
-def needs_hyphens(text: str, look: Look, language: str) -> bool:
-    """Whether a word of ``text`` is long enough to be worth a hyphen in a language of compounds."""
-    if not look.hyphenate or language.partition("-")[0].lower() not in COMPOUNDING:
-        return False
-    least = long_words(language, int(look.width))
-    return bool(_long(least).search(text))
-
-
-LETTERS = re.compile(
-    r"[^\W_]+[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*(?:[^\W_]+[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*)*"
-)
-
-
-@cache
-def _long(letters: int) -> re.Pattern[str]:
-    return re.compile(rf"[^\W\d_]{{{letters}}}")
-
-
-def _phrase_line(text: str, piece: Piece, look: Look, units: list[Unit]) -> Line:
-    """Return a line whose guide is the phrase nearest the axis."""
-    inside = [u for u in units if piece.start <= u.start and u.stop <= piece.stop]
-    guide = None
-    if look.guide != "none" and len(inside) > 1:
-        axis = (piece.start + len(text[: piece.stop].rstrip(" "))) / 2
-        nearest = min(inside, key=lambda u: abs(u.start + u.width / 2 - axis))
-        letters = LETTERS.search(text, nearest.start, nearest.stop)
-        guide = letters.span() if letters else None
-    return Line(piece.start, piece.stop, guide, piece.hyphen)
+def _marks(text: str) -> Marks:
+    return EXPLICIT if LIKE_OURS.search(text) else MARKS

@@ -24,6 +24,8 @@ TAG = re.compile(
     r"""|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>|!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)""",
     re.DOTALL,
 )
+# Most paragraphs have neither attributes nor elements: taken whole, they cost one match, not two.
+PARAGRAPH_OR_TAG = re.compile(r"<(?:p>([^<]*)</p>|" + TAG.pattern.removeprefix("<(?:"), re.DOTALL)
 
 INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp "
@@ -107,19 +109,23 @@ def passages(source: str, language: str = "") -> Iterator[Passage]:
     [('heading', '<h1>One</h1>'), ('text', 'Two <i>three</i>')]
     """
     scanner = _Scanner(source, language)
-    for match in TAG.finditer(source):
-        name = match[2]
-        if name is None:
+    found = scanner.found
+    for match in PARAGRAPH_OR_TAG.finditer(source):
+        paragraph, closing, name, attributes, empty = match.groups()
+        if paragraph is not None:
+            if not scanner.skipping:
+                scanner.paragraph(match, paragraph)
+        elif name is None:
             scanner.aside(match)
         elif scanner.skipping:
-            scanner.skip(match, name)
-        elif name in INLINE:
-            scanner.inline(match, name)
-        else:
-            scanner.block(match, name)
-        if scanner.found:
-            yield from scanner.found
-            scanner.found.clear()
+            scanner.skip(match, closing, name, empty)
+        elif name not in INLINE:
+            scanner.block(match, closing, name, attributes, empty)
+        elif not empty and name not in VOID:
+            scanner.inline(closing, name)
+        if found:
+            yield from found
+            found.clear()
 
 
 @final
@@ -136,11 +142,21 @@ class _Scanner:
         self.whole: tuple[int, Kind] | None = None  # where it began, unless it is inline
         self.stack: list[tuple[str, str, bool]] = [("body", language, False)]
 
-    def skip(self, match: re.Match[str], name: str) -> None:
+    def paragraph(self, match: re.Match[str], text: str) -> None:
+        """Take a whole paragraph without attributes or elements in it."""
+        start, end = match.span()
+        if start > self.begin:
+            self._flush(start)
+        self.begin, self.depth, self.low = start + 3, 0, 0
+        if text:
+            self._flush(end - 4)
+        self.begin = end
+
+    def skip(self, match: re.Match[str], closing: str, name: str, empty: str) -> None:
         """Count elements of the same name until the skipped one ends."""
-        if name != self.skipping or match[4]:
+        if name != self.skipping or empty:
             return
-        self.nested += -1 if match[1] else 1
+        self.nested += -1 if closing else 1
         if self.nested:
             return
         self.skipping = ""
@@ -148,37 +164,36 @@ class _Scanner:
             start, kind = self.whole
             _, language, rtl = self.stack[-1]
             self.found.append(Passage(start, match.end(), kind, name, language, rtl))
-            self._restart(match.end())
+            self.begin, self.depth, self.low = match.end(), 0, 0
 
     def aside(self, match: re.Match[str]) -> None:
         """Leave out declarations and comments that stand before a text."""
         if not self.source[self.begin : match.start()].strip():
             self.begin = match.end()
 
-    def inline(self, match: re.Match[str], name: str) -> None:
+    def inline(self, closing: str, name: str) -> None:
         """Follow an element of running text."""
-        if match[4] or name in VOID:
-            return
         if name in OPAQUE:
             self.skipping, self.nested, self.whole = name, 1, None
             return
-        self.depth += -1 if match[1] else 1
+        self.depth += -1 if closing else 1
         self.low = min(self.low, self.depth)
 
-    def block(self, match: re.Match[str], name: str) -> None:
+    def block(
+        self, match: re.Match[str], closing: str, name: str, attributes: str, empty: str
+    ) -> None:
         """Follow an element that ends the running text before it."""
         start = match.start()
         if start > self.begin:
             self._flush(start)
         self.begin, self.depth, self.low = match.end(), 0, 0
-        closing, _, attributes, empty = match.groups()
         if closing:
             if len(self.stack) > 1:
                 self.stack.pop()
         elif not empty:
             kind = whole_kind(name, attributes)
             if kind:
-                self.skipping, self.nested, self.whole = name, 1, (match.start(), kind)
+                self.skipping, self.nested, self.whole = name, 1, (start, kind)
             else:
                 self._open(name, attributes)
 
@@ -192,15 +207,14 @@ class _Scanner:
             rtl = direction == "rtl" if direction else rtl
         self.stack.append((name, language, rtl))
 
-    def _restart(self, position: int) -> None:
-        self.begin, self.depth, self.low = position, 0, 0
-
     def _flush(self, end: int) -> None:
         text = self.source[self.begin : end]
         bare = text.strip(BLANK)
         if not bare:
             return
-        start = self.begin + (0 if text[0] not in BLANK else text.index(bare))
+        start = self.begin
+        if len(bare) < len(text):
+            start += len(text) - len(text.lstrip(BLANK))
         kind: Kind = "tangled" if self.depth or self.low else "text"
         name, language, rtl = self.stack[-1]
         self.found.append(Passage(start, start + len(bare), kind, name, language, rtl))

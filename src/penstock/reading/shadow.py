@@ -10,27 +10,30 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import final
 
 from penstock.reading.markup import OPAQUE, attribute
 
-__all__ = ["GLUE", "PLACEHOLDER", "PLAIN", "Shadow", "cells", "shade", "shade_text"]
+__all__ = ["COLUMN", "GLUE", "PLACEHOLDER", "PLAIN", "Shadow", "cells", "shade", "shade_text"]
 
 GLUE = "\u00a0"
+EVEN = -1  # the end of a run in which each column is one character of source
 PLACEHOLDER = "\ufffc"
 # Characters of one column that stand for themselves: no blank, no < and no &. The word joiner has
 # no width, but books that use it use it everywhere: counting it as one keeps them on the quick way
 # and can only make a line shorter.
 COLUMN = (
     r"[\x21-\x25\x27-\x3b\x3d-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff"
-    r"\u2010-\u2027\u2030-\u205e\u2060]+"
+    r"\u200a\u2010-\u2027\u2030-\u205e\u2060]+"
 )
 PLAIN = re.compile(rf"{COLUMN}(?: {COLUMN})*")
 PIECE = re.compile(
     r"""<(/?)([A-Za-z_][\w.:-]*+)((?:[^<>"'/]++|"[^"]*+"|'[^']*+'|/(?!>))*+)(/?)>"""
-    r"|<[!?].*?>|(?P<entity>&[^;\s]{1,32};)|(?P<blank>[ \t\r\n\f]+)"
-    rf"|(?P<plain>{COLUMN}(?: {COLUMN})*)|[^<& \t\r\n\f]",
+    r"|<[!?].*?>|(?P<entity>&[^;\s]{1,32};)"
+    rf"|(?P<plain>{COLUMN}(?: {COLUMN})*)|(?P<blank>[ \t\r\n\f]+)|[^<& \t\r\n\f]",
     re.DOTALL,
 )
 CODE = frozenset({"code", "tt", "kbd", "samp"})
@@ -51,57 +54,104 @@ def cells(character: str) -> int:
 @final
 @dataclass(slots=True)
 class Shadow:
-    """A text in columns.
+    """A text in columns, and the runs of columns that lie one beside the other in the source.
+
+    A run has as many columns as characters of source, or it is one thing of any size: an entity,
+    a wide character, an image.
 
     Attributes:
         text: One character a column.
-        starts: For each column, where its source begins.
-        ends: For each column, where its source ends.
+        columns: Where each run begins; at the end, how many columns there are.
+        begins: Where the source of each run begins.
+        ends: Where the source of a run that is one thing ends; EVEN for the others.
         code: From which column to which the letters are of one width, as of a typewriter.
+        origin: Where the source begins, tags before the first run included.
     """
 
     text: str = ""
-    starts: list[int] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     code: list[tuple[int, int]] = field(default_factory=list)
+    origin: int = 0
+
+    def start(self, column: int) -> int:
+        """Return where the source of a column begins."""
+        run = bisect_right(self.columns, column) - 1
+        begin = self.begins[run]
+        return begin + column - self.columns[run] if self.ends[run] == EVEN else begin
+
+    def end(self, column: int) -> int:
+        """Return where the source of a column ends."""
+        run = bisect_right(self.columns, column) - 1
+        end = self.ends[run]
+        return self.begins[run] + column - self.columns[run] + 1 if end == EVEN else end
+
+    def letters(self) -> Iterator[int]:
+        """Yield the columns where something begins: a letter may take two."""
+        for run, end in enumerate(self.ends):
+            begin = self.columns[run]
+            yield from range(begin, self.columns[run + 1]) if end == EVEN else (begin,)
 
 
 @final
 class _Shader:
     def __init__(self) -> None:
-        self.columns: list[str] = []
+        self.parts: list[str] = []
         self.shadow = Shadow()
+        self.length = 0
+        self.blank = True  # a blank would have nothing before it
         self.waiting = ""  # the element kept in one piece whose end is waited for
         self.coded: list[int] = []  # where open elements of code began
         self.nested = self.begun = self.seen = 0
 
-    def put(self, column: str, start: int, end: int, count: int = 1) -> None:
-        self.columns.append(column * count)
-        self.shadow.starts += [start] * count
-        self.shadow.ends += [end] * count
+    def put(self, text: str, start: int, end: int) -> None:
+        """Take columns of one character each, or one thing of any size."""
+        shadow, length = self.shadow, len(text)
+        if length != end - start:
+            self._run(start, end)
+        elif not (
+            shadow.ends
+            and shadow.ends[-1] == EVEN
+            and self.length - shadow.columns[-1] == start - shadow.begins[-1]
+        ):
+            self._run(start, EVEN)
+        self.parts.append(text)
+        self.blank = text == " "
+        self.length += length
 
-    def plain(self, text: str, start: int) -> None:
-        """Take characters of one column each."""
-        self.columns.append(text)
-        self.shadow.starts += range(start, start + len(text))
-        self.shadow.ends += range(start + 1, start + len(text) + 1)
+    def _run(self, begin: int, end: int) -> None:
+        self.shadow.columns.append(self.length)
+        self.shadow.begins.append(begin)
+        self.shadow.ends.append(end)
 
     def character(self, character: str, start: int, end: int) -> None:
         """Take one character of any width; one without width belongs to the one before."""
         width = cells(character)
         if width:
-            self.put(character, start, end, width)
-        elif self.shadow.ends:
-            self.shadow.ends[-1] = end
+            self.put(character * width, start, end)
+        elif self.length:
+            self._lengthen(end)
+
+    def _lengthen(self, end: int) -> None:
+        """Make the last column a run of its own that ends at ``end``."""
+        shadow, last = self.shadow, self.length - 1
+        if shadow.ends[-1] == EVEN and shadow.columns[-1] < last:
+            begin = shadow.begins[-1] + last - shadow.columns[-1]
+            shadow.columns.append(last)
+            shadow.begins.append(begin)
+            shadow.ends.append(end)
+        else:
+            shadow.ends[-1] = end
 
     def tag(self, match: re.Match[str]) -> None:
         """Pass over a tag, or begin something that stays in one piece."""
         closing, name, attributes, empty = match.groups()[:4]
         if name in CODE and not empty:
             if not closing:
-                self.coded.append(len(self.shadow.starts))
+                self.coded.append(self.length)
             elif self.coded:
-                self.shadow.code.append((self.coded.pop(), len(self.shadow.starts)))
+                self.shadow.code.append((self.coded.pop(), self.length))
         elif name == "img" or (empty and name in OPAQUE):
             self.whole(2, match.start(), match.end())
         elif _one_piece(name, attributes) and not closing and not empty:
@@ -129,9 +179,18 @@ class _Shader:
 
     def whole(self, width: int, start: int, end: int) -> None:
         """Take something that stays in one piece, ``width`` columns wide."""
-        if self.columns and self.columns[-1] == " ":
-            self.columns[-1] = GLUE
-        self.put(PLACEHOLDER, start, end, max(width, 1))
+        if self.parts and self.parts[-1] == " ":
+            self.parts[-1] = GLUE
+        self._run(start, end)
+        self.parts.append(PLACEHOLDER * max(width, 1))
+        self.length += max(width, 1)
+        self.blank = False
+
+    def finish(self) -> Shadow:
+        """Return what was made."""
+        self.shadow.text = "".join(self.parts)
+        self.shadow.columns.append(self.length)
+        return self.shadow
 
 
 def shade(source: str, start: int, end: int) -> Shadow:
@@ -141,21 +200,22 @@ def shade(source: str, start: int, end: int) -> Shadow:
     'a b&'
     """
     shader = _Shader()
+    shader.shadow.origin = start
     for match in PIECE.finditer(source, start, end):
         if shader.waiting:
             shader.wait(match)
         elif match["plain"]:
-            shader.plain(match["plain"], match.start())
+            shader.put(match["plain"], match.start(), match.end())
         elif match[2] is not None:
             shader.tag(match)
         elif match["blank"]:
-            shader.put(" ", match.start(), match.end())
+            if not shader.blank:  # blanks on both sides of a tag are shown as one
+                shader.put(" ", match.start(), match.end())
         elif match["entity"]:
             shader.entity(match["entity"], match.start(), match.end())
         elif not match[0].startswith("<"):
             shader.character(match[0], match.start(), match.end())
-    shader.shadow.text = "".join(shader.columns)
-    return shader.shadow
+    return shader.finish()
 
 
 def _one_piece(name: str, attributes: str) -> bool:
@@ -167,14 +227,13 @@ def _one_piece(name: str, attributes: str) -> bool:
 def shade_text(text: str) -> Shadow:
     """Return the shadow of plain text whose blanks are single spaces.
 
-    >>> shade_text("ab").starts
-    [0, 1]
+    >>> shade_text("ab").start(1)
+    1
     """
     shader = _Shader()
     if PLAIN.fullmatch(text):
-        shader.plain(text, 0)
+        shader.put(text, 0, len(text))
     else:
         for place, character in enumerate(text):
             shader.character(character, place, place + 1)
-    shader.shadow.text = "".join(shader.columns)
-    return shader.shadow
+    return shader.finish()

@@ -13,8 +13,8 @@ SHEET = "penstock-reading.css"
 
 # No white-space:nowrap: when the reader enlarges the letters, a line becomes two rows instead of
 # losing its end. !important only where a book's own rule for <b> would hide the guide.
-LINES = """/* penstock reading: lines (psl), breaks (psb), guide (psg), hyphen (psh) */
-.psl {
+LINES = """/* penstock reading: text set in lines (psl, psx), guide (b, psg), hyphen (psh) */
+.psl, .psx {
   display: block;
   margin: 0;
   text-align: center;
@@ -24,7 +24,7 @@ LINES = """/* penstock reading: lines (psl), breaks (psb), guide (psg), hyphen (
   hyphens: none;
 }
 """
-BOLD = """.psg {
+BOLD = """.psl b, .psg {
   font-weight: bold !important;
   font-style: inherit;
   font-variant: inherit;
@@ -32,21 +32,21 @@ BOLD = """.psg {
 """
 # 5.6:1 on white and 5.1:1 on black; bold as well, because colour alone fails on paper-white
 # screens and for readers who do not see it.
-COLOUR = """.psc {
+COLOUR = """.psl b, .psg {
   color: #b0480a;
 }
 @media (prefers-color-scheme: dark) {
-  .psc {
+  .psl b, .psg {
     color: #ff9d5c;
   }
 }
 """
 # The margins of aligned lines are worked out letter by letter.
-ALIGN = """.psl {
+ALIGN = """.psl, .psx {
   font-kerning: none;
 }
 """
-UNDERLINE = """.psu {
+UNDERLINE = """.psl b, .psg {
   font-weight: inherit !important;
   text-decoration: underline;
 }

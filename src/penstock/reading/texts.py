@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 from penstock.reading.blocks import Block
-from penstock.reading.lines import Count, plan
+from penstock.reading.counting import Count
+from penstock.reading.planning import plan
 from penstock.reading.settings import Guide, Look
 from penstock.reading.shadow import cells, shade_text
 
@@ -51,13 +52,13 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
     shadow = shade_text(block.text)
     lines: list[TextLine] = []
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
-        start, stop = shadow.starts[line.start], shadow.ends[line.stop - 1]
+        start, stop = shadow.start(line.start), shadow.end(line.stop - 1)
         text = block.text[start:stop].rstrip(" ") + ("-" if line.hyphen else "")
         columns = line.stop - line.start - (shadow.text[line.stop - 1] == " ")
         guide, axis = None, columns / 2
         if line.guide:
             first, last = line.guide
-            guide = shadow.starts[first] - start, shadow.ends[last - 1] - start
+            guide = shadow.start(first) - start, shadow.end(last - 1) - start
             if look.align:
                 axis = first - line.start + 0.4 * (last - first)
         lines.append(TextLine(start, text, guide, columns, axis))

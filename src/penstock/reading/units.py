@@ -123,11 +123,7 @@ class _Splitter:
         self.text = shadow.text
         self.code = shadow.code
         # One letter may take two columns: where each letter begins, and the letters alone.
-        begins = [
-            n
-            for n in range(len(shadow.starts))
-            if not n or shadow.starts[n] != shadow.starts[n - 1]
-        ]
+        begins = list(shadow.letters())
         self.columns = [*begins, len(shadow.text)]
         self.letters = "".join(shadow.text[n] for n in begins)
         self.stops = function_words(language)

@@ -7,32 +7,35 @@ from penstock.reading.sheet import LINK
 
 __all__ = ["unset_document"]
 
-OURS = ("psl", "psb", "psg", "psh", "psm")
+NAMED = ("psl", "psx", "psb", "psg", "psh", "psm")
 
 
 def unset_document(source: str) -> str:
     """Return ``source`` without what :func:`penstock.reading.lines.set_document` put in.
 
-    >>> unset_document('<p><span class="psl">one <b class="psg">two</b> three</span></p>')
+    >>> unset_document('<p><span class="psl">one <b>two</b> three</span></p>')
     '<p>one two three</p>'
     """
     out: list[str] = []
-    done = 0
-    open_elements: dict[str, list[bool]] = {}
+    done = inside = 0
+    open_elements: dict[str, list[str]] = {"span": [], "b": [], "br": []}
     hyphen = False
     for match in TAG.finditer(source):
         closing, name, attributes, empty = match.groups()
         if name not in ("span", "b", "br"):
             continue
-        first = ""
         if closing:
-            ours = bool(open_elements.get(name)) and open_elements[name].pop()
+            stack = open_elements[name]
+            first = stack.pop() if stack else ""
+            inside -= first == "psl"
         else:
             first = attribute(attributes, "class").partition(" ")[0] if attributes else ""
-            ours = first in OURS
+            if inside and name != "span":
+                first = "psg"  # where psl is, no break and no bold word is the book's own
             if not empty:
-                open_elements.setdefault(name, []).append(ours)
-        if not ours:
+                open_elements[name].append(first)
+                inside += first == "psl"
+        if first not in NAMED:
             continue
         if not hyphen:
             out.append(source[done : match.start()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.parsers import expat
 
-__all__ = ["check", "decode", "encode", "encoding_of"]
+__all__ = ["check", "decode", "encode", "encoding_of", "reason"]
 
 DECLARATION = re.compile(rb"""^<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 
@@ -19,7 +19,11 @@ def check(source: bytes) -> str:
     >>> check(b"<p>one</p>"), check(b"<p>one")
     ('', 'no element found: line 1, column 6')
     """
-    parser = expat.ParserCreate()
+    return reason(expat.ParserCreate(), source)
+
+
+def reason(parser: expat.XMLParserType, source: bytes) -> str:
+    """Return what :func:`check` does, by a parser that may have handlers of its own."""
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     reasons: list[str] = []
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 
-__all__ = ["FUNCTION_WORDS", "WORD", "centre_word", "function_words", "nearest_word"]
+__all__ = ["FUNCTION_WORDS", "WORD", "centre_word", "function_words", "nearest_word",
+    "nearest_words",
+]
 
 # Words that belong to what follows: a line that ends with one tears a phrase. Articles,
 # prepositions, conjunctions, possessives, auxiliaries. Lower case, by language.
@@ -100,42 +104,69 @@ def centre_word(line: str, *, rtl: bool = False) -> tuple[int, int] | None:
 EDGE = "“”‘’\"'()[]{}.,;:!?…—–-«»*_/"
 
 
-def nearest_word(line: str) -> tuple[int, int] | None:  # noqa: C901 - inlined: once a line of a book
-    """Return what :func:`centre_word` does for a left-to-right line, four times as fast.
+@lru_cache(maxsize=1 << 14)
+def _inside(word: str) -> tuple[int, int] | None:
+    """Return where the one word in what stands between two blanks begins and ends, if it is one.
+
+    >>> _inside("“Anna’s,"), _inside("spoke—and")
+    ((1, 7), None)
+    """
+    bare = word.strip(EDGE)
+    if not bare or not (bare.isalnum() or WORD.fullmatch(bare)):
+        return None
+    start = word.index(bare)
+    return start, start + len(bare)
+
+
+def nearest_words(lines: Iterable[str]) -> list[tuple[int, int] | None]:  # noqa: C901 - inlined: it runs once a line of a book
+    """Return what :func:`centre_word` does for left-to-right lines, four times as fast.
 
     The word at the middle is found by the blanks around it, and compared with one neighbour;
     only a word with something inside that is no letter is looked at more closely.
 
-    >>> line = "that he had seen the carriage"
-    >>> line[slice(*nearest_word(line))]
-    'seen'
+    Args:
+        lines: Each ends with one blank or line feed.
+
+    >>> nearest_words(["that he had seen the carriage "])
+    [(12, 16)]
     """
-    length = len(line)
-    if line[-1] == " ":
-        length -= 1
-    axis = length / 2
-    start = line.rfind(" ", 0, length >> 1) + 1
-    stop = line.find(" ", start, length)
-    if stop < 0:
-        stop = length
-    off = start + SHARE * (stop - start) - axis
-    # A neighbour's own position is at least 1 + 0.6 before the word or 1 + 0.4 after it.
-    if off > 1.6:
-        if start:
+    found: list[tuple[int, int] | None] = []
+    add = found.append
+    for line in lines:
+        length = len(line) - 1
+        start = line.rfind(" ", 0, length >> 1) + 1
+        stop = line.find(" ", start)
+        if stop < 0:
+            stop = length
+        # Ten times the distance from the axis: 0.4 of the way from start to stop.
+        off = 6 * start + 4 * stop - 5 * length
+        # A neighbour's own position is at least 1 + 0.6 before the word or 1 + 0.4 after it.
+        if off > 16:
             other = line.rfind(" ", 0, start - 1) + 1
-            if axis - other - SHARE * (start - 1 - other) <= off:
+            if 5 * length - 6 * other - 4 * (start - 1) <= off:
                 start, stop = other, start - 1
-    elif off < -1.4 and stop < length:
-        other = line.find(" ", stop + 1, length)
-        if other < 0:
-            other = length
-        if stop + 1 + SHARE * (other - stop - 1) - axis < -off:
-            start, stop = stop + 1, other
-    word = line[start:stop]
-    if word.isalnum():
-        return (start, stop) if stop - start < length else None
-    bare = word.strip(EDGE)
-    if bare.isalnum() and stop - start < length:
-        start = line.index(bare, start)
-        return start, start + len(bare)
-    return centre_word(line)
+        elif off < -14 and stop < length:
+            other = line.find(" ", stop + 1)
+            if other < 0:
+                other = length
+            if 6 * (stop + 1) + 4 * other - 5 * length < -off:
+                start, stop = stop + 1, other
+        word = line[start:stop]
+        if word.isalnum():
+            add((start, stop) if stop - start < length else None)
+        else:
+            inside = _inside(word)
+            if inside and stop - start < length:
+                add((start + inside[0], start + inside[1]))
+            else:
+                add(centre_word(line))
+    return found
+
+
+def nearest_word(line: str) -> tuple[int, int] | None:
+    """Return what :func:`nearest_words` does, for one line with or without a blank at its end.
+
+    >>> nearest_word("that he had seen")
+    (8, 11)
+    """
+    return nearest_words([line if line.endswith(" ") else line + "\n"])[0]

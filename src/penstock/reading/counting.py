@@ -1,0 +1,42 @@
+"""What was done to a book, counted for the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import final
+
+__all__ = ["Count"]
+
+
+@final
+@dataclass(slots=True)
+class Count:
+    """What was done, for the report.
+
+    Attributes:
+        lines: Lines made.
+        guides: Lines with a guide.
+        hyphens: Lines that end with a hyphen of ours.
+        overlong: Lines over the width: a single word that cannot be broken.
+        texts: Blocks set in lines.
+        shifts: Margins used by ``align``, in fiftieths of an em.
+        left: Blocks left whole, by what they are.
+        notes: What could not be done and why, each said once.
+    """
+
+    lines: int = 0
+    guides: int = 0
+    hyphens: int = 0
+    overlong: int = 0
+    texts: int = 0
+    shifts: set[int] = field(default_factory=set)
+    left: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+
+    def note(self, what: str) -> None:
+        """Count something that could not be done."""
+        self.notes[what] = self.notes.get(what, 0) + 1
+
+    def leave(self, kind: str) -> None:
+        """Count a block left whole."""
+        self.left[kind] = self.left.get(kind, 0) + 1
