@@ -15,6 +15,7 @@ from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Get, Post, Profile, Request
 from penstock.http.url import shown
+from penstock.mongo.address import is_address
 from penstock.streaming import (
     Block,
     Cursor,
@@ -68,10 +69,12 @@ def stream_store(file: StreamFile, folder: Path) -> Path:
     """Return where messages land; relative places start at the file's folder.
 
     Raises:
-        InputError: The file has no ``[store]``.
+        InputError: The file has no ``[store]``, or one that cannot take a stream.
     """
     if file.store is None:
         raise InputError("section [store] is missing: it says where messages land")
+    if is_address(file.store.path):
+        raise InputError("[store]: a stream lands in a directory, not in MongoDB: name one")
     return folder / Path(file.store.path).expanduser()
 
 

@@ -75,9 +75,7 @@ def line_pattern(width: int, language: str, *, phrases: bool = True) -> re.Patte
     return re.compile("|".join(choices))
 
 
-def cut(
-    text: str, width: int, language: str, *, phrases: bool = True
-) -> tuple[list[str], int]:
+def cut(text: str, width: int, language: str, *, phrases: bool = True) -> tuple[list[str], int]:
     """Return the lines of ``text``, and how many are over the width: words that stay whole.
 
     Args:

@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["FUNCTION_WORDS", "WORD", "centre_word", "function_words", "nearest_word",
+__all__ = [
+    "FUNCTION_WORDS",
+    "WORD",
+    "centre_word",
+    "function_words",
+    "nearest_word",
     "nearest_words",
 ]
 

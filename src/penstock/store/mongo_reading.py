@@ -13,7 +13,7 @@ from penstock.mongo.address import says
 from penstock.pipeline.result import Key, Landing
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
-from penstock.store.values import Failure, FailureCount, State, StoreStatus
+from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
 if TYPE_CHECKING:
     from penstock.mongo.driver import ClientSession, Timestamp
@@ -80,6 +80,10 @@ class MongoReader:
             wanted["order"] = {"$gt": int(after)}
         for document in self._in_order(wanted):
             yield landing_of(document), str(document["order"])
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield nothing: streams land in a directory."""
+        return iter(())
 
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed.

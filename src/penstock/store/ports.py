@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from penstock.pipeline.result import Entry, Key, Landing
-from penstock.store.values import Failure, State, StoreStatus
+from penstock.store.values import Failure, State, StoredGap, StoreStatus
 
 __all__ = ["StoreReader", "WritableStore"]
 
@@ -36,6 +36,14 @@ class StoreReader(Protocol):
 
     def records(self) -> Iterator[Landing]:
         """Yield what has landed up to now, in landing order, in constant memory."""
+        ...
+
+    def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
+        """Yield what has landed after a position, each record with the position behind it."""
+        ...
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of the stream that lands here, in the order they were noticed."""
         ...
 
     def get(self, key: Key) -> bytes | None:
