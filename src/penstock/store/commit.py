@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TypeAlias, final
 from zlib import crc32
 
@@ -18,7 +19,9 @@ __all__ = ["GroupCommit", "settled"]
 # key, state, segment, offset, length, crc32, at
 _Row: TypeAlias = tuple[Key, str, int | None, int | None, int | None, int | None, float]
 
-_INSERT = "INSERT OR IGNORE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR IGNORE INTO item VALUES "
+_ONE_ROW = "(?, ?, ?, ?, ?, ?, ?)"
+_ROWS = 128  # rows in one statement, at most
 _GROWN = """INSERT INTO segment VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE
     SET size = excluded.size, landed = landed + excluded.landed, at = excluded.at"""
 _CHUNK = 256
@@ -102,7 +105,14 @@ class GroupCommit:
 
     def _insert(self, rows: list[_Row]) -> bool:
         """Enter ``rows`` and return whether every one of them was new."""
-        return not rows or self._connection.executemany(_INSERT, rows).rowcount == len(rows)
+        # One statement for many rows: Python's sqlite3 gives up the interpreter at every step, and
+        # with a row a step the threads that fetch and the one that stores would fight for it.
+        entered = 0
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            statement = _INSERT + ", ".join([_ONE_ROW] * len(part))
+            entered += self._connection.execute(statement, [*chain.from_iterable(part)]).rowcount
+        return entered == len(rows)
 
     def _lines_and_rows(self, entries: Sequence[Entry], at: float) -> tuple[bytes, list[_Row]]:
         """Return the lines of what landed, as one text, and the item rows of all entries."""
