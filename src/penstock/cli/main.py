@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
-    "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite, jsonl, javadata."),
+    "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),
