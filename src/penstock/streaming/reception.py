@@ -95,6 +95,7 @@ class Reception:
         self._lock = threading.Lock()
         self._closed = False
         self._keepalives = 0
+        self._json = plan.json
         self._plan = plan
         self._on_open = on_open
         self._decoder: Decoder | None = None
@@ -137,6 +138,7 @@ class Reception:
             raise PermanentError(
                 f"the answer is a web page ({plain}), not a stream: is this the URL of the stream?"
             )
+        self._json = self._plan.json or plain.endswith("json")
         if self._plan.framer is not None:
             self.framer = self._plan.framer
         elif plain in BY_CONTENT_TYPE:
@@ -170,7 +172,7 @@ class Reception:
             self.excerpt = (self.excerpt + data)[:_EXCERPT]
             return True
         data = self._decoder.decode(data)
-        if self.decoded == 0 and self._plan.json and data[:1] == b"<":
+        if self.decoded == 0 and self._json and data[:1] == b"<":
             raise PermanentError("the answer is a web page, not JSON: is this the stream's URL?")
         self.decoded += len(data)
         frames = self.framer.feed(data)
