@@ -1,4 +1,4 @@
-"""The peers, each as its documentation says to stream with it: peers.py NAME URL [gzip|latency].
+"""The peers, each as its documentation says: peers.py NAME URL MESSAGES [gzip] [latency].
 
 Prints {"messages", "seconds", "cpu"}, or with latency {"messages", "late": [milliseconds]}.
 """
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-Decode = Callable[[bytes], object]
+See = Callable[[object], None]
 LATE: list[float] = []
 
 
@@ -20,7 +20,7 @@ def note(message: dict[str, object]) -> None:
     LATE.append((time.monotonic_ns() - message["at"]) / 1e6)
 
 
-def requests_orjson(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
+def requests_orjson(url: str, see: See, _wanted: int, *, gzip: bool) -> int:
     import orjson
     import requests
 
@@ -34,7 +34,7 @@ def requests_orjson(url: str, see: Callable[[object], None], *, gzip: bool) -> i
     return count
 
 
-def httpx_orjson(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
+def httpx_orjson(url: str, see: See, _wanted: int, *, gzip: bool) -> int:
     import httpx
     import orjson
 
@@ -48,7 +48,7 @@ def httpx_orjson(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
     return count
 
 
-def aiohttp_orjson(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
+def aiohttp_orjson(url: str, see: See, _wanted: int, *, gzip: bool) -> int:
     import aiohttp
     import orjson
 
@@ -65,7 +65,7 @@ def aiohttp_orjson(url: str, see: Callable[[object], None], *, gzip: bool) -> in
     return asyncio.run(go())
 
 
-def tweepy_json(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
+def tweepy_json(url: str, see: See, wanted: int, *, gzip: bool) -> int:
     import tweepy
 
     class Client(tweepy.StreamingClient):
@@ -74,12 +74,11 @@ def tweepy_json(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
         def on_data(self, raw_data: bytes) -> None:
             see(json.loads(raw_data))
             self.seen += 1
+            if self.seen == wanted:  # after a clean end it would connect again and again
+                self.disconnect()
 
         def on_disconnect(self) -> None:
             pass
-
-        def on_closed(self, response: object) -> None:  # noqa: ARG002 - tweepy's signature
-            self.disconnect()
 
     client = Client("token")
     if gzip:
@@ -88,7 +87,7 @@ def tweepy_json(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
     return client.seen
 
 
-def post(url: str, see: Callable[[object], None], *, gzip: bool) -> int:
+def post(url: str, see: See, _wanted: int, *, gzip: bool) -> int:
     """The handler of the post: it looks only when what came last happens to end a line."""
     import pycurl
 
@@ -122,12 +121,12 @@ PEERS = {
 }
 
 
-def main(name: str, url: str, *how: str) -> None:
+def main(name: str, url: str, wanted: str, *how: str) -> None:
     for module in ("aiohttp", "httpx", "orjson", "pycurl", "requests", "tweepy"):
         __import__(module)
     see = note if "latency" in how else lambda _message: None
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    messages = PEERS[name](url, see, gzip="gzip" in how)
+    messages = PEERS[name](url, see, int(wanted), gzip="gzip" in how)
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps({"messages": messages, "seconds": seconds, "cpu": cpu, "late": LATE}))

@@ -102,7 +102,7 @@ def rates(
             if kind == "penstock":
                 told = ours(bench, own, url, count)
             else:
-                told = client(bench, peers, HERE / "peers.py", kind, url, *how)
+                told = client(bench, peers, HERE / "peers.py", kind, url, count, *how)
             if told["messages"] != count and kind != "post":
                 raise Trouble(f"{name} saw {told['messages']} of {count} messages")
             found[name].append(float(str(told["messages"])) / float(str(told["seconds"])))
@@ -129,6 +129,7 @@ def identity(bench: Bench) -> Iterator[Figure]:
             HERE / "peers.py",
             "post",
             f"http://127.0.0.1:{port}/whole?block=65536",
+            count,
         )
     top = statistics.median(best)
     yield Figure(what="C ceiling", value=top, unit="/s")
@@ -173,7 +174,7 @@ def late(bench: Bench) -> Iterator[Figure]:
                     if rate == 200 or not bench.quick:
                         how = ["latency", *(["gzip"] if packed else [])]
                         peer = client(
-                            bench, python(bench), HERE / "peers.py", "requests", url, *how
+                            bench, python(bench), HERE / "peers.py", "requests", url, count, *how
                         )
                         yield _tail(f"requests {query}", peer["late"], None)
 
@@ -199,7 +200,7 @@ def big(bench: Bench) -> Iterator[Figure]:
         ratio = seconds[1] / seconds[0]
         yield Figure(what="twice the size", value=ratio, unit="x", aim=at_most(2.2))
         url = f"http://127.0.0.1:{port}/big?mb={1 if bench.quick else 4}"
-        peer = client(bench, python(bench), HERE / "peers.py", "requests", url)
+        peer = client(bench, python(bench), HERE / "peers.py", "requests", url, 1)
         what = f"requests, {1 if bench.quick else 4} MB"
         yield Figure(what=what, value=float(str(peer["cpu"])), unit="s CPU")
 
