@@ -9,6 +9,7 @@ import signal
 import subprocess
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ import pytest
 from penstock.javadata import parse_schema
 from penstock.neural import Linear, Model, Network, Scaler, Softmax
 from penstock.neural.checkpoint import save_model
+from penstock.pipeline import Landing
 from penstock.portfolio import OnlineRisk
 from penstock.simulator import Simulator, user_json
 from penstock.simulator.feeds import price_json
-from penstock.store import open_readonly
+from penstock.store import LocalStore, open_readonly
 
 from .conftest import PROGRAM, Penstock
 
@@ -120,6 +122,24 @@ def test_rows_of_pages_are_labelled_too(
     assert [record["label"] for record in records] == [2.0 * day for day in range(70)]
 
 
+def test_rows_of_pages_that_failed_are_taken_up_by_the_next_run(
+    penstock: Penstock, simulator: Simulators, tmp_path: Path
+) -> None:
+    nowhere = Model(
+        network=Network(1, (Linear(1),)), weights=np.array([[2.0, 0.0]]), features=("height",)
+    )
+    save_model(tmp_path / "net.safetensors", nowhere)
+    file = written(tmp_path, simulator(users=20, limit=0).url, PRICES, LABEL)
+    ended = penstock("run", file, "--json")
+    assert (ended.code, ended.last["landed"], ended.last["failed"]) == (1, 0, 20)
+    save_model(tmp_path / "net.safetensors", replace(nowhere, features=("GATE",)))
+    ended = penstock("retry-failed", file, "--quiet")
+    assert ended.code == 2
+    assert "so run the pipeline once more" in ended.line
+    ended = penstock("run", file, "--json")
+    assert (ended.code, ended.last["landed"], ended.last["failed"]) == (0, 20, 0)
+
+
 @WITH_A_MODEL
 def test_a_record_that_the_model_cannot_take_fails_alone_or_lands_as_it_came(
     penstock: Penstock, simulator: Simulators, tmp_path: Path
@@ -195,7 +215,7 @@ def test_the_risk_of_the_prices_that_land_is_what_the_portfolio_room_says(
 def test_killed_and_resumed_there_is_one_line_of_risk_for_each_record(
     penstock: Penstock, simulator: Simulators, tmp_path: Path
 ) -> None:
-    server = simulator(users=600, limit=0, latency=0.08, pages=10)
+    server = simulator(users=900, limit=0, latency=0.08, pages=10)
     file = written(tmp_path, server.url, PRICES, RISK)
     path = tmp_path / "risk.jsonl"
     lines = 0
@@ -207,11 +227,11 @@ def test_killed_and_resumed_there_is_one_line_of_risk_for_each_record(
             lines = path.read_bytes().count(b"\n") if path.exists() else 0
         run.kill()
         run.communicate()
-    assert lines < 598
+    assert lines < 898
     with (tmp_path / "risk.jsonl").open("ab") as file_of_lines:
         file_of_lines.write(b'{"key":"2020-')  # what a crash before the bookmark leaves
-    assert penstock("run", file, "--json").last["landed"] == 600
-    assert risk_lines(tmp_path) == risk_by_hand(600)
+    assert penstock("run", file, "--json").last["landed"] == 900
+    assert risk_lines(tmp_path) == risk_by_hand(900)
 
 
 def test_a_limit_that_is_crossed_is_an_event_both_ways(
@@ -307,7 +327,6 @@ def test_killed_and_resumed_the_edition_has_each_article_once(
     request = '[request]\npath = "/articles/{key}.json"\n'
     file = written(tmp_path, server.url, request, EDITION, stop=120)
     killed_at(server, file, 30, 70)
-    assert list(tmp_path.glob("*.epub")) == []
     assert penstock("run", file).code == 0
     (book,) = tmp_path.glob("Water-*.epub")
     text = chapters(book)
@@ -332,6 +351,31 @@ def test_what_landed_becomes_a_java_file_and_a_java_file_gives_the_keys(
     users = [json.loads(user_json(1, number)) for number in (3, 7, 11)]
     assert rows == [(user["id"], user["name"], user["rating"]) for user in users]
     assert server.truth(ids=True)["ids"] == {"3": 1, "7": 1, "11": 1}
+
+
+def test_a_store_is_exported_as_java_data_by_a_schema(penstock: Penstock, tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "store") as store:
+        store.settle([Landing(7, b'{"name":"Ada"}'), Landing(8, b'{"name":"Bo"}')], durable=str)
+    out = tmp_path / "users.bin"
+    command = ["export", tmp_path / "store", "--to", "javadata", "-o", out]
+    assert "needs --schema" in penstock(*command).line
+    (tmp_path / "users.schema").write_text("key: int\nname: utf\n")
+    ended = penstock(*command, "--schema", tmp_path / "users.schema")
+    assert (ended.code, ended.out) == (0, f"2 records in {out}\n")
+    assert out.read_bytes() == b"\0\0\0\7\0\3Ada\0\0\0\x08\0\2Bo"
+    again = [*command, "--schema", "key: int"]
+    assert "replace it with --force" in penstock(*again).line
+    assert penstock(*again, "--force", "--json").last == {"output": str(out), "rows": 2}
+    assert out.read_bytes() == b"\0\0\0\7\0\0\0\x08"
+    wrong = penstock(*command, "--schema", "key: int, age: int", "--force")
+    assert wrong.code == 2
+    assert "record 7, field age: not there" in wrong.line
+    assert out.read_bytes() == b"\0\0\0\7\0\0\0\x08"
+    assert "are inferred" in penstock(
+        "export", tmp_path / "store", "--to", "csv", "-o", out, "--schema", "key: int"
+    ).line  # fmt: skip
+    assert "--flatten is not for" in penstock(*again, "--flatten").line
+    assert "needs a file" in penstock(*command[:-1], "-", "--schema", "key: int").line
 
 
 def _record(number: int) -> bytes:
@@ -365,7 +409,6 @@ def test_killed_and_resumed_the_java_file_has_each_record_once(
     server = simulator(users=300, limit=0, latency=0.005)
     file = written(tmp_path, server.url, USERS, JAVA, stop=300)
     killed_at(server, file, 50, 150)
-    assert not (tmp_path / "users.bin").exists()
     assert penstock("run", file).code == 0
     schema = parse_schema("id: int, name: utf, rating: double")
     ids = [row[0] for row in schema.decode((tmp_path / "users.bin").read_bytes())]
@@ -394,8 +437,8 @@ def test_a_record_that_does_not_fit_the_schema_is_named_and_no_half_file_is_left
 def test_a_signal_leaves_the_uses_for_the_next_run(
     penstock: Penstock, simulator: Simulators, tmp_path: Path
 ) -> None:
-    server = simulator(users=400, limit=0, latency=0.02)
-    file = written(tmp_path, server.url, USERS, JAVA, stop=400)
+    server = simulator(users=1000, limit=0, latency=0.02)
+    file = written(tmp_path, server.url, USERS, JAVA, stop=1000)
     run = started(file)
     while server.truth()["requests"] < 40:
         os.sched_yield()

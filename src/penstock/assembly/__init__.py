@@ -1,6 +1,6 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
-from penstock.assembly.java_files import write_java_file
+from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.labelling import labelling
 from penstock.assembly.plan import Plan, plan
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
@@ -28,6 +28,7 @@ __all__ = [
     "plan_stream",
     "read_any",
     "read_file",
+    "read_schema",
     "read_stream_text",
     "read_text",
     "write_java_file",

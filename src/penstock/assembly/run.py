@@ -142,6 +142,11 @@ class Run:
 
     def _keyed(self, only: Sequence[Key] | None, store: LocalStore) -> Iterator[object]:
         source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
+        if only is not None and self._file.request is None:
+            raise InputError(
+                "rows of pages have no request of their own: they are to do again now, so run the "
+                "pipeline once more"
+            )
         if only is None:
             self.expected = count(self._file.source, self._folder)
             store.expect(self.expected)

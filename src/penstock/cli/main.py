@@ -21,7 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
-    "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite or jsonl."),
+    "export": (
+        "penstock.cli.export",
+        "Write what landed to csv, parquet, sqlite, jsonl, javadata.",
+    ),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),

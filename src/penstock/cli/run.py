@@ -46,8 +46,8 @@ def run(
     in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
     leave a cursor to go on from.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status), 2 bad input, 3 stopped,
-    4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
+    2 bad input, 3 stopped, 4 storage or server gave up.
     """
     described = read_any(file)
     if isinstance(described, StreamFile):

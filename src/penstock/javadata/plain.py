@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
+from penstock.javadata import kinds
 from penstock.javadata.failures import SchemaMismatch
 from penstock.javadata.interpret import join
-from penstock.javadata.kinds import (
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    Variant,
-)
 
 if TYPE_CHECKING:
     from penstock.javadata.schema import Schema
@@ -69,44 +61,44 @@ def from_plain(values: object, schema: Schema[Row], path: str = "record") -> Row
     return _record(values, schema.kind, path)
 
 
-def _record(values: object, kind: RecordKind, path: str) -> Row:
+def _record(values: object, kind: kinds.RecordKind, path: str) -> Row:
     if not isinstance(values, Mapping):
         raise _mismatch(values, "an object", path)
     fields = [_field(values, field.name, field.kind, path) for field in kind.fields]
     return cast("Row", kind.made._make(fields))  # type: ignore[attr-defined] # a NamedTuple
 
 
-def _field(values: Mapping[str, object], name: str, kind: Kind, path: str) -> object:
+def _field(values: Mapping[str, object], name: str, kind: kinds.Kind, path: str) -> object:
     inner = join(path, name)
-    if name not in values and not isinstance(kind, Flagged):
+    if name not in values and not isinstance(kind, kinds.Flagged):
         raise SchemaMismatch(f"not there; there are {', '.join(values) or 'none'}", reading=inner)
     return _value(values.get(name), kind, inner)
 
 
-def _value(value: object, kind: Kind, path: str) -> object:
+def _value(value: object, kind: kinds.Kind, path: str) -> object:
     match kind:
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return None if value is None else _value(value, element, path)
-        case RecordKind():
+        case kinds.RecordKind():
             return _record(value, kind, path)
-        case Variant():
+        case kinds.Variant():
             return _variant(value, kind, path)
-        case FixedBytes() | Counted(element=None):
+        case kinds.FixedBytes() | kinds.Counted(element=None):
             return _bytes(value, path)
-        case Counted(element=element):
+        case kinds.Counted(element=element):
             if not isinstance(value, list):
                 raise _mismatch(value, "a list", path)
             return [
-                _value(each, cast("Kind", element), f"{path}[{index}]")
+                _value(each, cast("kinds.Kind", element), f"{path}[{index}]")
                 for index, each in enumerate(value)
             ]
-        case Primitive():
+        case kinds.Primitive():
             return _number(value, kind, path)
         case _:
             return _text(value, path)
 
 
-def _number(value: object, kind: Primitive, path: str) -> object:
+def _number(value: object, kind: kinds.Primitive, path: str) -> object:
     if kind.name == "boolean":
         if isinstance(value, bool):
             return value
@@ -122,7 +114,7 @@ def _number(value: object, kind: Primitive, path: str) -> object:
     return value
 
 
-def _float(value: float | str, kind: Primitive, path: str) -> float:
+def _float(value: float | str, kind: kinds.Primitive, path: str) -> float:
     if isinstance(value, str) and value not in {"nan", "inf", "-inf"}:
         raise _mismatch(value, f"a {kind.name}", path)
     try:
@@ -149,7 +141,7 @@ def _text(value: object, path: str) -> str:
     return value
 
 
-def _variant(value: object, kind: Variant, path: str) -> Row:
+def _variant(value: object, kind: kinds.Variant, path: str) -> Row:
     if not isinstance(value, Mapping):
         raise _mismatch(value, "an object", path)
     for case in kind.cases:

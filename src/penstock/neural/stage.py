@@ -67,7 +67,8 @@ def _labelled(
 def _answers(
     group: list[Mapping[str, object]], model: Model, table: Floats, field: str
 ) -> Iterator[dict[str, object]]:
-    answers, outputs = model.predict(table).tolist(), model.outputs(table)
+    outputs = model.outputs(table)
+    answers = model.answers(outputs).tolist()
     for record, answer, output in zip(group, answers, outputs, strict=True):
         labelled = {**record, field: answer}
         if model.network.kind == "softmax":
