@@ -246,10 +246,10 @@ http {{
     scgi_temp_path {folder}/scgi;
     nchan_message_buffer_length 5000;
     nchan_message_timeout 1h;
-    nchan_subscriber_first_message oldest;
-    nchan_channel_id $arg_channel;
     server {{
         listen 127.0.0.1:{port};
+        nchan_subscriber_first_message oldest;
+        nchan_channel_id $arg_channel;
         location = /publish {{ nchan_publisher; }}
         location = /events {{ nchan_subscriber eventsource; nchan_eventsource_ping_interval 1; }}
         location = /chunks {{ nchan_subscriber http-chunked; }}

@@ -155,6 +155,16 @@ def test_couchdb_goes_on_after_each_change() -> None:
     assert sort.verdicts[0][1].then is Then.AGAIN
 
 
+def test_a_change_that_deletes_is_a_message_unless_messages_are_told_apart_by_document() -> None:
+    gone = packed({"seq": 9, "id": "d", "changes": [], "deleted": True})
+    assert kinds(sorter("couchdb").items(gone, HERE)) == ["data"]
+    by_document = dataclasses.replace(PRESETS["couchdb"], id=("id",))
+    for into in (None, bytes):
+        (notice,) = Sorted(by_document, into, None).items(gone, HERE)
+        assert isinstance(notice, Notice)
+        assert (notice.kind, notice.id, notice.cursor) == ("delete", "d", "9")
+
+
 def kube(type_: str, version: str, **more: object) -> dict[str, object]:
     object_ = {"metadata": {"uid": "u", "resourceVersion": version}, **more}
     return {"type": type_, "object": object_}

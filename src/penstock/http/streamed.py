@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Protocol, final
 
 import pycurl
 
-from penstock.errors import PenstockError
+from penstock.errors import InputError, PenstockError, PermanentError
 from penstock.http.handle import Handle
 from penstock.http.transfer import Profile, Transfer
 
-__all__ = ["Sink", "StreamHandle", "StreamProfile", "StreamTransfer"]
+__all__ = ["Sink", "StreamHandle", "StreamProfile", "StreamTransfer", "check_websockets"]
 
 # libcurl hands out 16 KiB at a time, but receives as much as this at once.
 _BUFFER = 512 * 1024
+_LARGEST = 64 * 1024 * 1024  # bytes of one message of a WebSocket
+
+
+def check_websockets() -> None:
+    """See whether this libcurl speaks WebSocket.
+
+    Raises:
+        InputError: It does not.
+    """
+    if not hasattr(pycurl.Curl, "ws_meta") or "ws" not in pycurl.version_info()[8]:
+        raise InputError(
+            f"a WebSocket needs pycurl 7.47 with a libcurl that speaks it, not {pycurl.version}: "
+            "pip install -U pycurl"
+        )
 
 
 @final
@@ -34,6 +49,7 @@ class StreamProfile(Profile):
 class Sink(Protocol):
     """Where the bytes go. Called by the I/O thread: be quick, and wait for nobody.
 
+    Of a WebSocket each chunk is a whole message, and an empty one a ping, answered already.
     A :class:`~penstock.errors.PenstockError` that is raised ends the transfer with it.
     """
 
@@ -72,14 +88,17 @@ class StreamHandle(Handle):
     thread is woken once for all that came, and does not fight for the interpreter meanwhile.
     """
 
-    __slots__ = ("_flowing", "_open", "_paused", "_received", "_stream")
+    __slots__ = ("_fault", "_flowing", "_open", "_parts", "_paused", "_pings", "_stream", "_whole")
 
     def __init__(self, profile: Profile, flowing: set[StreamHandle]) -> None:
         self._flowing = flowing
         self._stream: StreamTransfer | None = None
         self._open = False
         self._paused = False
-        self._received = 0
+        self._fault: PenstockError | None = None
+        self._parts: list[bytes] = []  # of a WebSocket's message that is not whole yet
+        self._pings: list[bytes] = []
+        self._whole = 0  # bytes of its present frame that came
         super().__init__(profile)
 
     def _configure_body(self) -> None:
@@ -90,17 +109,55 @@ class StreamHandle(Handle):
         easy.setopt(pycurl.FRESH_CONNECT, 1)
         easy.setopt(pycurl.FORBID_REUSE, 1)
         easy.setopt(pycurl.TIMEOUT_MS, 0)
-        if not isinstance(profile, StreamProfile) or not profile.websocket:
+        assert isinstance(profile, StreamProfile)  # noqa: S101 - StreamTransfer has no other
+        if profile.websocket:
+            # There is no name for ws alone; the URL is ours, and no redirect is followed.
+            easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_ALL)
+            easy.setopt(pycurl.WRITEFUNCTION, self._frame)
+            # libcurl would answer pings without telling: no sign of life for the watchdogs.
+            easy.setopt(pycurl.WS_OPTIONS, pycurl.WS_NOAUTOPONG)
+        else:
             easy.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
-        if isinstance(profile, StreamProfile) and profile.raw:
+        if profile.raw:
             easy.setopt(pycurl.HTTP_TRANSFER_DECODING, 0)
+
+    def _frame(self, data: bytes) -> int | None:
+        """Put frames of a WebSocket together to messages; libcurl cuts them as it likes."""
+        meta = self.easy.ws_meta()
+        if meta is None:  # not a frame: an answer that refuses the upgrade
+            return None
+        self._whole += len(data)
+        ended = self._whole >= meta.offset + meta.len + meta.bytesleft
+        if ended:
+            self._whole = 0
+        if meta.flags & (pycurl.WS_TEXT | pycurl.WS_BINARY):
+            self._parts.append(data)
+            if ended and not meta.flags & pycurl.WS_CONT:
+                self._chunks.append(b"".join(self._parts))
+                self._parts.clear()
+            elif sum(map(len, self._parts)) > _LARGEST:
+                self._fault = PermanentError(f"a message is larger than {_LARGEST} bytes")
+                return 0
+        elif meta.flags & pycurl.WS_PING:
+            self._pings.append(data)  # RFC 6455 section 5.5: control frames are never cut
+            self._chunks.append(b"")
+        return None
+
+    def _answer_pings(self) -> None:
+        for payload in self._pings:
+            with contextlib.suppress(pycurl.error):  # a connection that breaks is told anyway
+                # RFC 6455 section 5.5.3: a pong carries what its ping did.
+                self.easy.ws_send(payload, pycurl.WS_PONG)
+        self._pings.clear()
 
     def begin(self, transfer: Transfer, now: float) -> None:
         """Take up ``transfer``."""
         assert isinstance(transfer, StreamTransfer)  # noqa: S101 - its profile led here
         self._stream = transfer
         self._open = self._paused = False
-        self._received = 0
+        self._fault, self._whole = None, 0
+        self._parts.clear()
+        self._pings.clear()
         super().begin(transfer, now)
         self._flowing.add(self)
 
@@ -110,6 +167,8 @@ class StreamHandle(Handle):
         if stream is None:
             return None
         try:
+            if self._pings:
+                self._answer_pings()
             if not self._open and self._head and (self._chunks or not self._head[-1].strip()):
                 self._opened(stream.sink)
             if self._chunks:
@@ -119,7 +178,7 @@ class StreamHandle(Handle):
                 self.easy.pause(pycurl.PAUSE_CONT)
         except PenstockError as error:
             return error
-        return None
+        return self._fault
 
     def _opened(self, sink: Sink) -> None:
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
@@ -131,7 +190,6 @@ class StreamHandle(Handle):
     def _hand_over(self, sink: Sink) -> None:
         chunks = self._chunks[:]
         self._chunks.clear()  # the same list stays: curl appends to it
-        self._received += len(chunks)
         if not sink.receive(chunks) and not self._paused:
             self._paused = True
             self.easy.pause(pycurl.PAUSE_RECV)

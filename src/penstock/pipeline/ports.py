@@ -84,7 +84,8 @@ class Store(Protocol):
 
         ``durable`` is called from the store's own thread, in the order of the entries, marks
         included. Entries become safe in groups: as soon as ``group`` of them wait, or after
-        a few milliseconds at the latest.
+        a few milliseconds at the latest; those of one call together, all of them or none. A
+        landing whose key has landed before is dropped, and one whose key was deleted, too.
 
         Raises:
             StorageError: An earlier entry could not be made safe; nothing after it was.

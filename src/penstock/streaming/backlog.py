@@ -104,7 +104,8 @@ class Backlog:
 
     def _drop(self) -> None:
         """Forget the oldest batches, and say so in their place. The newest one stays."""
-        count, since, until = 0, 0.0, 0.0
+        count, until = 0, 0.0
+        since: float | None = None
         kept: list[Entry] = []
         left = sum(isinstance(entry, Batch) for entry in self._entries)
         while self._full() and left > 1:
@@ -119,8 +120,9 @@ class Backlog:
             else:
                 kept.append(entry)
                 continue
-            count, since, until = count + entry_count, since or begin, end
-        if count:
+            count, until = count + entry_count, end
+            since = begin if since is None else since
+        if since is not None:
             kept.append(Dropped(count, since, until))
         self._entries.extendleft(reversed(kept))
 
@@ -147,7 +149,8 @@ class Backlog:
                 finally:
                     self._waiting = False
             self._interrupted = False
-            entries, self._entries = self._entries, deque()
+            entries = list(self._entries)
+            self._entries.clear()
             self._held, self._size = self._size, 0
         return entries
 

@@ -41,6 +41,7 @@ class Inflate:
         self._bits = 32 + zlib.MAX_WBITS  # gzip or zlib, told by their beginnings
         self._inflate = zlib.decompressobj(self._bits)
         self._begun = False
+        self._between = False
 
     def decode(self, data: bytes, /) -> bytes:
         """Return what can be read by now.
@@ -50,6 +51,11 @@ class Inflate:
         """
         parts: list[bytes] = []
         while data:
+            if self._between:  # there may be padding between members
+                data = data.lstrip(b"\0")
+                if not data:
+                    break
+                self._between = False
             try:
                 parts.append(self._inflate.decompress(data))
             except zlib.error as error:
@@ -61,7 +67,8 @@ class Inflate:
             self._begun = True
             if not self._inflate.eof:
                 break
-            data = self._inflate.unused_data.lstrip(b"\0")  # padding between members
+            data = self._inflate.unused_data
+            self._between = True
             self._inflate = zlib.decompressobj(self._bits)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -257,6 +257,8 @@ class Driver:
     def _begin(self, request: Request) -> tuple[StreamTransfer, Reception]:
         self._api.prepare_to_call(self._clock.monotonic())
         made = self._api.transfer(request)
+        if self._profile.websocket:
+            made.url = "ws" + made.url.removeprefix("http")
         coding = "gzip" if self._gzip else "identity"
         made.headers = [*made.headers, f"Accept-Encoding: {coding}"]
         self.totals.connects += 1
@@ -363,8 +365,8 @@ class Driver:
                 return self._asked(verdict)
             reason = f"{self._where}: closed by the server" if error is None else str(error)
             return Outcome(Ending.DROPPED, reason)
-        if error is not None:
-            return Outcome(Ending.UNREACHABLE, str(error), error.retry_after)
+        if reception.status == 0:
+            return Outcome(Ending.UNREACHABLE, str(error))
         return self._answered(transfer, reception)
 
     def _watched(self, ending: Ending) -> Outcome:

@@ -38,6 +38,8 @@ class Sign:
         then: What follows.
         text: Dotted path of the words for people.
         id: Of a delete: dotted path of the id of what is deleted; empty: the message is that id.
+        by: Counts only where messages are told apart by this path: a feed of changes tells of
+            deletions as of other changes, and they are messages unless they can be carried out.
         count: Of a limit: dotted path of the running total.
     """
 
@@ -47,4 +49,5 @@ class Sign:
     then: Then = Then.NOTICE
     text: str | None = None
     id: str | None = None
+    by: str | None = None
     count: str | None = None

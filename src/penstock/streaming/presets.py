@@ -135,10 +135,10 @@ _COUCHDB = Preset(
     framing="lf",
     resume=QueryCursor("since", "seq"),
     id=("seq",),
-    data=frozenset({"seq", "id", "changes"}),
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
     wire_stall=90.0,
     signs=(
+        Sign(kind="delete", path="deleted", equals=(True,), then=Then.DELETE, id="id", by="id"),
         Sign(kind="last_seq", path="last_seq", then=Then.AGAIN),
         Sign(kind="error", path="error", then=Then.AGAIN, text="reason"),
     ),
@@ -155,6 +155,14 @@ _KUBERNETES = Preset(
     wire_stall=330.0,
     signs=(
         Sign(kind="bookmark", path="type", equals=("BOOKMARK",)),
+        Sign(
+            kind="delete",
+            path="type",
+            equals=("DELETED",),
+            then=Then.DELETE,
+            id="object.metadata.uid",
+            by="object.metadata.uid",
+        ),
         Sign(
             kind="error",
             path="object.code",
@@ -207,7 +215,17 @@ _JETSTREAM = Preset(
     id=("did", "time_us"),
     kind="kind",
     policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
-    signs=(Sign(kind="error", path="error", then=Then.AGAIN, text="message"),),
+    signs=(
+        Sign(kind="error", path="error", then=Then.AGAIN, text="message"),
+        Sign(
+            kind="delete",
+            path="commit.operation",
+            equals=("delete",),
+            then=Then.DELETE,
+            id="commit.rkey",
+            by="commit.rkey",
+        ),
+    ),
     gzip=False,
     too_old=frozenset({400}),
     websocket=True,

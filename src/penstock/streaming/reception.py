@@ -49,6 +49,7 @@ class Plan:
         decoded_stall: Seconds; likewise.
         expects: The only content type that will do, or None.
         json: Whether messages have to be JSON.
+        websocket: Whether what comes are messages already.
     """
 
     framer: Framer | None
@@ -58,6 +59,7 @@ class Plan:
     decoded_stall: float
     expects: str | None
     json: bool
+    websocket: bool
 
 
 @final
@@ -95,6 +97,8 @@ class Reception:
         self._lock = threading.Lock()
         self._closed = False
         self._keepalives = 0
+        self._pings = 0
+        self._json = plan.json
         self._plan = plan
         self._on_open = on_open
         self._decoder: Decoder | None = None
@@ -102,8 +106,9 @@ class Reception:
 
     @property
     def keepalives(self) -> int:
-        """Blank messages and comments so far."""
-        return 0 if self.framer is None else self.framer.keepalives - self._keepalives
+        """Blank messages, comments and pings so far."""
+        framed = 0 if self.framer is None else self.framer.keepalives - self._keepalives
+        return framed + self._pings
 
     def opened(self, status: int, head: bytes) -> None:
         """Take the answer's status and headers; see whether it is a stream.
@@ -112,7 +117,10 @@ class Reception:
             PermanentError: It is none.
         """
         self.status, self.head = status, head
-        if status in {200, 101}:
+        if self._plan.websocket:
+            if status == 101:
+                self._on_open()
+        elif status == 200:
             headers = Headers(head)
             self._check_type(headers.get("content-type", ""))
             self._decoder = decoder(headers.get("content-encoding", ""))
@@ -137,6 +145,7 @@ class Reception:
             raise PermanentError(
                 f"the answer is a web page ({plain}), not a stream: is this the URL of the stream?"
             )
+        self._json = self._plan.json or plain.endswith("json")
         if self._plan.framer is not None:
             self.framer = self._plan.framer
         elif plain in BY_CONTENT_TYPE:
@@ -166,11 +175,13 @@ class Reception:
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self.wire += len(data)
         self.at = self._plan.clock.time()
+        if self._plan.websocket and self.status == 101:
+            return self._receive_messages(chunks)
         if self._decoder is None or self.framer is None:
             self.excerpt = (self.excerpt + data)[:_EXCERPT]
             return True
         data = self._decoder.decode(data)
-        if self.decoded == 0 and self._plan.json and data[:1] == b"<":
+        if self.decoded == 0 and self._json and data[:1] == b"<":
             raise PermanentError("the answer is a web page, not JSON: is this the stream's URL?")
         self.decoded += len(data)
         frames = self.framer.feed(data)
@@ -178,6 +189,13 @@ class Reception:
         if self.framer.error is not None:
             raise self.framer.error  # at once: there may be no next time to feed it
         return more
+
+    def _receive_messages(self, chunks: list[bytes]) -> bool:
+        messages = [chunk for chunk in chunks if chunk]
+        self._pings += len(chunks) - len(messages)
+        self.wire += len(chunks) - len(messages)  # a ping is a sign of life
+        self.decoded = self.wire
+        return self.take(messages) if messages else self._plan.backlog.room
 
     def take(self, frames: list[bytes] | list[ServerEvent]) -> bool:
         """Put whole messages into the backlog; return whether there is room for more."""

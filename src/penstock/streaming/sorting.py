@@ -64,11 +64,12 @@ class Sorter(Generic[T]):
         self._read = reader(into)
         self._load = loader()
         self._whole = into is None or into is Record
-        paths = _wanted(preset)
+        self._active = tuple(s for s in preset.signs if s.by is None or (s.by,) == preset.id)
+        paths = _wanted(preset, self._active)
         self._peek = peeker(paths) if paths else None
         self._recent = RecentIds() if preset.resume.overlaps else None
         self._data = frozenset(name.encode() for name in preset.data)
-        self._closely = bool(preset.signs) or preset.unknown
+        self._closely = bool(self._active) or preset.unknown
         self._plain = paths == set() and not self._closely and self._recent is None
         self._by_event = isinstance(preset.resume, LastEventId)
         self._by_time = isinstance(preset.resume, Backfill)
@@ -110,8 +111,6 @@ class Sorter(Generic[T]):
             if self._whole:
                 value = self._load(body)
                 facts = value
-            elif look:
-                facts = self._load(body)
             else:
                 facts = self._peeked(body) if self._peek is not None else None
         except BAD_JSON as error:
@@ -149,7 +148,8 @@ class Sorter(Generic[T]):
             id_ = event.id
         self._note_cursor(facts)
         if preset.unknown and id_ is None:
-            items.append(self._notice("unknown", facts, body, None, ""))
+            whole = facts if self._whole else self._load(body)
+            items.append(self._notice("unknown", whole, body, None, ""))
             return
         if self._recent is not None and id_ is not None and not self._recent.first(id_):
             self.duplicates += 1
@@ -179,7 +179,7 @@ class Sorter(Generic[T]):
         self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
     ) -> bool:
         """Hand out what the first sign that fits says; return whether one did."""
-        sign = find_sign(self._preset.signs, facts, event)
+        sign = find_sign(self._active, facts, event)
         if sign is None:
             return False
         whole = facts if self._whole else self._load(body)
@@ -189,7 +189,7 @@ class Sorter(Generic[T]):
 
     def _event_sign(self, event: ServerEvent, body: bytes, items: list[Item[T]]) -> bool:
         """Like :meth:`_signs` for an event whose data is no JSON, such as a bare id."""
-        sign = find_sign(self._preset.signs, None, event)
+        sign = find_sign(self._active, None, event)
         if sign is not None:
             self._act(sign, None, body, items)
         return sign is not None
@@ -259,9 +259,9 @@ def _identity(facts: object, paths: tuple[str, ...]) -> str | int | None:
     return None if None in parts else ":".join(map(str, parts))
 
 
-def _wanted(preset: Preset) -> set[str]:
+def _wanted(preset: Preset, signs: Iterable[Sign]) -> set[str]:
     """Return the paths that have to be known of every message."""
-    paths = {*preset.id, *(sign.path for sign in preset.signs if sign.path != EVENT)}
+    paths = {*preset.id, *(sign.path for sign in signs if sign.path != EVENT)}
     paths |= {path for path in (preset.kind, preset.resume.path) if path is not None}
     return paths
 

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Generic, final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from penstock.clock import Clock
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Api, Auth, Get, Profile, Request
-from penstock.http.streamed import StreamProfile
+from penstock.http.streamed import StreamProfile, check_websockets
 from penstock.http.url import shown
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
@@ -31,6 +33,7 @@ from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
 
 __all__ = ["Status", "Stream"]
 
+_WEBSOCKETS = ("ws://", "wss://")
 _LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
 
 
@@ -123,6 +126,10 @@ class Stream(Generic[T]):
         )
         name = preset if isinstance(preset, str) else known.service
         self._source = f"{name} {shown(asked.path)}"
+        websocket = known.websocket or asked.path.startswith(_WEBSOCKETS)
+        if websocket:
+            check_websockets()
+            asked = _over_http(asked)
         position = self._position(cursor)
         framer = _framer(framing, known)
         events_framed = isinstance(framer, ServerEvents)
@@ -147,8 +154,10 @@ class Stream(Generic[T]):
             decoded_stall=known.decoded_stall,
             expects="text/event-stream" if events_framed else None,
             json=into is not bytes and not events_framed,
+            websocket=websocket,
         )
-        streamed = _profile(api.profile, raw=framer is not None and framer.raw)
+        raw = framer is not None and framer.raw
+        streamed = _profile(api.profile, raw=raw, websocket=websocket)
         self._sorter: Sorter[T] = Sorter(known, into, position)
         self._driver = Driver(asked, api, known, streamed, plan, position)
         self._clock = api.clock
@@ -340,6 +349,13 @@ def _accept(framer: Framer | None) -> str:
     return "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
 
 
+def _over_http(request: Request) -> Request:
+    """Return ``request`` as the HTTP request that a WebSocket begins with (RFC 6455)."""
+    if not request.path.startswith(_WEBSOCKETS):
+        return request
+    return msgspec.structs.replace(request, path="http" + request.path[2:])
+
+
 def _base(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -349,10 +365,10 @@ def _base(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _profile(profile: Profile, *, raw: bool) -> StreamProfile:
+def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
     same = {
         name: getattr(profile, name)
         for name in ("connect", "first_byte", "proxy", "verify", "ca_file")
     }
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
-    return StreamProfile(**same, stall=None, http2=False, raw=raw)
+    return StreamProfile(**same, stall=None, http2=False, raw=raw, websocket=websocket)

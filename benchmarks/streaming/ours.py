@@ -1,0 +1,122 @@
+"""Penstock's side: ours.py full|typed|raw|file|land|latency URL [FOLDER].
+
+Prints what peers.py prints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from penstock.pipeline.result import Landing, Mark
+from penstock.store import LocalStore
+from penstock.streaming import Message, ReconnectPolicy, Stream
+
+LATE: list[float] = []
+
+
+class User(msgspec.Struct):
+    id: int
+    screen_name: str
+
+
+class Tweet(msgspec.Struct):
+    id: int
+    text: str
+    created_at: str
+    lang: str
+    user: User
+
+
+def stream(url: str, into: type, **more: object) -> Stream:
+    # A clean end is the end here: no second connection.
+    return Stream(url, framing="crlf", into=into, policy=ReconnectPolicy(attempts=1), **more)
+
+
+def counted(source: Stream, wanted: int) -> int:
+    count = 0
+    for items in source.batches():
+        count += sum(1 for item in items if type(item) is Message)
+        if count >= wanted:
+            break
+    return count
+
+
+def one_by_one(source: Stream, wanted: int) -> int:
+    count = 0
+    for _ in source.messages():
+        count += 1
+        if count >= wanted:
+            break
+    return count
+
+
+def latency(url: str, wanted: int) -> int:
+    with stream(url, dict) as source:
+        for message in source.messages():
+            LATE.append((time.monotonic_ns() - message.value["at"]) / 1e6)
+            if len(LATE) >= wanted:
+                break
+    return len(LATE)
+
+
+def to_file(url: str, wanted: int, folder: Path) -> int:
+    count = unsafe = 0
+    with stream(url, bytes, id="id_str") as source, (folder / "plain.jsonl").open("wb") as file:
+        for items in source.batches():
+            bodies = [item.body for item in items if type(item) is Message]
+            file.write(b"\n".join(bodies) + b"\n" if bodies else b"")
+            count, unsafe = count + len(bodies), unsafe + len(bodies)
+            if unsafe >= 1000 or count >= wanted:
+                file.flush()
+                os.fdatasync(file.fileno())
+                unsafe = 0
+            if count >= wanted:
+                break
+    return count
+
+
+def to_store(url: str, wanted: int, folder: Path) -> int:
+    count = 0
+    with LocalStore(folder / "store") as store, stream(url, bytes, id="id_str") as source:
+        for items in source.batches():
+            landed = [Landing(item.id, item.body) for item in items if type(item) is Message]
+            count += len(landed)
+            store.settle([*landed, Mark("stream", str(count))], lambda _: None, group=2000)
+            if count >= wanted:
+                break
+        store.flush()
+        assert store.status().landed == wanted, store.status()
+    return count
+
+
+def main(kind: str, url: str, wanted: int, folder: Path) -> int:
+    match kind:
+        case "full" | "typed" | "raw" | "id":
+            into = {"full": dict, "typed": Tweet}.get(kind, bytes)
+            more = {"id": "id_str"} if kind == "id" else {}
+            with stream(url, into, **more) as source:
+                return counted(source, wanted)
+        case "one-by-one":
+            with stream(url, dict) as source:
+                return one_by_one(source, wanted)
+        case "latency":
+            return latency(url, wanted)
+        case "file":
+            return to_file(url, wanted, folder)
+        case _:
+            return to_store(url, wanted, folder)
+
+
+if __name__ == "__main__":
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    messages = main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps({"messages": messages, "seconds": seconds, "cpu": cpu, "late": LATE}))

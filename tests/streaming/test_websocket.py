@@ -1,0 +1,89 @@
+"""Streams over a WebSocket, against a simulator that knows what it told and what we answered."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+from tests.http.wire import Peer, answer, wire
+
+from penstock.errors import InputError
+from penstock.simulator import Simulator, SimulatorSettings
+from penstock.streaming import (
+    PRESETS,
+    Gap,
+    Linear,
+    Message,
+    ReconnectPolicy,
+    Stream,
+    Window,
+)
+
+JETSTREAM = dataclasses.replace(
+    PRESETS["jetstream"],
+    policy=ReconnectPolicy(network=Linear(0.001, 0.002), windows=(Window(1000, 1.0),)),
+)
+
+
+@pytest.fixture
+def server() -> Iterator[Simulator]:
+    with Simulator(SimulatorSettings(limit=0)) as simulator:
+        yield simulator
+
+
+def socket_url(server: Simulator, options: str) -> str:
+    return server.url.replace("http", "ws") + f"/stream/websocket;shape=jetstream;{options}"
+
+
+@pytest.mark.parametrize("size", [0, 16_384, 200_000])
+def test_messages_of_any_size_come_whole(server: Simulator, size: int) -> None:
+    url = socket_url(server, f"messages=30;size={size}")
+    with Stream(url, preset=JETSTREAM) as stream:
+        items = list(islice(stream.messages(), 30))
+    times = [str(1_700_000_000_000_000 + 1000 * n) for n in range(1, 31)]
+    assert [item.cursor for item in items] == times
+    assert min(len(item.body) for item in items) >= size
+
+
+def test_after_drops_it_goes_back_a_little_and_leaves_out_what_it_knows(server: Simulator) -> None:
+    url = socket_url(server, "messages=40;ends=close@10,reset@20,hold")
+    with Stream(url, preset=JETSTREAM) as stream:
+        items = list(islice(stream, 40))
+        assert [type(item) for item in items] == [Message] * 40
+        assert len({item.id for item in items if isinstance(item, Message)}) == 40
+        assert stream.counters.reconnects == 2
+        assert stream.counters.duplicates > 0
+        assert stream.counters.gaps == 0
+
+
+def test_pings_are_answered_by_the_reader_and_are_signs_of_life(server: Simulator) -> None:
+    url = socket_url(server, "messages=1;beat=0.05")
+    preset = dataclasses.replace(JETSTREAM, wire_stall=1.0)
+    stream = Stream(url, preset=preset)
+    for _ in stream.batches(wait=0.05):
+        if stream.counters.keepalives >= 30:  # longer than the watchdog waits for
+            break
+    assert stream.counters.reconnects == 0
+    (truth,) = server.truth()["streams"].values()
+    assert truth["pongs"] >= 29
+
+
+def test_a_cursor_too_old_is_a_gap(server: Simulator) -> None:
+    url = socket_url(server, "messages=9;floor=5")
+    with Stream(url, preset=JETSTREAM, cursor="1700000000001000") as stream:
+        gap, message = islice(stream, 2)
+        assert isinstance(gap, Gap)
+        assert (gap.since, gap.reason) == ("1700000000001000", "cursor-too-old")
+        assert message.kind == "commit"
+
+
+def test_a_server_that_speaks_no_websocket_is_told_in_one_line() -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer(b"not here", 404))
+
+    with wire(script) as plain, Stream(plain.url.replace("http", "ws")) as stream:
+        with pytest.raises(InputError, match="404 Not Found"):
+            next(iter(stream))
