@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -308,3 +311,26 @@ def test_watching_prints_messages_and_lands_nothing(simulate: Start, file: Path)
     assert [json.loads(line)["id"] for line in done.stdout.split("\n")[:-1]] == [*range(1, 31)]
     assert done.stderr.count("penstock: gap from") == 2
     assert not (file.parent / "store").exists()
+
+
+def test_on_a_terminal_the_numbers_and_the_last_messages_are_shown(
+    simulate: Start, file: Path
+) -> None:
+    path = "crlf;messages=40;limits=20;resume=none;ends=close@25,hold"
+    describe(file, simulate(), path, 'preset = "twitter"\ntime = "created_at"')
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["COLUMNS"] = "110"
+        os.execv(sys.executable, [*PENSTOCK, "stream", str(file), "--max-messages", "40"])
+    shown = b""
+    with suppress(OSError):  # the terminal is gone: it has ended
+        while part := os.read(terminal, 65536):
+            shown += part
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    text = shown.decode()
+    assert '"id":40' in text
+    last = text.strip().rpartition("s: ")[2]
+    assert "40 messages" in last
+    assert "reconnects 1" in last
+    assert re.search(r"lag \d", last)

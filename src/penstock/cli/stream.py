@@ -78,8 +78,8 @@ def stream(file: str, *, seconds: float | None, max_messages: int | None) -> Non
                 left = _shown(items, left, show if live else _as_lines)
                 if left == 0 or (until is not None and time.monotonic() >= until):
                     break
-    if live:
-        click.echo(meter.line(), err=True)
+        if live:
+            click.echo(meter.line(), err=True)
 
 
 Show = Callable[[Item[bytes]], None]
@@ -103,13 +103,18 @@ def _on_screen(meter: StreamMeter, path: str | None) -> Show:
             case Message():
                 if path is not None:
                     meter.lag = lag(item.body, path, time.time())
-                meter.last.append(item.body[:500].decode("utf-8", "replace"))
+                meter.last.append(_printable(item.body[:500].decode("utf-8", "replace")))
             case Notice():
-                meter.last.append(f"{item.kind}: {item.text}")
+                meter.last.append(_printable(f"{item.kind}: {item.text}"))
             case Gap():
                 meter.last.append(_gap(item))
 
     return show
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` as one line that no terminal takes for a command."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _as_lines(item: Item[bytes]) -> None:
