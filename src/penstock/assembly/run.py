@@ -20,7 +20,7 @@ from penstock.http import Api, Get, Page, pages, rows
 from penstock.http.body import dig
 from penstock.pipeline import Entry, Fetching, Key, Landing, Mark, Pipeline
 from penstock.resilience import QUOTA
-from penstock.store import LocalStore
+from penstock.store import WritableStore
 
 __all__ = ["Run", "Summary"]
 
@@ -96,7 +96,7 @@ class Run:
             else:
                 self._retries += 1
 
-    def go(self, store: LocalStore, only: Sequence[Key] | None = None) -> Summary:
+    def go(self, store: WritableStore, only: Sequence[Key] | None = None) -> Summary:
         """Run to the end, or until something stops it; what was settled by then is safe.
 
         Args:
@@ -118,7 +118,7 @@ class Run:
         self._settle_expectation(store)
         return self._summary(store, started, before)
 
-    def _keyed(self, only: Sequence[Key] | None, store: LocalStore) -> Iterator[object]:
+    def _keyed(self, only: Sequence[Key] | None, store: WritableStore) -> Iterator[object]:
         source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
         if only is None:
             self.expected = count(self._file.source, self._folder)
@@ -137,7 +137,7 @@ class Run:
         build: Callable[[Key], object] = build_request(request)
         return pipeline.fetch(self.api, build, concurrency=self._file.api.concurrency)  # type: ignore[arg-type] # requests of any kind
 
-    def _paged(self, source: PagesSource, store: LocalStore) -> Iterator[object]:
+    def _paged(self, source: PagesSource, store: WritableStore) -> Iterator[object]:
         """Page after page; where to go on is noted when all of a page is safe, not before."""
         style = build_style(source)
         start = store.mark(_MARK)
@@ -168,7 +168,7 @@ class Run:
             found[key] = row
         return found
 
-    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: LocalStore) -> None:
+    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: WritableStore) -> None:
         entries: list[Entry] = [Landing(key, _one_line(found[key])) for key in store.claim(found)]
         store.settle([*entries, mark], _ignore)
         self._tell(len(entries))
@@ -177,7 +177,7 @@ class Run:
         if landed:
             self.events.emit(Landed(count=landed))
 
-    def _settle_expectation(self, store: LocalStore) -> None:
+    def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
         status = store.status()
         done = status.landed + status.failed
@@ -190,7 +190,7 @@ class Run:
             self.complete = True
             store.expect(done)
 
-    def _summary(self, store: LocalStore, started: float, before: int) -> Summary:
+    def _summary(self, store: WritableStore, started: float, before: int) -> Summary:
         status = store.status()
         return Summary(
             landed=status.landed,
