@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,5 +89,5 @@ def test_two_words_about_one_thing_are_refused() -> None:
 def test_every_level_of_durability_is_one_the_driver_takes() -> None:
     for level in DURABILITY.values():
         make: Any = MongoClient
-    with make("mongodb://h", connect=False, **level.options) as client:
-        assert client.write_concern.acknowledged == (level.name != "fire-and-forget")
+        with make("mongodb://h", connect=False, **level.options) as client:
+            assert client.write_concern.acknowledged == (level.name != "fire-and-forget")
