@@ -114,7 +114,7 @@ def test_what_cannot_be_repeated_says_so_and_how_to_make_it_so(
     mongo: Mongo, primary: tuple[str, int], plain: Any
 ) -> None:
     plain.orders.insert_one({"_id": 0, "v": 1})
-    twice = [{"$set": {"v": {"$add": ["$v", 1]}}}, {"$merge": "orders"}]
+    twice: list[dict[str, Any]] = [{"$set": {"v": {"$add": ["$v", 1]}}}, {"$merge": "orders"}]
     with Wire(primary) as wire, connect(wire.uri, deadline=20) as client:
         orders = client[mongo.database].orders
         orders.find_one()

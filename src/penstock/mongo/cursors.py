@@ -65,7 +65,7 @@ class Walking(Proxy):
         first = not self._begun
         self._set(_begun=True)
         again_ = self._begin_again if first else self._drained
-        batch: list[Any] = yield from statement(record, self._drained, lambda: again_)
+        batch: list[Any] = yield from statement(record, self._drained, lambda: again_, again_)
         return batch
 
     @property

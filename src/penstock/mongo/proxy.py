@@ -54,6 +54,9 @@ class Proxy:
     def __getitem__(self, name: Any) -> Any:
         return wrapped(self._real[name], self._core)
 
+    def __iter__(self) -> Any:
+        return iter(self._real)
+
     def __repr__(self) -> str:
         return repr(self._real)
 

@@ -53,7 +53,10 @@ class Record:
 
 
 def statement(
-    record: Record, call: Callable[[], Any], freeze: Callable[[], Callable[[], Any]] | None = None
+    record: Record,
+    call: Callable[[], Any],
+    freeze: Callable[[], Callable[[], Any]],
+    redo: Callable[[], Any] | None = None,
 ) -> Steps[Any]:
     """Do one statement of the transaction.
 
@@ -61,22 +64,23 @@ def statement(
         record: The transaction.
         call: Does it.
         freeze: Given that it was done, returns what does the same when all is done again.
+        redo: Does it after ``call`` has failed; None is ``call`` itself.
 
     Raises:
         NotRetryable: It was done again and answered differently, so nothing was done.
         MongoGaveUp: It was cut off again and again until the deadline.
     """
-    started, tries = record.core.now(), 1
+    started, tries, do = record.core.now(), 1, call
     while True:
         try:
-            answer = yield Call(call)
+            answer = yield Call(do)
         except PyMongoError as error:
             if not error.has_error_label(_TRANSIENT):
                 raise
             yield from _replay(record, error, started, tries)
-            tries += 1
+            tries, do = tries + 1, redo or call
             continue
-        record.statements.append((freeze() if freeze else call, seen_of(answer)))
+        record.statements.append((freeze(), seen_of(answer)))
         return answer
 
 
