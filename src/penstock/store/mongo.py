@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import final
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import InputError, StorageError
+from penstock.errors import StorageError
 from penstock.mongo.driver import UpdateOne
-from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing
+from penstock.pipeline.result import Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.mongo_commit import MongoCommit, settled
 from penstock.store.mongo_documents import check_key
@@ -87,11 +87,8 @@ class MongoStore(MongoReader):
         document holds, not even as compressed text, ends as failed, with the error ``TooLarge``.
 
         Raises:
-            InputError: Gaps and deletions of a stream, which lands in a directory only.
             StorageError: An earlier entry could not be made safe; nothing after it was.
         """
-        if any(isinstance(entry, Gap | Deletion) for entry in entries):
-            raise InputError(f"{self.path}: a stream lands in a directory, not in MongoDB")
         self._writer.settle(entries, durable, group)
 
     def flush(self) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
+import msgspec
+
 from penstock.clock import Clock
 from penstock.mongo.driver import BulkWriteError, InsertOne, RawBSONDocument, UpdateOne
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark
-from penstock.store.mongo_documents import TooLarge, as_document, check_key
+from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.store.mongo_documents import TooLarge, as_document, check_key, deleted_document
 from penstock.store.mongo_place import MongoPlace
 
 __all__ = ["MongoCommit", "settled"]
@@ -23,7 +25,7 @@ _OPEN = ["failed", "todo"]  # states that something newer may take the place of
 
 
 def settled(place: MongoPlace, keys: Sequence[Key]) -> dict[Key, tuple[str, float]]:
-    """Return the (state, at) of those ``keys`` that landed or failed."""
+    """Return the (state, at) of those ``keys`` that landed, failed or were deleted."""
     return {
         key: (document["state"], document["order"] / 1e6)
         for key, document in _look(place, keys).items()
@@ -56,7 +58,7 @@ class MongoCommit:
     majority. Ordered, so that readers always see a beginning of what landed and never a hole. Each
     document carries who wrote it and its place in the order, so that after a lost reply it can be
     seen whether it was ours that landed: doing it again changes nothing, and nothing is counted
-    twice. Marks are written after the entries before them.
+    twice. Deletions follow, then gaps, and marks at last.
 
     Args:
         place: The store.
@@ -90,20 +92,39 @@ class MongoCommit:
             pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
             if not any(one.key in known for one in pending):
                 self._clock.sleep(_PAUSE)
-        marks = {entry.name: entry.value for entry in entries if isinstance(entry, Mark)}
-        if marks:
-            self._place.facts.bulk_write(
-                [
-                    UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
-                    for name, value in marks.items()
-                ]
-            )
+        if gone := [check_key(entry.key) for entry in entries if isinstance(entry, Deletion)]:
+            self._place.items.bulk_write([self._deletion(key) for key in gone])
+        if facts := self._facts(entries):
+            self._place.facts.bulk_write(facts, ordered=True)
+
+    def _deletion(self, key: Key) -> UpdateOne:
+        """Return what takes a record out, or keeps one out that comes later. May be done again."""
+        self._latest += 1
+        document = deleted_document(key, self._latest, self._writer)
+        gone = {"$eq": ["$state", "deleted"]}
+        update = [{"$replaceWith": {"$cond": [gone, "$$ROOT", {"$literal": document}]}}]
+        return UpdateOne({"_id": key}, update, upsert=True)
+
+    def _facts(self, entries: Sequence[Entry]) -> list[UpdateOne]:
+        """Return the writes of gaps, and after them of marks: a cursor never hides a gap."""
+        facts: dict[str, dict[str, object]] = {}
+        for entry in entries:
+            if isinstance(entry, Gap):
+                self._latest += 1
+                facts[f"gap:{self._latest:020d}"] = msgspec.structs.asdict(entry)
+        for entry in entries:
+            if isinstance(entry, Mark):
+                facts[f"mark:{entry.name}"] = {"value": entry.value}
+        return [
+            UpdateOne({"_id": name}, {"$set": fact}, upsert=True) for name, fact in facts.items()
+        ]
 
     def _once_each(self, entries: Sequence[Entry]) -> list[Landing | Failing]:
         """Return one entry a key: rather a record than a failure, rather a new failure."""
         kept: dict[Key, Landing | Failing] = {}
+        gone = {entry.key for entry in entries if isinstance(entry, Deletion)}
         for entry in entries:
-            if isinstance(entry, Landing | Failing):
+            if isinstance(entry, Landing | Failing) and entry.key not in gone:
                 if isinstance(kept.get(entry.key), Landing):
                     self.again += 1
                 else:
@@ -150,7 +171,8 @@ class MongoCommit:
             return True  # it was ours that landed, only the reply had not come
         if found["state"] in _OPEN:
             return False
-        self.again += 1
+        if found["state"] != "deleted":
+            self.again += 1
         return True
 
 

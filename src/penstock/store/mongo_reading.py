@@ -82,8 +82,18 @@ class MongoReader:
             yield landing_of(document), str(document["order"])
 
     def gaps(self) -> Iterator[StoredGap]:
-        """Yield nothing: streams land in a directory."""
-        return iter(())
+        """Yield the gaps of the stream that lands here, in the order they were noticed."""
+        with self._reading() as session:
+            found = self._place.facts.find(_GAPS, sort=[("_id", 1)], session=session)
+            for number, gap in enumerate(found, 1):
+                yield StoredGap(
+                    number=number,
+                    since=gap["since"],
+                    until=gap["until"],
+                    reason=gap["reason"],
+                    count=gap["count"],
+                    at=int(gap["_id"].removeprefix("gap:")) / 1e6,
+                )
 
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed.
@@ -95,10 +105,9 @@ class MongoReader:
         return landing_of(found).body if found and found["state"] == "landed" else None
 
     def state(self, key: Key) -> State:
-        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         found = self._one(key, {"state": 1})
-        state = found["state"] if found else "pending"
-        return "landed" if state == "landed" else "failed" if state == "failed" else "pending"
+        return _STATE_OF.get(found["state"], "pending") if found else "pending"
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
@@ -117,6 +126,7 @@ class MongoReader:
             facts = self._place.facts.find_one({"_id": "store"}, session=session) or {}
             states = {row["_id"]: row for row in self._states(session)}
             failures = _counted(self._aggregated(_FAILURES, session))
+            gaps = list(self._place.facts.find(_GAPS, {"count": 1}, session=session))
             size = sum(row["size"] for row in self._aggregated(_SIZE, session))
         started = facts["started"].timestamp()
         latest = max((row["latest"] for row in states.values()), default=0) / 1e6
@@ -135,6 +145,9 @@ class MongoReader:
             started=started,
             updated=max(started, latest),
             failures=failures,
+            deleted=states.get("deleted", {"count": 0})["count"],
+            gaps=len(gaps),
+            missed=sum(gap["count"] or 0 for gap in gaps),
         )
 
     def verify(self) -> int:
@@ -177,9 +190,11 @@ class MongoReader:
                 yield session
 
 
+_STATE_OF: dict[str, State] = {"landed": "landed", "failed": "failed", "deleted": "deleted"}
+_GAPS: dict[str, Any] = {"_id": {"$gte": "gap:", "$lt": "gap;"}}  # every name that begins so
 # Both run along the index, without touching a document.
 _STATES: list[dict[str, Any]] = [
-    {"$match": {"state": {"$in": ["landed", "failed", "todo"]}}},
+    {"$match": {"state": {"$in": ["landed", "failed", "todo", "deleted"]}}},
     {"$project": {"_id": 0, "state": 1, "order": 1}},
     {"$group": {"_id": "$state", "count": {"$sum": 1}, "latest": {"$max": "$order"}}},
 ]

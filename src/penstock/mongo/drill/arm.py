@@ -15,6 +15,7 @@ from penstock.mongo.drill.values import ArmReport, Findings
 __all__ = ["Arm"]
 
 _PERIOD = 0.05  # seconds between two operations of a kind
+_EXCERPT = 300  # characters of an error's text that are shown
 _LAST = 75.0  # seconds that the last operation of a kind may take
 
 
@@ -25,6 +26,7 @@ class _Log:
 
     done: list[int] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    example: str = ""
     findings: Findings = field(default_factory=Findings)
     longest: float = 0.0
 
@@ -77,6 +79,7 @@ class Arm:
             torn=findings.torn,
             longest_stall=round(max(log.longest for log in logs), 3),
             errors_of=errors,
+            examples={kind.name: log.example for kind, log in self._work if log.errors},
             kinds_of_error=dict(sum((log.errors for log in logs), Counter())),
         )
 
@@ -89,6 +92,7 @@ class Arm:
                 log.findings += kind.step(self._database, n)
             except Exception as error:  # noqa: BLE001 - whatever reaches the application counts
                 log.errors[type(error).__name__] += 1
+                log.example = log.example or str(error)[:_EXCERPT]
             else:
                 log.done.append(n)
             log.longest = max(log.longest, self._clock.monotonic() - started)

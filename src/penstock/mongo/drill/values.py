@@ -46,6 +46,7 @@ class ArmReport:
         longest_stall: Seconds that the slowest operation took, its error included.
         errors_of: The errors by operation; those without any are left out.
         kinds_of_error: The errors by their type's name.
+        examples: The text of the first error of each operation that had one.
     """
 
     operations: int
@@ -56,6 +57,7 @@ class ArmReport:
     longest_stall: float
     errors_of: dict[str, int] = field(default_factory=dict)
     kinds_of_error: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
 
 
 @final
