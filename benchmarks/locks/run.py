@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Locks side by side: hand-over, waits, fairness, and whether two ever held at once.
 
-    .venv/bin/python benchmarks/locks/run.py                         all, about 4 minutes
-    .venv/bin/python benchmarks/locks/run.py --seconds 1 SQLite    whose names hold the word
-    .venv/bin/python benchmarks/locks/run.py --contenders 1,8        other numbers than 1, 8 and 32
-    .venv/bin/python benchmarks/locks/run.py --json                  one JSON object on the last line
+    .venv/bin/python benchmarks/locks/run.py                     all, about 4 minutes
+    .venv/bin/python benchmarks/locks/run.py --seconds 1 SQLite  whose names hold a word
+    .venv/bin/python benchmarks/locks/run.py --contenders 1,8    others than 1, 8 and 32
+    .venv/bin/python benchmarks/locks/run.py --json              one JSON object on the last line
 
 Peers are installed into .envs/bench-locks, their servers (Debian's redis and ZooKeeper, a replica
 set of three mongods) run for the time of this program. All contenders are processes on one key with
 nothing in between getting and giving back. A hand-over is from the call that gives back to the
 return of the next call that got; "to another" counts only those to another process, since an
-unfair lock is quick to give itself what others wait for. Ratios are of one run; absolute times are of the machine.
+unfair lock is quick to give itself what others wait for. Ratios are of one run; absolute times are
+of the machine.
 """
 
 from __future__ import annotations
@@ -185,9 +186,8 @@ def in_one_process(
     for kind in [kind for kind in rooms if kind in kinds]:
         rate = in_process(rooms[kind], seconds)
         print(f"in one process, 32 threads, {kind}: {rate:,.0f} hand-overs/s", end="")
-        print(
-            f", {rate * write:,.0f} in the time of a majority write (aim >= 100)" if write else ""
-        )
+        in_a_write = f", {rate * write:,.0f} in the time of a majority write" if write else ""
+        print(in_a_write + (" (aim >= 100)" if write else ""))
         yield {"kind": kind, "per_second": rate}
 
 
