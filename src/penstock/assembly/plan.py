@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.assembly.build import build_request, build_style, check_secrets, store_path
+from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
 from penstock.assembly.sections import SECRETS, LimitSection, PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
 from penstock.http.url import check_base, encode_query, resolve
+from penstock.mongo.address import is_address
 
 __all__ = ["Plan", "plan", "seconds_needed"]
 
@@ -27,7 +28,8 @@ class Plan:
         items: Keys in it, or None where only the service knows.
         example: The first call, as method and URL.
         store: Where records will land.
-        exists: Whether there is a store already, to go on with.
+        exists: Whether there is a store already, to go on with; None where only a call could
+            tell.
         concurrency: Calls at once.
         seconds: Least time it takes within the limits told in the file, or None where no limit
             or no number of items is known.
@@ -38,7 +40,7 @@ class Plan:
     items: int | None
     example: str
     store: str
-    exists: bool
+    exists: bool | None
     concurrency: int
     seconds: float | None
     warnings: tuple[str, ...]
@@ -63,17 +65,21 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     if file.api.auth is not None:
         check_secrets(file.api.auth)
     _check_limits(file)
-    place = store_path(file, folder)
+    place = store_shown(file, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
         items=items,
         example=example,
-        store=str(place),
-        exists=place.exists(),
+        store=place,
+        exists=None if _is_elsewhere(place) else Path(place).exists(),
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
         warnings=tuple(_warnings(file)),
     )
+
+
+def _is_elsewhere(place: str) -> bool:
+    return is_address(place) or place.startswith(("env:", "file:"))
 
 
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
@@ -127,8 +133,11 @@ def _warnings(file: PipelineFile) -> list[str]:
     if file.api.auth is not None:
         for name in SECRETS[type(file.api.auth)]:
             value = getattr(file.api.auth, name)
-            if value is not None and (problem := _secret_problem(name, value)):
+            if value is not None and (problem := _secret_problem(f"api.auth.{name}", value)):
                 warnings.append(problem)
+    store = file.store if isinstance(file.store, str) else file.store.path
+    if problem := _secret_problem("store", store):
+        warnings.append(problem)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
@@ -137,7 +146,7 @@ def _warnings(file: PipelineFile) -> list[str]:
 def _secret_problem(name: str, value: str) -> str | None:
     kind, _, place = value.partition(":")
     if kind == "env" and not os.environ.get(place):
-        return f"api.auth.{name}: environment variable {place} is not set"
+        return f"{name}: environment variable {place} is not set"
     if kind == "file" and not Path(place).expanduser().is_file():
-        return f"api.auth.{name}: there is no file {place}"
+        return f"{name}: there is no file {place}"
     return None

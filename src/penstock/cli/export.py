@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from penstock.assembly import store_named
 from penstock.store import Format, open_readonly
 from penstock.store import export as export_store
 from penstock.store.exporting import Progress as Report
@@ -39,11 +40,12 @@ def export(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
 
-    The file appears whole or not at all. A run may go on in the store meanwhile.
+    STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The file
+    appears whole or not at all. A run may go on in the store meanwhile.
     """
     # Said on stderr where the data itself goes to stdout.
     aside = output == "-"
-    with open_readonly(store) as reader, _progress() as report:
+    with open_readonly(store_named(store)) as reader, _progress() as report:
         done = export_store(
             reader, to, output, flatten=flatten, force=force, failed=failed, progress=report
         )

@@ -11,8 +11,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from penstock.errors import InputError
+
 if TYPE_CHECKING:
     from penstock.mongo.dev import DevSet, SetStatus
+    from penstock.mongo.drill import DrillReport
     from penstock.mongo.status import ClusterStatus
 
 __all__ = ["mongo"]
@@ -45,9 +48,10 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
 
     URI may be env:NAME or file:PATH, so that a password stands in no command.
     """
+    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
     from penstock.mongo.status import cluster_status  # noqa: PLC0415 - likewise
 
-    now = cluster_status(revealed(uri), timeout=timeout)
+    now = cluster_status(store_named(uri), timeout=timeout)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
         return
@@ -56,15 +60,6 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
     console = Console()
     console.print(_members(now))
     console.print(_targets(now))
-
-
-def revealed(uri: str) -> str:
-    """Return the address itself where it is told by env:NAME or file:PATH."""
-    if not uri.startswith(("env:", "file:")):
-        return uri
-    from penstock.http import secret  # noqa: PLC0415 - likewise
-
-    return secret(uri).reveal()
 
 
 def _members(now: ClusterStatus) -> Table:
@@ -85,6 +80,66 @@ def _targets(now: ClusterStatus) -> Table:
     table.add_column("members")
     for mode, hosts in now.reads.items():
         table.add_row(mode, "\n".join(hosts) or "none: it would wait, then fail")
+    return table
+
+
+@mongo.command("drill")
+@click.argument("uri")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The set of penstock mongo dev whose nodes are failed; without it you fail your own.",
+)
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long, at least.")
+@click.option(
+    "--faults",
+    default="kill,stepdown,pause",
+    show_default=True,
+    help="Which kinds of fault, in turn, with commas between.",
+)
+@JSON
+def run_drill(
+    uri: str, directory: Path | None, seconds: float, faults: str, *, as_json: bool
+) -> None:
+    """Rehearse failover on the set at URI: a workload, faults under it, and an audit of all data.
+
+    Fifteen kinds of operation run through penstock's proxy and through plain PyMongo, side by
+    side, in a database of their own. Use a set for tests: its nodes are failed. Exit code 1 where
+    the proxy showed an error, or lost or doubled anything.
+    """
+    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
+    from penstock.mongo.drill import FAULTS, drill  # noqa: PLC0415 - likewise
+
+    kinds = [kind for kind in FAULTS if kind in faults.split(",")]
+    unknown = set(faults.split(",")) - set(kinds)
+    if unknown:
+        raise InputError(f"--faults {faults}: choose of {', '.join(FAULTS)}")
+    found = drill(
+        store_named(uri),
+        dev=None if directory is None else _set(directory),
+        seconds=seconds,
+        faults=kinds,
+        tell=lambda words: click.echo(words, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found)))
+    else:
+        Console().print(_compared(found))
+    ours = found.proxy
+    if ours.errors or ours.lost or ours.duplicated or ours.torn:
+        raise SystemExit(1)
+
+
+def _compared(found: DrillReport) -> Table:
+    table = Table(title=f"{found.faults} faults in {found.seconds:.0f} s", title_justify="left")
+    for column in ("", "proxy", "plain"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in ("operations", "errors", "lost", "duplicated", "torn"):
+        ours, theirs = getattr(found.proxy, name), getattr(found.plain, name)
+        table.add_row(name, f"{ours:,}", f"{theirs:,}")
+    stalls = (f"{arm.longest_stall:.1f} s" for arm in (found.proxy, found.plain))
+    table.add_row("longest stall", *stalls)
     return table
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from penstock.assembly import Run, Summary, read_file
+from penstock.assembly import Run, Summary, read_file, store_named
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import Stopped
+from penstock.mongo.address import is_address
 from penstock.pipeline import Key
-from penstock.store import LocalStore, StoreReader
+from penstock.store import StoreReader, open_store
 
 __all__ = ["finish", "retry_failed", "run", "run_file"]
 
@@ -55,8 +57,9 @@ def retry_failed(
     FILE is the pipeline file: its failed keys are fetched at once. Where FILE is a store, they are
     put back to do, and the next run takes them up.
     """
-    if Path(file).is_dir():
-        with LocalStore(file) as store:
+    place = store_named(file)
+    if is_address(place) or Path(place).is_dir():
+        with open_store(place) as store:
             count = store.retry_failed(_failed_keys(store, keys))
         if as_json:
             click.echo(json.dumps({"put_back": count}))
@@ -117,13 +120,14 @@ def _sentence(summary: Summary) -> str:
         f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending; "
         f"{summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
     )
+    store = shlex.quote(summary.store)
     lines = [
         f"{summary.new:,} landed in {span(summary.seconds)} ({counts})",
         f"data:  {summary.store}",
-        f"next:  penstock export {summary.store} --to csv -o records.csv",
+        f"next:  penstock export {store} --to csv -o records.csv",
     ]
     if summary.failed:
-        lines.append(f"       penstock status {summary.store}   # why keys failed")
+        lines.append(f"       penstock status {store}   # why keys failed")
     if not summary.complete:
         lines.append("       stopped: the budget allows no more now; run again to go on")
     return "\n".join(lines)

@@ -36,6 +36,9 @@ class Task:
         repeats: Whether it may be called again after such a fault.
         remedy: How to make it retryable, for the error.
         numbered: PyMongo repeats it by itself under one transaction number, while it has time.
+        harmless: It changes nothing.
+        reads: It goes on with a cursor: a place lost on the server may be found again, and no
+            time limit is sent along, since the server would hold it against the whole cursor.
         done: Whether an error means that an earlier try did it.
     """
 
@@ -47,6 +50,8 @@ class Task:
     repeats: Callable[[Fault], bool]
     remedy: str = ""
     numbered: bool = False
+    harmless: bool = False
+    reads: bool = False
     done: Callable[[PyMongoError], bool] = lambda _: False
 
     @property
@@ -91,14 +96,16 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
         if unknown and task.done(error):
             return None
         fault = fault_of(error)
-        unknown |= fault.applied
+        if task.reads:
+            fault = Fault(transient=fault.transient or fault.cursor_lost, applied=False)
+        unknown |= fault.applied and not task.harmless
         _refuse(task, error, fault, tries=tries, unknown=unknown, took=took)
         wait = min(task.core.settings.pause(tries), max(0.0, task.left))
         task.core.retrying(task.name, task.place, tries, wait, reason_of(error))
         yield Wait(wait)
         begun = task.elapsed
         try:
-            return (yield Call(task.call, max(0.001, task.left)))
+            return (yield Call(task.call, None if task.reads else max(0.001, task.left)))
         except PyMongoError as latest:
             error = latest
         tries, took = tries + 1, task.elapsed - begun

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -16,7 +17,7 @@ from penstock.errors import InputError
 from penstock.mongo.durability import durability_of
 from penstock.mongo.read_from import ReadFrom
 
-__all__ = ["chosen_options", "said_in", "uncovered", "without_password"]
+__all__ = ["chosen_options", "said_in", "strictly_read", "uncovered", "without_password"]
 
 # Public options that make a dead primary known in about a second, not in half a minute.
 _WATCHFUL: Mapping[str, object] = {"heartbeatFrequencyMS": 500, "connectTimeoutMS": 1000}
@@ -81,6 +82,17 @@ def without_password(text: str, uri: str) -> str:
     for password in {found[1], unquote_plus(found[1])} if found and found[1] else ():
         text = text.replace(password, "***")
     return text
+
+
+@contextlib.contextmanager
+def strictly_read() -> Iterator[None]:
+    """Refuse options in an address that PyMongo would warn of and pass over."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            yield
+    except UserWarning as error:
+        raise ValueError(str(error)) from None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient, MongoClient
 
 from penstock.errors import InputError
 from penstock.events import Event, Events
-from penstock.mongo.choices import chosen_options, uncovered
+from penstock.mongo.choices import chosen_options, said_in, strictly_read, uncovered
 from penstock.mongo.inquiry import checked
 from penstock.mongo.objects import proxy_of
 from penstock.mongo.proxy import Proxy
@@ -129,16 +129,23 @@ def connect(  # noqa: PLR0913 - each is a choice of its own, with a default that
         InputError: The address, a choice or the server cannot be used; one line says why.
         MongoGaveUp: Nobody answered within the deadline.
     """
-    chosen = chosen_options(uri, durability, read_from, options)
+    waiting = {"serverSelectionTimeoutMS": int(1000 * deadline)}
+    chosen = {**waiting, **chosen_options(uri, durability, read_from, options)}
+    if "serverselectiontimeoutms" in said_in(uri):
+        del chosen["serverSelectionTimeoutMS"]
     kind: Any = AsyncMongoClient if asynchronous else MongoClient
-    with uncovered(uri):
+    with uncovered(uri), strictly_read():
         plain = kind(uri, **chosen)
     client: MongoClient[dict[str, Any]] = resilient(
         plain, deadline=deadline, events=events, on_retry=on_retry
     )
     if not asynchronous:
-        with uncovered(uri):
-            checked(client, durability or "safe")
+        try:
+            with uncovered(uri):
+                checked(client, durability or "safe")
+        except BaseException:
+            client.close()
+            raise
     return client
 
 

@@ -25,7 +25,6 @@ def checked(client: Any, durability: str) -> None:
     hello = client.admin.command("hello", read_preference=anyone)
     wrong = verdict(hello, majority=durability_of(durability).options["w"] == "majority")
     if wrong:
-        client.close()
         raise InputError(wrong)
 
 

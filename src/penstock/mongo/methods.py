@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pymongo
@@ -33,7 +34,7 @@ def method(
         waits: Whether it is a coroutine.
     """
     kind = operation(level, name).kind
-    if kind is Kind.LOCAL:
+    if kind in {Kind.LOCAL, Kind.TRANSACTION}:
         made = _local(name)
     elif kind is Kind.SAFE:
         made = _safe_async(level, name) if waits else _safe(level, name)
@@ -61,7 +62,7 @@ def _safe(level: str, name: str) -> Callable[..., Any]:
         try:
             return getattr(self._real, name)(*args, **kwargs)
         except PyMongoError as error:
-            task = repeated(self, name, args, kwargs, started)
+            task = replace(repeated(self, name, args, kwargs, started), harmless=True)
             return run(again(task, error), core.settings.clock)
 
     return safe
@@ -76,7 +77,7 @@ def _safe_async(level: str, name: str) -> Callable[..., Any]:
         try:
             return await getattr(self._real, name)(*args, **kwargs)
         except PyMongoError as error:
-            task = repeated(self, name, args, kwargs, started)
+            task = replace(repeated(self, name, args, kwargs, started), harmless=True)
             return await run_async(again(task, error), core.settings.clock)
 
     return safe

@@ -8,14 +8,20 @@ from types import TracebackType
 from typing import Any
 
 from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.synchronous.client_session import ClientSession
 from pymongo.synchronous.collection import Collection
+from pymongo.synchronous.cursor import Cursor
 from pymongo.synchronous.database import Database
 
+from penstock.mongo.finding import FindCursor, FindCursorAsync
 from penstock.mongo.methods import method
 from penstock.mongo.operations import OPERATIONS
-from penstock.mongo.proxy import PROXIES, Proxy
+from penstock.mongo.proxy import BOUND, PROXIES, Proxy, unwrapped
+from penstock.mongo.sessions import Session, SessionAsync
 
 __all__ = ["made", "proxy_of"]
 
@@ -70,7 +76,7 @@ def made(
     methods = {
         name: method(level, name, getattr(original, name), waits=waits(getattr(original, name)))
         for name in OPERATIONS[level]
-        if inspect.isfunction(getattr(original, name, None)) and name not in vars(base)
+        if inspect.isfunction(getattr(original, name, None)) and not hasattr(base, name)
     }
     space = {"__slots__": (), "__doc__": original.__doc__, **methods}
     proxy: type[Proxy] = type(f"Resilient{original.__name__}", (base,), space)
@@ -78,12 +84,35 @@ def made(
     return proxy
 
 
+class Finds(Proxy):
+    """A collection, whose ``find`` sends nothing yet."""
+
+    __slots__ = ()
+
+    def find(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a cursor that goes on where it is cut off."""
+        session = kwargs.get("session") or BOUND.get()
+        plain = {key: unwrapped(value) for key, value in kwargs.items()}
+        if session is not None:
+            plain["session"] = unwrapped(session)
+        real = self._real.find(*args, **plain)
+        proxy: Any = PROXIES[type(real)]
+        cursor = proxy(real, self._core, self._real, args, plain)
+        if session is not None:
+            cursor._set(_session=session)
+        return cursor
+
+
 made("client", MongoClient, Entered)
 made("client", AsyncMongoClient, EnteredAsync)
 made("database", Database)
 made("database", AsyncDatabase)
-made("collection", Collection)
-made("collection", AsyncCollection)
+made("collection", Collection, Finds)
+made("collection", AsyncCollection, Finds)
+made("cursor", Cursor, FindCursor)
+made("cursor", AsyncCursor, FindCursorAsync)
+made("session", ClientSession, Session)
+made("session", AsyncClientSession, SessionAsync)
 
 
 def proxy_of(kind: type) -> type[Proxy] | None:

@@ -95,7 +95,7 @@ _CLIENT = {
     **_all("watch", Kind.CURSOR, "a resume token says where it was"),
     **_all("drop_database", Kind.DEFINITION, _CONVERGES),
     **_all("start_session", Kind.TRANSACTION, "its statements and answers are recorded"),
-    **_all("get_database get_default_database close append_metadata", Kind.LOCAL, _HERE),
+    **_all("get_database get_default_database close append_metadata eq_props", Kind.LOCAL, _HERE),
 }
 
 _DATABASE = {

@@ -11,26 +11,22 @@ from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, Wr
 
 from penstock.mongo.attempts import Task, always, attempt, marked, only_refused
 from penstock.mongo.commands import command_document, command_kind
-from penstock.mongo.operations import Kind, bulk_kind, operation
-from penstock.mongo.proxy import Proxy, unwrapped, wrapped
-from penstock.mongo.steps import Steps
+from penstock.mongo.listing import Opened, opened
+from penstock.mongo.operations import Kind, aggregate_kind, bulk_kind, operation
+from penstock.mongo.pipelines import once_only
+from penstock.mongo.proxy import BOUND, Proxy, place_of, unwrapped, wrapped
+from penstock.mongo.replaying import frozen_call, statement
+from penstock.mongo.sessions import recorded
+from penstock.mongo.steps import Call, Steps
 from penstock.mongo.transacting import Unfit, transacted
 
-__all__ = ["client_of", "numbered", "perform", "place_of", "repeated", "task_of"]
+__all__ = ["client_of", "numbered", "perform", "repeated", "task_of"]
 
 _TWICE = "Where a second time does no harm, say so: resilient(it, idempotent=True)."
 _NO_NUMBERS = (
     "The server keeps no transaction numbers for it: retryWrites is off, the write is not "
     "acknowledged (w=0), or the server is no member of a replica set."
 )
-
-
-def place_of(real: Any) -> str:
-    """Return where ``real`` works: ``shop.orders``, ``shop``, or nothing for a client."""
-    kind = type(real)
-    if hasattr(kind, "full_name"):
-        return str(real.full_name)
-    return str(real.name) if hasattr(kind, "name") else ""
 
 
 def client_of(real: Any) -> Any:
@@ -65,8 +61,31 @@ def perform(
     level: str, thing: Proxy, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Steps[Any]:
     """Carry out ``thing.name(*args, **kwargs)`` by the rule of its class."""
+    session = kwargs.get("session") or BOUND.get()
     args = tuple(map(unwrapped, args))
     kwargs = {key: unwrapped(value) for key, value in kwargs.items()}
+    if session is not None and unwrapped(session).in_transaction:
+        # A bound session is named too: PyMongo looks at a named one for the write concern.
+        kwargs["session"] = unwrapped(session)
+        answer = yield from _in_transaction(thing, name, args, kwargs, session)
+    else:
+        answer = yield from _outside(level, thing, name, args, kwargs)
+    if isinstance(answer, Opened):
+        return answer.proxy(thing._core, session)
+    return wrapped(answer, thing._core)
+
+
+def _in_transaction(thing: Proxy, name: str, args: Any, kwargs: Any, session: Any) -> Steps[Any]:
+    """Do one statement of an open transaction: one by hand is recorded, another is PyMongo's."""
+    method = getattr(thing._real, name)
+    call, record = partial(method, *args, **kwargs), recorded(session)
+    if record is None:
+        return (yield Call(call))
+    answer = yield from statement(record, call, partial(frozen_call, method, args, kwargs))
+    return opened(thing, name, args, kwargs, answer)
+
+
+def _outside(level: str, thing: Proxy, name: str, args: Any, kwargs: Any) -> Steps[Any]:
     kind = operation(level, name).kind
     if name in {"bulk_write", "insert_many"}:
         # Given as a generator it could be read only once.
@@ -74,12 +93,28 @@ def perform(
         items = list(kwargs.pop(key) if key else args[0])
         args = (items, *(args if key else args[1:]))
         kind = bulk_kind(items)
-    answer = yield from _STEPS[kind](thing, level, name, args, kwargs)
-    return wrapped(answer, thing._core)
+    if name == "aggregate" and aggregate_kind(kwargs.get("pipeline") or args[0]) is Kind.OUTPUT:
+        kind = Kind.OUTPUT
+    return (yield from _STEPS[kind](thing, level, name, args, kwargs))
+
+
+def _cursor(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
+    task = replace(repeated(thing, name, args, kwargs), harmless=True)
+    real = yield from attempt(task)
+    return opened(thing, name, args, kwargs, real)
+
+
+def _output(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
+    task = repeated(thing, name, args, kwargs)
+    why_not = once_only(kwargs.get("pipeline") or args[0], thing._real.name)
+    if why_not and not thing._core.settings.idempotent:
+        task = replace(task, repeats=only_refused, remedy=f"{why_not}. {_TWICE}")
+    return (yield from attempt(task))
 
 
 def _safe(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    return (yield from attempt(repeated(thing, name, args, kwargs)))
+    task = repeated(thing, name, args, kwargs)
+    return (yield from attempt(replace(task, harmless=True)))
 
 
 def _single(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
@@ -136,7 +171,8 @@ def _command(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[A
         call = partial(_statement, send, inner)
         answer = yield from transacted(task, client_of(thing._real), session, call)
     elif kind in {Kind.SAFE, Kind.DEFINITION}:
-        answer = yield from attempt(replace(task, repeats=always, done=partial(_is_done, done)))
+        task = replace(task, repeats=always, harmless=kind is Kind.SAFE)
+        answer = yield from attempt(replace(task, done=partial(_is_done, done)))
     else:
         answer = yield from attempt(task)
     answer = {"ok": 1.0} if answer is None else answer
@@ -151,7 +187,8 @@ _STEPS: Mapping[Kind, Callable[..., Steps[Any]]] = {
     Kind.DEFINITION: _definition,
     Kind.COMMAND: _command,
     Kind.ONCE: _once,
-    Kind.CURSOR: _safe,
+    Kind.CURSOR: _cursor,
+    Kind.OUTPUT: _output,
 }
 
 _COMMAND_PLACES = ("check", "allowable_errors", "read_preference", "codec_options", "session")

@@ -12,7 +12,7 @@ from that, byte by byte (blanks, numbers such as 1.50, keys twice), the text is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from zlib import compress, crc32, decompress
 
@@ -97,7 +97,7 @@ def _landed(facts: dict[str, object], body: bytes) -> RawBSONDocument:
     native = _native(facts, body)
     if native is not None:
         return native
-    kept = {"text": body.decode()} if len(body) < _PACKED_FROM else {"packed": compress(body)}
+    kept = {"text": body.decode()} if len(body) < _PACKED_FROM else {"packed": compress(body, 1)}
     alone = encode({**facts, **kept})
     if len(alone) > _LARGEST:
         raise TooLarge(
@@ -109,31 +109,34 @@ def _landed(facts: dict[str, object], body: bytes) -> RawBSONDocument:
 
 def _native(facts: dict[str, object], body: bytes) -> RawBSONDocument | None:
     """Return the document with the record as MongoDB's own values; None where it cannot be."""
-    if not _is_shallow(body):
-        return None
     try:
         value = msgspec.json.decode(body)
+        # Brackets within texts are counted too: then the value itself is looked at.
+        if body.count(b"{") + body.count(b"[") > _DEEPEST and not _is_shallow(value):
+            return None
         same = msgspec.json.encode(value) == body
         facts = {**facts, "body": value}
         data = encode(facts if same else {**facts, "text": body.decode()})
-    except (BSONError, OverflowError, msgspec.DecodeError):
+    except (BSONError, OverflowError, RecursionError, msgspec.DecodeError):
         # A number beyond 64 bits, a NUL in a field's name, half a surrogate pair in a text.
         return None
     return RawBSONDocument(data) if len(data) <= _LARGEST else None
 
 
-def _is_shallow(body: bytes) -> bool:
-    """Return whether ``body`` is surely not nested too deep; brackets within texts count too."""
-    if body.count(b"{") + body.count(b"[") <= _DEEPEST:
-        return True
-    depth = deepest = 0
-    for byte in body:
-        if byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest <= _DEEPEST
+def _is_shallow(value: object) -> bool:
+    """Return whether a record is nested no deeper than MongoDB allows."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def landing_of(document: Document) -> Landing:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock.errors import InputError
 from penstock.mongo import ReadFrom
 from penstock.mongo.address import says
 from penstock.pipeline.result import Key, Landing
@@ -69,9 +70,12 @@ class MongoReader:
             after: A position that came with a record; ``""`` is the beginning.
 
         Raises:
+            InputError: ``after`` is no position of this store.
             StorageError: A document is not what landed, or nobody answers.
         """
         wanted: dict[str, Any] = {"state": "landed"}
+        if after and not after.isdecimal():
+            raise InputError(f"{self.path}: {after!r} is no position of this store")
         if after:
             wanted["order"] = {"$gt": int(after)}
         for document in self._in_order(wanted):
