@@ -75,8 +75,8 @@ def _in_use(room: LockerRoom, name: str, place: Path | str) -> str:
     status = room.status(name)
     who = status.owner or "another"
     return (
-        f"{hide(str(place))} is in use by process {who}, which holds the lock {name!r}: wait until it ends or "
-        "stop it, then call again (status and export work meanwhile)"
+        f"{hide(str(place))} is in use by process {who}, which holds the lock {name!r}: wait until "
+        "it ends or stop it, then call again (status and export work meanwhile)"
     )
 
 
