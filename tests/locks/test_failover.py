@@ -169,19 +169,21 @@ def test_the_stream_is_one_for_all_waiters_and_ends_with_the_last(mongo: Mongo) 
 
 
 def test_a_standalone_server_works_by_polling_and_says_so(tmp_path: Path) -> None:
-    with DevSet.start(tmp_path / "alone", nodes=1, standalone=True) as alone:
-        with LockerRoom(alone.uri) as room, LockerRoom(alone.uri) as other:
-            assert "poll" in repr(room)
-            held = room.lock("x", owner="ada")
-            got = []
-            waiter = threading.Thread(target=lambda: got.append(other.lock("x", owner="bob")))
-            waiter.start()
-            pause = threading.Event()
-            while not room.status("x").waiters:
-                pause.wait(0.01)
-            held.release()
-            waiter.join()
-            assert got[0].token == held.token + 1
-            assert room.status("x").owner == "bob"
-            got[0].release()
-        alone.stop(remove=True)
+    with (
+        DevSet.start(tmp_path / "alone", nodes=1, standalone=True) as alone,
+        LockerRoom(alone.uri) as room,
+        LockerRoom(alone.uri) as other,
+    ):
+        assert "poll" in repr(room)
+        held = room.lock("x", owner="ada")
+        got = []
+        waiter = threading.Thread(target=lambda: got.append(other.lock("x", owner="bob")))
+        waiter.start()
+        pause = threading.Event()
+        while not room.status("x").waiters:
+            pause.wait(0.01)
+        held.release()
+        waiter.join()
+        assert got[0].token == held.token + 1
+        assert room.status("x").owner == "bob"
+        got[0].release()

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from penstock.assembly.build import store_named
 from penstock.assembly.sections import LockSection
 from penstock.errors import StoreInUse
 from penstock.locks import LockerRoom, LockTimeout
+from penstock.mongo.address import hide, is_address
 from penstock.store import Fence, LocalStore, WritableStore, last_token, open_store, prepare
 
 __all__ = ["Opened", "locked_store"]
@@ -65,17 +67,16 @@ def _opened(room_place: str, place: Path | str) -> LockerRoom:
 def _room(section: LockSection, place: Path | str, folder: Path) -> str:
     if section.store is None:
         return str(place / _ROOM) if isinstance(place, Path) else place
-    if "://" in section.store:
-        return section.store
-    return str(folder / Path(section.store).expanduser())
+    where = store_named(section.store)
+    return where if is_address(where) else str(folder / Path(where).expanduser())
 
 
 def _in_use(room: LockerRoom, name: str, place: Path | str) -> str:
     status = room.status(name)
     who = status.owner or "another"
     return (
-        f"{place} is in use by process {who}, which holds the lock {name!r}: wait until it ends or "
-        "stop it, then call again (status and export work meanwhile)"
+        f"{hide(str(place))} is in use by process {who}, which holds the lock {name!r}: wait until "
+        "it ends or stop it, then call again (status and export work meanwhile)"
     )
 
 

@@ -50,10 +50,16 @@ class Held:
     """
 
     def __init__(
-        self, lease: Lease, token: int, since: float, by: Caller, release: Callable[[Held], None]
+        self,
+        lease: Lease,
+        owner: str,
+        token: int,
+        since: float,
+        by: Caller,
+        release: Callable[[Held], None],
     ) -> None:
         self.name = lease.name
-        self.owner = lease.place.owner
+        self.owner = owner
         self.token = token
         self.since = since
         self.by = by

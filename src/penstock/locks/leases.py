@@ -55,6 +55,7 @@ class Lease:
 
     Attributes:
         reason: Why it is lost, empty while it is not.
+        lost: Who wants to be told.
         over: Whether its holder has given it back.
     """
 
@@ -66,7 +67,7 @@ class Lease:
         now = elapsed()
         self.renew_at = now + min(_LATEST, (until - now) * _THIRD)
         self.reason = ""
-        self._lost = lost
+        self.lost = lost
         self._pid = os.getpid()
 
     def left(self) -> float:
@@ -90,9 +91,9 @@ class Lease:
         """Note that it is lost and tell who wants to know, once."""
         if not self.reason:
             self.reason = reason
-            if self._lost is not None:
+            if self.lost is not None:
                 # In a thread of its own: what it does must not keep others from their renewals.
-                threading.Thread(target=self._lost, args=(reason,), daemon=True).start()
+                threading.Thread(target=self.lost, args=(reason,), daemon=True).start()
 
 
 @final

@@ -12,6 +12,7 @@ from typing import final
 from penstock.errors import InputError, PenstockError
 from penstock.locks.acquiring import Attempt, Tally
 from penstock.locks.backend import Backend
+from penstock.locks.cohort import Cohort, Seat
 from penstock.locks.failures import LockTimeout, NotHeld
 from penstock.locks.held import Caller, Held, Holding, Stop, caller
 from penstock.locks.leases import Lease, Lost, Renewals
@@ -21,6 +22,8 @@ from penstock.locks.status import Status, status_of
 from penstock.locks.wanting import ALL, Timeout, Want, check_name, deadline_of, default_owner
 
 __all__ = ["LockerRoom"]
+
+_MOST_TURNS = 10_000
 
 
 @final
@@ -37,6 +40,8 @@ class LockerRoom:
         collection: Where in the database; else the one in the URI, else ``locks``.
         lease: Seconds that a holder may be silent (it is renewed by itself) before others go on.
         purpose: What for, as part of the owner's name where none is given.
+        in_process: How many turns in a row the threads that share this room may have, handing a
+            plain lock to each other without asking the store, before others get theirs.
 
     Raises:
         InputError: There is no such store, or something else is there.
@@ -52,7 +57,7 @@ class LockerRoom:
     >>> room.close()
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where the locks are, as the seed spells it, and defaults
         self,
         store: str | None = None,
         *,
@@ -61,13 +66,18 @@ class LockerRoom:
         collection: str | None = None,
         lease: float = 30.0,
         purpose: str | None = None,
+        in_process: int = 1,
     ) -> None:
+        if not 1 <= in_process <= _MOST_TURNS:
+            raise InputError(f"in_process={in_process}: 1 to {_MOST_TURNS} turns in a row")
         self._backend: Backend = opened(store, host, database, collection)
         self._lease = lease
         self._purpose = purpose
         self._renewals = Renewals(self._backend)
         self._mutex = threading.Lock()
         self._held: dict[str, list[Held]] = {}
+        self._turns = in_process
+        self._cohorts: dict[str, Cohort] = {}
         self.tally = Tally()
 
     def __repr__(self) -> str:
@@ -326,19 +336,38 @@ class LockerRoom:
                     f"lock {want.name!r} is held by this very thread, which would wait for itself "
                     "for ever: give reentrant=True, or a timeout"
                 )
+        got = self._turn(want, deadline, lost, stop)
+        if got is None:
+            raise LockTimeout(self._busy(want.name))
+        lease, token = got
+        since = self._backend.wall(lease.place.since)
+        held = Held(lease, want.owner, token, since, by, self._give_back)
+        with self._mutex:
+            self._held.setdefault(want.name, []).append(held)
+        return held
+
+    def _turn(
+        self, want: Want, deadline: float, lost: Lost | None, stop: Stop
+    ) -> tuple[Lease, int] | None:
+        if self._turns == 1 or want.capacity > 1:
+            lease = self._leased(want, deadline, lost, stop)
+            return None if lease is None else (lease, lease.place.token)
+        want = replace(want, reserve=self._turns)
+        with self._mutex:
+            cohort = self._cohorts.setdefault(want.name, Cohort(self._turns))
+        seat = Seat(lost)
+        stop.on(seat.nudge)
+        return cohort.enter(seat, deadline, lambda: self._leased(want, deadline, lost, stop))
+
+    def _leased(self, want: Want, deadline: float, lost: Lost | None, stop: Stop) -> Lease | None:
         attempt = Attempt(self._backend, want, self.tally)
         stop.on(attempt.cancel)
         won = attempt.run(deadline)
         if won is None:
-            raise LockTimeout(self._busy(want.name))
+            return None
         lease = Lease(want.name, won.place, won.until, lost)
         self._renewals.keep(lease)
-        since = self._backend.wall(won.place.since)
-        held = Held(lease, won.place.token, since, by, self._give_back)
-        held.lease = lease
-        with self._mutex:
-            self._held.setdefault(want.name, []).append(held)
-        return held
+        return lease
 
     def _mine(self, want: Want, by: Caller) -> Held | None:
         with self._mutex:
@@ -359,10 +388,16 @@ class LockerRoom:
                 many.remove(held)
             if not many:
                 self._held.pop(held.name, None)
-        lease = held.lease
+        cohort = self._cohorts.get(held.name)
+        if cohort is not None and held.lease.place.reserve > 1:
+            cohort.leave(self._end)
+        else:
+            self._end(held.lease)
+
+    def _end(self, lease: Lease) -> None:
         lease.over = True
         self._renewals.drop(lease)
-        self._backend.apply(held.name, Request(kind="release", place=lease.place))
+        self._backend.apply(lease.name, Request(kind="release", place=lease.place))
 
 
 def _later(timeout: Timeout) -> Callable[[], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import math
 import os
@@ -125,11 +126,16 @@ def _is_span(timeout: object) -> bool:
     return number and timeout >= 0  # type: ignore[operator] # a number, as the line above says
 
 
-def default_owner(purpose: str | None = None) -> str:
-    """Return who we are as a person would say it: user, host, process, and what for."""
+@functools.lru_cache
+def _owner(purpose: str | None, pid: int) -> str:
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a number without a name, as in containers
         user = str(os.getuid())
     what = purpose or Path(sys.argv[0] or "python").name or "python"
-    return f"{user}@{socket.gethostname()} pid {os.getpid()} ({what})"
+    return f"{user}@{socket.gethostname()} pid {pid} ({what})"
+
+
+def default_owner(purpose: str | None = None) -> str:
+    """Return who we are as a person would say it: user, host, process, and what for."""
+    return _owner(purpose, os.getpid())
