@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,9 +36,8 @@ def test_text_table_and_pymongo_say_the_same(preference: ReadFrom) -> None:
     theirs = preference.pymongo()
     assert theirs.mongos_mode == preference.mode
     assert theirs.max_staleness == (-1 if preference.staleness is None else preference.staleness)
-    with MongoClient[dict[str, object]](
-        "mongodb://h", connect=False, **preference.options()
-    ) as client:
+    make: Any = MongoClient
+    with make("mongodb://h", connect=False, **preference.options()) as client:
         assert client.read_preference == theirs
 
 
@@ -87,7 +88,6 @@ def test_two_words_about_one_thing_are_refused() -> None:
 
 def test_every_level_of_durability_is_one_the_driver_takes() -> None:
     for level in DURABILITY.values():
-        with MongoClient[dict[str, object]](
-            "mongodb://h", connect=False, **level.options
-        ) as client:
+        make: Any = MongoClient
+        with make("mongodb://h", connect=False, **level.options) as client:
             assert client.write_concern.acknowledged == (level.name != "fire-and-forget")

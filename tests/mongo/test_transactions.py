@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pymongo
@@ -71,6 +72,15 @@ def test_an_error_in_the_block_drops_the_transaction(mongo: Mongo) -> None:
         with pytest.raises(pymongo.errors.DuplicateKeyError):
             insert_both()
         assert not session.in_transaction
+
+        def go_on_all_the_same() -> None:
+            with session.start_transaction():
+                with contextlib.suppress(pymongo.errors.DuplicateKeyError):
+                    at.db.rows.insert_one({"_id": 0}, session=session)
+                at.db.rows.insert_one({"_id": 2}, session=session)
+
+        with pytest.raises(pymongo.errors.OperationFailure, match="NoSuchTransaction"):
+            go_on_all_the_same()
         session.end_session()
         assert at.plain.rows.count_documents({}) == 1
 

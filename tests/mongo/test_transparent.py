@@ -83,8 +83,9 @@ def test_it_looks_like_what_it_stands_in_for() -> None:
     assert copy.copy(client.shop.orders.find().limit(3)) is not None
     with pytest.raises(NotImplementedError, match="truth value"):
         bool(client.shop)
+    anything: Any = client.shop.orders
     with pytest.raises(TypeError):
-        iter(client.shop.orders)
+        iter(anything)
     with pytest.raises(TypeError, match="not callable"):
         client.shop.orders.no_such_method()
     assert inspect.signature(client.shop.orders.insert_one).parameters.keys() >= {"document"}
@@ -176,9 +177,9 @@ def test_the_same_on_an_event_loop(mongo: Mongo) -> None:
                 assert len(at.wire.lost) == 2
                 at.wire.lose("find", "request", "request")
                 assert len(await rows.find().to_list()) == 301
-                cursor = await rows.aggregate([{"$match": {}}], batchSize=50)
+                listed = await rows.aggregate([{"$match": {}}], batchSize=50)
                 at.wire.lose("getMore", "request")
-                assert len(await cursor.to_list()) == 301
+                assert len(await listed.to_list()) == 301
                 answer = await db.command(
                     {"update": "rows", "updates": [{"q": {"_id": 2}, "u": {"$inc": {"v": 1}}}]}
                 )

@@ -11,7 +11,7 @@ from typing import Any, final
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.faults import Fault, fault_of, reason_of
+from penstock.mongo.faults import Fault, fault_of, labels_of, reason_of
 from penstock.mongo.outcomes import MongoGaveUp, NotRetryable
 from penstock.mongo.settings import Core
 from penstock.mongo.steps import Call, Steps, Wait
@@ -123,6 +123,7 @@ def _refuse(
             f"{tries} tries; {_outcome(unknown)}. The last failure: {reason_of(error)}",
             attempts=tries,
             maybe_applied=unknown,
+            labels=labels_of(error),
         ) from error
     if not fault.transient or (error.timeout and took < _AT_ONCE):
         raise marked(error, unknown)
@@ -134,6 +135,7 @@ def _refuse(
             f"{task.place} {task.name}: {reason_of(error)}; {_outcome(unknown)}, so it is not "
             f"repeated. {task.remedy}".rstrip(),
             maybe_applied=unknown,
+            labels=labels_of(error),
         ) from error
 
 

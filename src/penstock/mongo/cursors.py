@@ -40,9 +40,17 @@ class Walking(Proxy):
     )
 
     def __init__(self, real: object, core: Core) -> None:
-        super().__init__(real, core)
-        self._set(_buffer=iter(()), _ended=False, _name="find", _where="")
-        self._set(_passed=frozenset(), _place=None, _stream=None, _begun=False, _session=None)
+        self._real, self._core = real, core
+        self._buffer: Iterator[Any] = iter(())
+        self._name, self._where = "find", ""
+        self._ended = self._begun = False
+        self._passed: frozenset[object] = frozenset()
+        self._place: Any = None
+        self._stream: Any = None
+        self._session: Any = None
+
+    # Nobody sets anything on a cursor of PyMongo's, so nothing is passed on.
+    __setattr__ = object.__setattr__  # type: ignore[assignment]
 
     def _set(self, **values: object) -> None:
         for name, value in values.items():

@@ -16,19 +16,19 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-__all__ = ["Fault", "fault_of", "reason_of"]
+__all__ = ["Fault", "fault_of", "labels_of", "reason_of"]
 
 # The server refused before it began: it is not, or not yet, what the operation needs.
 _REFUSED = frozenset({10058, 10107, 13435, 13436, 134})
 # The server was interrupted, perhaps in the midst of it (specifications of retryable reads and
 # writes): state change, shutdown, a host it could not reach, a limit of its own.
 _CUT_OFF = frozenset({6, 7, 63, 89, 91, 150, 189, 262, 9001, 11600, 11602, 13388})
-# A transaction that is gone or met another; 24 LockTimeout, 112 WriteConflict,
-# 246 SnapshotUnavailable, 251 NoSuchTransaction.
-_TRANSIENT_IN_TRANSACTION = frozenset({24, 112, 246, 251})
 # A reader's place on the server is lost: 43 CursorNotFound, 175/237 killed, 133 no member.
 _CURSOR_LOST = frozenset({43, 133, 175, 234, 237})
-_WRITE_CONCERN = frozenset({64, 100})
+_LABELS = (
+    *("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult"),
+    "ResumableChangeStreamError",
+)
 
 
 @final
@@ -73,12 +73,13 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(words.split())[:160]}"
 
 
+def labels_of(error: PyMongoError) -> list[str]:
+    """Return the labels of ``error`` that say how its operation may be repeated."""
+    return [label for label in _LABELS if error.has_error_label(label)]
+
+
 def _labelled(error: BaseException) -> bool:
-    return isinstance(error, PyMongoError) and (
-        error.has_error_label("RetryableWriteError")
-        or error.has_error_label("TransientTransactionError")
-        or error.has_error_label("UnknownTransactionCommitResult")
-    )
+    return isinstance(error, PyMongoError) and bool(labels_of(error))
 
 
 def _fault_of_bulk(error: BulkWriteError) -> Fault:

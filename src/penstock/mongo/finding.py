@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
+
+from pymongo.errors import PyMongoError
 
 from penstock.mongo.asking import Asked, asked
 from penstock.mongo.attempts import Task, always, attempt
@@ -12,11 +14,16 @@ from penstock.mongo.cursors import Streamed, StreamedAsync, Walking
 from penstock.mongo.place import Found, Question
 from penstock.mongo.projecting import Projected
 from penstock.mongo.proxy import place_of
+from penstock.mongo.replaying import Record
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import run
+from penstock.mongo.steps import Steps, run
 
 __all__ = ["FindCursor", "FindCursorAsync"]
 
+# Nothing in these changes what must be asked so that the cursor can go on.
+_SIMPLE = frozenset(
+    ["filter", "sort", "limit", "batch_size", "hint", "session", "comment", "max_time_ms"]
+)
 _CHAINED = """add_option remove_option allow_disk_use batch_size collation comment hint limit max
 max_await_time_ms max_scan max_time_ms min skip sort where"""
 
@@ -37,11 +44,23 @@ class Finding(Walking):
 
     def __init__(self, real: object, core: Core, collection: Any, args: Any, kwargs: Any) -> None:
         super().__init__(real, core)
-        self._set(_collection=collection, _args=args, _kwargs=kwargs, _calls=[])
-        self._set(_asked=None, _brought=None, _moving=False, _where=place_of(collection))
+        self._collection, self._args, self._kwargs = collection, args, kwargs
+        self._calls: list[tuple[str, tuple[Any, ...], Mapping[str, Any]]] = []
+        self._asked: Any = None
+        self._moving = False
 
-    def _begin(self) -> Asked:
-        """Settle what is asked; from here on nothing can be chained."""
+    def _begin(self) -> bool:
+        """Settle what must be before it is sent; return whether it ends by itself."""
+        simple = len(self._args) < 2 and _SIMPLE.issuperset(self._kwargs)
+        if simple and _SIMPLE.issuperset([name for name, _, _ in self._calls]):
+            return True
+        return self._settled().plain
+
+    def _settled(self) -> Asked:
+        """Settle what is asked, if it is not yet; from here on nothing can be chained."""
+        if self._asked is not None:
+            now: Asked = self._asked
+            return now
         question: Asked = asked(self._args, self._kwargs, self._calls)
         place, brought = question.place(self._core.settings.remember)
         if brought.hidden and not issubclass(self._document_class(), MutableMapping):
@@ -49,6 +68,7 @@ class Finding(Walking):
             place.identified, place.anchored = False, False
             brought = Projected(question.projection, (), place.paths, identified=False)
         self._set(_asked=question, _place=place, _brought=brought, _initial=place.question())
+        self._where = place_of(self._collection)
         if question.plain and (brought.projection != question.projection or place.total):
             self._set(_real=self._open(place.question()))
         return question
@@ -82,6 +102,10 @@ class Finding(Walking):
         self._set(_real=self._open(self._initial))
 
     def _noted(self, batch: list[Any]) -> list[Any]:
+        if self._asked is None and not self._real.alive:
+            self._ended = True
+            return batch
+        self._settled()
         place: Found = self._place
         batch = Walking._noted(self, batch)
         if place.limit > 0 and self._passed:
@@ -100,6 +124,14 @@ class Finding(Walking):
         self._set(_moving=False, _passed=self._place.passed())
         self._reopened()
         return old.close()
+
+    def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
+        self._settled()
+        return (yield from Walking._resumed(self, error))
+
+    def _fetched(self, record: Record) -> Steps[list[Any]]:
+        self._settled()
+        return (yield from Walking._fetched(self, record))
 
     def _fresh(self) -> Any:
         real = self._collection.find(*self._args, **self._kwargs)
@@ -155,7 +187,7 @@ class FindCursor(Finding, Streamed):
 
     def __iter__(self) -> Any:
         if self._stream is None:
-            self._set(_stream=self._documents() if self._begin().plain else iter(self._real))
+            self._set(_stream=self._documents() if self._begin() else iter(self._real))
         return self._stream
 
     def _drained(self) -> list[Any]:
@@ -170,7 +202,7 @@ class FindCursor(Finding, Streamed):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self._sliced(index)
-        where, now = self._where, self._core.now()
+        where, now = place_of(self._collection), self._core.now()
         call = partial(self._real.__getitem__, index)
         task = Task(self._core, "find", where, call, now, always, reads=True)
         return run(attempt(task), self._core.settings.clock)
@@ -189,7 +221,7 @@ class FindCursorAsync(Finding, StreamedAsync):
 
     def __aiter__(self) -> Any:
         if self._stream is None:
-            self._set(_stream=self._documents() if self._begin().plain else aiter(self._real))
+            self._set(_stream=self._documents() if self._begin() else aiter(self._real))
         return self._stream
 
     async def _drained(self) -> list[Any]:

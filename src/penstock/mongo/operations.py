@@ -89,13 +89,15 @@ _CONVERGES = "a second try ends in the same state"
 _HERE = "works on this side"
 
 _CLIENT = {
-    **_all("list_database_names server_info", Kind.SAFE, _READS),
+    **_all("list_database_names server_info aconnect", Kind.SAFE, _READS),
     **_all("list_databases", Kind.CURSOR, "one list, asked for again"),
     **_all("bulk_write", Kind.MULTI, "as the collection's bulk_write, over several collections"),
     **_all("watch", Kind.CURSOR, "a resume token says where it was"),
     **_all("drop_database", Kind.DEFINITION, _CONVERGES),
     **_all("start_session", Kind.TRANSACTION, "its statements and answers are recorded"),
-    **_all("get_database get_default_database close append_metadata eq_props", Kind.LOCAL, _HERE),
+    **_all(
+        "get_database get_default_database close append_metadata eq_props aclose", Kind.LOCAL, _HERE
+    ),
 }
 
 _DATABASE = {

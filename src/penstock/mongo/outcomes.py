@@ -5,6 +5,7 @@ Both errors are also PyMongo's ``AutoReconnect``, so code that caught that befor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from pymongo.errors import AutoReconnect
@@ -23,8 +24,10 @@ class MongoGaveUp(GaveUp, AutoReconnect):
         maybe_applied: True when the write may have happened all the same.
     """
 
-    def __init__(self, message: str, *, attempts: int, maybe_applied: bool) -> None:
-        AutoReconnect.__init__(self, message)
+    def __init__(
+        self, message: str, *, attempts: int, maybe_applied: bool, labels: Sequence[str] = ()
+    ) -> None:
+        AutoReconnect.__init__(self, message, {"errorLabels": list(labels)})
         self.attempts = attempts
         self.maybe_applied = maybe_applied
 
@@ -37,8 +40,8 @@ class NotRetryable(PermanentError, AutoReconnect):
         maybe_applied: True when it may have happened, wholly or in part.
     """
 
-    def __init__(self, message: str, *, maybe_applied: bool) -> None:
-        AutoReconnect.__init__(self, message)
+    def __init__(self, message: str, *, maybe_applied: bool, labels: Sequence[str] = ()) -> None:
+        AutoReconnect.__init__(self, message, {"errorLabels": list(labels)})
         self.maybe_applied = maybe_applied
 
 

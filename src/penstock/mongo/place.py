@@ -197,13 +197,15 @@ class Walked:
         self.delivered += len(batch)
         if self.name is None:
             return
-        if self.delivered > _FAR * self.remember or not all(self.name in one for one in batch):
-            self.name, self._handed = None, []
-            self.why = (
-                f"it handed out more than {_FAR * self.remember:,} documents, or one without _id"
-            )
-            return
-        self._handed += [document[self.name] for document in batch]
+        try:
+            self._handed += [document[self.name] for document in batch]
+        except KeyError:
+            self._forget("its documents have no _id")
+        if self.delivered > _FAR * self.remember:
+            self._forget("it handed out too many documents to remember")
+
+    def _forget(self, why: str) -> None:
+        self.name, self.why, self._handed = None, why, []
 
     def why_not(self) -> str | None:
         """Return why it cannot go on from here, or None."""

@@ -19,7 +19,7 @@ from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
 from penstock.mongo.attempts import marked
-from penstock.mongo.faults import reason_of
+from penstock.mongo.faults import labels_of, reason_of
 from penstock.mongo.outcomes import MongoGaveUp, NotRetryable
 from penstock.mongo.settings import Core
 from penstock.mongo.steps import Call, Steps, Wait
@@ -44,12 +44,14 @@ class Record:
         session: PyMongo's session.
         begin: Starts it (again) with its options.
         statements: What was called, and what of its answer must not change.
+        spoiled: A statement was refused, so the server has ended the transaction for good.
     """
 
     core: Core
     session: Any
     begin: Callable[[], Any]
     statements: list[tuple[Callable[[], Any], object]] = field(default_factory=list)
+    spoiled: bool = False
 
 
 def statement(
@@ -75,7 +77,8 @@ def statement(
         try:
             answer = yield Call(do)
         except PyMongoError as error:
-            if not error.has_error_label(_TRANSIENT):
+            if record.spoiled or not error.has_error_label(_TRANSIENT):
+                record.spoiled = True
                 raise
             yield from _replay(record, error, started, tries)
             tries, do = tries + 1, redo or call
@@ -98,7 +101,7 @@ def commit(record: Record) -> Steps[None]:
             if error.has_error_label(_UNKNOWN):
                 unknown = True
                 yield from _pause(record, error, started, tries, unknown=True)
-            elif error.has_error_label(_TRANSIENT):
+            elif error.has_error_label(_TRANSIENT) and not record.spoiled:
                 # The server says that nothing of it was committed.
                 unknown = False
                 yield from _replay(record, error, started, tries)
@@ -122,6 +125,7 @@ def _pause(
             f"The last failure: {reason_of(error)}",
             attempts=tries,
             maybe_applied=unknown,
+            labels=labels_of(error),
         ) from error
     wait = min(settings.pause(tries), left)
     record.core.retrying("transaction", "", tries, wait, reason_of(error))
@@ -144,9 +148,10 @@ def _replay(record: Record, error: PyMongoError, started: float, tries: int) -> 
                         f"statement {number} answered differently, since the data changed "
                         "meanwhile; nothing of it was applied: begin it again",
                         maybe_applied=False,
+                        labels=labels_of(error),
                     ) from error
         except PyMongoError as latest:
-            if not latest.has_error_label(_TRANSIENT):
+            if isinstance(latest, NotRetryable) or not latest.has_error_label(_TRANSIENT):
                 raise
             error = latest
             continue
