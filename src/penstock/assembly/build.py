@@ -22,6 +22,7 @@ from penstock.assembly.sections import (
     PipelineFile,
     RequestSection,
     RetrySection,
+    StoreSection,
 )
 from penstock.clock import Clock
 from penstock.errors import InputError
@@ -73,7 +74,7 @@ _METHODS: dict[str, type[Request]] = {
 }
 
 
-def store_path(file: PipelineFile, folder: Path) -> Path | str:
+def store_path(store: StoreSection | str, folder: Path) -> Path | str:
     """Return where records land: a directory, or an address of MongoDB.
 
     Relative directories start at the pipeline file's folder. A place that is told by ``env:NAME``
@@ -82,18 +83,18 @@ def store_path(file: PipelineFile, folder: Path) -> Path | str:
     Raises:
         InputError: A password stands in the file, or what is to be read is not there.
     """
-    written = _written_place(file)
+    written = _written_place(store)
     place = store_named(written)
     return place if is_address(place) else folder / Path(place).expanduser()
 
 
-def store_shown(file: PipelineFile, folder: Path) -> str:
+def store_shown(store: StoreSection | str, folder: Path) -> str:
     """Return where records land, without reading secrets.
 
     Raises:
         InputError: A password stands in the file.
     """
-    written = _written_place(file)
+    written = _written_place(store)
     if written.startswith(_SECRET):
         return written
     return hide(written) if is_address(written) else str(folder / Path(written).expanduser())
@@ -114,8 +115,8 @@ def store_named(text: str) -> str:
 _SECRET = ("env:", "file:")
 
 
-def _written_place(file: PipelineFile) -> str:
-    written = file.store if isinstance(file.store, str) else file.store.path
+def _written_place(store: StoreSection | str) -> str:
+    written = store if isinstance(store, str) else store.path
     if is_address(written) and has_password(written):
         raise InputError(
             'store: write "env:NAME" or "file:PATH" for an address with a password; a pipeline '

@@ -10,14 +10,21 @@ from typing import final
 
 from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
 from penstock.assembly.rooms import build_stages, build_uses, describe_stage
-from penstock.assembly.sections import SECRETS, AuthSection, LimitSection, PagesSource, PipelineFile
+from penstock.assembly.sections import (
+    SECRETS,
+    AuthSection,
+    LimitSection,
+    PagesSource,
+    PipelineFile,
+    StoreSection,
+)
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve
 from penstock.mongo.address import is_address
 
-__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings"]
+__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings", "store_exists", "store_warnings"]
 
 
 @final
@@ -73,14 +80,14 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     _check_limits(file)
     build_stages(file, folder)
     uses = build_uses(file, folder, Events())
-    place = store_shown(file, folder)
+    place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
         items=items,
         example=example,
         stages=tuple(describe_stage(section) for section in file.stage),
         store=place,
-        exists=None if _is_elsewhere(place) else Path(place).exists(),
+        exists=store_exists(place),
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
         uses=tuple(use.describes for use in uses),
@@ -88,8 +95,10 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     )
 
 
-def _is_elsewhere(place: str) -> bool:
-    return is_address(place) or place.startswith(("env:", "file:"))
+def store_exists(place: str) -> bool | None:
+    """Return whether there is something at a place as it is shown; None where nobody looked."""
+    elsewhere = is_address(place) or place.startswith(("env:", "file:"))
+    return None if elsewhere else Path(place).exists()
 
 
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
@@ -142,9 +151,7 @@ def _warnings(file: PipelineFile) -> list[str]:
     warnings: list[str] = []
     if file.api.auth is not None:
         warnings += secret_warnings(file.api.auth, "api.auth")
-    store = file.store if isinstance(file.store, str) else file.store.path
-    if problem := _secret_problem(store):
-        warnings.append(f"store: {problem}")
+    warnings += store_warnings(file.store)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
@@ -158,6 +165,12 @@ def secret_warnings(section: AuthSection, place: str) -> list[str]:
         if value is not None and (problem := _secret_problem(value)):
             found.append(f"{place}.{name}: {problem}")
     return found
+
+
+def store_warnings(store: StoreSection | str) -> list[str]:
+    """Return what is missing of a place that is told by a variable or a file."""
+    problem = _secret_problem(store if isinstance(store, str) else store.path)
+    return [f"store: {problem}"] if problem else []
 
 
 def _secret_problem(value: str) -> str | None:

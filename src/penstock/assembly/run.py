@@ -91,7 +91,7 @@ class Run:
 
     def __init__(self, file: PipelineFile, folder: Path) -> None:
         plan(file, folder)
-        self.place = store_path(file, folder)
+        self.place = store_path(file.store, folder)
         self.events = Events()
         self.api: Api = build_api(file, events=self.events)
         self.expected: int | None = None

@@ -51,8 +51,8 @@ def export(  # noqa: PLR0913 - one parameter an option
     """Write what has landed in STORE to a file; its columns are inferred.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The file
-    appears whole or not at all. A run may go on in the store meanwhile. A file of Java data (--to
-    javadata) has the fields of --schema instead, each a member of the record.
+    appears whole or not at all. A run may go on in the store meanwhile. A file of Java data
+    (--to javadata) has the fields of --schema instead, each a member of the record.
     """
     if to == "javadata":
         with open_readonly(store_named(store)) as reader:

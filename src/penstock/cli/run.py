@@ -10,15 +10,7 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import (
-    Run,
-    StreamFile,
-    Summary,
-    Used,
-    read_any,
-    read_file,
-    store_named,
-)
+from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file, store_named
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION, run_stream_file

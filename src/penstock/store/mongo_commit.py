@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
-import msgspec
-
 from penstock.clock import Clock
-from penstock.mongo.driver import BulkWriteError, InsertOne, RawBSONDocument, UpdateOne
+from penstock.mongo.driver import (
+    BulkWriteError,
+    ClientSession,
+    InsertOne,
+    Int64,
+    RawBSONDocument,
+    UpdateOne,
+)
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
-from penstock.store.mongo_documents import TooLarge, as_document, check_key, deleted_document
+from penstock.store.mongo_documents import TooLarge, as_document, check_key
 from penstock.store.mongo_place import MongoPlace
 
 __all__ = ["MongoCommit", "settled"]
@@ -58,7 +63,8 @@ class MongoCommit:
     majority. Ordered, so that readers always see a beginning of what landed and never a hole. Each
     document carries who wrote it and its place in the order, so that after a lost reply it can be
     seen whether it was ours that landed: doing it again changes nothing, and nothing is counted
-    twice. Deletions follow, then gaps, and marks at last.
+    twice. Deletions come after the entries beside them, then gaps and marks, in one transaction
+    where there are both: a stream's cursor is never ahead of what it stands for.
 
     Args:
         place: The store.
@@ -92,39 +98,50 @@ class MongoCommit:
             pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
             if not any(one.key in known for one in pending):
                 self._clock.sleep(_PAUSE)
-        if gone := [check_key(entry.key) for entry in entries if isinstance(entry, Deletion)]:
-            self._place.items.bulk_write([self._deletion(key) for key in gone])
-        if facts := self._facts(entries):
-            self._place.facts.bulk_write(facts, ordered=True)
+        self._delete(entry.key for entry in entries if isinstance(entry, Deletion))
+        self._note(entries)
 
-    def _deletion(self, key: Key) -> UpdateOne:
-        """Return what takes a record out, or keeps one out that comes later. May be done again."""
-        self._latest += 1
-        document = deleted_document(key, self._latest, self._writer)
-        gone = {"$eq": ["$state", "deleted"]}
-        update = [{"$replaceWith": {"$cond": [gone, "$$ROOT", {"$literal": document}]}}]
-        return UpdateOne({"_id": key}, update, upsert=True)
-
-    def _facts(self, entries: Sequence[Entry]) -> list[UpdateOne]:
-        """Return the writes of gaps, and after them of marks: a cursor never hides a gap."""
-        facts: dict[str, dict[str, object]] = {}
-        for entry in entries:
-            if isinstance(entry, Gap):
-                self._latest += 1
-                facts[f"gap:{self._latest:020d}"] = msgspec.structs.asdict(entry)
-        for entry in entries:
-            if isinstance(entry, Mark):
-                facts[f"mark:{entry.name}"] = {"value": entry.value}
-        return [
-            UpdateOne({"_id": name}, {"$set": fact}, upsert=True) for name, fact in facts.items()
+    def _delete(self, keys: Iterable[Key]) -> None:
+        """Leave of ``keys`` only that they are gone, also where they have not come yet."""
+        gone = {"state": "deleted", "order": Int64(self._latest), "writer": self._writer}
+        writes = [
+            UpdateOne({"_id": key}, [{"$replaceWith": {"_id": "$_id", **gone}}], upsert=True)
+            for key in dict.fromkeys(map(check_key, keys))
         ]
+        if writes:
+            self._place.items.bulk_write(writes)
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        facts = self._place.facts
+        marks = {entry.name: entry.value for entry in entries if isinstance(entry, Mark)}
+        gaps = [self._gap(entry) for entry in entries if isinstance(entry, Gap)]
+        values = [
+            UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
+            for name, value in marks.items()
+        ]
+        if not gaps:
+            if values:
+                facts.bulk_write(values)
+            return
+
+        def together(session: ClientSession) -> None:
+            facts.insert_many(gaps, session=session)
+            if values:
+                facts.bulk_write(values, session=session)
+
+        with self._place.client.start_session() as session:
+            session.with_transaction(together)
+
+    def _gap(self, gap: Gap) -> dict[str, Any]:
+        self._latest += 1
+        facts = {"since": gap.since, "until": gap.until, "reason": gap.reason, "count": gap.count}
+        return {"_id": f"gap:{self._latest}:{self._writer}", "gap": Int64(self._latest), **facts}
 
     def _once_each(self, entries: Sequence[Entry]) -> list[Landing | Failing]:
         """Return one entry a key: rather a record than a failure, rather a new failure."""
         kept: dict[Key, Landing | Failing] = {}
-        gone = {entry.key for entry in entries if isinstance(entry, Deletion)}
         for entry in entries:
-            if isinstance(entry, Landing | Failing) and entry.key not in gone:
+            if isinstance(entry, Landing | Failing):
                 if isinstance(kept.get(entry.key), Landing):
                     self.again += 1
                 else:
@@ -171,8 +188,7 @@ class MongoCommit:
             return True  # it was ours that landed, only the reply had not come
         if found["state"] in _OPEN:
             return False
-        if found["state"] != "deleted":
-            self.again += 1
+        self.again += found["state"] == "landed"
         return True
 
 

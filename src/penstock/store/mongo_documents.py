@@ -4,7 +4,6 @@
      body: {…}, crc32: 907060870}
     {_id: KEY, state: "failed", order: …, writer: …, at: DATE, replayed: 0,
      error: "PermanentError", message: "404 Not Found", status: 404, attempts: 3, excerpt: "…"}
-    {_id: KEY, state: "deleted", order: …, writer: …, at: DATE}
 
 ``body`` is the record itself, so that MongoDB can query it. Where its text cannot be made again
 from that, byte by byte (blanks, numbers such as 1.50, keys twice), the text is kept as well, in
@@ -24,15 +23,7 @@ from penstock.mongo.driver import BSONError, Int64, RawBSONDocument, encode
 from penstock.pipeline.result import Failing, Key, Landing
 from penstock.store.values import Failure
 
-__all__ = [
-    "Document",
-    "TooLarge",
-    "as_document",
-    "check_key",
-    "deleted_document",
-    "failure_of",
-    "landing_of",
-]
+__all__ = ["Document", "TooLarge", "as_document", "check_key", "failure_of", "landing_of"]
 
 Document = Mapping[str, object]
 
@@ -78,8 +69,13 @@ def as_document(entry: Landing | Failing, order: int, writer: str) -> RawBSONDoc
         InputError: The key cannot be stored.
         TooLarge: The record is larger than a document may be.
     """
-    state = "landed" if isinstance(entry, Landing) else "failed"
-    facts = _facts(check_key(entry.key), state, order, writer)
+    facts: dict[str, object] = {
+        "_id": check_key(entry.key),
+        "state": "landed" if isinstance(entry, Landing) else "failed",
+        "order": Int64(order),
+        "writer": writer,
+        "at": datetime.fromtimestamp(order / 1e6, UTC),
+    }
     if isinstance(entry, Landing):
         return _landed(facts, entry.body)
     facts |= {
@@ -91,16 +87,6 @@ def as_document(entry: Landing | Failing, order: int, writer: str) -> RawBSONDoc
         "excerpt": _storable(entry.excerpt),
     }
     return RawBSONDocument(encode(facts))
-
-
-def deleted_document(key: Key, order: int, writer: str) -> dict[str, object]:
-    """Return what is left of a record that was deleted: that it was, so that it stays out."""
-    return _facts(key, "deleted", order, writer)
-
-
-def _facts(key: Key, state: str, order: int, writer: str) -> dict[str, object]:
-    at = datetime.fromtimestamp(order / 1e6, UTC)
-    return {"_id": key, "state": state, "order": Int64(order), "writer": writer, "at": at}
 
 
 def _landed(facts: dict[str, object], body: bytes) -> RawBSONDocument:

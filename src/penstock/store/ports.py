@@ -42,20 +42,20 @@ class StoreReader(Protocol):
         """Yield what has landed after a position, each record with the position behind it."""
         ...
 
-    def gaps(self) -> Iterator[StoredGap]:
-        """Yield the gaps of the stream that lands here, in the order they were noticed."""
-        ...
-
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed."""
         ...
 
     def state(self, key: Key) -> State:
-        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         ...
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
+        ...
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of a stream, oldest first, in constant memory."""
         ...
 
     def mark(self, name: str) -> str | None:
