@@ -184,7 +184,7 @@ class Case:
         return plain_result(result)
 
     def on_run_command(self, target: Any, made: dict) -> Any:
-        made.pop("command_name", None)
+        made.pop("commandName", None)
         return target.command(**made)
 
     def on_create_change_stream(self, target: Any, made: dict) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,10 +105,6 @@ def python_arguments(operation: str, arguments: dict, entities: dict) -> dict[st
             continue
         elif name == "fieldName":
             name = "key"
-        elif name == "filter" and operation == "distinct":
-            name = "filter"
-        elif name == "maxTimeMS":
-            pass
         if operation == "insertMany" and name == "documents":
             value = list(value)
         if operation == "rename" and name == "to":
@@ -124,13 +119,5 @@ def request(described: dict) -> Any:
         return pymongo.InsertOne(given["document"])
     names = {"arrayFilters": "array_filters"}
     options = {names.get(key, key): value for key, value in given.items()}
-    if "sort" in options:
-        raise (
-            Unsupported("sort in a bulk write") if not hasattr(pymongo.UpdateOne, "_sort") else None
-        )
     kind = name[0].upper() + name[1:]
     return getattr(pymongo, kind)(**options)
-
-
-def snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -21,7 +21,10 @@ from penstock.cli.main import penstock as program
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-ROOMS = ["resilience", "pipeline", "http", "streaming", "locks", "store", "simulator", "assembly"]
+ROOMS = [
+    *("resilience", "pipeline", "http", "streaming", "locks", "store", "simulator", "assembly"),
+    "mongo",
+]
 SURFACE = [
     *("Api", "ApiKey", "Basic", "Bearer", "Budget", "FakeClock", "Get", "OAuth1", "OAuth2"),
     *("Pipeline", "Post", "Record", "RetryPolicy", "batches", "secret", "__version__"),

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -232,9 +233,10 @@ def test_what_cannot_be_is_one_line_and_code_2(run: Run, words: list[str], what:
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_store_that_is_a_file_is_refused(run: Run, store: str) -> None:
-    with open(store, "w") as file:  # noqa: PTH123 - any file
-        file.write("something else")
-    ended = run("status", "x")
+def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("something else")
+    command = [*PROGRAM, str(file), "status", "x"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "is a file: name a directory" in ended.stderr

@@ -67,6 +67,8 @@ base = "{url}"
 concurrency = {at_once}
 [request]
 path = "/users/{{key}}.json"
+[lock]
+lease = 4
 """
 
 

@@ -20,6 +20,7 @@ Opened: TypeAlias = tuple[WritableStore, Callable[[], None]]
 """A store, and what raises when the lock that protects it is lost."""
 
 _ROOM = "locks"
+_ROUND_TRIP = 2.0  # seconds beyond a lease, for the answer that it is over
 
 
 @contextmanager
@@ -48,7 +49,8 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
     with _opened(room_place, place) as room:
         seen = last_token(place, scope) if isinstance(place, Path) else 0
         try:
-            held = room.lock(section.name, timeout=section.timeout, lease=section.lease, above=seen)
+            timeout = _patience(section, room_place)
+            held = room.lock(section.name, timeout=timeout, lease=section.lease, above=seen)
         except LockTimeout as error:
             raise StoreInUse(_in_use(room, section.name, place)) from error
         fence = Fence(scope, held.token)
@@ -69,6 +71,17 @@ def _room(section: LockSection, place: Path | str, folder: Path) -> str:
         return str(place / _ROOM) if isinstance(place, Path) else place
     where = store_named(section.store)
     return where if is_address(where) else str(folder / Path(where).expanduser())
+
+
+def _patience(section: LockSection, room_place: str) -> float:
+    """Return how long to wait for the lock.
+
+    On one machine a dead holder is known as such at once. In MongoDB only its lease tells, so that
+    a run after a crash waits it out: a living holder renews it meanwhile.
+    """
+    if section.timeout is not None:
+        return section.timeout
+    return section.lease + _ROUND_TRIP if "://" in room_place else 0.0
 
 
 def _in_use(room: LockerRoom, name: str, place: Path | str) -> str:

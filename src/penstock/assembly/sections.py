@@ -271,7 +271,7 @@ class LockSection(_Section, frozen=True, kw_only=True):
     store: str | None = None
     name: str = "run"
     lease: Positive = 30.0
-    timeout: Seconds = 0.0
+    timeout: Seconds | None = None
     enabled: bool = True
 
 
