@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -23,13 +22,24 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.fixture
-def run(store: str) -> Run:
+def running_in(store: str) -> Run:
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         command = [*PROGRAM, store, *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     return call
+
+
+@pytest.fixture
+def run(store: str) -> Run:
+    """`penstock lock` in either store."""
+    return running_in(store)
+
+
+@pytest.fixture
+def here(folder: str) -> Run:
+    """`penstock lock` in a directory: for what has nothing to do with the store."""
+    return running_in(folder)
 
 
 @pytest.fixture
@@ -68,13 +78,13 @@ def test_a_command_runs_with_its_token_and_its_exit_code_is_passed_on(
     assert not room.status("x").locked
 
 
-def test_a_command_that_a_signal_ended_gives_128_and_its_number(run: Run) -> None:
-    ended = run("run", "x", "--", "sh", "-c", "kill -9 $$")
+def test_a_command_that_a_signal_ended_gives_128_and_its_number(here: Run) -> None:
+    ended = here("run", "x", "--", "sh", "-c", "kill -9 $$")
     assert ended.returncode == 128 + signal.SIGKILL
 
 
-def test_options_of_the_command_are_its_own(run: Run) -> None:
-    ended = run("run", "x", "--", "echo", "--timeout", "-h", "--", "a b")
+def test_options_of_the_command_are_its_own(here: Run) -> None:
+    ended = here("run", "x", "--", "echo", "--timeout", "-h", "--", "a b")
     assert ended.stdout == "--timeout -h -- a b\n"
 
 
@@ -106,7 +116,7 @@ def test_a_command_is_ended_when_its_lock_is_lost(start: Start, run: Run) -> Non
         "print('ready', flush=True)\n"
         "while True: signal.pause()"
     )
-    running = start("run", "x", "--lease", "1.5", "--", *PYTHON, code)
+    running = start("run", "x", "--lease", "4.5", "--", *PYTHON, code)
     assert line_of(running) == "ready"
     forced = run("release", "x", "--force", "--json")
     assert "pid" in str(told(forced)["taken_from"])
@@ -119,7 +129,7 @@ def test_a_command_that_will_not_end_is_made_to(start: Start, run: Run) -> None:
         "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "print('ready', flush=True)\nwhile True: signal.pause()"
     )
-    words = ["--lease", "1.5", "--grace", "0.1"]
+    words = ["--lease", "4.5", "--grace", "0.1"]
     running = start("run", "x", *words, "--", *PYTHON, code)
     assert line_of(running) == "ready"
     assert run("release", "x", "--force").returncode == 0
@@ -225,18 +235,25 @@ def test_watch_tells_each_change(start: Start, room: LockerRoom) -> None:
         (["status", "a\nb"], "printable"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_code_2(run: Run, words: list[str], what: str) -> None:
-    ended = run(*words)
+def test_what_cannot_be_is_one_line_and_code_2(here: Run, words: list[str], what: str) -> None:
+    ended = here(*words)
     assert ended.returncode == 2
     assert what in ended.stderr
     assert ended.stderr.startswith("penstock: ")
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("something else")
-    command = [*PROGRAM, str(file), "status", "x"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_a_store_that_is_a_file_is_refused(here: Run, folder: str) -> None:
+    with open(folder, "w") as file:  # noqa: PTH123 - any file
+        file.write("something else")
+    ended = here("status", "x")
     assert ended.returncode == 2
     assert "is a file: name a directory" in ended.stderr
+
+
+def test_the_place_may_be_told_by_a_variable(here: Run, folder: str) -> None:
+    assert here("run", "x", "--", "true").returncode == 0
+    words = [*PROGRAM, "env:LOCKS", "status", "x", "--json"]
+    told_where = {**os.environ, "LOCKS": folder}
+    ended = subprocess.run(words, env=told_where, capture_output=True, text=True, check=True)
+    assert told(ended)["token"] == 1

@@ -224,11 +224,11 @@ def test_a_paused_holder_is_followed_after_its_lease_and_knows_it(
 
 
 def test_a_lease_is_renewed_while_its_holder_lives(room: LockerRoom) -> None:
-    with room.lock_and_release("x", lease=1.5) as held:
+    with room.lock_and_release("x", lease=4.5) as held:
         first = held.lease.until
         until(lambda: held.lease.until > first + 0.4)
         held.check()
-        assert 0 < held.left <= 1.5
+        assert 0 < held.left <= 4.5
         assert not held.lost
 
 
@@ -240,7 +240,7 @@ def test_lock_taken_by_force_is_lost(room: LockerRoom) -> None:
         reasons.append(reason)
         told.set()
 
-    held = room.lock("x", owner="ada", lease=1.5, lost=lost)
+    held = room.lock("x", owner="ada", lease=4.5, lost=lost)
     assert room.force("x").locked is False
     told.wait()
     assert held.lost
@@ -276,6 +276,19 @@ def test_reentrant_takes_as_many_releases(room: LockerRoom) -> None:
 def test_a_thread_that_would_wait_for_itself_is_told(room: LockerRoom) -> None:
     with room.lock_and_release("x"), pytest.raises(InputError, match="reentrant=True"):
         room.lock("x")
+
+
+def test_who_lost_a_lock_may_ask_for_it_again(room: LockerRoom) -> None:
+    told = threading.Event()
+    held = room.lock("x", lease=4.5, lost=lambda _: told.set())
+    room.force("x")
+    told.wait()
+    again = room.lock("x", timeout=20)
+    assert again.token > held.token
+    held.release()
+    again.check()
+    assert room.status("x").locked
+    again.release()
 
 
 def test_reentrant_is_for_the_same_thread_only(room: LockerRoom) -> None:

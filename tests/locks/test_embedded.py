@@ -171,7 +171,7 @@ def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
         file.execute("CREATE TABLE theirs (x)")
     with pytest.raises(InputError, match="made by another program"):
         LockerRoom(str(tmp_path / "other"))
-    with LockerRoom(str(tmp_path / "newer")):
+    with LockerRoom(tmp_path / "newer"):
         pass
     with closing(sqlite3.connect(tmp_path / "newer" / "locks.sqlite")) as file:
         file.execute("PRAGMA user_version = 99")

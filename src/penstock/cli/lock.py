@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from penstock.assembly import store_named
 from penstock.cli.guarded import Guarded, check_command
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError, Stopped, StorageError
@@ -35,13 +36,14 @@ NAME = click.argument("name")
     required=True,
     envvar="PENSTOCK_LOCK_STORE",
     metavar="PATH_OR_URI",
-    help="Where the locks are: a directory of this machine or a mongodb URI.  "
+    help="Where the locks are: a directory of this machine, a mongodb URI, or env:NAME or "
+    "file:PATH that holds it.  "
     "[env var: PENSTOCK_LOCK_STORE]",
 )
 @click.pass_context
 def lock(context: click.Context, store: str) -> None:
     """Run a command under a lock, and see and manage who holds what."""
-    context.obj = store
+    context.obj = store_named(store)
 
 
 @lock.command(context_settings={"ignore_unknown_options": True})

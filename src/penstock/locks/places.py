@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from penstock.errors import InputError
 from penstock.locks.backend import Backend
 from penstock.locks.embedded import Embedded
@@ -11,7 +13,7 @@ __all__ = ["opened"]
 
 
 def opened(
-    store: str | None, host: str | None, database: str | None, collection: str | None
+    store: str | Path | None, host: str | None, database: str | None, collection: str | None
 ) -> Backend:
     """Return the store of locks that is meant.
 
@@ -23,6 +25,8 @@ def opened(
     if host is not None:
         store = host if "://" in host else f"mongodb://{host}"
     assert store is not None  # noqa: S101 - one of the two is, for the type checker
+    if isinstance(store, Path):
+        return Embedded(store)
     if store.startswith(("mongodb://", "mongodb+srv://")):
         return Shared(store, database, collection)
     if "://" in store:

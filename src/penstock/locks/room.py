@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import final
 
@@ -59,7 +60,7 @@ class LockerRoom:
 
     def __init__(  # noqa: PLR0913 - where the locks are, as the seed spells it, and defaults
         self,
-        store: str | None = None,
+        store: str | Path | None = None,
         *,
         host: str | None = None,
         database: str | None = None,
@@ -372,7 +373,9 @@ class LockerRoom:
     def _mine(self, want: Want, by: Caller) -> Held | None:
         with self._mutex:
             held = self._held.get(want.name, ())
-            return next((h for h in held if h.by == by and h.owner == want.owner), None)
+            return next(
+                (h for h in held if h.by == by and h.owner == want.owner and not h.lost), None
+            )
 
     def _busy(self, name: str) -> str:
         status = self.status(name)
