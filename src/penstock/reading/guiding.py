@@ -49,7 +49,7 @@ def mark_guides(
     return marked
 
 
-def _mark(  # noqa: C901, PLR0912 - in one piece: it runs once a line of a book
+def _mark(  # noqa: C901 - in one piece: it runs once a line of a book
     lines: Iterable[str], begin: str, end: str, far: list[tuple[int, int]]
 ) -> list[str]:
     """Mark each guide; add to ``far`` which are far from the axis, and how far."""
