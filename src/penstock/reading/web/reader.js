@@ -8,6 +8,7 @@
   const SHARE = 0.4; // the best viewing position lies between a word's start and its middle
   const WORD = /[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}\u200c\u200d]|['’.-](?=[\p{L}\p{N}]))*/gu;
   const UNEVEN = /[\u0300-\u036f\u0590-\u08ff\u0900-\u1dff\u2e80-\uffff]/; // needs columns, not characters
+  const escaped = (word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const CLOSING = new Set(",;:.!?\u2026\u201d\u2019)]\u00bb"), OPENING = new Set("\u201c\u2018(\u00ab\u2014 ");
   const LETTER = /[\p{L}\p{N}_]/u;
   const stopSets = new Map();
