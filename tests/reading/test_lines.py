@@ -12,13 +12,14 @@ from tests.reading.test_reader_page import prose
 
 from penstock.reading import Look
 from penstock.reading.blocks import Block
+from penstock.reading.guiding import nearest_word
 from penstock.reading.lines import Count, set_document
 from penstock.reading.markup import passages
 from penstock.reading.shadow import cells
 from penstock.reading.texts import block_lines
 from penstock.reading.units import finnish_syllables
 from penstock.reading.unlines import unset_document
-from penstock.reading.words import centre_word, function_words, nearest_word
+from penstock.reading.words import centre_word, function_words
 
 INLINE = st.sampled_from(
     ["<em>", "</em>", "&amp;", "&#233;", "\u00a0", "—", "…", "<br/>", "漢字", "e\u0301", "\u2060"]
@@ -136,7 +137,7 @@ def test_a_script_without_known_breaks_is_left_alone_and_reported() -> None:
 def test_right_to_left_text_keeps_its_order_and_direction() -> None:
     source = '<body dir="rtl"><p>שלום עולם זה טקסט בעברית שצריך להישבר לשורות קצרות</p></body>'
     made = set_document(source, Look(width=20), Count(), "he")
-    assert '<b class="psg">' in made
+    assert "<b>" in made
     assert unset_document(made) == source
 
 

@@ -23,9 +23,9 @@ from penstock.reading.texts import block_lines
 
 FONTS = ("DejaVu Sans", "DejaVu Serif", "Liberation Serif", "Noto Sans CJK JP")
 
-ROWS = """(() => { const out = []; for (const block of document.querySelectorAll('.psl')) {
+ROWS = """(() => { const out = []; for (const block of document.querySelectorAll('.psl, .psx')) {
   let line = document.createRange(); line.setStart(block, 0);
-  const ends = [...block.querySelectorAll('.psb'), null];
+  const ends = [...block.querySelectorAll('br'), null];
   for (const end of ends) {
     if (end) line.setEndBefore(end); else line.setEnd(block, block.childNodes.length);
     const boxes = [...line.getClientRects()].filter((b) => b.width > 0);
@@ -33,14 +33,14 @@ ROWS = """(() => { const out = []; for (const block of document.querySelectorAll
     let rows = 0, floor = -Infinity;
     for (const b of boxes.sort((x, y) => x.top - y.top))
       if (b.top + b.height / 2 > floor) { rows++; floor = b.bottom; }
-    const guide = line.cloneContents().querySelector('.psg') ? 1 : 0;
+    const guide = line.cloneContents().querySelector('b') ? 1 : 0;
     if (text.trim()) out.push([text, rows, guide]);
     line = document.createRange(); if (end) line.setStartAfter(end); }
   } return JSON.stringify(out); })()"""
 
 AXES = """(() => { const em = parseFloat(getComputedStyle(document.body).fontSize);
-  return JSON.stringify([...document.querySelectorAll('.psg')].map((g) => {
-  const r = g.getBoundingClientRect(), p = g.closest('.psl').getBoundingClientRect();
+  return JSON.stringify([...document.querySelectorAll('.psl b, .psg')].map((g) => {
+  const r = g.getBoundingClientRect(), p = g.closest('.psl, .psx').getBoundingClientRect();
   return (r.left + 0.4 * r.width - p.left - p.width / 2) / em; })); })()"""
 
 
@@ -49,7 +49,7 @@ def unpacked(folder: Path, data: bytes, look: Look, style: str) -> list[Path]:
     out = io.BytesIO()
     make_edition(data, out, look)
     with zipfile.ZipFile(out) as archive:
-        sheet = archive.read(next(n for n in archive.namelist() if n.endswith("reading.css")))
+        sheet = archive.read(next(n for n in archive.namelist() if n.endswith("psl.css")))
     pages = []
     for name, document in documents(out.getvalue()).items():
         if b'class="psl"' not in document:
@@ -65,9 +65,8 @@ def unpacked(folder: Path, data: bytes, look: Look, style: str) -> list[Path]:
 def test_no_line_is_split_at_the_promised_em(chromium: Chromium, tmp_path: Path, font: str) -> None:
     fonts(*FONTS)
     look = Look(width=17, em=True)
-    style = (
-        f"body {{ font: 20px '{font}'; margin: 0 }} .psl {{ width: 17em }} * {{ max-width: none }}"
-    )
+    style = f"body {{ font: 20px '{font}'; margin: 0 }} .psl, .psx {{ width: 17em }}"
+    style += "* { max-width: none }"
     data = book("developers-reference/developers-reference.epub").read_bytes()
     lines = 0
     for page in unpacked(tmp_path, data, look, style)[:3]:

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import BinaryIO, final
 
 from penstock.errors import InputError
@@ -24,7 +24,7 @@ LARGEST_BOOK = 2 << 30
 # A megabyte that unpacks to more than this many is no book. Text compresses 3 to 20 times.
 HIGHEST_RATIO = 200
 MIMETYPE = b"application/epub+zip"
-LEVEL = 8  # of libdeflate's 12
+LEVEL = 9  # of 12
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 
 
@@ -35,7 +35,7 @@ def _packer() -> Callable[[bytes], bytes]:
         from deflate import deflate_compress
     except ImportError:
         return _pack
-    return partial(deflate_compress, compresslevel=LEVEL)
+    return lambda data: bytes(deflate_compress(data, LEVEL))
 
 
 def _pack(data: bytes) -> bytes:

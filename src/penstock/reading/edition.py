@@ -71,7 +71,9 @@ def make_edition(data: bytes, out: BinaryIO, look: Look, label: str = "book") ->
 def _entries(archive: Archive, package: Package, look: Look, report: Report) -> Iterator[Entry]:
     documents = {d.name: d for d in package.documents if not d.navigation}
     sheet = posixpath.join(package.folder, SHEET)
-    made = sheet in archive
+    made = sheet in archive and ITEM_OURS.search(package.source) is not None
+    if sheet in archive and not made:
+        raise InputError(f"{archive.label}: has a file of its own named {sheet}, as ours would be")
     mended = mend_book(archive, package, report.repairs)
     for name in archive:
         if name == sheet:
@@ -109,19 +111,19 @@ def _set_member(
     report: Report,
 ) -> Entry:
     source = decode(data)
-    if "penstock-reading" in source:
+    if SHEET in source:
         source = unset_document(source)
     if OURS.search(source):
         raise InputError(
-            f"{archive.label}: {document.name} uses class names of penstock's own (psl, psx, psb, psg): "
-            "its marks could not be told from ours"
+            f"{archive.label}: {document.name} uses class names of penstock's own "
+            "(psl, psx, psb, psg): its marks could not be told from ours"
         )
     made = set_document(source, look, report.count, package.language)
     end = HEAD_END.search(made)
     if made != source and end:
         folder = posixpath.dirname(document.name)
         href = posixpath.relpath(posixpath.join(package.folder, SHEET), folder or ".")
-        made = made[: end.start()] + link_to(href) + made[end.start() :]
+        made = made[: end.start()] + link_to(href, made[: end.start()]) + made[end.start() :]
         report.documents += 1
     return Entry.of(document.name, encode(made, data), date=archive.date(document.name))
 
@@ -135,7 +137,7 @@ def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
     archive = Archive(data, label)
     package = open_package(archive)
     sheet = posixpath.join(package.folder, SHEET)
-    if sheet not in archive:
+    if sheet not in archive or not ITEM_OURS.search(package.source):
         raise InputError(f"{label}: not made by penstock read make: nothing to take out")
     names = {d.name for d in package.documents if not d.navigation}
     changed = 0

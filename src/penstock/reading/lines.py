@@ -15,12 +15,12 @@ from typing import final
 from penstock.reading.aligning import shift, shifted
 from penstock.reading.counting import Count
 from penstock.reading.cutting import cut
+from penstock.reading.guiding import BEGIN, END, guide_of, mark_guides
 from penstock.reading.markup import Passage, passages
 from penstock.reading.planning import needs_hyphens, plain_script, plan
 from penstock.reading.settings import Look
 from penstock.reading.shadow import COLUMN, PLAIN, shade
-from penstock.reading.weaving import CLOSE, EXPLICIT, MARKS, Marks, Span, guided, weave
-from penstock.reading.words import nearest_words
+from penstock.reading.weaving import CLOSE, EXPLICIT, MARKS, Marks, weave
 
 __all__ = ["Count", "set_document"]
 
@@ -112,9 +112,8 @@ class _Setter:
             self._put(waiting[0][0], self._planned(waiting[0][0]))
             return
         self.count.texts += len(waiting)
-        spans = self._spans(lines)
-        self.count.guides += len(spans) - spans.count(None)
-        made = MARKS.line_break.join(guided(lines, spans, MARKS))
+        made = MARKS.line_break.join(self._guided(lines, waiting[0][0].language, MARKS))
+        self.count.guides += made.count(MARKS.guide)
         parts = made[:-1].split("\n" + MARKS.line_break)
         for (passage, _), part in zip(waiting, parts, strict=True):
             self._put(passage, f"{MARKS.begin}{part}{CLOSE}")
@@ -131,8 +130,10 @@ class _Setter:
         self.count.overlong += overlong
         return lines
 
-    def _spans(self, lines: list[str]) -> list[Span]:
-        return nearest_words(lines) if self.look.guide != "none" else [None] * len(lines)
+    def _guided(self, lines: list[str], language: str, marks: Marks) -> list[str]:
+        if self.look.guide == "none":
+            return lines
+        return mark_guides(lines, marks.guide, marks.guide_end, int(self.look.width), language)
 
     def _marked(self, passage: Passage, text: str) -> str:
         """Set a text with markup or unusual characters."""
@@ -146,7 +147,9 @@ class _Setter:
             return self._planned(passage)
         self.count.texts += 1
         marks = _marks(text)
-        woven = weave(self.source, shadow, lines, self._spans(lines), marks)
+        hidden = marks._replace(guide=BEGIN, guide_end=END)
+        spans = [guide_of(line) for line in self._guided(lines, passage.language, hidden)]
+        woven = weave(self.source, shadow, lines, spans, marks)
         self.count.guides += woven.guides
         return f"{marks.begin}{woven.text}{self.source[woven.done : passage.end]}{CLOSE}"
 

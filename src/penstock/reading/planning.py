@@ -14,6 +14,7 @@ from penstock.reading.advances import advance
 from penstock.reading.counting import Count
 from penstock.reading.cutting import cut
 from penstock.reading.filling import Piece, Unit, fill
+from penstock.reading.guiding import BEGIN, END, mark_guides, nearest_word
 from penstock.reading.settings import Look
 from penstock.reading.shadow import Shadow
 from penstock.reading.units import (
@@ -24,7 +25,7 @@ from penstock.reading.units import (
     long_words,
     units_of,
 )
-from penstock.reading.words import centre_word, nearest_word
+from penstock.reading.words import centre_word
 
 __all__ = ["Line", "needs_hyphens", "plain_script", "plan"]
 
@@ -86,6 +87,8 @@ def _pieces(
     if not (look.em or unspaced or needs_hyphens(text, look, language)):
         lines, overlong = cut(text, int(look.width), language, phrases=look.phrases)
         if not (overlong and look.hyphenate):
+            if look.guide != "none":
+                mark_guides(lines, BEGIN, END, int(look.width), language)  # for its breaks
             ends = accumulate(map(len, lines), initial=0)
             return [Piece(a, min(b, len(text))) for a, b in pairwise(ends)], []
     room = look.width * (UNSPACED_SHARE if unspaced and not look.em else 1)

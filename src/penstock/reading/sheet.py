@@ -9,7 +9,7 @@ from penstock.reading.settings import Look
 
 __all__ = ["SHEET", "link_to", "style"]
 
-SHEET = "penstock-reading.css"
+SHEET = "psl.css"
 
 # No white-space:nowrap: when the reader enlarges the letters, a line becomes two rows instead of
 # losing its end. !important only where a book's own rule for <b> would hide the guide.
@@ -82,9 +82,21 @@ def style(look: Look, shifts: Iterable[int] = ()) -> str:
     )
 
 
-LINK = re.compile(rf'<link rel="stylesheet" type="text/css" href="[^"]*{re.escape(SHEET)}"/>')
+LINK = re.compile(rf'<link [^<>]*?href="[^"]*{re.escape(SHEET)}"[^<>]*/>')
+PLAIN_LINK = re.compile(
+    r"""<link(?= )(?=[^<>]* rel="stylesheet")(?: (?:rel|type)="[^"<>]*"| href="([^"<>]*)")+ ?/>"""
+)
 
 
-def link_to(href: str) -> str:
-    """Return the element that a document's head gets."""
+def link_to(href: str, head: str = "") -> str:
+    """Return the element that a document's head gets, written as one that is in it.
+
+    What is there already once costs hardly anything in a compressed file.
+
+    >>> link_to("a.css", '<link href="b.css" rel="stylesheet"/>')
+    '<link href="a.css" rel="stylesheet"/>'
+    """
+    found = PLAIN_LINK.search(head)
+    if found and found[1]:
+        return head[found.start() : found.start(1)] + href + head[found.end(1) : found.end()]
     return f'<link rel="stylesheet" type="text/css" href="{href}"/>'

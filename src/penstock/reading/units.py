@@ -127,7 +127,6 @@ class _Splitter:
         self.columns = [*begins, len(shadow.text)]
         self.letters = "".join(shadow.text[n] for n in begins)
         self.stops = function_words(language)
-        self.hyphens = _hyphenator(language) if look.hyphenate else None
         self.least = long_words(language, int(look.width if not look.em else look.width * 1.8))
 
     def units(self) -> list[Unit]:
@@ -146,9 +145,10 @@ class _Splitter:
             yield match.start(), match.end(1), len(match[2])
 
     def _parts(self, word: str) -> list[str]:
-        """Split a word: at phrases where it is made of them, after em dashes elsewhere."""
+        """Split a word: at phrases where it is made of them, after dashes elsewhere."""
         if not UNSPACED.search(word) and not (len(word) > 3 and UNSPACED.search(word * 8)):
-            return re.split(r"(?<=\u2014)(?=\w)", word)
+            dashes = "\u2014-" if len(word) >= self.least else "\u2014"  # its own hyphens first
+            return re.split(rf"(?<=[{dashes}])(?=\w)", word)
         parts: list[str] = []
         for part in _parser(script_of(word, self.language))(word):
             if parts and (part[0] in NOT_FIRST or parts[-1][-1] in NOT_LAST):
@@ -176,7 +176,7 @@ class _Splitter:
         coded = any(begin < last and first < end for begin, end in self.code)
         cuts: tuple[tuple[int, float], ...] = ()
         letters = bare.strip(EDGE).replace("-", "").isalpha()  # no address, no path
-        if self.hyphens and letters and len(word) >= self.least and not coded:
+        if self.look.hyphenate and letters and len(word) >= self.least and not coded:
             cuts = tuple(self._cuts(start, stop))
         if not self.look.em:
             return Unit(first, self.columns[stop + blanks], last - first, blanks, 0, ends, cuts)
@@ -188,9 +188,11 @@ class _Splitter:
         return Unit(first, after, width, advance(" " * blanks), bold, ends, cuts)
 
     def _cuts(self, start: int, stop: int) -> Iterator[tuple[int, float]]:
-        assert self.hyphens is not None  # noqa: S101 - asked by the only caller
+        hyphens = _hyphenator(self.language)  # its rules take a while to load: not before a word is
+        if hyphens is None:
+            return
         for match in WORD.finditer(self.letters, start, stop):
-            for position in self.hyphens(match[0]):
+            for position in hyphens(match[0]):
                 at = match.start() + position
                 width = float(self.columns[at] - self.columns[start] + 1)
                 if self.look.em:

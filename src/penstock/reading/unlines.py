@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from penstock.reading.markup import TAG, attribute
 from penstock.reading.sheet import LINK
 
 __all__ = ["unset_document"]
 
+# The elements ours are among, and what may hold text that looks like them: comments and so on.
+MARK = re.compile(TAG.pattern.replace(r"([A-Za-z_][\w.:-]*+)", r"(span|br?)(?![\w.:-])"), re.DOTALL)
 NAMED = ("psl", "psx", "psb", "psg", "psh", "psm")
 
 
@@ -20,9 +24,9 @@ def unset_document(source: str) -> str:
     done = inside = 0
     open_elements: dict[str, list[str]] = {"span": [], "b": [], "br": []}
     hyphen = False
-    for match in TAG.finditer(source):
+    for match in MARK.finditer(source):
         closing, name, attributes, empty = match.groups()
-        if name not in ("span", "b", "br"):
+        if name is None:
             continue
         if closing:
             stack = open_elements[name]

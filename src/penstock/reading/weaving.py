@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, final
+from typing import NamedTuple, final
 
+from penstock.reading.guiding import Span
 from penstock.reading.shadow import EVEN, Shadow
 
-__all__ = ["CLOSE", "EXPLICIT", "MARKS", "Marks", "Span", "Woven", "guided", "weave"]
+__all__ = ["CLOSE", "EXPLICIT", "MARKS", "Marks", "Woven", "weave"]
 
 CLOSE = "</span>"
 
@@ -33,21 +34,6 @@ class Marks(NamedTuple):
 # of the bytes that an edition is larger by.
 MARKS = Marks('<span class="psl">', "<br/>", "<b>", "</b>")
 EXPLICIT = Marks('<span class="psx">', '<br class="psb"/>', '<b class="psg">', "</b>")
-
-Span: TypeAlias = tuple[int, int] | None
-
-
-def guided(lines: Sequence[str], spans: Sequence[Span], marks: Marks) -> list[str]:
-    """Return ``lines`` with their guides marked.
-
-    >>> guided(["one two "], [(4, 7)], MARKS)
-    ['one <b>two</b> ']
-    """
-    begin, end = marks.guide, marks.guide_end
-    return [
-        f"{line[: at[0]]}{begin}{line[at[0] : at[1]]}{end}{line[at[1] :]}" if at else line
-        for line, at in zip(lines, spans, strict=True)
-    ]
 
 
 @final

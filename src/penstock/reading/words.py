@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 
 __all__ = [
+    "EDGE",
     "FUNCTION_WORDS",
+    "SHARE",
     "WORD",
     "centre_word",
     "function_words",
-    "nearest_word",
-    "nearest_words",
+    "inside",
 ]
 
 # Words that belong to what follows: a line that ends with one tears a phrase. Articles,
@@ -110,10 +110,10 @@ EDGE = "“”‘’\"'()[]{}.,;:!?…—–-«»*_/"
 
 
 @lru_cache(maxsize=1 << 14)
-def _inside(word: str) -> tuple[int, int] | None:
+def inside(word: str) -> tuple[int, int] | None:
     """Return where the one word in what stands between two blanks begins and ends, if it is one.
 
-    >>> _inside("“Anna’s,"), _inside("spoke—and")
+    >>> inside("“Anna’s,"), inside("spoke—and")
     ((1, 7), None)
     """
     bare = word.strip(EDGE)
@@ -121,57 +121,3 @@ def _inside(word: str) -> tuple[int, int] | None:
         return None
     start = word.index(bare)
     return start, start + len(bare)
-
-
-def nearest_words(lines: Iterable[str]) -> list[tuple[int, int] | None]:  # noqa: C901 - inlined: it runs once a line of a book
-    """Return what :func:`centre_word` does for left-to-right lines, four times as fast.
-
-    The word at the middle is found by the blanks around it, and compared with one neighbour;
-    only a word with something inside that is no letter is looked at more closely.
-
-    Args:
-        lines: Each ends with one blank or line feed.
-
-    >>> nearest_words(["that he had seen the carriage "])
-    [(12, 16)]
-    """
-    found: list[tuple[int, int] | None] = []
-    add = found.append
-    for line in lines:
-        length = len(line) - 1
-        start = line.rfind(" ", 0, length >> 1) + 1
-        stop = line.find(" ", start)
-        if stop < 0:
-            stop = length
-        # Ten times the distance from the axis: 0.4 of the way from start to stop.
-        off = 6 * start + 4 * stop - 5 * length
-        # A neighbour's own position is at least 1 + 0.6 before the word or 1 + 0.4 after it.
-        if off > 16:
-            other = line.rfind(" ", 0, start - 1) + 1
-            if 5 * length - 6 * other - 4 * (start - 1) <= off:
-                start, stop = other, start - 1
-        elif off < -14 and stop < length:
-            other = line.find(" ", stop + 1)
-            if other < 0:
-                other = length
-            if 6 * (stop + 1) + 4 * other - 5 * length < -off:
-                start, stop = stop + 1, other
-        word = line[start:stop]
-        if word.isalnum():
-            add((start, stop) if stop - start < length else None)
-        else:
-            inside = _inside(word)
-            if inside and stop - start < length:
-                add((start + inside[0], start + inside[1]))
-            else:
-                add(centre_word(line))
-    return found
-
-
-def nearest_word(line: str) -> tuple[int, int] | None:
-    """Return what :func:`nearest_words` does, for one line with or without a blank at its end.
-
-    >>> nearest_word("that he had seen")
-    (8, 11)
-    """
-    return nearest_words([line if line.endswith(" ") else line + "\n"])[0]

@@ -9,29 +9,42 @@
   const WORD = /[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}\u200c\u200d]|['’.-](?=[\p{L}\p{N}]))*/gu;
   const UNEVEN = /[\u0300-\u036f\u0590-\u08ff\u0900-\u1dff\u2e80-\uffff]/; // needs columns, not characters
   const escaped = (word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const patterns = new Map();
+  const CLOSING = new Set(",;:.!?\u2026\u201d\u2019)]\u00bb"), OPENING = new Set("\u201c\u2018(\u00ab\u2014 ");
+  const LETTER = /[\p{L}\p{N}_]/u;
+  const stopSets = new Map();
 
   function stopsOf(language) {
-    return book.stops[(language || book.language || "").split("-")[0]] || [];
+    const name = (language || book.language || "").split("-")[0];
+    if (!stopSets.has(name)) stopSets.set(name, new Set(book.stops[name] || []));
+    return stopSets.get(name);
   }
 
-  function pattern(width, language) {
-    const key = width + " " + language;
-    if (!patterns.has(key)) {
-      const capital = (w) => w[0].toUpperCase() + w.slice(1);
-      const words = stopsOf(language).flatMap((w) => [escaped(w), escaped(capital(w))]);
-      const stop = words.length ? `(?<![\u201c\u2018(\u00ab\u2014 ](?:${words.join("|")}))` : "";
-      const dash = "(?<=\u2014)(?=[\\p{L}\\p{N}])";
-      const choices = [
-        `.{1,${width}}$`,
-        `.{${Math.round(width * 0.7)},${width}}(?= )(?<=[,;:.!?\u2026\u201d\u2019)\\]\u00bb])`,
-        `.{${Math.round(width * 0.5)},${width}}(?:(?= )${stop}|${dash})`,
-        `.{1,${width}}(?:(?= )|${dash})`,
-        `[^ ]+?(?:(?= )|$|${dash})`,
-      ];
-      patterns.set(key, new RegExp(`(?:${choices.join("|")})(?: +|$|(?<=\u2014))`, "gsu"));
+  // Whether the word before a place belongs to what follows.
+  function isStop(text, place, stops) {
+    let begin = place;
+    while (begin > 0 && !OPENING.has(text[begin - 1])) begin--;
+    return begin > 0 && stops.has(text.slice(begin, place).toLowerCase());
+  }
+  const afterDash = (text, place) => text[place - 1] === "\u2014" && LETTER.test(text[place] || " ");
+
+  // Where the line that begins at start ends, before its blanks: the longest that ends with
+  // punctuation, else with a whole phrase, else with a word. No expression is compiled for a width.
+  function lineEnd(text, start, width, stops) {
+    if (text.length - start <= width) return text.length;
+    const least = start + Math.round(width * 0.76), half = start + Math.round(width * 0.5);
+    let phrase = 0, word = 0;
+    for (let place = start + width; place > start; place--) {
+      const blank = text[place] === " ";
+      if (!blank && !afterDash(text, place)) continue;
+      word ||= place;
+      if (place >= least && blank && CLOSING.has(text[place - 1])) return place;
+      if (!phrase && place >= half && !(blank && isStop(text, place, stops))) phrase = place;
+      if (place < least && (phrase || place < half)) break;
     }
-    return patterns.get(key);
+    if (word) return phrase || word;
+    let place = start + width + 1; // a word that is longer than a line
+    while (place < text.length && text[place] !== " " && !afterDash(text, place)) place++;
+    return place;
   }
 
   const isWide = (c) => /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u.test(c);
@@ -58,8 +71,13 @@
 
   function linesOf(text, width, language) {
     if (!UNEVEN.test(text)) {
-      const found = [];
-      for (const m of text.matchAll(pattern(width, language || book.language))) found.push([m.index, m.index + m[0].length]);
+      const found = [], stops = stopsOf(language);
+      for (let start = 0; start < text.length;) {
+        let end = lineEnd(text, start, width, stops);
+        while (text[end] === " ") end++;
+        found.push([start, end]);
+        start = end;
+      }
       return found;
     }
     const found = [];
