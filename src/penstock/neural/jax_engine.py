@@ -66,7 +66,10 @@ class JaxEngine:
         self._program = program(form(network, sgd, devices))
         with jax.enable_x64(self._double):
             data = {
-                name: (jnp.asarray(rows.features.astype(kind)), jnp.asarray(rows.targets.astype(kind)))
+                name: (
+                    jnp.asarray(rows.features.astype(kind)),
+                    jnp.asarray(rows.targets.astype(kind)),
+                )
                 for name, rows in datasets.items()
             }
         self._train = data["train"]
@@ -228,9 +231,7 @@ def slope(kind: Activation, y: Array) -> Array | float:
     return 1.0
 
 
-def _slopes(
-    form: Form, parts: Parts, rows: tuple[Array, Array, Array], decay: Array
-) -> Parts:
+def _slopes(form: Form, parts: Parts, rows: tuple[Array, Array, Array], decay: Array) -> Parts:
     """Return the mean gradient over a batch, in the order of ``parts``: back-propagation."""
     features, targets, there = (_spread(form, part) for part in rows)
     values = _forward(form, parts, features)
