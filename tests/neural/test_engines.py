@@ -34,6 +34,7 @@ NETWORKS = [
     Network(3, (Sigmoid(4), ReLU(5), Softmax(3))),
     Network(3, (ReLU(6), Linear(2))),
     Network(3, (Tanh(4), Sigmoid(2))),
+    Network(3, (Tanh(4), Softmax(6))),
     Network(3, (Softmax(2),)),
 ]
 
@@ -66,7 +67,7 @@ def test_the_gradient_is_the_slope_of_the_loss(network: Network) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS[:4], ids=str)
+@pytest.mark.parametrize("network", NETWORKS[:5], ids=str)
 @pytest.mark.parametrize(("velocity", "nesterov"), [("pylearn2", False), ("torch", True)], ids=str)
 def test_jax_does_what_numpy_does(
     network: Network, *, velocity: Literal["pylearn2", "torch"], nesterov: bool

@@ -18,6 +18,7 @@ from penstock.neural import (
     Sigmoid,
     Softmax,
     Tanh,
+    Target,
     UnknownChannel,
     fit_many,
 )
@@ -73,6 +74,17 @@ def test_other_forms_of_network_and_descent_agree_too() -> None:
     deep = Network(3, (ReLU(4), Sigmoid(3), Linear(2)))
     same(deep, {"train": numbers, "valid": numbers}, plan, runs)
     same(Network(3, (Tanh(4), Sigmoid(2))), {"train": bits}, replace(plan, best=""), runs)
+
+
+@pytest.mark.slow
+def test_sums_too_long_to_write_out_and_gradients_that_a_rule_asks_for() -> None:
+    random = np.random.default_rng(6)
+    features = random.normal(size=(70, 30))
+    data = Examples(features, np.eye(6)[features[:, :6].argmax(axis=1)])
+    stop = Target("gradient_norm", 0.9) | Epochs(12)
+    plan = replace(PLAN, sgd=SGD(batch_size=28, learning_rate=0.1), stop=stop)
+    runs = [Run(seed=n) for n in range(3)]
+    same(Network(30, (Tanh(26), Softmax(6))), {"train": data}, plan, runs)
 
 
 def test_runs_of_different_networks_go_together() -> None:

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from penstock.neural.arrays import Bools, Floats, Integers
@@ -41,7 +40,7 @@ BLOCK_ON_DEVICE = 1024
 CHUNK = 16
 """Validation rows measured at a time."""
 ROUND_BYTES = 32 * 2**20
-"""Most memory of one block's shuffled features."""
+"""Most memory of one block's weights and places of rows in a round."""
 
 
 def run_group(
@@ -96,13 +95,17 @@ class _Group:
             for run in runs
         ]
         self._source.close()
+        self._tables: dict[jax.Device, jax.Array] = {}
         # Lanes that share rows and scaler share their validation rows in memory too.
         self._shared = all(run.rows is None and run.held is None for run in runs)
         sizes = {-(-len(lane.rows) // lane.sgd.batch_size) for lane in self._lanes}
         first = self._lanes[0]
         self._form = form(first.network, first.sgd)
         self._steps = max(sizes)
-        self._program = program(self._form, uneven=len(sizes) > 1)
+        # Nobody sees the norms of a lane's gradients but a rule that asks for them.
+        asked = {plan.best, *plan.stop.channels()}
+        self._norms = "gradient_norm" in asked
+        self._program = program(self._form, uneven=len(sizes) > 1, norms=self._norms)
         count = len(runs)
         self._weights = np.stack([x.random.weights(x.network) for x in self._lanes], axis=1)
         self._weights = self._weights.astype(self._kind)
@@ -169,53 +172,61 @@ class _Group:
         # A block that is not full trains copies of its first lane beside the real ones.
         lanes = np.concatenate([block, np.repeat(block[:1], width - len(block))])
         with jax.enable_x64(self._plan.precision == "double"):
-            given, paces = self._given(lanes, len(block))
-            given = jax.device_put(given, device)
+            given, paces = self._given(lanes, len(block), device)
             measured = self._program(given)
             weights = np.asarray(measured.weights)
             self._weights[:, block] = weights[-1][:, : len(block)]
             self._velocity[:, block] = np.asarray(measured.velocity)[:, : len(block)]
             second = "mse" if self._form.activations[-1] == "linear" else "misclass"
+            norms = {"gradient_norm": np.asarray(measured.gradient_norm)} if self._norms else {}
             return {
                 **paces,
+                **norms,
                 "weights": weights,
-                "gradient_norm": np.asarray(measured.gradient_norm),
                 "valid_nll": np.asarray(measured.nll),
                 f"valid_{second}": np.asarray(measured.second),
             }
 
-    def _given(self, lanes: Integers, real: int) -> tuple[Given, dict[str, Floats]]:
+    def _given(
+        self, lanes: Integers, real: int, device: jax.Device
+    ) -> tuple[Given, dict[str, Floats]]:
         own = [self._lanes[n] for n in lanes]
         batch, kind = self._form.batch, self._kind
         length = self._steps * batch
-        inputs, outputs = self._form.shapes[0][0], self._form.shapes[-1][1]
-        size = length * (inputs + outputs) * len(own) * np.dtype(kind).itemsize
+        size = len(own) * (4 * length + len(self._weights) * np.dtype(kind).itemsize)
         epochs = max(1, min(EPOCHS, ROUND_BYTES // size))
-        index = np.zeros((epochs, len(own), length), dtype=np.int64)
+        index = np.zeros((epochs, len(own), length), dtype=np.int32)
         for at, lane in enumerate(own[:real]):
             for epoch in range(epochs):
                 order = lane.random.order(len(lane.rows))
                 index[epoch, at, : len(order)] = lane.rows[order]
         index[:, real:] = index[:, :1]
-        features, targets = self._source.gather(index)
         finished = range(self._epoch, self._epoch + epochs)
         rates = np.array([[value(x.sgd.learning_rate, n) for x in own] for n in finished])
         momenta = np.array([[value(x.sgd.momentum, n) for x in own] for n in finished])
-        shape = (epochs, self._steps, batch)
-        given = Given(
-            weights=jnp.asarray(self._weights[:, lanes]),
-            velocity=jnp.asarray(self._velocity[:, lanes]),
-            features=jnp.asarray(features.reshape(*shape, inputs, len(own))),
-            targets=jnp.asarray(targets.reshape(*shape, outputs, len(own))),
-            shares=jnp.asarray(_shares(own, self._steps), kind),
-            rates=jnp.asarray(rates, kind),
-            momenta=jnp.asarray(momenta, kind),
-            decay=jnp.asarray([x.sgd.decay for x in own], kind),
+        places = index.transpose(0, 2, 1).reshape(epochs, self._steps, batch, len(own))
+        arguments = {
+            "weights": self._weights[:, lanes],
+            "velocity": self._velocity[:, lanes],
+            "table": self._table(device),
+            "places": np.ascontiguousarray(places),
+            "shares": _shares(own, self._steps).astype(kind),
+            "rates": rates.astype(kind),
+            "momenta": momenta.astype(kind),
+            "decay": np.array([x.sgd.decay for x in own], kind),
+            "always": np.True_,
             **self._validation(own),
-        )
+        }
+        given = Given(**jax.device_put(arguments, device))
         return given, {"learning_rate": rates, "momentum": momenta}
 
-    def _validation(self, own: list[_Lane]) -> dict[str, jax.Array]:
+    def _table(self, device: jax.Device) -> jax.Array:
+        """Return the rows, put on the device once."""
+        if device not in self._tables:
+            self._tables[device] = jax.device_put(self._source.table, device)
+        return self._tables[device]
+
+    def _validation(self, own: list[_Lane]) -> dict[str, Floats]:
         """Return the validation rows in chunks, padded by rows that do not count."""
         if self._shared:
             own = own[:1]
@@ -228,9 +239,9 @@ class _Group:
         features, targets = self._source.gather(index)
         shape = (chunks, CHUNK, -1, len(own))
         return {
-            "valid_features": jnp.asarray(features.reshape(shape)),
-            "valid_targets": jnp.asarray(targets.reshape(shape)),
-            "valid_shares": jnp.asarray(shares.reshape(chunks, CHUNK, len(own))),
+            "valid_features": features.reshape(shape),
+            "valid_targets": targets.reshape(shape),
+            "valid_shares": shares.reshape(chunks, CHUNK, len(own)),
         }
 
 

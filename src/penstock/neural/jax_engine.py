@@ -8,7 +8,7 @@ compiles once for a shape, whatever the seed, the rate or the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -29,7 +29,7 @@ except ImportError as problem:
 if TYPE_CHECKING:
     from jax import Array
 
-    Parts: TypeAlias = list[tuple[Array, Array]]
+    Parts: TypeAlias = list[Array]
     Pair: TypeAlias = tuple[Array, Array]
 
 __all__ = ["JaxEngine"]
@@ -40,6 +40,8 @@ STRIDE_BYTES = 64 * 2**20
 ALONE = How()
 # Multiplications up to which a matrix product costs more in calling than in computing.
 TINY = 8192
+# Columns up to which a row's greatest and sum are taken one by one.
+FEW = 4
 
 
 @final
@@ -64,7 +66,10 @@ class JaxEngine:
         self._program = program(form(network, sgd, devices))
         with jax.enable_x64(self._double):
             data = {
-                name: (jnp.asarray(rows.features, kind), jnp.asarray(rows.targets, kind))
+                name: (
+                    jnp.asarray(rows.features.astype(kind)),
+                    jnp.asarray(rows.targets.astype(kind)),
+                )
                 for name, rows in datasets.items()
             }
         self._train = data["train"]
@@ -81,16 +86,16 @@ class JaxEngine:
         momenta: Floats,
     ) -> Lap:
         """Train an epoch for each row of ``orders``, at its rate and momentum."""
+        # NumPy changes the kind of the arguments: in JAX each change would be a program of its
+        # own to compile.
         with jax.enable_x64(self._double):
-            state = tuple(jnp.asarray(x, self._kind) for x in (weights, velocity))
-            pace = tuple(jnp.asarray(x, self._kind) for x in (rates, momenta))
             kept, speeds, channels = self._program(
-                state,
-                jnp.asarray(orders, np.int32),
-                pace,
+                (weights.astype(self._kind), velocity.astype(self._kind)),
+                orders.astype(np.int32),
+                (rates.astype(self._kind), momenta.astype(self._kind)),
                 self._train,
                 self._monitored,
-                jnp.asarray(self._decay, self._kind),
+                self._kind(self._decay),
             )
             found = {name: np.asarray(values) for name, values in channels.items()}
             return Lap(np.asarray(kept), np.asarray(speeds), found)
@@ -145,35 +150,36 @@ def program(form: Form) -> Callable[..., tuple[Array, Array, dict[str, Array]]]:
 def _epoch(
     form: Form, state: Pair, order: Array, train: Pair, pace: tuple[Array, Array, Array]
 ) -> tuple[Pair, Array]:
-    """Go once through the rows; the last, shorter batch is a step of its own."""
+    """Go once through the rows; the last batch is filled up with rows that do not count.
+
+    So all batches are one piece of program: half as much to compile as with a step for the rest.
+    """
     rate, momentum, decay = pace
-    features, targets = train[0][order], train[1][order]
-    full = len(order) // form.batch
-    cut = full * form.batch
+    rows = len(order)
+    batch = min(form.batch, rows)
+    steps = -(-rows // batch)
+    order = jnp.concatenate([order, jnp.zeros(steps * batch - rows, order.dtype)])
+    there = np.arange(steps * batch).reshape(steps, batch) < rows
 
     def step(
-        carry: tuple[Parts, Parts, Array], rows: Pair
+        carry: tuple[Parts, Parts, Array], rows: tuple[Array, Array, Array]
     ) -> tuple[tuple[Parts, Parts, Array], None]:
         parts, speeds, norms = carry
         slopes = _slopes(form, parts, rows, decay)
         moved = [
-            _move(form, one, rate, momentum)
-            for one in zip(_leaves(parts), _leaves(speeds), _leaves(slopes), strict=True)
+            _move(form, one, rate, momentum) for one in zip(parts, speeds, slopes, strict=True)
         ]
-        square = sum((jnp.vdot(g, g) for g in _leaves(slopes)), jnp.zeros_like(norms))
+        square = sum(((g * g).sum() for g in slopes), jnp.zeros_like(norms))
         norms = norms + jnp.sqrt(square)
-        return (_pairs([p for p, _ in moved]), _pairs([v for _, v in moved]), norms), None
+        return ([p for p, _ in moved], [v for _, v in moved], norms), None
 
+    batches = (
+        train[0][order].reshape(steps, batch, -1),
+        train[1][order].reshape(steps, batch, -1),
+        jnp.asarray(there),
+    )
     carry = (_split(form, state[0]), _split(form, state[1]), jnp.zeros_like(rate))
-    if full:
-        batches = (
-            features[:cut].reshape(full, form.batch, -1),
-            targets[:cut].reshape(full, form.batch, -1),
-        )
-        carry, _ = jax.lax.scan(step, carry, batches)
-    if cut < len(order):
-        carry, _ = step(carry, (features[cut:], targets[cut:]))
-    steps = full + (cut < len(order))
+    carry, _ = jax.lax.scan(step, carry, batches)
     return (_join(carry[0]), _join(carry[1])), carry[2] / steps
 
 
@@ -189,9 +195,8 @@ def _move(form: Form, one: tuple[Array, Array, Array], rate: Array, momentum: Ar
 def _forward(form: Form, parts: Parts, features: Array) -> list[Array]:
     """Return the features and every layer's outputs."""
     values = [features]
-    for (matrix, biases), kind in zip(parts, form.activations, strict=True):
-        z = _product(values[-1], matrix) + biases
-        values.append(activate(kind, z))
+    for part, kind in zip(parts, form.activations, strict=True):
+        values.append(activate(kind, _product(values[-1], part[:-1]) + part[-1]))
     return values
 
 
@@ -203,9 +208,17 @@ def activate(kind: Activation, z: Array) -> Array:
     if kind == "relu":
         return jnp.maximum(z, 0.0)
     if kind == "softmax":
-        powers = jnp.exp(z - z.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        powers = jnp.exp(z - _along(jnp.maximum, z))
+        return powers / _along(jnp.add, powers)
     return z
+
+
+def _along(combine: Callable[[Array, Array], Array], values: Array) -> Array:
+    """Combine the columns; few of them one by one, which XLA fuses with what is around them."""
+    if values.shape[1] > FEW:
+        whole = values.max if combine is jnp.maximum else values.sum
+        return whole(axis=1, keepdims=True)
+    return reduce(combine, [values[:, n : n + 1] for n in range(values.shape[1])])
 
 
 def slope(kind: Activation, y: Array) -> Array | float:
@@ -218,15 +231,19 @@ def slope(kind: Activation, y: Array) -> Array | float:
     return 1.0
 
 
-def _slopes(form: Form, parts: Parts, rows: Pair, decay: Array) -> Parts:
+def _slopes(form: Form, parts: Parts, rows: tuple[Array, Array, Array], decay: Array) -> Parts:
     """Return the mean gradient over a batch, in the order of ``parts``: back-propagation."""
-    features, targets = (_spread(form, part) for part in rows)
+    features, targets, there = (_spread(form, part) for part in rows)
     values = _forward(form, parts, features)
-    delta = (values.pop() - targets) / len(targets)
+    delta = jnp.where(there[:, None], values.pop() - targets, 0.0) / there.sum(dtype=targets.dtype)
     slopes: Parts = []
     for number in range(len(parts) - 1, -1, -1):
-        matrix, below = parts[number][0], values.pop()
-        slopes.insert(0, (_product(below.T, delta) + decay * matrix, delta.sum(axis=0)))
+        matrix, below = parts[number][:-1], values.pop()
+        # A column of ones beside the inputs has the biases' slopes as its own.
+        ones = jnp.ones((len(below), 1), below.dtype)
+        slopes.insert(0, _product(jnp.concatenate([below, ones], axis=1).T, delta))
+        decayed = np.arange(len(matrix) + 1)[:, np.newaxis] < len(matrix)
+        slopes[0] = slopes[0] + jnp.where(decayed, decay * parts[number], 0.0)
         if number:
             delta = _product(delta, matrix.T) * slope(form.activations[number - 1], below)
     return slopes
@@ -244,7 +261,7 @@ def _spread(form: Form, rows: Array) -> Array:
     if form.devices == 1 or len(rows) % form.devices:
         return rows
     mesh = jax.sharding.Mesh(np.array(jax.devices()[: form.devices]), ("rows",))
-    spec = jax.sharding.PartitionSpec("rows", None)  # type: ignore[no-untyped-call] # JAX's own
+    spec = jax.sharding.PartitionSpec("rows")  # type: ignore[no-untyped-call] # JAX's own
     place = jax.sharding.NamedSharding(mesh, spec)
     spread: Array = jax.lax.with_sharding_constraint(rows, place)  # type: ignore[no-untyped-call] # JAX's own
     return spread
@@ -268,21 +285,14 @@ def _measure(form: Form, weights: Array, rows: Pair) -> dict[str, Array]:
 
 
 def _split(form: Form, weights: Array) -> Parts:
+    """Return each layer's matrix with its biases as last row, as they lie in ``weights``."""
     parts, at = [], 0
     for rows, units in form.shapes:
-        middle, end = at + rows * units, at + (rows + 1) * units
-        parts.append((weights[at:middle].reshape(rows, units), weights[middle:end]))
+        end = at + (rows + 1) * units
+        parts.append(weights[at:end].reshape(rows + 1, units))
         at = end
     return parts
 
 
 def _join(parts: Parts) -> Array:
-    return jnp.concatenate([leaf.ravel() for leaf in _leaves(parts)])
-
-
-def _leaves(parts: Parts) -> list[Array]:
-    return [leaf for pair in parts for leaf in pair]
-
-
-def _pairs(leaves: list[Array]) -> Parts:
-    return list(zip(leaves[::2], leaves[1::2], strict=True))
+    return jnp.concatenate([part.ravel() for part in parts])

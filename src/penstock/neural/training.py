@@ -262,10 +262,7 @@ class _Run:
         """Do a stride of epochs and apply the rules to each; later ones than the stop are void."""
         # Always a whole stride: another length would be another program to compile.
         count = self._engine.stride
-        orders, states = [], []
-        for _ in range(count):
-            orders.append(self._randomness.order(self._engine.rows))
-            states.append(self._randomness.state())
+        orders = [self._randomness.order(self._engine.rows) for _ in range(count)]
         finished = range(self._epoch, self._epoch + count)
         rates = np.array([value(self._plan.sgd.learning_rate, n) for n in finished])
         momenta = np.array([value(self._plan.sgd.momentum, n) for n in finished])
@@ -278,9 +275,20 @@ class _Run:
             row = {name: float(values[n]) for name, values in {**own, **lap.channels}.items()}
             self._accept(row, lap.weights[n])
             self._weights, self._velocity = lap.weights[n], lap.velocity[n]
-            self._generator = states[n]
             if self.reason:
-                break
+                self._rewind(n + 1)
+                return
+        self._generator = self._randomness.state()
+
+    def _rewind(self, epochs: int) -> None:
+        """Bring the generator to where it was after that many epochs of the last stride.
+
+        A state a stride and this replay at the end cost less than a state an epoch.
+        """
+        self._randomness.restore(self._randomness.text(self._generator))
+        for _ in range(epochs):
+            self._randomness.order(self._engine.rows)
+        self._generator = self._randomness.state()
 
     def _elapsed(self) -> float:
         return self._plan.clock.monotonic() - self._began
