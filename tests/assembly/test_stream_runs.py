@@ -361,3 +361,21 @@ def test_on_a_terminal_the_numbers_and_the_last_messages_are_shown(
     assert "40 messages" in last
     assert "reconnects 1" in last
     assert re.search(r"lag \d", last)
+
+
+# WebSocket
+
+
+def test_a_websocket_lands_and_goes_on_where_its_last_run_ended(
+    simulate: Start, file: Path
+) -> None:
+    simulator = simulate()
+    path = "websocket;shape=jetstream;messages=200;beat=0.05;ends=truncate@60,close@50,hold"
+    name = describe(file, simulator, path, 'preset = "jetstream"')
+    file.write_text(file.read_text().replace("http://", "ws://"))
+    assert landed(file, "--max-messages", "150")["landed"] == 150
+    summary = landed(file, "--max-messages", "50")
+    assert (summary["landed"], summary["gaps"]) == (200, 0)
+    numbers = [int(key.rpartition(":")[2]) // 1000 % 1000 for key in kept(file)]
+    assert numbers == list(range(1, 201))
+    assert told(simulator, name)["too_old"] == 0
