@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial.md", "docs/assembly.md", "docs/cli.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/assembly.md", "docs/cli.md", "docs/mongo-dev.md"]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`([\w.-]+)`:\s*\Z")
 

@@ -1,25 +1,36 @@
-"""The backends under test. A second one is plugged into the same suite by one more entry here."""
+"""The backends under test. A further one is plugged into the same suite by one more entry here."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from tests.real.mongod import Mongo, failing_mongo, mongo, mongo_set
 
-from penstock.store import LocalStore
+from penstock.store import LocalStore, MongoStore, WritableStore
 
-AnyStore: TypeAlias = LocalStore
-OpenStore: TypeAlias = Callable[[], AnyStore]
+__all__ = ["failing_mongo", "mongo", "mongo_set"]
+
+OpenStore: TypeAlias = Callable[[], WritableStore]
 """Opens the same store each time it is called; the test closes it."""
 
 
-def local_backend(path: Path) -> OpenStore:
+def local_backend(request: pytest.FixtureRequest) -> OpenStore:
+    path: Path = request.getfixturevalue("tmp_path")
     return lambda: LocalStore(path / "store")
 
 
-BACKENDS: dict[str, Callable[[Path], OpenStore]] = {"local": local_backend}
+def mongo_backend(request: pytest.FixtureRequest) -> OpenStore:
+    given: Mongo = request.getfixturevalue("mongo")
+    return lambda: MongoStore(given.with_database)
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
+    "local": local_backend,
+    "mongo": mongo_backend,
+}
 
 
 @pytest.fixture(params=list(BACKENDS))
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
-    return BACKENDS[request.param](tmp_path)
+def open_store(request: pytest.FixtureRequest) -> OpenStore:
+    return BACKENDS[request.param](request)

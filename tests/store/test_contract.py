@@ -10,16 +10,16 @@ import pytest
 from penstock.errors import InputError, StorageError
 from penstock.pipeline.ports import Store
 from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark
-from penstock.store import LocalStore
+from penstock.store import WritableStore
 
-OpenStore: TypeAlias = Callable[[], LocalStore]
+OpenStore: TypeAlias = Callable[[], WritableStore]
 
 
 def nothing(count: int) -> None:
     """Ignore the report."""
 
 
-def land(store: LocalStore, *entries: Entry) -> None:
+def land(store: WritableStore, *entries: Entry) -> None:
     store.settle(entries, nothing)
     store.flush()
 
@@ -98,7 +98,7 @@ def test_a_source_is_read_only_a_little_ahead(open_store: OpenStore) -> None:
 def test_two_claims_at_once_never_give_the_same_key(open_store: OpenStore) -> None:
     given: list[Key] = []
 
-    def work(store: LocalStore) -> None:
+    def work(store: WritableStore) -> None:
         for key in store.claim(range(2000)):
             given.append(key)
             store.settle([Landing(key, b"{}")], nothing, group=7)

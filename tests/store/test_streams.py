@@ -12,17 +12,17 @@ import pytest
 
 from penstock.errors import StorageError
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Landing, Mark
-from penstock.store import LocalStore, open_readonly
+from penstock.store import LocalStore, WritableStore, open_readonly
 
-OpenStore = Callable[[], LocalStore]
+OpenStore = Callable[[], WritableStore]
 
 
-def land(store: LocalStore, *entries: Entry) -> None:
+def land(store: WritableStore, *entries: Entry) -> None:
     store.settle(entries, lambda _: None)
     store.flush()
 
 
-def kept(store: LocalStore) -> list[object]:
+def kept(store: WritableStore) -> list[object]:
     return [record.key for record in store.records()]
 
 

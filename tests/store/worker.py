@@ -1,5 +1,6 @@
 """A process that lands keys until it is stopped; the crash and disk-full tests start it.
 
+STORE is a directory or an address of MongoDB.
 python worker.py STORE COUNT GROUP: claims 0..COUNT-1, prints a line with the number of entries
 known to be safe each time it grows, and ends like the command line does.
 """
@@ -9,7 +10,7 @@ import sys
 
 from penstock.errors import PenstockError
 from penstock.pipeline.result import Entry, Failing, Landing, Mark
-from penstock.store import LocalStore
+from penstock.store import LocalStore, WritableStore, open_store
 
 
 def body(key: int) -> bytes:
@@ -21,6 +22,10 @@ def entry(key: int) -> Entry:
     return Failing(key, "PermanentError", "404") if key % 10 == 3 else Landing(key, body(key))
 
 
+def open_it(path: str) -> WritableStore:
+    return open_store(path) if "://" in path else LocalStore(path, segment_bytes=20_000)
+
+
 def main(path: str, count: int, group: int) -> None:
     safe = 0
 
@@ -30,7 +35,7 @@ def main(path: str, count: int, group: int) -> None:
         sys.stdout.write(f"{safe}\n")
         sys.stdout.flush()
 
-    with LocalStore(path, segment_bytes=20_000) as store:
+    with open_it(path) as store:
         sys.stdout.write("open\n")
         sys.stdout.flush()
         for key in store.claim(range(count)):

@@ -1,5 +1,6 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
+from penstock.assembly.build import store_named
 from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.labelling import labelling
 from penstock.assembly.plan import Plan, plan
@@ -31,5 +32,6 @@ __all__ = [
     "read_schema",
     "read_stream_text",
     "read_text",
+    "store_named",
     "write_java_file",
 ]

@@ -22,6 +22,7 @@ from penstock.assembly.sections import (
     PipelineFile,
     RequestSection,
     RetrySection,
+    StoreSection,
 )
 from penstock.clock import Clock
 from penstock.errors import InputError
@@ -53,19 +54,75 @@ from penstock.http import (
     secret,
 )
 from penstock.http.body import dig
+from penstock.mongo.address import has_password, hide, is_address
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
 
-__all__ = ["build_api", "build_auth", "build_request", "build_style", "check_secrets", "store_path"]
+__all__ = [
+    "build_api",
+    "build_auth",
+    "build_request",
+    "build_style",
+    "check_secrets",
+    "store_named",
+    "store_path",
+    "store_shown",
+]
 
 _METHODS: dict[str, type[Request]] = {
     kind.method: kind for kind in (Get, Head, Post, Put, Patch, Delete)
 }
 
 
-def store_path(file: PipelineFile, folder: Path) -> Path:
-    """Return where records land; relative places start at the pipeline file's folder."""
-    return folder / Path(file.store.path).expanduser()
+def store_path(store: StoreSection | str, folder: Path) -> Path | str:
+    """Return where records land: a directory, or an address of MongoDB.
+
+    Relative directories start at the pipeline file's folder. A place that is told by ``env:NAME``
+    or ``file:PATH`` is read now.
+
+    Raises:
+        InputError: A password stands in the file, or what is to be read is not there.
+    """
+    written = _written_place(store)
+    place = store_named(written)
+    return place if is_address(place) else folder / Path(place).expanduser()
+
+
+def store_shown(store: StoreSection | str, folder: Path) -> str:
+    """Return where records land, without reading secrets.
+
+    Raises:
+        InputError: A password stands in the file.
+    """
+    written = _written_place(store)
+    if written.startswith(_SECRET):
+        return written
+    return hide(written) if is_address(written) else str(folder / Path(written).expanduser())
+
+
+def store_named(text: str) -> str:
+    """Return the place of a store: ``text``, or what env:NAME or file:PATH holds.
+
+    >>> store_named("users/")
+    'users/'
+
+    Raises:
+        InputError: There is no such variable or file.
+    """
+    return secret(text).reveal() if text.startswith(_SECRET) else text
+
+
+_SECRET = ("env:", "file:")
+
+
+def _written_place(store: StoreSection | str) -> str:
+    written = store if isinstance(store, str) else store.path
+    if is_address(written) and has_password(written):
+        raise InputError(
+            'store: write "env:NAME" or "file:PATH" for an address with a password; a pipeline '
+            "file holds no secrets"
+        )
+    return written
 
 
 def build_api(

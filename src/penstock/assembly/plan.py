@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.assembly.build import build_request, build_style, check_secrets, store_path
+from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
 from penstock.assembly.rooms import build_stages, build_uses, describe_stage
-from penstock.assembly.sections import SECRETS, AuthSection, LimitSection, PagesSource, PipelineFile
+from penstock.assembly.sections import (
+    SECRETS,
+    AuthSection,
+    LimitSection,
+    PagesSource,
+    PipelineFile,
+    StoreSection,
+)
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve
+from penstock.mongo.address import is_address
 
-__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings"]
+__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings", "store_exists", "store_warnings"]
 
 
 @final
@@ -30,7 +38,8 @@ class Plan:
         example: The first call, as method and URL.
         stages: What happens to a record before it lands, in words.
         store: Where records will land.
-        exists: Whether there is a store already, to go on with.
+        exists: Whether there is a store already, to go on with; None where only a call could
+            tell.
         concurrency: Calls at once.
         seconds: Least time it takes within the limits told in the file, or None where no limit
             or no number of items is known.
@@ -43,7 +52,7 @@ class Plan:
     example: str
     stages: tuple[str, ...]
     store: str
-    exists: bool
+    exists: bool | None
     concurrency: int
     seconds: float | None
     uses: tuple[str, ...]
@@ -71,19 +80,25 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     _check_limits(file)
     build_stages(file, folder)
     uses = build_uses(file, folder, Events())
-    place = store_path(file, folder)
+    place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
         items=items,
         example=example,
         stages=tuple(describe_stage(section) for section in file.stage),
-        store=str(place),
-        exists=place.exists(),
+        store=place,
+        exists=store_exists(place),
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
         uses=tuple(use.describes for use in uses),
         warnings=tuple(_warnings(file)),
     )
+
+
+def store_exists(place: str) -> bool | None:
+    """Return whether there is something at a place as it is shown; None where nobody looked."""
+    elsewhere = is_address(place) or place.startswith(("env:", "file:"))
+    return None if elsewhere else Path(place).exists()
 
 
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
@@ -136,6 +151,7 @@ def _warnings(file: PipelineFile) -> list[str]:
     warnings: list[str] = []
     if file.api.auth is not None:
         warnings += secret_warnings(file.api.auth, "api.auth")
+    warnings += store_warnings(file.store)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
@@ -149,6 +165,12 @@ def secret_warnings(section: AuthSection, place: str) -> list[str]:
         if value is not None and (problem := _secret_problem(value)):
             found.append(f"{place}.{name}: {problem}")
     return found
+
+
+def store_warnings(store: StoreSection | str) -> list[str]:
+    """Return what is missing of a place that is told by a variable or a file."""
+    problem = _secret_problem(store if isinstance(store, str) else store.path)
+    return [f"store: {problem}"] if problem else []
 
 
 def _secret_problem(value: str) -> str | None:

@@ -33,7 +33,7 @@ from penstock.pipeline import (
     through,
 )
 from penstock.resilience import QUOTA
-from penstock.store import LocalStore
+from penstock.store import WritableStore
 
 __all__ = ["Run", "Summary"]
 
@@ -89,7 +89,7 @@ class Run:
 
     def __init__(self, file: PipelineFile, folder: Path) -> None:
         plan(file, folder)
-        self.place = store_path(file, folder)
+        self.place = store_path(file.store, folder)
         self.events = Events()
         self.api: Api = build_api(file, events=self.events)
         self.expected: int | None = None
@@ -114,7 +114,7 @@ class Run:
             else:
                 self._retries += 1
 
-    def go(self, store: LocalStore, only: Sequence[Key] | None = None) -> Summary:
+    def go(self, store: WritableStore, only: Sequence[Key] | None = None) -> Summary:
         """Run to the end, or until something stops it; what was settled by then is safe.
 
         Args:
@@ -140,7 +140,7 @@ class Run:
         self._settle_expectation(store)
         return self._summary(store, started, before, finish_all(self._uses, store))
 
-    def _keyed(self, only: Sequence[Key] | None, store: LocalStore) -> Iterator[object]:
+    def _keyed(self, only: Sequence[Key] | None, store: WritableStore) -> Iterator[object]:
         source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
         if only is not None and self._file.request is None:
             raise InputError(
@@ -168,7 +168,7 @@ class Run:
             fetching = fetching.through(stage)
         return fetching
 
-    def _paged(self, source: PagesSource, store: LocalStore) -> Iterator[object]:
+    def _paged(self, source: PagesSource, store: WritableStore) -> Iterator[object]:
         """Page after page; where to go on is noted when all of a page is safe, not before."""
         style = build_style(source)
         start = store.mark(_MARK)
@@ -199,7 +199,7 @@ class Run:
             found[key] = row
         return found
 
-    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: LocalStore) -> None:
+    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: WritableStore) -> None:
         fresh = [Result(key, Landing(key, found[key])) for key in store.claim(found)]
         for chunk in self._staged(fresh):
             entries = [entry_of(result) for result in chunk]
@@ -221,7 +221,7 @@ class Run:
             chunks = through(chunks, stage)
         return chunks
 
-    def _settle_expectation(self, store: LocalStore) -> None:
+    def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
         status = store.status()
         done = status.landed + status.failed
@@ -235,7 +235,7 @@ class Run:
             store.expect(done)
 
     def _summary(
-        self, store: LocalStore, started: float, before: int, uses: tuple[Used, ...]
+        self, store: WritableStore, started: float, before: int, uses: tuple[Used, ...]
     ) -> Summary:
         status = store.status()
         return Summary(

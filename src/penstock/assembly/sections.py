@@ -253,7 +253,11 @@ class BreakerSection(_Section, frozen=True, kw_only=True):
 
 
 class StoreSection(_Section, frozen=True, kw_only=True):
-    """Where records land: a directory, next to the pipeline file unless it is absolute."""
+    """Where records land: a directory, or an address of MongoDB.
+
+    A directory is next to the pipeline file unless it is absolute. An address with a password is
+    told by env:NAME or file:PATH. Instead of the section ``store = "..."`` may stand alone.
+    """
 
     path: str
 
@@ -263,7 +267,7 @@ class PipelineFile(_Section, frozen=True, kw_only=True):
 
     source: SourceSection
     api: ApiSection
-    store: StoreSection
+    store: StoreSection | str
     request: RequestSection | None = None
     retry: RetrySection = RetrySection()
     budget: BudgetSection = BudgetSection()

@@ -18,7 +18,7 @@ from penstock.assembly.streams import build_stream, plan_stream, stream_store
 from penstock.errors import InputError
 from penstock.events import Events, Landed
 from penstock.pipeline.result import Entry, Gap, Mark
-from penstock.store import LocalStore
+from penstock.store import WritableStore
 from penstock.streaming import Counters, Cursor, Item, Message, Notice, Status, Stream
 
 __all__ = ["StreamRun", "StreamSummary"]
@@ -93,7 +93,7 @@ class StreamRun:
         self._before = 0
 
     def go(
-        self, store: LocalStore, *, seconds: float | None = None, messages: int | None = None
+        self, store: WritableStore, *, seconds: float | None = None, messages: int | None = None
     ) -> None:
         """Land what comes until something stops it; what was settled by then is safe.
 
@@ -125,7 +125,7 @@ class StreamRun:
         store.flush()
 
     def _land_some(
-        self, items: Sequence[Item[bytes]], store: LocalStore, stream: Stream[bytes], wanted: int
+        self, items: Sequence[Item[bytes]], store: WritableStore, stream: Stream[bytes], wanted: int
     ) -> bool:
         """Land ``items`` up to so many messages of this run; return whether they all came."""
         while items:
@@ -139,7 +139,7 @@ class StreamRun:
                     return True
         return False
 
-    def _tell_pause(self, store: LocalStore) -> None:
+    def _tell_pause(self, store: WritableStore) -> None:
         """Write down that nothing is known of the time since the last run, where it is so."""
         status = store.status()
         if status.landed or status.gaps:
@@ -147,7 +147,7 @@ class StreamRun:
             store.settle([Gap(since, until, "no-resume")], _ignore)
 
     def _land(
-        self, items: Sequence[Item[bytes]], store: LocalStore, position: Cursor | None
+        self, items: Sequence[Item[bytes]], store: WritableStore, position: Cursor | None
     ) -> None:
         entries: list[Entry] = []
         landed = 0
@@ -173,7 +173,7 @@ class StreamRun:
         stream = self._stream
         return (Counters(), Status()) if stream is None else (stream.counters, stream.status)
 
-    def summary(self, store: LocalStore) -> StreamSummary:
+    def summary(self, store: WritableStore) -> StreamSummary:
         """Return what there is by now; also after the run was stopped."""
         status = store.status()
         counters, _ = self.look()
@@ -195,7 +195,7 @@ class StreamRun:
         )
 
 
-def _stored(store: LocalStore) -> Cursor | None:
+def _stored(store: WritableStore) -> Cursor | None:
     text = store.mark(_MARK)
     if text is None:
         return None

@@ -63,4 +63,4 @@ class StreamFile(_Section, frozen=True, kw_only=True):
     """A pipeline file whose source is a stream."""
 
     stream: StreamSection
-    store: StoreSection | None = None
+    store: StoreSection | str | None = None

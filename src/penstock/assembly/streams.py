@@ -8,8 +8,8 @@ from typing import final
 
 import msgspec
 
-from penstock.assembly.build import build_auth, check_secrets
-from penstock.assembly.plan import secret_warnings
+from penstock.assembly.build import build_auth, check_secrets, store_path, store_shown
+from penstock.assembly.plan import secret_warnings, store_exists, store_warnings
 from penstock.assembly.stream_sections import StreamFile, StreamSection
 from penstock.errors import InputError
 from penstock.events import Events
@@ -60,19 +60,19 @@ class StreamPlan:
     id: str | None
     resumes: str
     store: str | None
-    exists: bool
+    exists: bool | None
     warnings: tuple[str, ...]
 
 
-def stream_store(file: StreamFile, folder: Path) -> Path:
-    """Return where messages land; relative places start at the file's folder.
+def stream_store(file: StreamFile, folder: Path) -> Path | str:
+    """Return where messages land, as :func:`~penstock.assembly.build.store_path`.
 
     Raises:
         InputError: The file has no ``[store]``.
     """
     if file.store is None:
         raise InputError("section [store] is missing: it says where messages land")
-    return folder / Path(file.store.path).expanduser()
+    return store_path(file.store, folder)
 
 
 def plan_stream(file: StreamFile, folder: Path) -> StreamPlan:
@@ -83,19 +83,21 @@ def plan_stream(file: StreamFile, folder: Path) -> StreamPlan:
     """
     section = file.stream
     preset = _checked(section)
-    place = None if file.store is None else stream_store(file, folder)
+    place = None if file.store is None else store_shown(file.store, folder)
     warnings: list[str] = []
     if section.auth is not None:
         check_secrets(section.auth, "stream.auth")
         warnings = secret_warnings(section.auth, "stream.auth")
+    if file.store is not None:
+        warnings += store_warnings(file.store)
     return StreamPlan(
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
         framing=section.framing or preset.framing,
         id=section.id or ":".join(preset.id) or None,
         resumes=type(preset.resume).__name__,
-        store=None if place is None else str(place),
-        exists=place is not None and place.exists(),
+        store=place,
+        exists=False if place is None else store_exists(place),
         warnings=tuple(warnings),
     )
 

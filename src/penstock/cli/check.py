@@ -45,6 +45,8 @@ def _table(file: str, planned: Plan) -> str:
     else:
         needed = f"at least {span(planned.seconds)}, by the limits in the file"
     store = "goes on there" if planned.exists else "will be made"
+    if planned.exists is None:
+        store = "goes on there, or will be made"
     rows = [
         ("source", f"{planned.source}, {items}"),
         ("first call", planned.example),

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from penstock.assembly import store_named
 from penstock.errors import InputError
 from penstock.store import Format, StoreReader, open_readonly
 from penstock.store import export as export_store
@@ -49,11 +50,12 @@ def export(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
 
-    The file appears whole or not at all. A run may go on in the store meanwhile. A file of Java
-    data (--to javadata) has the fields of --schema instead, each a member of the record.
+    STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The file
+    appears whole or not at all. A run may go on in the store meanwhile. A file of Java data
+    (--to javadata) has the fields of --schema instead, each a member of the record.
     """
     if to == "javadata":
-        with open_readonly(store) as reader:
+        with open_readonly(store_named(store)) as reader:
             choices = {"flatten": flatten, "failed": failed}
             count = _to_javadata(reader, output, schema, choices, force=force)
         told = {"output": output, "rows": count}
@@ -63,7 +65,7 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
     # Said on stderr where the data itself goes to stdout.
     aside = output == "-"
-    with open_readonly(store) as reader, _progress() as report:
+    with open_readonly(store_named(store)) as reader, _progress() as report:
         done = export_store(
             reader,
             to,

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
+    "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),
     "javadata": ("penstock.cli.javadata", "Read and write files of Java's DataOutputStream."),
     "portfolio": ("penstock.cli.portfolio", "Volatility and risk of a portfolio of prices."),
     "neural": ("penstock.cli.neural", "Train small networks on tables, predict, study."),

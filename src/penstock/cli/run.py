@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file
+from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file, store_named
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION, run_stream_file
 from penstock.errors import InputError, Stopped
+from penstock.mongo.address import is_address
 from penstock.pipeline import Key
-from penstock.store import LocalStore
+from penstock.store import StoreReader, open_store
 
 __all__ = ["finish", "retry_failed", "run", "run_file"]
 
@@ -81,18 +83,21 @@ def retry_failed(
     FILE is the pipeline file: its failed keys are fetched at once. Where FILE is a store, they are
     put back to do, and the next run takes them up.
     """
-    if Path(file).is_dir():
-        with LocalStore(file) as store:
+    place = store_named(file)
+    if is_address(place) or Path(place).is_dir():
+        with open_store(place) as store:
             count = store.retry_failed(_failed_keys(store, keys))
         if as_json:
             click.echo(json.dumps({"put_back": count}))
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
         return
+    if isinstance(read_any(file), StreamFile):
+        raise InputError(f"{file} is a stream: what failed of it was no JSON, and comes only once")
     finish(run_file(file, keys, quiet=quiet, log=log), as_json=as_json)
 
 
-def _failed_keys(store: LocalStore, wanted: Sequence[str]) -> list[Key]:
+def _failed_keys(store: StoreReader, wanted: Sequence[str]) -> list[Key]:
     """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
     names = set(wanted)
     return [f.key for f in store.failures() if not names or str(f.key) in names]
@@ -102,7 +107,7 @@ def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | 
     """Run a pipeline file with progress; ``retry`` names failed keys to run instead."""
     folder = Path(file).parent
     work = Run(read_file(file), folder)
-    with stoppable(), LocalStore(work.place) as store:
+    with stoppable(), open_store(work.place) as store:
         only = None
         if retry is not None:
             only = _failed_keys(store, retry)
@@ -121,7 +126,7 @@ def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | 
             raise Stopped(f"{error}; {_safe(store)}; run again to go on") from error
 
 
-def _safe(store: LocalStore) -> str:
+def _safe(store: StoreReader) -> str:
     status = store.status()
     return f"{status.landed:,} landed and {status.failed:,} failed are safe in the store"
 
@@ -143,14 +148,15 @@ def _sentence(summary: Summary) -> str:
         f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending; "
         f"{summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
     )
+    store = shlex.quote(summary.store)
     lines = [
         f"{summary.new:,} landed in {span(summary.seconds)} ({counts})",
         f"data:  {summary.store}",
         *(_used(used) for used in summary.uses),
-        f"next:  penstock export {summary.store} --to csv -o records.csv",
+        f"next:  penstock export {store} --to csv -o records.csv",
     ]
     if summary.failed:
-        lines.append(f"       penstock status {summary.store}   # why keys failed")
+        lines.append(f"       penstock status {store}   # why keys failed")
     if not summary.complete:
         lines.append("       stopped: the budget allows no more now; run again to go on")
     return "\n".join(lines)

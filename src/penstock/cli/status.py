@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from penstock.assembly import store_named
 from penstock.store import StoreStatus, open_readonly
 
 __all__ = ["status"]
@@ -21,9 +22,10 @@ __all__ = ["status"]
 def status(store: str, *, as_json: bool) -> None:
     """Tell what has landed in STORE, what failed and why, and what is still to do.
 
-    Nothing is locked, so it may be asked while a run goes on.
+    STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. Nothing is
+    locked, so it may be asked while a run goes on.
     """
-    with open_readonly(store) as reader:
+    with open_readonly(store_named(store)) as reader:
         now = reader.status()
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
@@ -43,7 +45,7 @@ def _summary(now: StoreStatus) -> Table:
         ("failed", f"{now.failed:,}"),
         ("pending", "not known" if now.pending is None else f"{now.pending:,}"),
         ("expected", "not known" if now.expected is None else f"{now.expected:,}"),
-        ("size", f"{_size(now.bytes)} in {now.segments} segment{'s'[: now.segments != 1]}"),
+        ("size", _size(now.bytes) + _segments(now.segments)),
         ("started", _moment(now.started)),
         ("last activity", _moment(now.updated)),
     ):
@@ -65,6 +67,15 @@ def _failures(now: StoreStatus) -> Table:
         code = "" if kind.status is None else str(kind.status)
         table.add_row(kind.error, code, f"{kind.count:,}")
     return table
+
+
+def _segments(count: int) -> str:
+    """Return how many files hold it; a database does not say.
+
+    >>> _segments(2), _segments(0)
+    (' in 2 segments', '')
+    """
+    return f" in {count} segment{'s'[: count != 1]}" if count else ""
 
 
 def _size(count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from penstock.cli.stopping import stoppable
 from penstock.cli.stream_view import StreamMeter, showing
 from penstock.errors import InputError, Stopped
 from penstock.events import Events
-from penstock.store import LocalStore
+from penstock.store import open_store
 from penstock.streaming import Gap, Item, Message, Notice
 
 __all__ = ["DURATION", "plan_table", "run_stream_file", "stream"]
@@ -148,7 +149,7 @@ def run_stream_file(  # noqa: PLR0913 - one parameter an option of the command
     """
     work = StreamRun(described, Path(file).parent)
     meter = StreamMeter(Path(file).stem, work.look)
-    with stoppable(), LocalStore(work.place) as store:
+    with stoppable(), open_store(work.place) as store:
         try:
             with log_to(log, work.events), showing(meter, work.events, quiet=quiet or as_json):
                 work.go(store, seconds=seconds, messages=messages)
@@ -180,7 +181,7 @@ def _tell(summary: StreamSummary, *, as_json: bool) -> None:
         ),
         f"gaps:  {summary.gaps:,}{missed}",
         f"data:  {summary.store}",
-        f"next:  penstock export {summary.store} --to jsonl -o messages.jsonl",
+        f"next:  penstock export {shlex.quote(summary.store)} --to jsonl -o messages.jsonl",
     ]
     if summary.gaps:
         lines.append(f"       penstock export {summary.store} --gaps --to csv -o gaps.csv")

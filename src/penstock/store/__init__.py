@@ -9,10 +9,23 @@
 [Landing(key=7, body=b'{"name":"Ada"}')]
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.local import LocalStore
-from penstock.store.reading import StoreReader, open_readonly
+from penstock.store.opening import open_readonly, open_store
+from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+
+if TYPE_CHECKING:
+    from penstock.store.mongo import MongoStore as MongoStore
+    from penstock.store.mongo_reading import open_mongo as open_mongo
+
+# What needs PyMongo is loaded when it is first used.
+_HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
 
 __all__ = [
     "Column",
@@ -21,10 +34,22 @@ __all__ = [
     "FailureCount",
     "Format",
     "LocalStore",
+    "MongoStore",
     "State",
     "StoreReader",
     "StoreStatus",
     "StoredGap",
+    "WritableStore",
     "export",
+    "open_mongo",
     "open_readonly",
+    "open_store",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'penstock.store' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"penstock.store.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -18,7 +18,7 @@ from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
 from penstock.store.erasing import overwrite, pending
 from penstock.store.lock import LOCK, DirectoryLock
-from penstock.store.reading import StoreReader
+from penstock.store.reading import LocalReader
 from penstock.store.segments import SEGMENT, Tail, cut_back, sync_directory
 from penstock.store.writer import Writer
 
@@ -28,7 +28,7 @@ _SEGMENT_BYTES = 256 * 1024 * 1024
 
 
 @final
-class LocalStore(StoreReader):
+class LocalStore(LocalReader):
     """A directory where records land exactly once, also after ``kill -9``.
 
     Opening makes the directory where there is none, takes its lock and cuts torn tails off.

@@ -18,7 +18,7 @@ from penstock.store import ledger
 from penstock.store.segments import segment_path, split_line
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
-__all__ = ["StoreReader", "open_readonly"]
+__all__ = ["LocalReader", "open_local"]
 
 _CHUNK = 256  # lines or rows read at once
 _Row: TypeAlias = tuple[Any, ...]
@@ -26,10 +26,10 @@ _GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
 
 
-class StoreReader:
+class LocalReader:
     """A store as it is on the disk, also while a run lands in it: only committed data is seen.
 
-    Nothing is locked and nothing is written. Use :func:`open_readonly` to make one;
+    Nothing is locked and nothing is written. Use :func:`~penstock.store.open_readonly` to make one;
     :class:`~penstock.store.LocalStore` is one as well.
 
     Args:
@@ -280,15 +280,15 @@ class StoreReader:
         )
 
 
-def open_readonly(path: str | Path) -> StoreReader:
-    """Open the store at ``path`` for reading, also while a run lands in it.
+def open_local(path: str | Path) -> LocalReader:
+    """Open the store in the directory ``path`` for reading, also while a run lands in it.
 
     Raises:
         InputError: There is no store, or one that a newer penstock wrote.
         StorageError: The ledger cannot be read.
     """
     directory = Path(path)
-    return StoreReader(directory, ledger.read(directory))
+    return LocalReader(directory, ledger.read(directory))
 
 
 def _parsed(path: Path, offset: int, line: bytes) -> Landing:

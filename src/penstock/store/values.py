@@ -77,7 +77,7 @@ class StoreStatus:
     """Where a store stands, read in one consistent look at the ledger.
 
     Attributes:
-        path: The store's directory.
+        path: The store's directory, or its address without credentials.
         version: The version of the format on disk.
         landed: Keys whose record is safe.
         failed: Keys that ended in an error.
@@ -85,8 +85,8 @@ class StoreStatus:
             known, else the keys claimed and not settled yet; None where neither can be known
             (a reader beside a run whose source has no known size).
         expected: Keys in the source, if it was told.
-        bytes: Size of all segments.
-        segments: Number of segment files.
+        bytes: Size of all segments, or of the collection's documents.
+        segments: Number of segment files; 0 in a database.
         started: When the store was made, in seconds since 1970 UTC.
         updated: When something last became safe, in seconds since 1970 UTC.
         failures: The failed keys counted by error and status, most frequent first.

@@ -17,7 +17,7 @@ from penstock.store.exporting.shape import Column, Shape
 from penstock.store.exporting.sqlite_file import write_sqlite
 from penstock.store.exporting.target import appearing
 from penstock.store.exporting.text_files import Row, write_csv, write_jsonl
-from penstock.store.reading import StoreReader
+from penstock.store.ports import StoreReader
 from penstock.store.values import Failure, StoredGap
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]

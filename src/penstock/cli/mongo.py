@@ -1,0 +1,279 @@
+"""``penstock mongo``: a replica set for the desk, and what a set of yours is like now."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from penstock.errors import InputError
+
+if TYPE_CHECKING:
+    from penstock.mongo.dev import DevSet, SetStatus
+    from penstock.mongo.drill import DrillReport
+    from penstock.mongo.status import ClusterStatus
+
+__all__ = ["mongo"]
+
+DIR = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="mongo-dev",
+    show_default=True,
+    help="Where the set lives: its data, its logs.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+TARGET = click.argument("target", metavar="primary|secondary|all|NODE")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def mongo() -> None:
+    """Run a MongoDB replica set here, and ask one how it is."""
+
+
+@mongo.command("status")
+@click.argument("uri")
+@click.option(
+    "--timeout", type=float, default=5.0, show_default=True, help="Seconds to wait for an answer."
+)
+@JSON
+def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
+    """Show the members of the set at URI, and where each kind of read would go now.
+
+    URI may be env:NAME or file:PATH, so that a password stands in no command.
+    """
+    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
+    from penstock.mongo.status import cluster_status  # noqa: PLC0415 - likewise
+
+    now = cluster_status(store_named(uri), timeout=timeout)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(now)))
+        return
+    name = f" {now.name}" if now.name else ""
+    click.echo(f"{now.uri}\n{now.kind}{name}, MongoDB {now.version}")
+    console = Console()
+    console.print(_members(now))
+    console.print(_targets(now))
+
+
+def _members(now: ClusterStatus) -> Table:
+    table = Table()
+    for column in ("member", "role", "lag", "ping", "tags", "problem"):
+        table.add_column(column, justify="right" if column in {"lag", "ping"} else "left")
+    for one in now.members:
+        lag = "" if one.lag is None else f"{one.lag:.0f} s"
+        ping = "" if one.ping is None else f"{1000 * one.ping:.1f} ms"
+        tags = ", ".join(f"{name}={value}" for name, value in one.tags.items())
+        table.add_row(one.host, one.role, lag, ping, tags, one.error or "")
+    return table
+
+
+def _targets(now: ClusterStatus) -> Table:
+    table = Table(title="a read would go now to one of", title_justify="left")
+    table.add_column("read preference")
+    table.add_column("members")
+    for mode, hosts in now.reads.items():
+        table.add_row(mode, "\n".join(hosts) or "none: it would wait, then fail")
+    return table
+
+
+@mongo.command("drill")
+@click.argument("uri")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The set of penstock mongo dev whose nodes are failed; without it you fail your own.",
+)
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long, at least.")
+@click.option(
+    "--faults",
+    default="kill,stepdown,pause",
+    show_default=True,
+    help="Which kinds of fault, in turn, with commas between.",
+)
+@JSON
+def run_drill(
+    uri: str, directory: Path | None, seconds: float, faults: str, *, as_json: bool
+) -> None:
+    """Rehearse failover on the set at URI: a workload, faults under it, and an audit of all data.
+
+    Fifteen kinds of operation run through penstock's proxy and through plain PyMongo, side by
+    side, in a database of their own. Use a set for tests: its nodes are failed. Exit code 1 where
+    the proxy showed an error, or lost or doubled anything.
+    """
+    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
+    from penstock.mongo.drill import FAULTS, drill  # noqa: PLC0415 - likewise
+
+    kinds = [kind for kind in FAULTS if kind in faults.split(",")]
+    unknown = set(faults.split(",")) - set(kinds)
+    if unknown:
+        raise InputError(f"--faults {faults}: choose of {', '.join(FAULTS)}")
+    found = drill(
+        store_named(uri),
+        dev=None if directory is None else _set(directory),
+        seconds=seconds,
+        faults=kinds,
+        tell=lambda words: click.echo(words, err=True),
+    )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found)))
+    else:
+        Console().print(_compared(found))
+    ours = found.proxy
+    if ours.errors or ours.lost or ours.duplicated or ours.torn:
+        raise SystemExit(1)
+
+
+def _compared(found: DrillReport) -> Table:
+    table = Table(title=f"{found.faults} faults in {found.seconds:.0f} s", title_justify="left")
+    for column in ("", "proxy", "plain"):
+        table.add_column(column, justify="right" if column else "left")
+    for name in ("operations", "errors", "lost", "duplicated", "torn"):
+        ours, theirs = getattr(found.proxy, name), getattr(found.plain, name)
+        table.add_row(name, f"{ours:,}", f"{theirs:,}")
+    stalls = (f"{arm.longest_stall:.1f} s" for arm in (found.proxy, found.plain))
+    table.add_row("longest stall", *stalls)
+    return table
+
+
+@mongo.group()
+def dev() -> None:
+    """Start a real replica set on this machine, fail its nodes, and stop it.
+
+    The nodes go on running when a command has ended. NODE is a number from 1 on, or host:port.
+    """
+
+
+def _set(directory: Path) -> DevSet:
+    from penstock.mongo.dev import DevSet  # noqa: PLC0415 - imported when a command needs it
+
+    return DevSet(directory)
+
+
+@dev.command()
+@click.option(
+    "--nodes", type=int, default=3, show_default=True, help="How many, arbiters included: 1 to 7."
+)
+@click.option(
+    "--arbiters",
+    type=int,
+    default=0,
+    show_default=True,
+    help="How many of them only vote and hold no data.",
+)
+@click.option("--standalone", is_flag=True, help="One server that is no set.")
+@click.option(
+    "--election",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Seconds without a primary before another is elected.",
+)
+@DIR
+def start(nodes: int, arbiters: int, *, standalone: bool, election: float, directory: Path) -> None:
+    """Start a set and leave it running; the last line is its URI.
+
+    Where there is one in the folder already, it is started again with its data.
+    """
+    from penstock.mongo.dev import DevSet  # noqa: PLC0415 - likewise
+
+    made = DevSet.start(
+        directory,
+        nodes=1 if standalone else nodes,
+        arbiters=arbiters,
+        standalone=standalone,
+        election=election,
+    )
+    click.echo(f"running; stop it with: penstock mongo dev stop --dir {directory}")
+    click.echo(made.uri)
+
+
+@dev.command("status")
+@DIR
+@JSON
+def dev_status(directory: Path, *, as_json: bool) -> None:
+    """Show the nodes: which processes run, and in which role."""
+    now = _set(directory).status()
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(now)))
+    else:
+        click.echo(now.uri)
+        Console().print(_nodes(now))
+
+
+def _nodes(now: SetStatus) -> Table:
+    table = Table()
+    for column in ("node", "host", "process", "role", "pid"):
+        table.add_column(column)
+    for node in now.nodes:
+        pid = "" if node.pid is None else str(node.pid)
+        table.add_row(str(node.number), node.host, node.process, node.role or "", pid)
+    return table
+
+
+@dev.command()
+@TARGET
+@DIR
+def kill(target: str, directory: Path) -> None:
+    """End nodes at once, as a crash does (SIGKILL)."""
+    _tell("killed", _set(directory).kill(target))
+
+
+@dev.command()
+@TARGET
+@DIR
+def pause(target: str, directory: Path) -> None:
+    """Freeze nodes (SIGSTOP): connections stay open, nothing answers."""
+    _tell("paused", _set(directory).pause(target))
+
+
+@dev.command()
+@TARGET
+@DIR
+def resume(target: str, directory: Path) -> None:
+    """Let paused nodes go on; a role means every one that is paused."""
+    _tell("resumed", _set(directory).resume(target))
+
+
+@dev.command()
+@click.argument("target", metavar="primary|NODE", default="primary")
+@click.option(
+    "--seconds",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="How long it does not stand for election again.",
+)
+@DIR
+def stepdown(target: str, seconds: int, directory: Path) -> None:
+    """Have the primary give up its role, by force."""
+    _tell("stepped down", _set(directory).step_down(target, seconds=seconds))
+
+
+@dev.command()
+@click.argument("target", metavar="primary|secondary|all|NODE", default="all")
+@DIR
+def restart(target: str, directory: Path) -> None:
+    """Start dead nodes again; a role means every one that is dead."""
+    _tell("restarted", _set(directory).restart(target))
+
+
+@dev.command()
+@click.option("--remove", is_flag=True, help="Delete the set and its data as well.")
+@DIR
+def stop(directory: Path, *, remove: bool) -> None:
+    """Stop all nodes; their data stays for the next start."""
+    _set(directory).stop(remove=remove)
+    click.echo("stopped and removed" if remove else "stopped")
+
+
+def _tell(what: str, numbers: list[int]) -> None:
+    nodes = ", ".join(map(str, numbers))
+    click.echo(f"{what}: node {nodes}" if numbers else f"{what}: none")

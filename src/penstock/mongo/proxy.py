@@ -1,0 +1,101 @@
+"""Standing in for PyMongo's objects: same names, same ``isinstance``, same ``dir`` and ``repr``."""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from penstock.mongo.settings import Core
+
+__all__ = ["BOUND", "PROXIES", "Proxy", "place_of", "unwrapped", "wrapped"]
+
+T = TypeVar("T")
+
+BOUND: ContextVar[Proxy | None] = ContextVar("BOUND", default=None)
+"""The session that ``with session.bind():`` gives to operations that name none."""
+
+PROXIES: dict[type, type[Proxy]] = {}
+"""Which proxy stands in for an object of a type."""
+
+_UPWARD = frozenset({"client", "database"})
+_OWN = frozenset({"_core", "_real"})
+
+
+class Proxy:
+    """Forwards everything to ``_real``; what comes back is wrapped as well."""
+
+    __slots__ = ("__weakref__", "_core", "_real")
+
+    _core: Core
+    _real: Any
+
+    def __init__(self, real: object, core: Core) -> None:
+        object.__setattr__(self, "_real", real)
+        object.__setattr__(self, "_core", core)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The type stood in for, so that ``isinstance`` says yes."""
+        return type(self._real)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._real, name)
+        if name in _UPWARD and _asked_by_pymongo():
+            return value
+        return wrapped(value, self._core)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _OWN:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._real, name, value)
+
+    def __getitem__(self, name: Any) -> Any:
+        return wrapped(self._real[name], self._core)
+
+    def __iter__(self) -> Any:
+        return iter(self._real)
+
+    def __repr__(self) -> str:
+        return repr(self._real)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._real)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._real == unwrapped(other))
+
+    def __hash__(self) -> int:
+        return hash(self._real)
+
+    def __bool__(self) -> bool:
+        return bool(self._real)
+
+
+def _asked_by_pymongo() -> bool:
+    """Whether PyMongo's own code asks, as GridFS's cursor does: it compares clients by ``is``."""
+    frame = inspect.currentframe()
+    for _ in range(2):  # out of here, and out of the proxy
+        frame = frame.f_back if frame else None
+    return frame is not None and str(frame.f_globals.get("__name__")).startswith("pymongo.")
+
+
+def wrapped(value: Any, core: Core) -> Any:
+    """Return ``value``, behind a proxy if it is one of PyMongo's objects that reach the server."""
+    kind = PROXIES.get(type(value))
+    return value if kind is None else kind(value, core)
+
+
+def unwrapped(value: T) -> T:
+    """Return PyMongo's own object behind ``value``, or ``value``."""
+    real: T = object.__getattribute__(value, "_real") if issubclass(type(value), Proxy) else value
+    return real
+
+
+def place_of(real: Any) -> str:
+    """Return where ``real`` works: ``shop.orders``, ``shop``, or nothing for a client."""
+    kind = type(real)
+    if hasattr(kind, "full_name"):
+        return str(real.full_name)
+    return str(real.name) if hasattr(kind, "name") else ""

@@ -1,0 +1,201 @@
+"""Sessions through the proxy: transactions by hand are recorded, callbacks get this session."""
+
+from __future__ import annotations
+
+from contextvars import Token
+from functools import partial
+from types import TracebackType
+from typing import Any, final
+
+from penstock.mongo.proxy import BOUND, Proxy
+from penstock.mongo.replaying import Record, commit
+from penstock.mongo.settings import Core
+from penstock.mongo.steps import run, run_async
+
+__all__ = ["Session", "SessionAsync", "recorded"]
+
+
+class Sitting(Proxy):
+    """What both kinds share."""
+
+    __slots__ = ("_record",)
+
+    _record: Record | None
+
+    def __init__(self, real: object, core: Core) -> None:
+        super().__init__(real, core)
+        object.__setattr__(self, "_record", None)
+
+    def _recording(self, args: Any, kwargs: Any) -> None:
+        begin = partial(self._real.start_transaction, *args, **kwargs)
+        object.__setattr__(self, "_record", Record(self._core, self._real, begin))
+
+    def _forget(self) -> None:
+        object.__setattr__(self, "_record", None)
+
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """Give this session to operations that name none."""
+        return Binding(self, self._real.bind(*args, **kwargs))
+
+
+def recorded(session: object) -> Record | None:
+    """Return the open record of ``session``, or None."""
+    return session._record if issubclass(type(session), Sitting) else None  # type: ignore[attr-defined]
+
+
+class Session(Sitting):
+    """A session for threads."""
+
+    __slots__ = ()
+
+    def start_transaction(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin a transaction whose statements are recorded."""
+        self._real.start_transaction(*args, **kwargs)
+        self._recording(args, kwargs)
+        return Transaction(self)
+
+    def commit_transaction(self) -> None:
+        """Commit it; what was lost on the way is done again."""
+        record = self._record
+        if record is None or not self._real.in_transaction:
+            self._real.commit_transaction()
+            return
+        run(commit(record), self._core.settings.clock)
+        self._forget()
+
+    def abort_transaction(self) -> None:
+        """Drop it."""
+        self._forget()
+        self._real.abort_transaction()
+
+    def end_session(self) -> None:
+        """End the session; an open transaction is dropped."""
+        self._forget()
+        self._real.end_session()
+
+    def with_transaction(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
+        return self._real.with_transaction(lambda _: callback(self), *args, **kwargs)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_session()
+
+
+class SessionAsync(Sitting):
+    """A session for asyncio."""
+
+    __slots__ = ()
+
+    async def start_transaction(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin a transaction whose statements are recorded."""
+        await self._real.start_transaction(*args, **kwargs)
+        self._recording(args, kwargs)
+        return Transaction(self)
+
+    async def commit_transaction(self) -> None:
+        """Commit it; what was lost on the way is done again."""
+        record = self._record
+        if record is None or not self._real.in_transaction:
+            await self._real.commit_transaction()
+            return
+        await run_async(commit(record), self._core.settings.clock)
+        self._forget()
+
+    async def abort_transaction(self) -> None:
+        """Drop it."""
+        self._forget()
+        await self._real.abort_transaction()
+
+    async def end_session(self) -> None:
+        """End the session; an open transaction is dropped."""
+        self._forget()
+        await self._real.end_session()
+
+    async def with_transaction(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
+        return await self._real.with_transaction(lambda _: callback(self), *args, **kwargs)
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end_session()
+
+
+@final
+class Transaction:
+    """What ``start_transaction`` returns: a block that commits, or drops it after an error."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._session.in_transaction:
+            if kind is None:
+                self._session.commit_transaction()
+            else:
+                self._session.abort_transaction()
+
+    async def __aenter__(self) -> Transaction:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._session.in_transaction:
+            if kind is None:
+                await self._session.commit_transaction()
+            else:
+                await self._session.abort_transaction()
+
+
+@final
+class Binding:
+    """What ``bind`` returns: a block whose operations use the session."""
+
+    __slots__ = ("_inner", "_session", "_token")
+
+    def __init__(self, session: Proxy, inner: Any) -> None:
+        self._session, self._inner = session, inner
+        self._token: Token[Proxy | None] | None = None
+
+    def _bound(self) -> Proxy:
+        self._token = BOUND.set(self._session)
+        return self._session
+
+    def _released(self) -> None:
+        if self._token is not None:
+            BOUND.reset(self._token)
+            self._token = None
+
+    def __enter__(self) -> Proxy:
+        self._inner.__enter__()
+        return self._bound()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._released()
+        self._inner.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Proxy:
+        await self._inner.__aenter__()
+        return self._bound()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._released()
+        await self._inner.__aexit__(kind, error, trace)

@@ -1,0 +1,89 @@
+"""One logic for threads and for asyncio: a generator says what to do, a driver does it.
+
+A generator of steps yields :class:`Call` and :class:`Wait`, gets back what the call returned, or
+has its error thrown in. :func:`run` performs them, :func:`run_async` awaits them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast, final
+
+import pymongo
+
+from penstock.clock import Clock
+
+__all__ = ["Call", "Steps", "Wait", "run", "run_async"]
+
+T = TypeVar("T")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call ``function``; with a timeout, PyMongo ends it after so many seconds."""
+
+    function: Callable[[], Any]
+    timeout: float | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let ``seconds`` pass."""
+
+    seconds: float
+
+
+Steps: TypeAlias = Generator[Call | Wait, Any, T]
+
+
+def run(steps: Steps[T], clock: Clock) -> T:
+    """Perform ``steps`` in this thread and return what they return."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = None
+                if isinstance(step, Wait):
+                    clock.sleep(step.seconds)
+                else:
+                    with _limited(step.timeout):
+                        answer = step.function()
+            except BaseException as error:  # noqa: BLE001 - the steps see everything and re-raise
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
+async def run_async(steps: Steps[T], clock: Clock) -> T:  # noqa: ARG001 - the twin's signature
+    """Perform ``steps`` on the running event loop and return what they return."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = None
+                if isinstance(step, Wait):
+                    await asyncio.sleep(step.seconds)
+                else:
+                    with _limited(step.timeout):
+                        answer = step.function()
+                        if isinstance(answer, Awaitable):
+                            answer = await answer
+            except BaseException as error:  # noqa: BLE001 - the steps see everything and re-raise
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
+def _limited(timeout: float | None) -> contextlib.AbstractContextManager[object]:
+    if timeout is None:
+        return contextlib.nullcontext()
+    return pymongo.timeout(timeout)

@@ -1,0 +1,203 @@
+"""One group becomes safe in MongoDB: whatever happens to a reply, each key lands once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+from penstock.clock import Clock
+from penstock.mongo.driver import (
+    BulkWriteError,
+    ClientSession,
+    InsertOne,
+    Int64,
+    RawBSONDocument,
+    UpdateOne,
+)
+from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.store.mongo_documents import TooLarge, as_document, check_key
+from penstock.store.mongo_place import MongoPlace
+
+__all__ = ["MongoCommit", "settled"]
+
+Known: TypeAlias = dict[Key, dict[str, Any]]
+_Write: TypeAlias = InsertOne[dict[str, Any]] | UpdateOne
+_DUPLICATE = 11000
+_PAUSE = 0.02  # seconds before looking again at what a majority does not show yet
+_HISTORY = 10  # failures that are remembered of one key
+_OPEN = ["failed", "todo"]  # states that something newer may take the place of
+
+
+def settled(place: MongoPlace, keys: Sequence[Key]) -> dict[Key, tuple[str, float]]:
+    """Return the (state, at) of those ``keys`` that landed, failed or were deleted."""
+    return {
+        key: (document["state"], document["order"] / 1e6)
+        for key, document in _look(place, keys).items()
+        if document["state"] != "todo"
+    }
+
+
+def _look(place: MongoPlace, keys: Sequence[Key]) -> Known:
+    wanted = [check_key(key) for key in keys]
+    found = place.items.find({"_id": {"$in": wanted}}, {"state": 1, "order": 1, "writer": 1})
+    return {document["_id"]: document for document in found}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An entry on its way: its document, and what tells it from every other."""
+
+    key: Key
+    order: int
+    landed: bool
+    document: RawBSONDocument
+
+
+@final
+class MongoCommit:
+    """Makes groups of entries safe, one after the other.
+
+    A group is one ordered bulk write of single-document writes, acknowledged by the journals of a
+    majority. Ordered, so that readers always see a beginning of what landed and never a hole. Each
+    document carries who wrote it and its place in the order, so that after a lost reply it can be
+    seen whether it was ours that landed: doing it again changes nothing, and nothing is counted
+    twice. Deletions come after the entries beside them, then gaps and marks, in one transaction
+    where there are both: a stream's cursor is never ahead of what it stands for.
+
+    Args:
+        place: The store.
+        writer: A name that no other opening of a store has.
+        latest: The greatest place in the order so far; places are microseconds since 1970.
+        clock: Gives the time, once a group.
+
+    Attributes:
+        again: Entries that were dropped since their key had landed before.
+    """
+
+    def __init__(self, place: MongoPlace, writer: str, latest: int, clock: Clock) -> None:
+        self._place = place
+        self._writer = writer
+        self._latest = latest
+        self._clock = clock
+        self.again = 0
+
+    def __call__(self, entries: Sequence[Entry]) -> None:
+        """Return when all ``entries`` are safe.
+
+        Raises:
+            PyMongoError: They could not be made safe; some of them may be.
+            InputError: A key cannot be stored.
+        """
+        self._latest = max(self._latest, int(self._clock.time() * 1e6))
+        pending = [self._pending(entry) for entry in self._once_each(entries)]
+        known: Known = {}  # nobody settles what he has not claimed: the cheap way is tried first
+        while pending and not self._written([self._write(one, known) for one in pending]):
+            known = _look(self._place, [one.key for one in pending])
+            pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
+            if not any(one.key in known for one in pending):
+                self._clock.sleep(_PAUSE)
+        self._delete(entry.key for entry in entries if isinstance(entry, Deletion))
+        self._note(entries)
+
+    def _delete(self, keys: Iterable[Key]) -> None:
+        """Leave of ``keys`` only that they are gone, also where they have not come yet."""
+        gone = {"state": "deleted", "order": Int64(self._latest), "writer": self._writer}
+        writes = [
+            UpdateOne({"_id": key}, [{"$replaceWith": {"_id": "$_id", **gone}}], upsert=True)
+            for key in dict.fromkeys(map(check_key, keys))
+        ]
+        if writes:
+            self._place.items.bulk_write(writes)
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        facts = self._place.facts
+        marks = {entry.name: entry.value for entry in entries if isinstance(entry, Mark)}
+        gaps = [self._gap(entry) for entry in entries if isinstance(entry, Gap)]
+        values = [
+            UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
+            for name, value in marks.items()
+        ]
+        if not gaps:
+            if values:
+                facts.bulk_write(values)
+            return
+
+        def together(session: ClientSession) -> None:
+            facts.insert_many(gaps, session=session)
+            if values:
+                facts.bulk_write(values, session=session)
+
+        with self._place.client.start_session() as session:
+            session.with_transaction(together)
+
+    def _gap(self, gap: Gap) -> dict[str, Any]:
+        self._latest += 1
+        facts = {"since": gap.since, "until": gap.until, "reason": gap.reason, "count": gap.count}
+        return {"_id": f"gap:{self._latest}:{self._writer}", "gap": Int64(self._latest), **facts}
+
+    def _once_each(self, entries: Sequence[Entry]) -> list[Landing | Failing]:
+        """Return one entry a key: rather a record than a failure, rather a new failure."""
+        kept: dict[Key, Landing | Failing] = {}
+        for entry in entries:
+            if isinstance(entry, Landing | Failing):
+                if isinstance(kept.get(entry.key), Landing):
+                    self.again += 1
+                else:
+                    kept[entry.key] = entry
+        return list(kept.values())
+
+    def _pending(self, entry: Landing | Failing) -> _Pending:
+        self._latest += 1
+        try:
+            document = as_document(entry, self._latest, self._writer)
+        except TooLarge as error:
+            entry = Failing(entry.key, "TooLarge", str(error))
+            document = as_document(entry, self._latest, self._writer)
+        landed = isinstance(entry, Landing)
+        return _Pending(check_key(entry.key), self._latest, landed, document)
+
+    def _write(self, one: _Pending, known: Known) -> _Write:
+        if one.key not in known:
+            # A raw document is one that has been encoded already; PyMongo takes it as it is.
+            insert: InsertOne[Any] = InsertOne(one.document)
+            return insert
+        return UpdateOne(
+            {"_id": one.key, "state": {"$in": _OPEN}, "order": {"$ne": one.order}},
+            _replacing(one.document),
+        )
+
+    def _written(self, writes: Sequence[_Write]) -> bool:
+        """Return whether all was written; False where a key was there already."""
+        try:
+            self._place.items.bulk_write(writes, ordered=True)
+        except BulkWriteError as error:
+            details = error.details or {}
+            errors = details.get("writeErrors") or [{}]
+            twice = all(found.get("code") == _DUPLICATE for found in errors)
+            if not twice or details.get("writeConcernErrors"):
+                raise
+            return False
+        return True
+
+    def _is_done(self, one: _Pending, found: dict[str, Any] | None) -> bool:
+        if found is None:
+            return False
+        if (found["writer"], found["order"]) == (self._writer, one.order):
+            return True  # it was ours that landed, only the reply had not come
+        if found["state"] in _OPEN:
+            return False
+        self.again += found["state"] == "landed"
+        return True
+
+
+def _replacing(document: RawBSONDocument) -> list[dict[str, Any]]:
+    """Return the update that puts ``document`` in the place of a failure, kept as history."""
+    failure = {name: f"${name}" for name in ("error", "message", "status", "attempts", "order")}
+    history = {"$concatArrays": [{"$ifNull": ["$history", []]}, [failure]]}
+    kept = {
+        "replayed": {"$ifNull": ["$replayed", 0]},
+        "history": {"$slice": [history, -_HISTORY]},
+    }
+    return [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, kept]}}]

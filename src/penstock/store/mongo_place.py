@@ -1,0 +1,130 @@
+"""A store in MongoDB, found and made: two collections, and what both sides know of them.
+
+``users`` holds one document a key. ``users.store`` holds few: ``store`` says what this is (the
+format, when it was made, how many keys are expected), ``mark:NAME`` is a mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, final
+
+from penstock.errors import InputError, StorageError
+from penstock.mongo import connect
+from penstock.mongo.address import hide, place_in
+from penstock.mongo.driver import InvalidName, OperationFailure, PyMongoError
+
+if TYPE_CHECKING:
+    from penstock.mongo.driver import ClientSession, Collection, MongoClient
+
+__all__ = ["FORMAT", "MongoPlace", "about", "create", "opened", "translated"]
+
+FORMAT = 1
+_KIND = "penstock store"
+# Landing order within a state; what is counted, read in order and followed is read along it.
+_INDEX = [("state", 1), ("order", 1), ("_id", 1)]
+_FORBIDDEN = 13
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MongoPlace:
+    """Where a store is: its client and its two collections.
+
+    Attributes:
+        shown: The address, without credentials.
+        client: What both are reached through.
+        items: One document a key.
+        facts: What is known of the store itself.
+    """
+
+    shown: str
+    client: MongoClient[dict[str, Any]]
+    items: Collection[dict[str, Any]]
+    facts: Collection[dict[str, Any]]
+
+
+@contextmanager
+def translated(shown: str) -> Iterator[None]:
+    """Turn what the driver raises into a :class:`StorageError` that names the store."""
+    try:
+        yield
+    except InputError:
+        raise
+    except InvalidName as error:
+        raise InputError(f"{shown}: {error}: name it mongodb://host/DATABASE.COLLECTION") from error
+    except OperationFailure as error:
+        words = " ".join(str(error).partition(", full error")[0].split())
+        if error.code == _FORBIDDEN:
+            raise InputError(f"{shown}: this user may not do it: {words}") from error
+        raise StorageError(f"{shown}: {words}") from error
+    except PyMongoError as error:
+        words = " ".join(str(error).partition(", Timeout:")[0].split())
+        raise StorageError(
+            f"{shown}: {words}; what was reported safe is safe, run again to go on"
+        ) from error
+
+
+def opened(address: str, read_from: str | None, deadline: float) -> MongoPlace:
+    """Connect to the store at ``address``, whether there is one yet or not.
+
+    Raises:
+        InputError: The address or the server cannot be used.
+        StorageError: Nobody answers within ``deadline`` seconds.
+    """
+    shown, place = hide(address), place_in(address)
+    with translated(shown):
+        client = connect(address, read_from=read_from, deadline=deadline)
+        try:
+            database = client[place.database]
+            items, facts = database[place.collection], database[f"{place.collection}.store"]
+        except BaseException:
+            client.close()
+            raise
+    return MongoPlace(shown, client, items, facts)
+
+
+def about(
+    place: MongoPlace,
+    facts: Collection[dict[str, Any]],
+    session: ClientSession | None = None,
+) -> Mapping[str, Any]:
+    """Return what the store says of itself, read from ``facts``.
+
+    Raises:
+        InputError: There is no store, or one that a newer penstock wrote.
+    """
+    found = facts.find_one({"_id": "store"}, session=session)
+    if found is None or found.get("kind") != _KIND:
+        raise InputError(
+            f"{place.shown} is not a penstock store: no facts in the collection {facts.name}"
+        )
+    if found["format"] > FORMAT:
+        raise InputError(
+            f"{place.shown} was written by a newer penstock (format {found['format']}, this one "
+            f"knows {FORMAT}): pip install --upgrade penstock"
+        )
+    return found
+
+
+def create(place: MongoPlace, now: float) -> None:
+    """Make the store where there is none yet.
+
+    Raises:
+        InputError: The collection holds other documents.
+    """
+    if place.facts.find_one({"_id": "store"}) is None:
+        if place.items.find_one({}, {"_id": 1}) is not None:
+            raise InputError(
+                f"{place.shown}: the collection {place.items.name} holds other documents and no "
+                "penstock store: name a new or empty one"
+            )
+        started = datetime.fromtimestamp(now, UTC)
+        facts = {"kind": _KIND, "format": FORMAT, "started": started, "expected": None}
+        # Another process may be doing the same: whoever is first says when it began.
+        place.facts.update_one({"_id": "store"}, {"$setOnInsert": facts}, upsert=True)
+    about(place, place.facts)
+    place.items.create_index(_INDEX, name="penstock_order")

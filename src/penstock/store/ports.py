@@ -1,0 +1,112 @@
+"""What every store offers, whatever it is made of: as protocols, so that code asks for no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from penstock.pipeline.result import Entry, Key, Landing
+from penstock.store.values import Failure, State, StoredGap, StoreStatus
+
+__all__ = ["StoreReader", "WritableStore"]
+
+
+class StoreReader(Protocol):
+    """A store as it is now, also while a run lands in it: only what is safe is seen."""
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is: a directory, or the address of a database without its credentials."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def close(self) -> None:
+        """Let go of it. Closing twice is allowed."""
+        ...
+
+    def records(self) -> Iterator[Landing]:
+        """Yield what has landed up to now, in landing order, in constant memory."""
+        ...
+
+    def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
+        """Yield what has landed after a position, each record with the position behind it."""
+        ...
+
+    def get(self, key: Key) -> bytes | None:
+        """Return the record of ``key`` as JSON bytes, or None where it has not landed."""
+        ...
+
+    def state(self, key: Key) -> State:
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
+        ...
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield the keys that are failed now, oldest failure first, in constant memory."""
+        ...
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of a stream, oldest first, in constant memory."""
+        ...
+
+    def mark(self, name: str) -> str | None:
+        """Return the value last settled as ``Mark(name, value)``, or None."""
+        ...
+
+    def status(self) -> StoreStatus:
+        """Return where the store stands."""
+        ...
+
+    def verify(self) -> int:
+        """Compare every record with what is known of it; return how many there are."""
+        ...
+
+
+class WritableStore(StoreReader, Protocol):
+    """A store open for a run. What :class:`penstock.pipeline.ports.Store` asks for, and more."""
+
+    @property
+    def skipped(self) -> int:
+        """Keys that :meth:`claim` passed over since an earlier run settled them."""
+        ...
+
+    @property
+    def repeated(self) -> int:
+        """Keys that :meth:`claim` passed over since they came before in this run."""
+        ...
+
+    @property
+    def again(self) -> int:
+        """Entries that :meth:`settle` dropped since their key had landed before."""
+        ...
+
+    def claim(self, keys: Iterable[Key]) -> Iterator[Key]:
+        """Yield the keys still to do, lazily and in order, each once."""
+        ...
+
+    def settle(
+        self, entries: Sequence[Entry], durable: Callable[[int], object], *, group: int = 100
+    ) -> None:
+        """Take ``entries`` over and return; call ``durable(n)`` when n more are safe."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything settled so far is safe."""
+        ...
+
+    def expect(self, total: int | None) -> None:
+        """Remember how many keys the source has, so that status can tell what is pending."""
+        ...
+
+    def retry_failed(self, keys: Iterable[Key] | None = None) -> int:
+        """Put failed keys, all or the given ones, back to do; return how many."""
+        ...

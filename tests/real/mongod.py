@@ -1,0 +1,105 @@
+"""A replica set of three real nodes that all tests of a checkout share, whatever number of workers.
+
+A set costs three processes, so there is one: in ``.envs/mongo-set``, started by the first who asks
+and stopped by the last who leaves. A test takes one of two fixtures and gets a database of its own:
+
+- ``mongo``: the set is whole, and no other test fails its nodes meanwhile. (Fail points are fine
+  where they name the test's own ``appName``.)
+- ``failing_mongo``: nobody else uses the set, so that nodes may be killed, paused or stepped
+  down; it is healed afterwards.
+
+A suite gets them by importing the three fixtures in its conftest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymongo
+import pytest
+
+from penstock.mongo.dev import DevSet
+
+__all__ = ["Mongo", "failing_mongo", "mongo", "mongo_set"]
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".envs" / "mongo-set"
+
+
+@dataclass(frozen=True)
+class Mongo:
+    """The set, and the database of one test.
+
+    Attributes:
+        uri: Of the set, without a database: ``mongodb://host,host,host/?replicaSet=...``.
+        database: A name that no other test has; dropped after the test.
+        dev: What kills, pauses and heals nodes; only with ``failing_mongo``.
+    """
+
+    uri: str
+    database: str
+    dev: DevSet
+
+    @property
+    def with_database(self) -> str:
+        """The URI with the test's database in it."""
+        return self.uri.replace("/?", f"/{self.database}?")
+
+
+@contextmanager
+def held(name: str, how: int) -> Iterator[None]:
+    """Hold a lock among all workers: LOCK_SH with others, LOCK_EX alone."""
+    with FOLDER.with_name(f"{FOLDER.name}.{name}").open("w") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@pytest.fixture(scope="session")
+def mongo_set() -> Iterator[DevSet]:
+    """The set itself: running, until the last who has it leaves."""
+    FOLDER.parent.mkdir(exist_ok=True)
+    with FOLDER.with_name(f"{FOLDER.name}.users").open("w") as users:
+        with held("starting", fcntl.LOCK_EX):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            started = DevSet.start(FOLDER)
+        yield started
+        with held("starting", fcntl.LOCK_EX):
+            fcntl.flock(users, fcntl.LOCK_UN)
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return  # somebody else is still at work, and will stop it
+            started.stop(remove=True)
+
+
+def a_database(dev: DevSet) -> Mongo:
+    return Mongo(uri=dev.uri, database=f"test-{uuid.uuid4().hex[:12]}", dev=dev)
+
+
+def drop(mongo: Mongo) -> None:
+    with pymongo.MongoClient[dict[str, object]](mongo.uri) as client:
+        client.drop_database(mongo.database)
+
+
+@pytest.fixture
+def mongo(mongo_set: DevSet) -> Iterator[Mongo]:
+    """The set, whole, with a database of the test's own."""
+    with held("faults", fcntl.LOCK_SH):
+        given = a_database(mongo_set)
+        yield given
+        drop(given)
+
+
+@pytest.fixture
+def failing_mongo(mongo_set: DevSet) -> Iterator[Mongo]:
+    """The set for this test alone, to fail its nodes; it is healed afterwards."""
+    with held("faults", fcntl.LOCK_EX):
+        given = a_database(mongo_set)
+        yield given
+        mongo_set.heal()
+        drop(given)
