@@ -1,4 +1,4 @@
-"""Penstock's side: ours.py full|typed|raw|file|land|latency URL [FOLDER].
+"""Penstock's side: ours.py full|typed|full-batches|raw|id|file|land|latency URL MESSAGES FOLDER.
 
 Prints what peers.py prints.
 """
@@ -34,7 +34,7 @@ class Tweet(msgspec.Struct):
     user: User
 
 
-def stream(url: str, into: type, **more: object) -> Stream:
+def stream(url: str, into: type | None, **more: object) -> Stream:
     # A clean end is the end here: no second connection.
     return Stream(url, framing="crlf", into=into, policy=ReconnectPolicy(attempts=1), **more)
 
@@ -98,14 +98,13 @@ def to_store(url: str, wanted: int, folder: Path) -> int:
 
 def main(kind: str, url: str, wanted: int, folder: Path) -> int:
     match kind:
-        case "full" | "typed" | "raw" | "id":
-            into = {"full": dict, "typed": Tweet}.get(kind, bytes)
-            more = {"id": "id_str"} if kind == "id" else {}
-            with stream(url, into, **more) as source:
-                return counted(source, wanted)
-        case "one-by-one":
-            with stream(url, dict) as source:
+        case "full" | "typed":  # the loop that everybody writes
+            with stream(url, None if kind == "full" else Tweet) as source:
                 return one_by_one(source, wanted)
+        case "full-batches" | "raw" | "id":
+            more = {"id": "id_str"} if kind == "id" else {}
+            with stream(url, None if kind == "full-batches" else bytes, **more) as source:
+                return counted(source, wanted)
         case "latency":
             return latency(url, wanted)
         case "file":

@@ -113,7 +113,7 @@ def identity(bench: Bench) -> Iterator[Figure]:
     """Messages a second, one HTTP chunk a message, not compressed."""
     count = 4_000 if bench.quick else 40_000
     names = ["aiohttp", "requests", "httpx", "tweepy", "post"]
-    mine = [f"penstock:{kind}" for kind in ("full", "one-by-one", "typed", "raw")]
+    mine = [f"penstock:{kind}" for kind in ("full", "full-batches", "typed", "raw")]
     with server(bench, count) as port:
         best = []
         for _ in range(bench.rounds):

@@ -137,6 +137,15 @@ def test_the_ends_of_a_stream_are_for_streams_only(tmp_path: Path) -> None:
     assert (done.returncode, "has no [stream]" in done.stderr) == (2, True)
 
 
+def test_a_stream_cannot_be_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "f.toml").write_text(GOOD)
+    done = penstock("retry-failed", tmp_path / "f.toml")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is a stream" in done.stderr
+    with pytest.raises(InputError, match=r"f.toml:1: \[stream\] stands alone"):
+        read_text(GOOD, "f.toml")
+
+
 @pytest.mark.parametrize("text", ["0", "ten", "-5m", "10 parsecs", ""])
 def test_a_time_that_is_none_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "f.toml").write_text(GOOD)

@@ -20,7 +20,13 @@ import pytest
 
 from penstock.assembly import StreamFile, build_stream, read_any
 from penstock.pipeline.result import Landing, Mark
-from penstock.simulator import Simulator, SimulatorSettings, StreamTruth, stream_message
+from penstock.simulator import (
+    CREDENTIALS,
+    Simulator,
+    SimulatorSettings,
+    StreamTruth,
+    stream_message,
+)
 from penstock.store import LocalStore, open_readonly
 
 PENSTOCK = [sys.executable, "-m", "penstock.cli.main"]
@@ -112,7 +118,7 @@ def test_exactly_the_messages_that_are_wanted_and_then_the_next(
 
 def test_a_time_ends_it_too(simulate: Start, file: Path) -> None:
     describe(file, simulate(), "lf;messages=5", 'id = "id"\nframing = "lf"')
-    summary = landed(file, "--for", "0.3s")
+    summary = landed(file, "--for", "3s")
     assert (summary["landed"], summary["ended"]) == (5, False)
 
 
@@ -174,20 +180,20 @@ def test_a_cursor_that_is_too_old_is_a_gap_and_the_stream_goes_on(
 
 
 def test_deletes_are_honoured_only_where_it_is_asked_for(simulate: Start, file: Path) -> None:
-    for deletes, wanted in (("false", 60), ("true", 40)):
+    for deletes, wanted in (("false", 61), ("true", 41)):
         simulator = simulate()
-        path = f"crlf;messages=60;deletes=3;name={deletes}"
+        path = f"crlf;messages=61;deletes=3;name={deletes}"
         describe(file, simulator, path, f'preset = "twitter"\ndeletes = {deletes}')
         file.write_text(file.read_text().replace('"store"', f'"{deletes}"'))
-        landed(file, "--for", "0.5s")
+        landed(file, "--max-messages", "61")
         with open_readonly(file.parent / deletes) as store:
             assert store.status().landed == wanted
-            assert store.state("2") == ("landed" if wanted == 60 else "deleted")
+            assert store.state("2") == ("landed" if wanted == 61 else "deleted")
 
 
 def test_messages_without_an_id_land_under_a_hash(simulate: Start, file: Path) -> None:
     describe(file, simulate(), "lf;messages=20;overlap=3;ends=close@10,hold", 'framing = "lf"')
-    summary = landed(file, "--for", "2s")
+    summary = landed(file, "--max-messages", "20")
     assert summary["unidentified"] >= 20
     assert len(kept(file)) == 20
     assert all(key.startswith("#") and len(key) == 33 for key in kept(file))
@@ -214,6 +220,27 @@ def test_what_the_server_refuses_is_one_line(
     assert done.returncode == code
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+def test_a_clock_that_is_off_is_told(
+    simulate: Start, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = CREDENTIALS["oauth1"]
+    monkeypatch.setenv("CONSUMER_SECRET", keys["consumer_secret"])
+    monkeypatch.setenv("TOKEN_SECRET", keys["token_secret"])
+    auth = (
+        f'[stream.auth]\nkind = "oauth1"\nclient_key = "{keys["consumer_key"]}"\n'
+        f'client_secret = "env:CONSUMER_SECRET"\ntoken = "{keys["token"]}"\n'
+        'token_secret = "env:TOKEN_SECRET"'
+    )
+    preset = 'preset = "twitter"\nmethod = "POST"\nform = { track = "iphone,ipad" }\n'
+    describe(file, simulate(auth="oauth1"), "crlf;messages=5", preset + auth)
+    assert landed(file, "--max-messages", "5")["landed"] == 5
+    describe(file, simulate(auth="oauth1", date_skew=3600.0), "crlf;messages=5", preset + auth)
+    done = run(file, "--json")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert re.search(r"this machine's clock is 3[56]\d\d s behind", done.stderr)
+    assert keys["token_secret"] not in done.stderr
 
 
 def test_a_cursor_of_another_stream_is_refused_and_nothing_is_lost(
@@ -334,3 +361,21 @@ def test_on_a_terminal_the_numbers_and_the_last_messages_are_shown(
     assert "40 messages" in last
     assert "reconnects 1" in last
     assert re.search(r"lag \d", last)
+
+
+# WebSocket
+
+
+def test_a_websocket_lands_and_goes_on_where_its_last_run_ended(
+    simulate: Start, file: Path
+) -> None:
+    simulator = simulate()
+    path = "websocket;shape=jetstream;messages=200;beat=0.05;ends=truncate@60,close@50,hold"
+    name = describe(file, simulator, path, 'preset = "jetstream"')
+    file.write_text(file.read_text().replace("http://", "ws://"))
+    assert landed(file, "--max-messages", "150")["landed"] == 150
+    summary = landed(file, "--max-messages", "50")
+    assert (summary["landed"], summary["gaps"]) == (200, 0)
+    numbers = [int(key.rpartition(":")[2]) // 1000 % 1000 for key in kept(file)]
+    assert numbers == list(range(1, 201))
+    assert told(simulator, name)["too_old"] == 0

@@ -103,7 +103,7 @@ def test_many_thousands_of_random_cuts_of_every_framing() -> None:
 
 
 @given(data=st.binary(max_size=300), places=st.lists(st.integers(0, 300), max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_noise_gives_the_same_messages_or_the_same_error_however_it_is_cut(
     data: bytes, places: list[int]
 ) -> None:
@@ -210,7 +210,7 @@ def test_concatenated_values_of_every_kind() -> None:
     places=st.lists(st.integers(0, 2000), max_size=6),
     ascii_only=st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_concatenated_json_of_any_shape(
     values: list[Any], places: list[int], *, ascii_only: bool
 ) -> None:

@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+import zstandard
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.clock import FakeClock
@@ -27,6 +28,7 @@ def decoded(coding: str, pieces: list[bytes]) -> bytes:
     return b"".join(map(taker.decode, pieces))
 
 
+@settings(deadline=None, max_examples=60)
 @given(places=st.lists(st.integers(0, 400), max_size=6), members=st.integers(1, 4))
 def test_gzip_of_any_members_cut_anywhere(places: list[int], members: int) -> None:
     data = (gzip.compress(DATA) + b"\0\0") * members
@@ -51,6 +53,26 @@ def test_what_was_flushed_is_there_at_once() -> None:
     for n in range(5):
         message = b"%d\n" % n
         assert taker.decode(packer.compress(message) + packer.flush(zlib.Z_SYNC_FLUSH)) == message
+
+
+@settings(deadline=None, max_examples=60)
+@given(places=st.lists(st.integers(0, 90), max_size=6), frames=st.integers(1, 3))
+def test_zstd_of_any_frames_cut_anywhere(places: list[int], frames: int) -> None:
+    data = zstandard.compress(DATA) * frames
+    edges = [0, *sorted(min(place, len(data)) for place in places), len(data)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(edges)]
+    assert decoded("zstd", pieces) == DATA * frames
+
+
+def test_zstd_that_was_flushed_is_there_at_once() -> None:
+    packer = zstandard.ZstdCompressor().compressobj()
+    taker = decoder("zstd")
+    assert taker is not None
+    for n in range(5):
+        flushed = packer.compress(b"%d\n" % n) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        assert taker.decode(flushed) == b"%d\n" % n
+    with pytest.raises(RetryableError, match="damaged"):
+        taker.decode(b"no zstd" * 100)
 
 
 def test_damage_is_an_error_after_which_one_comes_again() -> None:

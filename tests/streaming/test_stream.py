@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import signal
 import string
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,7 +25,7 @@ from tests.http.wire import Asked, Peer, answer, wire
 from penstock.clock import FakeClock
 from penstock.errors import GaveUp, InputError, PermanentError
 from penstock.events import Event, Events, Retry
-from penstock.http import Bearer, OAuth1, Post, Profile, Record
+from penstock.http import Api, Bearer, Get, OAuth1, Post, Profile, Record
 from penstock.streaming import (
     PRESETS,
     Block,
@@ -41,6 +44,7 @@ from penstock.streaming import (
     framing,
 )
 
+SOURCES = Path(__file__).parents[2] / "src"
 QUICK = ReconnectPolicy(network=Linear(0.001, 0.002), windows=(Window(1000, 1.0),), healthy=0.0)
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: %s\r\n%s\r\n"
 JSON = b"application/json"
@@ -114,7 +118,7 @@ def test_messages_come_as_records_and_the_stream_says_what_it_saw() -> None:
             assert stream.source == f"plain {server.url}/s"
             assert stream.cursor is None
         assert state(stream) == "ended"
-        assert server.asked[0].headers["accept-encoding"] == "gzip"
+        assert server.asked[0].headers["accept-encoding"] == "zstd, gzip"
         assert server.asked[0].target == "/s?key=secret"
 
 
@@ -247,7 +251,7 @@ def test_a_server_that_never_flushes_is_asked_for_no_compression_and_for_good(he
     with wire(script) as server, Stream(server.url, preset=preset) as stream:
         assert numbers(islice(stream.messages(), 2)) == [1, 2]
     codings = [asked.headers["accept-encoding"] for asked in server.asked]
-    assert codings == ["gzip", "identity", "identity"]
+    assert codings == ["zstd, gzip", "identity", "identity"]
 
 
 def test_an_unknown_coding_is_asked_away() -> None:
@@ -826,6 +830,42 @@ def test_many_streams_at_once_share_the_io_thread() -> None:
     with wire(sends(line(1), line(2))) as server:
         streams = [Stream(server.url, framing="lf") for _ in range(20)]
         assert [numbers(islice(stream, 2)) for stream in streams] == [[1, 2]] * 20
+
+
+def test_calls_go_on_beside_a_stream_that_is_held_back() -> None:
+    def user(peer: Peer) -> None:
+        while peer.request() is not None:
+            peer.send(answer(b'{"id":7}'))
+
+    with wire(flood(30_000)) as flooding, wire(user) as users:
+        api = Api(users.url)
+        with Stream(flooding.url, framing="lf", overflow=Block(100_000)) as stream:
+            iteration = iter(stream)
+            next(iteration)
+            assert [api.call(Get("/")).json() for _ in range(50)] == [{"id": 7}] * 50
+            assert numbers(islice(iteration, 29_999)) == list(range(1, 30_000))
+
+
+def test_ctrl_c_ends_a_stream_that_waits() -> None:
+    program = f"""
+import os, signal, sys
+sys.path.insert(0, {str(SOURCES)!r})
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from penstock.streaming import Stream
+try:
+    for message in Stream(sys.argv[1]):
+        print(message.value.id, flush=True)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+"""
+    with wire(sends(line(1))) as server:
+        words = [sys.executable, "-c", program, server.url]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "1\n"
+            child.send_signal(signal.SIGINT)
+            assert child.stdout.read() == "stopped\n"
+        assert child.returncode == 0
 
 
 def test_a_record_is_what_a_message_is_by_default() -> None:

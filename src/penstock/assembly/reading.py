@@ -130,6 +130,8 @@ def _inside(annotation: object, value: object, at: Steps) -> Iterator[tuple[Step
 def _unknown(key: str, fields: dict[str, object], at: Steps, text: str, name: str) -> str:
     line = line_of(text, (*at, key))
     near = difflib.get_close_matches(key, list(fields), n=1, cutoff=0.5)
+    if not at and key == "stream":
+        return f"{name}:{line}: [stream] stands alone with [store]: it is a source of its own"
     if not at and difflib.get_close_matches(key, [*fields, "stream"], n=1) == ["stream"]:
         return f"{name}:{line}: unknown section [{key}]; did you mean [stream]?"
     if not at:

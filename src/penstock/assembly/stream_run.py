@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,20 +12,20 @@ from typing import final
 
 import msgspec
 
+from penstock.assembly.stream_items import cursor_of, entry_of_item, up_to
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, plan_stream, stream_store
 from penstock.errors import InputError
 from penstock.events import Events, Landed
-from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.pipeline.result import Entry, Gap, Mark
 from penstock.store import WritableStore
 from penstock.streaming import Counters, Cursor, Item, Message, Notice, Status, Stream
 
-__all__ = ["StreamRun", "StreamSummary", "entry_of_item"]
+__all__ = ["StreamRun", "StreamSummary"]
 
 _MARK = "stream"
 _GROUP = 2000  # messages that become safe together, where so many are there
 _LOOK = 0.25  # seconds after which a quiet stream is asked whether its time is up
-_EXCERPT = 500
 
 
 @final
@@ -130,9 +129,9 @@ class StreamRun:
     ) -> bool:
         """Land ``items`` up to so many messages of this run; return whether they all came."""
         while items:
-            part = _first(items, wanted - self._taken + store.again)
+            part = up_to(items, wanted - self._taken + store.again)
             whole = len(part) == len(items)
-            self._land(part, store, stream.cursor if whole else _last(part, stream))
+            self._land(part, store, stream.cursor if whole else cursor_of(part, stream.source))
             items = items[len(part) :]
             if self._taken - store.again >= wanted:
                 store.flush()  # only now it is known which of them had come before
@@ -154,19 +153,14 @@ class StreamRun:
         landed = 0
         deletes = self._file.stream.deletes
         for item in items:
-            if type(item) is Message:
-                key = item.id
-                if key is None:
-                    key = _hash(item.body)
-                    self._unidentified += 1
-                entries.append(Landing(key, item.body))
+            if isinstance(item, Message):
                 landed += 1
-            else:
-                if isinstance(item, Notice):
-                    self._notices[item.kind] += 1
-                entry = entry_of_item(item, deletes=deletes)
-                if entry is not None:
-                    entries.append(entry)
+                self._unidentified += item.id is None
+            elif isinstance(item, Notice):
+                self._notices[item.kind] += 1
+            entry = entry_of_item(item, deletes=deletes)
+            if entry is not None:
+                entries.append(entry)
         self._taken += landed
         if position is not None:
             entries.append(Mark(_MARK, msgspec.json.encode(position).decode()))
@@ -199,50 +193,6 @@ class StreamRun:
             ended=self._ended,
             store=str(store.path),
         )
-
-
-def entry_of_item(item: Item[bytes], *, deletes: bool) -> Entry | None:
-    """Return what a store is to be told of an item that is no message; None: nothing.
-
-    >>> from penstock.streaming import Notice
-    >>> entry_of_item(Notice("delete", None, b"{}", id=7), deletes=True)
-    Deletion(key=7)
-    >>> entry_of_item(Notice("unreadable", None, b"<p>", text="not JSON"), deletes=True).excerpt
-    '<p>'
-    """
-    if isinstance(item, Message):
-        return Landing(_hash(item.body) if item.id is None else item.id, item.body)
-    if isinstance(item, Notice):
-        if item.kind == "delete" and item.id is not None:
-            return Deletion(item.id) if deletes else None
-        if item.kind == "unreadable":
-            excerpt = item.body[:_EXCERPT].decode("utf-8", "replace")
-            return Failing(_hash(item.body), "Unreadable", item.text, excerpt=excerpt)
-        return None
-    return Gap(item.since, item.until, item.reason, item.count)
-
-
-def _hash(body: bytes) -> Key:
-    """Return the key of a message without an id: the same bytes are the same message."""
-    return "#" + hashlib.blake2b(body, digest_size=16).hexdigest()
-
-
-def _first(items: Sequence[Item[bytes]], messages: int) -> Sequence[Item[bytes]]:
-    """Return the items up to and with so many messages."""
-    for place, item in enumerate(items):
-        if isinstance(item, Message):
-            messages -= 1
-            if messages == 0:
-                return items[: place + 1]
-    return items
-
-
-def _last(items: Sequence[Item[bytes]], stream: Stream[bytes]) -> Cursor | None:
-    """Return the cursor of the last of ``items`` that has one."""
-    for item in reversed(items):
-        if isinstance(item, Message | Notice) and item.cursor is not None:
-            return Cursor(stream.source, item.cursor)
-    return None
 
 
 def _stored(store: WritableStore) -> Cursor | None:

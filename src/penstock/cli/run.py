@@ -92,6 +92,8 @@ def retry_failed(
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
         return
+    if isinstance(read_any(file), StreamFile):
+        raise InputError(f"{file} is a stream: what failed of it was no JSON, and comes only once")
     finish(run_file(file, keys, quiet=quiet, log=log), as_json=as_json)
 
 

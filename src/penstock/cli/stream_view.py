@@ -34,8 +34,8 @@ class StreamMeter:
         look: Gives its counters and its status.
         clock: Monotonic seconds.
 
-    >>> counters = Counters(messages=7, reconnects=1)
-    >>> meter = StreamMeter("tweets", lambda: (counters, Status()), clock=lambda: 0.0)
+    >>> seen = Counters(messages=7, reconnects=1)
+    >>> meter = StreamMeter("tweets", lambda: (seen, Status()), clock=lambda: 0.0)
     >>> print(meter.line())
     tweets: 7 messages · 0/s · lag not known · reconnects 1 · gaps 0 · new
     """

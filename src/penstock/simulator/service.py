@@ -86,7 +86,8 @@ class Service:
 
     def _data_plan(self, route: Route, call: Call) -> Plan:
         latency = self.settings.latency
-        refusal = self.world.gate.refusal(call.request, call.now, call.epoch)
+        clock = call.epoch + self.settings.date_skew
+        refusal = self.world.gate.refusal(call.request, call.now, clock)
         if refusal is not None:
             return self._finish(call, refusal, delay=latency)
         target = _fault_target(call.request)

@@ -105,7 +105,8 @@ class SimulatorSettings:
         burst: Requests a bucket lets through beyond its rate.
         mix: Fault kinds with their weights.
         reset_form: How the legacy dialect writes its reset header.
-        date_skew: Added to the server's clock: its Date header and epoch resets are wrong by it.
+        date_skew: Added to the server's clock: its Date header and epoch resets are wrong by it,
+            and signatures are held against it.
         deleted: That many of the ids answer 404, chosen by the seed.
         pages: Rows on a page where the request does not say.
         token_life: Life of an OAuth 2 access token.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import zlib
 from typing import Protocol, final
 
 from penstock.errors import RetryableError
 
-__all__ = ["CODINGS", "Decoder", "decoder"]
-
-CODINGS = ("gzip", "deflate")
+__all__ = ["Decoder", "accepted", "decoder"]
 
 
 class Decoder(Protocol):
@@ -73,6 +73,34 @@ class Inflate:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+@final
+class Zstandard:
+    """zstd (RFC 8878), of one frame or more."""
+
+    def __init__(self) -> None:
+        import zstandard  # noqa: PLC0415 - an optional library
+
+        self._damage = zstandard.ZstdError
+        self._frames = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
+
+    def decode(self, data: bytes, /) -> bytes:
+        """Return what can be read by now.
+
+        Raises:
+            RetryableError: It is damaged.
+        """
+        try:
+            return self._frames.decompress(data)
+        except self._damage as error:
+            raise RetryableError(f"compressed stream is damaged ({error})") from error
+
+
+@functools.cache
+def accepted() -> str:
+    """Return the codings to ask for: zstd where its library is installed, and gzip."""
+    return "zstd, gzip" if importlib.util.find_spec("zstandard") is not None else "gzip"
+
+
 def decoder(coding: str) -> Decoder | None:
     """Return what takes off the ``Content-Encoding`` of that name, or None for an unknown one."""
     name = coding.strip().lower()
@@ -80,4 +108,6 @@ def decoder(coding: str) -> Decoder | None:
         return Identity()
     if name in ("gzip", "x-gzip", "deflate"):
         return Inflate()
+    if name == "zstd" and name in accepted():
+        return Zstandard()
     return None

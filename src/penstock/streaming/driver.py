@@ -23,6 +23,7 @@ from penstock.http.transfer import Inbox
 from penstock.http.url import join, shown
 from penstock.streaming.answers import Answer, Outcome, refusal
 from penstock.streaming.backlog import Ended
+from penstock.streaming.coding import accepted
 from penstock.streaming.events import ServerEvents
 from penstock.streaming.inband import Then
 from penstock.streaming.presets import Preset
@@ -259,7 +260,7 @@ class Driver:
         made = self._api.transfer(request)
         if self._profile.websocket:
             made.url = "ws" + made.url.removeprefix("http")
-        coding = "gzip" if self._gzip else "identity"
+        coding = accepted() if self._gzip else "identity"
         made.headers = [*made.headers, f"Accept-Encoding: {coding}"]
         self.totals.connects += 1
         reception = Reception(self.totals.connects, self._plan, self._opened)

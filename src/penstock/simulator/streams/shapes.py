@@ -6,8 +6,6 @@ it can be cut inside one, and separators that JSON allows and careless readers t
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -16,30 +14,25 @@ from typing import NamedTuple, final
 
 from penstock.simulator.settings import SimulatorSettings
 from penstock.simulator.streams.settings import ShapeName
+from penstock.simulator.streams.templates import (
+    JETSTREAM_START,
+    change,
+    commit,
+    edit,
+    post,
+    revision,
+    text_of,
+    toot,
+    tweet,
+    tweet_gone,
+    watched,
+)
 
 __all__ = ["SHAPES", "UNDELIVERED", "Shape", "message", "stream_message", "too_old_text"]
 
 UNDELIVERED = 7  # messages that each limit notice adds
 
-_TEXTS = (
-    "gate open — water running 🌊",
-    "reading about\u2028backpressure, “quoted”",
-    "quota back at noon: café first",
-    "日本語のつぶやき\u0085 with a next-line",
-    "an escaped \\u2028 and \\ud83c\\udf0a, and é",
-    'C:\\\\data\\tdone \\"Bo\\" Ångström',
-    "form\\ffeed and a raw \x7f, ünsplit",
-    "http://people.example/?a=1&b=ä",
-)
-_BEYOND_FLOAT = 2**53 + 1
-_JETSTREAM_START = 1_700_000_000_000_000  # microseconds since 1970
-
 Put = Callable[[int, int, str], str]
-
-
-def _text(seed: int, number: int, padding: int) -> str:
-    digest = hashlib.blake2b(b"%d:%d" % (seed, number), digest_size=4).digest()
-    return f"{_TEXTS[digest[0] & 7]} #{number}" + "." * padding
 
 
 @final
@@ -93,104 +86,39 @@ def _microseconds(text: str) -> int | None:
     if not re.fullmatch(r"\d{1,17}", text):
         return None
     # Jetstream tells the cursor's own message again: it is inclusive.
-    return max(0, (int(text) - _JETSTREAM_START) // 1000 - 1)
-
-
-def _tweet(seed: int, n: int, text: str) -> str:
-    # A line feed may stand within a message of Twitter's, a carriage return may not.
-    break_ = "\n " if n % 5 == 0 else ""
-    return (
-        f'{{"created_at":"Sat Nov 21 20:{n // 60 % 60:02d}:{n % 60:02d} +0000 2026",{break_}'
-        f'"id":{n},"id_str":"{n}","text":"{text}","user":{{"id":{_BEYOND_FLOAT + n % 97},'
-        f'"screen_name":"user_{n % 97}","followers_count":{n * 31 % 10007}}},'
-        f'"retweet_count":{seed % 7},"entities":{{"hashtags":[],"urls":[]}},"lang":"en"}}'
-    )
-
-
-def _tweet_gone(n: int) -> str:
-    return f'{{"delete":{{"status":{{"id":{n},"id_str":"{n}","user_id":3,"user_id_str":"3"}}}}}}'
-
-
-def _post(_seed: int, n: int, text: str) -> str:
-    return (
-        f'{{"data":{{"id":"{n}","text":"{text}","edit_history_tweet_ids":["{n}"]}},'
-        f'"matching_rules":[{{"id":"1","tag":"water"}}]}}'
-    )
-
-
-def _toot(_seed: int, n: int, text: str) -> str:
-    return f'{{"id":"{n}","content":"<p>{text}</p>","account":{{"id":"{n % 97}","acct":"a@b"}}}}'
-
-
-def _edit(_seed: int, n: int, text: str) -> str:
-    return (
-        f'{{"$schema":"/mediawiki/recentchange/1.0.0","meta":{{"id":"edit-{n}",'
-        f'"domain":"{"canary" if n % 50 == 0 else "en.wikipedia.org"}","offset":{n}}},'
-        f'"id":{n},"type":"edit","title":"{text}"}}'
-    )
-
-
-def _change(_seed: int, n: int, text: str) -> str:
-    return (
-        f'{{"seq":"{n}-g1AAAA","id":"doc-{n}","changes":[{{"rev":"1-{n:08x}"}}],'
-        f'"doc":{{"_id":"doc-{n}","text":"{text}"}}}}'
-    )
-
-
-def _object(_seed: int, n: int, text: str) -> str:
-    return (
-        f'{{"type":"ADDED","object":{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"pod-{n}",'
-        f'"uid":"uid-{n}","resourceVersion":"{n}","annotations":{{"note":"{text}"}}}}}}}}'
-    )
-
-
-def _revision(_seed: int, n: int, text: str) -> str:
-    key, value = (base64.b64encode(part.encode()).decode() for part in (f"key-{n}", text))
-    return (
-        f'{{"result":{{"header":{{"revision":"{n}"}},"events":[{{"kv":{{"key":"{key}",'
-        f'"create_revision":"{n}","mod_revision":"{n}","version":"1","value":"{value}"}},'
-        f'"note":"é"}}]}}}}'
-    )
-
-
-def _commit(_seed: int, n: int, text: str) -> str:
-    return (
-        f'{{"did":"did:plc:penstock{n % 97}","time_us":{_JETSTREAM_START + n * 1000},'
-        f'"kind":"commit","commit":{{"rev":"r{n}","operation":"create",'
-        f'"collection":"app.bsky.feed.post","rkey":"{n}","record":{{"text":"{text}"}}}}}}'
-    )
+    return max(0, (int(text) - JETSTREAM_START) // 1000 - 1)
 
 
 SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
     {
         "tweets": Shape(
-            _tweet,
+            tweet,
             int,
             _number,
-            delete=_tweet_gone,
+            delete=tweet_gone,
             limit=lambda track: f'{{"limit":{{"track":{track}}}}}',
             warning='{"warning":{"code":"FALLING_BEHIND","message":"Your connection is falling '
             'behind and messages are being queued for delivery to you.","percent_full":60}}',
             disconnect='{"disconnect":{"code":1,"stream_name":"penstock","reason":"Shutdown"}}',
         ),
         "x": Shape(
-            _post,
+            post,
             str,
             _number,
             disconnect='{"errors":[{"title":"operational-disconnect","disconnect_type":'
             '"UpstreamOperationalDisconnect","detail":"This stream has been disconnected upstream '
             'for operational reasons.","type":"https://problems.example/operational-disconnect"}]}',
         ),
-        "mastodon": Shape(_toot, str, _number, delete=str, event="update"),
+        "mastodon": Shape(toot, str, _number, delete=str, event="update"),
         "wikimedia": Shape(
-            _edit,
+            edit,
             lambda n: f"edit-{n}",
             _offset,
             event="message",
             event_id=lambda n: f'[{{"topic":"eqiad.change","partition":0,"offset":{n}}}]',
         ),
         "couchdb": Shape(
-            _change,
+            change,
             lambda n: f"doc-{n}",
             _number,
             delete=lambda n: (
@@ -199,7 +127,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
             ),
         ),
         "kubernetes": Shape(
-            _object,
+            watched,
             str,
             _number,
             delete=lambda n: (
@@ -213,7 +141,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
             ),
         ),
         "etcd": Shape(
-            _revision,
+            revision,
             str,
             _before,
             hello='{"result":{"header":{"revision":"1"},"created":true}}',
@@ -222,7 +150,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
                 f'"compact_revision":"{floor}"}}}}'
             ),
         ),
-        "jetstream": Shape(_commit, str, _microseconds),
+        "jetstream": Shape(commit, str, _microseconds),
     }
 )
 
@@ -244,9 +172,9 @@ def message(shape: ShapeName, seed: int, number: int, size: int = 0) -> bytes:
     '7'
     """
     put = SHAPES[shape].message
-    made = put(seed, number, _text(seed, number, 0)).encode()
+    made = put(seed, number, text_of(seed, number, 0)).encode()
     if len(made) < size:
-        made = put(seed, number, _text(seed, number, size - len(made))).encode()
+        made = put(seed, number, text_of(seed, number, size - len(made))).encode()
     return made
 
 
