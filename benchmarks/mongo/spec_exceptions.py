@@ -21,6 +21,7 @@ EXCEPTIONS: dict[str, str] = {
     r"retryable_reads/.*(after two NotWritablePrimary errors|fails on second attempt)": _BEYOND_ONE,
     r"retryable_reads/.*(retryReads is false|fails on first attempt)": _SAID_NO,
     r"retryable_reads/aggregate.*\$(merge|out) does not retry": _OUTPUT,
+    r"crud/estimatedDocumentCount: .*errors correctly--socket error": _BEYOND_ONE,
     r"change_streams/.*does not resume if error does not contain Resumable": _HOST,
     r"transactions/do-not-retry-read-in-transaction": _RECORDED,
     r"transactions/error-labels: .*contain transient label": _RECORDED,

@@ -85,7 +85,7 @@ def python_arguments(operation: str, arguments: dict, entities: dict) -> dict[st
             value = entities[value]
         elif name == "requests":
             value = [request(one) for one in value]
-        elif name == "sort" and operation != "runCommand":
+        elif name == "sort" and operation not in {"runCommand", "updateOne", "replaceOne"}:
             value = list(value.items()) if isinstance(value, Mapping) else value
         elif name == "returnDocument":
             value = value == "After"

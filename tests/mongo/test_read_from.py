@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
@@ -27,6 +27,7 @@ def preferences(draw: st.DrawFn) -> ReadFrom:
     return ReadFrom(mode, tuple(tags), staleness)
 
 
+@settings(deadline=None)
 @given(preferences())
 def test_text_table_and_pymongo_say_the_same(preference: ReadFrom) -> None:
     assert ReadFrom.of(preference.text) == preference
