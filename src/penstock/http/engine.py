@@ -251,10 +251,14 @@ class Engine:
 
     def _drop(self) -> None:
         while self._cancelled:
-            handle = self._active.pop(self._cancelled.popleft(), None)
+            transfer = self._cancelled.popleft()
+            handle = self._active.pop(transfer, None)
             if handle is not None:
                 self._remove(handle)
                 self._discard(handle)
+            elif transfer in self._submitted:
+                # Submitted and cancelled since this turn began: it must not start in the next.
+                self._submitted.remove(transfer)
 
     def _discard(self, handle: Handle) -> None:
         del self._of_easy[handle.easy]
