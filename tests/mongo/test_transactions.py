@@ -69,6 +69,7 @@ def test_one_that_was_given_up_cannot_be_committed_in_part(mongo: Mongo) -> None
             at.db.rows.update_one({"_id": 0}, {"$inc": {"v": 1}}, session=session)
         with pytest.raises(pymongo.errors.PyMongoError):
             session.commit_transaction()
+        session.abort_transaction()
         session.end_session()
         assert at.plain.rows.count_documents({}) == 0
 
