@@ -16,7 +16,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-__all__ = ["BudgetSeen", "Event", "Events", "Failed", "Landed", "Retry", "Waiting"]
+__all__ = [
+    "BudgetSeen",
+    "Crossed",
+    "Event",
+    "Events",
+    "Failed",
+    "Landed",
+    "LeftOut",
+    "Retry",
+    "Waiting",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,27 @@ class Landed(Event):
 class Failed(Event):
     """A key ended as failed; it is kept and can be tried again."""
 
+    key: object
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossed(Event):
+    """With the record ``key``, a measured ``value`` went above its ``limit``, or back below."""
+
+    key: object
+    value: float
+    limit: float
+    above: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut(Event):
+    """A use of what landed could not take a record; it stays in the store."""
+
+    use: str
     key: object
     reason: str
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from penstock.errors import InputError, StorageError
 
-__all__ = ["check_target", "whole_file"]
+__all__ = ["check_target", "whole_file", "whole_path"]
 
 
 def check_target(path: Path) -> None:
@@ -43,30 +43,44 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         InputError: ``path`` cannot be a file, or nothing may be made there.
         StorageError: The disk does not take it; what was at ``path`` is still there.
     """
+    with whole_path(path) as temporary, temporary.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give the path of an empty file to fill, for writers that open it themselves.
+
+    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does.
+
+    Raises:
+        InputError: ``path`` cannot be a file, or nothing may be made there.
+        StorageError: The disk does not take it; what was at ``path`` is still there.
+    """
     check_target(path)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        _sync(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power loss."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from penstock.simulator import Simulator, SimulatorSettings
+from penstock.store import open_readonly
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FILES = sorted(EXAMPLES.glob("*.toml"))
+STREAM = EXAMPLES / "stream.toml"
+FILES = sorted(file for file in EXAMPLES.glob("*.toml") if file != STREAM)
 PENSTOCK = [sys.executable, "-m", "penstock.cli.main"]
 
 
@@ -51,6 +53,23 @@ def test_there_is_one_by_link_header_one_by_cursor_and_bearer_and_one_by_ids() -
 def test_a_forgotten_secret_is_told_before_the_run() -> None:
     told = told_by_check(EXAMPLES / "slack-users.toml", SLACK_TOKEN="")
     assert told["warnings"] == ["api.auth.token: environment variable SLACK_TOKEN is not set"]
+
+
+def test_stream_toml_lands_each_message_once_though_every_connection_breaks(tmp_path: Path) -> None:
+    with Simulator() as server:
+        text = STREAM.read_text(encoding="utf-8").replace("rate=50", "rate=500")
+        text = text.replace("http://127.0.0.1:8080", server.url)
+        (tmp_path / "stream.toml").write_text(text, encoding="utf-8")
+        told = told_by_check(tmp_path / "stream.toml")
+        assert (told["preset"], told["warnings"]) == ("CouchDB continuous changes", [])
+        words = [*PENSTOCK, "run", str(tmp_path / "stream.toml"), "--max-messages", "400", "--json"]
+        out = subprocess.run(words, capture_output=True, check=True, text=True).stdout
+    summary = json.loads(out)
+    assert (summary["gaps"], summary["failed"]) == (0, 0)
+    assert summary["reconnects"] >= 1
+    with open_readonly(tmp_path / "messages") as store:
+        numbers = [int(str(record.key).removeprefix("doc-")) for record in store.records()]
+    assert numbers == [n for n in range(1, numbers[-1] + 1) if (n + 1) % 100]
 
 
 def test_harvest_py_prints_every_user_once_through_limit_and_faults() -> None:

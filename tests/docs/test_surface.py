@@ -21,7 +21,9 @@ from penstock.cli.main import penstock as program
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-ROOMS = ["resilience", "pipeline", "http", "store", "simulator", "assembly", "mongo"]
+ROOMS = [
+    *("resilience", "pipeline", "http", "streaming", "mongo", "store", "simulator", "assembly"),
+]
 SURFACE = [
     *("Api", "ApiKey", "Basic", "Bearer", "Budget", "FakeClock", "Get", "OAuth1", "OAuth2"),
     *("Pipeline", "Post", "Record", "RetryPolicy", "batches", "secret", "__version__"),
@@ -69,7 +71,7 @@ def test_every_room_has_a_page(room: str) -> None:
     assert re.match(rf"# .*{room}", text(f"docs/{room}.md"))
 
 
-@pytest.mark.parametrize("room", ["resilience", "pipeline", "http", "assembly"])
+@pytest.mark.parametrize("room", ["resilience", "pipeline", "http", "streaming", "assembly"])
 def test_the_page_names_all_that_a_room_offers(room: str) -> None:
     page = text(f"docs/{room}.md")
     offered = importlib.import_module(f"penstock.{room}").__all__

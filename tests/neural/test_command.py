@@ -10,6 +10,7 @@ import subprocess
 import sys
 import xml.dom.minidom
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -264,12 +265,24 @@ def test_the_stage_labels_records_as_they_come(trained: Path) -> None:
     assert [record["id"] for record in stage] == [1, 2, 3, 4]
 
 
+def test_a_feature_with_dots_is_found_in_nested_records(trained: Path) -> None:
+    names = ("leaf.sepal.length", "leaf.sepal.width", "pl", "pw")
+    model = replace(load_model(trained), features=names)
+    nested = {"leaf": {"sepal": {"length": 5.1, "width": 3.5}}, "pl": 1.4, "pw": 0.2}
+    flat = {"leaf.sepal.length": 5.1, "leaf.sepal.width": 3.5, "pl": 1.4, "pw": 0.2}
+    assert [found["label"] for found in label([nested, flat], model)] == ["setosa", "setosa"]
+    with pytest.raises(ValueError, match=r"record 0: no feature 'leaf\.sepal\.length'"):
+        list(label([{"leaf": {"sepal": 7}}], model))
+
+
 def test_a_record_without_a_feature_is_named(trained: Path) -> None:
     model = load_model(trained)
-    with pytest.raises(ValueError, match="record 1 has no feature 'pw'"):
+    with pytest.raises(ValueError, match="record 1: no feature 'pw'"):
         list(label([{"sl": 1, "sw": 1, "pl": 1, "pw": 1}, {"sl": 1, "sw": 1, "pl": 1}], model))
     with pytest.raises(ValueError, match="'wide' is no finite number"):
         list(label([{"sl": "wide", "sw": 1, "pl": 1, "pw": 1}], model))
+    with pytest.raises(ValueError, match="is no finite number"):
+        list(label([{"sl": 10**400, "sw": 1, "pl": 1, "pw": 1}], model))
     nameless = Model(network=Network(1, (Softmax(2),)), weights=np.zeros((1, 4)))
     with pytest.raises(ValueError, match="no feature names"):
         label([], nameless)

@@ -23,7 +23,7 @@ from penstock.neural import (
 )
 from penstock.neural.intervals import student, summarize
 from penstock.neural.runs import Run, folds, random_splits
-from penstock.neural.study import brier, calibration_error, cross_validate, study
+from penstock.neural.studies import brier, calibration_error, cross_validate, study
 
 PLAN = Plan(stop=Patience("valid_nll", 4) | Epochs(30), engine="jax")
 

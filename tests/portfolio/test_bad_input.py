@@ -23,7 +23,7 @@ ROWS = [
 WEIGHTS = {"MSFT": 0.3, "AAPL": 0.5, "PEP": 0.2}
 
 BAD_LINES = {
-    "a price of zero": (2, "2026-01-06,101,0,70.5", "price 0 in row 1, column 1"),
+    "a price of zero": (2, "2026-01-06,101,0,70.5", "price 0 of AAPL in row 1 .2026-01-06"),
     "a price below zero": (2, "2026-01-06,101,-2,70.5", "price -2"),
     "an infinite price": (2, "2026-01-06,101,inf,70.5", "price inf"),
     "a repeated date": (2, "2026-01-05,101,51,70.5", "comes twice"),

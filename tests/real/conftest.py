@@ -13,7 +13,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,6 +64,23 @@ def nginx() -> str:
             pytest.fail(problem)
         pytest.skip(problem)
     return found
+
+
+def installed(what: str, package: str, found: Callable[[], str | None]) -> str:
+    """Return where a system program or module is, installed where that is allowed."""
+    with alone(package):
+        place = found()
+        if place is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            words = ["install", "-y", "-qq", "--no-install-recommends", package]
+            for command in (["update", "-qq"], words):
+                subprocess.run(["apt-get", *command], check=False, capture_output=True)
+            place = found()
+    if place is None:
+        problem = f"{what} is not installed: apt-get install {package}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(problem)
+        pytest.skip(problem)
+    return place
 
 
 def free_port() -> int:
@@ -211,3 +228,67 @@ def web(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     words = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/error"]
     with running(words, folder, url):
         yield url, f"https://127.0.0.1:{tls_port}", folder / "server.pem"
+
+
+NCHAN = """
+{user}
+load_module {module};
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    nchan_message_buffer_length 5000;
+    nchan_message_timeout 1h;
+    server {{
+        listen 127.0.0.1:{port};
+        nchan_subscriber_first_message oldest;
+        nchan_channel_id $arg_channel;
+        location = /publish {{ nchan_publisher; }}
+        location = /events {{ nchan_subscriber eventsource; nchan_eventsource_ping_interval 1; }}
+        location = /chunks {{ nchan_subscriber http-chunked; }}
+        location = /socket {{ nchan_subscriber websocket; nchan_websocket_ping_interval 1; }}
+        location = /raw {{
+            nchan_subscriber http-raw-stream;
+            nchan_subscriber_http_raw_stream_separator "\\r\\n";
+        }}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def nchan(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """nginx with nchan: publish and subscribe, with events that can be gone back to."""
+    module = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+    found = installed(
+        "nchan", "libnginx-mod-nchan", lambda: str(module) if module.exists() else None
+    )
+    folder, port = tmp_path_factory.mktemp("nchan"), free_port()
+    user = "user root;" if os.geteuid() == 0 else ""
+    told = NCHAN.format(folder=folder, port=port, module=found, user=user)
+    (folder / "nginx.conf").write_text(told)
+    words = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", f"{folder}/error"]
+    with running(words, folder, f"http://127.0.0.1:{port}/"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def etcd(tmp_path: Path) -> Iterator[str]:
+    """etcd with a store of its own, so that its revisions begin at 2."""
+    program = installed("etcd", "etcd-server", lambda: shutil.which("etcd"))
+    port, peer = free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    words = [program, "--data-dir", str(tmp_path / "etcd"), "--log-level", "error"]
+    words += ["--listen-client-urls", url, "--advertise-client-urls", url]
+    words += ["--listen-peer-urls", f"http://127.0.0.1:{peer}"]
+    words += ["--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"]
+    words += ["--initial-cluster", f"default=http://127.0.0.1:{peer}"]
+    with running(words, tmp_path, f"{url}/health"):
+        yield url

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 import pytest
 from hypothesis import given
@@ -115,3 +120,91 @@ def test_retries_never_exceed_their_share(
 def test_wrong_retry_budgets_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="RetryBudget"):
         RetryBudget(**wrong)
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Let threads take turns as often as the interpreter can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def together(work: Callable[[], int]) -> list[int]:
+    """Do the same work in four threads at once and return what each gave back."""
+    barrier = threading.Barrier(4)
+
+    def begin() -> int:
+        barrier.wait()
+        return work()
+
+    with ThreadPoolExecutor(4) as pool:
+        return [done.result() for done in [pool.submit(begin) for _ in range(4)]]
+
+
+@pytest.mark.usefixtures("restless")
+def test_threads_that_share_a_retry_budget_take_no_token_twice() -> None:
+    retries = RetryBudget(ratio=0.0, floor=1e-9, most=20_000.0)
+
+    def take_all() -> int:
+        taken = 0
+        while retries.take(0.0) == 0.0:
+            taken += 1
+        return taken
+
+    assert sum(together(take_all)) == 20_000
+
+
+@pytest.mark.usefixtures("restless")
+def test_threads_that_share_a_retry_budget_lose_no_token() -> None:
+    retries = RetryBudget(ratio=1.0, floor=1e-9, most=40_000.0)
+    while retries.take(0.0) == 0.0:
+        pass
+
+    def call() -> int:
+        for _ in range(5_000):
+            retries.called()
+        return 5_000
+
+    calls = sum(together(call))
+    taken = 0
+    while retries.take(0.0) == 0.0:
+        taken += 1
+    assert taken == calls
+
+
+class Moment(float):
+    """A time at whose use another thread gets its turn, unless a lock keeps it out."""
+
+    def __new__(cls, seconds: float, meanwhile: threading.Thread) -> Self:
+        moment = super().__new__(cls, seconds)
+        moment.meanwhile = meanwhile
+        return moment
+
+    meanwhile: threading.Thread
+
+    def __add__(self, other: float) -> float:
+        self.meanwhile.start()
+        self.meanwhile.join(0.05)
+        return float(self) + other
+
+
+def test_a_breaker_that_threads_share_doubles_its_pause_once_a_vain_try() -> None:
+    breaker = opened()
+    breaker.started(1.0)
+    straggler = threading.Thread(target=breaker.failed, args=[1.0])
+    breaker.failed(Moment(1.0, straggler))
+    straggler.join()
+    assert breaker.wait(1.0) == 2.0
+    breaker.started(3.0)
+    breaker.failed(3.0)
+    assert breaker.wait(3.0) == 4.0
+
+
+def test_a_clock_read_earlier_takes_no_token_away() -> None:
+    """Threads read the clock before they ask, and may come in another order."""
+    retries = RetryBudget(floor=1.0, most=2.0)
+    assert [retries.take(now) for now in (10.0, 9.0)] == [0.0, 0.0]
+    assert retries.take(10.0) == 1.0
+    assert retries.take(11.0) == 0.0

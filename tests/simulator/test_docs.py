@@ -9,9 +9,11 @@ from typing import get_args
 import pytest
 
 from penstock.cli.simulate import simulate as command
-from penstock.simulator import CREDENTIALS, Truth
+from penstock.simulator import CREDENTIALS, StreamTruth, Truth
 from penstock.simulator.routes import ROUTES
 from penstock.simulator.settings import CHOICES, DEFAULT_MIX, FaultKind, SimulatorSettings
+from penstock.simulator.streams.settings import READERS, EndingKind, Framing
+from penstock.simulator.streams.shapes import SHAPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 SPANS = re.findall(r"`([^`\n]+)`", PAGE)
@@ -23,6 +25,11 @@ NAMES = [
     *get_args(FaultKind),
     *(value for known in CREDENTIALS.values() for value in known.values()),
     *Truth.__annotations__,
+    *StreamTruth.__annotations__,
+    *get_args(Framing),
+    *get_args(EndingKind),
+    *SHAPES,
+    *READERS,
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from penstock.pipeline.result import Failing, Landing
 from penstock.store import LocalStore
+from penstock.store.ledger import FORMAT
 
 
 def penstock(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -40,7 +41,7 @@ def test_status_for_programs(store: Path) -> None:
     told = json.loads(penstock("status", store, "--json").stdout)
     assert (told["landed"], told["failed"], told["pending"], told["expected"]) == (2, 1, 7, 10)
     assert told["failures"] == [{"error": "PermanentError", "status": 404, "count": 1}]
-    assert told["version"] == 1
+    assert told["version"] == FORMAT
     assert told["path"] == str(store)
 
 

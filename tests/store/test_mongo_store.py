@@ -75,7 +75,9 @@ def test_failures_of_a_key_stay_in_its_document(mongo: Mongo) -> None:
 def test_reports_are_read_from_secondaries_unless_the_address_says_otherwise(mongo: Mongo) -> None:
     fill(mongo)
     with plainly(mongo) as database:
+        database.client.admin.command("ping")
         primary = database.client.primary
+    assert primary is not None
     with open_mongo(address(mongo)) as reader:
         cursor = reader._place.items.find({})
         next(cursor)

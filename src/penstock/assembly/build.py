@@ -22,6 +22,7 @@ from penstock.assembly.sections import (
     PipelineFile,
     RequestSection,
     RetrySection,
+    StoreSection,
 )
 from penstock.clock import Clock
 from penstock.errors import InputError
@@ -59,6 +60,7 @@ from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
 
 __all__ = [
     "build_api",
+    "build_auth",
     "build_request",
     "build_style",
     "check_secrets",
@@ -72,7 +74,7 @@ _METHODS: dict[str, type[Request]] = {
 }
 
 
-def store_path(file: PipelineFile, folder: Path) -> Path | str:
+def store_path(store: StoreSection | str, folder: Path) -> Path | str:
     """Return where records land: a directory, or an address of MongoDB.
 
     Relative directories start at the pipeline file's folder. A place that is told by ``env:NAME``
@@ -81,18 +83,18 @@ def store_path(file: PipelineFile, folder: Path) -> Path | str:
     Raises:
         InputError: A password stands in the file, or what is to be read is not there.
     """
-    written = _written_place(file)
+    written = _written_place(store)
     place = store_named(written)
     return place if is_address(place) else folder / Path(place).expanduser()
 
 
-def store_shown(file: PipelineFile, folder: Path) -> str:
+def store_shown(store: StoreSection | str, folder: Path) -> str:
     """Return where records land, without reading secrets.
 
     Raises:
         InputError: A password stands in the file.
     """
-    written = _written_place(file)
+    written = _written_place(store)
     if written.startswith(_SECRET):
         return written
     return hide(written) if is_address(written) else str(folder / Path(written).expanduser())
@@ -113,8 +115,8 @@ def store_named(text: str) -> str:
 _SECRET = ("env:", "file:")
 
 
-def _written_place(file: PipelineFile) -> str:
-    written = file.store if isinstance(file.store, str) else file.store.path
+def _written_place(store: StoreSection | str) -> str:
+    written = store if isinstance(store, str) else store.path
     if is_address(written) and has_password(written):
         raise InputError(
             'store: write "env:NAME" or "file:PATH" for an address with a password; a pipeline '
@@ -140,7 +142,7 @@ def build_api(
     status = file.budget.status
     return Api(
         section.base,
-        auth=None if section.auth is None else _auth(section.auth),
+        auth=None if section.auth is None else build_auth(section.auth),
         retry=_retry(file.retry),
         budget=budget,
         status=None
@@ -173,8 +175,8 @@ def build_api(
     )
 
 
-def check_secrets(section: AuthSection) -> None:
-    """Refuse secrets that stand in the file itself.
+def check_secrets(section: AuthSection, place: str = "api.auth") -> None:
+    """Refuse secrets that stand in the file itself; ``place`` is what errors call the section.
 
     Raises:
         InputError: One does; says which key, and never the secret.
@@ -183,7 +185,7 @@ def check_secrets(section: AuthSection) -> None:
         text = getattr(section, key)
         if text is not None and not text.startswith(("env:", "file:")):
             raise InputError(
-                f'api.auth.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
+                f'{place}.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
             )
 
 
@@ -195,8 +197,13 @@ def _needed(text: str) -> str:
     return secret(text).reveal()
 
 
-def _auth(section: AuthSection) -> Auth:
-    check_secrets(section)
+def build_auth(section: AuthSection, place: str = "api.auth") -> Auth:
+    """Return who we are; secrets are read now. ``place`` is what errors call the section.
+
+    Raises:
+        InputError: A secret stands in the file itself, or is not there.
+    """
+    check_secrets(section, place)
     match section:
         case BasicAuth():
             return Basic(section.user, _needed(section.password))

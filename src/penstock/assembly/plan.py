@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import final
 
 from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
-from penstock.assembly.sections import SECRETS, LimitSection, PagesSource, PipelineFile
+from penstock.assembly.rooms import build_stages, build_uses, describe_stage
+from penstock.assembly.sections import (
+    SECRETS,
+    AuthSection,
+    LimitSection,
+    PagesSource,
+    PipelineFile,
+    StoreSection,
+)
 from penstock.assembly.sources import count, keys
 from penstock.errors import InputError
+from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve
 from penstock.mongo.address import is_address
 
-__all__ = ["Plan", "plan", "seconds_needed"]
+__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings", "store_exists", "store_warnings"]
 
 
 @final
@@ -27,22 +36,26 @@ class Plan:
         source: The kind of source.
         items: Keys in it, or None where only the service knows.
         example: The first call, as method and URL.
+        stages: What happens to a record before it lands, in words.
         store: Where records will land.
         exists: Whether there is a store already, to go on with; None where only a call could
             tell.
         concurrency: Calls at once.
         seconds: Least time it takes within the limits told in the file, or None where no limit
             or no number of items is known.
+        uses: What is done with what lands, in words.
         warnings: What will have to be mended before it runs.
     """
 
     source: str
     items: int | None
     example: str
+    stages: tuple[str, ...]
     store: str
     exists: bool | None
     concurrency: int
     seconds: float | None
+    uses: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -65,21 +78,27 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     if file.api.auth is not None:
         check_secrets(file.api.auth)
     _check_limits(file)
-    place = store_shown(file, folder)
+    build_stages(file, folder)
+    uses = build_uses(file, folder, Events())
+    place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
         items=items,
         example=example,
+        stages=tuple(describe_stage(section) for section in file.stage),
         store=place,
-        exists=None if _is_elsewhere(place) else Path(place).exists(),
+        exists=store_exists(place),
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
+        uses=tuple(use.describes for use in uses),
         warnings=tuple(_warnings(file)),
     )
 
 
-def _is_elsewhere(place: str) -> bool:
-    return is_address(place) or place.startswith(("env:", "file:"))
+def store_exists(place: str) -> bool | None:
+    """Return whether there is something at a place as it is shown; None where nobody looked."""
+    elsewhere = is_address(place) or place.startswith(("env:", "file:"))
+    return None if elsewhere else Path(place).exists()
 
 
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
@@ -129,24 +148,35 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
 
 
 def _warnings(file: PipelineFile) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     if file.api.auth is not None:
-        for name in SECRETS[type(file.api.auth)]:
-            value = getattr(file.api.auth, name)
-            if value is not None and (problem := _secret_problem(f"api.auth.{name}", value)):
-                warnings.append(problem)
-    store = file.store if isinstance(file.store, str) else file.store.path
-    if problem := _secret_problem("store", store):
-        warnings.append(problem)
+        warnings += secret_warnings(file.api.auth, "api.auth")
+    warnings += store_warnings(file.store)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
 
 
-def _secret_problem(name: str, value: str) -> str | None:
+def secret_warnings(section: AuthSection, place: str) -> list[str]:
+    """Return what is missing of the secrets that the section at ``place`` points to."""
+    found = []
+    for name in SECRETS[type(section)]:
+        value = getattr(section, name)
+        if value is not None and (problem := _secret_problem(value)):
+            found.append(f"{place}.{name}: {problem}")
+    return found
+
+
+def store_warnings(store: StoreSection | str) -> list[str]:
+    """Return what is missing of a place that is told by a variable or a file."""
+    problem = _secret_problem(store if isinstance(store, str) else store.path)
+    return [f"store: {problem}"] if problem else []
+
+
+def _secret_problem(value: str) -> str | None:
     kind, _, place = value.partition(":")
     if kind == "env" and not os.environ.get(place):
-        return f"{name}: environment variable {place} is not set"
+        return f"environment variable {place} is not set"
     if kind == "file" and not Path(place).expanduser().is_file():
-        return f"{name}: there is no file {place}"
+        return f"there is no file {place}"
     return None

@@ -7,17 +7,22 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from penstock.assembly.sections import PipelineFile
+from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import InputError
 
-__all__ = ["line_of", "read_file", "read_text"]
+__all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text"]
 
-T = TypeVar("T")
+F = TypeVar("F", PipelineFile, StreamFile)
+
+Steps: TypeAlias = tuple[str | int, ...]
+"""Where something stands: names of tables and keys, and numbers of a list's tables."""
 
 
 def read_file(path: str | Path) -> PipelineFile:
@@ -26,16 +31,31 @@ def read_file(path: str | Path) -> PipelineFile:
     Raises:
         InputError: It cannot be read, is not TOML, or says something we do not understand.
     """
+    return read_text(_text(path), str(path))
+
+
+def read_any(path: str | Path) -> PipelineFile | StreamFile:
+    """Return the pipeline that the file describes; one with ``[stream]`` is a stream's.
+
+    Raises:
+        InputError: It cannot be read, is not TOML, or says something we do not understand.
+    """
+    text = _text(path)
+    if "stream" in _tables(text, str(path)):
+        return read_stream_text(text, str(path))
+    return read_text(text, str(path))
+
+
+def _text(path: str | Path) -> str:
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file") from error
     except IsADirectoryError as error:
         raise InputError(f"{file} is a directory: name a pipeline file (.toml)") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    return read_text(text, str(file))
 
 
 def read_text(text: str, name: str) -> PipelineFile:
@@ -46,22 +66,41 @@ def read_text(text: str, name: str) -> PipelineFile:
     ...
     penstock.errors.InputError: users.toml:4: unknown section [apl]; did you mean [api]?
     """
+    return _converted(PipelineFile, text, name)
+
+
+def read_stream_text(text: str, name: str) -> StreamFile:
+    r"""Return the stream that ``text`` describes; ``name`` is what errors call it.
+
+    >>> read_stream_text('[stream]\nurl = "https://a.example"\npresett = "x"\n', "s.toml")
+    Traceback (most recent call last):
+    ...
+    penstock.errors.InputError: s.toml:3: unknown key 'presett' in [stream]; did you mean 'preset'?
+    """
+    return _converted(StreamFile, text, name)
+
+
+def _tables(text: str, name: str) -> dict[str, object]:
     try:
-        tables = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         where = f":{found.group(1)}:{found.group(2)}" if found else ""
         what = re.sub(r" \(at .*\)$", "", str(error))
         raise InputError(f"{name}{where}: not TOML: {what}") from error
-    _refuse_unknown(tables, PipelineFile, (), text, name)
+
+
+def _converted(kind: type[F], text: str, name: str) -> F:
+    tables = _tables(text, name)
+    _refuse_unknown(tables, kind, (), text, name)
     try:
-        return msgspec.convert(tables, PipelineFile)
+        return msgspec.convert(tables, kind)
     except msgspec.ValidationError as error:
-        raise InputError(_explained(error, text, name)) from error
+        raise InputError(_explained(error, kind, text, name)) from error
 
 
 def _refuse_unknown(
-    table: dict[str, object], struct: type, at: tuple[str, ...], text: str, name: str
+    table: dict[str, object], struct: type, at: Steps, text: str, name: str
 ) -> None:
     fields = typing.get_type_hints(struct, include_extras=False)
     tag = struct.__struct_config__.tag_field  # type: ignore[attr-defined] # every msgspec struct has it
@@ -69,34 +108,64 @@ def _refuse_unknown(
         if key == tag:
             continue
         if key not in fields:
-            raise InputError(_unknown(key, list(fields), at, text, name))
-        inner = _struct_for(fields[key], value)
-        if inner is not None and isinstance(value, dict):
-            _refuse_unknown(value, inner, (*at, key), text, name)
-        elif isinstance(value, list):
-            for item in value:
-                inner = _struct_for(_item_type(fields[key]), item)
-                if inner is not None and isinstance(item, dict):
-                    _refuse_unknown(item, inner, (*at, key), text, name)
+            raise InputError(_unknown(key, fields, at, text, name))
+        for place, item, kind in _inside(fields[key], value, (*at, key)):
+            if not isinstance(item, dict):
+                continue
+            if inner := _struct_for(kind, item):
+                _refuse_unknown(item, inner, place, text, name)
+            elif _needs_kind(kind, item):  # msgspec asks for it only where there are several
+                raise InputError(f"{name}:{line_of(text, place)}: {_shown(place)} needs kind = ...")
 
 
-def _unknown(key: str, known: list[str], at: tuple[str, ...], text: str, name: str) -> str:
+def _inside(annotation: object, value: object, at: Steps) -> Iterator[tuple[Steps, object, object]]:
+    """Yield a value, or those of a list, each with where it stands and what it is to become."""
+    if not isinstance(value, list):
+        yield at, value, annotation
+        return
+    for index, item in enumerate(value):
+        yield (*at, index), item, _item_type(annotation)
+
+
+def _unknown(key: str, fields: dict[str, object], at: Steps, text: str, name: str) -> str:
     line = line_of(text, (*at, key))
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(key, list(fields), n=1, cutoff=0.5)
+    if not at and difflib.get_close_matches(key, [*fields, "stream"], n=1) == ["stream"]:
+        return f"{name}:{line}: unknown section [{key}]; did you mean [stream]?"
     if not at:
-        hint = f"; did you mean [{near[0]}]?" if near else f"; known: [{'], ['.join(known)}]"
+        known = ", ".join(_section(field, fields) for field in fields)
+        hint = f"; did you mean {_section(near[0], fields)}?" if near else f"; known: {known}"
         return f"{name}:{line}: unknown section [{key}]{hint}"
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-    return f"{name}:{line}: unknown key {key!r} in [{'.'.join(at)}]{hint}"
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
+    return f"{name}:{line}: unknown key {key!r} in {_shown(at)}{hint}"
 
 
-def _struct_for(annotation: object, value: object) -> type | None:
+def _section(name: str, fields: dict[str, object]) -> str:
+    """Return a section's header: ``[api]``, or ``[[use]]`` where there may be several."""
+    return f"[[{name}]]" if typing.get_origin(fields[name]) is list else f"[{name}]"
+
+
+def _shown(at: Steps) -> str:
+    return f"[{_dotted(at)}]"
+
+
+def _dotted(at: Steps) -> str:
+    return ".".join(step for step in at if isinstance(step, str))
+
+
+def _structs(annotation: object) -> list[type]:
+    return [k for k in _members(annotation) if hasattr(k, "__struct_config__")]
+
+
+def _needs_kind(annotation: object, value: dict[str, object]) -> bool:
+    tagged = any(k.__struct_config__.tag_field for k in _structs(annotation))  # type: ignore[attr-defined] # every msgspec struct has it
+    return tagged and "kind" not in value
+
+
+def _struct_for(annotation: object, value: dict[str, object]) -> type | None:
     """Return the struct that ``value`` is to become, by its tag where there are several."""
-    kinds = [k for k in _members(annotation) if hasattr(k, "__struct_config__")]
-    if not kinds or not isinstance(value, dict):
-        return None
-    for kind in kinds:
-        config = kind.__struct_config__
+    for kind in _structs(annotation):
+        config = kind.__struct_config__  # type: ignore[attr-defined] # likewise
         if config.tag_field is None or value.get(config.tag_field) == config.tag:
             return kind
     return None
@@ -116,74 +185,104 @@ def _item_type(annotation: object) -> object:
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def _explained(error: msgspec.ValidationError, text: str, name: str) -> str:
+def _explained(error: msgspec.ValidationError, kind: type, text: str, name: str) -> str:
     """Turn msgspec's sentence, with its path, into ours with a line."""
     message = str(error)
     found = _AT.search(message)
-    path = re.sub(r"\[[^\]]*\]", "", found.group(1)) if found else ""
-    at = tuple(part for part in path.split(".") if part)
+    at = _steps(found.group(1)) if found else ()
     message = _AT.sub("", message)
     if missing := re.match(r"Object missing required field `(\w+)`", message):
         key = missing.group(1)
         if not at:
             return f"{name}: section [{key}] is missing"
-        return f"{name}:{line_of(text, at)}: [{'.'.join(at)}] needs {key} = ..."
-    if bad := re.match(r"Invalid value '(.*)'$", message):
-        tags = _tags_at(at)
+        return f"{name}:{line_of(text, at)}: {_shown(at)} needs {key} = ..."
+    if bad := re.match(r"Invalid (?:enum )?value '(.*)'$", message):
+        tags = _tags_at(at, kind)
         near = difflib.get_close_matches(bad.group(1), tags, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         message = f"{bad.group(1)!r} is unknown; {hint}known: {', '.join(tags)}"
+    elif message == "Expected `array`, got `object`" and len(at) == 1:
+        message = f"write [[{at[0]}]]: there may be several"
     else:
         message = message[0].lower() + message[1:].replace("`", "")
-    return f"{name}:{line_of(text, at)}: {'.'.join(at) or 'the file'}: {message}"
+    return f"{name}:{line_of(text, at)}: {_dotted(at) or 'the file'}: {message}"
 
 
-def _tags_at(at: tuple[str, ...]) -> list[str]:
+def _steps(path: str) -> Steps:
+    """Return msgspec's path as steps.
+
+    >>> _steps("budget.limits[1].per"), _steps("api.headers[...]")
+    (('budget', 'limits', 1, 'per'), ('api', 'headers'))
+    """
+    found = re.findall(r"\[(\d+)\]|\[[^\]]*\]|([^.\[\]]+)", path)
+    return tuple(int(index) if index else key for index, key in found if index or key)
+
+
+def _tags_at(at: Steps, kind: type) -> list[str]:
     """Return the kinds that may stand at ``at`` (which ends in the tag's own name)."""
-    fields: dict[str, object] = typing.get_type_hints(PipelineFile)
-    annotation: object = PipelineFile
+    fields: dict[str, object] = typing.get_type_hints(kind)
+    annotation: object = kind
     for step in at:
-        if step in fields:
+        if isinstance(step, int):
+            annotation = _item_type(annotation)
+        elif step in fields:
             annotation = fields[step]
-            first = next((m for m in _members(annotation) if hasattr(m, "__struct_config__")), None)
-            if first is not None:
-                fields = typing.get_type_hints(first)
-    tags = [
-        str(m.__struct_config__.tag)
-        for m in _members(annotation)
-        if hasattr(m, "__struct_config__") and m.__struct_config__.tag
-    ]
+        if structs := _structs(annotation):
+            fields = typing.get_type_hints(structs[0])
+    configs = [struct.__struct_config__ for struct in _structs(annotation)]  # type: ignore[attr-defined] # likewise
+    tags = [str(config.tag) for config in configs if config.tag]
     if tags:
         return tags
     return [str(value) for value in typing.get_args(annotation)]
 
 
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")
+_KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=""")
 
 
-def line_of(text: str, path: tuple[str, ...]) -> int:
+def line_of(text: str, path: Steps) -> int:
     r"""Return the line where the key at ``path`` stands, or that of the section it belongs to.
 
     >>> line_of('[api]\nbase = "x"\nauth = { kind = "basic" }\n', ("api", "auth", "kind"))
     3
+    >>> line_of('[[use]]\nkind = "risk"\n[[use]]\nkind = "edition"\n', ("use", 1, "kind"))
+    4
     """
     best, depth = 1, -1
-    section: tuple[str, ...] = ()
+    section: Steps = ()
+    seen: dict[Steps, int] = {}  # how many tables each [[list]] has so far
     for number, line in enumerate(text.splitlines(), 1):
-        here: tuple[str, ...]
         if header := _HEADER.match(line):
-            section = tuple(part.strip().strip("\"'") for part in header.group(1).split("."))
+            section = _place(_names(header.group(2)), seen, opens=header.group(1) == "[[")
             here = section
-        elif key := re.match(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=""", line):
-            names = (part.strip().strip("\"'") for part in key.group(1).split("."))
-            here = (*section, *names)
+        elif key := _KEY.match(line):
+            here = (*section, *_names(key.group(1)))
         else:
             here = section
-            if path[: len(here)] != here or not re.search(rf"\b{re.escape(path[-1])}\s*=", line):
+            if path[: len(here)] != here or not re.search(rf"\b{_last(path)}\s*=", line):
                 continue
-        common = 0
-        while common < min(len(here), len(path)) and here[common] == path[common]:
-            common += 1
-        if common == len(here) and common > depth:
-            best, depth = number, common
+        if here[:-1] == path:  # a list's own header, where none of its tables is meant
+            here = path
+        if here == path[: len(here)] and len(here) > depth:
+            best, depth = number, len(here)
     return best
+
+
+def _names(dotted: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in dotted.split(".")]
+
+
+def _place(names: list[str], seen: dict[Steps, int], *, opens: bool) -> Steps:
+    """Return where a header leads: a name of a list is followed by the number of its table."""
+    place: Steps = ()
+    for name in names:
+        place = (*place, name)
+        if opens and len(place) - sum(isinstance(s, int) for s in place) == len(names):
+            seen[place] = seen.get(place, 0) + 1
+        if place in seen:
+            place = (*place, seen[place] - 1)
+    return place
+
+
+def _last(path: Steps) -> str:
+    return re.escape(next((step for step in reversed(path) if isinstance(step, str)), ""))

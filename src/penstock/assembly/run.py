@@ -12,19 +12,33 @@ import msgspec
 
 from penstock.assembly.build import build_api, build_request, build_style, store_path
 from penstock.assembly.plan import plan
+from penstock.assembly.rooms import build_stages, build_uses
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
+from penstock.assembly.using import Used, finish_all
 from penstock.errors import InputError, PermanentError
-from penstock.events import Event, Events, Landed, Retry
-from penstock.http import Api, Get, Page, pages, rows
+from penstock.events import Event, Events, Failed, Landed, Retry
+from penstock.http import Api, Get, Page, Request, pages, rows
 from penstock.http.body import dig
-from penstock.pipeline import Entry, Fetching, Key, Landing, Mark, Pipeline
+from penstock.pipeline import (
+    Entry,
+    Failing,
+    Fetching,
+    Key,
+    Landing,
+    Mark,
+    Pipeline,
+    Result,
+    entry_of,
+    through,
+)
 from penstock.resilience import QUOTA
 from penstock.store import WritableStore
 
 __all__ = ["Run", "Summary"]
 
 _MARK = "pages"
+_FOLLOW = 1.0  # seconds between the looks of uses at what has landed
 
 
 @final
@@ -44,6 +58,7 @@ class Summary:
         too_many_requests: Calls that the server refused for lack of quota (420, 429).
         complete: Whether the source was drawn to its end.
         store: Where the records are.
+        uses: What was done with what landed, in the order of the file.
     """
 
     landed: int
@@ -57,6 +72,7 @@ class Summary:
     too_many_requests: int
     complete: bool
     store: str
+    uses: tuple[Used, ...] = ()
 
 
 @final
@@ -73,10 +89,12 @@ class Run:
 
     def __init__(self, file: PipelineFile, folder: Path) -> None:
         plan(file, folder)
-        self.place = store_path(file, folder)
+        self.place = store_path(file.store, folder)
         self.events = Events()
         self.api: Api = build_api(file, events=self.events)
         self.expected: int | None = None
+        self._stages = build_stages(file, folder)
+        self._uses = build_uses(file, folder, self.events)
         self._file = file
         self._folder = folder
         self._retries = 0
@@ -112,21 +130,30 @@ class Run:
             steps = self._paged(self._file.source, store)
         else:
             steps = self._keyed(only, store)
+        due = time.monotonic() + _FOLLOW
         for _ in steps:
-            pass
+            if self._uses and time.monotonic() >= due:
+                for use in self._uses:
+                    use.catch_up(store)
+                due = time.monotonic() + _FOLLOW
         store.flush()
         self._settle_expectation(store)
-        return self._summary(store, started, before)
+        return self._summary(store, started, before, finish_all(self._uses, store))
 
     def _keyed(self, only: Sequence[Key] | None, store: WritableStore) -> Iterator[object]:
         source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
+        if only is not None and self._file.request is None:
+            raise InputError(
+                "rows of pages have no request of their own: they are to do again now, so run the "
+                "pipeline once more"
+            )
         if only is None:
             self.expected = count(self._file.source, self._folder)
             store.expect(self.expected)
             self._tell_expected(self.expected)
         yield from self._fetching(source).landing(store, events=self.events)
 
-    def _fetching(self, source: Iterable[Key]) -> Fetching[object, object]:
+    def _fetching(self, source: Iterable[Key]) -> Fetching[Request, object]:
         request = self._file.request
         if request is None:
             raise InputError("section [request] is missing: it says what to ask for each key")
@@ -134,8 +161,12 @@ class Run:
         if self._file.batch is not None:
             batch = self._file.batch
             pipeline = pipeline.batches(batch.size, sizer=self.api.budget, empty=batch.empty)
-        build: Callable[[Key], object] = build_request(request)
-        return pipeline.fetch(self.api, build, concurrency=self._file.api.concurrency)  # type: ignore[arg-type] # requests of any kind
+        fetching: Fetching[Request, object] = pipeline.fetch(
+            self.api, build_request(request), concurrency=self._file.api.concurrency
+        )
+        for stage in self._stages:
+            fetching = fetching.through(stage)
+        return fetching
 
     def _paged(self, source: PagesSource, store: WritableStore) -> Iterator[object]:
         """Page after page; where to go on is noted when all of a page is safe, not before."""
@@ -169,13 +200,26 @@ class Run:
         return found
 
     def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: WritableStore) -> None:
-        entries: list[Entry] = [Landing(key, _one_line(found[key])) for key in store.claim(found)]
-        store.settle([*entries, mark], _ignore)
-        self._tell(len(entries))
+        fresh = [Result(key, Landing(key, found[key])) for key in store.claim(found)]
+        for chunk in self._staged(fresh):
+            entries = [entry_of(result) for result in chunk]
+            store.settle([*entries, mark], _ignore)
+            self._tell(entries)
 
-    def _tell(self, landed: int) -> None:
-        if landed:
+    def _tell(self, entries: Sequence[Entry]) -> None:
+        failing = [entry for entry in entries if isinstance(entry, Failing)]
+        for entry in failing:
+            self.events.emit(Failed(key=entry.key, reason=entry.message))
+        if landed := len(entries) - len(failing):
             self.events.emit(Landed(count=landed))
+
+    def _staged(
+        self, fresh: Sequence[Result[Key, object]]
+    ) -> Iterator[Sequence[Result[Key, object]]]:
+        chunks: Iterator[Sequence[Result[Key, object]]] = iter([fresh])
+        for stage in self._stages:
+            chunks = through(chunks, stage)
+        return chunks
 
     def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
@@ -190,7 +234,9 @@ class Run:
             self.complete = True
             store.expect(done)
 
-    def _summary(self, store: WritableStore, started: float, before: int) -> Summary:
+    def _summary(
+        self, store: WritableStore, started: float, before: int, uses: tuple[Used, ...]
+    ) -> Summary:
         status = store.status()
         return Summary(
             landed=status.landed,
@@ -204,11 +250,8 @@ class Run:
             too_many_requests=self._refusals,
             complete=self.complete,
             store=str(store.path),
+            uses=uses,
         )
-
-
-def _one_line(row: bytes) -> bytes:
-    return msgspec.json.format(row, indent=-1) if b"\n" in row or b"\r" in row else row
 
 
 def _ignore(_count: int | None) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from penstock.assembly.room_sections import StageSection, UseSection
+
 __all__ = [
     "SECRETS",
     "ApiSection",
@@ -67,6 +69,15 @@ class JsonlSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="js
     field: str
 
 
+class JavaDataSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="javadata"):
+    """A field of each record of a file that Java's DataOutputStream wrote."""
+
+    path: str
+    schema: str
+    field: str
+    gzip: bool | None = None
+
+
 class StdinSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="stdin"):
     """One key a line of standard input, as lines come."""
 
@@ -96,7 +107,7 @@ class PagesSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="pa
 
 
 SourceSection: TypeAlias = (
-    RangeSource | LinesSource | CsvSource | JsonlSource | StdinSource | PagesSource
+    RangeSource | LinesSource | CsvSource | JsonlSource | JavaDataSource | StdinSource | PagesSource
 )
 
 
@@ -262,3 +273,5 @@ class PipelineFile(_Section, frozen=True, kw_only=True):
     budget: BudgetSection = BudgetSection()
     batch: BatchSection | None = None
     breaker: BreakerSection = BreakerSection()
+    stage: list[StageSection] = []
+    use: list[UseSection] = []

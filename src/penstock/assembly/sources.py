@@ -11,8 +11,10 @@ from typing import IO, assert_never
 
 import msgspec
 
+from penstock.assembly.java_files import java_keys
 from penstock.assembly.sections import (
     CsvSource,
+    JavaDataSource,
     JsonlSource,
     LinesSource,
     PagesSource,
@@ -42,6 +44,8 @@ def keys(source: SourceSection, folder: Path) -> Iterable[Key]:
             return _column(folder / source.path, source)
         case JsonlSource():
             return _field(folder / source.path, source.field)
+        case JavaDataSource():
+            return java_keys(source, folder)
         case StdinSource():
             return _stripped(sys.stdin)
         case PagesSource():

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, plan, read_file
+from penstock.assembly import Plan, StreamFile, plan, plan_stream, read_any
 from penstock.cli.progress import span
+from penstock.cli.stream import plan_table
 
 __all__ = ["check"]
 
@@ -22,7 +23,13 @@ def check(file: str, *, as_json: bool) -> None:
 
     No call is made. A bad file ends with exit code 2 and a line that says where and what.
     """
-    planned = plan(read_file(file), Path(file).parent)
+    described = read_any(file)
+    if isinstance(described, StreamFile):
+        watched = plan_stream(described, Path(file).parent)
+        told = {"file": file, **dataclasses.asdict(watched)}
+        click.echo(json.dumps(told) if as_json else plan_table(file, watched))
+        return
+    planned = plan(described, Path(file).parent)
     if as_json:
         click.echo(json.dumps({"file": file, **dataclasses.asdict(planned)}))
     else:
@@ -45,7 +52,9 @@ def _table(file: str, planned: Plan) -> str:
         ("first call", planned.example),
         ("at once", f"{planned.concurrency} calls"),
         ("takes", needed),
+        *(("stage", stage) for stage in planned.stages),
         ("store", f"{planned.store} ({store})"),
+        *(("use", use) for use in planned.uses),
     ]
     text = "\n".join(f"  {name:<11} {value}" for name, value in rows)
     notes = "".join(f"\n  note        {warning}" for warning in planned.warnings)

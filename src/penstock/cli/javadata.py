@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import itertools
 import json
-import math
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import click
 
 from penstock.errors import InputError, StorageError
+from penstock.javadata.plain import to_plain
 from penstock.javadata.schema import Schema, parse_schema
 from penstock.javadata.sniff import hint
 
@@ -219,17 +219,4 @@ def guessed(file: Path | None, *, gunzip: bool) -> Schema[Row]:
 
 def as_json(row: Row) -> str:
     """Return a record as one line of JSON; bytes as hex, NaN and infinities as text."""
-    return json.dumps(plain(row), allow_nan=False)
-
-
-def plain(value: object) -> object:
-    if isinstance(value, tuple):
-        fields = cast("tuple[str, ...]", getattr(value, "_fields", ()))
-        return {name: plain(each) for name, each in zip(fields, value, strict=True)}
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    return json.dumps(to_plain(row), allow_nan=False)

@@ -19,8 +19,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("penstock.cli.demo", "Watch a whole harvest against a server that fails."),
     "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
+    "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
-    "export": ("penstock.cli.export", "Write what landed to csv, parquet, sqlite or jsonl."),
+    "export": (
+        "penstock.cli.export",
+        "Write what landed to csv, parquet, sqlite, jsonl, javadata.",
+    ),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),

@@ -144,8 +144,8 @@ def predict(model: Path, data: Path) -> None:
 def study(data: Path, label: str, **options: object) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
     from penstock.neural import Softmax, classify  # noqa: PLC0415 - see the top
-    from penstock.neural.study import cross_validate  # noqa: PLC0415 - see the top
-    from penstock.neural.study import study as run  # noqa: PLC0415 - see the top
+    from penstock.neural.studies import cross_validate  # noqa: PLC0415 - see the top
+    from penstock.neural.studies import study as run  # noqa: PLC0415 - see the top
     from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
 
     if options["members"] != 1 and not options["folds"]:

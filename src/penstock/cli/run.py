@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Run, Summary, read_file, store_named
+from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file, store_named
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
-from penstock.errors import Stopped
+from penstock.cli.stream import DURATION, run_stream_file
+from penstock.errors import InputError, Stopped
 from penstock.mongo.address import is_address
 from penstock.pipeline import Key
 from penstock.store import StoreReader, open_store
@@ -30,15 +31,40 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @JSON
 @QUIET
 @LOG
-def run(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
+@click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
+@click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
+def run(
+    file: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+    log: str | None,
+    seconds: float | None,
+    max_messages: int | None,
+) -> None:
     """Harvest what FILE describes into its store.
 
     Run again after any interruption: it goes on where it stopped, and never fetches again what is
-    in the store.
+    in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
+    leave a cursor to go on from.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status), 2 bad input, 3 stopped,
-    4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
+    2 bad input, 3 stopped, 4 storage or server gave up.
     """
+    described = read_any(file)
+    if isinstance(described, StreamFile):
+        run_stream_file(
+            file,
+            described,
+            seconds=seconds,
+            messages=max_messages,
+            as_json=as_json,
+            quiet=quiet,
+            log=log,
+        )
+        return
+    if seconds is not None or max_messages is not None:
+        raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
     summary = run_file(file, None, quiet=quiet, log=log)
     finish(summary, as_json=as_json)
 
@@ -111,7 +137,7 @@ def finish(summary: Summary, *, as_json: bool) -> None:
         click.echo(_sentence(summary))
     if not summary.complete:
         raise SystemExit(3)
-    if summary.failed:
+    if summary.failed or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
 
 
@@ -124,6 +150,7 @@ def _sentence(summary: Summary) -> str:
     lines = [
         f"{summary.new:,} landed in {span(summary.seconds)} ({counts})",
         f"data:  {summary.store}",
+        *(_used(used) for used in summary.uses),
         f"next:  penstock export {store} --to csv -o records.csv",
     ]
     if summary.failed:
@@ -131,3 +158,8 @@ def _sentence(summary: Summary) -> str:
     if not summary.complete:
         lines.append("       stopped: the budget allows no more now; run again to go on")
     return "\n".join(lines)
+
+
+def _used(used: Used) -> str:
+    left_out = f" ({used.left_out:,} records left out: see --log)" if used.left_out else ""
+    return f"use:   {used.kind}: {used.text}{left_out}"

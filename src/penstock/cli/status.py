@@ -50,6 +50,11 @@ def _summary(now: StoreStatus) -> Table:
         ("last activity", _moment(now.updated)),
     ):
         table.add_row(name, value)
+    if now.deleted:
+        table.add_row("deleted", f"{now.deleted:,}")
+    if now.gaps:
+        missed = f", at least {now.missed:,} messages" if now.missed else ""
+        table.add_row("gaps", f"{now.gaps:,}{missed} (penstock export --gaps)")
     return table
 
 

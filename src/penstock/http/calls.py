@@ -350,7 +350,7 @@ class Calls:
             self._failed(call, error, response)
             return
         request = call.request
-        if _becomes_get(request.method, response.status):
+        if becomes_get(request.method, response.status):
             call.request = Get(target, headers=request.headers, cost=request.cost)
         else:
             call.request = self._api.redirected(request, target)
@@ -411,7 +411,7 @@ class Calls:
         return f"{call.request.method} {shown(url)}"
 
 
-def _becomes_get(method: str, status: int) -> bool:
+def becomes_get(method: str, status: int) -> bool:
     # RFC 9110 section 15.4 allows it for POST after 301 and 302, and asks for it after 303.
     return (status == 303 and method not in ("GET", "HEAD")) or (
         status in (301, 302) and method == "POST"

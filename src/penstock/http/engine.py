@@ -20,6 +20,7 @@ import pycurl
 from penstock.errors import GaveUp
 from penstock.http.handle import Handle
 from penstock.http.poller import Waker, new_poller
+from penstock.http.streamed import StreamHandle, StreamTransfer
 from penstock.http.transfer import Inbox, Profile, Transfer
 
 __all__ = ["Engine", "engine"]
@@ -43,6 +44,8 @@ class Engine:
         self._idle: dict[Profile, list[Handle]] = {}
         self._active: dict[Transfer, Handle] = {}
         self._of_easy: dict[pycurl.Curl, Handle] = {}
+        self._flowing: set[StreamHandle] = set()
+        self._nudged = False
         self._touched: set[Inbox] = set()
         self._untold = 0
         self._next_sweep = 0.0
@@ -66,6 +69,11 @@ class Engine:
     def cancel(self, transfers: Iterable[Transfer]) -> None:
         """Stop ``transfers`` that are under way; they are not put into their inbox."""
         self._cancelled.extend(transfers)
+        self._wake()
+
+    def nudge(self) -> None:
+        """Look whether a sink that wanted no more wants more now."""
+        self._nudged = True
         self._wake()
 
     def close(self) -> None:
@@ -109,6 +117,8 @@ class Engine:
         now = time.monotonic()
         if self._cancelled:
             self._drop()
+        if self._flowing:
+            self._deliver()
         self._collect()
         if self._active and now >= self._next_sweep:
             self._next_sweep = now + _SWEEP
@@ -127,6 +137,9 @@ class Engine:
     def _patience(self) -> float:
         """Return how long the wait may be; say first that we are going to sleep."""
         self._asleep = True
+        if self._nudged:
+            self._nudged = False
+            return 0.0
         if self._touched or self._submitted or self._cancelled or self._stopping:
             return 0.0
         told = [due for multi in self._multis if (due := multi.timeout()) >= 0]
@@ -144,7 +157,7 @@ class Engine:
             if idle:
                 handle = idle.pop()
             else:
-                handle = Handle(transfer.profile)
+                handle = self._new_handle(transfer)
                 self._of_easy[handle.easy] = handle
             self._active[transfer] = handle
             try:
@@ -153,6 +166,11 @@ class Engine:
             except (pycurl.error, UnicodeError, ValueError) as error:
                 del self._active[transfer]
                 self._refuse(handle, error)
+
+    def _new_handle(self, transfer: Transfer) -> Handle:
+        if isinstance(transfer, StreamTransfer):
+            return StreamHandle(transfer.profile, self._flowing)
+        return Handle(transfer.profile)
 
     def _refuse(self, handle: Handle, error: Exception) -> None:
         """Hand back a transfer that curl would not even take."""
@@ -209,6 +227,17 @@ class Engine:
         inbox.received.append(transfer)
         self._touched.add(inbox)
         self._untold += 1
+
+    def _deliver(self) -> None:
+        """Hand over what streams have received, and end those whose sink wants no more at all."""
+        for handle in list(self._flowing):
+            if (error := handle.deliver()) is not None:
+                self._remove(handle)
+                transfer = handle.abandon(str(error))
+                transfer.error = error
+                del self._active[transfer]
+                self._discard(handle)
+                self._put(transfer)
 
     def _sweep(self, now: float) -> None:
         """End what has been silent for too long."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import final
 
 import pycurl
 
@@ -18,7 +17,6 @@ __all__ = ["Handle"]
 _ENCODINGS = ""  # libcurl: all it can decode (gzip, br, zstd where built in)
 
 
-@final
 class Handle:
     """One easy handle with its sinks. Touched by the I/O thread only."""
 
@@ -59,7 +57,6 @@ class Handle:
         easy.setopt(pycurl.NOSIGNAL, 1)
         easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         easy.setopt(pycurl.FOLLOWLOCATION, 0)  # we follow: credentials must not
-        easy.setopt(pycurl.ACCEPT_ENCODING, _ENCODINGS)
         easy.setopt(pycurl.TCP_KEEPALIVE, 1)
         version = pycurl.CURL_HTTP_VERSION_2TLS if profile.http2 else pycurl.CURL_HTTP_VERSION_1_1
         easy.setopt(pycurl.HTTP_VERSION, version)
@@ -72,10 +69,15 @@ class Handle:
         else:
             easy.setopt(pycurl.SSL_VERIFYPEER, 0)
             easy.setopt(pycurl.SSL_VERIFYHOST, 0)
+        easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
+        self._configure_body()
+
+    def _configure_body(self) -> None:
+        easy = self.easy
+        easy.setopt(pycurl.ACCEPT_ENCODING, _ENCODINGS)
         # Bound C methods: no Python frame per header line.
         easy.setopt(pycurl.HEADERFUNCTION, self._head.append)
         easy.setopt(pycurl.WRITEFUNCTION, self._write)
-        easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
 
     def _write(self, chunk: bytes) -> int:
         size = len(chunk)

@@ -131,8 +131,7 @@ class PageNumber:
 
     def ask(self, request: Get, position: Position | None) -> Get:
         """Return the request for one page."""
-        size = {self.size_param: self.size} if self.size_param else {}
-        return _with(request, **{self.param: position}, **size)
+        return _numbered(self, request, position)
 
     def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next number, unless this page was empty or the last."""
@@ -179,8 +178,7 @@ class Offset:
 
     def ask(self, request: Get, position: Position | None) -> Get:
         """Return the request for one page."""
-        size = {self.size_param: self.size} if self.size_param else {}
-        return _with(request, **{self.param: position}, **size)
+        return _numbered(self, request, position)
 
     def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next offset: as many rows further as this page had."""
@@ -196,6 +194,12 @@ class Offset:
         return None if total is None else range(self.first, int(total), self.size)
 
 
+def _numbered(style: PageNumber | Offset, request: Get, position: Position | None) -> Get:
+    """Return the request for the page at a number, of the style's size."""
+    size = {style.size_param: style.size} if style.size_param else {}
+    return _with(request, **{style.param: position}, **size)
+
+
 def _total(style: PageNumber | Offset, response: Response) -> float | None:
     """Return the number of rows, where pages of the size asked for can be counted by it.
 
@@ -209,9 +213,31 @@ def _total(style: PageNumber | Offset, response: Response) -> float | None:
     return total if had == min(style.size, total) else None
 
 
+class _Chained:
+    """A style whose page names the next one: how many there are is not told beforehand."""
+
+    __slots__ = ()
+
+    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
+        """Return None: such a page tells one page ahead."""
+        return None
+
+
+def _at_cursor(request: Get, position: Position | None, param: str) -> Get:
+    """Return the request for the page at a cursor; None is the first page."""
+    return request if position is None else _with(request, **{param: position})
+
+
+def _at_url(request: Get, position: Position | None) -> Get:
+    """Return the request for the page at a URL; None is the first page."""
+    if position is None:
+        return request
+    return msgspec.structs.replace(request, path=str(position), query=None)
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyCursor:
+class BodyCursor(_Chained):
     """``?cursor=...`` with the next cursor in the body; null, 0, "" or "-1" end it."""
 
     param: str = "cursor"
@@ -220,7 +246,7 @@ class BodyCursor:
 
     def ask(self, request: Get, position: Position | None) -> Get:
         """Return the request for one page."""
-        return request if position is None else _with(request, **{self.param: position})
+        return _at_cursor(request, position, self.param)
 
     def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
         """Return the next cursor."""
@@ -229,14 +255,10 @@ class BodyCursor:
             return None
         return cursor if isinstance(cursor, str | int) else str(cursor)
 
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
-        """Return None: a cursor tells one page ahead."""
-        return None
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderCursor:
+class HeaderCursor(_Chained):
     """``?cursor=...`` with the next cursor, or the next URL, in a response header."""
 
     header: str
@@ -245,11 +267,9 @@ class HeaderCursor:
 
     def ask(self, request: Get, position: Position | None) -> Get:
         """Return the request for one page."""
-        if position is None:
-            return request
         if self.param is None:
-            return msgspec.structs.replace(request, path=str(position), query=None)
-        return _with(request, **{self.param: position})
+            return _at_url(request, position)
+        return _at_cursor(request, position, self.param)
 
     def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
         """Return the next cursor or URL."""
@@ -258,14 +278,10 @@ class HeaderCursor:
             return None
         return join(response.url, value) if self.param is None else value
 
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
-        """Return None: a cursor tells one page ahead."""
-        return None
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkHeader:
+class LinkHeader(_Chained):
     """``Link: <...>; rel="next"`` (RFC 8288)."""
 
     rel: str = "next"
@@ -273,23 +289,17 @@ class LinkHeader:
 
     def ask(self, request: Get, position: Position | None) -> Get:
         """Return the request for one page."""
-        if position is None:
-            return request
-        return msgspec.structs.replace(request, path=str(position), query=None)
+        return _at_url(request, position)
 
     def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
         """Return the URL of the next page."""
         link = _link(response.headers.get("link", ""), self.rel)
         return None if link is None else join(response.url, link)
 
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
-        """Return None: a link tells one page ahead."""
-        return None
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyLink:
+class BodyLink(_Chained):
     """The URL of the next page, whole or relative, in the body."""
 
     path: str = "links.next"
@@ -297,18 +307,12 @@ class BodyLink:
 
     def ask(self, request: Get, position: Position | None) -> Get:
         """Return the request for one page."""
-        if position is None:
-            return request
-        return msgspec.structs.replace(request, path=str(position), query=None)
+        return _at_url(request, position)
 
     def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
         """Return the URL of the next page."""
         link = dig(response.json(), self.path)
         return join(response.url, link) if isinstance(link, str) and link else None
-
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
-        """Return None: a link tells one page ahead."""
-        return None
 
 
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w!#$%&*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^;,"\s]*))?)*)')

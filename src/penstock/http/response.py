@@ -73,9 +73,10 @@ class Response:
         body: The decoded body (no content coding left).
         head: The raw header lines.
         seconds: How long the last call took.
+        is_json: Whether the body was looked at already and found to be JSON.
     """
 
-    __slots__ = ("body", "head", "seconds", "status", "url")
+    __slots__ = ("body", "head", "is_json", "seconds", "status", "url")
 
     def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
         self.status = status
@@ -83,6 +84,7 @@ class Response:
         self.head = head
         self.body = body
         self.seconds = seconds
+        self.is_json = False
 
     @property
     def headers(self) -> Headers:

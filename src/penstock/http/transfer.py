@@ -12,7 +12,6 @@ from penstock.errors import InputError, PenstockError
 __all__ = ["Inbox", "Profile", "Transfer"]
 
 
-@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """How to connect, and how long to wait for what. Times are seconds; None waits for ever.
@@ -64,7 +63,6 @@ class Inbox:
         self.notify = notify
 
 
-@final
 class Transfer:
     """A request on its way, then its outcome. Owned by the I/O thread in between.
 

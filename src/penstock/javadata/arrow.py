@@ -10,25 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, cast
 
-from penstock.errors import MissingExtra
+from penstock.javadata import kinds
+from penstock.javadata.columnar import pa
 from penstock.javadata.failures import SchemaMismatch, UTFDataFormatError
-from penstock.javadata.kinds import (
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    Text,
-    UtfKind,
-    Variant,
-)
 from penstock.javadata.native import decode_modified_utf8, encode_modified_utf8
-
-try:
-    import pyarrow as pa
-except ImportError as error:
-    raise MissingExtra("Arrow and Parquet", "pyarrow", "javadata") from error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,46 +29,48 @@ TYPES = {
 }  # fmt: skip
 
 
-def arrow_schema(record: RecordKind, lone: LoneSurrogates) -> pa.Schema:
+def arrow_schema(record: kinds.RecordKind, lone: LoneSurrogates) -> pa.Schema:
     """Return the Arrow schema of a record's columns."""
     return pa.schema(struct_fields(record, lone))
 
 
-def struct_fields(record: RecordKind, lone: LoneSurrogates) -> list[pa.Field]:
+def struct_fields(record: kinds.RecordKind, lone: LoneSurrogates) -> list[pa.Field]:
     return [
-        pa.field(field.name, arrow_type(field.kind, lone), nullable=isinstance(field.kind, Flagged))
+        pa.field(
+            field.name, arrow_type(field.kind, lone), nullable=isinstance(field.kind, kinds.Flagged)
+        )
         for field in record.fields
     ]
 
 
-def arrow_type(kind: Kind, lone: LoneSurrogates) -> pa.DataType:
+def arrow_type(kind: kinds.Kind, lone: LoneSurrogates) -> pa.DataType:
     """Return the Arrow type of a kind; ``lone`` "binary" keeps writeUTF's bytes as they are."""
     match kind:
-        case Primitive():
+        case kinds.Primitive():
             return TYPES[kind.dtype]
-        case UtfKind():
+        case kinds.UtfKind():
             return pa.binary() if lone == "binary" else pa.string()
-        case Text():
+        case kinds.Text():
             return pa.string()
-        case FixedBytes(count=size):
+        case kinds.FixedBytes(count=size):
             return pa.binary(size)
-        case Counted(element=None):
+        case kinds.Counted(element=None):
             return pa.binary()
-        case Counted(element=element):
-            item = pa.field("item", arrow_type(cast("Kind", element), lone), nullable=False)
+        case kinds.Counted(element=element):
+            item = pa.field("item", arrow_type(cast("kinds.Kind", element), lone), nullable=False)
             return pa.list_(item)
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return arrow_type(element, lone)
-        case Variant(tag=tag, cases=cases):
+        case kinds.Variant(tag=tag, cases=cases):
             each = [
                 pa.field(case.record.made.__name__, arrow_type(case.record, lone)) for case in cases
             ]
             return pa.struct([pa.field("tag", TYPES[tag.dtype], nullable=False), *each])
-        case RecordKind():
+        case kinds.RecordKind():
             return pa.struct(struct_fields(kind, lone))
 
 
-def batch_of(rows: Sequence[Row], record: RecordKind, lone: LoneSurrogates) -> pa.RecordBatch:
+def batch_of(rows: Sequence[Row], record: kinds.RecordKind, lone: LoneSurrogates) -> pa.RecordBatch:
     """Return rows as a record batch: the way of every schema, and the slowest."""
     schema = arrow_schema(record, lone)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(record.fields)
@@ -94,20 +81,20 @@ def batch_of(rows: Sequence[Row], record: RecordKind, lone: LoneSurrogates) -> p
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def plain(value: object, kind: Kind, lone: LoneSurrogates, path: str) -> object:
+def plain(value: object, kind: kinds.Kind, lone: LoneSurrogates, path: str) -> object:
     """Return a value as pyarrow takes it: dicts for records, numbers for chars."""
     match kind:
-        case Primitive(name="char"):
+        case kinds.Primitive(name="char"):
             return ord(cast("str", value))
-        case UtfKind():
+        case kinds.UtfKind():
             return plain_text(cast("str", value), lone, path)
-        case Counted(element=element) if element is not None:
+        case kinds.Counted(element=element) if element is not None:
             return [plain(each, element, lone, path) for each in cast("list[object]", value)]
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return None if value is None else plain(value, element, lone, path)
-        case RecordKind():
+        case kinds.RecordKind():
             return plain_record(cast("Row", value), kind, lone, path)
-        case Variant(cases=cases):
+        case kinds.Variant(cases=cases):
             case = next(case for case in cases if isinstance(value, case.record.made))
             inner = plain_record(cast("Row", value), case.record, lone, path)
             return {"tag": case.tag, case.record.made.__name__: inner}
@@ -115,7 +102,9 @@ def plain(value: object, kind: Kind, lone: LoneSurrogates, path: str) -> object:
             return value
 
 
-def plain_record(row: Row, kind: RecordKind, lone: LoneSurrogates, path: str) -> dict[str, object]:
+def plain_record(
+    row: Row, kind: kinds.RecordKind, lone: LoneSurrogates, path: str
+) -> dict[str, object]:
     return {
         field.name: plain(value, field.kind, lone, f"{path}.{field.name}")
         for field, value in zip(kind.fields, row, strict=True)
@@ -142,7 +131,7 @@ def lone_surrogate(path: str) -> UTFDataFormatError:
     )
 
 
-def rows_of(batch: pa.RecordBatch, record: RecordKind) -> list[Row]:
+def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind) -> list[Row]:
     """Return the rows of a record batch, columns found by name.
 
     Raises:
@@ -162,20 +151,20 @@ def rows_of(batch: pa.RecordBatch, record: RecordKind) -> list[Row]:
     return [make(row) for row in zip(*columns, strict=True)]
 
 
-def from_arrow(value: object, kind: Kind) -> object:
+def from_arrow(value: object, kind: kinds.Kind) -> object:
     """Return the value that our writer takes for one of pyarrow's."""
     if value is None:
         return None
     match kind:
-        case UtfKind() if isinstance(value, bytes):
+        case kinds.UtfKind() if isinstance(value, bytes):
             return decode_modified_utf8(value)
-        case Counted(element=element) if element is not None:
+        case kinds.Counted(element=element) if element is not None:
             return [from_arrow(each, element) for each in cast("list[object]", value)]
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return from_arrow(value, element)
-        case RecordKind():
+        case kinds.RecordKind():
             return made_from(cast("dict[str, object]", value), kind)
-        case Variant(cases=cases):
+        case kinds.Variant(cases=cases):
             given = cast("dict[str, object]", value)
             case = next((case for case in cases if case.tag == given.get("tag")), None)
             if case is None:
@@ -187,6 +176,6 @@ def from_arrow(value: object, kind: Kind) -> object:
             return value
 
 
-def made_from(values: dict[str, object], kind: RecordKind) -> Row:
+def made_from(values: dict[str, object], kind: kinds.RecordKind) -> Row:
     fields = [from_arrow(values.get(field.name), field.kind) for field in kind.fields]
     return kind.made._make(fields)  # type: ignore[attr-defined,no-any-return] # a NamedTuple

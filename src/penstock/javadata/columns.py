@@ -8,25 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from penstock.errors import MissingExtra
+from penstock.javadata import kinds
 from penstock.javadata.arrow import arrow_schema, arrow_type
-from penstock.javadata.kinds import (
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    Text,
-    UtfKind,
-    Variant,
-)
-
-try:
-    import numpy as np
-    import pyarrow as pa
-except ImportError as error:
-    raise MissingExtra("Arrow and Parquet", "numpy and pyarrow", "javadata") from error
+from penstock.javadata.columnar import np, pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +25,9 @@ __all__ = ["column_reader"]
 POLICIES = {"error": 0, "replace": 1, "binary": 2}
 
 
-def column_reader(kind: RecordKind, fill: Fill, lone: LoneSurrogates, by_rows: Columns) -> Columns:
+def column_reader(
+    kind: kinds.RecordKind, fill: Fill, lone: LoneSurrogates, by_rows: Columns
+) -> Columns:
     """Return the reader of record batches.
 
     Args:
@@ -65,7 +51,7 @@ def column_reader(kind: RecordKind, fill: Fill, lone: LoneSurrogates, by_rows: C
 
 
 def array_of(
-    kind: Kind,
+    kind: kinds.Kind,
     streams: Iterator[bytes],
     count: int,
     lone: LoneSurrogates,
@@ -82,29 +68,31 @@ def array_of(
     """
     valid = bitmap(present)
     match kind:
-        case Primitive(dtype="?"):
+        case kinds.Primitive(dtype="?"):
             return leaf(kind, count, lone, [valid, bitmap(next(streams))])
-        case Primitive() | FixedBytes():
+        case kinds.Primitive() | kinds.FixedBytes():
             return leaf(kind, count, lone, [valid, pa.py_buffer(next(streams))])
-        case UtfKind() | Text() | Counted(element=None):
+        case kinds.UtfKind() | kinds.Text() | kinds.Counted(element=None):
             offsets, data = pa.py_buffer(next(streams)), pa.py_buffer(next(streams))
             return leaf(kind, count, lone, [valid, offsets, data])
-        case Counted(element=element):
-            return list_array(kind, cast("Kind", element), streams, count, lone, valid)
-        case Flagged(element=element):
+        case kinds.Counted(element=element):
+            return list_array(kind, cast("kinds.Kind", element), streams, count, lone, valid)
+        case kinds.Flagged(element=element):
             mine = next(streams)
             return array_of(element, streams, count, lone, both(mine, present))
-        case Variant() | RecordKind():
+        case kinds.Variant() | kinds.RecordKind():
             return struct_array(kind, streams, count, lone, present)
 
 
-def leaf(kind: Kind, count: int, lone: LoneSurrogates, buffers: list[pa.Buffer | None]) -> pa.Array:
+def leaf(
+    kind: kinds.Kind, count: int, lone: LoneSurrogates, buffers: list[pa.Buffer | None]
+) -> pa.Array:
     return pa.Array.from_buffers(arrow_type(kind, lone), count, buffers)
 
 
 def list_array(
-    kind: Counted,
-    element: Kind,
+    kind: kinds.Counted,
+    element: kinds.Kind,
     streams: Iterator[bytes],
     count: int,
     lone: LoneSurrogates,
@@ -120,13 +108,13 @@ def list_array(
 
 
 def struct_array(
-    kind: Variant | RecordKind,
+    kind: kinds.Variant | kinds.RecordKind,
     streams: Iterator[bytes],
     count: int,
     lone: LoneSurrogates,
     present: bytes | None,
 ) -> pa.Array:
-    if isinstance(kind, RecordKind):
+    if isinstance(kind, kinds.RecordKind):
         children = [array_of(field.kind, streams, count, lone) for field in kind.fields]
     else:
         children = [array_of(kind.tag, streams, count, lone)]

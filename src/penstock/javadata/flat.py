@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from penstock.errors import MissingExtra
 from penstock.javadata.arrow import arrow_schema, arrow_type
+from penstock.javadata.columnar import np, npt, pa
 from penstock.javadata.kinds import (
     Counted,
     FixedBytes,
@@ -21,13 +21,6 @@ from penstock.javadata.kinds import (
     UtfKind,
     least_size,
 )
-
-try:
-    import numpy as np
-    import numpy.typing as npt
-    import pyarrow as pa
-except ImportError as error:
-    raise MissingExtra("Arrow and Parquet", "numpy and pyarrow", "javadata") from error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,20 +10,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, cast, final
 
+from penstock.javadata import kinds
 from penstock.javadata.floats import widened
-from penstock.javadata.kinds import (
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    SameAs,
-    Text,
-    UtfKind,
-    Variant,
-    least_size,
-)
 from penstock.javadata.text import decode_modified_utf8
 
 if TYPE_CHECKING:
@@ -43,7 +31,7 @@ class Cut(Exception):
 CUT: Final = (struct.error, IndexError, ValueError, Cut)
 
 
-def generated_reader(kind: RecordKind) -> Read:
+def generated_reader(kind: kinds.RecordKind) -> Read:
     """Return a reader of records of this kind in pure Python."""
     code = ReaderCode()
     source = code.source(kind)
@@ -51,7 +39,7 @@ def generated_reader(kind: RecordKind) -> Read:
     return cast("Read", code.names["read"])
 
 
-def reader_source(kind: RecordKind) -> str:
+def reader_source(kind: kinds.RecordKind) -> str:
     """Return the source of the reader, for those who want to see it."""
     return ReaderCode().source(kind)
 
@@ -75,7 +63,7 @@ class ReaderCode:
             "widened": widened, "unpack_from": struct.unpack_from,
         }  # fmt: skip
 
-    def source(self, kind: RecordKind) -> str:
+    def source(self, kind: kinds.RecordKind) -> str:
         value = self.value(kind, {})
         self.flush()
         body = "\n".join(self.lines)
@@ -128,29 +116,29 @@ class ReaderCode:
             self.line(f"p += {layout.size}")
         self.pending, self.floats = [], []
 
-    def value(self, kind: Kind, earlier: dict[str, tuple[Kind, str]]) -> str:
+    def value(self, kind: kinds.Kind, earlier: dict[str, tuple[kinds.Kind, str]]) -> str:
         """Emit the reading of one value; return the expression that holds it after a flush."""
         match kind:
-            case Primitive():
+            case kinds.Primitive():
                 return self.primitive(kind)
-            case FixedBytes(count=size):
+            case kinds.FixedBytes(count=size):
                 return self.fixed(f"{size}s", size)
-            case UtfKind():
+            case kinds.UtfKind():
                 return self.blob(
                     self.fixed("H", 2), "{0}.decode() if {0}.isascii() else decode({0})"
                 )
-            case Text(count=count):
+            case kinds.Text(count=count):
                 return self.blob(self.fixed(count.code, count.size), "{0}.decode()")
-            case Counted():
+            case kinds.Counted():
                 return self.counted(kind, earlier)
-            case Flagged(element=element):
+            case kinds.Flagged(element=element):
                 return self.flagged(element)
-            case Variant():
+            case kinds.Variant():
                 return self.variant(kind)
-            case RecordKind():
+            case kinds.RecordKind():
                 return self.record(kind)
 
-    def primitive(self, kind: Primitive) -> str:
+    def primitive(self, kind: kinds.Primitive) -> str:
         name = self.fixed(kind.code, kind.size)
         if kind.name == "char":
             return f"chr({name})"
@@ -158,8 +146,8 @@ class ReaderCode:
             self.floats.append((name, sum(size for _, _, size in self.pending) - 4))
         return name
 
-    def record(self, kind: RecordKind) -> str:
-        earlier: dict[str, tuple[Kind, str]] = {}
+    def record(self, kind: kinds.RecordKind) -> str:
+        earlier: dict[str, tuple[kinds.Kind, str]] = {}
         for field in kind.fields:
             earlier[field.name] = (field.kind, self.value(field.kind, earlier))
         values = "".join(f"{value}, " for _, value in earlier.values())
@@ -176,13 +164,15 @@ class ReaderCode:
         self.line(f"{name} = {convert.format(raw)}")
         return name
 
-    def counted(self, kind: Counted, earlier: dict[str, tuple[Kind, str]]) -> str:
+    def counted(self, kind: kinds.Counted, earlier: dict[str, tuple[kinds.Kind, str]]) -> str:
         count = self.counter(kind, earlier)
         if kind.element is None:
             return self.blob(count, "{0}")
         self.flush()
-        self.line(f"if {count} < 0 or {count} * {least_size(kind.element)} > size - p: raise Cut")
-        if isinstance(kind.element, Primitive) and kind.element.name not in {"char", "float"}:
+        self.line(
+            f"if {count} < 0 or {count} * {kinds.least_size(kind.element)} > size - p: raise Cut"
+        )
+        if isinstance(kind.element, kinds.Primitive) and kind.element.name not in {"char", "float"}:
             return self.numbers(kind.element, count)
         items, index = self.name(), self.name()
         self.line(f"{items} = []")
@@ -195,30 +185,30 @@ class ReaderCode:
         self.indent = with_indent
         return items
 
-    def counter(self, kind: Counted, earlier: dict[str, tuple[Kind, str]]) -> str:
+    def counter(self, kind: kinds.Counted, earlier: dict[str, tuple[kinds.Kind, str]]) -> str:
         match kind.count:
             case int() as number:
                 return str(number)
-            case SameAs(name=name):
+            case kinds.SameAs(name=name):
                 other, value = earlier[name]
-                return value if isinstance(other, Primitive) else f"len({value})"
-            case Primitive() as count:
+                return value if isinstance(other, kinds.Primitive) else f"len({value})"
+            case kinds.Primitive() as count:
                 return self.fixed(count.code, count.size)
 
-    def numbers(self, element: Primitive, count: str) -> str:
+    def numbers(self, element: kinds.Primitive, count: str) -> str:
         name = self.name()
         self.line(f"{name} = list(unpack_from(f'>{{{count}}}{element.code}', data, p))")
         self.line(f"p += {count} * {element.size}")
         return name
 
-    def flagged(self, element: Kind) -> str:
+    def flagged(self, element: kinds.Kind) -> str:
         flag, name = self.fixed("?", 1), self.name()
         self.flush()
         self.line(f"{name} = None")
         self.branch(f"if {flag}:", element, name)
         return name
 
-    def variant(self, kind: Variant) -> str:
+    def variant(self, kind: kinds.Variant) -> str:
         tag, name = self.fixed(kind.tag.code, kind.tag.size), self.name()
         self.flush()
         word = "if"
@@ -228,7 +218,7 @@ class ReaderCode:
         self.line("else: raise Cut")
         return name
 
-    def branch(self, head: str, kind: Kind, name: str) -> None:
+    def branch(self, head: str, kind: kinds.Kind, name: str) -> None:
         self.line(head)
         before = self.indent
         self.indent += "    "

@@ -10,18 +10,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, NoReturn, cast, final
 
-from penstock.javadata.kinds import (
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    SameAs,
-    Text,
-    UtfKind,
-    Variant,
-)
+from penstock.javadata import kinds
 from penstock.javadata.text import encode_modified_utf8
 
 if TYPE_CHECKING:
@@ -32,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["generated_writer", "writer_source"]
 
 
-def generated_writer(kind: RecordKind) -> Write:
+def generated_writer(kind: kinds.RecordKind) -> Write:
     """Return a writer of records of this kind in pure Python."""
     code = WriterCode()
     exec(code.source(kind), code.names)  # noqa: S102 - made from a checked schema, no user's name in it
     return cast("Write", code.names["write"])
 
 
-def writer_source(kind: RecordKind) -> str:
+def writer_source(kind: kinds.RecordKind) -> str:
     """Return the source of the writer, for those who want to see it."""
     return WriterCode().source(kind)
 
@@ -74,7 +63,7 @@ class WriterCode:
             "refuse": refuse, "sized": sized, "utf_data": utf_data,
         }  # fmt: skip
 
-    def source(self, kind: RecordKind) -> str:
+    def source(self, kind: kinds.RecordKind) -> str:
         self.record(kind, "row")
         self.flush()
         body = "\n".join(self.lines)
@@ -103,29 +92,31 @@ class WriterCode:
             self.line(f"add({self.name(layout.pack, 'k')}({values}))")
         self.pending = []
 
-    def value(self, kind: Kind, value: str, earlier: dict[str, tuple[Kind, str]]) -> None:
+    def value(
+        self, kind: kinds.Kind, value: str, earlier: dict[str, tuple[kinds.Kind, str]]
+    ) -> None:
         """Emit the writing of ``value``, a name."""
         match kind:
-            case Primitive():
+            case kinds.Primitive():
                 self.primitive(kind, value)
-            case FixedBytes(count=size):
+            case kinds.FixedBytes(count=size):
                 self.pending.append((f"{size}s", f"sized(bytes_of({value}), {size})"))
-            case UtfKind():
+            case kinds.UtfKind():
                 self.blob("H", f"utf_data({value})")
-            case Text(count=count):
+            case kinds.Text(count=count):
                 self.blob(count.code, f"{value}.encode()")
-            case Counted():
+            case kinds.Counted():
                 self.counted(kind, value, earlier)
-            case Flagged(element=element):
+            case kinds.Flagged(element=element):
                 self.pending.append(("?", f"{value} is not None"))
                 self.flush()
                 self.branch(f"if {value} is not None:", element, value)
-            case Variant():
+            case kinds.Variant():
                 self.variant(kind, value)
-            case RecordKind():
+            case kinds.RecordKind():
                 self.record(kind, value)
 
-    def primitive(self, kind: Primitive, value: str) -> None:
+    def primitive(self, kind: kinds.Primitive, value: str) -> None:
         if kind.name == "char":
             value = f"ord({value}) if {value}.__class__ is str else {value}"
         elif kind.name in {"float", "double"}:
@@ -133,11 +124,11 @@ class WriterCode:
             value = f"{value} if {value} == {value} else nan"
         self.pending.append((kind.code, value))
 
-    def record(self, kind: RecordKind, row: str) -> None:
+    def record(self, kind: kinds.RecordKind, row: str) -> None:
         names = {field.name: self.name() for field in kind.fields}
         self.line(f"if not isinstance({row}, tuple): refuse({row})")
         self.line(f"{''.join(f'{name}, ' for name in names.values())} = {row}")
-        earlier: dict[str, tuple[Kind, str]] = {}
+        earlier: dict[str, tuple[kinds.Kind, str]] = {}
         for field in kind.fields:
             self.value(field.kind, names[field.name], earlier)
             earlier[field.name] = (field.kind, names[field.name])
@@ -149,21 +140,23 @@ class WriterCode:
         self.flush()
         self.line(f"add({data})")
 
-    def counted(self, kind: Counted, value: str, earlier: dict[str, tuple[Kind, str]]) -> None:
+    def counted(
+        self, kind: kinds.Counted, value: str, earlier: dict[str, tuple[kinds.Kind, str]]
+    ) -> None:
         cast_to = "bytes_of" if kind.element is None else "list_of"
         match kind.count:
             case int() as size:
                 self.line(f"sized({cast_to}({value}), {size})")
-            case SameAs(name=name):
+            case kinds.SameAs(name=name):
                 other, counter = earlier[name]
-                size_text = counter if isinstance(other, Primitive) else f"len({counter})"
+                size_text = counter if isinstance(other, kinds.Primitive) else f"len({counter})"
                 self.line(f"sized({cast_to}({value}), {size_text})")
-            case Primitive() as count:
+            case kinds.Primitive() as count:
                 self.pending.append((count.code, f"len({cast_to}({value}))"))
         self.flush()
         if kind.element is None:
             self.line(f"add({value})")
-        elif isinstance(kind.element, Primitive) and kind.element.name not in {
+        elif isinstance(kind.element, kinds.Primitive) and kind.element.name not in {
             "char",
             "float",
             "double",
@@ -173,7 +166,7 @@ class WriterCode:
             each = self.name()
             self.branch(f"for {each} in {value}:", kind.element, each)
 
-    def variant(self, kind: Variant, value: str) -> None:
+    def variant(self, kind: kinds.Variant, value: str) -> None:
         self.flush()
         word = "if"
         for case in kind.cases:
@@ -184,11 +177,11 @@ class WriterCode:
             word = "elif"
         self.line(f"else: refuse({value})")
 
-    def branch(self, head: str, kind: Kind, value: str) -> None:
+    def branch(self, head: str, kind: kinds.Kind, value: str) -> None:
         self.line(head)
         self.body(kind, value)
 
-    def body(self, kind: Kind, value: str) -> None:
+    def body(self, kind: kinds.Kind, value: str) -> None:
         before = self.indent
         self.indent += "    "
         self.value(kind, value, {})

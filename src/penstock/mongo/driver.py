@@ -9,7 +9,15 @@ from bson import Int64, encode
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
+from pymongo import (
+    ASCENDING,
+    DESCENDING,
+    IndexModel,
+    InsertOne,
+    MongoClient,
+    UpdateOne,
+    timeout,
+)
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -19,6 +27,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.read_concern import ReadConcern
 
 __all__ = [
     "ASCENDING",
@@ -36,7 +45,9 @@ __all__ = [
     "OperationFailure",
     "PyMongoError",
     "RawBSONDocument",
+    "ReadConcern",
     "Timestamp",
     "UpdateOne",
     "encode",
+    "timeout",
 ]

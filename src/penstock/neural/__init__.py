@@ -3,24 +3,34 @@
 >>> from penstock.neural import Network, Sigmoid, Softmax
 >>> Network(8, (Sigmoid(20), Softmax(2))).size
 222
+
+NumPy is all that is imported; what a name needs comes when it is used.
 """
 
-from penstock.neural.datasets import Examples, Scaler, chronological_split, classify
-from penstock.neural.descent import SGD
-from penstock.neural.estimator import NeuralClassifier, NeuralRegressor
-from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
-from penstock.neural.layers import Layer, Linear, Network, ReLU, Sigmoid, Softmax, Tanh
-from penstock.neural.many import Many, fit_many
-from penstock.neural.model import Model
-from penstock.neural.pima import read_pima
-from penstock.neural.randomness import Pylearn2Seeds, Seeded
-from penstock.neural.runs import Run
-from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
-from penstock.neural.stage import label
-from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
-from penstock.neural.streams import Stream
-from penstock.neural.study import Study, cross_validate, study
-from penstock.neural.training import Plan, Training, train
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from penstock.neural import arrays as arrays  # says which extra is missing, for every module
+
+if TYPE_CHECKING:
+    from penstock.neural.datasets import Examples, Scaler, chronological_split, classify
+    from penstock.neural.descent import SGD
+    from penstock.neural.estimator import NeuralClassifier, NeuralRegressor
+    from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
+    from penstock.neural.layers import Layer, Linear, Network, ReLU, Sigmoid, Softmax, Tanh
+    from penstock.neural.many import Many, fit_many
+    from penstock.neural.model import Model
+    from penstock.neural.pima import read_pima
+    from penstock.neural.randomness import Pylearn2Seeds, Seeded
+    from penstock.neural.runs import Run
+    from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
+    from penstock.neural.stage import label
+    from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
+    from penstock.neural.streams import Stream
+    from penstock.neural.studies import Study, cross_validate, study
+    from penstock.neural.training import Plan, Training, train
 
 __all__ = [
     "SGD",
@@ -66,3 +76,58 @@ __all__ = [
     "study",
     "train",
 ]
+
+# What a name needs is imported when it is used: importing the room stays as quick as NumPy.
+_LATER = {
+    "BadCheckpoint": "faults",
+    "BadData": "faults",
+    "Cosine": "schedules",
+    "Epochs": "stopping",
+    "Examples": "datasets",
+    "Exponential": "schedules",
+    "Layer": "layers",
+    "Linear": "layers",
+    "LinearDecay": "schedules",
+    "Many": "many",
+    "Model": "model",
+    "Network": "layers",
+    "NeuralClassifier": "estimator",
+    "NeuralRegressor": "estimator",
+    "NotFinite": "stopping",
+    "Patience": "stopping",
+    "Plan": "training",
+    "Pylearn2Seeds": "randomness",
+    "Ramp": "schedules",
+    "ReLU": "layers",
+    "Run": "runs",
+    "SGD": "descent",
+    "Scaler": "datasets",
+    "Seconds": "stopping",
+    "Seeded": "randomness",
+    "Sigmoid": "layers",
+    "Softmax": "layers",
+    "Stream": "streams",
+    "Study": "studies",
+    "Tanh": "layers",
+    "Target": "stopping",
+    "Training": "training",
+    "UnknownChannel": "faults",
+    "WarmUp": "schedules",
+    "chronological_split": "datasets",
+    "classify": "datasets",
+    "cross_validate": "studies",
+    "fit_many": "many",
+    "label": "stage",
+    "read_pima": "pima",
+    "study": "studies",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name's module when it is first asked for (PEP 562)."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found

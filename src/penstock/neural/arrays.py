@@ -1,11 +1,16 @@
-"""The array types of the room's signatures."""
+"""The array types of this room, and NumPy or one clear line that says how to get it."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from penstock.errors import MissingExtra
+
+try:
+    import numpy as np
+    import numpy.typing as npt
+except ImportError as error:
+    raise MissingExtra("penstock.neural", "numpy", "neural") from error
 
 __all__ = ["Bools", "Floats", "Integers"]
 

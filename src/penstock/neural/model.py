@@ -58,7 +58,10 @@ class Model:
 
     def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.generic]:
         """Return the likeliest class of each row, or for linear networks the numbers."""
-        outputs = self.outputs(features)
+        return self.answers(self.outputs(features))
+
+    def answers(self, outputs: Floats) -> npt.NDArray[np.generic]:
+        """Return what :meth:`outputs` mean: the likeliest class of each row, or the numbers."""
         if self.network.kind == "linear":
             return outputs[:, 0] if self.network.outputs == 1 else outputs
         if self.network.kind == "sigmoid":

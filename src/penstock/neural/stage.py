@@ -5,6 +5,7 @@ The stage is a plain generator over mappings; it knows no pipeline and no store.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
@@ -14,7 +15,7 @@ from penstock.neural.arrays import Floats
 from penstock.neural.faults import BadData
 from penstock.neural.model import Model
 
-__all__ = ["label"]
+__all__ = ["features_of", "label"]
 
 
 def label(
@@ -31,7 +32,7 @@ def label(
     held at a time; with ``batch=1`` each goes on as soon as it lands.
 
     Args:
-        records: Mappings with the model's feature names as keys.
+        records: Mappings that hold the model's features: see :func:`features_of`.
         model: With ``features`` set.
         field: Key of the answer.
         batch: Records to run through the network at once.
@@ -66,7 +67,8 @@ def _labelled(
 def _answers(
     group: list[Mapping[str, object]], model: Model, table: Floats, field: str
 ) -> Iterator[dict[str, object]]:
-    answers, outputs = model.predict(table).tolist(), model.outputs(table)
+    outputs = model.outputs(table)
+    answers = model.answers(outputs).tolist()
     for record, answer, output in zip(group, answers, outputs, strict=True):
         labelled = {**record, field: answer}
         if model.network.kind == "softmax":
@@ -75,12 +77,44 @@ def _answers(
 
 
 def _row(record: Mapping[str, object], model: Model, number: int) -> list[float]:
-    row = []
-    for name in model.features:
-        if name not in record:
-            raise BadData(f"record {number} has no feature {name!r}")
-        value = record[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise BadData(f"record {number}, {name!r}: {value!r} is no finite number")
-        row.append(float(value))
-    return row
+    try:
+        return features_of(record, model)
+    except BadData as error:
+        raise BadData(f"record {number}: {error}") from error
+
+
+def features_of(record: Mapping[str, object], model: Model) -> list[float]:
+    """Return the record's features in the model's order.
+
+    A feature is found under its name, or where its name is a dotted path into nested objects:
+    as ``penstock export --flatten`` names the columns that a model was trained on.
+
+    Raises:
+        BadData: A feature is not there, or is no finite number.
+
+    >>> from penstock.neural import Linear, Network
+    >>> model = Model(network=Network(2, (Linear(1),)), weights=np.zeros((1, 3)),
+    ...               features=("age", "size.width"))
+    >>> features_of({"age": 7, "size": {"width": 2.5}}, model)
+    [7.0, 2.5]
+    """
+    return [_feature(record, name) for name in model.features]
+
+
+def _feature(record: Mapping[str, object], name: str) -> float:
+    value = record[name] if name in record else _nested(record, name)
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass  # a whole number beyond all floats
+    raise BadData(f"{name!r}: {value!r} is no finite number")
+
+
+def _nested(record: Mapping[str, object], name: str) -> object:
+    value: object = record
+    for step in name.split("."):
+        if not isinstance(value, Mapping) or step not in value:
+            raise BadData(f"no feature {name!r}")
+        value = value[step]
+    return value

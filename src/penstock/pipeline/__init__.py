@@ -11,6 +11,7 @@ from penstock.pipeline.json_text import is_json
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark, Result
+from penstock.pipeline.stages import Stage, each, through
 from penstock.pipeline.workers import in_threads
 
 __all__ = [
@@ -28,12 +29,15 @@ __all__ = [
     "Result",
     "Sizer",
     "Slots",
+    "Stage",
     "Store",
     "batches",
+    "each",
     "entry_of",
     "fetch",
     "fetch_chunks",
     "in_threads",
     "is_json",
     "land",
+    "through",
 ]

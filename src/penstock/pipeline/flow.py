@@ -6,8 +6,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, final
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar, cast, final
 
 from penstock.clock import Clock
 from penstock.errors import InputError
@@ -17,12 +17,14 @@ from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.landing import Counts, land
 from penstock.pipeline.ports import Api, Sizer, Store
 from penstock.pipeline.result import Key, Result
+from penstock.pipeline.stages import Stage, through
 from penstock.pipeline.workers import Workers, itself
 
 __all__ = ["Fetching", "Pipeline", "Report"]
 
 R = TypeVar("R")
 V = TypeVar("V")
+W = TypeVar("W")
 
 
 @final
@@ -98,24 +100,47 @@ class Pipeline:
 @final
 @dataclass(frozen=True)
 class Fetching(Generic[R, V]):
-    """A pipeline up to its concurrent stage: iterate it, or land it."""
+    """A pipeline up to its concurrent stage, and the stages after it: iterate it, or land it."""
 
     source: Iterable[Key]
     batching: _Batching | None
-    api: Api[R, V]
+    api: Api[R, object]
     request: Callable[[Key], R]
     concurrency: int
     ordered: bool
+    stages: tuple[Stage[object, object], ...] = ()
 
     def __iter__(self) -> Iterator[Result[Key, V]]:
         for lot in self._lots(self.source):
-            yield from fetch(
+            results = fetch(
                 lot,
                 self.api,
                 self.request,
                 concurrency=self.concurrency,
                 ordered=self.ordered,
             )
+            for chunk in self._staged((result,) for result in results):
+                yield from chunk
+
+    def through(self, stage: Stage[V, W]) -> Fetching[R, W]:
+        """Pass results through ``stage`` before they land: see :func:`penstock.pipeline.through`.
+
+        Stages follow each other in the order they are given.
+
+        >>> from penstock.pipeline import each
+        >>> numbers = Pipeline([1, 2]).in_threads(lambda n: n * 2, ordered=True)
+        >>> [result.value for result in numbers.through(each(str))]
+        ['2', '4']
+        """
+        stages = (*self.stages, cast("Stage[object, object]", stage))
+        return cast("Fetching[R, W]", replace(self, stages=stages))
+
+    def _staged(
+        self, chunks: Iterable[Sequence[Result[Key, object]]]
+    ) -> Iterator[Sequence[Result[Key, V]]]:
+        for stage in self.stages:
+            chunks = through(chunks, stage)
+        return cast("Iterator[Sequence[Result[Key, V]]]", iter(chunks))
 
     def _lots(self, keys: Iterable[Key]) -> Iterator[Iterable[Key]]:
         if self.batching is None:
@@ -145,7 +170,7 @@ class Fetching(Generic[R, V]):
             raise InputError("ordered=True is for reading; a store keeps keys, not their order")
         slots = Slots(self.concurrency)
         lots = self._lots(store.claim(self.source))
-        chunks: Iterator[Sequence[Result[Key, V]]] = itertools.chain.from_iterable(
+        chunks: Iterator[Sequence[Result[Key, object]]] = itertools.chain.from_iterable(
             fetch_chunks(lot, self.api, self.request, slots, hold=True) for lot in lots
         )
-        return land(chunks, store, slots, events)
+        return land(self._staged(chunks), store, slots, events)

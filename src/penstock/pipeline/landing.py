@@ -30,8 +30,8 @@ class Counts:
 def entry_of(result: Result[Key, object]) -> Entry:
     """Return what a store keeps of ``result``.
 
-    A value with a ``body`` of bytes (a response) lands as that JSON text; anything else is
-    encoded as JSON.
+    A value with a ``body`` of bytes (a response) lands as that JSON text, checked unless its
+    ``is_json`` says that it was; anything else is encoded as JSON.
 
     >>> entry_of(Result(7, {"name": "Ada"}))
     Landing(key=7, body=b'{"name":"Ada"}')
@@ -46,7 +46,7 @@ def entry_of(result: Result[Key, object]) -> Entry:
             return _failing(result, error)
     if not body or body.isspace():
         return Landing(result.key, b"null")  # 204 No Content: there, and empty
-    if not is_json(body):
+    if not (getattr(result.value, "is_json", False) or is_json(body)):
         # A store keeps lines of JSON: one that is none would spoil every reader of the segment.
         return _failing(result, PermanentError("the answer is not JSON, so it cannot land"))
     if b"\n" in body or b"\r" in body:

@@ -6,7 +6,7 @@ from typing import Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
-__all__ = ["Entry", "Failing", "Key", "Landing", "Mark", "Result"]
+__all__ = ["Deletion", "Entry", "Failing", "Gap", "Key", "Landing", "Mark", "Result"]
 
 Key: TypeAlias = str | int
 """What identifies an item. ``7`` and ``"7"`` are two different keys."""
@@ -84,4 +84,28 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     value: str
 
 
-Entry: TypeAlias = Landing | Failing | Mark
+@final
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """Messages of a stream that did not come, written down together with those that did.
+
+    Attributes:
+        since: Where it begins: a cursor, or a time where the source has no cursors.
+        until: Where it ends, or None while nobody knows.
+        reason: Why, in a word or two, such as ``cursor-too-old``.
+        count: How many messages, or None where nobody knows.
+    """
+
+    since: str
+    until: str | None
+    reason: str
+    count: int | None = None
+
+
+@final
+class Deletion(msgspec.Struct, frozen=True, gc=False):
+    """A key whose record is to go, also if it comes only later."""
+
+    key: Key
+
+
+Entry: TypeAlias = Landing | Failing | Mark | Gap | Deletion

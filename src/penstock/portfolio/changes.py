@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -32,7 +33,9 @@ class Changes:
     words: tuple[str, ...]
 
 
-def simple_returns(values: Floats, kind: str) -> Floats:
+def simple_returns(
+    values: Floats, kind: str, names: Sequence[str], dates: Dates | None = None
+) -> Floats:
     """Return simple returns, shape (rows, assets) or (rows - 1, assets) from prices.
 
     Simple returns add up across assets (a portfolio's is the weighted sum of its assets'), log
@@ -50,9 +53,10 @@ def simple_returns(values: Floats, kind: str) -> Floats:
     low = np.fmin.reduce(values, axis=None) if values.size else 1.0
     if low <= 0 or np.isposinf(np.fmax.reduce(values, axis=None, initial=0.0)):
         row, column = np.argwhere((values <= 0) | np.isinf(values))[0]
+        when = f" ({dates[row]})" if dates is not None else ""
         raise InputError(
-            f"price {values[row, column]:g} in row {row}, column {column} is not a number above"
-            " zero: mend it, or say kind='returns' (--kind returns) if these are returns"
+            f"price {values[row, column]:g} of {names[column]} in row {row}{when} is not a number"
+            " above zero: mend it, or say kind='returns' (--kind returns) if these are returns"
         )
     changes: Floats = values[1:] / values[:-1]
     changes -= 1

@@ -281,7 +281,7 @@ def believed(data: object, source: Source) -> Belief:
     table = as_table(data, source.get("names"))
     kind, missing = source.get("kind", "prices"), source.get("missing", "raise")
     estimator, ddof = source.get("estimator", "sample"), source.get("ddof")
-    returns = simple_returns(table.values, kind)
+    returns = simple_returns(table.values, kind, table.names, table.dates)
     dates = table.dates[1:] if table.dates is not None and kind == "prices" else table.dates
     if len(returns) < 2 or not returns.shape[1]:
         raise InputError(

@@ -28,7 +28,7 @@ def panel(table: Table, weights: Weights, kind: str, *, cash: bool = False) -> P
     """
     holdings = chosen(table, weights, cash=cash)
     values = table.values if holdings.columns is None else table.values[:, holdings.columns]
-    returns = simple_returns(values, kind)
+    returns = simple_returns(values, kind, holdings.names, table.dates)
     if len(returns) < 2:
         unit = "prices" if kind == "prices" else "returns"
         raise InputError(

@@ -181,7 +181,7 @@ def rolling_covariance(  # noqa: PLR0913 - each is one choice that a user makes 
     if every < 1:
         raise InputError(f"every={every}: at least 1 row from one window to the next")
     table = as_table(data, names)
-    returns = simple_returns(table.values, kind)
+    returns = simple_returns(table.values, kind, table.names, table.dates)
     dates = table.dates[1:] if table.dates is not None and kind == "prices" else table.dates
     changes = without_gaps(returns, dates, table.names, missing)
     check_window(window, len(changes.values), ddof)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib.util
 import io
 import re
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import final
 
-from penstock.errors import InputError
+from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture, compose
 from penstock.reading.edition import Report, make_edition
 from penstock.reading.pages import article_manuscript, page_manuscript
@@ -19,7 +20,7 @@ from penstock.reading.plaintext import text_manuscript
 from penstock.reading.settings import Look
 from penstock.whole import whole_file
 
-__all__ = ["Article", "Daily", "write_daily"]
+__all__ = ["Article", "Daily", "check_libraries", "edition_name", "write_daily"]
 
 
 @final
@@ -30,9 +31,11 @@ class Article:
     Attributes:
         body: A whole web page or a piece of HTML as bytes, or plain text as ``str``.
         title: As it is known; found in the page where empty.
-        url: Where it came from. A page with an address is cut down to its article.
+        url: Where it came from. A page with an address is cut down to its article, unless
+            ``whole`` is set.
         author: As it is known.
         published: As it is known, for the line under the title.
+        whole: Whether the body is the article and nothing else.
     """
 
     body: bytes | str
@@ -40,6 +43,7 @@ class Article:
     url: str = ""
     author: str = ""
     published: str = ""
+    whole: bool = False
 
 
 @final
@@ -93,6 +97,8 @@ def write_daily(
     for number, article in enumerate(articles, 1):
         try:
             found = _manuscript(article)
+        except MissingExtra:
+            raise  # no article could be read: not this one's fault
         except InputError as error:
             skipped[article.title or article.url or f"article {number}"] = str(error)
             continue
@@ -109,8 +115,7 @@ def write_daily(
         modified=datetime(day.year, day.month, day.day, tzinfo=UTC),
         pictures=list(pictures.values()),
     )
-    name = re.sub(r"[^\w-]+", "-", title).strip("-") or "Articles"
-    path = folder / f"{name}-{day.isoformat()}.epub"
+    path = folder / f"{edition_name(title)}-{day.isoformat()}.epub"
     made = io.BytesIO()
     report = make_edition(compose(book), made, look, path.name)
     with whole_file(path) as out:
@@ -118,12 +123,37 @@ def write_daily(
     return Daily(path, taken, skipped, report)
 
 
+def edition_name(title: str) -> str:
+    """Return a title as it stands in the names of files.
+
+    >>> edition_name("Morning: news & more")
+    'Morning-news-more'
+    """
+    return re.sub(r"[^\w-]+", "-", title).strip("-") or "Articles"
+
+
+def check_libraries(*, pages: bool, articles: bool) -> None:
+    """Find out before anything is collected whether it could be read.
+
+    Args:
+        pages: Whether HTML will come.
+        articles: Whether whole web pages will come, to be cut down to their articles.
+
+    Raises:
+        MissingExtra: A library that it takes is not installed.
+    """
+    wanted = {"lxml": pages or articles, "trafilatura": articles}
+    for library, needed in wanted.items():
+        if needed and importlib.util.find_spec(library) is None:
+            raise MissingExtra("reading HTML", library, "reading")
+
+
 def _manuscript(article: Article) -> Manuscript:
     if isinstance(article.body, str):
         return text_manuscript(article.body, article.title or article.url or "Article")
-    if article.url:
+    if article.url and not article.whole:
         return article_manuscript(article.body, article.url, article.title)
-    return page_manuscript(article.body, article.title)
+    return page_manuscript(article.body, article.title, article.url)
 
 
 def _chapters(article: Article, found: Manuscript, before: int) -> list[Chapter]:

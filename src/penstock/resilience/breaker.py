@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import final
 
@@ -36,7 +37,7 @@ class BreakerPolicy:
 
 @final
 class Breaker:
-    """A circuit breaker: closed, open, or half open with one call trying.
+    """A circuit breaker: closed, open, or half open with one call trying. Threads may share it.
 
     >>> breaker = Breaker(BreakerPolicy(failures=2, pause=1.0))
     >>> breaker.failed(0.0); breaker.failed(0.1)
@@ -48,6 +49,7 @@ class Breaker:
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self._policy = policy
+        self._lock = threading.Lock()
         self._row = 0
         self._pause = 0.0
         self._until = -math.inf
@@ -63,40 +65,46 @@ class Breaker:
         """Return the seconds until a call may go out; infinity while one is trying."""
         if not self.is_open:
             return 0.0
-        if self._trying:
-            return math.inf
-        return max(0.0, self._until - now)
+        with self._lock:
+            return math.inf if self._trying else max(0.0, self._until - now)
 
     def started(self, now: float) -> None:  # noqa: ARG002 - rules take the time, used or not
         """Note that a call goes out."""
-        self._trying = self.is_open
+        if self._row or self._trying:  # nothing to note while all is well: no lock either
+            with self._lock:
+                self._trying = self.is_open
 
     def failed(self, now: float) -> None:
         """Note a call that found no working server."""
-        if self._row == 0:
-            self._first = now
-        self._row += 1
-        if self._row == self._policy.failures:
-            self._pause = self._policy.pause
-            self._until = now + self._pause
-        elif self._trying:
-            self._pause = min(self._policy.cap, 2.0 * self._pause)
-            self._until = now + self._pause
-        self._trying = False
+        with self._lock:
+            if self._row == 0:
+                self._first = now
+            self._row += 1
+            if self._row == self._policy.failures:
+                self._pause = self._policy.pause
+                self._until = now + self._pause
+            elif self._trying:
+                self._pause = min(self._policy.cap, 2.0 * self._pause)
+                self._until = now + self._pause
+            self._trying = False
 
     def succeeded(self) -> None:
         """Note a call that was answered properly: all is well again."""
-        self._row = 0
-        self._trying = False
+        if self._row or self._trying:
+            with self._lock:
+                self._row = 0
+                self._trying = False
 
     def dropped(self) -> None:
         """Note a call that nobody waits for any longer: it tells nothing, another may try."""
-        self._trying = False
+        with self._lock:
+            self._trying = False
 
     def gave_up(self, now: float) -> bool:
         """Whether the outage has lasted longer than the policy waits for."""
         outage = self._policy.outage
-        return self.is_open and outage is not None and now - self._first > outage
+        with self._lock:
+            return self.is_open and outage is not None and now - self._first > outage
 
 
 @final
@@ -105,6 +113,7 @@ class RetryBudget:
 
     A token bucket. Each first call pays in ``ratio``; each retry takes 1; ``floor`` tokens a
     second come by themselves, so that small work is never stuck. A retry without a token waits.
+    Threads may share it.
 
     >>> retries = RetryBudget(ratio=0.5, floor=1.0, most=1.0)
     >>> retries.take(0.0), retries.take(0.0)
@@ -117,21 +126,25 @@ class RetryBudget:
         self._ratio = ratio
         self._floor = floor
         self._most = most
+        self._lock = threading.Lock()
         self._tokens = most
         self._at: float | None = None
 
     def called(self) -> None:
         """Note a first call."""
         if self._tokens < self._most:
-            self._tokens = min(self._most, self._tokens + self._ratio)
+            with self._lock:
+                self._tokens = min(self._most, self._tokens + self._ratio)
 
     def take(self, now: float) -> float:
         """Take one token and return 0, or return the seconds until there is one."""
-        if self._at is not None:
-            earned = (now - self._at) * self._floor
-            self._tokens = min(self._most, self._tokens + earned)
-        self._at = now
-        if self._tokens >= 1.0:
-            self._tokens -= 1.0
-            return 0.0
-        return (1.0 - self._tokens) / self._floor
+        with self._lock:
+            if self._at is not None and now > self._at:
+                earned = (now - self._at) * self._floor
+                self._tokens = min(self._most, self._tokens + earned)
+            # Threads read the clock before they come here, so it may seem to go back.
+            self._at = now if self._at is None else max(self._at, now)
+            if self._tokens >= 1.0:
+                self._tokens -= 1.0
+                return 0.0
+            return (1.0 - self._tokens) / self._floor

@@ -123,6 +123,8 @@ class Budget:
                 return wait
         if self._probing and self._probe is not None:
             return math.inf
+        if self._learned is None and self._pace is None:
+            return 0.0
         return self._wait_unhinted(now)
 
     def _wait_unhinted(self, now: float) -> float:
@@ -144,13 +146,14 @@ class Budget:
         return self._wait(now, _ONE)
 
     def _window_wait(self, window: Window, now: float, cost: Mapping[str, float]) -> float:
-        amount = cost.get(window.unit, 0.0)
-        if amount == 0.0 or window.remaining is None:
+        if window.remaining is None:
             return 0.0
-        tally = self._tally(window.unit)
-        reserve = self.reserve if window.unit == "requests" else 0.0
+        if window.unit == "requests":
+            amount, tally, reserve = cost["requests"], self._requests, self.reserve
+        else:
+            amount, tally, reserve = cost.get(window.unit, 0.0), self._tally(window.unit), 0.0
         left = window.left(tally.sent - tally.done)
-        if left is None or amount <= left - reserve:
+        if amount == 0.0 or left is None or amount <= left - reserve:
             return 0.0
         if window.limit is not None and amount > window.limit - reserve:
             raise InputError(
@@ -185,8 +188,11 @@ class Budget:
     def _grant(self, now: float, cost: Mapping[str, float]) -> Ticket:
         self._number += 1
         ticket = Ticket(self._number, now, cost)
-        for unit, amount in cost.items():
-            self._tally(unit).sent += amount
+        if cost is _ONE:  # nearly always, and asked for each call
+            self._requests.sent += 1.0
+        else:
+            for unit, amount in cost.items():
+                self._tally(unit).sent += amount
         for given in self._given:
             given.granted(now, cost)
         if self._pace is not None:
@@ -229,6 +235,9 @@ class Budget:
                 self._probe = None
 
     def _return(self, ticket: Ticket) -> None:
+        if ticket.cost is _ONE:
+            self._requests.done += 1.0
+            return
         for unit, amount in ticket.cost.items():
             self._tallies[unit].done += amount
 

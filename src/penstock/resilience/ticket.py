@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
+import msgspec
+
 __all__ = ["Tally", "Ticket"]
 
 
@@ -25,7 +27,7 @@ class Tally:
 
 
 @final
-class Ticket:
+class Ticket(msgspec.Struct, eq=False, frozen=True):
     """Leave to make one call; hand it back with the answer.
 
     Attributes:
@@ -34,9 +36,6 @@ class Ticket:
         cost: Units by name.
     """
 
-    __slots__ = ("cost", "number", "sent")
-
-    def __init__(self, number: int, sent: float, cost: Mapping[str, float]) -> None:
-        self.number = number
-        self.sent = sent
-        self.cost = cost
+    number: int
+    sent: float
+    cost: Mapping[str, float]

@@ -12,6 +12,8 @@ from penstock.simulator.ledger import KeyTruth, Truth, WindowTruth
 from penstock.simulator.process import SimulatorProcess, simulator_process
 from penstock.simulator.server import Simulator, serve
 from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.streams.log import StreamTruth
+from penstock.simulator.streams.shapes import stream_message
 from penstock.simulator.users import user, user_json
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     "Simulator",
     "SimulatorProcess",
     "SimulatorSettings",
+    "StreamTruth",
     "Truth",
     "WindowTruth",
     "serve",
     "simulator_process",
+    "stream_message",
     "user",
     "user_json",
 ]

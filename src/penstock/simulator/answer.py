@@ -9,28 +9,47 @@ from typing import Literal, NamedTuple
 from wsgiref.handlers import format_date_time
 
 from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.streams.script import Play
 
-__all__ = ["Answer", "Manner", "Plan", "error_answer", "http_date", "json_answer", "wire"]
+__all__ = [
+    "Answer",
+    "Headers",
+    "Manner",
+    "Plan",
+    "encodings",
+    "error_answer",
+    "http_date",
+    "json_answer",
+    "stream_head",
+    "wire",
+]
 
 Headers = tuple[tuple[str, str], ...]
 
-# How a connection performs a plan; a later manner may stream.
-Manner = Literal["send", "truncate", "drip", "stall", "reset"]
+# How a connection performs a plan.
+Manner = Literal["send", "truncate", "drip", "stall", "reset", "stream"]
 
 REASONS = {
     100: "Continue",
+    101: "Switching Protocols",
     200: "OK",
     201: "Created",
+    204: "No Content",
     302: "Found",
     400: "Bad Request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
+    410: "Gone",
     413: "Content Too Large",
     420: "Enhance Your Calm",
+    426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
+    502: "Bad Gateway",
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
     520: "Web Server Returned an Unknown Error",
@@ -38,12 +57,16 @@ REASONS = {
 
 
 class Answer(NamedTuple):
-    """What is said: ``user`` is the id whose record this is, to be counted once it is sent."""
+    """What is said: ``user`` is the id whose record this is, to be counted once it is sent.
+
+    ``play`` is told behind the head, as its connection goes on, instead of a body.
+    """
 
     status: int
     body: bytes
     headers: Headers = ()
     user: int | None = None
+    play: Play | None = None
 
 
 class Plan(NamedTuple):
@@ -55,6 +78,7 @@ class Plan(NamedTuple):
     user: int | None = None
     keep_alive: bool = True
     delay: float = 0.0
+    play: Play | None = None
 
 
 def json_answer(status: int, value: object, headers: Headers = ()) -> Answer:
@@ -86,9 +110,14 @@ def http_date(second: int) -> str:
 def _status_line(status: int, second: int) -> str:
     reason = REASONS[status]
     return (
-        f"HTTP/1.1 {status} {reason}\r\nServer: penstock-simulator\r\n"
-        f"Date: {http_date(second)}\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"HTTP/1.1 {status} {reason}\r\nServer: penstock-simulator\r\nDate: {http_date(second)}\r\n"
     )
+
+
+def stream_head(answer: Answer, second: int) -> bytes:
+    """Return the head of an answer that goes on as long as it likes."""
+    lines = [f"{name}: {value}\r\n" for name, value in answer.headers]
+    return "".join([_status_line(answer.status, second), *lines, "\r\n"]).encode("latin-1")
 
 
 def wire(
@@ -110,6 +139,8 @@ def wire(
     """
     body = answer.body
     lines = [_status_line(answer.status, second)]
+    if not any(name == "Content-Type" for name, _ in answer.headers):
+        lines.append("Content-Type: application/json; charset=utf-8\r\n")
     lines += [f"{name}: {value}\r\n" for name, value in answer.headers]
     if gzipped:
         body = gzip.compress(body, 1, mtime=0)

@@ -12,12 +12,17 @@ from typing import final
 from penstock.simulator.answer import Plan
 from penstock.simulator.request import BODY_LIMIT, BadRequest, lex, wants_continue
 from penstock.simulator.service import Service
+from penstock.simulator.streams.framing import frame
+from penstock.simulator.streams.script import Last, Play
+from penstock.simulator.streams.websocket import incoming
 
 __all__ = ["Connection"]
 
 PIECES = 20
 BUFFER_LIMIT = BODY_LIMIT + 1024 * 1024  # room for any one request
 LINGER = 2.0
+STEPS = 64  # of a stream, before others have their turn
+CLOSE, PONG = 8, 10  # RFC 6455 §5.2
 
 
 @final
@@ -36,6 +41,8 @@ class Connection(asyncio.BufferedProtocol):
         self._peer = ""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
+        self._play: Play | None = None  # a stream under way
+        self._held = False  # it goes on when the client reads
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,6 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         """End: what was not sent yet never will be."""
         self._busy = True
         self._buffer = b""
+        self._play = None
         if self._timer is not None:
             self._timer.cancel()
         self._others.discard(self)
@@ -73,6 +81,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         data = bytes(self._inlet[:nbytes])
         self._buffer = self._buffer + data if self._buffer else data
+        if self._play is not None and self._play.socket:
+            self._listen(self._play)
         self._pump()
 
     def pause_writing(self) -> None:
@@ -82,6 +92,8 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on answering."""
         self._full = False
+        if self._held:
+            self._step()
         self._pump()
 
     def _pump(self) -> None:
@@ -137,6 +149,10 @@ class Connection(asyncio.BufferedProtocol):
                 self._drip(plan)
             case "stall":
                 self._stall(plan)
+            case "stream":
+                self._transport.write(plan.head)
+                self._play = plan.play
+                self._step()
             case _:
                 self._reset()
 
@@ -159,6 +175,47 @@ class Connection(asyncio.BufferedProtocol):
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._timer = self._loop.call_later(seconds, action)
+
+    def _step(self) -> None:
+        """Go on with the stream, up to a pause, a client that does not read, or its end."""
+        self._held = False
+        for _ in range(STEPS):
+            if self._play is None:
+                return
+            if self._full:
+                self._held = True
+                return
+            step = next(self._play.steps)
+            if step.data:
+                self._transport.write(step.data)
+            if step.last is not None:
+                self._finish_stream(step.last)
+                return
+            if step.wait:
+                self._after(step.wait, self._step)
+                return
+        self._after(0, self._step)  # the other connections have their turn
+
+    def _finish_stream(self, last: Last) -> None:
+        self._play = None
+        if last == "stall":
+            self._after(self._service.settings.stall, self._close)
+        elif last == "reset":
+            self._reset()
+        else:
+            self._close()
+
+    def _listen(self, play: Play) -> None:
+        """Take the frames a client of a WebSocket sends."""
+        while (found := incoming(self._buffer)) is not None:
+            self._buffer = self._buffer[found.length :]
+            if found.opcode == PONG:
+                play.pong()
+            elif found.opcode == CLOSE:
+                self._transport.write(frame(CLOSE, b"\x03\xe8"))
+                self._play = None
+                self._close()
+                return
 
     def _reset(self) -> None:
         # Lingering for 0 seconds makes the kernel send RST instead of FIN.

@@ -8,6 +8,7 @@ from typing import TypedDict, final
 
 from penstock.simulator.limiter import Verdict, limiter_for
 from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.streams.log import StreamLog, StreamTruth
 
 __all__ = ["Account", "KeyTruth", "Ledger", "Truth", "WindowTruth"]
 
@@ -50,6 +51,7 @@ class Truth(TypedDict):
     users: int
     deleted: int
     ids: dict[str, int]
+    streams: dict[str, StreamTruth]
 
 
 @final
@@ -123,6 +125,7 @@ class Ledger:
         self.faults: Counter[str] = Counter()
         self.accounts: dict[str, Account] = {}
         self.posted: Counter[str] = Counter()
+        self.streams: dict[str, StreamLog] = {}
         self.connections = 0
         self.peak_connections = 0
         self._sent = array("I", bytes(4 * settings.users))
@@ -169,4 +172,5 @@ class Ledger:
             "users": self._settings.users,
             "deleted": self._settings.deleted,
             "ids": {str(id_): n for id_, n in enumerate(self._sent) if n} if ids else {},
+            "streams": {path: log.truth(ids=ids) for path, log in self.streams.items()},
         }

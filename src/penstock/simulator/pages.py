@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from penstock.simulator.answer import Answer, error_answer
+from penstock.simulator.feeds import DAYS, price_json
 from penstock.simulator.users import follower_ids, row_json
 from penstock.simulator.world import Call, World
 
@@ -21,6 +22,7 @@ __all__ = [
     "follower_page",
     "id_page",
     "looping",
+    "price_page",
 ]
 
 LONGEST = 1000
@@ -153,6 +155,19 @@ def looping(world: World, call: Call) -> Answer:
         f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}',
         ("Link", f'<{following}>; rel="next"'),
     )
+
+
+def price_page(world: World, call: Call) -> Answer:
+    """Answer ``?page=1&per_page=50`` with a row of prices a day, and the next page in Link.
+
+    There are as many days as users.
+    """
+    page, size = _number(call, "page", 1, 1), _size(world, call)
+    last = min(world.settings.users, DAYS)
+    days = range(last)[(page - 1) * size : page * size]
+    rows = "[" + ",".join(price_json(world.settings.seed, day) for day in days) + "]"
+    following = f'<{_page_url(call, page + 1)}>; rel="next"'
+    return _json(rows, *([("Link", following)] if page * size < last else []))
 
 
 def id_page(world: World, call: Call) -> Answer:

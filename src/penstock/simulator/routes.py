@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 from penstock.simulator import pages
 from penstock.simulator.answer import Answer, error_answer, http_date, json_answer
+from penstock.simulator.feeds import article_json
 from penstock.simulator.limiter import limiter_for
+from penstock.simulator.streams.endpoint import answer_stream
+from penstock.simulator.streams.settings import PREFIX
 from penstock.simulator.users import user_json
 from penstock.simulator.world import Call, World
 
@@ -31,6 +34,13 @@ def _user(world: World, call: Call) -> Answer:
     if user_id is None:
         return error_answer(404, "no such user")
     return Answer(200, user_json(world.settings.seed, user_id), user=user_id)
+
+
+def _article(world: World, call: Call) -> Answer:
+    number = world.user_id(call.request.path)
+    if number is None:
+        return error_answer(404, "no such article")
+    return Answer(200, article_json(world.settings.seed, number))
 
 
 def _post_item(world: World, call: Call) -> Answer:
@@ -105,6 +115,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/pages/link-body": Route(pages.by_link_body),
         "/pages/header-cursor": Route(pages.by_header_cursor),
         "/pages/loop": Route(pages.looping),
+        "/prices.json": Route(pages.price_page),
         "/items": Route(_post_item, methods=("POST",)),
         "/rate_limit_status.json": Route(_rate_limit_status, data=False),
         "/oauth2/token": Route(_token, methods=("POST",), data=False),
@@ -115,7 +126,9 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
     }
 )
 USER = Route(_user)
+ARTICLE = Route(_article)
 FOLLOWERS = Route(pages.follower_page)
+STREAM = Route(answer_stream, methods=("GET", "POST"))
 
 
 def find(path: str) -> Route | None:
@@ -125,9 +138,13 @@ def find(path: str) -> Route | None:
     (True, None)
     """
     route = ROUTES.get(path)
+    if path.startswith(PREFIX):
+        return STREAM
     if route is None and path.endswith(".json"):
         if path.startswith("/users/"):
             return USER
         if path.startswith("/followers/"):
             return FOLLOWERS
+        if path.startswith("/articles/"):
+            return ARTICLE
     return route

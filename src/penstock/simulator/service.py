@@ -13,6 +13,7 @@ from penstock.simulator.answer import (
     encodings,
     error_answer,
     http_date,
+    stream_head,
     wire,
 )
 from penstock.simulator.dialects import rate_headers
@@ -129,7 +130,7 @@ class Service:
         answer = _with(self._answer(route, call), headers)
         plan = self._finish(call, answer, delay=latency, counted=fault.kind != "reset-after")
         if fault.kind == "drip":
-            return plan._replace(manner="drip")
+            return plan if plan.play else plan._replace(manner="drip")
         if fault.kind == "reset-after":
             return Plan("reset", keep_alive=False, delay=latency)
         manner: Manner = "truncate" if fault.kind == "truncate" else "stall"
@@ -158,6 +159,9 @@ class Service:
         request = call.request
         if counted:
             self.world.ledger.by_status[answer.status] += 1
+        if answer.play is not None:
+            head = stream_head(answer, self._second(call.epoch))
+            return Plan("stream", head, keep_alive=False, delay=delay, play=answer.play)
         gzipped = chunked = False
         if varied and request.method != "HEAD":
             gzipped, chunked = self._encodings(request)
@@ -184,7 +188,7 @@ class Service:
 
 
 def _with(answer: Answer, headers: Headers) -> Answer:
-    return Answer(answer.status, answer.body, answer.headers + headers, answer.user)
+    return answer._replace(headers=answer.headers + headers)
 
 
 def _fault_target(request: Request) -> str:

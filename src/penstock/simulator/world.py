@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
 
 from penstock.simulator.auth import Gate
@@ -32,8 +33,11 @@ class Call(NamedTuple):
 class World:
     """One server's state; only its event loop touches it."""
 
-    def __init__(self, settings: SimulatorSettings) -> None:
+    def __init__(
+        self, settings: SimulatorSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.settings = settings
+        self.clock = clock
         self.deleted = deleted_ids(settings.seed, settings.users, settings.deleted)
         self.existing: Sequence[int] = range(settings.users)
         if self.deleted:

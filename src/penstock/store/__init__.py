@@ -18,7 +18,7 @@ from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.local import LocalStore
 from penstock.store.opening import open_readonly, open_store
 from penstock.store.ports import StoreReader, WritableStore
-from penstock.store.values import Failure, FailureCount, State, StoreStatus
+from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
 if TYPE_CHECKING:
     from penstock.store.mongo import MongoStore as MongoStore
@@ -38,6 +38,7 @@ __all__ = [
     "State",
     "StoreReader",
     "StoreStatus",
+    "StoredGap",
     "WritableStore",
     "export",
     "open_mongo",

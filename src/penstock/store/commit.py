@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias, final
+from pathlib import Path
+from typing import NamedTuple, final
 from zlib import crc32
 
 import msgspec
 
 from penstock.clock import Clock
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark
+from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.store.erasing import Place, delete, overwrite
+from penstock.store.rows import LandedRow, enter_landed
 from penstock.store.segments import Tail
 
 __all__ = ["GroupCommit", "settled"]
 
-# key, state, segment, offset, length, crc32, at
-_Row: TypeAlias = tuple[Key, str, int | None, int | None, int | None, int | None, float]
-
-_INSERT = "INSERT OR IGNORE INTO item VALUES (?, ?, ?, ?, ?, ?, ?)"
+_FAILED = "INSERT OR IGNORE INTO item (key, state, at) VALUES (?, 'failed', ?)"
 _GROWN = """INSERT INTO segment VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE
     SET size = excluded.size, landed = landed + excluded.landed, at = excluded.at"""
 _CHUNK = 256
@@ -34,6 +34,15 @@ def settled(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, tu
     return {key: (state, at) for key, state, at in rows}
 
 
+class _Prepared(NamedTuple):
+    """A group as lines and rows."""
+
+    lines: list[bytes]
+    size: int
+    landed: list[LandedRow]
+    failed: list[tuple[Key, float]]
+
+
 @final
 class GroupCommit:
     """Makes groups of entries safe, one after the other, all or nothing each.
@@ -43,6 +52,7 @@ class GroupCommit:
     line that the disk does not hold.
 
     Args:
+        directory: The store.
         connection: The ledger; only this object writes to it in this thread.
         tail: Where lines are appended.
         clock: Gives ``at``, once a group.
@@ -51,11 +61,16 @@ class GroupCommit:
         again: Entries that were refused since their key had landed before.
     """
 
-    def __init__(self, connection: sqlite3.Connection, tail: Tail, clock: Clock) -> None:
+    def __init__(
+        self, directory: Path, connection: sqlite3.Connection, tail: Tail, clock: Clock
+    ) -> None:
+        self._directory = directory
         self._connection = connection
         self._tail = tail
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
+        self._to_erase: list[Place] = []
+        self._erased: list[Place] = []
         self.again = 0
 
     def __call__(self, entries: Sequence[Entry]) -> None:
@@ -68,48 +83,60 @@ class GroupCommit:
         at = self._clock.time()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            data = self._enter(entries, at)
-            if data:
-                self._tail.append(data)
+            lines, size = self._enter(entries, at)
+            if lines:
+                self._tail.append(lines, size)
             self._connection.execute("COMMIT")
         except BaseException:
+            self._to_erase = []
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        self._erase()
 
-    def _enter(self, entries: Sequence[Entry], at: float) -> bytes:
-        """Write the rows of all ``entries`` and return their lines."""
+    def _erase(self) -> None:
+        """Overwrite what was deleted; the next group, or the next opening, ticks it off."""
+        overwrite(self._directory, self._to_erase)
+        self._erased, self._to_erase = self._to_erase, []
+
+    def _enter(self, entries: Sequence[Entry], at: float) -> tuple[list[bytes], int]:
+        """Write the rows of all ``entries`` and return their lines with the size of all."""
         if any(type(entry) is Landing for entry in entries):
             self._tail.open()
-        data, rows = self._lines_and_rows(entries, at)
-        if not self._insert(rows):
+        group = self._prepared(entries, at)
+        if not self._insert(group, at):
             # Somebody settled without claiming. Rare, so the cheap way is tried first.
             self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
             entries = self._still_to_do(entries)
-            data, rows = self._lines_and_rows(entries, at)
-            if not self._insert(rows):
+            group = self._prepared(entries, at)
+            if not self._insert(group, at):
                 raise sqlite3.IntegrityError("a key that is neither a text nor a 64-bit number")
+        if group.lines:
+            end = self._tail.size + group.size
+            self._connection.execute(_GROWN, (self._tail.number, end, len(group.lines), at))
         others = [entry for entry in entries if type(entry) is not Landing]
         if others:
             self._enter_others(others, at)
-        if data:
-            self._connection.execute(
-                _GROWN,
-                (self._tail.number, self._tail.size + len(data), len(entries) - len(others), at),
-            )
-        return data
+        if self._erased:
+            gone = "DELETE FROM erasing WHERE segment = ? AND offset = ? AND length = ?"
+            self._connection.executemany(gone, self._erased)
+        return group.lines, group.size
 
-    def _insert(self, rows: list[_Row]) -> bool:
-        """Enter ``rows`` and return whether every one of them was new."""
-        return not rows or self._connection.executemany(_INSERT, rows).rowcount == len(rows)
+    def _insert(self, group: _Prepared, at: float) -> bool:
+        """Enter the rows of a group and return whether every one of them was new."""
+        new = enter_landed(self._connection, group.landed, self._tail.number, at)
+        if group.failed:
+            new += self._connection.executemany(_FAILED, group.failed).rowcount
+        return new == len(group.landed) + len(group.failed)
 
-    def _lines_and_rows(self, entries: Sequence[Entry], at: float) -> tuple[bytes, list[_Row]]:
-        """Return the lines of what landed, as one text, and the item rows of all entries."""
-        encode, segment, offset = self._encode, self._tail.number, self._tail.size
+    def _prepared(self, entries: Sequence[Entry], at: float) -> _Prepared:
+        """Return the lines of what landed, and the item rows of all entries."""
+        encode, start, offset = self._encode, self._tail.size, self._tail.size
         middle = b',"at":%.3f,"body":' % at
         lines: list[bytes] = []
-        rows: list[_Row] = []
+        landed: list[LandedRow] = []
+        failed: list[tuple[Key, float]] = []
         for entry in entries:
             if type(entry) is Landing:
                 key, body = entry.key, entry.body
@@ -118,28 +145,29 @@ class GroupCommit:
                     body = body.replace(b"\n", b" ")
                 line = b"".join((b'{"key":', encode(key), middle, body, b"}\n"))
                 length = len(line)
-                rows.append((key, "landed", segment, offset, length, crc32(line), at))
+                landed.append((key, offset, length, crc32(line)))
                 lines.append(line)
                 offset += length
             elif type(entry) is Failing:
-                rows.append((entry.key, "failed", None, None, None, None, at))
-        return b"".join(lines), rows
+                failed.append((entry.key, at))
+        return _Prepared(lines, offset - start, landed, failed)
 
     def _still_to_do(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries without those whose key landed before; the newest failure stays."""
-        done = self._states(entry.key for entry in entries if not isinstance(entry, Mark))
-        keep: dict[tuple[bool, Key], Entry] = {}
+        done = self._states(entry.key for entry in entries if isinstance(entry, Landing | Failing))
+        keep: dict[Key, Entry] = {}
+        others: list[Entry] = []
         for entry in entries:
-            if isinstance(entry, Mark):
-                keep[True, entry.name] = entry
-            elif done.get(entry.key) == "landed":
+            if not isinstance(entry, Landing | Failing):
+                others.append(entry)
+            elif (state := done.get(entry.key)) == "landed":
                 self.again += 1
-            else:
-                if done.get(entry.key) == "failed":
+            elif state != "deleted":
+                if state == "failed":
                     self._forget_failure(entry.key)
-                keep[False, entry.key] = entry
+                keep[entry.key] = entry
                 done[entry.key] = "landed" if type(entry) is Landing else "failed"
-        return list(keep.values())
+        return [*keep.values(), *others]
 
     def _states(self, keys: Iterable[Key]) -> dict[Key, str]:
         wanted = list(keys)
@@ -177,6 +205,17 @@ class GroupCommit:
             "INSERT OR REPLACE INTO mark VALUES (?, ?)",
             [(entry.name, entry.value) for entry in entries if isinstance(entry, Mark)],
         )
+        self._connection.executemany(
+            "INSERT INTO gap (since, until, reason, count, at) VALUES (?, ?, ?, ?, ?)",
+            [
+                (entry.since, entry.until, entry.reason, entry.count, at)
+                for entry in entries
+                if isinstance(entry, Gap)
+            ],
+        )
+        gone = [entry.key for entry in entries if isinstance(entry, Deletion)]
+        if gone:
+            self._to_erase = delete(self._connection, gone, at)
 
 
 def _storable(text: str) -> str:

@@ -18,7 +18,7 @@ from penstock.errors import InputError, StorageError
 __all__ = ["FORMAT", "LEDGER", "connect", "create", "read", "translated"]
 
 LEDGER = "ledger.sqlite"
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
 
@@ -26,7 +26,6 @@ _WAIT = 30.0  # seconds a connection waits for another one of the same store
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {FORMAT};
 CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
 CREATE TABLE segment (
     number INTEGER PRIMARY KEY, size INTEGER NOT NULL, landed INTEGER NOT NULL, at REAL NOT NULL
@@ -43,6 +42,15 @@ CREATE TABLE failure (
 CREATE INDEX failure_key ON failure (key);
 CREATE INDEX failure_current ON failure (error, status) WHERE current;
 CREATE TABLE mark (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+# What format 2 has more: gaps of streams, and records that are to be overwritten.
+_SECOND = f"""
+CREATE TABLE gap (
+    id INTEGER PRIMARY KEY, since TEXT NOT NULL, until TEXT, reason TEXT NOT NULL, count INTEGER,
+    at REAL NOT NULL
+);
+CREATE TABLE erasing (segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
+PRAGMA user_version = {FORMAT};
 """
 
 
@@ -79,8 +87,11 @@ def connect(directory: Path) -> sqlite3.Connection:
 
 def create(connection: sqlite3.Connection, now: float) -> None:
     """Make the tables where they are not there yet, in one transaction."""
-    if _number(connection, "PRAGMA user_version") == 0:
-        connection.executescript(_SCHEMA)
+    version = _number(connection, "PRAGMA user_version")
+    if version == 1:
+        connection.executescript(f"BEGIN IMMEDIATE; {_SECOND} COMMIT;")
+    elif version == 0:
+        connection.executescript(_SCHEMA + _SECOND)
         facts = [("started", now), ("expected", None)]
         connection.executemany("INSERT INTO fact VALUES (?, ?)", facts)
         connection.execute("COMMIT")

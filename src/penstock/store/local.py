@@ -12,10 +12,11 @@ from typing import final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
-from penstock.pipeline.result import Entry, Key, Mark
+from penstock.pipeline.result import Entry, Failing, Key, Landing
 from penstock.store import ledger
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
+from penstock.store.erasing import overwrite, pending
 from penstock.store.lock import LOCK, DirectoryLock
 from penstock.store.reading import LocalReader
 from penstock.store.segments import SEGMENT, Tail, cut_back, sync_directory
@@ -75,9 +76,10 @@ class LocalStore(LocalReader):
             number, size = segments[-1] if segments else (0, 0)
             self._tail = Tail(directory, number, size, segment_bytes)
             undo.callback(self._tail.close)
+            overwrite(directory, pending(self._writing))
             super().__init__(directory, undo.enter_context(closing(ledger.read(directory))))
             self._claims = Claims(clock, clock.time())
-            self._commit = GroupCommit(self._writing, self._tail, clock)
+            self._commit = GroupCommit(directory, self._writing, self._tail, clock)
             self._writer = Writer(self._commit_and_release, clock)
             self._held = undo.pop_all()
 
@@ -108,7 +110,8 @@ class LocalStore(LocalReader):
         entry whose key has landed before is dropped and counted in :attr:`again`. Where the disk
         is more than 32 groups behind, the call waits for it.
 
-        A record must be one JSON text; it is written as it is.
+        A record must be one JSON text; it is written as it is. The entries of one call become
+        safe together: all of them, or, where the process dies before, none.
 
         Raises:
             StorageError: An earlier entry could not be made safe; nothing after it was.
@@ -192,7 +195,10 @@ class LocalStore(LocalReader):
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
         with ledger.translated(self.path):
             self._commit(entries)
-        self._claims.release(entry.key for entry in entries if not isinstance(entry, Mark))
+        if len(self._claims):
+            self._claims.release(
+                entry.key for entry in entries if isinstance(entry, Landing | Failing)
+            )
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

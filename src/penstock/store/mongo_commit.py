@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 from penstock.clock import Clock
-from penstock.mongo.driver import BulkWriteError, InsertOne, RawBSONDocument, UpdateOne
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark
+from penstock.mongo.driver import (
+    BulkWriteError,
+    ClientSession,
+    InsertOne,
+    Int64,
+    RawBSONDocument,
+    UpdateOne,
+)
+from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.mongo_documents import TooLarge, as_document, check_key
 from penstock.store.mongo_place import MongoPlace
 
@@ -23,7 +30,7 @@ _OPEN = ["failed", "todo"]  # states that something newer may take the place of
 
 
 def settled(place: MongoPlace, keys: Sequence[Key]) -> dict[Key, tuple[str, float]]:
-    """Return the (state, at) of those ``keys`` that landed or failed."""
+    """Return the (state, at) of those ``keys`` that landed, failed or were deleted."""
     return {
         key: (document["state"], document["order"] / 1e6)
         for key, document in _look(place, keys).items()
@@ -56,7 +63,8 @@ class MongoCommit:
     majority. Ordered, so that readers always see a beginning of what landed and never a hole. Each
     document carries who wrote it and its place in the order, so that after a lost reply it can be
     seen whether it was ours that landed: doing it again changes nothing, and nothing is counted
-    twice. Marks are written after the entries before them.
+    twice. Deletions come after the entries beside them, then gaps and marks, in one transaction
+    where there are both: a stream's cursor is never ahead of what it stands for.
 
     Args:
         place: The store.
@@ -90,14 +98,44 @@ class MongoCommit:
             pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
             if not any(one.key in known for one in pending):
                 self._clock.sleep(_PAUSE)
+        self._delete(entry.key for entry in entries if isinstance(entry, Deletion))
+        self._note(entries)
+
+    def _delete(self, keys: Iterable[Key]) -> None:
+        """Leave of ``keys`` only that they are gone, also where they have not come yet."""
+        gone = {"state": "deleted", "order": Int64(self._latest), "writer": self._writer}
+        writes = [
+            UpdateOne({"_id": key}, [{"$replaceWith": {"_id": "$_id", **gone}}], upsert=True)
+            for key in dict.fromkeys(map(check_key, keys))
+        ]
+        if writes:
+            self._place.items.bulk_write(writes)
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        facts = self._place.facts
         marks = {entry.name: entry.value for entry in entries if isinstance(entry, Mark)}
-        if marks:
-            self._place.facts.bulk_write(
-                [
-                    UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
-                    for name, value in marks.items()
-                ]
-            )
+        gaps = [self._gap(entry) for entry in entries if isinstance(entry, Gap)]
+        values = [
+            UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
+            for name, value in marks.items()
+        ]
+        if not gaps:
+            if values:
+                facts.bulk_write(values)
+            return
+
+        def together(session: ClientSession) -> None:
+            facts.insert_many(gaps, session=session)
+            if values:
+                facts.bulk_write(values, session=session)
+
+        with self._place.client.start_session() as session:
+            session.with_transaction(together)
+
+    def _gap(self, gap: Gap) -> dict[str, Any]:
+        self._latest += 1
+        facts = {"since": gap.since, "until": gap.until, "reason": gap.reason, "count": gap.count}
+        return {"_id": f"gap:{self._latest}:{self._writer}", "gap": Int64(self._latest), **facts}
 
     def _once_each(self, entries: Sequence[Entry]) -> list[Landing | Failing]:
         """Return one entry a key: rather a record than a failure, rather a new failure."""
@@ -150,7 +188,7 @@ class MongoCommit:
             return True  # it was ours that landed, only the reply had not come
         if found["state"] in _OPEN:
             return False
-        self.again += 1
+        self.again += found["state"] == "landed"
         return True
 
 

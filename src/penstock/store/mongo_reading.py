@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 from penstock.errors import InputError
 from penstock.mongo import ReadFrom
 from penstock.mongo.address import says
+from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
 from penstock.pipeline.result import Key, Landing
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
-from penstock.store.values import Failure, FailureCount, State, StoreStatus
+from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
 if TYPE_CHECKING:
-    from penstock.mongo.driver import ClientSession, Timestamp
+    from penstock.mongo.driver import ClientSession, Collection, Timestamp
 
 __all__ = ["MongoReader", "open_mongo"]
 
 _IN_ORDER = [("order", 1), ("_id", 1)]
+_FOR_A_PRIMARY = 5.0  # seconds that a report waits for one
 
 
 class MongoReader:
@@ -91,15 +93,29 @@ class MongoReader:
         return landing_of(found).body if found and found["state"] == "landed" else None
 
     def state(self, key: Key) -> State:
-        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         found = self._one(key, {"state": 1})
-        state = found["state"] if found else "pending"
-        return "landed" if state == "landed" else "failed" if state == "failed" else "pending"
+        return "pending" if found is None else _SHOWN[found["state"]]
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         for document in self._in_order({"state": "failed"}):
             yield failure_of(document)
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of a stream, oldest first, in constant memory."""
+        wanted = {"gap": {"$exists": True}}
+        with self._reading() as session:
+            found = self._place.facts.find(wanted, sort=[("gap", 1), ("_id", 1)], session=session)
+            for number, gap in enumerate(found, 1):
+                yield StoredGap(
+                    number=number,
+                    since=gap["since"],
+                    until=gap["until"],
+                    reason=gap["reason"],
+                    count=gap["count"],
+                    at=gap["gap"] / 1e6,
+                )
 
     def mark(self, name: str) -> str | None:
         """Return the value last settled as ``Mark(name, value)``, or None."""
@@ -114,6 +130,7 @@ class MongoReader:
             states = {row["_id"]: row for row in self._states(session)}
             failures = _counted(self._aggregated(_FAILURES, session))
             size = sum(row["size"] for row in self._aggregated(_SIZE, session))
+            gaps = list(self._place.facts.aggregate(_GAPS, session=session)) or [_NO_GAPS]
         started = facts["started"].timestamp()
         latest = max((row["latest"] for row in states.values()), default=0) / 1e6
         landed = states.get("landed", {"count": 0})["count"]
@@ -131,6 +148,9 @@ class MongoReader:
             started=started,
             updated=max(started, latest),
             failures=failures,
+            deleted=states.get("deleted", {"count": 0})["count"],
+            gaps=gaps[0]["gaps"],
+            missed=gaps[0]["missed"],
         )
 
     def verify(self) -> int:
@@ -175,7 +195,7 @@ class MongoReader:
 
 # Both run along the index, without touching a document.
 _STATES: list[dict[str, Any]] = [
-    {"$match": {"state": {"$in": ["landed", "failed", "todo"]}}},
+    {"$match": {"state": {"$in": ["landed", "failed", "todo", "deleted"]}}},
     {"$project": {"_id": 0, "state": 1, "order": 1}},
     {"$group": {"_id": "$state", "count": {"$sum": 1}, "latest": {"$max": "$order"}}},
 ]
@@ -188,6 +208,18 @@ _SIZE: list[dict[str, Any]] = [
     {"$collStats": {"storageStats": {}}},
     {"$project": {"size": "$storageStats.size"}},
 ]
+
+_GAPS: list[dict[str, Any]] = [
+    {"$match": {"gap": {"$exists": True}}},
+    {"$group": {"_id": None, "gaps": {"$sum": 1}, "missed": {"$sum": "$count"}}},
+]
+_NO_GAPS = {"gaps": 0, "missed": 0}
+_SHOWN: Mapping[str, State] = {
+    "landed": "landed",
+    "failed": "failed",
+    "deleted": "deleted",
+    "todo": "pending",
+}
 
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> tuple[FailureCount, ...]:
@@ -224,8 +256,22 @@ def open_mongo(
 
 
 def _safe_until(place: MongoPlace) -> Timestamp | None:
-    """Check that there is a store; return what the primary has safe now, if there is a primary."""
+    """Check that there is a store; return up to when everything is safe that was reported so."""
+    # Linearizable: a primary asks its majority first whether it still is one. A new one would else
+    # for a moment take less for safe than the old one had confirmed.
+    sure = place.facts.with_options(
+        read_preference=ReadFrom("primary").pymongo(), read_concern=ReadConcern("linearizable")
+    )
+    try:
+        with timeout(_FOR_A_PRIMARY):
+            return _moment_of(place, sure)
+    except PyMongoError:
+        # There is no primary now: better the report of a moment ago than none.
+        anywhere = place.facts.with_options(read_preference=ReadFrom("nearest").pymongo())
+        return _moment_of(place, anywhere)
+
+
+def _moment_of(place: MongoPlace, facts: Collection[dict[str, Any]]) -> Timestamp | None:
     with place.client.start_session(causal_consistency=True) as session:
-        facts = place.facts.with_options(read_preference=ReadFrom("primaryPreferred").pymongo())
         about(place, facts, session)
         return session.operation_time

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from penstock.pipeline.result import Entry, Key, Landing
-from penstock.store.values import Failure, State, StoreStatus
+from penstock.store.values import Failure, State, StoredGap, StoreStatus
 
 __all__ = ["StoreReader", "WritableStore"]
 
@@ -38,16 +38,24 @@ class StoreReader(Protocol):
         """Yield what has landed up to now, in landing order, in constant memory."""
         ...
 
+    def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
+        """Yield what has landed after a position, each record with the position behind it."""
+        ...
+
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed."""
         ...
 
     def state(self, key: Key) -> State:
-        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         ...
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
+        ...
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of a stream, oldest first, in constant memory."""
         ...
 
     def mark(self, name: str) -> str | None:

@@ -12,16 +12,17 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 from zlib import crc32
 
-from penstock.errors import StorageError
+from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.segments import segment_path, split_line
-from penstock.store.values import Failure, FailureCount, State, StoreStatus
+from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
 __all__ = ["LocalReader", "open_local"]
 
 _CHUNK = 256  # lines or rows read at once
 _Row: TypeAlias = tuple[Any, ...]
+_GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
 
 
@@ -65,6 +66,38 @@ class LocalReader:
         for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
             yield from self._segment(number, size)
 
+    def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
+        """Yield what has landed after a position, each record with the position behind it.
+
+        A position is good for ever, also while a run goes on: keep the last one, and call again
+        with it later.
+
+        Args:
+            after: A position that came with a record; ``""`` is the beginning.
+
+        Raises:
+            InputError: ``after`` is no position of this store.
+            StorageError: A line is not what the ledger knows of it.
+        """
+        first, start = self._place(after)
+        for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
+            if number < first:
+                continue
+            for lines, records in self._chunks(number, size, start if number == first else 0):
+                for (offset, line), record in zip(lines, records, strict=True):
+                    yield record, f"{number}:{offset + len(line)}"
+
+    def _place(self, position: str) -> tuple[int, int]:
+        """Return the segment and the offset that a position means."""
+        if not position:
+            return 0, 0
+        number, _, offset = position.partition(":")
+        if number.isdecimal() and offset.isdecimal():
+            for (size,) in self._rows("SELECT size FROM segment WHERE number = ?", (int(number),)):
+                if int(offset) <= size:
+                    return int(number), int(offset)
+        raise InputError(f"{self.path}: {position!r} is no position of this store")
+
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed.
 
@@ -77,16 +110,16 @@ class LocalReader:
             with ledger.translated(path), path.open("rb") as file:
                 line = os.pread(file.fileno(), length, offset)
             record = _parsed(path, offset, line)
-            if crc32(line) != checksum or record.key != key:
+            if crc32(line) == checksum and record.key == key:
+                return record.body
+            if self.state(key) != "deleted":  # since we looked it up
                 raise _damaged(path, offset)
-            return record.body
         return None
 
     def state(self, key: Key) -> State:
-        """Return whether ``key`` has landed, has failed, or neither, which is ``pending``."""
-        for (state,) in self._rows("SELECT state FROM item WHERE key = ?", (key,)):
-            return "landed" if state == "landed" else "failed"
-        return "pending"
+        """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
+        states: list[tuple[State]] = self._rows("SELECT state FROM item WHERE key = ?", (key,))
+        return states[0][0] if states else "pending"
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
@@ -105,6 +138,21 @@ class LocalReader:
                     at=at,
                     replayed=replayed,
                 )
+
+    def gaps(self) -> Iterator[StoredGap]:
+        """Yield the gaps of the stream that lands here, in the order they were noticed."""
+        query = f"SELECT {_GAP} FROM gap WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - our own column names
+        last = 0
+        while rows := self._rows(query, (last, _CHUNK)) if self._has_gaps() else []:
+            last = rows[-1][0]
+            for number, since, until, reason, count, at in rows:
+                yield StoredGap(
+                    number=number, since=since, until=until, reason=reason, count=count, at=at
+                )
+
+    def _has_gaps(self) -> bool:
+        """Return whether the ledger has the tables of format 2."""
+        return bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'gap'"))
 
     def mark(self, name: str) -> str | None:
         """Return the value last settled as ``Mark(name, value)``, or None."""
@@ -155,8 +203,16 @@ class LocalReader:
 
     def _segment(self, number: int, size: int) -> Iterator[Landing]:
         """Yield the records of the first ``size`` bytes of a segment, each one checked."""
-        path, offset = segment_path(self.path, number), 0
+        for _, records in self._chunks(number, size, 0):
+            yield from records
+
+    def _chunks(
+        self, number: int, size: int, offset: int
+    ) -> Iterator[tuple[list[tuple[int, bytes]], list[Landing]]]:
+        """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records."""
+        path = segment_path(self.path, number)
         with ledger.translated(path), path.open("rb") as file:
+            file.seek(offset)
             while offset < size:
                 lines: list[tuple[int, bytes]] = []
                 for line in islice(file, _CHUNK):
@@ -165,17 +221,23 @@ class LocalReader:
                         offset += len(line)
                 if not lines:
                     raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
-                yield from self._checked(number, path, lines)
+                yield lines, self._checked(number, path, lines)
 
     def _checked(self, number: int, path: Path, lines: list[tuple[int, bytes]]) -> list[Landing]:
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
-        query = f"SELECT key, segment, offset, length, crc32 FROM item WHERE key IN ({marks})"  # noqa: S608 - question marks
+        query = (
+            f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"  # noqa: S608 - question marks
+        )
         known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
+        kept = []
         for record, (offset, line) in zip(records, lines, strict=True):
-            if known.get(record.key) != (number, offset, len(line), crc32(line)):
+            row = known.get(record.key)
+            if row == (number, offset, len(line), crc32(line), "landed"):
+                kept.append(record)
+            elif row is None or row[-1] != "deleted":
                 raise _damaged(path, offset)
-        return records
+        return kept
 
     def _status(self) -> StoreStatus:
         facts: dict[str, Any] = dict(self._rows("SELECT name, value FROM fact"))
@@ -197,6 +259,9 @@ class LocalReader:
         expected: int | None = facts["expected"]
         pending = self._in_flight() if expected is None else max(0, expected - landed - failed)
         ((version,),) = self._rows("PRAGMA user_version")
+        gaps = [(0, 0)]
+        if self._has_gaps():
+            gaps = self._rows("SELECT count(*), coalesce(sum(count), 0) FROM gap")
         return StoreStatus(
             path=str(self.path),
             version=version,
@@ -209,6 +274,9 @@ class LocalReader:
             started=facts["started"],
             updated=max(updated, facts["started"]),
             failures=failures,
+            deleted=facts.get("deleted", 0),
+            gaps=gaps[0][0],
+            missed=gaps[0][1],
         )
 
 

@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias, final
 
 from penstock.pipeline.result import Key
 
-__all__ = ["Failure", "FailureCount", "State", "StoreStatus"]
+__all__ = ["Failure", "FailureCount", "State", "StoreStatus", "StoredGap"]
 
-State: TypeAlias = Literal["landed", "failed", "pending"]
-"""The one state a key is in. ``pending`` is every key that neither landed nor failed."""
+State: TypeAlias = Literal["landed", "failed", "pending", "deleted"]
+"""The one state a key is in. ``pending`` is every key that is in none of the others."""
 
 
 @final
@@ -37,6 +37,28 @@ class Failure:
     excerpt: str
     at: float
     replayed: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGap:
+    """Messages of a stream that did not come.
+
+    Attributes:
+        number: Gaps are numbered from 1 in the order they were noticed.
+        since: Where it begins: a cursor, or a time where the source has no cursors.
+        until: Where it ends, or None where nobody knows.
+        reason: Why, such as ``cursor-too-old``.
+        count: How many messages, or None where nobody knows.
+        at: When it was written down, in seconds since 1970 UTC.
+    """
+
+    number: int
+    since: str
+    until: str | None
+    reason: str
+    count: int | None
+    at: float
 
 
 @final
@@ -68,6 +90,9 @@ class StoreStatus:
         started: When the store was made, in seconds since 1970 UTC.
         updated: When something last became safe, in seconds since 1970 UTC.
         failures: The failed keys counted by error and status, most frequent first.
+        deleted: Keys whose record was deleted, or is not to come.
+        gaps: Gaps of a stream.
+        missed: Messages missing in those gaps whose number is known.
     """
 
     path: str
@@ -81,3 +106,6 @@ class StoreStatus:
     started: float
     updated: float
     failures: tuple[FailureCount, ...]
+    deleted: int = 0
+    gaps: int = 0
+    missed: int = 0

@@ -18,7 +18,7 @@ from penstock.store.exporting.sqlite_file import write_sqlite
 from penstock.store.exporting.target import appearing
 from penstock.store.exporting.text_files import Row, write_csv, write_jsonl
 from penstock.store.ports import StoreReader
-from penstock.store.values import Failure
+from penstock.store.values import Failure, StoredGap
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]
 
@@ -26,6 +26,7 @@ Format: TypeAlias = Literal["csv", "parquet", "sqlite", "jsonl"]
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (records done, records to do in all passes), every 1,000 records and at the end."""
 
+_Content: TypeAlias = Literal["records", "failed", "gaps"]
 _EVERY = 1000
 _encode = msgspec.json.Encoder().encode
 
@@ -54,6 +55,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     flatten: bool = False,
     force: bool = False,
     failed: bool = False,
+    gaps: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
     """Write what has landed up to now to ``output``, which appears whole or not at all.
@@ -68,10 +70,12 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         force: Replace a file that exists.
         failed: Write the failures instead of the records.
+        gaps: Write the gaps of a stream instead of the records.
         progress: Is told how far it is.
 
     Raises:
-        InputError: ``output`` exists or cannot be made, or the format is not known.
+        InputError: ``output`` exists or cannot be made, the format is not known, or both
+            ``failed`` and ``gaps`` were asked for.
         MissingExtra: The format's library is not installed.
         StorageError: A record is damaged, or the disk is full.
     """
@@ -79,7 +83,10 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         raise InputError(f"export to {to!r}: the formats are {', '.join(get_args(Format))}")
     if str(output) == "-" and to not in {"csv", "jsonl"}:
         raise InputError(f"export to {to} needs a file: give -o FILE")
-    table = _Table(store, flatten=flatten, failed=failed, progress=progress)
+    if failed and gaps:
+        raise InputError("export writes the failures or the gaps: ask for one at a time")
+    content: _Content = "failed" if failed else "gaps" if gaps else "records"
+    table = _Table(store, content, flatten=flatten, progress=progress)
     if str(output) == "-":
         table.learn()
         return table.write_text(to, sys.stdout.buffer, "-")
@@ -93,21 +100,27 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
 
 @final
 class _Table:
-    """The records or failures of a store as rows, after one pass that learns their columns."""
+    """What a store holds as rows, after one pass that learns their columns."""
 
     def __init__(
-        self, store: StoreReader, *, flatten: bool, failed: bool, progress: Progress | None
+        self,
+        store: StoreReader,
+        content: _Content,
+        *,
+        flatten: bool,
+        progress: Progress | None,
     ) -> None:
         self._store = store
+        self._content = content
         self._flatten = flatten
-        self._failed = failed
         self._progress = progress or _silent
         self._keys = Shape()
         self._shape = Shape()
         self._count = 0
         self._done = 0
         status = store.status()
-        self._total = 2 * (status.failed if failed else status.landed)
+        counts = {"records": status.landed, "failed": status.failed, "gaps": status.gaps}
+        self._total = 2 * counts[content]
 
     def learn(self) -> None:
         for key, cells in self._counted(self._items()):
@@ -160,9 +173,12 @@ class _Table:
             yield [key, *map(cells.get, paths)]
 
     def _items(self) -> Iterator[tuple[bytes, Cells]]:
-        if self._failed:
+        if self._content == "failed":
             for failure in self._store.failures():
-                yield _encode(failure.key), _letter(failure)
+                yield _encode(failure.key), _cells(failure, but="key")
+        elif self._content == "gaps":
+            for gap in self._store.gaps():
+                yield _encode(gap.number), _cells(gap, but="number")
         else:
             for record in self._store.records():
                 yield _encode(record.key), fields(record.body, flatten=self._flatten)
@@ -175,9 +191,9 @@ class _Table:
             yield item
 
 
-def _letter(failure: Failure) -> Cells:
-    values = asdict(failure)
-    del values["key"]
+def _cells(value: Failure | StoredGap, *, but: str) -> Cells:
+    values = asdict(value)
+    del values[but]
     return {(name,): _encode(value) for name, value in values.items()}
 
 

@@ -1,0 +1,176 @@
+"""A ``[stream]`` turned into a stream, and what it would do told without a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import msgspec
+
+from penstock.assembly.build import build_auth, check_secrets, store_path, store_shown
+from penstock.assembly.plan import secret_warnings, store_exists, store_warnings
+from penstock.assembly.stream_sections import StreamFile, StreamSection
+from penstock.errors import InputError
+from penstock.events import Events
+from penstock.http import Get, Post, Profile, Request
+from penstock.http.url import shown
+from penstock.streaming import (
+    Block,
+    Cursor,
+    DropOldest,
+    Overflow,
+    Preset,
+    ReconnectPolicy,
+    Spill,
+    Stream,
+    Window,
+    framing,
+    presets,
+)
+
+__all__ = ["StreamPlan", "build_stream", "plan_stream", "stream_store"]
+
+_OVERFLOWS: dict[str, type[Overflow]] = {
+    "block": Block,
+    "spill": Spill,
+    "drop-oldest": DropOldest,
+}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPlan:
+    """A stream, looked at before it runs.
+
+    Attributes:
+        stream: Method and URL.
+        preset: Name of the service it is taken for.
+        framing: How messages are told apart, or None where the content type tells it.
+        id: Where a message's id is, or None where the preset knows it.
+        resumes: How it goes on after an interruption, in a word.
+        store: Where messages will land, or None where the file only serves to watch.
+        exists: Whether there is a store already, to go on with.
+        warnings: What will have to be mended before it runs.
+    """
+
+    stream: str
+    preset: str
+    framing: str | None
+    id: str | None
+    resumes: str
+    store: str | None
+    exists: bool | None
+    warnings: tuple[str, ...]
+
+
+def stream_store(file: StreamFile, folder: Path) -> Path | str:
+    """Return where messages land, as :func:`~penstock.assembly.build.store_path`.
+
+    Raises:
+        InputError: The file has no ``[store]``.
+    """
+    if file.store is None:
+        raise InputError("section [store] is missing: it says where messages land")
+    return store_path(file.store, folder)
+
+
+def plan_stream(file: StreamFile, folder: Path) -> StreamPlan:
+    """Return what the file would do, without a connection.
+
+    Raises:
+        InputError: It could not run.
+    """
+    section = file.stream
+    preset = _checked(section)
+    place = None if file.store is None else store_shown(file.store, folder)
+    warnings: list[str] = []
+    if section.auth is not None:
+        check_secrets(section.auth, "stream.auth")
+        warnings = secret_warnings(section.auth, "stream.auth")
+    if file.store is not None:
+        warnings += store_warnings(file.store)
+    return StreamPlan(
+        stream=f"{section.method} {shown(section.url)}",
+        preset=preset.service,
+        framing=section.framing or preset.framing,
+        id=section.id or ":".join(preset.id) or None,
+        resumes=type(preset.resume).__name__,
+        store=place,
+        exists=False if place is None else store_exists(place),
+        warnings=tuple(warnings),
+    )
+
+
+def build_stream(
+    file: StreamFile, *, cursor: Cursor | None = None, events: Events | None = None
+) -> Stream[bytes]:
+    """Return the stream the file describes, to go on after ``cursor``; secrets are read now.
+
+    Raises:
+        InputError: A value cannot be, or a secret is not there.
+    """
+    section = file.stream
+    preset = _checked(section)
+    name = section.framing or preset.framing
+    return Stream(
+        _request(section),
+        preset=preset,
+        auth=None if section.auth is None else build_auth(section.auth, "stream.auth"),
+        framing=None if name is None else framing.by_name(name, section.max_message),
+        into=bytes,
+        id=section.id,
+        policy=_policy(section, preset),
+        cursor=cursor,
+        overflow=_OVERFLOWS[section.overflow](section.buffer),
+        headers=section.headers or None,
+        profile=_profile(section),
+        events=events,
+    )
+
+
+def _checked(section: StreamSection) -> Preset:
+    """Return the preset; refuse names that are none, and a body where there can be none."""
+    if not section.url.startswith(("http://", "https://", "ws://", "wss://")):
+        raise InputError(f"stream.url: {section.url[:80]!r} is no URL: it begins with https://")
+    if section.method == "GET" and (section.form is not None or section.json is not None):
+        raise InputError('stream: form and json are sent with method = "POST"')
+    if section.form is not None and section.json is not None:
+        raise InputError("stream: give one of form and json")
+    try:
+        if section.framing is not None:
+            framing.by_name(section.framing)
+        return presets.by_name(section.preset)
+    except InputError as error:
+        raise InputError(f"stream: {error}") from error
+
+
+def _request(section: StreamSection) -> Request:
+    query = dict(section.query) or None
+    if section.method == "GET":
+        return Get(section.url, query=query)
+    body = msgspec.UNSET if section.json is None else section.json
+    return Post(section.url, query=query, form=section.form, json=body)
+
+
+def _policy(section: StreamSection, preset: Preset) -> ReconnectPolicy:
+    told = section.reconnect
+    if told is None:
+        return preset.policy
+    return replace(
+        preset.policy,
+        windows=(Window(told.connects, told.per), *preset.policy.windows[1:]),
+        healthy=told.healthy,
+        attempts=told.attempts,
+        jitter=told.jitter,
+    )
+
+
+def _profile(section: StreamSection) -> Profile:
+    profile = Profile(
+        connect=section.connect,
+        proxy=section.proxy,
+        verify=section.verify,
+        ca_file=section.ca_file,
+    )
+    return profile if section.stall is None else replace(profile, stall=section.stall)

@@ -1,0 +1,86 @@
+"""Records that are to go: found, taken out of the ledger, and overwritten where they stand.
+
+A line keeps its length and its key; only the record in it becomes ``null``. What is to be
+overwritten is written down in the transaction that takes it out, so that it is done after a crash,
+too; until then nobody reads it any more.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import TypeAlias
+
+from penstock.pipeline.result import Key
+from penstock.store.segments import body_at, segment_path, sync
+
+__all__ = ["Place", "delete", "overwrite", "pending"]
+
+Place: TypeAlias = tuple[int, int, int]
+"""Segment, offset and length of a line."""
+
+_GONE = b"null"
+
+
+def delete(connection: sqlite3.Connection, keys: Iterable[Key], at: float) -> list[Place]:
+    """Take ``keys`` out of the ledger, the ones that have not come yet too; return their lines.
+
+    What was deleted stays known, so that a record that comes later is not let in.
+    """
+    places: list[Place] = []
+    count = 0
+    for key in keys:
+        row = connection.execute(
+            "SELECT state, segment, offset, length FROM item WHERE key = ?", (key,)
+        ).fetchone()
+        state, *place = row or ("pending",)
+        if state == "deleted":
+            continue
+        count += 1
+        connection.execute(
+            "INSERT INTO item (key, state, at) VALUES (?1, 'deleted', ?2) ON CONFLICT (key) DO"
+            " UPDATE SET state = 'deleted', segment = NULL, offset = NULL, length = NULL,"
+            " crc32 = NULL, at = ?2",
+            (key, at),
+        )
+        if state == "landed":
+            places.append((place[0], place[1], place[2]))
+            connection.execute("INSERT INTO erasing VALUES (?, ?, ?)", place)
+            connection.execute("UPDATE segment SET landed = landed - 1 WHERE number = ?", place[:1])
+        elif state == "failed":
+            connection.execute("UPDATE failure SET current = 0 WHERE key = ?", (key,))
+    connection.execute(
+        "INSERT INTO fact VALUES ('deleted', ?1) ON CONFLICT (name) DO UPDATE SET value = value"
+        " + ?1",
+        (count,),
+    )
+    return places
+
+
+def pending(connection: sqlite3.Connection) -> list[Place]:
+    """Return the lines that were taken out and, it may be, not overwritten yet."""
+    return connection.execute("SELECT segment, offset, length FROM erasing").fetchall()
+
+
+def overwrite(directory: Path, places: Sequence[Place]) -> None:
+    """Return when the records at ``places`` are gone from the disk. May be done again.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    for number, group in groupby(sorted(places), itemgetter(0)):
+        file = os.open(segment_path(directory, number), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            for _, offset, length in group:
+                line = os.pread(file, length, offset)
+                start = body_at(line)
+                room = length - start - len(b"}\n")
+                gone = _GONE if room >= len(_GONE) else b"0"
+                os.pwrite(file, gone.ljust(room), offset + start)
+            sync(file)
+        finally:
+            os.close(file)

@@ -1,0 +1,62 @@
+"""Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
+
+from penstock.streaming import framing, presets
+from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
+from penstock.streaming.inband import Sign, Then
+from penstock.streaming.overflow import Block, DropOldest, Overflow, Spill
+from penstock.streaming.presets import PRESETS, Preset
+from penstock.streaming.reconnecting import (
+    Backoff,
+    Doubling,
+    Ending,
+    Linear,
+    ReconnectPolicy,
+    Window,
+)
+from penstock.streaming.resuming import (
+    Backfill,
+    BodyRevision,
+    LastEventId,
+    NoResume,
+    QueryCursor,
+    Resume,
+)
+from penstock.streaming.stream import Status, Stream
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice
+
+__all__ = [
+    "PRESETS",
+    "Backfill",
+    "Backoff",
+    "Block",
+    "BodyRevision",
+    "Counters",
+    "Cursor",
+    "Doubling",
+    "DropOldest",
+    "Ending",
+    "Framer",
+    "FramingError",
+    "Gap",
+    "Item",
+    "LastEventId",
+    "Linear",
+    "Message",
+    "MessageTooLarge",
+    "NoResume",
+    "Notice",
+    "Overflow",
+    "Preset",
+    "QueryCursor",
+    "ReconnectPolicy",
+    "Resume",
+    "ServerEvent",
+    "Sign",
+    "Spill",
+    "Status",
+    "Stream",
+    "Then",
+    "Window",
+    "framing",
+    "presets",
+]

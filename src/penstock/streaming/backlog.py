@@ -1,0 +1,285 @@
+"""What was received and not yet taken: bounded, in order, in lists and never one by one."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, TypeAlias, final
+
+import msgspec
+
+from penstock.clock import Clock
+from penstock.errors import PenstockError, StorageError
+from penstock.streaming.frames import ServerEvent
+from penstock.streaming.overflow import DropOldest, Overflow, Spill
+from penstock.streaming.values import Gap
+
+__all__ = ["Backlog", "Batch", "Dropped", "Ended", "Entry"]
+
+
+@final
+class Batch(msgspec.Struct, gc=False):
+    """Frames that came together.
+
+    Attributes:
+        frames: Bodies, or events.
+        connection: The number of the connection they came by.
+        at: When they came, in seconds since 1970.
+        size: Bytes of their bodies.
+    """
+
+    frames: list[bytes] | list[ServerEvent]
+    connection: int
+    at: float
+    size: int
+
+
+@final
+class Dropped(msgspec.Struct, frozen=True):
+    """Stands where ``count`` messages were, that came between two times."""
+
+    count: int
+    since: float
+    until: float
+
+
+@final
+class Ended(msgspec.Struct, frozen=True):
+    """Nothing comes after it; ``error`` says why, None is a good end."""
+
+    error: PenstockError | None
+
+
+Entry: TypeAlias = Batch | Dropped | Gap | Ended
+
+
+@final
+class Backlog:
+    """Between the I/O thread, which puts, and the consumer, which takes all there is at once."""
+
+    def __init__(self, overflow: Overflow, clock: Clock, on_room: Callable[[], object]) -> None:
+        self._clock = clock
+        self._on_room = on_room
+        self._blocked = False
+        self._condition = threading.Condition(threading.Lock())
+        self._entries: deque[Entry] = deque()
+        self._size = 0
+        self._held = 0  # bytes the consumer took last, and still works on
+        self._bound = overflow.bytes
+        self._drops = isinstance(overflow, DropOldest)
+        self._spill = SpillFile(overflow) if isinstance(overflow, Spill) else None
+        self._waiting = False
+        self._interrupted = False
+        self.dropped = 0
+
+    @property
+    def room(self) -> bool:
+        """Whether more may be put."""
+        if self._drops:
+            return True
+        if self._spill is not None:
+            return self._spill.room
+        return self._size + self._held < self._bound
+
+    def put(self, batch: Batch) -> bool:
+        """Put a batch; return whether more may be put."""
+        with self._condition:
+            if self._spill is not None and (self._spill.count or self._full()):
+                self._spill.write(batch)
+            else:
+                self._entries.append(batch)
+                self._size += batch.size
+                if self._drops and self._full():
+                    self._drop()
+            room = self.room
+            self._blocked = not room
+            if self._waiting:
+                self._condition.notify()
+        return room
+
+    def _full(self) -> bool:
+        return self._size + self._held > self._bound
+
+    def _drop(self) -> None:
+        """Forget the oldest batches, and say so in their place. The newest one stays."""
+        count, since, until = 0, 0.0, 0.0
+        kept: list[Entry] = []
+        left = sum(isinstance(entry, Batch) for entry in self._entries)
+        while self._full() and left > 1:
+            entry = self._entries.popleft()
+            if isinstance(entry, Batch):
+                left -= 1
+                self._size -= entry.size
+                entry_count, begin, end = len(entry.frames), entry.at, entry.at
+                self.dropped += entry_count
+            elif isinstance(entry, Dropped):
+                entry_count, begin, end = entry.count, entry.since, entry.until
+            else:
+                kept.append(entry)
+                continue
+            count, since, until = count + entry_count, since or begin, end
+        if count:
+            kept.append(Dropped(count, since, until))
+        self._entries.extendleft(reversed(kept))
+
+    def tell(self, entry: Gap | Ended) -> None:
+        """Put what is no message, after all that came before."""
+        with self._condition:
+            if self._spill is not None and self._spill.count:
+                self._spill.later.append((self._spill.written, entry))
+            else:
+                self._entries.append(entry)
+            self._condition.notify()
+
+    def take(self, wait: float | None) -> Sequence[Entry]:
+        """Return all there is, and wait where there is nothing; empty after ``wait`` seconds."""
+        with self._condition:
+            self._held = 0
+            self._unblock()
+            if self._spill is not None and not self._entries:
+                self._refill(self._spill)
+            if not self._entries and not self._interrupted:
+                self._waiting = True
+                try:
+                    self._clock.wait(self._condition, wait)
+                finally:
+                    self._waiting = False
+            self._interrupted = False
+            entries, self._entries = self._entries, deque()
+            self._held, self._size = self._size, 0
+        return entries
+
+    def release(self, size: int) -> None:
+        """The consumer is done with so many bytes of what it took."""
+        if size:
+            with self._condition:
+                self._held = max(0, self._held - size)
+                self._unblock()
+
+    def _unblock(self) -> None:
+        """Read on when there is room for half of the bound again, not for each message."""
+        if self._blocked and (
+            self.room if self._spill is not None else 2 * (self._size + self._held) < self._bound
+        ):
+            self._blocked = False
+            self._on_room()
+
+    def _refill(self, spill: SpillFile) -> None:
+        while not self._full() and (entry := spill.read()) is not None:
+            self._entries.append(entry)
+            self._size += entry.size if isinstance(entry, Batch) else 0
+
+    def interrupt(self) -> None:
+        """Make :meth:`take` return, now or the next time."""
+        with self._condition:
+            self._interrupted = True
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._condition:
+            self._entries.clear()
+            self._size = self._held = 0
+            if self._spill is not None:
+                self._spill.close()
+            self._interrupted = True
+            self._condition.notify()
+
+
+@final
+class SpillFile:
+    """Batches in a file without a name, first in, first out."""
+
+    def __init__(self, spill: Spill) -> None:
+        self._spill = spill
+        self._file: BinaryIO | None = None
+        self._sizes: deque[tuple[int, bool]] = deque()
+        self._read_at = 0
+        self._write_at = 0
+        self.count = 0
+        self.written = 0  # batches ever written
+        self._taken = 0  # batches ever read
+        self.later: deque[tuple[int, Gap | Ended]] = deque()  # told after so many batches
+
+    @property
+    def room(self) -> bool:
+        """Whether the file may grow."""
+        return self._write_at < self._spill.most
+
+    def write(self, batch: Batch) -> None:
+        """Append a batch.
+
+        Raises:
+            StorageError: The disk does not take it.
+        """
+        events = bool(batch.frames) and isinstance(batch.frames[0], ServerEvent)
+        data = msgspec.msgpack.encode(batch)
+        try:
+            if self._file is None:
+                folder = self._spill.folder
+                self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it outlives this call
+            self._file.seek(self._write_at)
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            raise StorageError(f"spilling to disk: {error.strerror or error}") from error
+        self._write_at += len(data)
+        self._sizes.append((len(data), events))
+        self.count += 1
+        self.written += 1
+
+    def read(self) -> Entry | None:
+        """Return the oldest batch, or what was told between two; None where there is nothing.
+
+        Raises:
+            StorageError: The disk does not give it back.
+        """
+        if self.later and self.later[0][0] <= self._taken:
+            return self.later.popleft()[1]
+        if not self.count or self._file is None:
+            return None
+        size, events = self._sizes.popleft()
+        try:
+            self._file.seek(self._read_at)
+            data = self._file.read(size)
+        except OSError as error:
+            raise StorageError(f"reading back what was spilled: {error}") from error
+        self._read_at += size
+        self.count -= 1
+        self._taken += 1
+        if not self.count:
+            self._file.truncate(0)
+            self._read_at = self._write_at = 0
+        if events:
+            spilled = msgspec.msgpack.decode(data, type=EventBatch)
+            return Batch(spilled.frames, spilled.connection, spilled.at, spilled.size)
+        plain = msgspec.msgpack.decode(data, type=BytesBatch)
+        return Batch(plain.frames, plain.connection, plain.at, plain.size)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self.count = 0
+        self.later.clear()
+
+
+class BytesBatch(msgspec.Struct):
+    """A batch of bodies, as it lies in the file."""
+
+    frames: list[bytes]
+    connection: int
+    at: float
+    size: int
+
+
+class EventBatch(msgspec.Struct):
+    """A batch of events, as it lies in the file."""
+
+    frames: list[ServerEvent]
+    connection: int
+    at: float
+    size: int

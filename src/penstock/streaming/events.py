@@ -1,0 +1,123 @@
+"""Server-sent events, by the letter of the WHATWG rules (HTML standard, section 9.2.6)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from penstock.streaming.frames import Lexer, ServerEvent, too_large
+
+__all__ = ["ServerEvents"]
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@final
+class ServerEvents(Lexer[ServerEvent]):
+    """Events of a ``text/event-stream``.
+
+    Attributes:
+        last_id: The last event id, to be sent as ``Last-Event-ID``; it outlives connections.
+        retry: Seconds to wait before connecting again, as the server said, or None.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self.last_id = ""
+        self.retry: float | None = None
+        self._fresh()
+
+    def resume(self, last_id: str) -> None:
+        """Go on after that id: events without one carry it."""
+        self.last_id = self._id = last_id
+
+    def _fresh(self) -> None:
+        self._tail = bytearray()
+        self._start: bytes | None = b""  # the first bytes, until it is known whether a BOM leads
+        self._after_cr = False
+        self._data: list[bytes] = []
+        self._event = ""
+        self._id = self.last_id
+        self._size = 0
+
+    def _lex(self, data: bytes, messages: list[ServerEvent]) -> None:
+        if self._start is not None:
+            data = self._without_bom(data)
+        if self._after_cr and data:
+            # CRLF may be cut in two: its CR has ended the line already.
+            self._after_cr = False
+            if data[0] == 10:
+                data = data[1:]
+        if not data:
+            return
+        if b"\n" in data or b"\r" in data:
+            self._lines(data, messages)
+        else:
+            self._tail += data
+        self._check(len(self._tail))
+
+    def _without_bom(self, data: bytes) -> bytes:
+        begun = (self._start or b"") + data
+        if len(begun) < len(_BOM) and _BOM.startswith(begun):
+            self._start = begun
+            return b""
+        self._start = None
+        return begun.removeprefix(_BOM)
+
+    def _lines(self, data: bytes, events: list[ServerEvent]) -> None:
+        # bytes.splitlines ends lines at LF, CR and CRLF, and nowhere else.
+        lines = data.splitlines()
+        if self._tail:
+            self._tail += lines[0]
+            lines[0] = bytes(self._tail)
+            self._tail.clear()
+        last, rest = data[-1], b""
+        if last == 13:
+            self._after_cr = True
+        elif last != 10:
+            rest = lines.pop()
+        for line in lines:
+            if line:
+                self._line(line)
+            elif (event := self._dispatch()) is not None:
+                events.append(event)
+        self._tail += rest
+
+    def _check(self, size: int) -> None:
+        if self._size + size > self._most:
+            raise too_large(self._most)
+
+    def _line(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if not name:
+            self.keepalives += 1
+            return
+        if value[:1] == b" ":
+            value = value[1:]
+        if name == b"data":
+            self._check(len(value))
+            self._size += len(value) + 1
+            self._data.append(value)
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit():  # of bytes: ASCII digits only
+            self.retry = int(value) / 1000
+
+    def _dispatch(self) -> ServerEvent | None:
+        """End of an event. Without data there is none, but its id holds."""
+        self.last_id = self._id
+        event = None
+        if self._data:
+            body = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            event = ServerEvent(body, self._event or "message", self._id)
+            self._data.clear()
+        self._event = ""
+        self._size = 0
+        return event
+
+    def _forget(self) -> int:
+        left = len(self._tail) + self._size
+        self._fresh()
+        return left

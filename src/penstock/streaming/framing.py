@@ -1,0 +1,129 @@
+r"""Framings: where one message ends and the next begins, as pure lexers.
+
+Each function makes an object with ``feed(bytes) -> list`` and ``close()``. However the bytes are
+cut, the messages are the same. A tail without its end is never a message: ``close()`` forgets it
+and returns its length. All take ``max_bytes``, the bound of one message.
+
+>>> from penstock.streaming import framing
+>>> lines = framing.crlf()
+>>> lines.feed(b'{"id":1}\r\n\r\n{"id"'), lines.feed(b":2}\r"), lines.feed(b"\n{")
+([b'{"id":1}'], [], [b'{"id":2}'])
+>>> lines.keepalives, lines.close()
+(1, 1)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from penstock.errors import InputError
+from penstock.streaming.chunks import ChunkMessages
+from penstock.streaming.events import ServerEvents
+from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer
+from penstock.streaming.length import LengthPrefixed
+from penstock.streaming.lines import CrlfLines, Lines
+from penstock.streaming.scan import Concatenated, JsonSequence
+
+__all__ = [
+    "FRAMINGS",
+    "by_name",
+    "chunk",
+    "concatenated",
+    "crlf",
+    "json_seq",
+    "length",
+    "lf",
+    "sse",
+]
+
+
+def crlf(max_bytes: int = MAX_MESSAGE_BYTES) -> CrlfLines:
+    r"""Messages that end with CRLF and nothing else (Twitter v1.1).
+
+    >>> crlf().feed(b'{"a":\n1}\r\n')
+    [b'{"a":\n1}']
+    """
+    return CrlfLines(max_bytes)
+
+
+def lf(max_bytes: int = MAX_MESSAGE_BYTES) -> Lines:
+    r"""Messages that end with LF, with or without a CR before it (CouchDB, Kubernetes, etcd).
+
+    >>> lf().feed(b'{"a":1}\n\n{"a":2}\r\n')
+    [b'{"a":1}', b'{"a":2}']
+    """
+    return Lines(max_bytes)
+
+
+def length(max_bytes: int = MAX_MESSAGE_BYTES) -> LengthPrefixed:
+    r"""Messages after their length in bytes (Twitter's ``delimited=length``).
+
+    >>> length().feed(b'9\r\n{"a":1}\r\n\r\n')
+    [b'{"a":1}']
+    """
+    return LengthPrefixed(max_bytes)
+
+
+def sse(max_bytes: int = MAX_MESSAGE_BYTES) -> ServerEvents:
+    r"""Server-sent events, exactly by the WHATWG rules; each a :class:`ServerEvent`.
+
+    >>> sse().feed(b"id: 7\nevent: update\ndata: one\ndata: two\n\n")
+    [ServerEvent(data=b'one\ntwo', event='update', id='7')]
+    """
+    return ServerEvents(max_bytes)
+
+
+def json_seq(max_bytes: int = MAX_MESSAGE_BYTES) -> JsonSequence:
+    r"""JSON text sequences (RFC 7464), ``application/json-seq``.
+
+    >>> json_seq().feed(b'\x1e{"a":1}\n\x1e{"a":')
+    [b'{"a":1}']
+    """
+    return JsonSequence(max_bytes)
+
+
+def concatenated(max_bytes: int = MAX_MESSAGE_BYTES) -> Concatenated:
+    """JSON values one after the other, pretty-printed or not (Docker's events).
+
+    >>> concatenated().feed(b'{"a":"}"}{"b":[1,2]} 3')
+    [b'{"a":"}"}', b'{"b":[1,2]}']
+    """
+    return Concatenated(max_bytes)
+
+
+def chunk(max_bytes: int = MAX_MESSAGE_BYTES) -> ChunkMessages:
+    r"""Each chunk of HTTP's chunked coding is a message (nchan's ``http-chunked``).
+
+    >>> chunk().feed(b"5\r\nhello\r\n2\r\nhi")
+    [b'hello']
+    """
+    return ChunkMessages(max_bytes)
+
+
+FRAMINGS: Mapping[str, Callable[[int], Framer]] = MappingProxyType(
+    {
+        "crlf": crlf,
+        "lf": lf,
+        "length": length,
+        "sse": sse,
+        "json-seq": json_seq,
+        "concatenated": concatenated,
+        "chunk": chunk,
+    }
+)
+"""The framings by the names that a pipeline file uses."""
+
+
+def by_name(name: str, max_bytes: int = MAX_MESSAGE_BYTES) -> Framer:
+    """Return the framing of that name.
+
+    Raises:
+        InputError: There is none; the nearest one is named.
+    """
+    if name not in FRAMINGS:
+        near = difflib.get_close_matches(name, FRAMINGS, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FRAMINGS)}"
+        raise InputError(f"framing {name!r} is not known: {known}")
+    return FRAMINGS[name](max_bytes)

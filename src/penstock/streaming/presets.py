@@ -1,0 +1,243 @@
+"""What is known of services that stream, one table each. The docs are drawn from these."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import final
+
+from penstock.errors import InputError
+from penstock.streaming.inband import EVENT, Sign, Then
+from penstock.streaming.reconnecting import Doubling, Linear, ReconnectPolicy, Window
+from penstock.streaming.resuming import (
+    Backfill,
+    BodyRevision,
+    LastEventId,
+    NoResume,
+    QueryCursor,
+    Resume,
+)
+
+__all__ = ["PRESETS", "Preset", "by_name"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """All that a stream has to know of a service. Change one with :func:`dataclasses.replace`.
+
+    Attributes:
+        service: Its name, for people.
+        framing: Name of the framing; None is told by the content type.
+        policy: When to connect again.
+        resume: How to go on after a cursor.
+        id: Dotted paths of what tells messages apart; several are joined by ``:``. Empty: the
+            id of the event, or the stream's ``id``.
+        data: First members of ordinary messages: one that begins otherwise is looked at
+            closely. Empty: every message is looked at.
+        signs: In-band messages, the first that fits counts.
+        kind: Dotted path of a message's kind; None: the event's type, or ``"data"``.
+        unknown: Whether a message without an id is one of an unknown kind.
+        wire_stall: Seconds without a byte after which the connection is given up.
+        decoded_stall: Seconds in which bytes come, and nothing can be decoded from them, after
+            which we ask for no compression any more.
+        gzip: Whether to ask for compression.
+        headers: Headers of its requests.
+        query: Parameters of its URLs.
+        too_old: Statuses of an answer that say that the cursor is too old.
+        websocket: Whether it is spoken over a WebSocket.
+    """
+
+    service: str
+    framing: str | None = None
+    policy: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+    resume: Resume = field(default_factory=NoResume)
+    id: tuple[str, ...] = ()
+    data: frozenset[str] = frozenset()
+    signs: tuple[Sign, ...] = ()
+    kind: str | None = None
+    unknown: bool = False
+    wire_stall: float = 90.0
+    decoded_stall: float = 60.0
+    gzip: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    too_old: frozenset[int] = frozenset()
+    websocket: bool = False
+
+
+_PLAIN = Preset(service="any stream")
+
+_TWITTER = Preset(
+    service="Twitter v1.1",
+    framing="crlf",
+    id=("id_str",),
+    data=frozenset({"created_at", "id", "id_str", "text"}),
+    unknown=True,
+    signs=(
+        Sign(kind="limit", path="limit", then=Then.LIMIT, count="limit.track"),
+        Sign(kind="disconnect", path="disconnect", then=Then.AGAIN, text="disconnect.reason"),
+        Sign(kind="warning", path="warning", text="warning.message"),
+        Sign(kind="delete", path="delete", then=Then.DELETE, id="delete.status.id_str"),
+        Sign(kind="scrub_geo", path="scrub_geo"),
+        Sign(kind="status_withheld", path="status_withheld"),
+        Sign(kind="user_withheld", path="user_withheld"),
+        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.message"),
+    ),
+)
+
+_X = Preset(
+    service="X v2",
+    framing="crlf",
+    id=("data.id",),
+    data=frozenset({"data", "includes", "matching_rules"}),
+    unknown=True,
+    resume=Backfill(),
+    policy=ReconnectPolicy(windows=(Window(4, 4.0), Window(50, 900.0))),
+    wire_stall=30.0,
+    decoded_stall=40.0,
+    signs=(
+        Sign(kind="delete", path="data.delete", then=Then.DELETE, id="data.delete.tweet.id"),
+        Sign(
+            kind="error",
+            path="errors.0.disconnect_type",
+            equals=("InvalidCredentials", "UserNotAuthorized"),
+            then=Then.STOP,
+            text="errors.0.detail",
+        ),
+        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.detail"),
+        Sign(kind="error", path="connection_issue", then=Then.AGAIN, text="detail"),
+        Sign(kind="error", path="title", then=Then.AGAIN, text="detail"),
+    ),
+)
+
+_MASTODON = Preset(
+    service="Mastodon",
+    framing="sse",
+    id=("id",),
+    wire_stall=40.0,
+    decoded_stall=40.0,
+    signs=(Sign(kind="delete", path=EVENT, equals=("delete",), then=Then.DELETE, id=""),),
+)
+
+_EVENTSTREAMS = Preset(
+    service="Wikimedia EventStreams",
+    framing="sse",
+    resume=LastEventId(overlaps=True),
+    id=("meta.id",),
+    signs=(Sign(kind="canary", path="meta.domain", equals=("canary",), then=Then.KEEPALIVE),),
+)
+
+_COUCHDB = Preset(
+    service="CouchDB continuous changes",
+    framing="lf",
+    resume=QueryCursor("since", "seq"),
+    id=("seq",),
+    data=frozenset({"seq", "id", "changes"}),
+    query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
+    wire_stall=90.0,
+    signs=(
+        Sign(kind="last_seq", path="last_seq", then=Then.AGAIN),
+        Sign(kind="error", path="error", then=Then.AGAIN, text="reason"),
+    ),
+)
+
+_KUBERNETES = Preset(
+    service="Kubernetes watch",
+    framing="lf",
+    resume=QueryCursor("resourceVersion", "object.metadata.resourceVersion"),
+    id=("object.metadata.uid", "object.metadata.resourceVersion"),
+    kind="type",
+    too_old=frozenset({410}),
+    query=MappingProxyType({"watch": "true", "allowWatchBookmarks": "true"}),
+    wire_stall=330.0,
+    signs=(
+        Sign(kind="bookmark", path="type", equals=("BOOKMARK",)),
+        Sign(
+            kind="error",
+            path="object.code",
+            equals=(410,),
+            then=Then.TOO_OLD,
+            text="object.message",
+        ),
+        Sign(kind="error", path="type", equals=("ERROR",), then=Then.AGAIN, text="object.message"),
+    ),
+)
+
+_ETCD = Preset(
+    service="etcd v3 watch",
+    framing="lf",
+    # The header's revision is the server's: while it catches up, events are still to come.
+    resume=BodyRevision("result.events.-1.kv.mod_revision", "create_request.start_revision"),
+    id=("result.events.0.kv.mod_revision",),
+    unknown=True,
+    wire_stall=900.0,
+    gzip=False,
+    signs=(
+        Sign(
+            kind="canceled",
+            path="result.compact_revision",
+            then=Then.TOO_OLD,
+            text="result.cancel_reason",
+        ),
+        Sign(
+            kind="canceled",
+            path="result.canceled",
+            equals=(True,),
+            then=Then.STOP,
+            text="result.cancel_reason",
+        ),
+        Sign(kind="created", path="result.created", equals=(True,)),
+        Sign(kind="error", path="error", then=Then.AGAIN, text="error.message"),
+    ),
+)
+
+_EVENTS = Preset(
+    service="server-sent events",
+    framing="sse",
+    resume=LastEventId(),
+    policy=ReconnectPolicy(network=Linear(1.0, 16.0)),
+)
+
+_JETSTREAM = Preset(
+    service="Bluesky Jetstream",
+    resume=QueryCursor("cursor", "time_us", rewind=5_000_000),
+    id=("did", "time_us"),
+    kind="kind",
+    policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
+    signs=(Sign(kind="error", path="error", then=Then.AGAIN, text="message"),),
+    gzip=False,
+    too_old=frozenset({400}),
+    websocket=True,
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "plain": _PLAIN,
+        "twitter": _TWITTER,
+        "x": _X,
+        "mastodon": _MASTODON,
+        "eventstreams": _EVENTSTREAMS,
+        "couchdb": _COUCHDB,
+        "kubernetes": _KUBERNETES,
+        "etcd": _ETCD,
+        "sse": _EVENTS,
+        "jetstream": _JETSTREAM,
+    }
+)
+"""The presets by the names that a pipeline file uses."""
+
+
+def by_name(name: str) -> Preset:
+    """Return the preset of that name.
+
+    Raises:
+        InputError: There is none; the nearest one is named.
+    """
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PRESETS)}"
+        raise InputError(f"preset {name!r} is not known: {known}")
+    return PRESETS[name]

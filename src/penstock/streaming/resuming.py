@@ -1,0 +1,230 @@
+"""How to go on where we left off: what a cursor is, and what a request carries for it.
+
+Each way is a value with two questions: which request goes on after a cursor, and what is known
+to be missing then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol, final
+
+import msgspec
+
+from penstock.errors import InputError
+from penstock.http import Request
+from penstock.http.body import dig
+
+__all__ = ["Backfill", "BodyRevision", "LastEventId", "NoResume", "QueryCursor", "Resume"]
+
+
+class Resume(Protocol):
+    """How a source lets us go on.
+
+    Attributes:
+        path: Dotted path of the cursor within a message; None where it is elsewhere.
+        overlaps: Whether messages from before the cursor come again, to be told by their ids.
+        words: The way in words, for the docs.
+    """
+
+    @property
+    def path(self) -> str | None:
+        """Dotted path of the cursor within a message; None where it is elsewhere."""
+        ...
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether messages from before the cursor come again, to be told by their ids."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """The way in words, for the docs."""
+        ...
+
+    def request(self, request: Request, cursor: str, now: float) -> Request:
+        """Return the request that goes on after ``cursor``; ``now`` is seconds since 1970."""
+        ...
+
+    def missing(self, cursor: str | None, now: float) -> str | None:
+        """Return the reason for the gap that remains even so, or None."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NoResume:
+    """The source cannot go back: whatever it sent while we were away is a gap."""
+
+    path = None
+    overlaps = False
+    words = "not possible: a gap record for each time away"
+
+    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+        """Return ``request``: it can carry nothing."""
+        return request
+
+    def missing(self, cursor: str | None, now: float) -> str | None:  # noqa: ARG002 - the protocol's shape
+        """Return the reason."""
+        return "no-resume"
+
+
+class _Whole:
+    """The part that ways without a remaining gap share."""
+
+    __slots__ = ()
+
+    def missing(self, cursor: str | None, now: float) -> str | None:  # noqa: ARG002 - the protocol's shape
+        """Return None where there is a cursor to go on from."""
+        return None if cursor is not None else "no-resume"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LastEventId(_Whole):
+    """The id of a server-sent event, sent back as ``Last-Event-ID``."""
+
+    overlaps: bool = False
+    path = None
+    words = "the event's id, as `Last-Event-ID`"
+
+    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+        """Return ``request`` with the header."""
+        headers = {**(request.headers or {}), "Last-Event-ID": cursor}
+        return msgspec.structs.replace(request, headers=headers)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class QueryCursor(_Whole):
+    """A member of each message, sent back as a parameter of the URL.
+
+    Attributes:
+        param: The parameter's name.
+        path: Dotted path of the member.
+        rewind: What to take off a numeric cursor, so that nothing falls between.
+    """
+
+    param: str
+    path: str
+    rewind: int = 0
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether it goes back further than it has to."""
+        return self.rewind > 0
+
+    @property
+    def words(self) -> str:
+        """The way in words."""
+        back = f", less {self.rewind}" if self.rewind else ""
+        return f"`{self.path}` of the last message{back}, as `{self.param}` in the URL"
+
+    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+        """Return ``request`` with the parameter."""
+        value = str(max(0, _whole(cursor, self.param) - self.rewind)) if self.rewind else cursor
+        query = {**(request.query or {}), self.param: value}
+        return msgspec.structs.replace(request, query=query)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BodyRevision(_Whole):
+    """A revision in each message; the next one is asked for in the request's JSON body (etcd).
+
+    Attributes:
+        path: Dotted path of the revision in a message.
+        into: Dotted path in the request's body.
+    """
+
+    path: str
+    into: str
+    overlaps = False
+
+    @property
+    def words(self) -> str:
+        """The way in words."""
+        return f"`{self.path}` of the last message and one, as `{self.into}` in the body"
+
+    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+        """Return ``request`` with a body that asks for the revision after ``cursor``."""
+        *above, last = self.into.split(".")
+        body = _copied(request.json, above)
+        place = dig(body, ".".join(above))
+        if not isinstance(place, dict):
+            raise InputError(f"the request's JSON body has no object {'.'.join(above)!r}")
+        place[last] = _whole(cursor, self.into) + 1
+        return msgspec.structs.replace(request, json=body)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """The server sends the last minutes again, old and new mixed (X).
+
+    A cursor is the time the last message arrived, in seconds since 1970.
+
+    Attributes:
+        param: Parameter of the URL that takes the minutes.
+        most: Minutes that can be had.
+    """
+
+    param: str = "backfill_minutes"
+    most: int = 5
+    path = None
+    overlaps = True
+
+    @property
+    def words(self) -> str:
+        """The way in words."""
+        return f"the last 1 to {self.most} minutes again, by `{self.param}` in the URL; then a gap"
+
+    def request(self, request: Request, cursor: str, now: float) -> Request:
+        """Return ``request`` with the minutes since ``cursor``, rounded up."""
+        minutes = math.ceil((now - _seconds(cursor)) / 60)
+        query = {**(request.query or {}), self.param: min(max(1, minutes), self.most)}
+        return msgspec.structs.replace(request, query=query)
+
+    def missing(self, cursor: str | None, now: float) -> str | None:
+        """Return the reason where we were away for longer than can be filled in."""
+        if cursor is None:
+            return "no-resume"
+        return "backfill" if now - _seconds(cursor) > self.most * 60 else None
+
+
+def _copied(body: object, above: list[str]) -> object:
+    """Return ``body`` with the objects on the way down copied, and made where they are missing."""
+    if body is msgspec.UNSET:
+        body = {}
+    if not isinstance(body, Mapping):
+        return body
+    copy = dict(body)
+    if above:
+        copy[above[0]] = _copied(copy.get(above[0], {}), above[1:])
+    return copy
+
+
+def _whole(cursor: str, what: str) -> int:
+    try:
+        return int(cursor)
+    except ValueError as error:
+        raise InputError(f"cursor {cursor!r} is no whole number, as {what} wants") from error
+
+
+def _seconds(cursor: str) -> float:
+    try:
+        return float(cursor)
+    except ValueError as error:
+        raise InputError(f"cursor {cursor!r} is no time in seconds since 1970") from error
+
+
+def moment(epoch: float) -> str:
+    """Return a time for people and gap records.
+
+    >>> moment(1_800_000_000)
+    '2027-01-15T08:00:00.000Z'
+    """
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

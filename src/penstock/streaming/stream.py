@@ -1,0 +1,358 @@
+"""A stream as one value to iterate over."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Generic, final
+from urllib.parse import urlsplit
+
+from penstock.clock import Clock
+from penstock.errors import InputError
+from penstock.events import Events
+from penstock.http import Api, Auth, Get, Profile, Request
+from penstock.http.streamed import StreamProfile
+from penstock.http.url import shown
+from penstock.streaming import framing as framings
+from penstock.streaming import presets
+from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
+from penstock.streaming.driver import Driver, State
+from penstock.streaming.events import ServerEvents
+from penstock.streaming.frames import Framer
+from penstock.streaming.overflow import Block, Overflow
+from penstock.streaming.presets import Preset
+from penstock.streaming.reception import Plan
+from penstock.streaming.reconnecting import ReconnectPolicy
+from penstock.streaming.resuming import moment
+from penstock.streaming.sorting import Place, Sorter
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
+
+__all__ = ["Status", "Stream"]
+
+_LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
+
+
+@final
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How a stream is doing just now.
+
+    Attributes:
+        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or ``"ended"``.
+        reason: Why we wait, or why it ended; empty while all is well.
+        wait: Seconds of the wait, from when it began.
+        silent: Seconds since the last byte; 0 where there is no connection.
+    """  # noqa: E501 - one sentence
+
+    state: State = "new"
+    reason: str = ""
+    wait: float = 0.0
+    silent: float = 0.0
+
+
+@final
+class Stream(Generic[T]):
+    """A long-lived stream: iterate, and get messages, notices and gaps in their order.
+
+    It connects when iteration begins, and again whenever the connection ends, as the policy
+    says; it goes on after the last message where the source can, leaves out what comes
+    twice, and says what is missing. Iteration ends when :meth:`stop` was called, or when the
+    server ends the stream for good; it raises when going on makes no sense.
+
+    What a place to land in needs: land each :class:`Message` under its ``id``; commit
+    ``Cursor(stream.source, message.cursor)`` of the last one in the same transaction; commit
+    each :class:`Gap`, too. Give the committed cursor to the next ``Stream``. There is nothing else
+    to acknowledge: within one process the stream goes on after the last message it has
+    received, since what is received is still handed out.
+
+    Args:
+        request: URL, or a ``Post(url, form=...)`` and the like.
+        preset: Name of a preset, or a :class:`Preset`; ``"plain"`` where none is given.
+        auth: Who we are; signed anew at each connection.
+        framing: A framer or the name of one; else the preset's, else by the content type.
+        into: What messages are decoded into: ``Record``, a msgspec Struct or dataclass of your own
+            (only its members are decoded), or ``bytes`` for none.
+        id: Dotted path of what tells messages apart; else the preset's.
+        policy: When to connect again; else the preset's.
+        cursor: Where to go on: a :class:`Cursor`, or the position alone.
+        overflow: What to do when messages come faster than they are taken: ``Block()``.
+        headers: More headers.
+        profile: Proxy, certificates, and how long to wait for a connection and an answer. Its
+            ``stall``, where it is not the default, takes the preset's place.
+        events: Where to tell of each reconnection (:class:`penstock.events.Retry`).
+        clock: Source of time.
+
+    Raises:
+        InputError: What was given makes no stream; or, while iterating, the server refuses our
+            credentials, or answers with something that is no stream.
+        MissingExtra: A library is needed that is not installed.
+
+    Example::
+
+        with Stream("https://stream.example/events", preset="sse") as stream:
+            for item in stream:
+                match item:
+                    case Message(): land(item.id, item.body, item.cursor)
+                    case Notice(kind="delete"): delete(item.id)
+                    case Gap(): note(item)
+    """
+
+    def __init__(  # noqa: PLR0913 - one place to say all that a stream is
+        self,
+        request: str | Request,
+        *,
+        preset: str | Preset = "plain",
+        auth: Auth | None = None,
+        framing: str | Framer | None = None,
+        into: type[T] | None = None,
+        id: str | None = None,  # noqa: A002 - the name it has in a pipeline file
+        policy: ReconnectPolicy | None = None,
+        cursor: Cursor | str | None = None,
+        overflow: Overflow | None = None,
+        headers: Mapping[str, str] | None = None,
+        profile: Profile | None = None,
+        events: Events | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        asked = Get(request) if isinstance(request, str) else request
+        known = presets.by_name(preset) if isinstance(preset, str) else preset
+        known = dataclasses.replace(
+            known, policy=policy or known.policy, id=known.id if id is None else (id,)
+        )
+        name = preset if isinstance(preset, str) else known.service
+        self._source = f"{name} {shown(asked.path)}"
+        position = self._position(cursor)
+        framer = _framer(framing, known)
+        events_framed = isinstance(framer, ServerEvents)
+        if isinstance(framer, ServerEvents) and position is not None:
+            framer.resume(position)
+        api = Api(
+            _base(asked.path),
+            auth=auth,
+            headers={"Accept": _accept(framer), **known.headers, **(headers or {})},
+            profile=profile,
+            decode="bytes",
+            events=events,
+            clock=clock,
+        )
+        self._backlog = Backlog(overflow or Block(), api.clock, self._more)
+        stalls = known.wire_stall if api.profile.stall == Profile().stall else api.profile.stall
+        plan = Plan(
+            framer=framer,
+            backlog=self._backlog,
+            clock=api.clock,
+            wire_stall=stalls or math.inf,
+            decoded_stall=known.decoded_stall,
+            expects="text/event-stream" if events_framed else None,
+            json=into is not bytes and not events_framed,
+        )
+        streamed = _profile(api.profile, raw=framer is not None and framer.raw)
+        self._sorter: Sorter[T] = Sorter(known, into, position)
+        self._driver = Driver(asked, api, known, streamed, plan, position)
+        self._clock = api.clock
+        self._counts = [0, 0, 0]  # messages, notices, gaps
+        self._cursor = position
+        self._started = self._closed = self._entered = False
+
+    def _more(self) -> None:
+        self._driver.more()
+
+    def _position(self, cursor: Cursor | str | None) -> str | None:
+        if not isinstance(cursor, Cursor):
+            return cursor
+        if cursor.source != self._source:
+            raise InputError(
+                f"the cursor is of another stream, {cursor.source!r}, not of {self._source!r}: "
+                "begin without a cursor, or land in a place of its own"
+            )
+        return cursor.position
+
+    @property
+    def source(self) -> str:
+        """What the cursors of this stream belong to: its preset, and its URL without secrets."""
+        return self._source
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where to go on after the last item that was handed out; None while there is none."""
+        return None if self._cursor is None else Cursor(self._source, self._cursor)
+
+    @property
+    def counters(self) -> Counters:
+        """What it has seen so far. May be asked from any thread."""
+        past, present = self._driver.totals, self._driver.present
+        messages, notices, gaps = self._counts
+        return Counters(
+            messages=messages,
+            notices=notices,
+            gaps=gaps,
+            connects=past.connects,
+            reconnects=max(0, past.connects - 1),
+            keepalives=past.keepalives
+            + (present.keepalives if present else 0)
+            + self._sorter.keepalives,
+            duplicates=self._sorter.duplicates,
+            dropped=self._backlog.dropped,
+            unfinished=past.unfinished,
+            unfinished_bytes=past.unfinished_bytes,
+            wire_bytes=past.wire + (present.wire if present else 0),
+            decoded_bytes=past.decoded + (present.decoded if present else 0),
+        )
+
+    @property
+    def status(self) -> Status:
+        """How it is doing. May be asked from any thread."""
+        driver, present = self._driver, self._driver.present
+        silent = 0.0 if present is None else max(0.0, self._clock.time() - present.at)
+        return Status(state=driver.state, reason=driver.reason, wait=driver.wait, silent=silent)
+
+    def __iter__(self) -> Iterator[Item[T]]:
+        """Yield messages, notices and gaps, in their order."""
+        counts = self._counts
+        for entries in self._taken(None):
+            for entry in entries:
+                for item in self._items(entry):
+                    if type(item) is Message:
+                        counts[0] += 1
+                        if item.cursor is not None:
+                            self._cursor = item.cursor
+                    else:
+                        self._other(item)
+                    yield item
+                if isinstance(entry, Batch):
+                    self._backlog.release(entry.size)
+
+    def messages(self) -> Iterator[Message[T]]:
+        """Yield the messages alone; notices and gaps are only counted."""
+        for item in self:
+            if isinstance(item, Message):
+                yield item
+
+    def batches(self, wait: float | None = None) -> Iterator[Sequence[Item[T]]]:
+        """Yield lists of all that is there: one transaction each, one call a list.
+
+        Args:
+            wait: Seconds after which an empty list is given where nothing came, so that the
+                caller can look at its own clock; None waits for ever.
+        """
+        for entries in self._taken(wait):
+            items: list[Item[T]] = []
+            size = 0
+            for entry in entries:
+                items += self._items(entry)
+                size += entry.size if isinstance(entry, Batch) else 0
+                if size >= _LIST_BYTES:
+                    yield self._listed(items)
+                    self._backlog.release(size)
+                    items, size = [], 0
+            if items or (wait is not None and not entries):
+                yield self._listed(items)
+                self._backlog.release(size)
+
+    def _listed(self, items: list[Item[T]]) -> list[Item[T]]:
+        others = [item for item in items if type(item) is not Message]
+        self._counts[0] += len(items) - len(others)
+        for item in others:
+            self._other(item)
+        self._cursor = self._sorter.cursor or self._cursor
+        return items
+
+    def _other(self, item: Item[T]) -> None:
+        """Count what is no message, and do what it asks for."""
+        if isinstance(item, Gap):
+            self._counts[2] += 1
+            return
+        self._counts[1] += 1
+        self._cursor = item.cursor or self._cursor
+        for connection, verdict in self._sorter.verdicts:
+            self._driver.obey(connection, verdict)
+        self._sorter.verdicts.clear()
+
+    def _items(self, entry: Entry) -> Iterable[Item[T]]:
+        if isinstance(entry, Batch):
+            return self._sorter.items(entry.frames, Place(entry.connection, entry.at))
+        if isinstance(entry, Gap):
+            return [entry]
+        if isinstance(entry, Dropped):
+            since = self._sorter.cursor or moment(entry.since)
+            return [Gap(since, moment(entry.until), "overflow", entry.count)]
+        return ()
+
+    def _taken(self, wait: float | None) -> Iterator[Sequence[Entry]]:
+        """Yield what is there until the end, then raise what ended it."""
+        self._begin()
+        try:
+            while True:
+                entries = self._backlog.take(wait)
+                yield entries
+                if entries and isinstance(last := entries[-1], Ended):
+                    if last.error is not None:
+                        raise last.error
+                    return
+        finally:
+            if not self._entered:
+                self.close()
+
+    def _begin(self) -> None:
+        if self._closed:
+            raise InputError("the stream is closed: make another, with cursor=stream.cursor")
+        if not self._started:
+            self._started = True
+            self._driver.start()
+
+    def stop(self) -> None:
+        """End the iteration after what was received. From any thread, or a signal handler."""
+        self._driver.stop()
+
+    def close(self) -> None:
+        """End everything now, and free it."""
+        self._closed = True
+        self._driver.stop()
+        if self._started:
+            self._driver.join()
+        self._backlog.close()
+
+    def __enter__(self) -> Stream[T]:
+        self._entered = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Stream {self._source} {self.status.state}>"
+
+
+def _framer(given: str | Framer | None, preset: Preset) -> Framer | None:
+    if given is None:
+        given = preset.framing
+    return framings.by_name(given) if isinstance(given, str) else given
+
+
+def _accept(framer: Framer | None) -> str:
+    return "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(
+            f"{shown(url)!r} is not the URL of a stream: write it like https://stream.example.com/1"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _profile(profile: Profile, *, raw: bool) -> StreamProfile:
+    same = {
+        name: getattr(profile, name)
+        for name in ("connect", "first_byte", "proxy", "verify", "ca_file")
+    }
+    # A stream has a connection of its own, so HTTP/2 would gain it nothing.
+    return StreamProfile(**same, stall=None, http2=False, raw=raw)
