@@ -11,6 +11,9 @@ _OUTPUT = (
 )
 _RECORDED = "wants a transaction by hand to end at its first failure; class X does it again"
 _COMMIT = "wants an unknown commit to surface; class X asks for it again until it is known"
+_DROPPED = (
+    "wants a commit after a failed statement to be refused by the server; the proxy refuses it"
+)
 _HOST = "sends an unreachable host (6) without its label; a token makes going on safe all the same"
 
 EXCEPTIONS: dict[str, str] = {
@@ -24,6 +27,9 @@ EXCEPTIONS: dict[str, str] = {
     r"crud/estimatedDocumentCount: .*errors correctly--socket error": _BEYOND_ONE,
     r"change_streams/.*does not resume if error does not contain Resumable": _HOST,
     r"transactions/do-not-retry-read-in-transaction": _RECORDED,
+    r"transactions/errors: write conflict commit": _DROPPED,
+    r"transactions/retryable-writes: writes are not retried": _RECORDED,
+    r"transactions/retryable-commit: commitTransaction (fails after two|applies majority)": _COMMIT,
     r"transactions/error-labels: .*contain transient label": _RECORDED,
     r"transactions/error-labels: add TransientTransactionError label to connection": _RECORDED,
     r"transactions/error-labels.*: add .*UnknownTransactionCommitResult label": _COMMIT,

@@ -94,6 +94,7 @@ def test_what_is_spoiled_is_found(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_drill_with_a_crash_shows_nothing_through_the_proxy(failing_mongo: Mongo) -> None:
     words = ["--dir", str(failing_mongo.dev.directory), "--seconds", "1", "--faults", "kill"]
     command = [sys.executable, "-m", "penstock.cli.main", "mongo", "drill", failing_mongo.uri]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -162,3 +164,37 @@ def test_a_timeout_of_the_caller_is_obeyed(mongo: Mongo, primary: tuple[str, int
         with pytest.raises(pymongo.errors.PyMongoError) as caught, pymongo.timeout(1):
             client[mongo.database].orders.insert_one({})
         assert not isinstance(caught.value, MongoGaveUp)
+
+
+OFF = """
+import sys, time
+really = time.time
+time.time = lambda: really() + float(sys.argv[3])
+from penstock.mongo import connect
+with connect(sys.argv[1], deadline=40) as client:
+    rows = client[sys.argv[2]].rows
+    rows.update_many({}, {"$inc": {"v": 1}})
+    with client.start_session() as session, session.start_transaction():
+        rows.update_one({"_id": 0}, {"$inc": {"v": 1}}, session=session)
+    assert len(list(rows.find(batch_size=50))) == 150
+"""
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_an_hour_off_changes_nothing(
+    mongo: Mongo, primary: tuple[str, int], plain: Any, hours: int
+) -> None:
+    plain.rows.insert_many([{"_id": n, "v": 0} for n in range(150)])
+    with Wire(primary) as wire:
+        wire.lose("update commitTransaction getMore", *["reply"] * 4)
+        subprocess.run(
+            [sys.executable, "-c", OFF, wire.uri, mongo.database, str(3600 * hours)], check=True
+        )
+        assert len(wire.lost) == 4
+    assert [row["v"] for row in plain.rows.find({"_id": {"$lt": 2}}).sort("_id")] == [2, 1]
+
+
+def test_a_long_list_has_its_deadline_for_each_part(mongo: Mongo) -> None:
+    with connect(mongo.uri, deadline=20) as client:
+        done = client[mongo.database].rows.insert_many({"_id": n} for n in range(10_001))
+        assert len(done.inserted_ids) == 10_001

@@ -10,7 +10,7 @@ import pytest
 from tests.mongo.fixtures import Both, both
 from tests.real.mongod import Mongo
 
-from penstock.mongo import NotRetryable, counters, maybe_applied
+from penstock.mongo import MongoGaveUp, NotRetryable, counters, maybe_applied
 
 CUTS = ["insert", "find", "getMore", "update", "aggregate", "commitTransaction"]
 
@@ -57,6 +57,21 @@ def test_one_whose_data_changed_meanwhile_is_not_done_again(mongo: Mongo) -> Non
             assert not maybe_applied(caught.value)
             assert not session.in_transaction
         assert at.plain.rows.find_one({"_id": 1}) == {"_id": 1, "v": 7}
+
+
+def test_one_that_was_given_up_cannot_be_committed_in_part(mongo: Mongo) -> None:
+    with both(mongo, deadline=1.5) as at:
+        session = at.client.start_session()
+        session.start_transaction()
+        at.db.rows.insert_one({"_id": 0}, session=session)
+        at.wire.lose("update", *["request"] * 100)
+        with pytest.raises(MongoGaveUp, match="nothing of it was applied"):
+            at.db.rows.update_one({"_id": 0}, {"$inc": {"v": 1}}, session=session)
+        with pytest.raises(pymongo.errors.PyMongoError):
+            session.commit_transaction()
+        session.abort_transaction()
+        session.end_session()
+        assert at.plain.rows.count_documents({}) == 0
 
 
 def test_an_error_in_the_block_drops_the_transaction(mongo: Mongo) -> None:

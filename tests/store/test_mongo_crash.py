@@ -36,6 +36,7 @@ def run_and_kill(address: str, group: int, reports: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_killed_at_many_moments_nothing_is_lost_or_twice(mongo: Mongo) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -93,6 +94,7 @@ def wait_until_landed(mongo: Mongo, count: int, run: subprocess.Popen[str]) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_harvest_and_its_primary_are_killed_and_every_key_lands_once(
     failing_mongo: Mongo, tmp_path: Path
 ) -> None:

@@ -119,6 +119,10 @@ def _pause(
     left = settings.deadline - (record.core.now() - started)
     if left <= 0:
         record.core.count("gave_up")
+        if not unknown:
+            # What is left of it must not be committed by a caller who passes over the error.
+            record.spoiled = True
+            yield from _dropped(record)
         outcome = "it may be committed" if unknown else "nothing of it was applied"
         raise MongoGaveUp(
             f"transaction: not done within {settings.deadline:g} s, {tries} tries; {outcome}. "
@@ -152,6 +156,7 @@ def _replay(record: Record, error: PyMongoError, started: float, tries: int) -> 
                     ) from error
         except PyMongoError as latest:
             if isinstance(latest, NotRetryable) or not latest.has_error_label(_TRANSIENT):
+                record.spoiled = True
                 raise
             error = latest
             continue

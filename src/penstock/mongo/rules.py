@@ -22,6 +22,9 @@ from penstock.mongo.transacting import Unfit, transacted
 
 __all__ = ["client_of", "numbered", "perform", "repeated", "task_of"]
 
+_AT_ONCE = 10_000
+"""Documents of one list for which one deadline is enough."""
+
 _TWICE = "Where a second time does no harm, say so: resilient(it, idempotent=True)."
 _NO_NUMBERS = (
     "The server keeps no transaction numbers for it: retryWrites is off, the write is not "
@@ -118,7 +121,14 @@ def _safe(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]
 
 
 def _single(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    return (yield from attempt(numbered(thing, name, args, kwargs)))
+    task = numbered(thing, name, args, kwargs)
+    more = len(args[0]) // _AT_ONCE if name in {"bulk_write", "insert_many"} else 0
+    if more:
+        # A long list takes long without anything being wrong.
+        settings = task.core.settings
+        longer = replace(settings, deadline=settings.deadline * (1 + more))
+        task = replace(task, core=task.core.with_settings(longer))
+    return (yield from attempt(task))
 
 
 def _once(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:

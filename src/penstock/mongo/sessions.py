@@ -33,6 +33,12 @@ class Sitting(Proxy):
     def _forget(self) -> None:
         object.__setattr__(self, "_record", None)
 
+    def _dropped_already(self) -> bool:
+        """Forget the record; whether the transaction was dropped when it was given up."""
+        record, is_open = self._record, self._real.in_transaction
+        self._forget()
+        return record is not None and record.spoiled and not is_open
+
     def bind(self, *args: Any, **kwargs: Any) -> Any:
         """Give this session to operations that name none."""
         return Binding(self, self._real.bind(*args, **kwargs))
@@ -65,8 +71,8 @@ class Session(Sitting):
 
     def abort_transaction(self) -> None:
         """Drop it."""
-        self._forget()
-        self._real.abort_transaction()
+        if not self._dropped_already():
+            self._real.abort_transaction()
 
     def end_session(self) -> None:
         """End the session; an open transaction is dropped."""
@@ -106,8 +112,8 @@ class SessionAsync(Sitting):
 
     async def abort_transaction(self) -> None:
         """Drop it."""
-        self._forget()
-        await self._real.abort_transaction()
+        if not self._dropped_already():
+            await self._real.abort_transaction()
 
     async def end_session(self) -> None:
         """End the session; an open transaction is dropped."""
