@@ -239,6 +239,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     try:
         sys.exit(main())
     except PenstockError as error:
