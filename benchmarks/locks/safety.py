@@ -84,14 +84,17 @@ class Worker:
         self.popen.communicate()
 
 
-def paused(store: str, rounds: int) -> dict[str, object]:
+def paused(store: str, rounds: int, lease: float) -> dict[str, object]:
     """A holder stands still past its lease, in the middle of what the lock protects."""
     target, tokens, wrong = Target(), [], 0
     worker = Worker(store)
     with LockerRoom(store) as room:
         for _ in range(rounds):
-            worker.say("lock paused 60 0.5")
-            early = int(str(worker.heard()["token"]))
+            worker.say(f"lock paused 60 {lease}")
+            said = worker.heard()
+            if "token" not in said:
+                raise SystemExit(f"{said.get('message')} (a busy machine needs a longer --lease)")
+            early = int(str(said["token"]))
             target.write(early)
             worker.popen.send_signal(signal.SIGSTOP)
             with room.lock_and_release("paused", lease=30) as held:
@@ -213,6 +216,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--failovers", type=int, default=30)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--lease", type=float, default=0.5, help="of a paused holder")
     parser.add_argument("--local", action="store_true", help="the directory only, no MongoDB")
     options = parser.parse_args()
     wrong = 0
@@ -224,7 +228,7 @@ def main() -> int:
                 if part == "failover" and (dev is None or name != "MongoDB"):
                     continue
                 if part == "paused":
-                    said = paused(store, options.rounds)
+                    said = paused(store, options.rounds, options.lease)
                 elif part == "kills":
                     said = kills(store, max(1, options.rounds // 10), options.seed)
                 else:
@@ -235,6 +239,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     try:
         sys.exit(main())
     except PenstockError as error:

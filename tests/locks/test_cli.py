@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -44,6 +44,18 @@ def here(folder: str) -> Run:
 
 @pytest.fixture
 def start(store: str) -> Iterator[Start]:
+    with started_in(store) as call:
+        yield call
+
+
+@pytest.fixture
+def start_here(folder: str) -> Iterator[Start]:
+    with started_in(folder) as call:
+        yield call
+
+
+@contextmanager
+def started_in(store: str) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def call(*words: str) -> subprocess.Popen[str]:
@@ -116,7 +128,7 @@ def test_a_command_is_ended_when_its_lock_is_lost(start: Start, run: Run) -> Non
         "print('ready', flush=True)\n"
         "while True: signal.pause()"
     )
-    running = start("run", "x", "--lease", "4.5", "--", *PYTHON, code)
+    running = start("run", "x", "--lease", "12", "--", *PYTHON, code)
     assert line_of(running) == "ready"
     forced = run("release", "x", "--force", "--json")
     assert "pid" in str(told(forced)["taken_from"])
@@ -124,15 +136,15 @@ def test_a_command_is_ended_when_its_lock_is_lost(start: Start, run: Run) -> Non
     assert running.wait() == 3
 
 
-def test_a_command_that_will_not_end_is_made_to(start: Start, run: Run) -> None:
+def test_a_command_that_will_not_end_is_made_to(start_here: Start, here: Run) -> None:
     code = (
         "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "print('ready', flush=True)\nwhile True: signal.pause()"
     )
     words = ["--lease", "4.5", "--grace", "0.1"]
-    running = start("run", "x", *words, "--", *PYTHON, code)
+    running = start_here("run", "x", *words, "--", *PYTHON, code)
     assert line_of(running) == "ready"
-    assert run("release", "x", "--force").returncode == 0
+    assert here("release", "x", "--force").returncode == 0
     assert running.wait() == 3
 
 

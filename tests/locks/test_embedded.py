@@ -158,6 +158,17 @@ def test_a_word_for_somebody_earlier_is_passed_over(folder: str) -> None:
     backend.close()
 
 
+def test_what_killed_processes_left_is_swept_up(folder: str) -> None:
+    with Process(folder) as one:
+        one.do("lock", "x")
+        (left,) = (Path(folder) / "wake").iterdir()
+        with LockerRoom(folder):
+            assert left.exists()
+        one.kill()
+        with LockerRoom(folder):
+            assert not left.exists()
+
+
 def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match="is a file"):

@@ -72,7 +72,7 @@ from penstock.locks import LockerRoom, fenced_update
 from penstock.mongo import connect
 uri, database = sys.argv[1:]
 target = connect(uri)[database].target
-held = LockerRoom(uri, database=database).lock("x", owner="late", lease=1.0)
+held = LockerRoom(uri, database=database).lock("x", owner="late", lease=3.0)
 fenced_update(target, {"_id": 1}, {"$set": {"by": "late"}}, held.token, upsert=True)
 print(held.token, flush=True)
 sys.stdin.readline()

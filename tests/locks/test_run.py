@@ -73,7 +73,7 @@ def test_a_run_that_stood_still_past_its_lease_is_replaced_and_lands_nothing(
     tmp_path: Path,
 ) -> None:
     with Simulator(SimulatorSettings(users=USERS, limit=0, latency=0.02)) as server:
-        file = pipeline(tmp_path, server.url, "[lock]\nlease = 1.0\ntimeout = 60.0\n")
+        file = pipeline(tmp_path, server.url, "[lock]\nlease = 5.0\ntimeout = 60.0\n")
         store = tmp_path / "store"
         first = start(file)
         until(lambda: landed(store) > 20)

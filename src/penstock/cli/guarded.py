@@ -79,7 +79,8 @@ class Guarded:
         return code
 
     def _watch(self, tell: int) -> None:
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ChildProcessError):  # it has ended and been waited for already
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         os.close(tell)
 
     def _end(self, ending: int, grace: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import random
 import threading
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from typing import final
 
 from msgspec.structs import replace
 
-from penstock.errors import InputError
+from penstock.errors import InputError, PenstockError
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
 from penstock.locks.leases import believed_until
 from penstock.locks.machine import elapsed
@@ -18,6 +20,7 @@ from penstock.locks.wanting import ALL, Want
 
 __all__ = ["Attempt", "Tally", "Won"]
 
+_ANSWER = 5.0  # seconds that a store may take to answer, also where nobody wants to wait
 _UNHEARD = 0.25  # seconds after which a grant that we found ourselves counts as never told
 _SOON = 0.002  # seconds after the end of a holder's lease that the queue's head looks again
 _TURN = 0.1  # seconds later, each, that those behind it do
@@ -66,6 +69,7 @@ class Attempt:
         self._rng = rng or random.Random()
         self._ear: Waiter | None = None
         self._cancelled = threading.Event()
+        self._deadline = math.inf
 
     def cancel(self) -> None:
         """Make :meth:`run` give up soon; from any thread."""
@@ -80,6 +84,7 @@ class Attempt:
             InputError: The lock is in use as one of another kind.
             StorageError: The store cannot be reached or written.
         """
+        self._deadline = deadline
         if deadline <= elapsed():
             return self._try()
         with self._backend.waiter() as ear:
@@ -128,7 +133,9 @@ class Attempt:
         return self._apply(Request(kind="acquire", place=place, capacity=capacity, dead=dead))
 
     def _apply(self, request: Request) -> Reply:
-        reply = self._backend.apply(self._want.name, request)
+        left = max(_ANSWER, self._deadline - elapsed())
+        limit = None if math.isinf(left) else left
+        reply = self._backend.apply(self._want.name, request, limit)
         if reply.state.capacity != request.capacity:
             raise InputError(
                 f"lock {self._want.name!r} is in use as {_kind(reply.state.capacity)}, not as "
@@ -164,7 +171,10 @@ class Attempt:
         return pause
 
     def _withdraw(self, place: Place) -> None:
-        self._backend.apply(self._want.name, Request(kind="withdraw", place=place))
+        # Where the store does not answer now, the place ends by itself.
+        with contextlib.suppress(PenstockError):
+            request = Request(kind="withdraw", place=place)
+            self._backend.apply(self._want.name, request, _ANSWER)
 
 
 def _kind(capacity: int) -> str:

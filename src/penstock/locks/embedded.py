@@ -16,7 +16,7 @@ from penstock.locks.database import Database
 from penstock.locks.machine import elapsed, has_ended, myself
 from penstock.locks.rules import newly_granted, step
 from penstock.locks.state import LockState, Place, Request
-from penstock.locks.wakes import Ear, tell
+from penstock.locks.wakes import Ear, swept, tell
 
 __all__ = ["Embedded"]
 
@@ -50,6 +50,7 @@ class Embedded:
         self._wakes = self.path / _WAKES
         try:
             self._wakes.mkdir(parents=True, exist_ok=True)
+            swept(self._wakes)
         except (FileExistsError, NotADirectoryError) as error:
             raise InputError(f"{path} is a file: name a directory for the locks") from error
         except OSError as error:

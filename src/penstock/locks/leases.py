@@ -25,7 +25,6 @@ Lost: TypeAlias = Callable[[str], object]
 
 _MARGIN = 0.05  # share of a lease that the holder gives back: clocks do not run equally fast
 _THIRD = 1 / 3  # of a lease is used when it is renewed: two more tries fit in
-_LATEST = 5.0  # seconds after which it is renewed at the latest, so that force is noticed soon
 _TRY = 0.1  # share of a lease that one try to renew may take
 
 
@@ -65,7 +64,7 @@ class Lease:
         self.place = place
         self.until = until
         now = elapsed()
-        self.renew_at = now + min(_LATEST, (until - now) * _THIRD)
+        self.renew_at = now + (until - now) * _THIRD
         self.reason = ""
         self.lost = lost
         self._pid = os.getpid()
@@ -102,9 +101,14 @@ class Renewals:
 
     Args:
         backend: Where the locks are.
+
+    Attributes:
+        latest: Seconds after which a lease is renewed at the latest, so that one that was taken
+            away by force is noticed soon.
     """
 
     def __init__(self, backend: Backend) -> None:
+        self.latest = 5.0
         self._backend = backend
         self._begin()
 
@@ -120,6 +124,7 @@ class Renewals:
         """Renew ``lease`` from now on."""
         if self._pid != os.getpid():
             self._begin()  # threads do not survive a fork
+        lease.renew_at = min(lease.renew_at, elapsed() + self.latest)
         with self._changed:
             self._leases.add(lease)
             if self._thread is None:
@@ -179,4 +184,4 @@ class Renewals:
             return
         until = reply.sent + (held.until - reply.now) - _MARGIN * place.lease
         lease.until = until
-        lease.renew_at = reply.sent + min(_LATEST, place.lease * _THIRD)
+        lease.renew_at = reply.sent + min(self.latest, place.lease * _THIRD)

@@ -103,7 +103,8 @@ class LockerRoom:
             name: The lock, 1 to 512 printable characters.
             owner: Who holds it, for people; otherwise user, host, process and purpose.
             timeout: Seconds to wait, 0 for not at all, a moment with its time zone as the last
-                one to wait for, or None for as long as it takes.
+                one to wait for, or None for as long as it takes. The store itself has 5 seconds
+                to answer, or as long as there is to wait.
             lease: Seconds, instead of the room's.
             lost: Called with the reason, in a thread of its own, when the lock is lost.
             reentrant: The thread (or task) that holds it already just gets it once more.

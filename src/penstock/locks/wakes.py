@@ -22,7 +22,7 @@ from penstock.locks.backend import Granted, Reply
 from penstock.locks.machine import elapsed, has_ended, myself, watch
 from penstock.locks.state import LockState, Place
 
-__all__ = ["Ear", "tell"]
+__all__ = ["Ear", "swept", "tell"]
 
 _NUDGE = b"\n"
 _LARGEST = 65536
@@ -50,6 +50,13 @@ def tell(folder: Path, place: Place | None, address: str) -> bool:
     return True
 
 
+def swept(folder: Path) -> None:
+    """Remove the FIFOs of processes that ended without removing them."""
+    for fifo in folder.iterdir():
+        if has_ended(fifo.name.rpartition("-")[0]):
+            fifo.unlink(missing_ok=True)
+
+
 @final
 class Ear:
     """A FIFO to be told by. Used again and again, by one waiting thread at a time.
@@ -59,7 +66,7 @@ class Ear:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.address = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self.address = f"{myself()}-{uuid.uuid4().hex[:12]}"
         self._path = folder / self.address
         os.mkfifo(self._path, 0o666)
         self._reads = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
