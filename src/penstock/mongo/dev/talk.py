@@ -66,7 +66,12 @@ def initiate(record: SetRecord) -> None:
         {"_id": node.number - 1, "host": node.host, "arbiterOnly": node.kind == "arbiter"}
         for node in record.nodes
     ]
-    settings = {"electionTimeoutMillis": int(1000 * record.election)}
+    # Four beats in the time an election takes: a primary that went silent is missed soon.
+    beat = max(50, min(250, int(250 * record.election)))
+    settings = {
+        "electionTimeoutMillis": int(1000 * record.election),
+        "heartbeatIntervalMillis": beat,
+    }
     with _connection(record.nodes[0].port, 30.0) as client:
         from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415 - likewise
 
