@@ -16,6 +16,7 @@ __all__ = ["Sink", "StreamHandle", "StreamProfile", "StreamTransfer", "check_web
 
 # libcurl hands out 16 KiB at a time, but receives as much as this at once.
 _BUFFER = 512 * 1024
+_TURN = 1024 * 1024  # bytes after which a turn of the I/O thread is enough, about
 _LARGEST = 64 * 1024 * 1024  # bytes of one message of a WebSocket
 
 
@@ -88,13 +89,26 @@ class StreamHandle(Handle):
     thread is woken once for all that came, and does not fight for the interpreter meanwhile.
     """
 
-    __slots__ = ("_fault", "_flowing", "_open", "_parts", "_paused", "_pings", "_stream", "_whole")
+    __slots__ = (
+        "_fault",
+        "_flowing",
+        "_full",
+        "_left",
+        "_open",
+        "_parts",
+        "_paused",
+        "_pings",
+        "_stream",
+        "_whole",
+    )
 
     def __init__(self, profile: Profile, flowing: set[StreamHandle]) -> None:
         self._flowing = flowing
         self._stream: StreamTransfer | None = None
         self._open = False
         self._paused = False
+        self._left = _TURN  # bytes that may still come in this turn
+        self._full = False  # whether more than that came
         self._fault: PenstockError | None = None
         self._parts: list[bytes] = []  # of a WebSocket's message that is not whole yet
         self._pings: list[bytes] = []
@@ -117,9 +131,18 @@ class StreamHandle(Handle):
             # libcurl would answer pings without telling: no sign of life for the watchdogs.
             easy.setopt(pycurl.WS_OPTIONS, pycurl.WS_NOAUTOPONG)
         else:
-            easy.setopt(pycurl.WRITEFUNCTION, self._chunks.append)
+            easy.setopt(pycurl.WRITEFUNCTION, self._put)
         if profile.raw:
             easy.setopt(pycurl.HTTP_TRANSFER_DECODING, 0)
+
+    def _put(self, data: bytes) -> int | None:
+        """Put ``data`` aside. A fast server would keep libcurl reading for many megabytes."""
+        if self._left <= 0:
+            self._full = True
+            return pycurl.WRITEFUNC_PAUSE  # it comes again when reading goes on
+        self._left -= len(data)
+        self._chunks.append(data)
+        return None
 
     def _frame(self, data: bytes) -> int | None:
         """Put frames of a WebSocket together to messages; libcurl cuts them as it likes."""
@@ -154,7 +177,8 @@ class StreamHandle(Handle):
         """Take up ``transfer``."""
         assert isinstance(transfer, StreamTransfer)  # noqa: S101 - its profile led here
         self._stream = transfer
-        self._open = self._paused = False
+        self._open = self._paused = self._full = False
+        self._left = _TURN
         self._fault, self._whole = None, 0
         self._parts.clear()
         self._pings.clear()
@@ -189,10 +213,15 @@ class StreamHandle(Handle):
 
     def _hand_over(self, sink: Sink) -> None:
         chunks = self._chunks[:]
-        self._chunks.clear()  # the same list stays: curl appends to it
-        if not sink.receive(chunks) and not self._paused:
-            self._paused = True
-            self.easy.pause(pycurl.PAUSE_RECV)
+        self._chunks.clear()
+        self._left = _TURN
+        full, self._full = self._full, False
+        if not sink.receive(chunks):
+            if not self._paused:
+                self._paused = True
+                self.easy.pause(pycurl.PAUSE_RECV)
+        elif full and not self._paused:
+            self.easy.pause(pycurl.PAUSE_CONT)
 
     def overdue(self, now: float) -> str | None:
         """Return which of the waiting times has passed, or what the sink has against it."""
