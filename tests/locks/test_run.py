@@ -141,3 +141,22 @@ def test_locks_that_were_deleted_do_not_lock_anybody_out(tmp_path: Path, more: s
             assert run.returncode == 0
             for left in (tmp_path / "store" / "locks").glob("locks.sqlite*"):
                 left.unlink()
+
+
+def test_a_stream_has_one_run_too(tmp_path: Path) -> None:
+    with Simulator(SimulatorSettings()) as server:
+        file = tmp_path / "s.toml"
+        url = f"{server.url}/stream/sse;messages=50"
+        file.write_text(
+            f'[stream]\nurl = "{url}"\npreset = "sse"\n[store]\npath = "store"\n', encoding="utf-8"
+        )
+        first = start(file)
+        until(lambda: landed(tmp_path / "store") == 50)
+        second = start(file)
+        _, said = second.communicate()
+        assert second.returncode == 3
+        assert "holds the lock 'run'" in said
+        assert said.count("\n") == 1
+        first.terminate()
+        first.communicate()
+        assert first.returncode == 3

@@ -1,5 +1,6 @@
 """The backends under test. A further one is plugged into the same suite by one more entry here."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -7,7 +8,7 @@ from typing import TypeAlias
 import pytest
 from tests.real.mongod import Mongo, failing_mongo, mongo, mongo_set
 
-from penstock.store import LocalStore, MongoStore, WritableStore
+from penstock.store import Fence, LocalStore, MongoStore, WritableStore
 
 __all__ = ["failing_mongo", "mongo", "mongo_set"]
 
@@ -25,9 +26,16 @@ def mongo_backend(request: pytest.FixtureRequest) -> OpenStore:
     return lambda: MongoStore(given.with_database)
 
 
+def fenced_backend(request: pytest.FixtureRequest) -> OpenStore:
+    given: Mongo = request.getfixturevalue("mongo")
+    tokens = itertools.count(1)
+    return lambda: MongoStore(given.with_database, fence=Fence("lock", next(tokens)))
+
+
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
     "local": local_backend,
     "mongo": mongo_backend,
+    "mongo, fenced": fenced_backend,
 }
 
 

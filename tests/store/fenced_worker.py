@@ -1,6 +1,6 @@
 """A run that may have been replaced: settles a key for each line it is told, and says what came.
 
-python fenced_worker.py DIRECTORY TOKEN
+python fenced_worker.py PLACE TOKEN
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import sys
 
 from penstock.errors import PenstockError
 from penstock.pipeline.result import Landing
-from penstock.store import Fence, LocalStore
+from penstock.store import Fence, open_store
 
 
-def main(directory: str, token: str) -> None:
-    store = LocalStore(directory, fence=Fence("lock", int(token)))
+def main(place: str, token: str) -> None:
+    store = open_store(place, fence=Fence("lock", int(token)))
     print("open", flush=True)
     for line in sys.stdin:
         try:

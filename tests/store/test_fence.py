@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.store.fenced import Run, started
 
 from penstock.errors import StoreInUse
 from penstock.pipeline.result import Landing, Mark
 from penstock.store import Fence, LocalStore, last_token
-
-WORKER = Path(__file__).with_name("fenced_worker.py")
-
-
-class Run:
-    """Another process that has the store open with a token."""
-
-    def __init__(self, popen: subprocess.Popen[str]) -> None:
-        self.popen = popen
-
-    def heard(self) -> str:
-        assert self.popen.stdout is not None
-        return self.popen.stdout.readline().strip()
-
-    def land(self, key: str) -> str:
-        self.say(key)
-        return self.heard()
-
-    def say(self, key: str) -> None:
-        assert self.popen.stdin is not None
-        self.popen.stdin.write(f"{key}\n")
-        self.popen.stdin.flush()
-
-    def pause(self) -> None:
-        self.popen.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED)
-
 
 Start = Callable[[Path, int], Run]
 
@@ -49,18 +20,7 @@ Start = Callable[[Path, int], Run]
 @pytest.fixture
 def start() -> Iterator[Start]:
     with ExitStack() as stack:
-
-        def call(place: Path, token: int) -> Run:
-            words = [sys.executable, str(WORKER), str(place), str(token)]
-            pipe = subprocess.PIPE
-            popen = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True)
-            stack.enter_context(popen)
-            stack.callback(popen.kill)
-            run = Run(popen)
-            assert run.heard() == "open"
-            return run
-
-        yield call
+        yield lambda place, token: started(stack, place, token)
 
 
 def land(store: LocalStore, key: str) -> None:

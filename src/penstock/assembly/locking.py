@@ -11,8 +11,8 @@ from penstock.assembly.build import store_named
 from penstock.assembly.sections import LockSection
 from penstock.errors import StoreInUse
 from penstock.locks import LockerRoom, LockTimeout
-from penstock.mongo.address import hide, is_address
-from penstock.store import Fence, LocalStore, WritableStore, last_token, open_store, prepare
+from penstock.mongo.address import hide, is_address, place_in
+from penstock.store import Fence, WritableStore, last_token, open_store, prepare
 
 __all__ = ["Opened", "locked_store"]
 
@@ -47,22 +47,22 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
     room_place = _room(section, place, folder)
     scope = f"{section.store or _ROOM}#{section.name}"
     with _opened(room_place, place) as room:
-        seen = last_token(place, scope) if isinstance(place, Path) else 0
+        seen = last_token(place, scope)
         try:
             timeout = _patience(section, room_place)
             held = room.lock(section.name, timeout=timeout, lease=section.lease, above=seen)
         except LockTimeout as error:
             raise StoreInUse(_in_use(room, section.name, place)) from error
-        fence = Fence(scope, held.token)
-        store = LocalStore(place, fence=fence) if isinstance(place, Path) else open_store(place)
-        with store:
+        with open_store(place, fence=Fence(scope, held.token)) as store:
             yield store, held.check
 
 
 def _opened(room_place: str, place: Path | str) -> LockerRoom:
     purpose = "penstock run"
     if room_place == place:  # a store in MongoDB: its locks are beside it
-        return LockerRoom(room_place, collection=_ROOM, purpose=purpose)
+        database, collection = place_in(room_place)
+        room = f"{collection}.{_ROOM}"
+        return LockerRoom(room_place, database=database, collection=room, purpose=purpose)
     return LockerRoom(room_place, purpose=purpose)
 
 

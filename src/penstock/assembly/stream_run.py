@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import final
 
 import msgspec
 
+from penstock.assembly.locking import locked_store
 from penstock.assembly.stream_items import cursor_of, entry_of_item, up_to
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, plan_stream, stream_store
@@ -80,10 +82,12 @@ class StreamRun:
 
     def __init__(self, file: StreamFile, folder: Path) -> None:
         plan_stream(file, folder)
-        self.place = stream_store(file, folder)
+        self._place = stream_store(file, folder)
         build_stream(file).close()  # so that a bad value or a missing secret makes no store
         self.events = Events()
         self._file = file
+        self._folder = folder
+        self._check: Callable[[], None] = _nothing_lost
         self._notices: Counter[str] = Counter()
         self._unidentified = 0
         self._taken = 0
@@ -92,13 +96,24 @@ class StreamRun:
         self._started = time.monotonic()
         self._before = 0
 
+    @contextmanager
+    def opened(self) -> Iterator[WritableStore]:
+        """Give the store to land in, locked for this run; :meth:`go` ends when the lock is lost.
+
+        Raises:
+            StoreInUse: Another run has it.
+        """
+        with locked_store(self._file.lock, self._place, self._folder) as (store, check):
+            self._check = check
+            yield store
+
     def go(
         self, store: WritableStore, *, seconds: float | None = None, messages: int | None = None
     ) -> None:
         """Land what comes until something stops it; what was settled by then is safe.
 
         Args:
-            store: Where messages land, opened at :attr:`place`.
+            store: Where messages land, from :meth:`opened`.
             seconds: How long to go on, or None.
             messages: How many new messages to land, or None.
 
@@ -115,6 +130,7 @@ class StreamRun:
             if cursor is None:
                 self._tell_pause(store)
             for items in stream.batches(_LOOK):
+                self._check()
                 enough = messages is not None and self._land_some(items, store, stream, messages)
                 if messages is None and items:
                     self._land(items, store, stream.cursor)
@@ -211,3 +227,7 @@ def _moment(seconds: float) -> str:
 
 def _ignore(_count: int) -> None:
     """Nobody waits for it."""
+
+
+def _nothing_lost() -> None:
+    """No lock is held, so none is lost."""

@@ -9,6 +9,7 @@ import msgspec
 from penstock.assembly.sections import (
     AuthSection,
     Count,
+    LockSection,
     Positive,
     Query,
     Seconds,
@@ -64,3 +65,4 @@ class StreamFile(_Section, frozen=True, kw_only=True):
 
     stream: StreamSection
     store: StoreSection | str | None = None
+    lock: LockSection = LockSection()

@@ -25,7 +25,6 @@ from penstock.cli.stopping import stoppable
 from penstock.cli.stream_view import StreamMeter, showing
 from penstock.errors import InputError, Stopped
 from penstock.events import Events
-from penstock.store import open_store
 from penstock.streaming import Gap, Item, Message, Notice
 
 __all__ = ["DURATION", "plan_table", "run_stream_file", "stream"]
@@ -149,7 +148,7 @@ def run_stream_file(  # noqa: PLR0913 - one parameter an option of the command
     """
     work = StreamRun(described, Path(file).parent)
     meter = StreamMeter(Path(file).stem, work.look)
-    with stoppable(), open_store(work.place) as store:
+    with stoppable(), work.opened() as store:
         try:
             with log_to(log, work.events), showing(meter, work.events, quiet=quiet or as_json):
                 work.go(store, seconds=seconds, messages=messages)

@@ -15,9 +15,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 from penstock.store.exporting import Column, Exported, Format, export
-from penstock.store.fence import Fence, last_token
+from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
-from penstock.store.opening import open_readonly, open_store
+from penstock.store.opening import last_token, open_readonly, open_store
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 

@@ -18,7 +18,7 @@ import msgspec
 from penstock.errors import StoreInUse
 from penstock.store.ledger import LEDGER, read, translated
 
-__all__ = ["Fence", "check", "current", "last_token", "take_over"]
+__all__ = ["Fence", "check", "current", "last_token_of", "replaced", "take_over"]
 
 _READ = "SELECT value FROM fact WHERE name = 'fence'"
 
@@ -43,7 +43,7 @@ def current(connection: sqlite3.Connection) -> Fence | None:
     return None if row is None else msgspec.json.decode(row[0], type=Fence)
 
 
-def last_token(directory: Path, scope: str) -> int:
+def last_token_of(directory: Path, scope: str) -> int:
     """Return the token of the last run that had the store by this lock, 0 where none had."""
     if not (directory / LEDGER).exists():
         return 0
@@ -60,7 +60,7 @@ def take_over(connection: sqlite3.Connection, fence: Fence) -> None:
     """
     before = current(connection)
     if before is not None and before.scope == fence.scope and before.token > fence.token:
-        raise _replaced(before, fence)
+        raise replaced(before, fence)
     told = msgspec.json.encode(fence).decode()
     connection.execute("INSERT OR REPLACE INTO fact VALUES ('fence', ?)", (told,))
 
@@ -72,10 +72,11 @@ def check(connection: sqlite3.Connection, fence: Fence | None) -> None:
         StoreInUse: Another run has taken over.
     """
     if fence is not None and (now := current(connection)) != fence:
-        raise _replaced(now, fence)
+        raise replaced(now, fence)
 
 
-def _replaced(by: Fence | None, fence: Fence) -> StoreInUse:
+def replaced(by: Fence | None, fence: Fence) -> StoreInUse:
+    """Return what to tell a run that wants to write after another took its place."""
     token = "none" if by is None else by.token
     return StoreInUse(
         f"another run has taken this store over (its token is {token}, ours {fence.token}): "

@@ -13,8 +13,10 @@ from penstock.errors import StorageError
 from penstock.mongo.driver import UpdateOne
 from penstock.pipeline.result import Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
+from penstock.store.fence import Fence
 from penstock.store.mongo_commit import MongoCommit, settled
 from penstock.store.mongo_documents import check_key
+from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_place import create, opened, translated
 from penstock.store.mongo_reading import MongoReader
 from penstock.store.writer import Writer
@@ -39,27 +41,38 @@ class MongoStore(MongoReader):
         address: ``mongodb://host,host/DATABASE.COLLECTION?replicaSet=name``; the collection is
             ``penstock.records`` unless told.
         deadline: Seconds that an operation may take, elections included.
+        fence: The fencing token of the run's lock. With it each write is a transaction, and
+            nothing of a run with a smaller token of the same lock is written any more.
         clock: Time; tests give a :class:`~penstock.clock.FakeClock`.
 
     Raises:
         InputError: The address cannot be used, the collection is something else, or a newer
             penstock wrote it.
         StorageError: Nobody answers.
+        StoreInUse: A run with a larger token was here.
     """
 
-    def __init__(self, address: str, *, deadline: float = 60.0, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        deadline: float = 60.0,
+        fence: Fence | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         clock = clock or SystemClock()
         place = opened(address, None, deadline)
         try:
             with translated(place.shown):
                 create(place, clock.time())
                 super().__init__(place)
+                self._fence = MongoFence(place, fence)
                 latest = max((row["latest"] for row in self._states()), default=0)
         except BaseException:
             place.client.close()
             raise
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
-        self._commit = MongoCommit(place, uuid.uuid4().hex, latest, clock)
+        self._commit = MongoCommit(place, uuid.uuid4().hex, latest, clock, self._fence)
         self._writer = Writer(self._commit_and_release, clock)
 
     def claim(self, keys: Iterable[Key]) -> Iterator[Key]:
@@ -102,7 +115,11 @@ class MongoStore(MongoReader):
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""
         with translated(self.path):
-            self._place.facts.update_one({"_id": "store"}, {"$set": {"expected": total}})
+            self._fence.within(
+                lambda session: self._place.facts.update_one(
+                    {"_id": "store"}, {"$set": {"expected": total}}, session=session
+                )
+            )
 
     def retry_failed(self, keys: Iterable[Key] | None = None) -> int:
         """Put failed keys, all or the given ones, back to do; return how many.
@@ -114,11 +131,16 @@ class MongoStore(MongoReader):
         count = 0
         with translated(self.path):
             while chunk := list(islice(wanted, _CHUNK)):
-                back = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
-                count += self._place.items.bulk_write(
-                    [UpdateOne({"_id": check_key(k), "state": "failed"}, back) for k in chunk]
-                ).modified_count
+                count += self._put_back(chunk)
         return count
+
+    def _put_back(self, keys: Sequence[Key]) -> int:
+        back = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
+        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, back) for k in keys]
+        done = self._fence.within(
+            lambda session: self._place.items.bulk_write(writes, session=session)
+        )
+        return done.modified_count
 
     @property
     def skipped(self) -> int:
@@ -144,6 +166,7 @@ class MongoStore(MongoReader):
         try:
             self._writer.close()
         finally:
+            self._fence.close()
             super().close()
 
     def __exit__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -17,6 +17,7 @@ from penstock.mongo.driver import (
 )
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.mongo_documents import TooLarge, as_document, check_key
+from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_place import MongoPlace
 
 __all__ = ["MongoCommit", "settled"]
@@ -27,6 +28,7 @@ _DUPLICATE = 11000
 _PAUSE = 0.02  # seconds before looking again at what a majority does not show yet
 _HISTORY = 10  # failures that are remembered of one key
 _OPEN = ["failed", "todo"]  # states that something newer may take the place of
+_TRANSACTION = 16 * 1024 * 1024  # bytes of documents in one transaction, about
 
 
 def settled(place: MongoPlace, keys: Sequence[Key]) -> dict[Key, tuple[str, float]]:
@@ -71,16 +73,20 @@ class MongoCommit:
         writer: A name that no other opening of a store has.
         latest: The greatest place in the order so far; places are microseconds since 1970.
         clock: Gives the time, once a group.
+        fence: The run's right to write; with a token, what is written at once is a transaction.
 
     Attributes:
         again: Entries that were dropped since their key had landed before.
     """
 
-    def __init__(self, place: MongoPlace, writer: str, latest: int, clock: Clock) -> None:
+    def __init__(
+        self, place: MongoPlace, writer: str, latest: int, clock: Clock, fence: MongoFence
+    ) -> None:
         self._place = place
         self._writer = writer
         self._latest = latest
         self._clock = clock
+        self._fence = fence
         self.again = 0
 
     def __call__(self, entries: Sequence[Entry]) -> None:
@@ -93,7 +99,7 @@ class MongoCommit:
         self._latest = max(self._latest, int(self._clock.time() * 1e6))
         pending = [self._pending(entry) for entry in self._once_each(entries)]
         known: Known = {}  # nobody settles what he has not claimed: the cheap way is tried first
-        while pending and not self._written([self._write(one, known) for one in pending]):
+        while not all(self._written(part, known) for part in self._parts(pending)):
             known = _look(self._place, [one.key for one in pending])
             pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
             if not any(one.key in known for one in pending):
@@ -109,7 +115,9 @@ class MongoCommit:
             for key in dict.fromkeys(map(check_key, keys))
         ]
         if writes:
-            self._place.items.bulk_write(writes)
+            self._fence.within(
+                lambda session: self._place.items.bulk_write(writes, session=session)
+            )
 
     def _note(self, entries: Sequence[Entry]) -> None:
         facts = self._place.facts
@@ -119,18 +127,17 @@ class MongoCommit:
             UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
             for name, value in marks.items()
         ]
-        if not gaps:
-            if values:
-                facts.bulk_write(values)
-            return
 
-        def together(session: ClientSession) -> None:
-            facts.insert_many(gaps, session=session)
+        def together(session: ClientSession | None) -> None:
+            if gaps:
+                facts.insert_many(gaps, session=session)
             if values:
                 facts.bulk_write(values, session=session)
 
-        with self._place.client.start_session() as session:
-            session.with_transaction(together)
+        if gaps:
+            self._fence.transaction(together)
+        elif values:
+            self._fence.within(together)
 
     def _gap(self, gap: Gap) -> dict[str, Any]:
         self._latest += 1
@@ -158,6 +165,21 @@ class MongoCommit:
         landed = isinstance(entry, Landing)
         return _Pending(check_key(entry.key), self._latest, landed, document)
 
+    def _parts(self, pending: Sequence[_Pending]) -> Iterator[Sequence[_Pending]]:
+        """Yield what is written at once: all, or as much as one transaction should hold."""
+        if not self._fence.held:
+            yield pending
+            return
+        part: list[_Pending] = []
+        size = 0
+        for one in pending:
+            if size >= _TRANSACTION:
+                yield part
+                part, size = [], 0
+            part.append(one)
+            size += len(one.document.raw)
+        yield part
+
     def _write(self, one: _Pending, known: Known) -> _Write:
         if one.key not in known:
             # A raw document is one that has been encoded already; PyMongo takes it as it is.
@@ -168,10 +190,15 @@ class MongoCommit:
             _replacing(one.document),
         )
 
-    def _written(self, writes: Sequence[_Write]) -> bool:
+    def _written(self, part: Sequence[_Pending], known: Known) -> bool:
         """Return whether all was written; False where a key was there already."""
+        writes = [self._write(one, known) for one in part]
+        if not writes:
+            return True
         try:
-            self._place.items.bulk_write(writes, ordered=True)
+            self._fence.within(
+                lambda session: self._place.items.bulk_write(writes, ordered=True, session=session)
+            )
         except BulkWriteError as error:
             details = error.details or {}
             errors = details.get("writeErrors") or [{}]

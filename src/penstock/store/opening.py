@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from penstock.mongo.address import is_address
+from penstock.store.fence import Fence, last_token_of
 from penstock.store.local import LocalStore
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.reading import open_local
 
-__all__ = ["open_readonly", "open_store"]
+__all__ = ["last_token", "open_readonly", "open_store"]
 
 
-def open_store(place: str | Path) -> WritableStore:
+def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStore:
     """Open the store at ``place`` for a run: a directory, or ``mongodb://...``.
+
+    Args:
+        place: Where it is.
+        fence: The fencing token of the run's lock: whoever opens with a larger one takes over.
 
     Raises:
         InputError: It cannot be used as a store.
@@ -24,8 +29,21 @@ def open_store(place: str | Path) -> WritableStore:
     if isinstance(place, str) and is_address(place):
         from penstock.store.mongo import MongoStore  # noqa: PLC0415 - only there an extra is needed
 
-        return MongoStore(place)
-    return LocalStore(place)
+        return MongoStore(place, fence=fence)
+    return LocalStore(place, fence=fence)
+
+
+def last_token(place: str | Path, scope: str) -> int:
+    """Return the token of the last run that had the store by this lock, 0 where none had.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    if isinstance(place, str) and is_address(place):
+        from penstock.store.mongo_fence import last_token_there  # noqa: PLC0415 - likewise
+
+        return last_token_there(place, scope)
+    return last_token_of(Path(place), scope)
 
 
 def open_readonly(place: str | Path) -> StoreReader:

@@ -1,0 +1,129 @@
+"""Keeping a coordinator out that was replaced, where the store is in MongoDB.
+
+As in :mod:`penstock.store.fence`: the facts hold the token of the run that may write. Each write of
+a run with a token is a transaction that begins by changing that document, so that a takeover, which
+changes it too, comes before all of the transaction or after all of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+from penstock.mongo.driver import DuplicateKeyError
+from penstock.store.fence import Fence, replaced
+from penstock.store.mongo_place import MongoPlace, opened, translated
+
+if TYPE_CHECKING:
+    from penstock.mongo.driver import ClientSession
+
+__all__ = ["MongoFence", "last_token_there"]
+
+_FENCE = "fence"
+_DEADLINE = 60.0
+
+T = TypeVar("T")
+
+
+def last_token_there(address: str, scope: str) -> int:
+    """Return the token of the last run that had the store by this lock, 0 where none had."""
+    place = opened(address, None, _DEADLINE)
+    with closing(place.client), translated(place.shown):
+        now, _ = _current(place)
+    return now.token if now is not None and now.scope == scope else 0
+
+
+def _current(place: MongoPlace) -> tuple[Fence | None, dict[str, Any] | None]:
+    """Return who may write, and the session he writes in."""
+    found = place.facts.find_one({"_id": _FENCE})
+    if found is None:
+        return None, None
+    return Fence(found["scope"], found["token"]), found["session"]
+
+
+@final
+class MongoFence:
+    """A run's right to write; making one takes the store over.
+
+    Args:
+        place: The store.
+        fence: The token of the run's lock; without one, everybody may write.
+
+    Raises:
+        StoreInUse: A later run was here.
+    """
+
+    def __init__(self, place: MongoPlace, fence: Fence | None) -> None:
+        self._place = place
+        self._fence = fence
+        self._turn = threading.Lock()
+        self._session: ClientSession | None = None
+        if fence is not None:
+            self._session = place.client.start_session()
+            self._take_over(fence, self._session)
+
+    def _take_over(self, fence: Fence, session: ClientSession) -> None:
+        place = self._place
+        told = {"scope": fence.scope, "token": fence.token, "session": session.session_id}
+        ours = [{"scope": {"$ne": fence.scope}}, {"token": {"$lte": fence.token}}]
+        while True:
+            before, writing = _current(place)
+            if before is not None and before.scope == fence.scope and before.token > fence.token:
+                raise replaced(before, fence)
+            if writing is not None:
+                # Whoever stands still within a transaction would keep us waiting for its end.
+                place.client.admin.command("killSessions", [writing])
+            try:
+                place.facts.update_one({"_id": _FENCE, "$or": ours}, {"$set": told}, upsert=True)
+            except DuplicateKeyError:  # another one came first: look who
+                continue
+            return
+
+    @property
+    def held(self) -> bool:
+        """Whether there is a token to be compared."""
+        return self._fence is not None
+
+    def within(self, work: Callable[[ClientSession | None], T]) -> T:
+        """Return what ``work`` returns; with a token, in a transaction that it may write in.
+
+        Raises:
+            StoreInUse: Another run has taken over; nothing was written.
+        """
+        if self._session is None:
+            return work(None)
+        return self.transaction(work)
+
+    def transaction(self, work: Callable[[ClientSession | None], T]) -> T:
+        """Return what ``work`` returns; all that it writes becomes safe together, or nothing.
+
+        Raises:
+            StoreInUse: Another run has taken over; nothing was written.
+        """
+
+        def checked(session: ClientSession) -> T:
+            self._check(session)
+            return work(session)
+
+        if self._session is None:
+            with self._place.client.start_session() as session:
+                return session.with_transaction(checked)
+        with self._turn:
+            return self._session.with_transaction(checked)
+
+    def _check(self, session: ClientSession) -> None:
+        fence = self._fence
+        if fence is None:
+            return
+        mine = {"_id": _FENCE, "scope": fence.scope, "token": fence.token}
+        touched = {"$inc": {"writes": 1}}
+        if not self._place.facts.update_one(mine, touched, session=session).matched_count:
+            now, _ = _current(self._place)
+            raise replaced(now, fence)
+
+    def close(self) -> None:
+        """Let go of the session."""
+        if self._session is not None:
+            self._session.end_session()
