@@ -172,6 +172,8 @@ def httpbin(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "gunicorn",
         "--threads",
         "16",
+        "--keep-alive",
+        "300",  # a kept connection that it drops is no answer, and would fail a single attempt
         "--bind",
         f"127.0.0.1:{port}",
     ]
