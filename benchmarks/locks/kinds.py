@@ -157,7 +157,8 @@ def in_process(store: str, seconds: float, threads: int = 32) -> float:
     """Return hand-overs a second among threads of one process that share a room."""
     from penstock.locks import LockerRoom
 
-    room, ends, counts = LockerRoom(store, in_process=64), time.monotonic() + seconds, [0] * threads
+    room = LockerRoom(store, in_process=1000)
+    ends, counts = time.monotonic() + seconds, [0] * threads
 
     def work(number: int) -> None:
         while time.monotonic() < ends:

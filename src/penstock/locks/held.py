@@ -28,10 +28,9 @@ Caller: TypeAlias = int
 
 def caller() -> Caller:
     """Return who calls: a task where one runs, else the thread."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
+    if asyncio._get_running_loop() is None:  # noqa: SLF001 - current_task() would raise, slowly
+        return threading.get_ident()
+    task = asyncio.current_task()
     return threading.get_ident() if task is None else id(task)
 
 

@@ -308,6 +308,7 @@ class LockerRoom:
             lease=self._lease if lease is None else lease,
             weight=weight,
             capacity=capacity,
+            reserve=self._turns if capacity == 1 else 1,
         )
 
     def _holding(
@@ -354,9 +355,9 @@ class LockerRoom:
         if self._turns == 1 or want.capacity > 1:
             lease = self._leased(want, deadline, lost, stop)
             return None if lease is None else (lease, lease.place.token)
-        want = replace(want, reserve=self._turns)
         with self._mutex:
-            cohort = self._cohorts.setdefault(want.name, Cohort(self._turns))
+            if (cohort := self._cohorts.get(want.name)) is None:
+                cohort = self._cohorts[want.name] = Cohort(self._turns)
         seat = Seat(lost)
         stop.on(seat.nudge)
         return cohort.enter(seat, deadline, lambda: self._leased(want, deadline, lost, stop))
@@ -373,10 +374,10 @@ class LockerRoom:
 
     def _mine(self, want: Want, by: Caller) -> Held | None:
         with self._mutex:
-            held = self._held.get(want.name, ())
-            return next(
-                (h for h in held if h.by == by and h.owner == want.owner and not h.lost), None
-            )
+            for held in self._held.get(want.name, ()):
+                if held.by == by and held.owner == want.owner and not held.lost:
+                    return held
+        return None
 
     def _busy(self, name: str) -> str:
         status = self.status(name)
