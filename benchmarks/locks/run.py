@@ -48,12 +48,17 @@ def environment() -> Path:
 
 
 def run_together(
-    kind: str, places: dict[str, str], count: int, seconds: float
+    kind: str, places: dict[str, str], count: int, seconds: float, *, in_turn: bool = False
 ) -> dict[str, object]:
     """Let ``count`` processes contend and return what they saw."""
     words = [sys.executable, str(HERE / "contender.py"), kind, json.dumps(places), str(seconds)]
     pipe = subprocess.PIPE
-    contenders = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(count)]
+    contenders = [
+        subprocess.Popen(
+            [*words, *([str(n)] if in_turn else [])], stdin=pipe, stdout=pipe, text=True
+        )
+        for n in range(count)
+    ]
     for one in contenders:
         assert one.stdout is not None
         if one.stdout.readline() != "ready\n":
@@ -147,6 +152,27 @@ def ratios(results: list[dict[str, object]]) -> list[str]:
     return said
 
 
+def ratios_in_turn(
+    in_turn: list[dict[str, object]], results: list[dict[str, object]]
+) -> Iterator[str]:
+    took = {one["kind"]: one["another_p50"] for one in in_turn}
+    took |= {
+        one["kind"]: one["pair_p50"]
+        for one in results
+        if "majority" in one["kind"] and one["contenders"] == 1
+    }
+    for upper, lower, aim in (
+        ("penstock, MongoDB", "ZooKeeper (kazoo)", "<= 3"),
+        ("penstock, MongoDB", "one majority write", "<= 2"),
+        ("diskcache", "penstock, SQLite", "> 1"),
+        ("filelock", "penstock, SQLite", "> 1"),
+        ("fasteners", "penstock, SQLite", "> 1"),
+    ):
+        if took.get(upper) and took.get(lower):
+            words = f"in turn: hand-over, {upper} / {lower}"
+            yield f"{words:66} {took[upper] / took[lower]:8.2f}   (aim {aim})"
+
+
 HEAD = ("lock", "n", "locks/s", "pair p50", "hand-over", "to another", "wait p99", "most/few")
 
 
@@ -163,11 +189,26 @@ def measured(options: argparse.Namespace) -> int:
             for kind in kinds:
                 results.append(run_together(kind, found, count, options.seconds))
                 print(line(results[-1]), flush=True)
+        print("two that take turns: one waits, the other releases and stays away")
+        in_turn = [
+            run_together(kind, found, 2, 4 * options.seconds, in_turn=True)
+            for kind in kinds
+            if "majority" not in kind
+        ]
+        for one in in_turn:
+            print(
+                f"{one['kind']:25}     hand-over p50 {1000 * one['another_p50']:9.3f} ms",
+                flush=True,
+            )
         inside = list(in_one_process(kinds, found, options.seconds, results))
-    for words in ratios(results):
+    for words in [*ratios(results), *ratios_in_turn(in_turn, results)]:
         print(words)
     if options.json:
-        print(json.dumps({"results": results, "inside": inside, "cores": os.cpu_count()}))
+        print(
+            json.dumps(
+                {"results": results, "in_turn": in_turn, "inside": inside, "cores": os.cpu_count()}
+            )
+        )
     return 0
 
 
