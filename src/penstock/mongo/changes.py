@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 
 from penstock.mongo.attempts import Task, again, always
 from penstock.mongo.proxy import Proxy
+from penstock.mongo.reach import check_reach
 from penstock.mongo.settings import Core
 from penstock.mongo.steps import Steps, run, run_async
 
@@ -39,6 +40,10 @@ class Watching(Proxy):
         yield from again(task, error)
         self._core.count("resumed")
 
+    def _check(self) -> None:
+        cursor = self._real._cursor
+        check_reach(cursor, cursor._collection.database.client)
+
     def _reopened(self) -> Any:
         token = self._real.resume_token
         kwargs = dict(self._kwargs)
@@ -64,6 +69,7 @@ class Changes(Watching):
     def try_next(self) -> Any:
         """Return the next change, or None if there is none within a second."""
         try:
+            self._check()
             return self._real.try_next()
         except PyMongoError as error:
             run(self._resumed(error), self._core.settings.clock)
@@ -98,6 +104,7 @@ class ChangesAsync(Watching):
     async def try_next(self) -> Any:
         """Return the next change, or None if there is none within a second."""
         try:
+            self._check()
             return await self._real.try_next()
         except PyMongoError as error:
             await run_async(self._resumed(error), self._core.settings.clock)

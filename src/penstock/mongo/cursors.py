@@ -16,6 +16,7 @@ from penstock.mongo.attempts import Task, again, always
 from penstock.mongo.order import identity
 from penstock.mongo.place import Place
 from penstock.mongo.proxy import Proxy, unwrapped
+from penstock.mongo.reach import check_reach
 from penstock.mongo.replaying import Record, statement
 from penstock.mongo.sessions import recorded
 from penstock.mongo.settings import Core
@@ -60,6 +61,17 @@ class Walking(Proxy):
         """Return PyMongo's next batch, or its awaitable; empty at the end."""
         raise NotImplementedError
 
+    def _next_batch(self) -> Any:
+        """Return the next batch, or its awaitable, unless its server is known to be gone.
+
+        A cursor that cannot go on elsewhere waits for its server, as PyMongo's own does.
+        """
+        inside = self._session is not None and unwrapped(self._session).in_transaction
+        real = self._real
+        if inside or (self._place is not None and self._why_not() is None):
+            check_reach(real, real._collection.database.client, in_transaction=inside)
+        return self._drained()
+
     def _reopened(self) -> Any:
         """Put a cursor in place that goes on from here; its awaitable where it must be awaited."""
         raise NotImplementedError
@@ -73,7 +85,7 @@ class Walking(Proxy):
         first = not self._begun
         self._set(_begun=True)
         again_ = self._begin_again if first else self._drained
-        batch: list[Any] = yield from statement(record, self._drained, lambda: again_, again_)
+        batch: list[Any] = yield from statement(record, self._next_batch, lambda: again_, again_)
         return batch
 
     @property
@@ -156,7 +168,7 @@ class Streamed(Walking):
             try:
                 record = recorded(self._session)
                 if record is None:
-                    batch = self._drained()
+                    batch = self._next_batch()
                 else:
                     batch = run(self._fetched(record), self._core.settings.clock)
             except PyMongoError as error:
@@ -218,7 +230,7 @@ class StreamedAsync(Walking):
             try:
                 record = recorded(self._session)
                 if record is None:
-                    batch = await self._drained()
+                    batch = await self._next_batch()
                 else:
                     batch = await run_async(self._fetched(record), self._core.settings.clock)
             except PyMongoError as error:
