@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -87,23 +87,13 @@ def ours(book: Path) -> tuple[float, bytes, object]:
 
 def timed(command: list[str]) -> tuple[float, float]:
     """Return the seconds of processor time and the peak memory in MB of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        ["/usr/bin/env", "python3", "-c", WATCH, *command],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    peak = float(done.stdout.strip().split("\n")[-1])
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1024
-
-
-WATCH = (
-    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, "
-    "stderr=subprocess.DEVNULL, check=True); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-)
+    with Path(os.devnull).open("wb") as nowhere:
+        process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def quality(book: Path) -> dict[str, float]:

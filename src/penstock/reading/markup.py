@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal, NamedTuple, TypeAlias, final
 
 __all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
@@ -87,8 +88,13 @@ def attribute(attributes: str, name: str) -> str:
     >>> attribute(' class="a" xml:lang="fr"', "xml:lang")
     'fr'
     """
-    match = re.search(rf"""(?:^|\s){re.escape(name)}\s*=\s*(?:"([^"]*)"|'([^']*)')""", attributes)
+    match = _valued(name).search(attributes)
     return (match[1] or match[2] or "") if match else ""
+
+
+@cache
+def _valued(name: str) -> re.Pattern[str]:
+    return re.compile(rf"""(?:^|\s){re.escape(name)}\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
 def whole_kind(name: str, attributes: str) -> Kind | None:
@@ -96,11 +102,13 @@ def whole_kind(name: str, attributes: str) -> Kind | None:
     kind = WHOLE.get(name)
     if kind or "=" not in attributes:
         return kind
-    types = attribute(attributes, "epub:type")
+    types = attribute(attributes, "epub:type") if "epub:type" in attributes else ""
     for pattern, found in TYPES:
         if types and pattern.search(types):
             return found
-    return "verse" if VERSE_CLASS.search(attribute(attributes, "class")) else None
+    if "class" in attributes and VERSE_CLASS.search(attribute(attributes, "class")):
+        return "verse"
+    return None
 
 
 def passages(source: str, language: str = "", *, together: bool = False) -> Iterator[Passage]:
