@@ -58,7 +58,7 @@ def set_document(source: str, look: Look, count: Count, language: str = "") -> s
     for passage in passages(source, language, together=True):
         if passage.kind == "text":
             setter.take(passage)
-        else:
+        elif passage.kind != "head":
             count.leave(passage.kind)
     return setter.finish()
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias, final
 __all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
 
 Kind: TypeAlias = Literal[
-    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled"
+    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled", "head"
 ]
 
 # One tag, comment, instruction, CDATA section or document type. Groups: 1 "/" of an end tag,
@@ -48,7 +48,8 @@ WHOLE: dict[str, Kind] = {
     "pre": "code",
     "table": "table",
     "nav": "navigation",
-    **dict.fromkeys(("head", "style", "form"), "figure"),
+    "head": "head",
+    **dict.fromkeys(("style", "form"), "figure"),
 }
 TYPES: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"\bz3998:(?:verse|poem|song|hymn|lyrics)\b"), "verse"),
