@@ -93,7 +93,8 @@ class _Setter:
         if passage.between:
             joined = text.replace(passage.between, "\n")
             alone = joined.count("\n") == text.count(passage.between)
-            if alone and self.quick and self._plain(joined):
+            # Line feeds around it: no paragraph may be empty or begin or end with a blank.
+            if alone and self.quick and self._plain(f"\n{joined}\n"):
                 self._wait(_Waiting(passage, joined))
             else:
                 for one in apart(self.source, passage):
