@@ -81,23 +81,22 @@ def _mark(  # noqa: C901 - in one piece: it runs once a line of a book
                     off = 6 * start + 4 * stop - 5 * length
             if off < -30:
                 far.append((len(marked), off))
-        if start and rest:
+        if stop - start < length:
             if word.isalnum():
-                add(f"{line[:start]}{begin}{word}{end} {rest}")
+                add(f"{line[:start]}{begin}{word}{end}{line[stop:]}")
                 continue
             at = inside(word)
             if at:
                 a, b = start + at[0], start + at[1]
                 add(f"{line[:a]}{begin}{line[a:b]}{end}{line[b:]}")
                 continue
-        add(_edge(line, start, stop, begin, end))
+        add(_joined(line, begin, end))
     return marked
 
 
-def _edge(line: str, start: int, stop: int, begin: str, end: str) -> str:
-    """Mark the guide of a line where it is the first or last word, or several joined by a dash."""
-    at = inside(line[start:stop]) if stop - start < len(line) - 1 else None
-    span = (start + at[0], start + at[1]) if at else centre_word(line)
+def _joined(line: str, begin: str, end: str) -> str:
+    """Mark the guide of a line of one word, or where words are joined by a dash."""
+    span = centre_word(line)
     if not span:
         return line
     return f"{line[: span[0]]}{begin}{line[span[0] : span[1]]}{end}{line[span[1] :]}"
