@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -87,23 +86,21 @@ def ours(book: Path) -> tuple[float, bytes, object]:
 
 def timed(command: list[str]) -> tuple[float, float]:
     """Return the seconds of processor time and the peak memory in MB of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        ["/usr/bin/env", "python3", "-c", WATCH, *command],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", WATCH, *command], capture_output=True, text=True, check=True
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    peak = float(done.stdout.strip().split("\n")[-1])
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1024
+    seconds, peak = done.stdout.split()
+    return float(seconds), float(peak) / 1024
 
 
-WATCH = (
-    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, "
-    "stderr=subprocess.DEVNULL, check=True); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-)
+# In a small process of its own: a child's peak begins with what its parent held when it forked.
+WATCH = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def quality(book: Path) -> dict[str, float]:

@@ -155,6 +155,23 @@ def test_a_book_with_class_names_of_ours_is_refused() -> None:
     assert "could not be told from ours" in text
 
 
+def test_a_paragraph_of_our_class_is_refused_too() -> None:
+    text = refused(packed(sound('<p class="psl">one two three four</p>')))
+    assert "psl" in text
+
+
+def test_a_book_with_a_style_sheet_of_our_sheets_name_is_refused() -> None:
+    files = sound()
+    files["EPUB/psl.css"] = b"p { margin: 0 }"
+    item = b'<item id="own" href="psl.css" media-type="text/css"/></manifest>'
+    files["EPUB/package.opf"] = files["EPUB/package.opf"].replace(b"</manifest>", item)
+    text = refused(packed(files))
+    assert "EPUB/psl.css" in text
+    out = io.BytesIO()
+    with pytest.raises(InputError):
+        unmake_edition(packed(files), out)
+
+
 def test_mimetype_comes_first_whatever_the_book_did() -> None:
     files = sound()
     files["mimetype"] = files.pop("mimetype")

@@ -59,6 +59,43 @@ def test_taking_lines_out_gives_the_source_back(pieces: list[str], look: Look, l
     assert unset_document(made) == source
 
 
+BETWEEN = st.sampled_from(["", "\n", "\n\t\t", " "])
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(st.lists(PIECES, min_size=1, max_size=6), BETWEEN, LOOKS, st.sampled_from(["en", "de"]))
+def test_paragraphs_are_set_together_as_they_are_alone(
+    paragraphs: list[list[str]], between: str, look: Look, lang: str
+) -> None:
+    whole = [f"<p>{balanced(pieces)}</p>" for pieces in paragraphs]
+    alone, together = Count(), Count()
+    one_by_one = [set_document(source, look, alone, lang) for source in whole]
+    made = set_document(between.join(whole), look, together, lang)
+    assert made == between.join(one_by_one)
+    assert together == alone
+    assert unset_document(made) == between.join(whole)
+
+
+def test_a_bare_paragraph_bears_the_class_itself_and_any_other_gets_an_element() -> None:
+    source = '<p>one two</p>\n<p id="a">one two</p><div>one two</div><p>\n one</p>'
+    made = set_document(source, Look(), Count(), "en")
+    assert made == (
+        '<p class="psl">one <b>two</b></p>\n<p id="a"><span class="psl">one <b>two</b></span></p>'
+        '<div><span class="psl">one <b>two</b></span></div><p>\n <span class="psl">one</span></p>'
+    )
+    assert unset_document(made) == source
+
+
+def test_markup_goes_back_to_its_place_and_no_guide_is_put_before_two_halves() -> None:
+    source = (
+        "<p>It was a <i>very</i> dark &amp; stor<em>my</em> night in the old\n<u>harbour</u>.</p>"
+    )
+    made = set_document(source, Look(width=18), Count(), "en")
+    assert unset_document(made) == source
+    assert "<i><b>very</b></i>" in made
+    assert "stor<em>my</em>" in made
+
+
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.text("abcdefgh,.—-' ", max_size=200), st.integers(8, 60), st.booleans())
 def test_no_line_is_wider_than_asked_unless_one_word_is(

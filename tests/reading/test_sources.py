@@ -168,3 +168,21 @@ def test_text_is_centred_and_marked_and_json_lines_carry_the_same() -> None:
         for line, word in zip(aligned[1:], ("two", "five"), strict=True)
     ]
     assert abs(axes[0] - axes[1]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "base", "says"),
+    [
+        (b"", "empty.txt", "", "empty.txt"),
+        (b" \n", "", "", "stdin"),
+        (b"<html></html>", "", "", "stdin"),
+        (b"<html></html>", "", "http://example.org/a", "http://example.org/a"),
+        (b"", "empty.md", "", "empty.md"),
+    ],
+)
+def test_what_holds_no_text_is_named_as_it_was_given(
+    data: bytes, name: str, base: str, says: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        as_epub(data, name, base=base)
+    assert str(caught.value) == f"{says}: no text in it"

@@ -82,9 +82,9 @@ def document_blocks(source: str, name: str = "", language: str = "") -> Iterator
     """
     done = 0
     for passage in passages(source, language):
-        markup = source[passage.start : passage.end]
-        if markup.startswith("<head"):
+        if passage.kind == "head":
             continue
+        markup = source[passage.start : passage.end]
         make = _paragraph if passage.kind == "text" else _whole
         block = make(markup, passage, name)
         if block.text or "<img" in markup or "<svg" in markup:

@@ -62,16 +62,20 @@ def line_pattern(width: int, language: str, *, phrases: bool = True) -> re.Patte
     ['He spoke in that ', 'refined French, ', 'and she laughed.\n']
     """
     # A blank or line feed stands right behind each repetition: the matcher then looks for it
-    # alone, and tries what follows only there.
+    # alone, and tries what follows only there. Dashes would spoil that, so they are tried only
+    # where one is near: a third of the time is saved.
+    stop = _not_after(function_words(language))
+    whole = rf".{{1,{width}}}\n"
+    quarter = rf".{{{round(width * PUNCTUATION_SHARE)},{width}}} (?<=[{CLOSING}] )"
     dash = r"(?<=\u2014)(?=\w)"
-    choices = [rf".{{1,{width}}}\n"]
-    if phrases:
-        stop = _not_after(function_words(language))
-        choices += [
-            rf".{{{round(width * PUNCTUATION_SHARE)},{width}}} (?<=[{CLOSING}] )",
-            rf".{{{round(width * PHRASE_SHARE)},{width}}}(?: {stop}|{dash})",
-        ]
-    choices += [rf".{{1,{width}}}(?: |{dash})", rf"[^\n]+?(?:[ \n]|{dash})"]
+    rest = rf"[^\n]+?(?:[ \n]|{dash})"
+    half = rf".{{{round(width * PHRASE_SHARE)},{width}}}"
+    dashed = [rf"{half}(?: {stop}|{dash})"] if phrases else []
+    dashed += [rf".{{1,{width}}}(?: |{dash})", rest]
+    plain = [rf"{half} {stop}"] if phrases else []
+    plain += [rf".{{1,{width}}} ", rest]
+    choices = [whole, quarter] if phrases else [whole]
+    choices += [rf"(?=.{{0,{width - 1}}}\u2014)(?:{'|'.join(dashed)})", *plain]
     return re.compile("|".join(choices))
 
 

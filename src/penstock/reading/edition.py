@@ -23,7 +23,7 @@ __all__ = ["Report", "make_edition", "unmake_edition"]
 
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
 ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
-OURS = re.compile(r"""<(?:span|b|br)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
+OURS = re.compile(r"""<(?:span|b|br|p)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
 MANIFEST_END = re.compile(r"</([\w.-]+:)?manifest\s*>")
 

@@ -81,23 +81,22 @@ def _mark(  # noqa: C901 - in one piece: it runs once a line of a book
                     off = 6 * start + 4 * stop - 5 * length
             if off < -30:
                 far.append((len(marked), off))
-        if start and rest:
+        if stop - start < length:
             if word.isalnum():
-                add(f"{line[:start]}{begin}{word}{end} {rest}")
+                add(f"{line[:start]}{begin}{word}{end}{line[stop:]}")
                 continue
             at = inside(word)
             if at:
                 a, b = start + at[0], start + at[1]
                 add(f"{line[:a]}{begin}{line[a:b]}{end}{line[b:]}")
                 continue
-        add(_edge(line, start, stop, begin, end))
+        add(_joined(line, begin, end))
     return marked
 
 
-def _edge(line: str, start: int, stop: int, begin: str, end: str) -> str:
-    """Mark the guide of a line where it is the first or last word, or several joined by a dash."""
-    at = inside(line[start:stop]) if stop - start < len(line) - 1 else None
-    span = (start + at[0], start + at[1]) if at else centre_word(line)
+def _joined(line: str, begin: str, end: str) -> str:
+    """Mark the guide of a line of one word, or where words are joined by a dash."""
+    span = centre_word(line)
     if not span:
         return line
     return f"{line[: span[0]]}{begin}{line[span[0] : span[1]]}{end}{line[span[1] :]}"
@@ -116,8 +115,12 @@ def _moved(
         for first in (number, number - 1):
             if first < 0 or first + 1 >= len(lines) or lines[first][-1] != " ":
                 continue  # a paragraph's end, or a line that ends with a dash
+            if len(lines[first + 1 if down else first]) >= width:
+                continue  # no room for any word
             pair = _pair(lines[first], lines[first + 1], width, stops, down=down)
-            if pair and _distance(pair[0]) <= FAR and _distance(pair[1]) <= FAR:
+            # The line whose guide was far first: it is the one that may still be.
+            far = number - first
+            if pair and _distance(pair[far]) <= FAR and _distance(pair[1 - far]) <= FAR:
                 lines[first : first + 2] = pair
                 return first
     return None
@@ -143,11 +146,28 @@ def _may_end(line: str, stops: frozenset[str]) -> bool:
 
 
 def _distance(line: str) -> float:
-    """Return how many columns the guide is from the axis; more than a line has where none is."""
-    span = guide_of(_mark((line,), BEGIN, END, [])[0])
-    if not span:
-        return len(line)
-    return abs(span[0] + 0.4 * (span[1] - span[0]) - (len(line) - 1) / 2)
+    """Return how many columns the guide is from the axis; more than a line has where none is.
+
+    What :func:`_mark` would choose, without marking it.
+    """
+    length = len(line) - 1
+    start = line.rfind(" ", 0, length >> 1) + 1
+    stop = line.find(" ", start, length)
+    if stop < 0:
+        stop = length
+    off = 6 * start + 4 * stop - 5 * length
+    if off > 14 and start and off > 8 + 2 * (stop - start):
+        other = line.rfind(" ", 0, start - 1) + 1
+        if 5 * length - 6 * other - 4 * (start - 1) <= off:
+            start, stop = other, start - 1
+    elif off < -14 and stop < length and -off > 7 + 3 * (stop - start):
+        after = line.find(" ", stop + 1, length)
+        other = after if after >= 0 else length
+        if 6 * (stop + 1) + 4 * other - 5 * length < -off:
+            start, stop = stop + 1, other
+    at = inside(line[start:stop]) if stop - start < length else None
+    span = (start + at[0], start + at[1]) if at else centre_word(line)
+    return abs(0.6 * span[0] + 0.4 * span[1] - length / 2) if span else len(line)
 
 
 def guide_of(marked: str) -> Span:

@@ -1,6 +1,7 @@
 """A document set in lines: breaks and guides are put in, nothing else is touched.
 
-One ``<span class="psl">`` around the text of a block, one ``<br/>`` at each break and one ``<b>``
+``class="psl"`` on a bare paragraph, or one ``<span>`` of that class around the text of any other
+block, one ``<br/>`` at each break and one ``<b>``
 around each guide: two elements a line. Links, emphasis and ids are never cut in two, because a
 break is a place and not a box. Where the book's own text has breaks or bold words, ours bear
 class names, so that they can be told apart. :mod:`penstock.reading.unlines` takes exactly these
@@ -10,23 +11,29 @@ out again.
 from __future__ import annotations
 
 import re
-from typing import final
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import NamedTuple, final
 
 from penstock.reading.aligning import shift, shifted
 from penstock.reading.counting import Count
 from penstock.reading.cutting import cut
-from penstock.reading.guiding import BEGIN, END, guide_of, mark_guides
-from penstock.reading.markup import Passage, passages
+from penstock.reading.guiding import mark_guides
+from penstock.reading.markup import Passage, apart, passages
 from penstock.reading.planning import needs_hyphens, plain_script, plan
 from penstock.reading.settings import Look
-from penstock.reading.shadow import COLUMN, PLAIN, shade
-from penstock.reading.weaving import CLOSE, EXPLICIT, MARKS, Marks, weave
+from penstock.reading.shadow import COLUMN, PLAIN, Shadow, shade
+from penstock.reading.weaving import EXPLICIT, MARKS, put_back
 
 __all__ = ["Count", "set_document"]
 
+CLOSE = "</span>"
 HYPHEN = '<span class="psh">-</span>'
 ASCII = bytes(range(128))
-MARKUP = re.compile(r"[<&\x00-\x1f]")
+# Of the control characters XML allows these only; looked for one by one, which is quicker by far
+# than one pattern of them all.
+UNEVEN = ("<", "&", "\t", "\r", "  ", " \n", "\n ", "\n\n")
 COLUMNS = re.compile(COLUMN)
 # Texts of the book with elements like our marks.
 LIKE_OURS = re.compile(r"<br?\b")
@@ -43,22 +50,31 @@ def set_document(source: str, look: Look, count: Count, language: str = "") -> s
 
     >>> count = Count()
     >>> set_document("<p>She wept, left.</p>", Look(width=9), count, "en")
-    '<p><span class="psl">She <b>wept</b>, <br/>left.</span></p>'
+    '<p class="psl">She <b>wept</b>, <br/>left.</p>'
     >>> count.lines, count.guides
     (2, 1)
     """
     setter = _Setter(source, look, count)
-    for passage in passages(source, language):
+    for passage in passages(source, language, together=True):
         if passage.kind == "text":
             setter.take(passage)
-        else:
+        elif passage.kind != "head":
             count.leave(passage.kind)
     return setter.finish()
 
 
 @final
+class _Waiting(NamedTuple):
+    """A text that waits to be set with others: its columns, and its shadow if it has markup."""
+
+    passage: Passage
+    text: str
+    shadow: Shadow | None = None
+
+
+@final
 class _Setter:
-    """Sets the passages of a document in order; plain ones many at a time."""
+    """Sets the passages of a document in order, those of one language all at once."""
 
     def __init__(self, source: str, look: Look, count: Count) -> None:
         self.source = source
@@ -66,21 +82,27 @@ class _Setter:
         self.count = count
         self.out: list[str] = []
         self.done = 0
-        self.waiting: list[tuple[Passage, str]] = []  # plain texts of one language
+        self.waiting: list[_Waiting] = []
         self.quick = not (look.em or look.align)
         rare = source.encode().translate(None, ASCII).decode()
         self.usual = not rare or bool(COLUMNS.fullmatch(rare))
 
     def take(self, passage: Passage) -> None:
-        """Set a passage now, or with the plain ones after it."""
+        """Set a passage now, or with those after it."""
         text = self.source[passage.start : passage.end]
-        if not self.quick or not self._plain(text):
-            self._flush()
-            self._put(passage, self._marked(passage, text))
+        if passage.between:
+            joined = text.replace(passage.between, "\n")
+            alone = joined.count("\n") == text.count(passage.between)
+            # Line feeds around it: no paragraph may be empty or begin or end with a blank.
+            if alone and self.quick and self._plain(f"\n{joined}\n"):
+                self._wait(_Waiting(passage, joined))
+            else:
+                for one in apart(self.source, passage):
+                    self.take(one)
+        elif self.quick and "\n" not in text and self._plain(text):
+            self._wait(_Waiting(passage, text))
         else:
-            if self.waiting and self.waiting[0][0].language != passage.language:
-                self._flush()
-            self.waiting.append((passage, text))
+            self._shaded(passage, text)
 
     def finish(self) -> str:
         """Return the document."""
@@ -90,33 +112,60 @@ class _Setter:
     def _plain(self, text: str) -> bool:
         """Whether each character of ``text`` is one column and stands for itself."""
         if self.usual:
-            return not MARKUP.search(text) and "  " not in text
+            return not any(odd in text for odd in UNEVEN)
         return PLAIN.fullmatch(text) is not None
 
-    def _put(self, passage: Passage, made: str) -> None:
-        self.out += (self.source[self.done : passage.start], made)
+    def _shaded(self, passage: Passage, text: str) -> None:
+        """Take a text with markup or unusual characters."""
+        if self.quick and not passage.rtl and not LIKE_OURS.search(text):
+            shadow = shade(self.source, passage.start, passage.end)
+            if shadow.text.strip() and shadow.text[-1] != " " and plain_script(shadow.text):
+                self._wait(_Waiting(passage, shadow.text, shadow))
+                return
+        self._flush()
+        self._plan(passage)
+
+    def _wait(self, text: _Waiting) -> None:
+        if self.waiting and self.waiting[0].passage.language != text.passage.language:
+            self._flush()
+        self.waiting.append(text)
+
+    def _put(self, passage: Passage, made: str, name: str) -> None:
+        """Put a text with its lines set into the document.
+
+        The class goes to the paragraph itself where that is bare: an element and twenty bytes less.
+        """
+        before = self.source[self.done : passage.start]
+        if before.endswith("<p>") and self.source.startswith("</p>", passage.end):
+            self.out += (before[:-1], f' class="{name}">', made)
+        else:
+            self.out += (before, f'<span class="{name}">', made, CLOSE)
         self.done = passage.end
 
     def _flush(self) -> None:
         """Set the texts that wait."""
-        if not self.waiting:
-            return
         waiting, self.waiting = self.waiting, []
-        lines = self._cut("\n".join([text for _, text in waiting]), waiting[0][0].language)
-        if lines is None and len(waiting) > 1:
-            for one in waiting:
-                self.waiting = [one]
+        if not waiting:
+            return
+        language = waiting[0].passage.language
+        lines = self._cut("\n".join([text.text for text in waiting]), language)
+        if lines is not None:
+            self._set(waiting, lines, language)
+        elif len(waiting) == 1 and not waiting[0].passage.between:
+            self._plan(waiting[0].passage)
+        else:
+            for part in self._halves(waiting):
+                self.waiting = part
                 self._flush()
-            return
-        if lines is None:
-            self._put(waiting[0][0], self._planned(waiting[0][0]))
-            return
-        self.count.texts += len(waiting)
-        made = MARKS.line_break.join(self._guided(lines, waiting[0][0].language, MARKS))
-        self.count.guides += made.count(MARKS.guide)
-        parts = made[:-1].split("\n" + MARKS.line_break)
-        for (passage, _), part in zip(waiting, parts, strict=True):
-            self._put(passage, f"{MARKS.begin}{part}{CLOSE}")
+
+    def _halves(self, waiting: list[_Waiting]) -> Iterator[list[_Waiting]]:
+        """Yield texts in two parts: those without a word that needs a hyphen are set quickly."""
+        if len(waiting) == 1:
+            parts = apart(self.source, waiting[0].passage)
+            waiting = [_Waiting(one, self.source[one.start : one.end]) for one in parts]
+        half = len(waiting) // 2
+        yield waiting[:half]
+        yield waiting[half:]
 
     def _cut(self, text: str, language: str) -> list[str] | None:
         """Return the lines of texts, or None where hyphens are needed; count them."""
@@ -130,40 +179,40 @@ class _Setter:
         self.count.overlong += overlong
         return lines
 
-    def _guided(self, lines: list[str], language: str, marks: Marks) -> list[str]:
-        if self.look.guide == "none":
-            return lines
-        return mark_guides(lines, marks.guide, marks.guide_end, int(self.look.width), language)
+    def _set(self, waiting: list[_Waiting], lines: list[str], language: str) -> None:
+        """Mark the guides of lines, put markup back into them and them into the document."""
+        marked = lines
+        if self.look.guide != "none":
+            width = int(self.look.width)
+            marked = mark_guides(lines, MARKS.guide, MARKS.guide_end, width, language)
+        starts = list(accumulate(map(len, lines), initial=0))
+        begin = first = 0
+        for passage, text, shadow in waiting:
+            if shadow:
+                put_back(self.source, shadow, passage.end, marked, starts, begin)
+            begin += len(text) + 1
+            last = bisect_left(starts, begin, first)
+            made = MARKS.line_break.join(marked[first:last])
+            first = last
+            self.count.guides += made.count(MARKS.guide)
+            self.count.texts += 1
+            if passage.between:
+                self.count.texts += text.count("\n")
+                between = f'{passage.between[:-1]} class="{MARKS.name}">'
+                made = made.replace("\n" + MARKS.line_break, between)
+            self._put(passage, made[:-1], MARKS.name)
 
-    def _marked(self, passage: Passage, text: str) -> str:
-        """Set a text with markup or unusual characters."""
-        if not self.quick or passage.rtl:
-            return self._planned(passage)
-        shadow = shade(self.source, passage.start, passage.end)
-        if not shadow.text.strip() or not plain_script(shadow.text):
-            return self._planned(passage)
-        lines = self._cut(shadow.text, passage.language)
-        if lines is None:
-            return self._planned(passage)
-        self.count.texts += 1
-        marks = _marks(text)
-        hidden = marks._replace(guide=BEGIN, guide_end=END)
-        spans = [guide_of(line) for line in self._guided(lines, passage.language, hidden)]
-        woven = weave(self.source, shadow, lines, spans, marks)
-        self.count.guides += woven.guides
-        return f"{marks.begin}{woven.text}{self.source[woven.done : passage.end]}{CLOSE}"
-
-    def _planned(self, passage: Passage) -> str:
+    def _plan(self, passage: Passage) -> None:
         """Set any text: break its shadow, then go back to the source."""
         source, count = self.source, self.count
         text = source[passage.start : passage.end]
         shadow = shade(source, passage.start, passage.end)
         if not shadow.text.strip():
-            return text  # anchors only
+            return  # anchors only
         lines = plan(shadow, self.look, count, passage.language, rtl=passage.rtl)
         if not lines:
-            return text
-        marks = _marks(text)
+            return
+        marks = EXPLICIT if LIKE_OURS.search(text) else MARKS
         edits: list[tuple[int, str]] = []
         for line in lines:
             around: list[tuple[int, str]] = []
@@ -180,13 +229,10 @@ class _Setter:
                 edits.append((shadow.end(line.stop - 1), HYPHEN))
             edits.append((shadow.end(line.stop - 1), marks.line_break))
         edits.pop()
-        out, done = [marks.begin], passage.start
+        out: list[str] = []
+        done = passage.start
         for position, insert in edits:
             out += (source[done:position], insert)
             done = position
-        out += (source[done : passage.end], CLOSE)
-        return "".join(out)
-
-
-def _marks(text: str) -> Marks:
-    return EXPLICIT if LIKE_OURS.search(text) else MARKS
+        out.append(source[done : passage.end])
+        self._put(passage, "".join(out), marks.name)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal, NamedTuple, TypeAlias, final
 
-__all__ = ["TAG", "Kind", "Passage", "attribute", "passages"]
+__all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
 
 Kind: TypeAlias = Literal[
-    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled"
+    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled", "head"
 ]
 
 # One tag, comment, instruction, CDATA section or document type. Groups: 1 "/" of an end tag,
@@ -24,8 +25,12 @@ TAG = re.compile(
     r"""|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>|!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)""",
     re.DOTALL,
 )
-# Most paragraphs have neither attributes nor elements: taken whole, they cost one match, not two.
-PARAGRAPH_OR_TAG = re.compile(r"<(?:p>([^<]*)</p>|" + TAG.pattern.removeprefix("<(?:"), re.DOTALL)
+# Most paragraphs have neither attributes nor elements. All that follow each other are taken at
+# once: they cost one match, not two each.
+BETWEEN = re.compile(r"</p>[ \t\r\n]*<p>")
+PARAGRAPHS_OR_TAG = re.compile(
+    rf"<(?:p>([^<]*(?:{BETWEEN.pattern}[^<]*)*)</p>|" + TAG.pattern.removeprefix("<(?:"), re.DOTALL
+)
 
 INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp "
@@ -43,7 +48,8 @@ WHOLE: dict[str, Kind] = {
     "pre": "code",
     "table": "table",
     "nav": "navigation",
-    **dict.fromkeys(("head", "style", "form"), "figure"),
+    "head": "head",
+    **dict.fromkeys(("style", "form"), "figure"),
 }
 TYPES: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"\bz3998:(?:verse|poem|song|hymn|lyrics)\b"), "verse"),
@@ -65,6 +71,7 @@ class Passage(NamedTuple):
         name: The element it is in.
         language: As the markup says, such as ``de-CH``; empty where it does not say.
         rtl: Whether it runs from right to left.
+        between: What stands between the paragraphs that it is made of, where it is several.
     """
 
     start: int
@@ -73,6 +80,7 @@ class Passage(NamedTuple):
     name: str
     language: str
     rtl: bool
+    between: str = ""
 
 
 def attribute(attributes: str, name: str) -> str:
@@ -81,8 +89,13 @@ def attribute(attributes: str, name: str) -> str:
     >>> attribute(' class="a" xml:lang="fr"', "xml:lang")
     'fr'
     """
-    match = re.search(rf"""(?:^|\s){re.escape(name)}\s*=\s*(?:"([^"]*)"|'([^']*)')""", attributes)
+    match = _valued(name).search(attributes)
     return (match[1] or match[2] or "") if match else ""
+
+
+@cache
+def _valued(name: str) -> re.Pattern[str]:
+    return re.compile(rf"""(?:^|\s){re.escape(name)}\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
 def whole_kind(name: str, attributes: str) -> Kind | None:
@@ -90,19 +103,22 @@ def whole_kind(name: str, attributes: str) -> Kind | None:
     kind = WHOLE.get(name)
     if kind or "=" not in attributes:
         return kind
-    types = attribute(attributes, "epub:type")
+    types = attribute(attributes, "epub:type") if "epub:type" in attributes else ""
     for pattern, found in TYPES:
         if types and pattern.search(types):
             return found
-    return "verse" if VERSE_CLASS.search(attribute(attributes, "class")) else None
+    if "class" in attributes and VERSE_CLASS.search(attribute(attributes, "class")):
+        return "verse"
+    return None
 
 
-def passages(source: str, language: str = "") -> Iterator[Passage]:
+def passages(source: str, language: str = "", *, together: bool = False) -> Iterator[Passage]:
     """Yield what a document's body holds, in order: texts trimmed of blanks, and whole elements.
 
     Args:
         source: A well-formed XHTML document or a part of one.
         language: What holds where the markup does not say.
+        together: Whether plain paragraphs that follow each other may come as one passage.
 
     >>> page = "<body><h1>One</h1><p>Two <i>three</i></p></body>"
     >>> [(p.kind, page[p.start : p.end]) for p in passages(page)]
@@ -110,11 +126,11 @@ def passages(source: str, language: str = "") -> Iterator[Passage]:
     """
     scanner = _Scanner(source, language)
     found = scanner.found
-    for match in PARAGRAPH_OR_TAG.finditer(source):
-        paragraph, closing, name, attributes, empty = match.groups()
-        if paragraph is not None:
+    for match in PARAGRAPHS_OR_TAG.finditer(source):
+        paragraphs, closing, name, attributes, empty = match.groups()
+        if paragraphs is not None:
             if not scanner.skipping:
-                scanner.paragraph(match, paragraph)
+                scanner.paragraphs(match, paragraphs)
         elif name is None:
             scanner.aside(match)
         elif scanner.skipping:
@@ -123,9 +139,30 @@ def passages(source: str, language: str = "") -> Iterator[Passage]:
             scanner.block(match, closing, name, attributes, empty)
         elif not empty and name not in VOID:
             scanner.inline(closing, name)
-        if found:
-            yield from found
-            found.clear()
+        for passage in found:
+            if passage.between and not together:
+                yield from apart(source, passage)
+            else:
+                yield passage
+        found.clear()
+
+
+def apart(source: str, passage: Passage) -> Iterator[Passage]:
+    """Yield the paragraphs of a passage that is made of several, one by one."""
+    begin = passage.start
+    for match in BETWEEN.finditer(source, begin, passage.end):
+        yield from _trimmed(source, begin, match.start(), passage)
+        begin = match.end()
+    yield from _trimmed(source, begin, passage.end, passage)
+
+
+def _trimmed(source: str, start: int, end: int, like: Passage) -> Iterator[Passage]:
+    """Yield the passage without the blanks around it, if anything is left."""
+    text = source[start:end]
+    bare = text.strip(BLANK)
+    if bare:
+        start += text.index(bare)
+        yield like._replace(start=start, end=start + len(bare), between="")
 
 
 @final
@@ -142,15 +179,19 @@ class _Scanner:
         self.whole: tuple[int, Kind] | None = None  # where it began, unless it is inline
         self.stack: list[tuple[str, str, bool]] = [("body", language, False)]
 
-    def paragraph(self, match: re.Match[str], text: str) -> None:
-        """Take a whole paragraph without attributes or elements in it."""
+    def paragraphs(self, match: re.Match[str], text: str) -> None:
+        """Take paragraphs without attributes or elements in them."""
         start, end = match.span()
         if start > self.begin:
             self._flush(start)
-        self.begin, self.depth, self.low = start + 3, 0, 0
-        if text:
+        between = BETWEEN.search(text)
+        if between:
+            _, language, rtl = self.stack[-1]
+            self.found.append(Passage(start + 3, end - 4, "text", "p", language, rtl, between[0]))
+        elif text:
+            self.begin, self.depth, self.low = start + 3, 0, 0
             self._flush(end - 4)
-        self.begin = end
+        self.begin, self.depth, self.low = end, 0, 0
 
     def skip(self, match: re.Match[str], closing: str, name: str, empty: str) -> None:
         """Count elements of the same name until the skipped one ends."""

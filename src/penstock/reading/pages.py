@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture
-from penstock.reading.plaintext import CHAPTER_LENGTH, clean
+from penstock.reading.plaintext import CHAPTER_LENGTH, NoText, clean
 from penstock.reading.tidy import Tidier, link_chapters
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _manuscript(
     body = root.find("body")
     blocks = tidier.blocks(body if body is not None else root)
     if not blocks:
-        raise InputError(f"{title or base or 'page'}: no text in it")
+        raise NoText(f"{title or base or 'page'}: no text in it")
     said = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
     groups = list(_split(blocks))
     bodies = link_chapters(groups)

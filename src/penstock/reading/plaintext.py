@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from typing import final
 
 from penstock.errors import InputError
 from penstock.reading.compose import Chapter, Manuscript
 
-__all__ = ["clean", "read_text", "text_manuscript"]
+__all__ = ["NoText", "clean", "read_text", "text_manuscript"]
 
 HEADING = re.compile(
     r"(?:chapter|part|book|act|scene|kapitel|teil|buch|chapitre|partie|cap[ií]tulo|parte|capitolo|luku)"
@@ -21,6 +22,11 @@ HEADING = re.compile(
 CHAPTER_LENGTH = 250_000
 # XML 1.0 §2.2 has no other control characters.
 FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+@final
+class NoText(InputError):
+    """There is nothing to read: who knows what it was that held nothing says so better."""
 
 
 def read_text(data: bytes, label: str) -> str:
@@ -58,7 +64,7 @@ def text_manuscript(text: str, title: str, language: str = "en") -> Manuscript:
     """
     text = clean(text).strip("\n")
     if not text.strip():
-        raise InputError(f"{title}: no text in it")
+        raise NoText(f"{title}: no text in it")
     stanzas = re.split(r"\n[ \t]*\n\s*?", text)
     if len(stanzas) == 1:
         stanzas = text.split("\n")

@@ -20,7 +20,7 @@ from penstock.reading.markup import OPAQUE, attribute
 __all__ = ["COLUMN", "GLUE", "PLACEHOLDER", "PLAIN", "Shadow", "cells", "shade", "shade_text"]
 
 GLUE = "\u00a0"
-EVEN = -1  # the end of a run in which each column is one character of source
+EVEN = -1  # the end of a run whose columns are its source, character by character
 PLACEHOLDER = "\ufffc"
 # Characters of one column that stand for themselves: no blank, no < and no &. The word joiner has
 # no width, but books that use it use it everywhere: counting it as one keeps them on the quick way
@@ -56,8 +56,8 @@ def cells(character: str) -> int:
 class Shadow:
     """A text in columns, and the runs of columns that lie one beside the other in the source.
 
-    A run has as many columns as characters of source, or it is one thing of any size: an entity,
-    a wide character, an image.
+    A run's columns are its source, or it is one thing of any size: an entity, a wide character, an
+    image, blanks other than one.
 
     Attributes:
         text: One character a column.
@@ -105,10 +105,10 @@ class _Shader:
         self.coded: list[int] = []  # where open elements of code began
         self.nested = self.begun = self.seen = 0
 
-    def put(self, text: str, start: int, end: int) -> None:
+    def put(self, text: str, start: int, end: int, *, even: bool = True) -> None:
         """Take columns of one character each, or one thing of any size."""
         shadow, length = self.shadow, len(text)
-        if length != end - start:
+        if not even or length != end - start:
             self._run(start, end)
         elif not (
             shadow.ends
@@ -181,6 +181,8 @@ class _Shader:
         """Take something that stays in one piece, ``width`` columns wide."""
         if self.parts and self.parts[-1] == " ":
             self.parts[-1] = GLUE
+            if self.shadow.ends[-1] == EVEN:
+                self._lengthen(self.shadow.begins[-1] + self.length - self.shadow.columns[-1])
         self._run(start, end)
         self.parts.append(PLACEHOLDER * max(width, 1))
         self.length += max(width, 1)
@@ -210,7 +212,7 @@ def shade(source: str, start: int, end: int) -> Shadow:
             shader.tag(match)
         elif match["blank"]:
             if not shader.blank:  # blanks on both sides of a tag are shown as one
-                shader.put(" ", match.start(), match.end())
+                shader.put(" ", match.start(), match.end(), even=match["blank"] == " ")
         elif match["entity"]:
             shader.entity(match["entity"], match.start(), match.end())
         elif not match[0].startswith("<"):

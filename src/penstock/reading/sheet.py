@@ -11,17 +11,22 @@ __all__ = ["SHEET", "link_to", "style"]
 
 SHEET = "psl.css"
 
-# No white-space:nowrap: when the reader enlarges the letters, a line becomes two rows instead of
-# losing its end. !important only where a book's own rule for <b> would hide the guide.
+# Books that tell paragraphs apart by an indent only would lose that in centred lines: hence the
+# padding. No white-space:nowrap: when the reader enlarges the letters, a line becomes two rows
+# instead of losing its end. !important only where a book's own rules for <p> or <b> would undo the
+# lines or hide the guide.
 LINES = """/* penstock reading: text set in lines (psl, psx), guide (b, psg), hyphen (psh) */
 .psl, .psx {
-  display: block;
-  margin: 0;
-  text-align: center;
-  text-indent: 0;
+  text-align: center !important;
+  text-indent: 0 !important;
+  padding-bottom: 0.5em;
   line-height: 1.5;
   -webkit-hyphens: none;
   hyphens: none;
+}
+span.psl, span.psx {
+  display: block;
+  margin: 0;
 }
 """
 BOLD = """.psl b, .psg {

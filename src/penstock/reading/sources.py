@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from penstock.errors import InputError
-from penstock.reading.compose import compose
-from penstock.reading.plaintext import read_text, text_manuscript
+from penstock.reading.compose import Manuscript, compose
+from penstock.reading.plaintext import NoText, read_text, text_manuscript
 
 __all__ = ["Form", "as_epub", "form_of"]
 
@@ -80,14 +80,29 @@ def as_epub(
     form = form_of(data, name)
     if form == "epub":
         return data
-    label = name or "stdin"
-    title = Path(name).stem or "Text"
+    label = name or base or "stdin"
+    try:
+        return compose(_manuscript(data, form, label, base, article=article, load=load))
+    except NoText as error:
+        raise InputError(f"{label}: no text in it") from error
+
+
+def _manuscript(
+    data: bytes,
+    form: Form,
+    label: str,
+    base: str,
+    *,
+    article: bool,
+    load: Callable[[str], bytes | None] | None,
+) -> Manuscript:
+    title = "Text" if label in (base, "stdin") else Path(label).stem
     if form == "text":
-        return compose(text_manuscript(read_text(data, label), title))
+        return text_manuscript(read_text(data, label), title)
     from penstock.reading.pages import article_manuscript, markdown_manuscript, page_manuscript
 
     if form == "markdown":
-        return compose(markdown_manuscript(read_text(data, label), title, load))
+        return markdown_manuscript(read_text(data, label), title, load)
     if article:
-        return compose(article_manuscript(data, base, title, load))
-    return compose(page_manuscript(data, title, base, load))
+        return article_manuscript(data, base, title, load)
+    return page_manuscript(data, title, base, load)

@@ -208,9 +208,8 @@
     return whole;
   }
 
-  function resize() {
-    const space = view.clientWidth - 32;
-    const size = Math.max(9, Math.min(24, space / (state.width * 0.62)));
+  function resize(room) {
+    const size = Math.max(9, Math.min(24, (room - 32) / (state.width * 0.62)));
     box.style.setProperty("--size", size + "px");
     box.style.setProperty("--half", (state.width * 0.31 + 1.2) + "em");
     return size * 1.6;
@@ -218,7 +217,8 @@
 
   // Draws one screen around the place: the book itself is never laid out as a whole.
   function draw(moving = false) {
-    const row = resize(), height = view.clientHeight, above = height * 0.38;
+    // Measured before anything changes: the lines of before need not be laid out once more.
+    const height = view.clientHeight, row = resize(view.clientWidth), above = height * 0.38;
     box.className = [state.guide, state.dim ? "dim" : "", moving ? "moving" : ""].join(" ");
     const guided = state.guide !== "none";
     const fragment = document.createDocumentFragment();
@@ -340,7 +340,7 @@
   function setWidth(width) {
     state.width = Math.min(60, Math.max(12, width));
     cache = new Map();
-    show(); draw();
+    draw(); show();
   }
   function set(name, value) { state[name] = value; show(); draw(); }
   const setSpeed = (speed) => set("speed", Math.min(1000, Math.max(50, speed)));
