@@ -209,7 +209,7 @@ def test_messages_without_an_id_land_under_a_hash(simulate: Start, file: Path) -
         (";refuse=403*9", {}, "403", 2),
         (";refuse=404*9", {}, "404", 2),
         (";refuse=406*9", {}, "406", 2),
-        (";refuse=html*9", {}, "text/html", 4),
+        (";refuse=html*9", {}, "text/html", 2),
     ],
 )
 def test_what_the_server_refuses_is_one_line(

@@ -209,6 +209,8 @@ def test_the_command_says_one_line_exits_2_and_leaves_no_file(tmp_path: Path) ->
         (("make", "-"), b"no text in it"),
         (("unmake", "none.epub", "-o", "x.epub"), b"No such file"),
         (("open", "-"), b"give a file"),
+        (("make", "-", "-o", "x.pdf"), b"ends with .epub"),
+        (("make", "ftp://example.com/x"), b"begins with https://"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(arguments: tuple[str, ...], says: bytes) -> None:

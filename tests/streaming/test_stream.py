@@ -432,14 +432,14 @@ def test_a_web_page_is_no_stream() -> None:
 
     for kind in (b"text/html; charset=utf-8", JSON):
         with wire(page(kind)) as server, Stream(server.url, preset="twitter") as stream:
-            with pytest.raises(PermanentError, match=r"is a web page.*the stream") as caught:
+            with pytest.raises(InputError, match=r"is a web page.*the stream") as caught:
                 next(iter(stream))
             assert "\n" not in str(caught.value)
 
 
 def test_server_sent_events_of_another_content_type_are_refused() -> None:
     with wire(sends(line(1))) as server, Stream(server.url, preset="sse") as stream:
-        with pytest.raises(PermanentError, match="is application/json, not text/event-stream"):
+        with pytest.raises(InputError, match="is application/json, not text/event-stream"):
             next(iter(stream))
 
 

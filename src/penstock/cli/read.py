@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +18,14 @@ from penstock.whole import whole_file
 __all__ = ["read"]
 
 FORMS = ("epub", "html", "text", "jsonl")
+_ENDINGS = {
+    "": "epub",
+    ".epub": "epub",
+    ".html": "html",
+    ".htm": "html",
+    ".txt": "text",
+    ".jsonl": "jsonl",
+}
 
 
 @click.group()
@@ -50,6 +59,8 @@ def load(book: str) -> bytes:
         return sys.stdin.buffer.read()
     if book.startswith(("http://", "https://")):
         return fetch_article(book)
+    if (scheme := urlsplit(book).scheme) and book.startswith(f"{scheme}://"):
+        raise InputError(f"{book}: an address begins with https:// or http://, not {scheme}://")
     try:
         return Path(book).read_bytes()
     except OSError as error:
@@ -143,8 +154,12 @@ def make(  # noqa: PLR0913, PLR0917 - one argument an option
 
 
 def _form(out: str | None) -> str:
-    endings = {".html": "html", ".htm": "html", ".txt": "text", ".jsonl": "jsonl"}
-    return endings.get(Path(out or "").suffix.lower(), "epub")
+    ending = Path(out or "").suffix.lower()
+    if ending not in _ENDINGS:
+        raise InputError(
+            f"{out}: an edition ends with .epub, .html, .txt or .jsonl; or say which with --to"
+        )
+    return _ENDINGS[ending]
 
 
 def _default_name(book: str, form: str) -> str:
@@ -233,7 +248,8 @@ def unmake(book: str, out: str) -> None:
     data = load(book)
     with whole_file(Path(out)) as target:
         changed = unmake_edition(data, target, book)
-    click.echo(f"{out}: {changed} documents as they were", err=True)
+    documents = "1 document as it was" if changed == 1 else f"{changed} documents as they were"
+    click.echo(f"{out}: {documents}", err=True)
 
 
 @read.command("open")

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from penstock.errors import GaveUp, PenstockError, PermanentError, RetryableError
+from penstock.errors import GaveUp, InputError, PenstockError, PermanentError, RetryableError
 from penstock.events import Retry
 from penstock.http import Api, Get, Headers, Request
 from penstock.http.calls import becomes_get
@@ -354,8 +354,8 @@ class Driver:
         self._verdict = None
         error = broken or transfer.error
         if error is not None and not isinstance(error, RetryableError):
-            if type(error) is PermanentError and reception.status in _OPEN:
-                raise PermanentError(f"{self._where}: {error}") from error
+            if type(error) in (InputError, PermanentError) and reception.status in _OPEN:
+                raise type(error)(f"{self._where}: {error}") from error
             raise error
         if reception.ending is not None:
             return self._watched(reception.ending)

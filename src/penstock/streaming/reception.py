@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast, final
 
 from penstock.clock import Clock
-from penstock.errors import PenstockError, PermanentError, RetryableError
+from penstock.errors import InputError, PenstockError, RetryableError
 from penstock.http import Headers
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
@@ -114,7 +114,7 @@ class Reception:
         """Take the answer's status and headers; see whether it is a stream.
 
         Raises:
-            PermanentError: It is none.
+            InputError: It is none.
         """
         self.status, self.head = status, head
         if self._plan.websocket:
@@ -137,12 +137,12 @@ class Reception:
         plain = content_type.partition(";")[0].strip().lower()
         expects = self._plan.expects
         if expects is not None and plain != expects:
-            raise PermanentError(
+            raise InputError(
                 f"the answer is {plain or 'of no content type'}, not {expects}: "
                 "is this the URL of the stream?"
             )
         if plain in ("text/html", "application/xhtml+xml"):
-            raise PermanentError(
+            raise InputError(
                 f"the answer is a web page ({plain}), not a stream: is this the URL of the stream?"
             )
         self._json = self._plan.json or plain.endswith("json")
@@ -151,15 +151,15 @@ class Reception:
         elif plain in BY_CONTENT_TYPE:
             self.framer = framing.by_name(BY_CONTENT_TYPE[plain])
         else:
-            raise PermanentError(f"no framing is known for {plain}: name one with framing=")
+            raise InputError(f"no framing is known for {plain}: name one with framing=")
 
     def _check_chunked(self, headers: Headers) -> None:
         if headers.get("transfer-encoding", "").lower() != "chunked":
-            raise PermanentError(
+            raise InputError(
                 "framing 'chunk' needs an answer in chunked coding, which this one is not"
             )
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise PermanentError("framing 'chunk' needs an answer without content coding")
+            raise InputError("framing 'chunk' needs an answer without content coding")
 
     def receive(self, chunks: list[bytes]) -> bool:
         """Take bytes as they came; return whether there is room for more.
@@ -182,7 +182,7 @@ class Reception:
             return True
         data = self._decoder.decode(data)
         if self.decoded == 0 and self._json and data[:1] == b"<":
-            raise PermanentError("the answer is a web page, not JSON: is this the stream's URL?")
+            raise InputError("the answer is a web page, not JSON: is this the stream's URL?")
         self.decoded += len(data)
         frames = self.framer.feed(data)
         more = self.take(frames) if frames else self._plan.backlog.room
