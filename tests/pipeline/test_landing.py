@@ -150,3 +150,11 @@ def test_an_answer_that_is_no_json_never_reaches_a_segment(body: bytes) -> None:
     entry = entry_of(Result(7, response))
     assert isinstance(entry, Failing)
     assert "not JSON" in entry.message
+
+
+def test_a_body_that_was_changed_after_it_was_looked_at_is_looked_at_again() -> None:
+    answer = Response(200, "http://a/1", b"", b'{"id":1}', 0.0)
+    answer.note_json()
+    assert isinstance(entry_of(Result(1, answer)), Landing)
+    answer.body = b"<html>"
+    assert isinstance(entry_of(Result(1, answer)), Failing)

@@ -48,6 +48,7 @@ def test_epubcheck_finds_nothing_in_the_editions(tmp_path: Path) -> None:
     assert {name: said for name, said in epubcheck(editions).items() if said} == {}
 
 
+@pytest.mark.timeout(600)
 def test_every_character_id_link_image_note_and_language_is_kept() -> None:
     checked = 0
     for path in books():
@@ -70,20 +71,21 @@ def test_every_character_id_link_image_note_and_language_is_kept() -> None:
     assert checked >= 30
 
 
-def test_unmake_gives_sound_books_back_byte_for_byte() -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("look", [LOOKS[2], LOOKS[1]], ids=["aligned", "narrow"])
+def test_unmake_gives_sound_books_back_byte_for_byte(look: Look) -> None:
     sound = 0
     for path in books():
         data = path.read_bytes()
-        for look in (LOOKS[2], LOOKS[1]):
-            edition, repairs = made(data, look)
-            back = io.BytesIO()
-            unmake_edition(edition, back)
-            if not repairs:
-                sound += 1
-                before, after = members(data), members(back.getvalue())
-                before.pop("mimetype"), after.pop("mimetype")
-                assert before == after
-    assert sound >= 4
+        edition, repairs = made(data, look)
+        back = io.BytesIO()
+        unmake_edition(edition, back)
+        if not repairs:
+            sound += 1
+            before, after = members(data), members(back.getvalue())
+            before.pop("mimetype"), after.pop("mimetype")
+            assert before == after
+    assert sound >= 2
 
 
 def test_markup_is_at_most_two_elements_a_line_and_the_guide_near_the_axis() -> None:

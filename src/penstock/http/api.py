@@ -220,7 +220,7 @@ class Api:
             return self.retry.failed(response.json())
         if not is_json(response.body):
             response.json()
-        response.is_json = True  # who lands it need not look again
+        response.note_json()
         return False
 
     def renews(self, headers: list[str]) -> bool:

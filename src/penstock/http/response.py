@@ -73,10 +73,9 @@ class Response:
         body: The decoded body (no content coding left).
         head: The raw header lines.
         seconds: How long the last call took.
-        is_json: Whether the body was looked at already and found to be JSON.
     """
 
-    __slots__ = ("body", "head", "is_json", "seconds", "status", "url")
+    __slots__ = ("_checked", "body", "head", "seconds", "status", "url")
 
     def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
         self.status = status
@@ -84,7 +83,16 @@ class Response:
         self.head = head
         self.body = body
         self.seconds = seconds
-        self.is_json = False
+        self._checked: bytes | None = None
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body, as it is now, was looked at already and found to be JSON."""
+        return self._checked is self.body
+
+    def note_json(self) -> None:
+        """Remember that the present body was found to be JSON: who lands it need not look again."""
+        self._checked = self.body
 
     @property
     def headers(self) -> Headers:
