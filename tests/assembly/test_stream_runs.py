@@ -284,7 +284,7 @@ def test_ctrl_c_leaves_a_cursor_to_go_on_from(
     with start(file) as process:
         wait_until_told(simulator, name, 40)
         process.send_signal(number)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=60)
     assert process.returncode == 3
     summary = json.loads(out)
     assert errors.count("\n") == 1

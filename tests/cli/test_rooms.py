@@ -443,7 +443,7 @@ def test_a_signal_leaves_the_uses_for_the_next_run(
     while server.truth()["requests"] < 40:
         os.sched_yield()
     run.send_signal(signal.SIGINT)
-    run.communicate(timeout=20)
+    run.communicate(timeout=60)
     assert run.returncode == 3
     assert not (tmp_path / "users.bin").exists()
     assert penstock("run", file).code == 0

@@ -177,7 +177,7 @@ def test_a_signal_stops_it_soon_with_one_line_and_nothing_lost(
     run = _started(file)
     _wait_for(server, 100)
     run.send_signal(number)
-    _, err = run.communicate(timeout=20)
+    _, err = run.communicate(timeout=60)
     assert run.returncode == 3
     assert err.count("\n") == 1
     assert number.name in err

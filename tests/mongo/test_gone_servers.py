@@ -21,7 +21,7 @@ from penstock.mongo import connect, counters
 COUNT = 1000
 FOR_EVER = "&serverSelectionTimeoutMS=600000"
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(200)
 
 
 def kill_primary(mongo: Mongo, client: Any) -> None:

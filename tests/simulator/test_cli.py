@@ -35,7 +35,7 @@ def test_it_says_where_it_is_serves_and_ends_cleanly(number: signal.Signals) -> 
         with urllib.request.urlopen(line["url"] + "/users/4.json") as answer:
             assert json.load(answer)["id"] == 4
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=60)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
