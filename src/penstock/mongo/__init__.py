@@ -16,6 +16,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from penstock.errors import MissingExtra
+from penstock.later import later
 from penstock.mongo.durability import DURABILITY as DURABILITY
 from penstock.mongo.durability import Durability as Durability
 from penstock.mongo.operations import OPERATIONS as OPERATIONS
@@ -58,11 +59,10 @@ __all__ = [  # noqa: PLE0604 - the table is the list
 ]
 
 
+_find = later(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'penstock.mongo' has no attribute {name!r}")
-    if importlib.util.find_spec("pymongo") is None:
+    if name in _HOMES and importlib.util.find_spec("pymongo") is None:
         raise MissingExtra("MongoDB", "pymongo", "mongo")
-    value: object = getattr(importlib.import_module(f"penstock.mongo.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    return _find(name)

@@ -9,9 +9,9 @@ NumPy is all that is imported; what a name needs comes when it is used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from penstock.later import later
 from penstock.neural import arrays as arrays  # says which extra is missing, for every module
 
 if TYPE_CHECKING:
@@ -123,11 +123,4 @@ _LATER = {
     "train": "training",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name's module when it is first asked for (PEP 562)."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(__name__, _LATER)

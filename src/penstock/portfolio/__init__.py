@@ -11,9 +11,9 @@ NumPy is all that is imported; frames, plots, GARCH and compiled kernels come wh
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from penstock.later import later
 from penstock.portfolio.measure import risk
 from penstock.portfolio.result import Risk
 
@@ -61,11 +61,4 @@ _LATER = {
     "watch": "stage",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name's module when it is first asked for (PEP 562)."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(__name__, _LATER)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from penstock.later import later
 from penstock.reading.counting import Count
 from penstock.reading.edition import Report, make_edition, unmake_edition
 from penstock.reading.settings import DEVICES, Device, Look
@@ -30,10 +30,4 @@ __all__ = [
 # What an EPUB in and an edition out do without: loaded when it is asked for.
 _HOMES = {"Article": "daily", "Daily": "daily", "as_epub": "sources", "write_daily": "daily"}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'penstock.reading' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"penstock.reading.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, _HOMES)

@@ -11,9 +11,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from penstock.later import later
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
@@ -50,10 +50,4 @@ __all__ = [
     "prepare",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'penstock.store' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"penstock.store.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, _HOMES)
