@@ -14,6 +14,7 @@ import pymongo
 import pytest
 from tests.real.mongod import Mongo
 
+from penstock.clock import SystemClock
 from penstock.mongo.dev import DevSet
 from penstock.mongo.dev.process import Process, condition, identify, send
 
@@ -183,3 +184,29 @@ def test_a_process_that_ended_is_dead_also_before_its_parent_has_noticed() -> No
         assert condition(process) == "dead"
         assert identify(child.pid) is None
         assert not send(process, signal.SIGKILL)
+
+
+ENDING = """
+import ctypes, os, platform, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
+print("ready", flush=True)
+ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)  # ends this thread only
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows a thread that ended before")
+def test_a_process_whose_first_thread_has_ended_is_not_dead_yet() -> None:
+    """As a killed mongod for a moment: the threads that are left hold its port."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", ENDING], stdin=pipe, stdout=pipe) as popen:
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        process = identify(popen.pid)
+        clock = SystemClock()
+        while Path(f"/proc/{popen.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            clock.sleep(0.005)
+        assert condition(process) == "running"
+        popen.stdin.close()
+        popen.wait()
+        assert condition(process) == "dead"

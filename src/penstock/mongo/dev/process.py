@@ -14,7 +14,8 @@ __all__ = ["Condition", "Process", "condition", "identify", "send"]
 
 Condition: TypeAlias = Literal["running", "paused", "dead"]
 
-_STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the program's name
+_STATE, _THREADS, _STARTED = 0, 17, 19  # fields of /proc/PID/stat, after the program's name
+_ENDING = "E"
 
 
 @final
@@ -89,7 +90,10 @@ def _from_proc(pid: int) -> tuple[str, str] | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = told.rpartition(")")[2].split()  # the name before may hold anything
-    return fields[_STATE], f"{fields[_STARTED]}@{boot}"  # ticks count from the boot on
+    state = fields[_STATE]
+    if state == "Z" and int(fields[_THREADS]) > 1:
+        state = _ENDING  # its first thread has ended; the others still hold its port and its files
+    return state, f"{fields[_STARTED]}@{boot}"  # ticks count from the boot on
 
 
 def _from_ps(pid: int) -> tuple[str, str] | None:
