@@ -9,7 +9,10 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-__all__ = ["Run", "paused", "started"]
+from penstock.pipeline.result import Landing
+from penstock.store import WritableStore
+
+__all__ = ["Run", "land", "lands_nothing_any_more", "paused", "started"]
 
 WORKER = Path(__file__).with_name("fenced_worker.py")
 
@@ -53,3 +56,20 @@ def started(stack: ExitStack, place: Path | str, token: int) -> Run:
     run = Run(popen)
     assert run.heard() == "open"
     return run
+
+
+def land(store: WritableStore, key: str) -> None:
+    store.settle([Landing(key, b'"from here"')], lambda _: None)
+    store.flush()
+
+
+def lands_nothing_any_more(before: Run, store: WritableStore) -> None:
+    """Let a paused run, that had landed "a" and was told "b", go on beside who took its place."""
+    assert store.state("a") == "landed"
+    land(store, "c")
+    before.popen.send_signal(signal.SIGCONT)
+    said = before.heard()
+    assert said.startswith("StoreInUse: another run has taken this store over")
+    assert "its token is 8, ours 7" in said
+    land(store, "d")
+    assert [record.key for record in store.records()] == ["a", "c", "d"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.store.fenced import Run, started
+from tests.store.fenced import Run, land, lands_nothing_any_more, started
 
 from penstock.errors import StoreInUse
-from penstock.pipeline.result import Landing, Mark
+from penstock.pipeline.result import Mark
 from penstock.store import Fence, LocalStore, last_token
 
 Start = Callable[[Path, int], Run]
@@ -23,25 +22,13 @@ def start() -> Iterator[Start]:
         yield lambda place, token: started(stack, place, token)
 
 
-def land(store: LocalStore, key: str) -> None:
-    store.settle([Landing(key, b'"from here"')], lambda _: None)
-    store.flush()
-
-
 def test_a_paused_run_is_replaced_and_lands_nothing_any_more(tmp_path: Path, start: Start) -> None:
     before = start(tmp_path, 7)
     assert before.land("a") == "safe"
     before.pause()
     before.say("b")  # waits for it when it goes on
     with LocalStore(tmp_path, fence=Fence("lock", 8)) as store:
-        assert store.state("a") == "landed"
-        land(store, "c")
-        before.popen.send_signal(signal.SIGCONT)
-        said = before.heard()
-        assert said.startswith("StoreInUse: another run has taken this store over")
-        assert "its token is 8, ours 7" in said
-        land(store, "d")
-        assert [record.key for record in store.records()] == ["a", "c", "d"]
+        lands_nothing_any_more(before, store)
         assert store.verify() == 3
     assert before.land("e").startswith("StoreInUse")
     with LocalStore(tmp_path) as store:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.real.mongod import Mongo
-from tests.store.fenced import Run, started
+from tests.store.fenced import Run, land, lands_nothing_any_more, started
 
 from penstock.assembly.locking import locked_store
 from penstock.assembly.sections import LockSection
@@ -28,24 +27,12 @@ def before(mongo: Mongo) -> Iterator[Run]:
         yield started(stack, mongo.with_database, 7)
 
 
-def land(store: MongoStore, key: str) -> None:
-    store.settle([Landing(key, b'"from here"')], lambda _: None)
-    store.flush()
-
-
 def test_a_paused_run_is_replaced_and_lands_nothing_any_more(mongo: Mongo, before: Run) -> None:
     assert before.land("a") == "safe"
     before.pause()
     before.say("b")  # waits for it when it goes on
     with MongoStore(mongo.with_database, fence=Fence("lock", 8)) as store:
-        assert store.state("a") == "landed"
-        land(store, "c")
-        before.popen.send_signal(signal.SIGCONT)
-        said = before.heard()
-        assert said.startswith("StoreInUse: another run has taken this store over")
-        assert "its token is 8, ours 7" in said
-        land(store, "d")
-        assert [record.key for record in store.records()] == ["a", "c", "d"]
+        lands_nothing_any_more(before, store)
     assert before.land("e").startswith("StoreInUse")
 
 

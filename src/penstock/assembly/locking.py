@@ -14,7 +14,7 @@ from penstock.locks import LockerRoom, LockTimeout
 from penstock.mongo.address import hide, is_address, place_in
 from penstock.store import Fence, WritableStore, last_token, open_store, prepare
 
-__all__ = ["Opened", "locked_store"]
+__all__ = ["Opened", "locked_store", "nothing_lost"]
 
 Opened: TypeAlias = tuple[WritableStore, Callable[[], None]]
 """A store, and what raises when the lock that protects it is lost."""
@@ -42,7 +42,7 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
         prepare(place)
     if not section.enabled:
         with open_store(place) as store:
-            yield store, _nothing
+            yield store, nothing_lost
         return
     room_place = _room(section, place, folder)
     scope = f"{section.store or _ROOM}#{section.name}"
@@ -93,5 +93,5 @@ def _in_use(room: LockerRoom, name: str, place: Path | str) -> str:
     )
 
 
-def _nothing() -> None:
-    """Nothing is held, so nothing is lost."""
+def nothing_lost() -> None:
+    """No lock is held, so none is lost."""

@@ -12,7 +12,7 @@ from typing import final
 import msgspec
 
 from penstock.assembly.build import build_api, build_request, build_style, store_path
-from penstock.assembly.locking import locked_store
+from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.plan import plan
 from penstock.assembly.rooms import build_stages, build_uses
 from penstock.assembly.sections import PagesSource, PipelineFile
@@ -103,7 +103,7 @@ class Run:
         self._refusals = 0
         self.complete = False
         self._tell_expected: Callable[[int | None], object] = _ignore
-        self._check: Callable[[], None] = _nothing_lost
+        self._check: Callable[[], None] = nothing_lost
         self.events.subscribe(self._count)
 
     @contextmanager
@@ -267,10 +267,6 @@ class Run:
             store=str(store.path),
             uses=uses,
         )
-
-
-def _nothing_lost() -> None:
-    """No lock is held, or it is not known to be lost."""
 
 
 def _ignore(_count: int | None) -> None:

@@ -13,7 +13,7 @@ from typing import final
 
 import msgspec
 
-from penstock.assembly.locking import locked_store
+from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.stream_items import cursor_of, entry_of_item, up_to
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, plan_stream, stream_store
@@ -87,7 +87,7 @@ class StreamRun:
         self.events = Events()
         self._file = file
         self._folder = folder
-        self._check: Callable[[], None] = _nothing_lost
+        self._check: Callable[[], None] = nothing_lost
         self._notices: Counter[str] = Counter()
         self._unidentified = 0
         self._taken = 0
@@ -227,7 +227,3 @@ def _moment(seconds: float) -> str:
 
 def _ignore(_count: int) -> None:
     """Nobody waits for it."""
-
-
-def _nothing_lost() -> None:
-    """No lock is held, so none is lost."""
