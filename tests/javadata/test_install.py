@@ -39,7 +39,7 @@ def test_without_an_optional_library_the_rest_works_and_the_error_names_the_extr
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True, cwd=tmp_path
     )
-    assert "pip install 'penstock[javadata]'" in done.stdout
+    assert "pip install 'penstock-data[javadata]'" in done.stdout
     assert library in done.stdout
     assert not list(tmp_path.iterdir())
 
