@@ -29,6 +29,11 @@ def test_importing_penstock_imports_no_optional_library() -> None:
     assert not modules_after("import penstock") & OPTIONAL
 
 
+def test_an_api_starts_without_what_only_some_calls_need() -> None:
+    costly = {"asyncio", "concurrent.futures", "difflib", "email.utils", "logging", "ssl"}
+    assert not modules_after("from penstock import Api") & costly
+
+
 def ran(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
