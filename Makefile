@@ -46,11 +46,11 @@ docs: .venv/full
 
 # dist/: the sdist, a pure wheel, and one with the native core for each Python that is here.
 wheel: .venv/full
-	@scripts/wheel
+	@$(BIN)/python scripts/wheel
 
 # The tests that need no server, on each Python from 3.11 to 3.14 that is here; says which are not.
 pythons: .venv/full
-	@scripts/pythons
+	@$(BIN)/python scripts/pythons.py
 
 bench: .venv/full
 	@$(BIN)/python benchmarks/run
