@@ -4,33 +4,62 @@ Each stage pulls from the one before, holds a bounded window and nothing else, a
 in a ``for`` loop.
 """
 
-from penstock.pipeline.batches import batches
+from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
+from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
 from penstock.pipeline.flow import Fetching, Pipeline, Report
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark, Result
+from penstock.pipeline.progress import Meter, Progress, Rate
+from penstock.pipeline.result import (
+    Checkpoint,
+    Deletion,
+    Entry,
+    FailedRecord,
+    Failing,
+    Gap,
+    Key,
+    LandedRecord,
+    Landing,
+    Mark,
+    Result,
+)
 from penstock.pipeline.stages import Stage, each, through
+from penstock.pipeline.uses import Use, Used
 from penstock.pipeline.workers import in_threads
 
 __all__ = [
     "Api",
     "Calls",
+    "Checkpoint",
     "Counts",
+    "Deletion",
     "Entry",
+    "FailedRecord",
     "Failing",
+    "Feed",
     "Fetching",
+    "Gap",
     "Key",
+    "LandedRecord",
     "Landing",
+    "Lot",
     "Mark",
+    "Meter",
     "Pipeline",
+    "Position",
+    "Progress",
+    "Rate",
     "Report",
     "Result",
+    "RowFeed",
     "Sizer",
     "Slots",
     "Stage",
     "Store",
+    "Use",
+    "Used",
     "batches",
     "each",
     "entry_of",
@@ -39,5 +68,6 @@ __all__ = [
     "in_threads",
     "is_json",
     "land",
+    "source_of",
     "through",
 ]
