@@ -6,6 +6,8 @@ the text answers the reader's: what was wrong, where, and the right call.
 
 from __future__ import annotations
 
+from penstock.distribution import install
+
 __all__ = [
     "GaveUp",
     "InputError",
@@ -45,11 +47,11 @@ class MissingExtra(InputError):
     >>> raise MissingExtra("parquet export", "pyarrow", "parquet")
     Traceback (most recent call last):
     ...
-    penstock.errors.MissingExtra: parquet export needs pyarrow: pip install 'penstock[parquet]'
+    penstock.errors.MissingExtra: parquet export needs pyarrow: pip install 'penstock-data[parquet]'
     """
 
     def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(f"{what} needs {library}: pip install 'penstock[{extra}]'")
+        super().__init__(f"{what} needs {library}: {install(extra)}")
 
 
 class RetryableError(PenstockError):

@@ -236,7 +236,7 @@ main()
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert f"needs {library}: pip install 'penstock[{extra}]'" in ended.stderr
+    assert f"needs {library}: pip install 'penstock-data[{extra}]'" in ended.stderr
 
 
 def test_a_plan_without_rooms_imports_none_of_them(tmp_path: Path) -> None:

@@ -15,8 +15,13 @@ from penstock.assembly import Run, Summary, read_text
 from penstock.cli.progress import RunView, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError
-from penstock.simulator import SimulatorProcess, SimulatorSettings, simulator_process, user_json
-from penstock.simulator.settings import read_mix
+from penstock.simulator import (
+    SimulatorProcess,
+    SimulatorSettings,
+    read_mix,
+    simulator_process,
+    user_json,
+)
 from penstock.store import LocalStore, open_readonly
 
 __all__ = ["demo"]

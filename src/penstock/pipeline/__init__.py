@@ -4,10 +4,14 @@ Each stage pulls from the one before, holds a bounded window and nothing else, a
 in a ``for`` loop.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
-from penstock.pipeline.flow import Fetching, Pipeline, Report
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
@@ -27,7 +31,15 @@ from penstock.pipeline.result import (
 )
 from penstock.pipeline.stages import Stage, each, through
 from penstock.pipeline.uses import Use, Used
-from penstock.pipeline.workers import in_threads
+
+if TYPE_CHECKING:
+    from penstock.pipeline.flow import Fetching as Fetching
+    from penstock.pipeline.flow import Pipeline as Pipeline
+    from penstock.pipeline.flow import Report as Report
+    from penstock.pipeline.workers import in_threads as in_threads
+
+# Threads and executors are loaded when they are first used: a single call needs none.
+_HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads": "workers"}
 
 __all__ = [
     "Api",
@@ -71,3 +83,5 @@ __all__ = [
     "source_of",
     "through",
 ]
+
+__getattr__ = later(__name__, _HOMES)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import final
 
@@ -218,6 +217,8 @@ def _number(text: str | float | None) -> float | None:
 
 @lru_cache(maxsize=8)
 def _http_date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, and few servers send one
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
