@@ -16,7 +16,7 @@ import pytest
 
 from penstock.assembly import labelling, plan, read_text, write_java_file
 from penstock.assembly.editions import Editions
-from penstock.assembly.risk_watch import RiskWatch
+from penstock.assembly.risk_use import RiskWatch
 from penstock.assembly.room_sections import EditionUse, LabelStage, RiskUse
 from penstock.errors import InputError
 from penstock.events import Event, Events

@@ -12,7 +12,7 @@ from typing import final
 import click
 
 from penstock.assembly import Run, Summary, read_text
-from penstock.cli.progress import Meter, progress, span
+from penstock.cli.progress import RunView, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError
 from penstock.simulator import (
@@ -130,7 +130,7 @@ def _harvest(server: SimulatorProcess, place: Path, users: int, *, quiet: bool) 
     work = Run(file, place)
     with (
         LocalStore(work.place) as store,
-        progress(work.events, Meter(users), "users", quiet=quiet),
+        showing(RunView("users", work.look), work.events, quiet=quiet),
     ):
         return work.go(store)
 

@@ -2,6 +2,7 @@
 
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.page_feed import PageFeed
 from penstock.http.pages import (
     BodyCursor,
     BodyLink,
@@ -38,6 +39,7 @@ __all__ = [
     "OAuth2",
     "Offset",
     "Page",
+    "PageFeed",
     "PageNumber",
     "Patch",
     "Post",

@@ -9,13 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
-from penstock.pipeline.batches import batches
+from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
+from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark, Result
+from penstock.pipeline.progress import Meter, Progress, Rate
+from penstock.pipeline.result import (
+    Checkpoint,
+    Deletion,
+    Entry,
+    FailedRecord,
+    Failing,
+    Gap,
+    Key,
+    LandedRecord,
+    Landing,
+    Mark,
+    Result,
+)
 from penstock.pipeline.stages import Stage, each, through
+from penstock.pipeline.uses import Use, Used
 
 if TYPE_CHECKING:
     from penstock.pipeline.flow import Fetching as Fetching
@@ -29,20 +44,34 @@ _HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads"
 __all__ = [
     "Api",
     "Calls",
+    "Checkpoint",
     "Counts",
+    "Deletion",
     "Entry",
+    "FailedRecord",
     "Failing",
+    "Feed",
     "Fetching",
+    "Gap",
     "Key",
+    "LandedRecord",
     "Landing",
+    "Lot",
     "Mark",
+    "Meter",
     "Pipeline",
+    "Position",
+    "Progress",
+    "Rate",
     "Report",
     "Result",
+    "RowFeed",
     "Sizer",
     "Slots",
     "Stage",
     "Store",
+    "Use",
+    "Used",
     "batches",
     "each",
     "entry_of",
@@ -51,6 +80,7 @@ __all__ = [
     "in_threads",
     "is_json",
     "land",
+    "source_of",
     "through",
 ]
 

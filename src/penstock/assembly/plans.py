@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
-from penstock.assembly.rooms import build_stages, build_uses, describe_stage
+from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
     SECRETS,
     AuthSection,
@@ -19,52 +19,130 @@ from penstock.assembly.sections import (
     StoreSection,
 )
 from penstock.assembly.sources import count, keys
+from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.streams import check_stream
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http.url import check_base, encode_query, resolve
+from penstock.http.url import check_base, encode_query, resolve, shown
 from penstock.mongo.address import is_address
+from penstock.pipeline import Stage, Use
+from penstock.store import StoreReader
 
-__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings", "store_exists", "store_warnings"]
+__all__ = ["Parts", "Plan", "plan", "planned", "seconds_needed"]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A pipeline, looked at before it runs.
 
     Attributes:
-        source: The kind of source.
-        items: Keys in it, or None where only the service knows.
-        example: The first call, as method and URL.
-        stages: What happens to a record before it lands, in words.
-        store: Where records will land.
+        source: The kind of source; ``"stream"`` for a stream.
+        store: Where records will land, or None where the file only serves to watch a stream.
         exists: Whether there is a store already, to go on with; None where only a call could
             tell.
-        concurrency: Calls at once.
-        seconds: Least time it takes within the limits told in the file, or None where no limit
-            or no number of items is known.
+        stages: What happens to a record before it lands, in words.
         uses: What is done with what lands, in words.
-        warnings: What will have to be mended before it runs.
+        warnings: What has to be corrected before it runs.
+        items: Keys in the source, or None where only the service knows.
+        example: The first call, as method and URL.
+        concurrency: Calls at once.
+        seconds: Least time it takes within the limits in the file, or None where no limit or no
+            number of items is known.
+        stream: Of a stream: method and URL.
+        preset: Name of the service it is taken for.
+        framing: How messages are told apart, or None where the content type tells it.
+        id: Where a message's id is, or None where the preset knows it.
+        resumes: How it goes on after an interruption, in a word.
     """
 
     source: str
-    items: int | None
-    example: str
-    stages: tuple[str, ...]
-    store: str
+    store: str | None
     exists: bool | None
-    concurrency: int
-    seconds: float | None
+    stages: tuple[str, ...]
     uses: tuple[str, ...]
     warnings: tuple[str, ...]
+    items: int | None = None
+    example: str = ""
+    concurrency: int = 1
+    seconds: float | None = None
+    stream: str = ""
+    preset: str = ""
+    framing: str | None = None
+    id: str | None = None
+    resumes: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """Return what there is to say of this kind of source, by name."""
+        told = dataclasses.asdict(self)
+        left_out = _OF_CALLS if self.source == "stream" else _OF_STREAMS
+        return {name: value for name, value in told.items() if name not in left_out}
 
 
-def plan(file: PipelineFile, folder: Path) -> Plan:
+_OF_CALLS = ("source", "items", "example", "concurrency", "seconds")
+_OF_STREAMS = ("stream", "preset", "framing", "id", "resumes")
+
+
+class Parts(NamedTuple):
+    """A plan with what had to be made to know that it can be."""
+
+    plan: Plan
+    stages: list[Stage[object, object]]
+    uses: list[Use[StoreReader]]
+
+
+def plan(file: PipelineFile | StreamFile, folder: Path) -> Plan:
     """Return what the file would do.
 
     Raises:
         InputError: It could not run.
     """
+    return planned(file, folder, Events()).plan
+
+
+def planned(file: PipelineFile | StreamFile, folder: Path, events: Events) -> Parts:
+    """Return the plan of a file with its stages and its uses, which emit ``events``.
+
+    Raises:
+        InputError: It could not run.
+    """
+    found = _stream(file, folder) if isinstance(file, StreamFile) else _calls(file, folder)
+    stages = build_stages(file, folder)
+    uses = build_uses(file, folder, events)
+    found = dataclasses.replace(
+        found,
+        stages=tuple(describe_stage(section) for section in file.stage),
+        uses=tuple(use.describes for use in uses),
+    )
+    return Parts(found, stages, uses)
+
+
+def _stream(file: StreamFile, folder: Path) -> Plan:
+    section = file.stream
+    preset = check_stream(section)
+    place = None if file.store is None else store_shown(file.store, folder)
+    warnings: list[str] = []
+    if section.auth is not None:
+        check_secrets(section.auth, "stream.auth")
+        warnings = _secret_warnings(section.auth, "stream.auth")
+    if file.store is not None:
+        warnings += _store_warnings(file.store)
+    return Plan(
+        source="stream",
+        store=place,
+        exists=False if place is None else _store_exists(place),
+        stages=(),
+        uses=(),
+        warnings=tuple(warnings),
+        stream=f"{section.method} {shown(section.url)}",
+        preset=preset.service,
+        framing=section.framing or preset.framing,
+        id=section.id or ":".join(preset.id) or None,
+        resumes=type(preset.resume).__name__,
+    )
+
+
+def _calls(file: PipelineFile, folder: Path) -> Plan:
     base = check_base(file.api.base)
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
@@ -78,24 +156,22 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     if file.api.auth is not None:
         check_secrets(file.api.auth)
     _check_limits(file)
-    build_stages(file, folder)
-    uses = build_uses(file, folder, Events())
     place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
+        store=place,
+        exists=_store_exists(place),
+        stages=(),
+        uses=(),
+        warnings=tuple(_warnings(file)),
         items=items,
         example=example,
-        stages=tuple(describe_stage(section) for section in file.stage),
-        store=place,
-        exists=store_exists(place),
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
-        uses=tuple(use.describes for use in uses),
-        warnings=tuple(_warnings(file)),
     )
 
 
-def store_exists(place: str) -> bool | None:
+def _store_exists(place: str) -> bool | None:
     """Return whether there is something at a place as it is shown; None where nobody looked."""
     elsewhere = is_address(place) or place.startswith(("env:", "file:"))
     return None if elsewhere else Path(place).exists()
@@ -150,14 +226,14 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
 def _warnings(file: PipelineFile) -> list[str]:
     warnings: list[str] = []
     if file.api.auth is not None:
-        warnings += secret_warnings(file.api.auth, "api.auth")
-    warnings += store_warnings(file.store)
+        warnings += _secret_warnings(file.api.auth, "api.auth")
+    warnings += _store_warnings(file.store)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
 
 
-def secret_warnings(section: AuthSection, place: str) -> list[str]:
+def _secret_warnings(section: AuthSection, place: str) -> list[str]:
     """Return what is missing of the secrets that the section at ``place`` points to."""
     found = []
     for name in SECRETS[type(section)]:
@@ -167,7 +243,7 @@ def secret_warnings(section: AuthSection, place: str) -> list[str]:
     return found
 
 
-def store_warnings(store: StoreSection | str) -> list[str]:
+def _store_warnings(store: StoreSection | str) -> list[str]:
     """Return what is missing of a place that is told by a variable or a file."""
     problem = _secret_problem(store if isinstance(store, str) else store.path)
     return [f"store: {problem}"] if problem else []

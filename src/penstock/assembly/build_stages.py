@@ -8,8 +8,8 @@ from typing import assert_never
 
 from penstock.assembly.editions import Editions
 from penstock.assembly.java_files import JavaFile
-from penstock.assembly.labelling import load_labelling
-from penstock.assembly.risk_watch import RiskWatch
+from penstock.assembly.label_stage import load_labelling
+from penstock.assembly.risk_use import RiskWatch
 from penstock.assembly.room_sections import (
     EditionUse,
     JavaDataUse,
@@ -19,15 +19,16 @@ from penstock.assembly.room_sections import (
     UseSection,
 )
 from penstock.assembly.sections import PagesSource, PipelineFile
-from penstock.assembly.using import Use
+from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.pipeline import Stage
+from penstock.pipeline import Stage, Use
+from penstock.store import StoreReader
 
 __all__ = ["build_stages", "build_uses", "describe_stage"]
 
 
-def build_stages(file: PipelineFile, folder: Path) -> list[Stage[object, object]]:
+def build_stages(file: PipelineFile | StreamFile, folder: Path) -> list[Stage[object, object]]:
     """Return the stages between fetch and landing, in the order of the file.
 
     Raises:
@@ -54,7 +55,9 @@ def describe_stage(section: StageSection) -> str:
             assert_never(section)
 
 
-def build_uses(file: PipelineFile, folder: Path, events: Events) -> list[Use]:
+def build_uses(
+    file: PipelineFile | StreamFile, folder: Path, events: Events
+) -> list[Use[StoreReader]]:
     """Return the uses of what lands, in the order of the file.
 
     Raises:
@@ -72,7 +75,9 @@ def _check_places(sections: Sequence[UseSection]) -> None:
             raise InputError(f"two uses write to {place}: give each its own")
 
 
-def _use(section: UseSection, file: PipelineFile, folder: Path, events: Events) -> Use:
+def _use(
+    section: UseSection, file: PipelineFile | StreamFile, folder: Path, events: Events
+) -> Use[StoreReader]:
     match section:
         case RiskUse():
             _check_order(file)
@@ -85,8 +90,10 @@ def _use(section: UseSection, file: PipelineFile, folder: Path, events: Events) 
             assert_never(section)
 
 
-def _check_order(file: PipelineFile) -> None:
+def _check_order(file: PipelineFile | StreamFile) -> None:
     """Refuse to measure risk over records that land in whatever order answers come."""
+    if isinstance(file, StreamFile):
+        return
     rows_land = isinstance(file.source, PagesSource) and file.request is None
     if not rows_land and file.api.concurrency > 1:
         raise InputError(

@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.assembly.room_sections import LabelStage
 from penstock.errors import InputError, PermanentError
-from penstock.pipeline import Key, Landing, Result, Stage, entry_of
+from penstock.pipeline import Key, LandedRecord, Result, Stage, entry_of
 
 if TYPE_CHECKING:
     from penstock.neural import Model
@@ -43,7 +43,7 @@ def labelling(
     ...                features=("x",))
     >>> stage = labelling(double, field="twice")
     >>> stage([Result(7, {"x": 21}), Result(8, {"y": 1})])[0].value
-    Landing(key=7, body=b'{"x":21,"twice":42.0}')
+    LandedRecord(key=7, body=b'{"x":21,"twice":42.0}')
     """
     from penstock.neural import label  # noqa: PLC0415 - an extra, wanted only here
 
@@ -83,7 +83,7 @@ class _Taken:
         self._why: InputError | PermanentError | None = None
         self.record: Mapping[str, object] | None = None
         entry = entry_of(result)
-        if isinstance(entry, Landing):
+        if isinstance(entry, LandedRecord):
             self._body = entry.body
             try:
                 self.record = _fitting(entry.body, model, field)
@@ -103,7 +103,7 @@ class _Taken:
         # Put behind the last member: nothing else of the record is decoded and written again.
         body = self._body.rstrip()[:-1] + b"," + msgspec.json.encode(answer)[1:]
         key = self._result.key
-        return Result(key, Landing(key, body), None, self._result.attempts)
+        return Result(key, LandedRecord(key, body), None, self._result.attempts)
 
 
 def _fitting(body: bytes, model: Model, field: str) -> Mapping[str, object]:
