@@ -105,6 +105,15 @@ def test_the_drawn_tables_are_those_of_the_code() -> None:
     assert drawn.returncode == 0, drawn.stdout + drawn.stderr
 
 
+def test_the_house_that_is_drawn_is_the_one_that_the_contracts_enforce() -> None:
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    drawn = re.findall(r"^\| \d+ \| (`.*?) \|", text("docs/design.md"), re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in drawn] == [
+        set(row.split(" | ")) for row in layers
+    ]
+
+
 def test_every_error_says_its_exit_code() -> None:
     codes = {name: getattr(errors, name).exit_code for name in errors.__all__}
     assert codes == {
