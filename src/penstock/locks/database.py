@@ -14,7 +14,7 @@ from typing import final
 import msgspec
 
 from penstock.errors import InputError, StorageError
-from penstock.locks.machine import boot
+from penstock.locks.process_identity import boot
 from penstock.locks.state import LockState
 
 __all__ = ["Change", "Database"]

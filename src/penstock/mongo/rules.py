@@ -9,16 +9,16 @@ from typing import Any
 
 from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteConcernError
 
-from penstock.mongo.attempts import Task, always, attempt, marked, only_refused
+from penstock.mongo.command_cursor import Opened, opened
 from penstock.mongo.commands import command_document, command_kind
-from penstock.mongo.listing import Opened, opened
+from penstock.mongo.effects import Call, Steps
 from penstock.mongo.operations import Kind, aggregate_kind, bulk_kind, operation
 from penstock.mongo.pipelines import once_only
 from penstock.mongo.proxy import BOUND, Proxy, place_of, unwrapped, wrapped
-from penstock.mongo.replaying import frozen_call, statement
+from penstock.mongo.retry import Task, always, attempt, marked, only_refused
 from penstock.mongo.sessions import recorded
-from penstock.mongo.steps import Call, Steps
-from penstock.mongo.transacting import Unfit, transacted
+from penstock.mongo.transaction_replay import frozen_call, statement
+from penstock.mongo.write_transaction import Unfit, transacted
 
 __all__ = ["client_of", "numbered", "perform", "repeated", "task_of"]
 

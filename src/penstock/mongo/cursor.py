@@ -12,15 +12,15 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.attempts import Task, again, always
-from penstock.mongo.order import identity
-from penstock.mongo.place import Place
+from penstock.mongo.cursor_liveness import check_reach
+from penstock.mongo.cursor_position import Position
+from penstock.mongo.effects import Steps, run, run_async
 from penstock.mongo.proxy import Proxy, unwrapped
-from penstock.mongo.reach import check_reach
-from penstock.mongo.replaying import Record, statement
+from penstock.mongo.retry import Task, again, always
 from penstock.mongo.sessions import recorded
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Steps, run, run_async
+from penstock.mongo.sort_order import identity
+from penstock.mongo.transaction_replay import Record, statement
 
 __all__ = ["Streamed", "StreamedAsync", "Walking"]
 
@@ -98,7 +98,7 @@ class Walking(Proxy):
         return self._go_on_later(opened) if hasattr(opened, "__await__") else self._drained()
 
     def _why_not(self) -> str | None:
-        place: Place = self._place
+        place: Position = self._place
         return place.why_not()
 
     def _noted(self, batch: list[Any]) -> list[Any]:

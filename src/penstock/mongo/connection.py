@@ -10,11 +10,11 @@ from pymongo import AsyncMongoClient, MongoClient
 
 from penstock.errors import InputError
 from penstock.events import Event, Events
-from penstock.mongo.choices import chosen_options, said_in, strictly_read, uncovered
-from penstock.mongo.inquiry import checked
-from penstock.mongo.objects import proxy_of
+from penstock.mongo.client_options import chosen_options, said_in, strictly_read, uncovered
+from penstock.mongo.proxies import proxy_of
 from penstock.mongo.proxy import Proxy
 from penstock.mongo.read_from import ReadFrom
+from penstock.mongo.server_check import checked
 from penstock.mongo.settings import Core, Counters, Settings
 
 __all__ = ["connect", "counters", "reading_from", "resilient"]

@@ -13,11 +13,11 @@ from typing import Any
 import pymongo
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.attempts import again
+from penstock.mongo.effects import run, run_async
 from penstock.mongo.operations import Kind, operation
 from penstock.mongo.proxy import BOUND, Proxy, unwrapped, wrapped
+from penstock.mongo.retry import again
 from penstock.mongo.rules import numbered, perform, repeated
-from penstock.mongo.steps import run, run_async
 
 __all__ = ["method"]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.asking import Asked, asked
-from penstock.mongo.attempts import Task, always, attempt
-from penstock.mongo.cursors import Streamed, StreamedAsync, Walking
-from penstock.mongo.place import Found, Question
-from penstock.mongo.projecting import Projected
+from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
+from penstock.mongo.cursor_position import Found, Question
+from penstock.mongo.effects import Steps, run
+from penstock.mongo.find_arguments import Asked, asked
+from penstock.mongo.projection import Projected
 from penstock.mongo.proxy import place_of
-from penstock.mongo.replaying import Record
+from penstock.mongo.retry import Task, always, attempt
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Steps, run
+from penstock.mongo.transaction_replay import Record
 
 __all__ = ["FindCursor", "FindCursorAsync"]
 

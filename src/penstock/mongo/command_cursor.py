@@ -13,10 +13,10 @@ from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.synchronous.change_stream import ChangeStream
 from pymongo.synchronous.command_cursor import CommandCursor
 
-from penstock.mongo.changes import Changes, ChangesAsync
-from penstock.mongo.cursors import Streamed, StreamedAsync, Walking
+from penstock.mongo.change_stream import Changes, ChangesAsync
+from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
+from penstock.mongo.cursor_position import Walked
 from penstock.mongo.pipelines import identity_of
-from penstock.mongo.place import Walked
 from penstock.mongo.proxy import Proxy, place_of
 from penstock.mongo.settings import Core
 

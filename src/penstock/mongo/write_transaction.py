@@ -7,10 +7,10 @@ from typing import Any, final
 
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
-from penstock.mongo.attempts import Task, again, attempt, marked
-from penstock.mongo.faults import fault_of
-from penstock.mongo.outcomes import NotRetryable
-from penstock.mongo.steps import Call, Steps
+from penstock.mongo.effects import Call, Steps
+from penstock.mongo.error_kinds import fault_of
+from penstock.mongo.errors import NotRetryable
+from penstock.mongo.retry import Task, again, attempt, marked
 
 __all__ = ["Unfit", "transacted"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
-from penstock.mongo.order import NO_KEY, NoKey, behind, has_array, identity, key_at
+from penstock.mongo.sort_order import NO_KEY, NoKey, behind, has_array, identity, key_at
 
-__all__ = ["Found", "Place", "Question", "Walked"]
+__all__ = ["Found", "Position", "Question", "Walked"]
 
 _FAR = 10
 """How many times ``remember`` a cursor goes that cannot be put in order."""
@@ -34,7 +34,7 @@ class Question:
     passed: frozenset[object]
 
 
-class Place(Protocol):
+class Position(Protocol):
     """What a resumable cursor needs to know."""
 
     delivered: int

@@ -17,10 +17,10 @@ from pymongo.synchronous.collection import Collection
 from pymongo.synchronous.cursor import Cursor
 from pymongo.synchronous.database import Database
 
-from penstock.mongo.finding import FindCursor, FindCursorAsync
-from penstock.mongo.methods import method
+from penstock.mongo.find_cursor import FindCursor, FindCursorAsync
 from penstock.mongo.operations import OPERATIONS
 from penstock.mongo.proxy import BOUND, PROXIES, Proxy, unwrapped
+from penstock.mongo.proxy_methods import method
 from penstock.mongo.sessions import Session, SessionAsync
 
 __all__ = ["made", "proxy_of"]

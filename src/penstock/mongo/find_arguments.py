@@ -10,8 +10,8 @@ from typing import Any, final
 from pymongo.cursor_shared import CursorType
 from pymongo.synchronous.cursor import Cursor
 
-from penstock.mongo.place import Found
-from penstock.mongo.projecting import Projected, projected
+from penstock.mongo.cursor_position import Found
+from penstock.mongo.projection import Projected, projected
 
 __all__ = ["Asked", "asked"]
 

@@ -1,4 +1,4 @@
-"""Repeating one call by the rules: steps that :mod:`penstock.mongo.steps` performs.
+"""Repeating one call by the rules: steps that :mod:`penstock.mongo.effects` performs.
 
 Nothing here sends or sleeps by itself.
 """
@@ -11,10 +11,10 @@ from typing import Any, final
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.faults import Fault, fault_of, labels_of, reason_of
-from penstock.mongo.outcomes import MongoGaveUp, NotRetryable
+from penstock.mongo.effects import Call, Steps, Wait
+from penstock.mongo.error_kinds import Fault, fault_of, labels_of, reason_of
+from penstock.mongo.errors import MongoGaveUp, NotRetryable
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Call, Steps, Wait
 
 __all__ = ["Task", "again", "always", "attempt", "marked", "only_refused"]
 

@@ -18,11 +18,11 @@ from bson import encode
 from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.attempts import marked
-from penstock.mongo.faults import labels_of, reason_of
-from penstock.mongo.outcomes import MongoGaveUp, NotRetryable
+from penstock.mongo.effects import Call, Steps, Wait
+from penstock.mongo.error_kinds import labels_of, reason_of
+from penstock.mongo.errors import MongoGaveUp, NotRetryable
+from penstock.mongo.retry import marked
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Call, Steps, Wait
 
 __all__ = ["Record", "commit", "frozen_call", "seen_of", "statement"]
 
