@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, final
+from typing import Any, TypeAlias, final
 
-from penstock.mongo.sort_order import NO_KEY, NoKey, behind, has_array, identity, key_at
+from penstock.mongo.sort_order import behind, has_array, identity, keys_at
 
-__all__ = ["Found", "Position", "Question", "Walked"]
+__all__ = ["Position", "Question"]
+
+Keys: TypeAlias = tuple[Any, ...]
 
 _FAR = 10
 """How many times ``remember`` a cursor goes that cannot be put in order."""
@@ -24,109 +26,137 @@ class Question:
         sort: The order.
         skip: Documents to skip on the server.
         limit: Documents to ask for at most; 0 is no limit.
-        passed: Identities of documents that were handed out and may come again.
     """
 
     filter: dict[str, Any] | None
     sort: tuple[tuple[str, int], ...]
     skip: int
     limit: int
-    passed: frozenset[object]
-
-
-class Position(Protocol):
-    """What a resumable cursor needs to know."""
-
-    delivered: int
-
-    def note(self, batch: Sequence[Mapping[str, Any]]) -> None:
-        """Remember that ``batch`` is handed out."""
-        ...
-
-    def why_not(self) -> str | None:
-        """Return why it cannot go on from here, or None."""
-        ...
-
-    def passed(self) -> frozenset[object]:
-        """Return the identities that must not be handed out again."""
-        ...
 
 
 @final
 @dataclass(slots=True)
-class Found:
-    """The place of a ``find``.
+class Position:
+    """The position of a cursor among the documents of its query.
 
-    Sorted, it is the key of the last document and the identities handed out with that very key:
-    going on asks for all that stands at the key or behind, and passes over those. Unsorted, it is
-    all identities handed out. With a skip, the order is made total by ``_id`` and the place is
-    exact, since what was skipped is not known.
+    Sorted, it is the last document's keys, as many as can mark a place, and the identities handed
+    out that may stand at those very keys: going on asks for all that stands there or behind, and
+    passes over those. Without an order it is all identities handed out.
 
     Attributes:
+        remember: Identities that may be remembered.
         sort: Fields and directions; empty where the order is left to the server.
         paths: Where the keys are in a document; None where one is not there.
         skip: The cursor's own skip.
         limit: The cursor's own limit; 0 is none.
-        remember: Identities that may be remembered.
-        total: Whether the sort ends with ``_id``.
-        anchored: Whether keys can be trusted to mark a place (no collation).
-        identified: Whether documents carry their ``_id``.
+        anchored: Whether equal keys can be known here (no collation).
+        named: The field that tells documents apart.
+        lost: Why it cannot go on once documents were handed out, or None.
+        delivered: Documents handed out.
     """
 
-    sort: tuple[tuple[str, int], ...]
-    paths: tuple[str | None, ...]
-    skip: int
-    limit: int
     remember: int
-    total: bool = False
+    sort: tuple[tuple[str, int], ...] = ()
+    paths: tuple[str | None, ...] = ()
+    skip: int = 0
+    limit: int = 0
     anchored: bool = True
-    identified: bool = True
+    named: str = "_id"
+    lost: str | None = None
     delivered: int = 0
-    _keys: tuple[object, ...] | None = None
+    _first: Keys = ()
+    _keys: Keys = ()
     _handed: list[object] = field(default_factory=list)
+    _tail: list[object] = field(default_factory=list)
     _kept: list[object] = field(default_factory=list)
-    _lost: str | None = None
 
     def note(self, batch: Sequence[Mapping[str, Any]]) -> None:
-        """Remember that ``batch`` is handed out; mostly a look at those with its last key."""
-        self.delivered += len(batch)
-        if self.total:
-            self._note_total(batch)
+        """Remember that ``batch`` is handed out; mostly a look at those with its last keys."""
+        first, self.delivered = not self.delivered, self.delivered + len(batch)
+        if self.lost:
             return
-        key = self._key_of(batch[-1])
-        if isinstance(key, NoKey):
-            self._remember(batch)
-            return
+        try:
+            if self.sort and self.anchored:
+                self._first = keys_at(batch[0], self.paths) if first else self._first
+                self._note_sorted(batch)
+            else:
+                self._handed += [one[self.named] for one in batch]
+        except KeyError:
+            self._lose(f"its documents have no {self.named}")
+        if len(self._handed) > _FAR * self.remember:
+            self._lose(
+                f"more than {_FAR * self.remember:,} documents were handed out in no order that "
+                "could be followed: sort by _id"
+            )
+
+    def _note_sorted(self, batch: Sequence[Mapping[str, Any]]) -> None:
         self._keep_arrays(batch)
-        tied = next(
-            (n for n in range(len(batch) - 1, -1, -1) if self._key_of(batch[n]) != key), None
-        )
-        if tied is not None or self._keys is None or self._keys[0] != key:
-            # What came before the first of the tied ones stands before the key.
-            self._handed = []
-        self._keys = (key,)
-        self._remember(batch[0 if tied is None else tied + 1 :])
+        # What stands between keys that cannot mark a place may equal the next that can.
+        last = next((n for n in reversed(range(len(batch))) if keys_at(batch[n], self.paths)), None)
+        if last is None:
+            ids = [one[self.named] for one in batch]
+            self._handed += ids
+            self._tail += ids
+            return
+        keys, start = keys_at(batch[last], self.paths), 0
+        for n in reversed(range(last)):
+            if _differ(keys_at(batch[n], self.paths), keys):
+                start = n + 1  # what comes before stands before the keys
+                break
+        ids = [one[self.named] for one in batch[start:]]
+        moved = bool(start) or _differ(self._keys, keys) or not self._keys
+        if moved:
+            self._handed = ids if start else self._tail + ids
+        else:
+            self._handed += ids
+        if moved or len(keys) >= len(self._keys):
+            self._keys = keys
+        self._tail = ids[last + 1 - start :]
+
+    def _keep_arrays(self, batch: Sequence[Mapping[str, Any]]) -> None:
+        # A filter on a range fits an array by any of its elements, so it may come again.
+        for path in filter(None, self.paths):
+            if "." in path:
+                self._kept += [one[self.named] for one in batch if has_array(one, path)]
+            else:
+                self._kept += [one[self.named] for one in batch if type(one.get(path)) is list]
+
+    def _lose(self, why: str) -> None:
+        self.lost, self._handed, self._tail, self._kept = why, [], [], []
 
     @property
     def full(self) -> bool:
         """Whether more identities are remembered than should be."""
         return len(self._handed) > self.remember
 
-    def moved(self) -> Found:
-        """Return the place in the order of ``_id``, past what was handed out in no order."""
+    @property
+    def by_text(self) -> bool:
+        """Whether it depends on which texts are equal."""
+        named = zip(self.sort, self._keys, strict=False)
+        return any(isinstance(key, str) and name != "_id" for (name, _), key in named)
+
+    @property
+    def may_be_arrays(self) -> list[dict[str, Any]]:
+        """Filters for what was skipped and could come again: none where nothing was skipped."""
+        if not self.skip:
+            return []
+        names = [name.split(".") for name, _ in self.sort]
+        paths = {".".join(parts[: n + 1]) for parts in names for n in range(len(parts))}
+        return [{path: {"$type": "array"}} for path in sorted(paths)]
+
+    def moved(self) -> Position:
+        """Return the position in the order of ``_id``, past what was handed out in no order."""
         kept = [*self._kept, *self._handed]
         limit = self.limit - self.delivered if self.limit > 0 else self.limit
-        return Found((("_id", 1),), ("_id",), 0, limit, self.remember, _kept=kept)
+        return Position(self.remember, (("_id", 1),), ("_id",), limit=limit, _kept=kept)
 
     def why_not(self) -> str | None:
         """Return why it cannot go on from here, or None."""
         if not self.delivered and not self._kept:
             return None
-        if not self.identified and not self.total:
-            return "its projection leaves out _id, which tells what was handed out: keep _id"
-        if self.skip and not self.total:
-            return "it skips without an order that can be followed: sort by plain fields"
-        return self._lost
+        if self.skip and not _differ(self._first, self._keys) and not self.lost:
+            return "it skips, and its order does not tell what was skipped: sort by plain fields"
+        return self.lost
 
     def passed(self) -> frozenset[object]:
         """Return the identities that must not be handed out again."""
@@ -134,83 +164,13 @@ class Found:
 
     def question(self) -> Question:
         """Return how to go on from here."""
-        passed = self.passed()
-        limit = self.limit - self.delivered + len(passed) if self.limit > 0 else self.limit
-        beside = None
-        if self._keys is not None:
-            marks = zip(self.sort, self._keys, strict=False)
-            beside = behind([(name, way, key) for (name, way), key in marks], strict=self.total)
-        skip = 0 if self.delivered else self.skip
-        return Question(beside, self.sort, skip, limit, passed)
-
-    def _key_of(self, document: Mapping[str, Any]) -> object:
-        if not self.anchored or not self.sort or self.paths[0] is None:
-            return NO_KEY
-        return key_at(document, self.paths[0])
-
-    def _note_total(self, batch: Sequence[Mapping[str, Any]]) -> None:
-        self._keys = tuple(NO_KEY if p is None else key_at(batch[-1], p) for p in self.paths)
-        if any(isinstance(key, NoKey) for key in self._keys) or any(
-            has_array(one, path) for path in self.paths if path for one in batch
-        ):
-            self._lost = "it skips, and a field of its sort holds something else than plain values"
-
-    def _keep_arrays(self, batch: Sequence[Mapping[str, Any]]) -> None:
-        # A filter on a range fits an array by any of its elements, so it may come again.
-        path = self.paths[0] or ""
-        if "." in path:
-            self._kept += [one["_id"] for one in batch if has_array(one, path)]
-        else:
-            self._kept += [one["_id"] for one in batch if type(one.get(path)) is list]
-
-    def _remember(self, batch: Sequence[Mapping[str, Any]]) -> None:
-        if self._lost or not self.identified:
-            return
-        self._handed += [document["_id"] for document in batch]
-        if len(self._handed) > _FAR * self.remember:
-            self._handed = []
-            self._lost = (
-                f"more than {_FAR * self.remember:,} documents were handed out in no order that "
-                "could be followed: sort by _id"
-            )
+        limit = self.limit
+        if limit > 0:
+            limit += len(self.passed()) - self.delivered
+        beside = behind(self.sort, self._keys) if self._keys else None
+        return Question(beside, self.sort, 0 if self.delivered else self.skip, limit)
 
 
-@final
-@dataclass(slots=True)
-class Walked:
-    """The place of an aggregation or a list: run again, it passes over what was handed out.
-
-    Attributes:
-        name: The field that tells its documents apart, or None.
-        why: Why there is none.
-        remember: Identities that may be remembered.
-    """
-
-    name: str | None
-    why: str
-    remember: int
-    delivered: int = 0
-    _handed: list[object] = field(default_factory=list)
-
-    def note(self, batch: Sequence[Mapping[str, Any]]) -> None:
-        """Remember that ``batch`` is handed out."""
-        self.delivered += len(batch)
-        if self.name is None:
-            return
-        try:
-            self._handed += [document[self.name] for document in batch]
-        except KeyError:
-            self._forget("its documents have no _id")
-        if self.delivered > _FAR * self.remember:
-            self._forget("it handed out too many documents to remember")
-
-    def _forget(self, why: str) -> None:
-        self.name, self.why, self._handed = None, why, []
-
-    def why_not(self) -> str | None:
-        """Return why it cannot go on from here, or None."""
-        return self.why if self.delivered and self.name is None else None
-
-    def passed(self) -> frozenset[object]:
-        """Return the identities that must not be handed out again."""
-        return frozenset(map(identity, self._handed))
+def _differ(one: Keys, other: Keys) -> bool:
+    """Whether they surely stand at two places: what one of them does not have may be equal."""
+    return any(a != b for a, b in zip(one, other, strict=False))

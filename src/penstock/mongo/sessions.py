@@ -18,8 +18,9 @@ __all__ = ["Session", "SessionAsync", "recorded"]
 class Sitting(Proxy):
     """What both kinds share."""
 
-    __slots__ = ("_record",)
+    __slots__ = ("_client", "_record")
 
+    _client: Any
     _record: Record | None
 
     def __init__(self, real: object, core: Core) -> None:

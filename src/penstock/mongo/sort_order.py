@@ -8,102 +8,89 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bson import ObjectId, encode
 from bson.timestamp import Timestamp
 
-__all__ = ["NO_KEY", "NoKey", "behind", "has_array", "identity", "key_at", "strictly_behind"]
-
-
-@final
-class NoKey:
-    """What stands for a key that cannot mark a place."""
-
-    def __repr__(self) -> str:
-        return "NO_KEY"
-
-
-NO_KEY: Final = NoKey()
+__all__ = ["behind", "has_array", "identity", "keys_at"]
 
 # The servers' order of types in a sort, by the names that $type knows.
-_TYPES = (
-    *("minKey", "null", "number", "string", "object", "array", "binData", "objectId"),
-    *("bool", "date", "timestamp", "regex", "javascript", "javascriptWithScope", "maxKey"),
+_ORDER = (
+    *("minKey", "undefined", "null", "number", "string symbol", "object", "array", "binData"),
+    *("objectId", "bool", "date", "timestamp", "regex", "dbPointer", "javascript"),
+    *("javascriptWithScope", "maxKey"),
 )
+_KINDS: Mapping[type, str] = {
+    str: "string symbol",
+    bytes: "binData",
+    ObjectId: "objectId",
+    Timestamp: "timestamp",
+    bool: "bool",
+}
 
 
-def key_at(document: Mapping[str, Any], path: str) -> object:
-    """Return the value at ``path`` if it can mark a place in a sorted walk, else NO_KEY.
+def keys_at(document: Mapping[str, Any], paths: Sequence[str | None]) -> tuple[Any, ...]:
+    """Return the values at ``paths``, up to the first that cannot mark a place in a sorted walk.
 
     An array sorts by one of its elements, a Decimal128 equals numbers that Python calls different,
     NaN equals nothing, and what is missing sorts as null: none of them marks a place.
 
-    >>> key_at({"at": {"x": 3}}, "at.x"), key_at({"at": [3]}, "at")
-    (3, NO_KEY)
+    >>> keys_at({"at": {"x": 3}, "n": 1}, ["at.x", "n"]), keys_at({"n": [3], "x": 1}, ["n", "x"])
+    ((3, 1), ())
     """
-    value: object = document
-    for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return NO_KEY
-        value = value[name]
-    return value if _type_of(value) else NO_KEY
+    found: list[Any] = []
+    for path in paths:
+        value: object = document if path else None
+        for name in (path or "").split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if _kind(value) is None:
+            break
+        found.append(value)
+    return tuple(found)
 
 
 def has_array(document: Mapping[str, Any], path: str) -> bool:
     """Whether there is an array on the way to ``path``."""
     value: object = document
     for name in path.split("."):
+        if not isinstance(value, Mapping):
+            break
+        value = value.get(name)
         if isinstance(value, list):
             return True
-        if not isinstance(value, Mapping) or name not in value:
-            return False
-        value = value[name]
-    return isinstance(value, list)
+    return False
 
 
-def _type_of(value: object) -> str | None:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
+def _kind(value: object) -> str | None:
+    kind = _KINDS.get(type(value))
+    if kind is None and isinstance(value, int | float):
         return None if math.isnan(value) else "number"
-    kinds = {str: "string", bytes: "binData", ObjectId: "objectId", Timestamp: "timestamp"}
-    if isinstance(value, dt.datetime):
-        return "date"
-    return kinds.get(type(value))
+    return "date" if isinstance(value, dt.datetime) else kind
 
 
-def strictly_behind(field: str, direction: int, value: object) -> list[dict[str, Any]]:
-    """Return filters, one of which fits each document behind ``value`` in a sort by ``field``."""
-    kind = _TYPES.index(_type_of(value) or "maxKey")
-    if direction > 0:
-        types, range_ = _TYPES[kind + 1 :], {"$gt": value}
-        rest: list[dict[str, Any]] = []
-    else:
-        # What is missing or an empty array comes last.
-        types, range_ = _TYPES[:kind], {"$lt": value}
-        rest = [{field: {"$exists": False}}, {field: {"$size": 0}}]
-    return [{field: range_}, {field: {"$type": list(types)}}, *rest]
+def behind(sort: Sequence[tuple[str, int]], keys: Sequence[object]) -> dict[str, Any]:
+    """Return the filter for what stands at ``keys`` or behind in a sort by as many of its fields.
 
-
-def behind(keys: Iterable[tuple[str, int, object]], *, strict: bool) -> dict[str, Any]:
-    """Return the filter for what stands behind ``keys`` in a sort by their fields.
-
-    Args:
-        keys: Field, direction and value, in the order of the sort.
-        strict: Leave out what stands exactly there.
-
-    >>> behind([("n", 1, 7)], strict=False)["$or"][0]
+    >>> behind([("n", 1)], [7])["$or"][0]
     {'n': {'$gt': 7}}
     """
-    (field, direction, value), *others = keys
-    choices = strictly_behind(field, direction, value)
-    if others:
-        choices.append({"$and": [{field: value}, behind(others, strict=strict)]})
-    elif not strict:
-        choices.append({field: value})
-    return {"$or": choices}
+    (field, direction), value = sort[0], keys[0]
+    kind = _ORDER.index(_kind(value) or "maxKey")
+    types = _ORDER[kind + 1 :] if direction > 0 else _ORDER[:kind]
+    choices: list[dict[str, Any]] = [
+        {field: {"$gt" if direction > 0 else "$lt": value}},
+        {field: {"$type": " ".join(types).split()}},
+    ]
+    if direction < 0:
+        # What is missing or an empty array comes last, and NaN behind all other numbers.
+        choices += [{field: {"$exists": False}}, {field: {"$size": 0}}]
+        choices += [{field: math.nan}] if _ORDER[kind] == "number" else []
+    here = {field: value}
+    if len(keys) > 1:
+        here = {"$and": [here, behind(sort[1:], keys[1:])]}
+    return {"$or": [*choices, here]}
 
 
 def identity(value: object) -> object:
@@ -114,6 +101,8 @@ def identity(value: object) -> object:
     """
     if isinstance(value, bool):
         return ("bool", value)
+    if isinstance(value, float) and math.isnan(value):
+        return ("nan",)
     try:
         hash(value)
     except TypeError:

@@ -172,11 +172,10 @@ def _dropped(record: Record) -> Steps[None]:
             return  # the server has dropped it already
 
 
-def frozen_call(method: Callable[..., Any], args: Any, kwargs: Any) -> Callable[[], Any]:
+def frozen_call(method: Callable[..., Any], given: Mapping[str, Any]) -> Callable[[], Any]:
     """Return the call as it is now: its documents may be changed by their owner later."""
-    kept = copy.deepcopy(args)
-    named = {k: v if k == "session" else copy.deepcopy(v) for k, v in kwargs.items()}
-    return partial(method, *kept, **named)
+    named = {k: v if k == "session" else copy.deepcopy(v) for k, v in given.items()}
+    return partial(method, **named)
 
 
 def seen_of(answer: object) -> object:
