@@ -53,6 +53,13 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             return self.safe_to_repeat
         return any(name.lower() == "idempotency-key" for name in self.headers)
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for something and changes nothing."""
+        if self.method in ("GET", "HEAD"):
+            return True
+        return self.method not in ("PUT", "DELETE") and self.repeatable
+
     def __repr__(self) -> str:
         # No query, headers or body: secrets live there.
         from penstock.http.url import shown  # noqa: PLC0415 - it knows Query, defined here
