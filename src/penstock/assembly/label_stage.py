@@ -23,7 +23,7 @@ _EXCERPT = 200
 def labelling(
     model: Model, *, field: str = "label", unfit: Literal["fail", "land"] = "fail"
 ) -> Stage[object, object]:
-    """Return a stage that adds the model's answer to each record: see :meth:`Fetching.through`.
+    """Return a stage that adds the model's answer to each record: see :meth:`Pipeline.through`.
 
     Records that came together go through the network together, and none waits for others. The
     record's own bytes stay as the server sent them; the answer is put behind its last member.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import final
 
 from penstock.assembly.build import build_api, build_request, build_style, store_path
 from penstock.assembly.locking import locked_store, nothing_lost
@@ -18,12 +18,11 @@ from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http import Api, Get, PageFeed, Request, Response
+from penstock.http import Api, Get, PageFeed
 from penstock.pipeline import (
     Checkpoint,
     Counts,
     Feed,
-    Fetching,
     Key,
     LandedRecord,
     Lot,
@@ -217,9 +216,12 @@ class Run:
                 return self._land(Pipeline(self._feed), store)
         source = self._file.source
         if isinstance(source, PagesSource):
-            return self._land(self._pipeline(self._file, self._pages(source)), store)
-        store.expect(self.expected)
-        return self._land(self._pipeline(self._file, keys(source, self._folder)), store)
+            self._land(self._pipeline(self._file, self._pages(source)), store)
+        else:
+            store.expect(self.expected)
+            self._land(self._pipeline(self._file, keys(source, self._folder)), store)
+        self._settle_expectation(store)
+        return self.summary(store)
 
     def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
         """Try failed keys again: those called ``names``, or all.
@@ -258,7 +260,7 @@ class Run:
             concurrency=source.concurrency,
         )
 
-    def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> _Flow:
+    def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> Pipeline:
         assert self._api is not None  # noqa: S101 - only a stream has none
         pipeline = Pipeline(source)
         if file.request is None:
@@ -268,7 +270,7 @@ class Run:
         request = build_request(file.request)
         return pipeline.fetch(self._api, request, concurrency=file.api.concurrency)
 
-    def _land(self, flow: _Flow, store: WritableStore) -> Summary:
+    def _land(self, flow: Pipeline, store: WritableStore) -> Summary:
         self._started, self._before = time.monotonic(), store.new
         status = store.status()
         self._meter.done = status.landed + status.failed
@@ -279,8 +281,6 @@ class Run:
         for counts in flow.landing(store, events=self.events):
             self._counts = counts
             self._check()
-        if isinstance(self._file, PipelineFile):
-            self._settle_expectation(store)
         return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
@@ -330,9 +330,6 @@ class Run:
         )
 
 
-_Flow: TypeAlias = (
-    Pipeline | Fetching[Request, Response] | Fetching[Request, object] | Fetching[object, object]
-)
 _FEEDS = (PageFeed.name, StreamFeed.name)
 
 

@@ -111,12 +111,14 @@ def position_in(text: str | None, feed: Feed) -> Position | None:
         raise InputError(f"{what}; {_AGAIN}") from error
     if not isinstance(noted, _Noted):
         return _begun(noted)
-    if noted.source not in (feed.source, feed.source.partition(" #")[0]):
+    position = _begun(noted.position)
+    mine = noted.source in (feed.source, feed.source.partition(" #")[0])
+    if position is not None and not mine:  # at its beginning it may be anybody's
         raise InputError(
             f"the checkpoint {feed.name!r} in the store belongs to {noted.source}, not to "
             f"{feed.source}: land in a store of its own, or {_AGAIN}"
         )
-    return _begun(noted.position)
+    return position
 
 
 _AGAIN = "begin again with penstock run --restart (what has landed stays)"
