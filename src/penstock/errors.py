@@ -6,9 +6,13 @@ the text answers the reader's: what was wrong, where, and the right call.
 
 from __future__ import annotations
 
+import copyreg
+from collections.abc import Callable
+
 from penstock.distribution import install
 
 __all__ = [
+    "ExecutorFailed",
     "GaveUp",
     "InputError",
     "MissingExtra",
@@ -33,6 +37,10 @@ class PenstockError(Exception):
     exit_code = 4
     status: int | None = None
     excerpt: str = ""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+        # By its state: ``__init__`` may want what ``args`` does not have, and would word it again.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined] # left out of typeshed
 
 
 class InputError(PenstockError):
@@ -85,6 +93,13 @@ class GaveUp(PenstockError):
     def __init__(self, message: str, *, attempts: int) -> None:
         super().__init__(message)
         self.attempts = attempts
+
+
+class ExecutorFailed(PenstockError):
+    """What carries out the calls is gone (a pool shut down, a worker killed), not one item.
+
+    Keys whose calls did not end are still to do. Exit code 4.
+    """
 
 
 class Stopped(PenstockError):

@@ -52,6 +52,13 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             return self.safe_to_repeat
         return any(name.lower() == "idempotency-key" for name in self.headers)
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for something and changes nothing."""
+        if self.method in ("GET", "HEAD"):
+            return True
+        return self.method not in ("PUT", "DELETE") and self.repeatable
+
     def __repr__(self) -> str:
         # No query, headers or body: secrets live there.
         return f"{type(self).__name__}({shown(self.path)!r})"

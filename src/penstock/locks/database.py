@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
-from penstock.locks.machine import boot
+from penstock.locks.process_identity import boot
 from penstock.locks.state import LockState
 
 __all__ = ["Change", "Database"]

@@ -15,12 +15,20 @@ import msgspec
 
 from penstock.errors import GaveUp, InputError, PenstockError, PermanentError, RetryableError
 from penstock.events import Retry
-from penstock.http import Api, Get, Headers, Request
-from penstock.http.calls import becomes_get
-from penstock.http.engine import Engine, engine
-from penstock.http.streamed import StreamProfile, StreamTransfer
-from penstock.http.transfer import Inbox
-from penstock.http.url import join, shown
+from penstock.http import (
+    Api,
+    Engine,
+    Get,
+    Headers,
+    Inbox,
+    Request,
+    StreamProfile,
+    StreamTransfer,
+    becomes_get,
+    engine,
+    join,
+    shown,
+)
 from penstock.streaming.answers import Answer, Outcome, refusal
 from penstock.streaming.backlog import Ended
 from penstock.streaming.coding import accepted
@@ -380,7 +388,12 @@ class Driver:
 
     def _answered(self, transfer: StreamTransfer, reception: Reception) -> Outcome:
         answer = Answer(
-            self._where, reception.status, reception.head, reception.excerpt, self._clock.time()
+            self._where,
+            reception.status,
+            reception.head,
+            reception.excerpt,
+            self._clock.time(),
+            self._api.shared.dialects,
         )
         if answer.status in self._policy.ended:
             raise _EndOfStream(answer.line)

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import final
 
-from penstock.locks.failures import LockTimeout
+from penstock.locks.errors import LockTimeout
 from penstock.locks.leases import Lease, Lost
-from penstock.locks.machine import elapsed
+from penstock.locks.process_identity import elapsed
 
 __all__ = ["Cohort", "Seat"]
 

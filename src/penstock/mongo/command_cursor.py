@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +12,12 @@ from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.synchronous.change_stream import ChangeStream
 from pymongo.synchronous.command_cursor import CommandCursor
 
-from penstock.mongo.changes import Changes, ChangesAsync
-from penstock.mongo.cursors import Streamed, StreamedAsync, Walking
+from penstock.mongo.change_stream import Changes, ChangesAsync
+from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
+from penstock.mongo.cursor_position import Position
+from penstock.mongo.effects import Steps
+from penstock.mongo.namespace import unfit
 from penstock.mongo.pipelines import identity_of
-from penstock.mongo.place import Walked
 from penstock.mongo.proxy import Proxy, place_of
 from penstock.mongo.settings import Core
 
@@ -29,15 +30,16 @@ _FIRST_BATCH = 101
 class Listing(Walking):
     """What both kinds share: run again, it passes over what was handed out."""
 
-    __slots__ = ("_chunk", "_rerun")
+    __slots__ = ("_chunk", "_collection", "_rerun")
 
-    def __init__(self, real: object, core: Core, rerun: Callable[[], Any], place: Walked) -> None:
+    def __init__(self, real: object, core: Core, rerun: Callable[[], Any], place: Position) -> None:
         super().__init__(real, core)
-        self._set(_rerun=rerun, _place=place, _chunk=_FIRST_BATCH)
+        self._set(_rerun=rerun, _place=place, _chunk=_FIRST_BATCH, _collection=None)
 
-    def _identity_name(self) -> str:
-        place: Walked = self._place
-        return place.name or "_id"
+    def _unfit(self) -> Steps[str | None]:
+        if self._collection is None:
+            return (yield from Walking._unfit(self))
+        return (yield from unfit(self._core, self._collection))
 
     def _restarted(self) -> Any:
         return self._reopened()
@@ -102,30 +104,32 @@ class Opened:
         return self._listing(core, session)
 
     def _listing(self, core: Core, session: Any) -> Listing:
-        identity, why = self._identity()
-        place = Walked(identity, why, core.settings.remember)
+        named, why = self._identity()
+        place = Position(core.settings.remember, named=named, lost=why or None)
         kind = ListCursorAsync if isinstance(self.real, AsyncCommandCursor) else ListCursor
         cursor = kind(self.real, core, partial(self.rerun, **self.given), place)
-        cursor._set(_name=self.name, _where=self.where, _session=session)
+        collection = self.source if self.name == "aggregate" else None
+        cursor._set(_name=self.name, _where=self.where, _session=session, _collection=collection)
         size = self.given.get("batchSize") or self.given.get("cursor", {}).get("batchSize")
         cursor._set(_chunk=size or _FIRST_BATCH)
         return cursor
 
-    def _identity(self) -> tuple[str | None, str]:
+    @property
+    def source(self) -> Any:
+        """What it was opened on."""
+        return self.rerun.__self__  # type: ignore[attr-defined]
+
+    def _identity(self) -> tuple[str, str]:
         if self.name != "aggregate":
             return "name", ""
         if "." not in self.where:
-            return None, "an aggregation of a database has no documents of a collection"
-        return identity_of(self.given["pipeline"])
+            return "_id", "an aggregation of a database has no documents of a collection"
+        return "_id", identity_of(self.given["pipeline"])
 
 
-def opened(thing: Proxy, name: str, args: Any, kwargs: Any, real: Any) -> Any:
+def opened(thing: Proxy, name: str, given: dict[str, Any], real: Any) -> Any:
     """Return what came back, as one that can be opened again if it is a cursor."""
     kinds = (CommandCursor, AsyncCommandCursor, ChangeStream, AsyncChangeStream)
     if not isinstance(real, kinds) or "raw" in name:
         return real
-    method = getattr(thing._real, name)
-    bound = inspect.signature(method).bind(*args, **kwargs)
-    given = dict(bound.arguments)
-    given |= given.pop("kwargs", {})
-    return Opened(real, name, place_of(thing._real), method, given)
+    return Opened(real, name, place_of(thing._real), getattr(thing._real, name), given)

@@ -80,7 +80,7 @@ def without_password(text: str, uri: str) -> str:
     """
     found = re.match(r"[^:/?#]+://[^:@/]*:(.*)@", uri)
     for password in {found[1], unquote_plus(found[1])} if found and found[1] else ():
-        text = text.replace(password, "***")
+        text = re.sub(rf"(?<!\w){re.escape(password)}(?!\w)", "***", text)
     return text
 
 
@@ -90,6 +90,8 @@ def strictly_read() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
+            # Of CosmosDB and DocumentDB it only says that they are not quite MongoDB.
+            warnings.filterwarnings("default", "You appear to be connected", UserWarning)
             yield
     except UserWarning as error:
         raise ValueError(str(error)) from None

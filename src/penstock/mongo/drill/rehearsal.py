@@ -14,8 +14,8 @@ from penstock.errors import InputError
 from penstock.mongo import connect
 from penstock.mongo.address import check_address
 from penstock.mongo.dev import DevSet
-from penstock.mongo.drill.arm import Arm
 from penstock.mongo.drill.values import DrillReport
+from penstock.mongo.drill.workload import Arm
 
 __all__ = ["FAULTS", "Fault", "drill"]
 

@@ -8,22 +8,20 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.asking import Asked, asked
-from penstock.mongo.attempts import Task, always, attempt
-from penstock.mongo.cursors import Streamed, StreamedAsync, Walking
-from penstock.mongo.place import Found, Question
-from penstock.mongo.projecting import Projected
+from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
+from penstock.mongo.cursor_position import Position, Question
+from penstock.mongo.effects import Call, Steps, run
+from penstock.mongo.find_arguments import Asked, asked
+from penstock.mongo.namespace import unfit
 from penstock.mongo.proxy import place_of
-from penstock.mongo.replaying import Record
+from penstock.mongo.retry import Task, always, attempt
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Steps, run
+from penstock.mongo.transaction_replay import Record
 
 __all__ = ["FindCursor", "FindCursorAsync"]
 
-# Nothing in these changes what must be asked so that the cursor can go on.
-_SIMPLE = frozenset(
-    ["filter", "sort", "limit", "batch_size", "hint", "session", "comment", "max_time_ms"]
-)
+# What changes what must be asked so that the cursor can go on, and what says that it cannot.
+_SETTLED_FIRST = frozenset({"projection", "cursor_type", "add_option"})
 _CHAINED = """add_option remove_option allow_disk_use batch_size collation comment hint limit max
 max_await_time_ms max_scan max_time_ms min skip sort where"""
 
@@ -39,7 +37,7 @@ class Finding(Walking):
         "_collection",
         "_initial",
         "_kwargs",
-        "_moving",
+        "_movable",
     )
 
     def __init__(self, real: object, core: Core, collection: Any, args: Any, kwargs: Any) -> None:
@@ -47,12 +45,12 @@ class Finding(Walking):
         self._collection, self._args, self._kwargs = collection, args, kwargs
         self._calls: list[tuple[str, tuple[Any, ...], Mapping[str, Any]]] = []
         self._asked: Any = None
-        self._moving = False
+        self._movable = True
 
     def _begin(self) -> bool:
         """Settle what must be before it is sent; return whether it ends by itself."""
-        simple = len(self._args) < 2 and _SIMPLE.issuperset(self._kwargs)
-        if simple and _SIMPLE.issuperset([name for name, _, _ in self._calls]):
+        named = {*self._kwargs, *(name for name, _, _ in self._calls)}
+        if len(self._args) < 2 and not named & _SETTLED_FIRST:
             return True
         return self._settled().plain
 
@@ -62,14 +60,11 @@ class Finding(Walking):
             now: Asked = self._asked
             return now
         question: Asked = asked(self._args, self._kwargs, self._calls)
-        place, brought = question.place(self._core.settings.remember)
-        if brought.hidden and not issubclass(self._document_class(), MutableMapping):
-            # Nothing can be taken off such a document, so nothing is put on it.
-            place.identified, place.anchored = False, False
-            brought = Projected(question.projection, (), place.paths, identified=False)
+        mutable = issubclass(self._document_class(), MutableMapping)
+        place, brought = question.position(self._core.settings.remember, mutable=mutable)
         self._set(_asked=question, _place=place, _brought=brought, _initial=place.question())
         self._where = place_of(self._collection)
-        if question.plain and (brought.projection != question.projection or place.total):
+        if question.plain and brought.projection != question.projection:
             self._set(_real=self._open(place.question()))
         return question
 
@@ -95,7 +90,7 @@ class Finding(Walking):
         return cursor
 
     def _reopened(self) -> None:
-        place: Found = self._place
+        place: Position = self._place
         self._set(_real=self._open(place.question()))
 
     def _restarted(self) -> None:
@@ -106,24 +101,37 @@ class Finding(Walking):
             self._ended = True
             return batch
         self._settled()
-        place: Found = self._place
+        place: Position = self._place
         batch = Walking._noted(self, batch)
         if place.limit > 0 and self._passed:
             batch = batch[: max(0, place.limit - place.delivered + len(batch))]
         for name in self._brought.hidden:
             for document in batch:
                 document.pop(name, None)
-        if place.full and self._asked.movable:
-            # The next batches come in the order of _id, past those that came in none.
-            self._set(_place=place.moved(), _moving=True)
         return batch
 
-    def _turned(self) -> Any:
-        """Go over to the order of ``_id``; return what to await of closing the old cursor."""
-        old = self._real
-        self._set(_moving=False, _passed=self._place.passed())
+    def _long(self) -> bool:
+        return bool(self._movable and self._place is not None and self._place.full)
+
+    def _turned(self) -> Steps[None]:
+        """Let the next batches come in the order of ``_id``, past those that came in none."""
+        self._set(_movable=False)
+        if not self._asked.movable or (yield from unfit(self._core, self._collection)):
+            return
+        old, place = self._real, self._place.moved()
+        self._set(_place=place, _passed=place.passed())
         self._reopened()
-        return old.close()
+        yield Call(old.close)
+
+    def _unfit(self) -> Steps[str | None]:
+        """Ask the server why it cannot go on here, or None: once, when it was cut off."""
+        place: Position = self._place
+        arrays = place.may_be_arrays
+        if arrays and place.delivered:
+            fits = {"$and": [self._asked.filter or {}, {"$or": arrays}]}
+            if (yield Call(lambda: self._collection.find_one(fits, {"_id": 1}))) is not None:
+                return "it skips, and its order goes by arrays: sort by plain fields"
+        return (yield from unfit(self._core, self._collection, by_text=place.by_text))
 
     def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
         self._settled()
@@ -164,7 +172,7 @@ class Finding(Walking):
 
     def _forgotten(self) -> None:
         self._set(_real=self._fresh(), _stream=None, _buffer=iter(()), _ended=False)
-        self._set(_passed=frozenset(), _place=None, _asked=None)
+        self._set(_passed=frozenset(), _place=None, _asked=None, _movable=True)
 
 
 def _chain(name: str) -> Callable[..., Any]:
@@ -191,8 +199,6 @@ class FindCursor(Finding, Streamed):
         return self._stream
 
     def _drained(self) -> list[Any]:
-        if self._moving:
-            self._turned()
         real = self._real
         before = real.retrieved
         batch: list[Any] = real.to_list(1)
@@ -225,8 +231,6 @@ class FindCursorAsync(Finding, StreamedAsync):
         return self._stream
 
     async def _drained(self) -> list[Any]:
-        if self._moving:
-            await self._turned()
         real = self._real
         before = real.retrieved
         batch: list[Any] = await real.to_list(1)

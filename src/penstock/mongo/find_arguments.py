@@ -10,13 +10,13 @@ from typing import Any, final
 from pymongo.cursor_shared import CursorType
 from pymongo.synchronous.cursor import Cursor
 
-from penstock.mongo.place import Found
-from penstock.mongo.projecting import Projected, projected
+from penstock.mongo.cursor_position import Position
+from penstock.mongo.projection import Projected, projected
 
-__all__ = ["Asked", "asked"]
+__all__ = ["FIND_NAMES", "Asked", "asked"]
 
 _OWN = ("filter", "projection", "sort", "skip", "limit")
-_NAMES = tuple(inspect.signature(Cursor.__init__).parameters)[2:]
+FIND_NAMES = tuple(inspect.signature(Cursor.__init__).parameters)[2:]
 # Orders of their own, which a sort by _id would change.
 _ORDERED = ("$near", "$nearSphere", "$text")
 
@@ -57,32 +57,39 @@ class Asked:
     @property
     def movable(self) -> bool:
         """Whether it may be put in the order of ``_id`` without changing what it means."""
-        named = {name for name, _, _ in self.calls} | {k for k, v in self.options.items() if v}
         return (
             self.sort == ()
-            and not named & {"hint", "min", "max", "collation"}
+            and not self.skip
+            and not self._named & {"hint", "min", "max", "collation"}
             and not any(word in str(self.filter) for word in _ORDERED)
         )
 
-    def place(self, remember: int) -> tuple[Found, Projected]:
-        """Return the place before the first document, and the projection that brings the keys."""
-        sort, total = self.sort or (), False
-        if self.skip and (sort or self.movable):
-            total = True
-            sort = sort if any(name == "_id" for name, _ in sort) else (*sort, ("_id", 1))
-        named = {name for name, _, _ in self.calls} | {k for k, v in self.options.items() if v}
+    def position(self, remember: int, *, mutable: bool) -> tuple[Position, Projected]:
+        """Return the position before the first document, and the projection that brings its keys.
+
+        Args:
+            remember: Identities that may be remembered.
+            mutable: Whether something can be taken off the documents; else nothing is put on.
+        """
+        sort = self.sort or ()
         brought = projected(self.projection, [name for name, _ in sort])
-        found = Found(
-            sort=sort,
-            paths=brought.paths,
-            skip=self.skip,
-            limit=self.limit,
-            remember=remember,
-            total=total and self.sort is not None,
-            anchored="collation" not in named,
-            identified=brought.identified,
+        anchored = "collation" not in self._named
+        if brought.hidden and not mutable:
+            anchored, brought = False, Projected(self.projection, (), (), named=None)
+        position = Position(
+            remember, sort, brought.paths, skip=self.skip, limit=self.limit, anchored=anchored
         )
-        return found, brought
+        if brought.named:
+            position.named = brought.named
+        else:
+            position.lost = (
+                "its projection leaves out _id, which tells what was handed out: keep _id"
+            )
+        return position, brought
+
+    @property
+    def _named(self) -> set[str]:
+        return {name for name, _, _ in self.calls} | {k for k, v in self.options.items() if v}
 
 
 def asked(
@@ -91,10 +98,8 @@ def asked(
     calls: Sequence[tuple[str, tuple[Any, ...], Mapping[str, Any]]],
 ) -> Asked:
     """Return what ``find(*args, **kwargs)`` with ``calls`` behind it asks."""
-    options = {**dict(zip(_NAMES, args, strict=False)), **kwargs}
-    own = {
-        name: options.pop(name, None) for name in ("filter", "projection", "sort", "skip", "limit")
-    }
+    options = {**dict(zip(FIND_NAMES, args, strict=False)), **kwargs}
+    own = {name: options.pop(name, None) for name in _OWN}
     rest = []
     for name, given, named in calls:
         if name in {"skip", "limit"}:

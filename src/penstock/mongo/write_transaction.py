@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, final
 
+from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
-from penstock.mongo.attempts import Task, again, attempt, marked
-from penstock.mongo.faults import fault_of
-from penstock.mongo.outcomes import NotRetryable
-from penstock.mongo.steps import Call, Steps
+from penstock.mongo.effects import Call, Steps
+from penstock.mongo.error_kinds import fault_of
+from penstock.mongo.errors import NotRetryable
+from penstock.mongo.retry import Task, again, attempt, marked
 
-__all__ = ["Unfit", "transacted"]
+__all__ = ["Unfit", "Whole", "transacted"]
 
 # 20 IllegalOperation: a standalone server has no transactions. 263: not on this collection
 # (capped, system) or not this command.
@@ -26,15 +29,31 @@ class Unfit(Exception):
     """What came back means something else outside a transaction: do it there."""
 
 
-def transacted(task: Task, client: Any, session: Any, call: Callable[[Any], Any]) -> Steps[Any]:
-    """Do ``call(session)`` in a transaction of its own, until the task's deadline.
+@final
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The transaction that an operation is done in.
+
+    Attributes:
+        client: PyMongo's client.
+        session: The caller's session, or None.
+        concern: The write concern of the operation: the commit's.
+    """
+
+    client: Any
+    session: Any
+    concern: WriteConcern
+
+
+def transacted(task: Task, whole: Whole, call: Callable[..., Any]) -> Steps[Any]:
+    """Do ``call(session=...)`` in a transaction of its own, until the task's deadline.
 
     Where there are no transactions it is done plainly, once, by ``task.call``.
     """
-    own = session is None
-    active = client.start_session(causal_consistency=False) if own else session
+    own = whole.session is None
+    active = whole.client.start_session(causal_consistency=False) if own else whole.session
     try:
-        return (yield from _in(task, active, call))
+        return (yield from _in(task, active, whole.concern, call))
     except Unfit:
         return (yield from attempt(task))
     finally:
@@ -42,7 +61,7 @@ def transacted(task: Task, client: Any, session: Any, call: Callable[[Any], Any]
             yield Call(active.end_session)
 
 
-def _in(task: Task, session: Any, call: Callable[[Any], Any]) -> Steps[Any]:
+def _in(task: Task, session: Any, concern: WriteConcern, call: Callable[..., Any]) -> Steps[Any]:
     calls = 0
 
     def counted(active: Any) -> Any:
@@ -50,13 +69,16 @@ def _in(task: Task, session: Any, call: Callable[[Any], Any]) -> Steps[Any]:
         calls += 1
         if calls > 1:
             task.core.retrying(task.name, task.place, calls - 1, 0.0, "its transaction was cut off")
-        return call(active)
+        return call(session=active)
 
-    def whole() -> Any:
-        return session.with_transaction(counted)
+    def all_of_it() -> Any:
+        # A write outside a transaction has no read concern and goes to the primary.
+        return session.with_transaction(
+            counted, ReadConcern("local"), concern, ReadPreference.PRIMARY
+        )
 
     try:
-        return (yield Call(whole, task.left))
+        return (yield Call(all_of_it, task.limit()))
     except BulkWriteError as error:
         raise Unfit from error
     except PyMongoError as error:

@@ -13,10 +13,10 @@ from typing import final
 from penstock.errors import InputError
 from penstock.locks.backend import Reply, Waiter
 from penstock.locks.database import Database
-from penstock.locks.machine import elapsed, has_ended, myself
+from penstock.locks.fifo_notify import Ear, swept, tell
+from penstock.locks.process_identity import elapsed, has_ended, myself
 from penstock.locks.rules import newly_granted, step
 from penstock.locks.state import LockState, Place, Request
-from penstock.locks.wakes import Ear, swept, tell
 
 __all__ = ["Embedded"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from penstock.errors import InputError
-from penstock.locks.machine import elapsed
+from penstock.locks.process_identity import elapsed
 from penstock.locks.state import Place
 
 __all__ = ["ALL", "LEAST_LEASE", "Timeout", "Want", "check_name", "deadline_of", "default_owner"]

@@ -7,19 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, overload
 
 from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.synchronous.client_session import ClientSession
+from pymongo.synchronous.cursor import Cursor
 
 from penstock.errors import InputError
 from penstock.events import Event, Events
-from penstock.mongo.choices import chosen_options, said_in, strictly_read, uncovered
-from penstock.mongo.inquiry import checked
-from penstock.mongo.objects import proxy_of
-from penstock.mongo.proxy import Proxy
+from penstock.mongo import proxies as _proxies  # noqa: F401 - fills the table of proxies
+from penstock.mongo.client_options import chosen_options, said_in, strictly_read, uncovered
+from penstock.mongo.proxy import Proxy, proxy_of
 from penstock.mongo.read_from import ReadFrom
+from penstock.mongo.server_check import checked
 from penstock.mongo.settings import Core, Counters, Settings
 
 __all__ = ["connect", "counters", "reading_from", "resilient"]
 
 T = TypeVar("T")
+
+_OPENED = (Cursor, AsyncCursor, ClientSession, AsyncClientSession)
 
 
 def resilient(
@@ -59,11 +65,11 @@ def resilient(
     if on_retry is not None:
         settings.events.subscribe(on_retry)
     real = thing._real if isinstance(thing, Proxy) else thing
-    proxy = proxy_of(type(real))
+    proxy = None if isinstance(real, _OPENED) else proxy_of(type(real))
     if proxy is None:
         raise InputError(
-            f"resilient({type(thing).__name__}): give it a client, database or "
-            "collection of PyMongo"
+            f"resilient({type(real).__name__}): give it a client, database or collection of "
+            "PyMongo (for Motor: AsyncMongoClient, which PyMongo has itself now)"
         )
     made: Any = proxy(real, core.with_settings(settings))
     result: T = made

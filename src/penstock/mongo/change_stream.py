@@ -7,11 +7,11 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.attempts import Task, again, always
+from penstock.mongo.cursor_liveness import check_reach
+from penstock.mongo.effects import Steps, run, run_async
 from penstock.mongo.proxy import Proxy
-from penstock.mongo.reach import check_reach
+from penstock.mongo.retry import Task, again, always
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Steps, run, run_async
 
 __all__ = ["Changes", "ChangesAsync"]
 

@@ -11,16 +11,23 @@ from types import TracebackType
 from typing import final
 
 from penstock.errors import InputError, PenstockError
-from penstock.locks.acquiring import Attempt, Tally
+from penstock.locks.acquisition import Attempt, Tally
 from penstock.locks.backend import Backend
-from penstock.locks.cohort import Cohort, Seat
-from penstock.locks.failures import LockTimeout, NotHeld
-from penstock.locks.held import Caller, Held, Holding, Stop, caller
+from penstock.locks.errors import LockTimeout, NotHeld
+from penstock.locks.handle import Caller, Held, Holding, Stop, caller
+from penstock.locks.handoff import Cohort, Seat
 from penstock.locks.leases import Lease, Lost, Renewals
 from penstock.locks.places import opened
+from penstock.locks.request_options import (
+    ALL,
+    Timeout,
+    Want,
+    check_name,
+    deadline_of,
+    default_owner,
+)
 from penstock.locks.state import Place, Request
 from penstock.locks.status import Status, status_of
-from penstock.locks.wanting import ALL, Timeout, Want, check_name, deadline_of, default_owner
 
 __all__ = ["LockerRoom"]
 

@@ -12,15 +12,16 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.attempts import Task, again, always
-from penstock.mongo.order import identity
-from penstock.mongo.place import Place
+from penstock.mongo.cursor_liveness import check_reach
+from penstock.mongo.cursor_position import Position
+from penstock.mongo.effects import Steps, run, run_async
+from penstock.mongo.error_kinds import fault_of
 from penstock.mongo.proxy import Proxy, unwrapped
-from penstock.mongo.reach import check_reach
-from penstock.mongo.replaying import Record, statement
+from penstock.mongo.retry import Task, again, always
 from penstock.mongo.sessions import recorded
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Steps, run, run_async
+from penstock.mongo.sort_order import identity
+from penstock.mongo.transaction_replay import Record, statement
 
 __all__ = ["Streamed", "StreamedAsync", "Walking"]
 
@@ -98,8 +99,21 @@ class Walking(Proxy):
         return self._go_on_later(opened) if hasattr(opened, "__await__") else self._drained()
 
     def _why_not(self) -> str | None:
-        place: Place = self._place
+        place: Position = self._place
         return place.why_not()
+
+    def _unfit(self) -> Steps[str | None]:
+        """Ask the server why it cannot go on here, or None: once, when it was cut off."""
+        yield from ()
+        return None
+
+    def _long(self) -> bool:
+        """Whether it has gone so far that it is to be put in an order before the next batch."""
+        return False
+
+    def _turned(self) -> Steps[None]:
+        """Put it in an order."""
+        raise NotImplementedError
 
     def _noted(self, batch: list[Any]) -> list[Any]:
         """Note ``batch``, and return it without what was handed out before."""
@@ -107,7 +121,7 @@ class Walking(Proxy):
             self._set(_ended=not self._real.alive)
             return batch
         if self._passed:
-            name = self._identity_name()
+            name = self._place.named
             batch = [one for one in batch if identity(one.get(name)) not in self._passed]
         if not self._real.alive:
             self._set(_ended=True)
@@ -115,14 +129,13 @@ class Walking(Proxy):
             self._place.note(batch)
         return batch
 
-    def _identity_name(self) -> str:
-        return "_id"
-
     def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
         """Return the next documents after the last batch failed with ``error``."""
         if self._session is not None and unwrapped(self._session).in_transaction:
             raise error  # its transaction is what is done again, or not
         why_not = self._why_not()
+        if why_not is None and self._place.delivered and _may_pass(error):
+            why_not = yield from self._unfit()
         repeats = always if why_not is None else _never
         task = Task(
             *(self._core, self._name, self._where, self._go_on, self._core.now(), repeats),
@@ -153,6 +166,11 @@ class Walking(Proxy):
         return here or (not self._ended and bool(self._real.alive))
 
 
+def _may_pass(error: PyMongoError) -> bool:
+    fault = fault_of(error)
+    return fault.transient or fault.cursor_lost
+
+
 def _never(fault: object) -> bool:  # noqa: ARG001 - a rule takes the fault
     return False
 
@@ -168,6 +186,8 @@ class Streamed(Walking):
             try:
                 record = recorded(self._session)
                 if record is None:
+                    if self._long():
+                        run(self._turned(), self._core.settings.clock)
                     batch = self._next_batch()
                 else:
                     batch = run(self._fetched(record), self._core.settings.clock)
@@ -230,6 +250,8 @@ class StreamedAsync(Walking):
             try:
                 record = recorded(self._session)
                 if record is None:
+                    if self._long():
+                        await run_async(self._turned(), self._core.settings.clock)
                     batch = await self._next_batch()
                 else:
                     batch = await run_async(self._fetched(record), self._core.settings.clock)

@@ -17,16 +17,33 @@ from pymongo.synchronous.collection import Collection
 from pymongo.synchronous.cursor import Cursor
 from pymongo.synchronous.database import Database
 
-from penstock.mongo.finding import FindCursor, FindCursorAsync
-from penstock.mongo.methods import method
+from penstock.mongo.find_arguments import FIND_NAMES
+from penstock.mongo.find_cursor import FindCursor, FindCursorAsync
 from penstock.mongo.operations import OPERATIONS
-from penstock.mongo.proxy import BOUND, PROXIES, Proxy, unwrapped
+from penstock.mongo.proxy import BOUND, PROXIES, Proxy, proxy_of, unwrapped, wrapped
+from penstock.mongo.proxy_methods import method
 from penstock.mongo.sessions import Session, SessionAsync
 
-__all__ = ["made", "proxy_of"]
+__all__ = ["made"]
 
 
-class Entered(Proxy):
+class Client(Proxy):
+    """What both clients share: PyMongo's own ``Database(client, ...)`` finds itself in it."""
+
+    __slots__ = ()
+
+    def _takes(self, name: str) -> bool:
+        # PyMongo compares the clients of sessions by ``is``: its inner methods are called on this.
+        return (name.startswith("_") and name != "__class__") or super()._takes(name)
+
+    def start_session(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a session; see PyMongo's."""
+        session = wrapped(self._real.start_session(*args, **kwargs), self._core)
+        object.__setattr__(session, "_client", self)
+        return session
+
+
+class Entered(Client):
     """One that is used in a ``with`` statement."""
 
     __slots__ = ()
@@ -44,7 +61,7 @@ class Entered(Proxy):
         return self._real.__exit__(kind, error, trace)
 
 
-class EnteredAsync(Proxy):
+class EnteredAsync(Client):
     """One that is used in an ``async with`` statement."""
 
     __slots__ = ()
@@ -84,19 +101,34 @@ def made(
     return proxy
 
 
-class Finds(Proxy):
+_BEFORE_SESSION = FIND_NAMES.index("session")
+
+
+class Named(Proxy):
+    """A database or collection: another one hangs below each of its names."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise what PyMongo says of a method that does not exist."""
+        return self._real(*args, **kwargs)
+
+
+class Finds(Named):
     """A collection, whose ``find`` sends nothing yet."""
 
     __slots__ = ()
 
     def find(self, *args: Any, **kwargs: Any) -> Any:
         """Return a cursor that goes on where it is cut off."""
+        if len(args) > _BEFORE_SESSION:
+            args, kwargs = (), {**dict(zip(FIND_NAMES, args, strict=False)), **kwargs}
         session = kwargs.get("session") or BOUND.get()
         plain = {key: unwrapped(value) for key, value in kwargs.items()}
         if session is not None:
             plain["session"] = unwrapped(session)
         real = self._real.find(*args, **plain)
-        proxy: Any = PROXIES[type(real)]
+        proxy: Any = proxy_of(type(real))
         cursor = proxy(real, self._core, self._real, args, plain)
         if session is not None:
             cursor._set(_session=session)
@@ -105,16 +137,11 @@ class Finds(Proxy):
 
 made("client", MongoClient, Entered)
 made("client", AsyncMongoClient, EnteredAsync)
-made("database", Database)
-made("database", AsyncDatabase)
+made("database", Database, Named)
+made("database", AsyncDatabase, Named)
 made("collection", Collection, Finds)
 made("collection", AsyncCollection, Finds)
 made("cursor", Cursor, FindCursor)
 made("cursor", AsyncCursor, FindCursorAsync)
 made("session", ClientSession, Session)
 made("session", AsyncClientSession, SessionAsync)
-
-
-def proxy_of(kind: type) -> type[Proxy] | None:
-    """Return the proxy for objects of ``kind`` or of a class it was made from, or None."""
-    return next((PROXIES[base] for base in kind.__mro__ if base in PROXIES), None)

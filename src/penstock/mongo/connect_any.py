@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 from pymongo import MongoClient
 from pymongo.collection import Collection as _Collection
 
-from penstock.mongo.choices import chosen_options, uncovered
-from penstock.mongo.connecting import connect, resilient
+from penstock.mongo.client_options import chosen_options, uncovered
+from penstock.mongo.connection import connect, resilient
 
 __all__ = ["Client", "Collection", "connect_any", "repeatable"]
 

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from penstock.errors import InputError, PenstockError
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
 from penstock.locks.leases import believed_until
-from penstock.locks.machine import elapsed
+from penstock.locks.process_identity import elapsed
+from penstock.locks.request_options import ALL, Want
 from penstock.locks.state import Place, Request
-from penstock.locks.wanting import ALL, Want
 
 __all__ = ["Attempt", "Tally", "Won"]
 

@@ -19,7 +19,7 @@ from typing import final
 import msgspec
 
 from penstock.locks.backend import Granted, Reply
-from penstock.locks.machine import elapsed, has_ended, myself, watch
+from penstock.locks.process_identity import elapsed, has_ended, myself, watch
 from penstock.locks.state import LockState, Place
 
 __all__ = ["Ear", "swept", "tell"]

@@ -16,13 +16,13 @@ import msgspec
 
 from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.locks.backend import Reply, Waiter
-from penstock.locks.listening import Ears, Listener, Poller, Stream, forgotten
-from penstock.locks.machine import elapsed, myself
-from penstock.locks.stages import FORMAT, pipeline
+from penstock.locks.change_stream_notify import Ears, Listener, Poller, Stream, forgotten
+from penstock.locks.mongo_pipeline import FORMAT, pipeline
+from penstock.locks.process_identity import elapsed, myself
 from penstock.locks.state import LockState, Place, Request
 
 if TYPE_CHECKING:
-    from penstock.mongo.anywhere import Client, Collection
+    from penstock.mongo.connect_any import Client, Collection
 
 __all__ = ["Shared"]
 
@@ -65,15 +65,15 @@ class Shared:
 
     def _open(self) -> None:
         # PyMongo is imported where it is used.
-        from penstock.mongo import anywhere, driver  # noqa: PLC0415
+        from penstock.mongo import connect_any, driver  # noqa: PLC0415
 
-        self._driver, self._anywhere = driver, anywhere
+        self._driver, self._connect_any = driver, connect_any
         self._pid = os.getpid()
         self._client: Client
         with self._translated():
-            self._client, self.is_set = anywhere.connect_any(self._uri)
+            self._client, self.is_set = connect_any.connect_any(self._uri)
         database, collection = self._names
-        self._locks: Collection = anywhere.repeatable(self._client[database][collection])
+        self._locks: Collection = connect_any.repeatable(self._client[database][collection])
         self._address = uuid.uuid4().hex[:16]
         self._ears = Ears(self._stream, self._address)
 
@@ -91,7 +91,7 @@ class Shared:
     def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
         """Perform one transition: one ``findAndModify`` with an update pipeline."""
         self._after_fork()
-        locks = self._locks if limit is None else self._anywhere.repeatable(self._locks, limit)
+        locks = self._locks if limit is None else self._connect_any.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
             sent = elapsed()

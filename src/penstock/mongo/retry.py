@@ -1,4 +1,4 @@
-"""Repeating one call by the rules: steps that :mod:`penstock.mongo.steps` performs.
+"""Repeating one call by the rules: steps that :mod:`penstock.mongo.effects` performs.
 
 Nothing here sends or sleeps by itself.
 """
@@ -6,15 +6,15 @@ Nothing here sends or sleeps by itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.faults import Fault, fault_of, labels_of, reason_of
-from penstock.mongo.outcomes import MongoGaveUp, NotRetryable
+from penstock.mongo.effects import Call, Steps, Wait
+from penstock.mongo.error_kinds import Fault, fault_of, labels_of, reason_of
+from penstock.mongo.errors import MongoGaveUp, NotRetryable
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Call, Steps, Wait
 
 __all__ = ["Task", "again", "always", "attempt", "marked", "only_refused"]
 
@@ -37,6 +37,9 @@ class Task:
         remedy: How to make it retryable, for the error.
         numbered: PyMongo repeats it by itself under one transaction number, while it has time.
         harmless: It changes nothing.
+        limited: PyMongo may be given a limit of time (with it, it leaves a ``wtimeout`` out).
+        whole: Whether it is done at once or not at all: asked when it has failed.
+        parts: How to make it so, where it is not.
         reads: It goes on with a cursor: a place lost on the server may be found again, and no
             time limit is sent along, since the server would hold it against the whole cursor.
         done: Whether an error means that an earlier try did it.
@@ -53,6 +56,9 @@ class Task:
     harmless: bool = False
     reads: bool = False
     done: Callable[[PyMongoError], bool] = lambda _: False
+    limited: bool = True
+    whole: Callable[[], bool] = lambda: True
+    parts: str = ""
 
     @property
     def elapsed(self) -> float:
@@ -63,6 +69,12 @@ class Task:
     def left(self) -> float:
         """Seconds until the deadline."""
         return self.core.settings.deadline - self.elapsed
+
+    def limit(self, *, first: bool = False) -> float | None:
+        """Return the seconds that PyMongo is given for a try, or None for its own."""
+        if self.reads or not self.limited or (first and not self.numbered):
+            return None
+        return max(0.001, self.left)
 
 
 def always(fault: Fault) -> bool:  # noqa: ARG001 - a rule takes the fault
@@ -78,7 +90,7 @@ def only_refused(fault: Fault) -> bool:
 def attempt(task: Task) -> Steps[Any]:
     """Do ``task``, again and again until its deadline where its rule allows it."""
     try:
-        return (yield Call(task.call, task.left if task.numbered else None))
+        return (yield Call(task.call, task.limit(first=True)))
     except PyMongoError as error:
         return (yield from again(task, error))
 
@@ -96,6 +108,8 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
         if unknown and task.done(error):
             return None
         fault = fault_of(error)
+        if fault.transient and not fault.applied and not task.whole():
+            fault, task = replace(fault, applied=True), replace(task, remedy=task.parts)
         if task.reads:
             fault = Fault(transient=fault.transient or fault.cursor_lost, applied=False)
         unknown |= fault.applied and not task.harmless
@@ -105,7 +119,7 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
         yield Wait(wait)
         begun = task.elapsed
         try:
-            return (yield Call(task.call, None if task.reads else max(0.001, task.left)))
+            return (yield Call(task.call, task.limit()))
         except PyMongoError as latest:
             error = latest
         tries, took = tries + 1, task.elapsed - begun

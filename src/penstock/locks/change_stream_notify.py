@@ -16,8 +16,8 @@ from typing import Protocol, TypeAlias, final
 from msgspec.structs import replace
 
 from penstock.locks.backend import Granted, Reply
-from penstock.locks.machine import elapsed
-from penstock.locks.stages import WAKE
+from penstock.locks.mongo_pipeline import WAKE
+from penstock.locks.process_identity import elapsed
 
 __all__ = ["Ears", "Listener", "Poller", "Stream", "grants_of"]
 

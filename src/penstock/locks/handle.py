@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Generic, ParamSpec, TypeAlias, TypeVar, cast, final
 
 from penstock.errors import PenstockError
-from penstock.locks.failures import LockLost, NotHeld
+from penstock.locks.errors import LockLost, NotHeld
 from penstock.locks.leases import Lease
 
 __all__ = ["Caller", "Held", "Holding", "Stop", "caller"]

@@ -18,11 +18,11 @@ from bson import encode
 from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.attempts import marked
-from penstock.mongo.faults import labels_of, reason_of
-from penstock.mongo.outcomes import MongoGaveUp, NotRetryable
+from penstock.mongo.effects import Call, Steps, Wait
+from penstock.mongo.error_kinds import labels_of, reason_of
+from penstock.mongo.errors import MongoGaveUp, NotRetryable
+from penstock.mongo.retry import marked
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import Call, Steps, Wait
 
 __all__ = ["Record", "commit", "frozen_call", "seen_of", "statement"]
 
@@ -172,11 +172,10 @@ def _dropped(record: Record) -> Steps[None]:
             return  # the server has dropped it already
 
 
-def frozen_call(method: Callable[..., Any], args: Any, kwargs: Any) -> Callable[[], Any]:
+def frozen_call(method: Callable[..., Any], given: Mapping[str, Any]) -> Callable[[], Any]:
     """Return the call as it is now: its documents may be changed by their owner later."""
-    kept = copy.deepcopy(args)
-    named = {k: v if k == "session" else copy.deepcopy(v) for k, v in kwargs.items()}
-    return partial(method, *kept, **named)
+    named = {k: v if k == "session" else copy.deepcopy(v) for k, v in given.items()}
+    return partial(method, **named)
 
 
 def seen_of(answer: object) -> object:
