@@ -52,7 +52,7 @@ class Editions:
         events: Events,
         today: Callable[[], date] = _today,
     ) -> None:
-        from penstock.reading.daily import check_libraries  # noqa: PLC0415 - a room, only here
+        from penstock.reading import check_libraries  # noqa: PLC0415 - a room, only here
 
         check_libraries(pages=section.form != "text", articles=section.form == "page")
         self._section = section
@@ -77,7 +77,7 @@ class Editions:
             InputError: The folder cannot be made, or its bookmark belongs to another store.
             StorageError: The disk does not take it.
         """
-        from penstock.reading.daily import edition_name, write_daily  # noqa: PLC0415 - a room
+        from penstock.reading import edition_name, write_daily  # noqa: PLC0415 - a room
 
         section, day = self._section, self._today()
         try:
@@ -150,8 +150,11 @@ def _page(body: str) -> bytes:
 
 
 def _look(section: EditionUse) -> Look:
-    from penstock.reading import DEVICES, Look  # noqa: PLC0415 - a room, wanted only here
-    from penstock.reading.settings import parse_width  # noqa: PLC0415 - likewise
+    from penstock.reading import (  # noqa: PLC0415 - a room, wanted only here
+        DEVICES,
+        Look,
+        parse_width,
+    )
 
     try:
         width, em = parse_width(section.width)

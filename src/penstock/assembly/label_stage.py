@@ -68,7 +68,7 @@ def load_labelling(section: LabelStage, folder: Path) -> Stage[object, object]:
         InputError: The model cannot be read, or cannot label.
         MissingExtra: NumPy or safetensors is not installed.
     """
-    from penstock.neural.checkpoint import load_model  # noqa: PLC0415 - an extra, wanted only here
+    from penstock.neural import load_model  # noqa: PLC0415 - an extra, wanted only here
 
     path = folder / Path(section.model).expanduser()
     return labelling(load_model(path), field=section.field, unfit=section.unfit)
@@ -108,7 +108,7 @@ class _Taken:
 
 def _fitting(body: bytes, model: Model, field: str) -> Mapping[str, object]:
     """Return the record, if the model can take it and the answer has a place in it."""
-    from penstock.neural.stage import features_of  # noqa: PLC0415 - an extra, wanted only here
+    from penstock.neural import features_of  # noqa: PLC0415 - an extra, wanted only here
 
     try:
         record = msgspec.json.decode(body)
