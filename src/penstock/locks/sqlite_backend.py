@@ -149,11 +149,12 @@ class Embedded:
 
     def close(self) -> None:
         """Close the files. Closing twice is allowed."""
+        if self._pid != os.getpid():
+            return
         with self._mutex:
-            if self._pid == os.getpid():
-                while self._ears:
-                    self._ears.pop().close()
-                self._database.close()
+            while self._ears:
+                self._ears.pop().close()
+            self._database.close()
 
 
 def _behind_who_left(before: LockState, after: LockState) -> list[Place]:
