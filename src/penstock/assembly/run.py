@@ -17,7 +17,7 @@ from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
 from penstock.errors import InputError
-from penstock.events import Events
+from penstock.events import Event, Events
 from penstock.http import Api, Get, PageFeed
 from penstock.pipeline import (
     Checkpoint,
@@ -162,7 +162,10 @@ class Run:
         self._feed: StreamFeed[bytes] | None = None
         self._started = time.monotonic()
         self._before = 0
-        self.events.subscribe(self._meter.saw)
+        self.events.subscribe(self._saw)
+
+    def _saw(self, event: Event) -> None:
+        self._meter.saw(event)  # of the present go: each counts for itself
 
     @property
     def is_stream(self) -> bool:
@@ -273,7 +276,8 @@ class Run:
     def _land(self, flow: Pipeline, store: WritableStore) -> Summary:
         self._started, self._before = time.monotonic(), store.new
         status = store.status()
-        self._meter.done = status.landed + status.failed
+        total = status.expected if self.expected is None else self.expected
+        self._meter = Meter(total, status.landed + status.failed)
         for stage in self._stages:
             flow = flow.through(stage)
         for use in self._uses:
