@@ -9,6 +9,8 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Callable
 
+from penstock.distribution import install
+
 __all__ = [
     "ExecutorFailed",
     "GaveUp",
@@ -53,11 +55,11 @@ class MissingExtra(InputError):
     >>> raise MissingExtra("parquet export", "pyarrow", "parquet")
     Traceback (most recent call last):
     ...
-    penstock.errors.MissingExtra: parquet export needs pyarrow: pip install 'penstock[parquet]'
+    penstock.errors.MissingExtra: parquet export needs pyarrow: pip install 'penstock-data[parquet]'
     """
 
     def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(f"{what} needs {library}: pip install 'penstock[{extra}]'")
+        super().__init__(f"{what} needs {library}: {install(extra)}")
 
 
 class RetryableError(PenstockError):

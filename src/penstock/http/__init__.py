@@ -5,6 +5,7 @@ from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
 from penstock.http.body import decode_or_none
 from penstock.http.calls import becomes_get
 from penstock.http.engine import Engine, engine
+from penstock.http.page_feed import PageFeed
 from penstock.http.pages import (
     BodyCursor,
     BodyLink,
@@ -46,6 +47,7 @@ __all__ = [
     "OAuth2",
     "Offset",
     "Page",
+    "PageFeed",
     "PageNumber",
     "Patch",
     "Post",

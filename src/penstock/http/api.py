@@ -11,8 +11,8 @@ from typing import Literal, TypeVar, final
 
 import msgspec
 
-from penstock import __version__
 from penstock.clock import Clock, SystemClock
+from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
 from penstock.events import Events
 from penstock.http.auth import Auth, Signed

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TypeAlias, final
 
@@ -313,6 +312,8 @@ def _number(text: str | float | None) -> float | None:
 
 @lru_cache(maxsize=8)
 def _http_date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, and few servers send one
+
     try:
         return None if len(text) > _LONGEST_NUMBER else parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -88,7 +88,6 @@ class Driver:
         preset: Preset,
         profile: StreamProfile,
         plan: Plan,
-        cursor: str | None,
     ) -> None:
         self.state: State = "new"
         self.reason = ""
@@ -102,8 +101,8 @@ class Driver:
         self._profile = profile
         self._plan = plan
         self._clock = api.clock
-        self._cursor = cursor
-        self._resumed = cursor is not None
+        self._cursor: str | None = None
+        self._resumed = False
         self._too_old: str | None = None
         self._silent_gap = False
         self._last_heard: float | None = None
@@ -118,6 +117,10 @@ class Driver:
         self._thread = threading.Thread(target=self._run, name="penstock-stream", daemon=True)
 
     # From other threads
+
+    def resume(self, cursor: str) -> None:
+        """Ask for what comes after ``cursor``; before :meth:`start`."""
+        self._cursor, self._resumed = cursor, True
 
     def start(self) -> None:
         """Begin."""
