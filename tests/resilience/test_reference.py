@@ -21,7 +21,7 @@ def at_home(world: dict) -> dict:  # type: ignore[type-arg] # drawn
     return {**world, "latency": min(world["latency"], 0.2)} if world["lost"] else {**world}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(limits, min_size=1, max_size=3), st.fixed_dictionaries(worlds))
 def test_several_limits_are_kept_and_used(told: list[tuple[int, float]], world: dict) -> None:  # type: ignore[type-arg] # drawn
     world = at_home(world)
@@ -32,7 +32,7 @@ def test_several_limits_are_kept_and_used(told: list[tuple[int, float]], world: 
     assert min(c.lowest for c in counters) >= reserve
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(limits, min_size=3, max_size=3), st.fixed_dictionaries(worlds))
 def test_resources_are_apart_and_none_is_overspent(
     told: list[tuple[int, float]],

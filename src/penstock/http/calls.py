@@ -498,6 +498,7 @@ class Calls:
 
 
 def becomes_get(method: str, status: int) -> bool:
+    """Whether a redirect of ``status`` turns a request of ``method`` into a GET."""
     # RFC 9110 section 15.4 allows it for POST after 301 and 302, and asks for it after 303.
     return (status == 303 and method not in ("GET", "HEAD")) or (
         status in (301, 302) and method == "POST"
