@@ -6,9 +6,9 @@ resources apart.
 
 >>> routes = learn_route({}, "/search/code?q=1", "search")
 >>> routes = learn_route(routes, "/users/7", "core")
->>> resource_of(routes, "/search/issues"), resource_of(routes, "/users/8"), resource_of(routes, "/x")
-('search', 'core', '')
-"""  # noqa: E501 - the doctest's line
+>>> [resource_of(routes, path) for path in ("/search/issues", "/users/8", "/x")]
+['search', 'core', '']
+"""
 
 from __future__ import annotations
 
