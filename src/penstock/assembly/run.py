@@ -253,7 +253,7 @@ class Run:
         return self._land(self._pipeline(self._file, failed), store)
 
     def _pages(self, source: PagesSource) -> PageFeed:
-        assert self._api is not None  # noqa: S101 - only a stream has none
+        assert self._api is not None  # only a stream has none
         return PageFeed(
             self._api,
             Get(source.path, query=dict(source.query) or None),
@@ -264,7 +264,7 @@ class Run:
         )
 
     def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> Pipeline:
-        assert self._api is not None  # noqa: S101 - only a stream has none
+        assert self._api is not None  # only a stream has none
         pipeline = Pipeline(source)
         if file.request is None:
             return pipeline
@@ -346,7 +346,7 @@ class _Kept:
     def __init__(self, records: Sequence[LandedRecord]) -> None:
         self._records = records
 
-    def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
+    def lots(self, position: Position | None) -> Iterator[Lot]:
         yield Lot(self._records)
 
 

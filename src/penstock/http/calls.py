@@ -147,7 +147,7 @@ class Calls:
 
     def _abandon(self, transfer: Transfer) -> None:
         call = transfer.context
-        assert isinstance(call, Call)  # noqa: S101 - we put it there
+        assert isinstance(call, Call)  # we put it there
         if call.ticket is not None:
             self._budget.abandon(call.ticket)
 
@@ -282,7 +282,7 @@ class Calls:
     def _answered(self, transfer: Transfer) -> None:
         self._flying.discard(transfer)
         call = transfer.context
-        assert isinstance(call, Call)  # noqa: S101 - we put it there
+        assert isinstance(call, Call)  # we put it there
         now = self._clock.monotonic()
         if self._events is not None and self._events.calls_wanted:
             self._tell_call(call, transfer)
@@ -317,7 +317,7 @@ class Calls:
             self._bad_status(call, transfer, response, hints, now)
 
     def _settle(self, call: Call, hints: Hints | None, status: int, now: float) -> None:
-        assert call.ticket is not None  # noqa: S101 - it was sent
+        assert call.ticket is not None  # it was sent
         self._budget.settle(call.ticket, now, hints, status)
 
     def _believed(self, call: Call, status: int) -> bool:
@@ -326,7 +326,7 @@ class Calls:
         return call.refusals <= self._retry.attempts
 
     def _tell_call(self, call: Call, transfer: Transfer) -> None:
-        assert self._events is not None  # noqa: S101 - the caller has looked
+        assert self._events is not None  # the caller has looked
         told = Called(
             key=call.key,
             method=transfer.method,
@@ -350,7 +350,7 @@ class Calls:
             self._again(call, fault, problem, response, now)
 
     def _no_answer(self, call: Call, transfer: Transfer, error: PenstockError, now: float) -> None:
-        assert call.ticket is not None  # noqa: S101 - it was sent
+        assert call.ticket is not None  # it was sent
         self._budget.abandon(call.ticket)
         if isinstance(error, GaveUp):
             raise error
