@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
+from penstock.address import is_address, is_reference
+from penstock.assembly.build import build_request, build_style, store_shown
 from penstock.assembly.rooms import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
-    SECRETS,
-    AuthSection,
     LimitSection,
     PagesSource,
     PipelineFile,
-    StoreSection,
 )
 from penstock.assembly.sources import count, keys
+from penstock.assembly.values import missing_references
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve
-from penstock.mongo.address import is_address
 
-__all__ = ["Plan", "plan", "seconds_needed", "secret_warnings", "store_exists", "store_warnings"]
+__all__ = ["Plan", "plan", "seconds_needed", "store_exists"]
 
 
 @final
@@ -65,7 +62,7 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     Raises:
         InputError: It could not run.
     """
-    base = check_base(file.api.base)
+    base = file.api.base if is_reference(file.api.base) else check_base(file.api.base)
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
         build_style(file.source)
@@ -74,9 +71,7 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     else:
         example = _example(file, folder, base)
     if file.request is not None:
-        build_request(file.request)
-    if file.api.auth is not None:
-        check_secrets(file.api.auth)
+        build_request(file.request, reveal=False)
     _check_limits(file)
     build_stages(file, folder)
     uses = build_uses(file, folder, Events())
@@ -97,7 +92,7 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
 
 def store_exists(place: str) -> bool | None:
     """Return whether there is something at a place as it is shown; None where nobody looked."""
-    elsewhere = is_address(place) or place.startswith(("env:", "file:"))
+    elsewhere = is_address(place) or is_reference(place)
     return None if elsewhere else Path(place).exists()
 
 
@@ -148,35 +143,7 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
 
 
 def _warnings(file: PipelineFile) -> list[str]:
-    warnings: list[str] = []
-    if file.api.auth is not None:
-        warnings += secret_warnings(file.api.auth, "api.auth")
-    warnings += store_warnings(file.store)
+    warnings = missing_references(file)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
-
-
-def secret_warnings(section: AuthSection, place: str) -> list[str]:
-    """Return what is missing of the secrets that the section at ``place`` points to."""
-    found = []
-    for name in SECRETS[type(section)]:
-        value = getattr(section, name)
-        if value is not None and (problem := _secret_problem(value)):
-            found.append(f"{place}.{name}: {problem}")
-    return found
-
-
-def store_warnings(store: StoreSection | str) -> list[str]:
-    """Return what is missing of a place that is told by a variable or a file."""
-    problem = _secret_problem(store if isinstance(store, str) else store.path)
-    return [f"store: {problem}"] if problem else []
-
-
-def _secret_problem(value: str) -> str | None:
-    kind, _, place = value.partition(":")
-    if kind == "env" and not os.environ.get(place):
-        return f"environment variable {place} is not set"
-    if kind == "file" and not Path(place).expanduser().is_file():
-        return f"there is no file {place}"
-    return None

@@ -8,9 +8,12 @@ from typing import final
 
 import msgspec
 
-from penstock.assembly.build import build_auth, check_secrets, store_path, store_shown
-from penstock.assembly.plan import secret_warnings, store_exists, store_warnings
-from penstock.assembly.stream_sections import StreamFile, StreamSection
+from penstock.address import hide, is_reference
+from penstock.assembly.build import build_auth, store_path, store_shown
+from penstock.assembly.kinds import RESUMES, Site, build, value_of
+from penstock.assembly.plan import store_exists
+from penstock.assembly.stream_sections import PresetSection, StreamFile, StreamSection
+from penstock.assembly.values import missing_references, revealed
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Get, Post, Profile, Request
@@ -22,6 +25,7 @@ from penstock.streaming import (
     Overflow,
     Preset,
     ReconnectPolicy,
+    Sign,
     Spill,
     Stream,
     Window,
@@ -31,6 +35,7 @@ from penstock.streaming import (
 
 __all__ = ["StreamPlan", "build_stream", "plan_stream", "stream_store"]
 
+_URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
     "block": Block,
     "spill": Spill,
@@ -84,12 +89,6 @@ def plan_stream(file: StreamFile, folder: Path) -> StreamPlan:
     section = file.stream
     preset = _checked(section)
     place = None if file.store is None else store_shown(file.store, folder)
-    warnings: list[str] = []
-    if section.auth is not None:
-        check_secrets(section.auth, "stream.auth")
-        warnings = secret_warnings(section.auth, "stream.auth")
-    if file.store is not None:
-        warnings += store_warnings(file.store)
     return StreamPlan(
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
@@ -98,7 +97,7 @@ def plan_stream(file: StreamFile, folder: Path) -> StreamPlan:
         resumes=type(preset.resume).__name__,
         store=place,
         exists=False if place is None else store_exists(place),
-        warnings=tuple(warnings),
+        warnings=tuple(missing_references(file)),
     )
 
 
@@ -110,7 +109,9 @@ def build_stream(
     Raises:
         InputError: A value cannot be, or a secret is not there.
     """
-    section = file.stream
+    section = revealed(file.stream)
+    if is_reference(file.stream.url) and not section.url.startswith(_URLS):
+        raise InputError(f"stream.url: what {file.stream.url} holds is not a URL")
     preset = _checked(section)
     name = section.framing or preset.framing
     return Stream(
@@ -131,8 +132,9 @@ def build_stream(
 
 def _checked(section: StreamSection) -> Preset:
     """Return the preset; refuse names that are none, and a body where there can be none."""
-    if not section.url.startswith(("http://", "https://", "ws://", "wss://")):
-        raise InputError(f"stream.url: {section.url[:80]!r} is no URL: it begins with https://")
+    if not section.url.startswith(_URLS) and not is_reference(section.url):
+        shorter = hide(section.url)[:80]
+        raise InputError(f"stream.url: {shorter!r} is not a URL: it begins with https://")
     if section.method == "GET" and (section.form is not None or section.json is not None):
         raise InputError('stream: form and json are sent with method = "POST"')
     if section.form is not None and section.json is not None:
@@ -140,9 +142,22 @@ def _checked(section: StreamSection) -> Preset:
     try:
         if section.framing is not None:
             framing.by_name(section.framing)
-        return presets.by_name(section.preset)
+        return _preset(section.preset)
     except InputError as error:
         raise InputError(f"stream: {error}") from error
+
+
+def _preset(section: PresetSection | str) -> Preset:
+    """Return the preset of that name, or the one that a table makes of another."""
+    if isinstance(section, str):
+        return presets.by_name(section)
+    keys = {name: getattr(section, name) for name in section.__struct_fields__ if name != "like"}
+    given = {name: value for name, value in keys.items() if value is not None}
+    if section.signs is not None:
+        given["signs"] = tuple(value_of(Sign, sign) for sign in section.signs)
+    if section.resume is not None:
+        given["resume"] = build(RESUMES, section.resume, Site(), "stream.preset.resume")
+    return replace(presets.by_name(section.like), **given)
 
 
 def _request(section: StreamSection) -> Request:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
+from penstock.address import is_address
 from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file, store_named
 from penstock.cli.progress import Meter, log_to, progress, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION, run_stream_file
 from penstock.errors import InputError, Stopped
-from penstock.mongo.address import is_address
 from penstock.pipeline import Key
 from penstock.store import StoreReader, open_store
 
