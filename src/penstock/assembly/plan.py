@@ -99,7 +99,7 @@ def store_exists(place: str) -> bool | None:
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
     if file.request is None:
         raise InputError("section [request] is missing: it says what to ask for each key")
-    request = build_request(file.request)
+    request = build_request(file.request, reveal=False)
     if file.source.__struct_config__.tag == "stdin":
         first: str | int | None = "KEY"
     else:
