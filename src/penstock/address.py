@@ -16,6 +16,7 @@ from penstock.errors import InputError
 __all__ = [
     "at_schemes",
     "has_password",
+    "has_secret_option",
     "hide",
     "is_address",
     "is_reference",
@@ -85,7 +86,7 @@ mongodb://...
     """
     text = text.strip()
     scheme = scheme_of(text)
-    if scheme == "file":
+    if scheme == "file" or text.lower().startswith("file:"):
         return _file_url(text)
     if scheme and scheme in schemes and text[len(scheme) :].startswith("://"):
         return scheme + text[len(scheme) :]
@@ -163,8 +164,17 @@ def has_password(text: str) -> bool:
     >>> has_password("https://a.example/?api_key=abc"), has_password("https://a.example/@me:1")
     (True, False)
     """
-    options = any(is_secret_name(name) and value for name, value in _OPTION.findall(text))
-    return options or ":" in _secret_part(text)
+    return has_secret_option(text) or ":" in _secret_part(text)
+
+
+def has_secret_option(text: str) -> bool:
+    """Return whether the query of an address or a path holds a password, a key or a token.
+
+    >>> has_secret_option("/users?api_key=abc"), has_secret_option("/users?api_key={key}")
+    (True, False)
+    """
+    options = _OPTION.findall(text)
+    return any(is_secret_name(name) and value not in ("", "{key}") for name, value in options)
 
 
 def hide(text: str) -> str:

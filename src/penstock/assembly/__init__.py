@@ -2,10 +2,12 @@
 
 from penstock.assembly.build import store_named
 from penstock.assembly.java_files import read_schema, write_java_file
+from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.labelling import labelling
 from penstock.assembly.plan import Plan, plan
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
 from penstock.assembly.run import Run, Summary
+from penstock.assembly.schema import json_schema
 from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_run import StreamRun, StreamSummary
 from penstock.assembly.stream_sections import StreamFile
@@ -13,9 +15,13 @@ from penstock.assembly.streams import StreamPlan, build_stream, plan_stream
 from penstock.assembly.using import Use, Used
 
 __all__ = [
+    "SLOTS",
+    "Kind",
     "PipelineFile",
     "Plan",
     "Run",
+    "Section",
+    "Site",
     "StreamFile",
     "StreamPlan",
     "StreamRun",
@@ -24,6 +30,7 @@ __all__ = [
     "Use",
     "Used",
     "build_stream",
+    "json_schema",
     "labelling",
     "plan",
     "plan_stream",

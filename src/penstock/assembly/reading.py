@@ -101,7 +101,7 @@ def _converted(kind: type[F], text: str, name: str) -> F:
     try:
         file = cast("F", msgspec.convert(tables, whole))
     except msgspec.ValidationError as error:
-        raise InputError(_explained(error, whole, text, name)) from error
+        raise InputError(_explained(error, whole, tables, text, name)) from error
     for at, what in secrets_in(file):
         raise refuse(at, what)
     return file
@@ -191,7 +191,9 @@ def _item_type(annotation: object) -> object:
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def _explained(error: msgspec.ValidationError, kind: type, text: str, name: str) -> str:
+def _explained(
+    error: msgspec.ValidationError, kind: type, tables: dict[str, object], text: str, name: str
+) -> str:
     """Turn msgspec's sentence, with its path, into ours with a line."""
     message = str(error)
     found = _AT.search(message)
@@ -203,7 +205,7 @@ def _explained(error: msgspec.ValidationError, kind: type, text: str, name: str)
             return f"{name}: section [{key}] is missing"
         return f"{name}:{line_of(text, at)}: {_shown(at)} needs {key} = ..."
     if bad := re.match(r"Invalid (?:enum )?value '(.*)'$", message):
-        tags = _tags_at(at, kind)
+        tags = _tags_at(at, kind, tables)
         hint = did_you_mean(bad.group(1), tags)
         known = "" if hint.startswith("known") else f" known: {', '.join(tags)}"
         message = f"{bad.group(1)!r} is unknown; {hint}{known}"
@@ -224,22 +226,26 @@ def _steps(path: str) -> Steps:
     return tuple(int(index) if index else key for index, key in found if index or key)
 
 
-def _tags_at(at: Steps, kind: type) -> list[str]:
+def _tags_at(at: Steps, kind: type, value: object) -> list[str]:
     """Return the kinds that may stand at ``at`` (which ends in the tag's own name)."""
-    fields: dict[str, object] = typing.get_type_hints(kind)
     annotation: object = kind
     for step in at:
         if isinstance(step, int):
             annotation = _item_type(annotation)
-        elif step in fields:
-            annotation = fields[step]
-        if structs := _structs(annotation):
-            fields = typing.get_type_hints(structs[0])
+        elif struct := _struct_for(annotation, value if isinstance(value, dict) else {}):
+            annotation = typing.get_type_hints(struct).get(step, annotation)
+        value = _inner(value, step)
     configs = [struct.__struct_config__ for struct in _structs(annotation)]  # type: ignore[attr-defined] # likewise
     tags = [str(config.tag) for config in configs if config.tag]
     if tags:
         return tags
     return [str(value) for value in typing.get_args(annotation)]
+
+
+def _inner(value: object, step: str | int) -> object:
+    if isinstance(value, dict):
+        return value.get(str(step))
+    return value[step] if isinstance(value, list) and isinstance(step, int) else None
 
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")

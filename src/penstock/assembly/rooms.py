@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,7 @@ from penstock.assembly.risk_watch import RiskWatch
 from penstock.assembly.room_sections import EditionUse, JavaDataUse, LabelStage, RiskUse
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.using import Use
-from penstock.errors import InputError
+from penstock.errors import InputError, PenstockError
 from penstock.events import Events
 from penstock.pipeline import Stage
 
@@ -29,10 +29,8 @@ def build_stages(file: PipelineFile, folder: Path) -> list[Stage[object, object]
         MissingExtra: A library is not installed that one of them needs.
     """
     site = Site(folder, file=file)
-    return [
-        cast("Stage[object, object]", build(STAGES, section, site, "stage"))
-        for section in file.stage
-    ]
+    stages = [build(STAGES, section, site, "stage") for section in file.stage]
+    return [cast("Stage[object, object]", _guarded(stage, "stage")) for stage in stages]
 
 
 def describe_stage(section: Section) -> str:
@@ -50,6 +48,21 @@ def build_uses(file: PipelineFile, folder: Path, events: Events) -> list[Use]:
     _check_places(file.use)
     site = Site(folder, events, file)
     return [cast("Use", build(USES, section, site, "use")) for section in file.use]
+
+
+def _guarded(act: object, what: str) -> Callable[[object], object]:
+    """Return a stage whose own mistakes end the run in one line, as bad input does."""
+
+    def guarded(taken: object) -> object:
+        try:
+            return cast("Callable[[object], object]", act)(taken)
+        except PenstockError:
+            raise
+        except Exception as error:  # whatever another's code may raise
+            told = f"{what} {act!r}: {type(error).__name__}: {error}; what landed is safe"
+            raise InputError(told) from error
+
+    return guarded
 
 
 def _check_places(sections: Sequence[Section]) -> None:

@@ -121,9 +121,9 @@ class _Filling:
                 self._tried(lambda: slot.find(value), at)
             return str
         if self._refuse is None:
-            kinds = [self._section(slot, name, at) for name in slot.names()]
+            kinds = [self._section(slot, name, None, at) for name in slot.names()]
             return _union([*kinds, _Python])
-        own = [self._section(slot, name, at) for name in slot.own()]
+        own = [self._section(slot, name, value, at) for name in slot.own()]
         return _union([*own, *self._others(slot, value, at)])
 
     def _others(self, slot: Registry[Any], value: object, at: Steps) -> Iterator[Form]:
@@ -137,11 +137,12 @@ class _Filling:
             value["kind"] = named
         kind = value.get("kind")
         if isinstance(kind, str) and kind not in slot.own() and (":" in kind or kind in slot):
-            yield self._section(slot, kind, at)
+            yield self._section(slot, kind, value, at)
 
-    def _section(self, slot: Registry[Any], name: str, at: Steps) -> Form:
+    def _section(self, slot: Registry[Any], name: str, value: object, at: Steps) -> Form:
         found = self._tried(lambda: section_of(kind_of(slot, name).section, name), at)
-        return self.struct(found, None, at)
+        meant = isinstance(value, dict) and value.get("kind") == name
+        return self.struct(found, value if meant else None, at)
 
     def _tried(self, act: Callable[[], Form], at: Steps) -> Form:
         try:

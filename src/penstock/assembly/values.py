@@ -10,7 +10,14 @@ from typing import Annotated, Final, TypeAlias, TypeVar, cast
 import msgspec
 from msgspec import Meta, Struct
 
-from penstock.address import has_password, is_reference, is_secret_name, look_up, missing
+from penstock.address import (
+    has_password,
+    has_secret_option,
+    is_reference,
+    is_secret_name,
+    look_up,
+    missing,
+)
 
 __all__ = ["SECRET", "Steps", "is_secret", "missing_references", "revealed", "secrets_in"]
 
@@ -97,7 +104,7 @@ def secrets_in(file: Struct) -> Iterator[tuple[Steps, str]]:
             continue
         if secret or ("{key}" not in text and _named(at)):
             yield at, instead
-        elif "://" in text and has_password(text):
+        elif has_secret_option(text) or ("://" in text and has_password(text)):
             yield at, f"the address carries credentials: {instead}"
 
 
