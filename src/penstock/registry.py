@@ -22,8 +22,9 @@ def did_you_mean(
     known: Iterable[str],
     shown: Callable[[str], str] = repr,
     otherwise: str = "known: ",
+    most: int | None = None,
 ) -> str:
-    """Return the hint at what may have been meant: the nearest known name, or all of them.
+    """Return the hint at what may have been meant: the nearest known name, or ``most`` of them.
 
     >>> did_you_mean("twiter", ["twitter", "x"]), did_you_mean("zzz", ["twitter", "x"])
     ("did you mean 'twitter'?", 'known: twitter, x')
@@ -32,8 +33,10 @@ def did_you_mean(
 
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    listed = names if shown is repr else map(shown, names)
-    return f"did you mean {shown(near[0])}?" if near else otherwise + ", ".join(listed)
+    if near:
+        return f"did you mean {shown(near[0])}?"
+    listed = ", ".join(names[:most] if shown is repr else map(shown, names[:most]))
+    return otherwise + (listed or "none") + (", …" if most and len(names) > most else "")
 
 
 def load_object(path: str, what: str = "object") -> object:

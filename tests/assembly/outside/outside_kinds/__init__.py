@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from penstock.assembly import Kind, Site, Used
 from penstock.http import Bearer, Get, PageNumber, Response, Secret
 from penstock.locks import Granted, LockState, Reply, Request, Waiter, step
@@ -48,11 +50,9 @@ class Hop:
         return None
 
 
-class Door(Bearer):
+def door(phrase: str | Secret) -> Bearer:
     """A bearer token by another name."""
-
-    def __init__(self, phrase: str | Secret) -> None:
-        super().__init__(phrase)
+    return Bearer(phrase)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def _stamping(section: StampSection, site: Site) -> Stage[object, object]:
         stamped: list[Result[Key, object]] = []
         for one in results:
             assert isinstance(one.value, Response)
-            record = {**one.value.json(), "word": section.word, "folder": site.folder.name}
+            record = msgspec.json.decode(one.value.body, type=dict[str, object])
+            record |= {"word": section.word, "folder": site.folder.name}
             body = json.dumps(record).encode()
             stamped.append(Result(one.key, Landing(one.key, body), None, one.attempts))
         return stamped
@@ -182,6 +183,6 @@ def pipes(max_bytes: int) -> Framer:
 TICKER = Preset(service="a ticker", framing="pipes", id=("id",))
 
 
-@dataclass(frozen=True)
-class Never(NoResume):
+def never() -> NoResume:
     """As ``none``."""
+    return NoResume()
