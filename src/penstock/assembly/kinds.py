@@ -131,11 +131,13 @@ AUTHS: Final = _slot(
         "oauth2": "OAuth2",
     },
 )
-STAGES: Final = _slot("stage", "penstock.stages", "penstock.assembly.rooms", {"label": "LABEL"})
+STAGES: Final = _slot(
+    "stage", "penstock.stages", "penstock.assembly.build_stages", {"label": "LABEL"}
+)
 USES: Final = _slot(
     "use",
     "penstock.uses",
-    "penstock.assembly.rooms",
+    "penstock.assembly.build_stages",
     {"risk": "RISK", "edition": "EDITION", "javadata": "JAVADATA"},
 )
 RESUMES: Final = _slot(

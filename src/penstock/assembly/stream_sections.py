@@ -12,8 +12,10 @@ from penstock.assembly.sections import (
     Positive,
     Query,
     Seconds,
+    StageSection,
     StoreSection,
     Strings,
+    UseSection,
 )
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, Sign
 
@@ -136,4 +138,6 @@ class StreamFile(Section, frozen=True, kw_only=True):
 
     stream: StreamSection
     store: StoreSection | str | None = None
+    stage: list[StageSection] = []
+    use: list[UseSection] = []
     lock: LockSection = LockSection()

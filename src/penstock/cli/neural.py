@@ -14,8 +14,7 @@ import click
 from penstock.errors import InputError, Stopped
 
 if TYPE_CHECKING:
-    from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Training
-    from penstock.neural.tables import Table
+    from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Training
 
 __all__ = ["neural"]
 
@@ -87,7 +86,7 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
 
     The model is saved after every epoch (at most once a second), with all it takes to --resume.
     """
-    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
+    from penstock.neural import read_table  # noqa: PLC0415 - see the top
 
     table = read_table(data, label)
     if options["many"] != 1:
@@ -104,8 +103,10 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
 @click.argument("data", type=FILE)
 def predict(model: Path, data: Path) -> None:
     """Print the CSV file DATA with the MODEL's answers in columns more."""
-    from penstock.neural.checkpoint import load_model  # noqa: PLC0415 - see the top
-    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
+    from penstock.neural import (
+        load_model,
+        read_table,
+    )
 
     trained = load_model(model)
     if not trained.features:
@@ -143,10 +144,13 @@ def predict(model: Path, data: Path) -> None:
 @ENGINE
 def study(data: Path, label: str, **options: object) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
-    from penstock.neural import Softmax, classify  # noqa: PLC0415 - see the top
-    from penstock.neural.studies import cross_validate  # noqa: PLC0415 - see the top
-    from penstock.neural.studies import study as run  # noqa: PLC0415 - see the top
-    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
+    from penstock.neural import (  # noqa: PLC0415 - see the top
+        Softmax,
+        classify,
+        cross_validate,
+        read_table,
+    )
+    from penstock.neural import study as run  # noqa: PLC0415 - see the top
 
     if options["members"] != 1 and not options["folds"]:
         raise InputError("--members averages networks over folds: give --folds too")
@@ -164,9 +168,11 @@ def study(data: Path, label: str, **options: object) -> None:
 
 
 def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import load_training  # noqa: PLC0415 - see the top
-    from penstock.neural.follow import Follower  # noqa: PLC0415 - see the top
-    from penstock.neural.recipe import Course  # noqa: PLC0415 - see the top
+    from penstock.neural import (
+        Course,
+        Follower,
+        load_training,
+    )
 
     net = _estimator(options)
     past = load_training(out) if options["resume"] else None
@@ -188,8 +194,11 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
 
 
 def _finish(done: Training, model: Model, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import save_training, write_whole  # noqa: PLC0415 - see the top
-    from penstock.neural.plot import save_history_plot  # noqa: PLC0415 - see the top
+    from penstock.neural import (  # noqa: PLC0415 - see the top
+        save_history_plot,
+        save_training,
+        write_whole,
+    )
 
     save_training(out, done, model)
     click.echo(f"best epoch {done.best_epoch}, stopped after epoch {done.epoch}: {done.reason}")
@@ -212,7 +221,7 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
 
 
 def _train_many(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import save_model  # noqa: PLC0415 - see the top
+    from penstock.neural import save_model  # noqa: PLC0415 - see the top
 
     net = _estimator(options)
     net.fit(table.features, _labels(table, options))
@@ -231,7 +240,7 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
 
 def _onnx(model: Model, options: dict[str, object]) -> None:
     if options["onnx"]:
-        from penstock.neural.export import save_onnx  # noqa: PLC0415 - an optional extra
+        from penstock.neural import save_onnx  # noqa: PLC0415 - an optional extra
 
         save_onnx(Path(str(options["onnx"])), model)
         click.echo(f"exported {options['onnx']}")

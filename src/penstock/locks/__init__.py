@@ -1,11 +1,11 @@
 """Locks that programs on many machines can trust: fair, leased, fenced."""
 
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
-from penstock.locks.failures import LockLost, LockTimeout, NotHeld
+from penstock.locks.errors import LockLost, LockTimeout, NotHeld
 from penstock.locks.fencing import fenced_update
-from penstock.locks.held import Held, Holding
+from penstock.locks.handle import Held, Holding
+from penstock.locks.manager import LockerRoom
 from penstock.locks.places import BACKENDS, OpenBackend, lock_place
-from penstock.locks.room import LockerRoom
 from penstock.locks.rules import step
 from penstock.locks.state import LockState, Place, Request
 from penstock.locks.status import Holder, Status

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from penstock.address import at_schemes, scheme_of
 from penstock.errors import InputError
 from penstock.locks.backend import Backend
-from penstock.locks.embedded import Embedded
+from penstock.locks.sqlite_backend import Embedded
 from penstock.registry import Registry
 
 __all__ = ["BACKENDS", "OpenBackend", "lock_place", "opened"]
@@ -17,7 +17,7 @@ __all__ = ["BACKENDS", "OpenBackend", "lock_place", "opened"]
 OpenBackend: TypeAlias = Callable[[str, str | None, str | None], Backend]
 """Opens the locks at an address; database and collection, where given, go before the address's."""
 
-_SHARED = "penstock.locks.shared:Shared"
+_SHARED = "penstock.locks.mongo_backend:Shared"
 BACKENDS: Registry[OpenBackend] = Registry(
     "lock backend", "penstock.locks", {"mongodb": _SHARED, "mongodb+srv": _SHARED}
 )

@@ -1,6 +1,7 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
+from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.framing import FRAMING_KINDS
 from penstock.streaming.inband import Sign, Then
@@ -29,6 +30,7 @@ __all__ = [
     "FRAMING_KINDS",
     "PRESETS",
     "PRESET_KINDS",
+    "UNREADABLE",
     "Backfill",
     "Backoff",
     "Block",
@@ -58,6 +60,7 @@ __all__ = [
     "Spill",
     "Status",
     "Stream",
+    "StreamFeed",
     "Then",
     "Window",
     "framing",
