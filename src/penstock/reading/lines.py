@@ -20,11 +20,13 @@ from penstock.reading.aligning import shift, shifted
 from penstock.reading.counting import Count
 from penstock.reading.cutting import cut
 from penstock.reading.guiding import mark_guides
+from penstock.reading.inline import COLUMN, UNEVEN_BREAKS
 from penstock.reading.markup import Passage, apart, passages
-from penstock.reading.planning import needs_hyphens, plain_script, plan
+from penstock.reading.names import Names
+from penstock.reading.planning import Line, needs_hyphens, plain_script, plan
 from penstock.reading.settings import Look
-from penstock.reading.shadow import COLUMN, PLAIN, Shadow, shade
-from penstock.reading.weaving import EXPLICIT, MARKS, put_back
+from penstock.reading.shadow import PLACEHOLDER, PLAIN, Shadow, shade
+from penstock.reading.weaving import EXPLICIT, MARKS, Marks, put_back
 
 __all__ = ["Count", "set_document"]
 
@@ -55,7 +57,7 @@ def set_document(source: str, look: Look, count: Count, language: str = "") -> s
     (2, 1)
     """
     setter = _Setter(source, look, count)
-    for passage in passages(source, language, together=True):
+    for passage in passages(source, language, together=True, known=setter.names.of):
         if passage.kind == "text":
             setter.take(passage)
         elif passage.kind != "head":
@@ -78,6 +80,7 @@ class _Setter:
 
     def __init__(self, source: str, look: Look, count: Count) -> None:
         self.source = source
+        self.names = Names(source)
         self.look = look
         self.count = count
         self.out: list[str] = []
@@ -111,6 +114,8 @@ class _Setter:
 
     def _plain(self, text: str) -> bool:
         """Whether each character of ``text`` is one column and stands for itself."""
+        if UNEVEN_BREAKS.search(text):
+            return False
         if self.usual:
             return not any(odd in text for odd in UNEVEN)
         return PLAIN.fullmatch(text) is not None
@@ -118,8 +123,9 @@ class _Setter:
     def _shaded(self, passage: Passage, text: str) -> None:
         """Take a text with markup or unusual characters."""
         if self.quick and not passage.rtl and not LIKE_OURS.search(text):
-            shadow = shade(self.source, passage.start, passage.end)
-            if shadow.text.strip() and shadow.text[-1] != " " and plain_script(shadow.text):
+            shadow = shade(self.source, passage.start, passage.end, self.names)
+            bare = shadow.text.strip(f" \u00a0{PLACEHOLDER}")
+            if bare and shadow.text[-1] != " " and not shadow.soft and plain_script(shadow.text):
                 self._wait(_Waiting(passage, shadow.text, shadow))
                 return
         self._flush()
@@ -204,15 +210,20 @@ class _Setter:
 
     def _plan(self, passage: Passage) -> None:
         """Set any text: break its shadow, then go back to the source."""
-        source, count = self.source, self.count
+        source = self.source
         text = source[passage.start : passage.end]
-        shadow = shade(source, passage.start, passage.end)
-        if not shadow.text.strip():
-            return  # anchors only
-        lines = plan(shadow, self.look, count, passage.language, rtl=passage.rtl)
+        shadow = shade(source, passage.start, passage.end, self.names)
+        if not shadow.text.strip(f" \n\u00a0{PLACEHOLDER}"):
+            return  # anchors or pictures only
+        lines = plan(shadow, self.look, self.count, passage.language, rtl=passage.rtl)
         if not lines:
             return
         marks = EXPLICIT if LIKE_OURS.search(text) else MARKS
+        self._put(passage, _edited(source, passage, self._edits(shadow, lines, marks)), marks.name)
+
+    def _edits(self, shadow: Shadow, lines: list[Line], marks: Marks) -> list[tuple[int, str]]:
+        """Return what is put into a text, and where."""
+        source, count = self.source, self.count
         edits: list[tuple[int, str]] = []
         for line in lines:
             around: list[tuple[int, str]] = []
@@ -227,12 +238,19 @@ class _Setter:
             edits += around
             if line.hyphen:
                 edits.append((shadow.end(line.stop - 1), HYPHEN))
-            edits.append((shadow.end(line.stop - 1), marks.line_break))
-        edits.pop()
-        out: list[str] = []
-        done = passage.start
-        for position, insert in edits:
-            out += (source[done:position], insert)
-            done = position
-        out.append(source[done : passage.end])
-        self._put(passage, "".join(out), marks.name)
+            if not line.broken:
+                edits.append((shadow.end(line.stop - 1), marks.line_break))
+        if not lines[-1].broken:
+            edits.pop()
+        return edits
+
+
+def _edited(source: str, passage: Passage, edits: list[tuple[int, str]]) -> str:
+    """Return the source of a passage with what is put in, in order of the places."""
+    out: list[str] = []
+    done = passage.start
+    for position, insert in edits:
+        out += (source[done:position], insert)
+        done = position
+    out.append(source[done : passage.end])
+    return "".join(out)

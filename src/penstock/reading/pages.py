@@ -120,18 +120,21 @@ def article_manuscript(
     return _manuscript(root, name, author, url, load, date=found.date or "")
 
 
-def rebuilt_body(source: str) -> str:
-    """Return the body of a document that is no XML, in elements that are surely valid.
+def rebuilt_page(source: str) -> tuple[str, list[str], str]:
+    """Return title, style sheets and body of a document that is not XML, in valid elements.
 
     Raises:
         InputError: There is no text in it.
     """
     tidier = Tidier(lambda address: address)
-    body = _parse(re.sub(r"^\ufeff?<\?xml.*?\?>", "", source).encode(), "utf-8").find("body")
+    root = _parse(re.sub(r"\A\ufeff?<\?xml[^<>]*+>", "", source).encode(), "utf-8")
+    body = root.find("body")
     blocks = tidier.blocks(body) if body is not None else []
     if not blocks:
         raise InputError("nothing readable in it")
-    return "\n".join(blocks)
+    title = " ".join((root.findtext(".//title") or "").split())
+    links = [e.get("href", "") for e in root.iter("link") if e.get("rel") == "stylesheet"]
+    return title, [link for link in links if link], "\n".join(blocks)
 
 
 def _parse(data: bytes, encoding: str = "") -> _Element:

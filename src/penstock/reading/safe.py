@@ -1,12 +1,16 @@
-"""Markup of a book made fit for a page of ours: known elements, nothing that acts."""
+"""Markup of a book made fit for a page of ours: allowed elements and escaped text, nothing else.
+
+Built from a tree, never by taking things out of the source: what is not known here cannot get
+through, however it is written.
+"""
 
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable
 
-from penstock.reading.markup import TAG, attribute
+from penstock.reading.names import Node
+from penstock.reading.visible import NOTHING, seen
 
 __all__ = ["safe_markup"]
 
@@ -14,67 +18,86 @@ ELEMENTS = frozenset(
     "p div span br hr em i strong b u s small sub sup q cite code kbd samp var abbr dfn "
     "time del ins blockquote pre ul ol li dl dt dd table caption colgroup col thead tbody "
     "tfoot tr td th figure figcaption ruby rb rt rp bdi bdo wbr section header footer "
-    "aside address h1 h2 h3 h4 h5 h6 math mrow mi mo mn ms mtext mfrac msqrt mroot msub "
-    "msup msubsup munder mover munderover mtable mtr mtd mspace mstyle mpadded mphantom "
-    "menclose semantics".split()
+    "aside address h1 h2 h3 h4 h5 h6".split()
 )
-# Their content is no text for people, or acts: dropped with what is in them.
-DROPPED = re.compile(
-    r"<(script|style|object|iframe|head|template|annotation|annotation-xml|form|video|audio)\b"
-    r"[^>]*?(?:/>|>.*?</\1\s*>)",
-    re.DOTALL | re.IGNORECASE,
+FORMULA = frozenset(
+    "math mrow mi mo mn ms mtext mfrac msqrt mroot msub msup msubsup munder mover munderover "
+    "mtable mtr mtd mspace mstyle mpadded mphantom menclose semantics mfenced".split()
 )
-ATTRIBUTES = ("colspan", "rowspan", "dir", "lang", "title", "start", "value")
-SVG = re.compile(r"<svg\b.*?</svg\s*>", re.DOTALL)
-SVG_IMAGE = re.compile(r"""<image\b[^>]*?(?:xlink:)?href\s*=\s*["']([^"']+)""")
-VOID = frozenset({"br", "hr", "wbr", "col", "mspace"})
+# Their content is no text for people, or acts.
+DROPPED = (NOTHING | {"iframe", "embed"}) - {"col", "colgroup", "rp"}
+ATTRIBUTES = ("colspan", "rowspan", "dir", "lang", "title", "start", "value", "type", "reversed")
+VOID = frozenset({"br", "hr", "wbr", "col"})
 
 
-def safe_markup(source: str, picture: Callable[[str], str]) -> str:
-    """Return ``source`` with known elements only; images refer to pictures of the page.
+def safe_markup(node: Node, picture: Callable[[str], str], link: Callable[[str], str]) -> str:
+    """Return what is in ``node`` with allowed elements only.
 
     Args:
-        source: Well-formed XHTML.
+        node: The tree of the markup.
         picture: Gives the page's name for the address of an image, or an empty string.
+        link: Gives where a link leads, for the page's program, or an empty string.
 
-    >>> safe_markup('<p onclick="x()">a<script>b</script></p>', str)
-    '<p>a</p>'
+    >>> from penstock.reading.names import Names, tree
+    >>> safe_markup(tree('<p onclick="x()">a<script>b</script>&lt;i></p>', Names()), str, str)
+    '<p>a&lt;i&gt;</p>'
     """
-    source = SVG.sub(lambda m: _drawing(m[0]), DROPPED.sub("", source))
     out: list[str] = []
-    done = 0
-    for match in TAG.finditer(source):
-        out.append(source[done : match.start()])
-        done = match.end()
-        closing, name, attributes, empty = match.groups()
-        if name == "img":
-            out.append(_image(attributes, picture))
-        elif name in ELEMENTS:
-            out.append(_element(closing, name, attributes, empty))
-    out.append(source[done:])
+    _put(node, out, (picture, link), math=False)
     return "".join(out)
 
 
-def _element(closing: str, name: str, attributes: str, empty: str) -> str:
-    if closing:
-        return "" if name in VOID else f"</{name}>"
-    kept = "".join(f' {a}="{value}"' for a in ATTRIBUTES if (value := _value(attributes, a)))
-    return f"<{name}{kept}>" + (f"</{name}>" if empty and name not in VOID else "")
+def _put(
+    node: Node,
+    out: list[str],
+    ways: tuple[Callable[[str], str], Callable[[str], str]],
+    *,
+    math: bool,
+) -> None:
+    for child in node.children:
+        if isinstance(child, str):
+            out.append(html.escape(child))
+        elif child.name == "svg" and not child.foreign:
+            out.append(_drawing(child, ways[0]))
+        elif child.name in ("img", "image") and not child.foreign:
+            out.append(_image(child, child.attributes.get("src", ""), ways[0]))
+        elif child.name == "a" and not math and not child.foreign:
+            to = ways[1](child.attributes.get("href", ""))
+            out.append(f'<a data-to="{html.escape(to)}">' if to else "<span>")
+            _put(child, out, ways, math=math)
+            out.append("</a>" if to else "</span>")
+        elif child.name not in DROPPED or child.foreign:
+            inside = math or child.name == "math"
+            known = not child.foreign and child.name in (FORMULA if inside else ELEMENTS)
+            if known:
+                out.append(_start(child))
+            if child.name not in VOID:
+                _put(child, out, ways, math=inside)
+                if known:
+                    out.append(f"</{child.name}>")
 
 
-def _value(attributes: str, name: str) -> str:
-    return html.escape(html.unescape(attribute(attributes, name)))
+def _start(node: Node) -> str:
+    kept = "".join(
+        f' {name}="{html.escape(value)}"'
+        for name in ATTRIBUTES
+        if (value := node.attributes.get(name, "")) and len(value) < 1000
+    )
+    return f"<{node.name}{kept}>"
 
 
-def _drawing(markup: str) -> str:
-    """Return the picture inside a drawing that only frames it, as covers are made."""
-    found = SVG_IMAGE.search(markup)
-    return f'<img src="{found[1]}" alt=""/>' if found else ""
+def _drawing(node: Node, picture: Callable[[str], str]) -> str:
+    """Return the picture inside a drawing, as covers are made; else the drawing's words."""
+    for child in node.all():
+        if child.name == "image":
+            source = child.attributes.get("xlink:href") or child.attributes.get("href", "")
+            return _image(node, source, picture)
+    return html.escape(seen(node))
 
 
-def _image(attributes: str, picture: Callable[[str], str]) -> str:
-    name = picture(html.unescape(attribute(attributes, "src")))
-    alternative = _value(attributes, "alt")
+def _image(node: Node, source: str, picture: Callable[[str], str]) -> str:
+    name = picture(source)
+    alternative = html.escape(" ".join(node.attributes.get("alt", "").split()))
     if not name:
         return f"[{alternative}]" if alternative else ""
     return f'<img data-picture="{html.escape(name)}" alt="{alternative}">'
