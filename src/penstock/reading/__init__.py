@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
-from penstock.reading.counting import Count
+from penstock.reading.counting import Count, Repairs
 from penstock.reading.edition import Report, make_edition, unmake_edition
 from penstock.reading.settings import DEVICES, Device, Look
 
 if TYPE_CHECKING:
     from penstock.reading.archive import Archive
-    from penstock.reading.blocks import book_blocks
+    from penstock.reading.blocks import book_blocks, book_identity
     from penstock.reading.daily import Article, Daily, check_libraries, edition_name, write_daily
     from penstock.reading.places import Place, load_place, places_file, save_place
     from penstock.reading.screen import run_reader
     from penstock.reading.settings import GUIDES, Guide, parse_width
-    from penstock.reading.sources import as_epub
+    from penstock.reading.sources import as_epub, form_of
+    from penstock.reading.syndication import Entry, feed_entries
     from penstock.reading.terminal import Reader
     from penstock.reading.texts import json_lines, text_lines
     from penstock.reading.webpage import write_page
@@ -29,15 +30,20 @@ __all__ = [
     "Count",
     "Daily",
     "Device",
+    "Entry",
     "Guide",
     "Look",
     "Place",
     "Reader",
+    "Repairs",
     "Report",
     "as_epub",
     "book_blocks",
+    "book_identity",
     "check_libraries",
     "edition_name",
+    "feed_entries",
+    "form_of",
     "json_lines",
     "load_place",
     "make_edition",
@@ -56,14 +62,18 @@ _HOMES = {
     "Archive": "archive",
     "Article": "daily",
     "Daily": "daily",
+    "Entry": "syndication",
     "GUIDES": "settings",
     "Guide": "settings",
     "Place": "places",
     "Reader": "terminal",
     "as_epub": "sources",
     "book_blocks": "blocks",
+    "book_identity": "blocks",
     "check_libraries": "daily",
     "edition_name": "daily",
+    "feed_entries": "syndication",
+    "form_of": "sources",
     "json_lines": "texts",
     "load_place": "places",
     "parse_width": "settings",

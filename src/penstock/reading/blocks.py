@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,13 +14,14 @@ from penstock.reading.inline import Run, runs
 from penstock.reading.markup import TAG, Passage, attributes_of, passages
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.package import open_package
+from penstock.reading.packagerepair import identifier_of
 from penstock.reading.repair import mend_documents
 from penstock.reading.sheet import SHEET
 from penstock.reading.unlines import unset_document
 from penstock.reading.visible import block_text
 from penstock.reading.wellformed import decode
 
-__all__ = ["Block", "Style", "book_blocks", "document_blocks"]
+__all__ = ["Block", "Style", "book_blocks", "book_identity", "document_blocks"]
 
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 STYLED = {"em", "i", "cite", "strong", "b", "code", "sub", "sup", "u", "s", "a"}
@@ -90,6 +92,17 @@ def book_blocks(archive: Archive, repairs: Repairs | None = None) -> Iterator[Bl
             if SHEET in source:
                 source = unset_document(source)
             yield from document_blocks(source, document.name, package.language)
+
+
+def book_identity(archive: Archive) -> str:
+    """Return what a book is known by, the same when it is made again in another look.
+
+    Raises:
+        InputError: The book cannot be read.
+    """
+    package = open_package(archive)
+    said = identifier_of(package.source) or "\0".join(d.name for d in package.documents)
+    return hashlib.sha256(f"{said}\0{package.creator}".encode()).hexdigest()[:16]
 
 
 def document_blocks(source: str, name: str = "", language: str = "") -> Iterator[Block]:

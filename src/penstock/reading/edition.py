@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import posixpath
 import re
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ __all__ = ["Report", "make_edition", "unmake_edition"]
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
 ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
 OURS = re.compile(r"""<(?:span|b|br|p)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
+PREFIXED = re.compile(r"<[\w.-]{1,64}:html\b")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
+TITLE_END = re.compile(r"</dc:title\s*+>")
+SUFFIX = "/* penstock reading, put after the title:"
 MANIFEST_END = re.compile(r"</([\w.-]+:)?manifest\s*>")
 
 
@@ -49,7 +53,13 @@ class Report:
 
 
 def make_edition(
-    data: bytes, out: BinaryIO, look: Look, label: str = "book", *, strict: bool = False
+    data: bytes,
+    out: BinaryIO,
+    look: Look,
+    label: str = "book",
+    *,
+    strict: bool = False,
+    title_suffix: str = "",
 ) -> Report:
     """Write the edition of the EPUB ``data`` to ``out``.
 
@@ -62,6 +72,7 @@ def make_edition(
         look: Width, guide and the rest.
         label: What error texts call the book.
         strict: Whether a book is refused that something would have to be removed from.
+        title_suffix: Put after the book's title, so that a library can tell the two apart.
 
     Raises:
         InputError: The book cannot be read, is protected, has fixed pages only, or is refused by
@@ -77,7 +88,9 @@ def make_edition(
         more = f" and {len(repairs.removed) - 1} more" if len(repairs.removed) > 1 else ""
         raise InputError(f"{label}: --strict: {repairs.removed[0]}{more}; nothing written")
     report = Report(repairs=repairs.done, removed=repairs.removed)
-    write_archive(out, _Maker(archive, package, look, report, mended).entries())
+    maker = _Maker(archive, package, look, report, mended)
+    maker.suffix = title_suffix
+    write_archive(out, maker.entries())
     return report
 
 
@@ -98,6 +111,7 @@ class _Maker:
         self.look = look
         self.report = report
         self.mended = mended
+        self.suffix = ""
         self.sheet = posixpath.join(package.folder, SHEET)
 
     def entries(self) -> Iterator[Entry]:
@@ -118,14 +132,25 @@ class _Maker:
             if name in documents:
                 yield self._document(name, data or archive.read(name))
             elif name == package.name:
-                data = data or archive.read(name)
-                source = decode(data) if made else _with_item(decode(data), archive.label)
-                yield Entry.of(name, encode(source, data), date=archive.date(name))
+                yield self._package(name, data or archive.read(name), made=made)
             elif data is not None:
                 yield Entry.of(name, data, date=archive.date(name))
             else:
                 yield archive.keep(name)
-        yield Entry.of(self.sheet, style(self.look, self.report.count.shifts).encode())
+        rules = style(self.look, self.report.count.shifts)
+        if self.suffix:
+            rules = f"{SUFFIX}{html.escape(self.suffix)} */\n{rules}"
+        yield Entry.of(self.sheet, rules.encode())
+
+    def _package(self, name: str, data: bytes, *, made: bool) -> Entry:
+        """Return the package document with the line for the style sheet."""
+        archive, source = self.archive, decode(data)
+        if made:
+            source = _without_suffix(source, archive.read(self.sheet))
+        else:
+            source = _with_item(source, archive.label)
+        source = _with_suffix(source, self.suffix)
+        return Entry.of(name, encode(source, data), date=archive.date(name))
 
     def _document(self, name: str, data: bytes) -> Entry:
         source = decode(data)
@@ -139,9 +164,11 @@ class _Maker:
         count = self.report.count
         end = HEAD_END.search(source)
         folder = _link_folder(source, posixpath.dirname(name))
-        if not end or folder is None or OURS.search(source):
+        prefixed = PREFIXED.search(source, 0, 4000)
+        if not end or folder is None or prefixed or OURS.search(source):
             count.leave("document")
             why = "without a head" if not end else "that uses class names of penstock's own"
+            why = "whose elements have a prefix" if prefixed else why
             why = "whose addresses start from another site" if folder is None else why
             count.note(f"document {why} left whole")
             return source
@@ -152,6 +179,26 @@ class _Maker:
         at = made.index(end[0])
         href = posixpath.relpath(self.sheet, folder or ".")
         return made[:at] + link_to(href, made[:at]) + made[at:]
+
+
+def _with_suffix(source: str, suffix: str) -> str:
+    """Return a package document with ``suffix`` after its first title."""
+    end = TITLE_END.search(source)
+    if not suffix or not end:
+        return source
+    return source[: end.start()] + html.escape(suffix, quote=False) + source[end.start() :]
+
+
+def _without_suffix(source: str, sheet: bytes) -> str:
+    """Return the package document of an edition without what was put after its title."""
+    first, _, _ = sheet.decode("utf-8", "replace").partition(" */\n")
+    if not first.startswith(SUFFIX):
+        return source
+    put = html.escape(html.unescape(first.removeprefix(SUFFIX)), quote=False)
+    end = TITLE_END.search(source)
+    if not end or not source.endswith(put, 0, end.start()):
+        return source
+    return source[: end.start() - len(put)] + source[end.start() :]
 
 
 def _link_folder(source: str, folder: str) -> str | None:
@@ -195,7 +242,9 @@ def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
                 continue
             data = archive.read(name) if name in names or name == package.name else b""
             source = decode(data)
-            back = ITEM_OURS.sub("", source) if name == package.name else source
+            back = source
+            if name == package.name:
+                back = _without_suffix(ITEM_OURS.sub("", source, count=1), archive.read(sheet))
             if name in names and SHEET in source:
                 back = unset_document(source)
                 changed += back != source

@@ -21,7 +21,7 @@ from penstock.reading.wellformed import decode, encode
 if TYPE_CHECKING:
     from re import Match
 
-__all__ = ["mend_contents", "mend_package"]
+__all__ = ["identifier_of", "mend_contents", "mend_package"]
 
 DAY = re.compile(r"(<dc:date\b[^<>]*+>\s*+)(\d{1,2})\.(\d{1,2})\.(\d{4})(?=\s*<)")
 UUID = re.compile(r"(<dc:identifier\b[^<>]*+>\s*+)urn:uuid:([^<\s]*+)")

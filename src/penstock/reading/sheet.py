@@ -28,6 +28,17 @@ span.psl, span.psx {
   display: block;
   margin: 0;
 }
+.psl *, .psx *, .psl::first-letter, .psx::first-letter {
+  float: none !important;
+}
+li:has(> .psl:first-child), li:has(> .psx:first-child) {
+  list-style-position: inside;
+  text-align: center;
+}
+li:has(> .psl:first-child) > .psl:first-child, li:has(> .psx:first-child) > .psx:first-child {
+  display: inline-block;
+  vertical-align: top;
+}
 """
 BOLD = """.psl b, .psg {
   font-weight: bold !important;

@@ -79,6 +79,8 @@ def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool)
         yield ""
         lines = block_lines(block, look, count) if block.kind == "text" else []
         if not lines:
+            if block.kind != "text":
+                count.leave(block.kind)
             yield from _whole(block, middle)
         for number, line in enumerate(lines):
             marker = f"{block.marker} " if block.marker and not number else ""
@@ -129,6 +131,8 @@ def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[st
             head["marker"] = block.marker
         lines = block_lines(block, look, count) if block.kind == "text" else []
         if not lines:
+            if block.kind != "text":
+                count.leave(block.kind)
             yield json.dumps({**head, "text": block.text}, ensure_ascii=False)
         for line in lines:
             found: dict[str, object] = {"start": line.start, "text": line.text}

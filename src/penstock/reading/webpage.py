@@ -12,7 +12,7 @@ from typing import BinaryIO, final
 
 from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
-from penstock.reading.blocks import Block, Style, book_blocks
+from penstock.reading.blocks import Block, Style, book_blocks, book_identity
 from penstock.reading.package import open_package
 from penstock.reading.safe import safe_markup
 from penstock.reading.settings import Look
@@ -44,7 +44,7 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
     page = _Page(archive)
     blocks = [page.block(block, package.language) for block in book_blocks(archive)]
     book = {
-        "id": hashlib.sha256(data).hexdigest()[:16],
+        "id": book_identity(archive),
         "language": package.language,
         "width": max(12, min(60, int(look.width if not look.em else look.width * 1.75))),
         "guide": look.guide,
