@@ -13,6 +13,7 @@ from typing import BinaryIO, final
 from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import Block, Style, book_blocks, book_identity
+from penstock.reading.contents import book_contents
 from penstock.reading.package import open_package
 from penstock.reading.safe import safe_markup
 from penstock.reading.settings import Look
@@ -51,6 +52,7 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
         "align": look.align,
         "stops": {name: sorted(words) for name, words in FUNCTION_WORDS.items()},
         "targets": page.targets,
+        "toc": [[h.level, h.title, h.target] for h in book_contents(archive, package)],
         "blocks": blocks,
     }
     script = _part("reader.js")
