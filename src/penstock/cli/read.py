@@ -411,6 +411,7 @@ def open_book(book: str) -> None:
         Archive,
         Place,
         Reader,
+        block_contents,
         book_blocks,
         book_identity,
         load_place,
@@ -425,7 +426,8 @@ def open_book(book: str) -> None:
     archive, file = Archive(data, book), places_file()
     identity, earlier = book_identity(archive), hashlib.sha256(data).hexdigest()[:16]
     place = load_place(identity, file) or load_place(earlier, file) or Place()
-    reader = Reader(list(book_blocks(archive)), place)
+    blocks = list(book_blocks(archive))
+    reader = Reader(blocks, place, block_contents(archive, blocks))
     run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
 
 

@@ -12,6 +12,7 @@ from penstock.reading.settings import DEVICES, Device, Look
 if TYPE_CHECKING:
     from penstock.reading.archive import Archive
     from penstock.reading.blocks import book_blocks, book_identity
+    from penstock.reading.contents import block_contents
     from penstock.reading.daily import Article, Daily, check_libraries, edition_name, write_daily
     from penstock.reading.places import Place, load_place, places_file, save_place
     from penstock.reading.screen import run_reader
@@ -38,6 +39,7 @@ __all__ = [
     "Repairs",
     "Report",
     "as_epub",
+    "block_contents",
     "book_blocks",
     "book_identity",
     "check_libraries",
@@ -68,6 +70,7 @@ _HOMES = {
     "Place": "places",
     "Reader": "terminal",
     "as_epub": "sources",
+    "block_contents": "contents",
     "book_blocks": "blocks",
     "book_identity": "blocks",
     "check_libraries": "daily",

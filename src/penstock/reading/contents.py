@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from penstock.reading.archive import Archive
+from penstock.reading.blocks import Block
 from penstock.reading.names import Names, Node, tree
-from penstock.reading.package import Package
+from penstock.reading.package import Package, open_package
 from penstock.reading.visible import seen
 from penstock.reading.wellformed import check, decode
 
-__all__ = ["Heading", "book_contents"]
+__all__ = ["Heading", "block_contents", "book_contents"]
 
 
 @final
@@ -37,12 +38,34 @@ def book_contents(archive: Archive, package: Package) -> list[Heading]:
         if document.navigation:
             node = _read(archive, document.name)
             navs = [n for n in node.all() if n.name == "nav"]
-            toc = next((n for n in navs if "toc" in n.attributes.get("epub:type", "").split()), None)
+            toc = next(
+                (n for n in navs if "toc" in n.attributes.get("epub:type", "").split()), None
+            )
             found = list(_entries(toc or node, package, document.name, 0))
             if found:
                 return found
     name = package.contents or next((n for n in archive if n.lower().endswith(".ncx")), "")
     return list(_points(_read(archive, name), package, name, 1)) if name else []
+
+
+def block_contents(archive: Archive, blocks: Sequence[Block]) -> list[tuple[int, str, int]]:
+    """Return level, title and block of each line of the contents that leads into ``blocks``.
+
+    Raises:
+        InputError: The book cannot be read.
+    """
+    targets: dict[str, int] = {}
+    for number, block in enumerate(blocks):
+        targets.setdefault(block.document, number)
+        for name in block.ids:
+            targets.setdefault(f"{block.document}#{name}", number)
+    found = []
+    for heading in book_contents(archive, open_package(archive)):
+        near = targets.get(heading.target.partition("#")[0])
+        at = targets.get(heading.target, near)
+        if at is not None:
+            found.append((heading.level, heading.title, at))
+    return found
 
 
 def _read(archive: Archive, name: str) -> Node:

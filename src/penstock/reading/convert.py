@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["by_calibre", "fiction_page", "office_form"]
 
+KINDS = {".docx": "a Word file", ".odt": "an OpenDocument text", ".rtf": "a rich text file"}
 HREF = "{http://www.w3.org/1999/xlink}href"
 # FictionBook's elements as HTML's.
 FICTION = {
@@ -40,8 +41,8 @@ def by_calibre(data: bytes, ending: str, label: str) -> bytes:
     program = shutil.which("ebook-convert")
     if program is None:
         raise InputError(
-            f"{label}: {ending[1:].upper()} is read by calibre's ebook-convert, which is not "
-            "installed: install calibre, or give EPUB, HTML, FB2, Markdown or text"
+            f"{label}: {KINDS.get(ending, 'a Kindle file')}, read by calibre's ebook-convert, "
+            "which is not installed: install calibre, or give EPUB, HTML, FB2, Markdown or text"
         )
     with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
         source, made = Path(folder, f"book{ending}"), Path(folder, "made.epub")

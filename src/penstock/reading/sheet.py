@@ -21,6 +21,7 @@ LINES = """/* penstock reading: text set in lines (psl, psx), guide (b, psg), hy
   text-indent: 0 !important;
   padding-bottom: 0.5em;
   line-height: 1.5;
+  overflow-wrap: break-word;
   -webkit-hyphens: none;
   hyphens: none;
 }
@@ -34,6 +35,7 @@ span.psl, span.psx {
 li:has(> .psl:first-child), li:has(> .psx:first-child) {
   list-style-position: inside;
   text-align: center;
+  line-height: 1.5;
 }
 li:has(> .psl:first-child) > .psl:first-child, li:has(> .psx:first-child) > .psx:first-child {
   display: inline-block;

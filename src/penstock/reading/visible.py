@@ -46,7 +46,7 @@ def seen(node: Node) -> str:
 
 def _walk(node: Node) -> str:
     rule = RULES.get(node.name)
-    if rule and not node.foreign:
+    if rule and (not node.foreign or node.name == "switch"):
         return rule(node)
     if node.name in NOTHING and not node.foreign:
         return ""
