@@ -1,4 +1,4 @@
-"""Web pages, articles, Markdown and books as manuscripts."""
+"""Web pages, articles and Markdown as manuscripts."""
 
 from __future__ import annotations
 
@@ -13,26 +13,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from penstock.errors import InputError, MissingExtra
-from penstock.reading.archive import Archive
 from penstock.reading.compose import Chapter, Manuscript, Picture
-from penstock.reading.counting import Repairs
 from penstock.reading.language import LANGUAGE, language_of
-from penstock.reading.package import open_package
 from penstock.reading.plaintext import CHAPTER_LENGTH, NoText, clean
-from penstock.reading.repair import mend_documents
 from penstock.reading.tidy import Tidier, link_chapters
-from penstock.reading.unlines import unset_document
-from penstock.reading.wellformed import decode
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 __all__ = [
     "article_manuscript",
-    "book_manuscript",
     "markdown_manuscript",
     "page_manuscript",
     "rebuilt_page",
+    "xhtml_manuscript",
 ]
 
 MAGIC = {
@@ -106,45 +100,6 @@ def markdown_manuscript(
     return _manuscript(root, name, said.get("author", ""), "", load, date=said.get("date", ""))
 
 
-def book_manuscript(data: bytes, label: str) -> Manuscript:
-    """Return a manuscript of an EPUB: its documents in reading order, tidied.
-
-    Raises:
-        InputError: The book cannot be read.
-        MissingExtra: lxml is not installed.
-    """
-    archive = Archive(data, label)
-    package = open_package(archive)
-    document_of = mend_documents(archive, package, Repairs())
-    chapters: list[Chapter] = []
-    pictures: dict[str, Picture] = {}
-    for document in package.documents:
-        if document.spine < 0 or document.navigation:
-            continue
-
-        def load(address: str, name: str = document.name) -> bytes | None:
-            found = package.members.find(name, address)
-            return archive.read(found) if found else None
-
-        source = unset_document(decode(document_of(document.name)))
-        root = _parse(re.sub(r"\A\ufeff?<\?xml[^<>]*+>", "", source).encode(), "utf-8")
-        try:
-            made = _manuscript(root, package.title, "", "", load)
-        except NoText:
-            continue
-        chapters += made.chapters
-        pictures.update({picture.name: picture for picture in made.pictures})
-    if not chapters:
-        raise NoText(f"{label}: no text in it")
-    return Manuscript(
-        title=package.title or label,
-        creator=package.creator,
-        language=package.language or "en",
-        chapters=chapters,
-        pictures=list(pictures.values()),
-    )
-
-
 def article_manuscript(
     data: bytes,
     url: str,
@@ -201,7 +156,7 @@ def rebuilt_page(source: str) -> tuple[str, list[str], str]:
         InputError: There is no text in it.
     """
     tidier = Tidier(lambda address: address)
-    root = _parse(re.sub(r"\A\ufeff?<\?xml[^<>]*+>", "", source).encode(), "utf-8")
+    root = _parse(_undeclared(source), "utf-8")
     body = root.find("body")
     blocks = tidier.blocks(body) if body is not None else []
     if not blocks:
@@ -209,6 +164,20 @@ def rebuilt_page(source: str) -> tuple[str, list[str], str]:
     title = " ".join((root.findtext(".//title") or "").split())
     links = [e.get("href", "") for e in root.iter("link") if e.get("rel") == "stylesheet"]
     return title, [link for link in links if link], "\n".join(blocks)
+
+
+def xhtml_manuscript(source: str, title: str, load: Callable[[str], bytes | None]) -> Manuscript:
+    """Return a manuscript of a document of a book.
+
+    Raises:
+        InputError: There is no text in it.
+        MissingExtra: lxml is not installed.
+    """
+    return _manuscript(_parse(_undeclared(source), "utf-8"), title, "", "", load)
+
+
+def _undeclared(source: str) -> bytes:
+    return re.sub(r"\A\ufeff?<\?xml[^<>]*+>", "", source).encode()
 
 
 def _parse(data: bytes, encoding: str = "") -> _Element:

@@ -145,10 +145,12 @@ def manuscript_of(data: bytes, form: Form, wanted: Wanted) -> Manuscript:
         page, load = fiction_page(data, wanted.label)
         return pages.page_manuscript(page, title, "", load)
     if form in ("epub", "calibre"):
+        from penstock.reading.rebinding import book_manuscript
+
         book = (
             by_calibre(data, _ending(data, wanted.label), wanted.label) if form != "epub" else data
         )
-        return pages.book_manuscript(book, wanted.label)
+        return book_manuscript(book, wanted.label)
     if wanted.article:
         return pages.article_manuscript(data, wanted.base, title, load)
     return pages.page_manuscript(data, title, wanted.base, load)

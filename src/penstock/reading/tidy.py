@@ -187,11 +187,11 @@ class Tidier:
         parts = [_text(node.text)]
         for child in node:
             name = _name(child)
-            inside = (
-                self._phrases(child) if name in ("rt", "rp", "rb") else self._inline(child, name)
-            )
-            kept = name if name in ("rt", "rp") else ""
-            parts += [f"<{kept}>{inside}</{kept}>" if kept else inside, _text(child.tail)]
+            if name == "rt":
+                parts.append(f"<rt>{self._phrases(child)}</rt>")
+            elif name != "rp":
+                parts.append(self._phrases(child) if name == "rb" else self._inline(child, name))
+            parts.append(_text(child.tail))
         inside = "".join(parts)
         return f"<ruby{self._identity(node)}>{inside}</ruby>" if "<rt>" in inside else inside
 
