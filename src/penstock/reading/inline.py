@@ -89,10 +89,11 @@ def runs(source: str, start: int, end: int, names: Names) -> Iterator[Run]:
         begin, stop = match.span()
         if begin < skip:
             continue
-        if match["plain"]:
-            yield Run("plain", begin, stop, match["plain"], stop - begin)
-        elif match["blank"]:
-            yield Run("blank", begin, stop, match["blank"], 1)
+        kind = match.lastgroup
+        if kind == "plain":
+            yield Run("plain", begin, stop, match[0], stop - begin)
+        elif kind == "blank":
+            yield Run("blank", begin, stop, match[0], 1)
         elif match[2] is not None:
             yield (run := _element(source, match, end, names))
             skip = run.end

@@ -36,6 +36,12 @@ ASCII = bytes(range(128))
 # Of the control characters XML allows these only; looked for one by one, which is quicker by far
 # than one pattern of them all.
 UNEVEN = ("<", "&", "\t", "\r", "  ", " \n", "\n ", "\n\n")
+# Blanks that end no line, in ASCII and elsewhere.
+GLUED = (" !", " ?", " ;", " :", " )", " ]", " }", " /", " .", " ,", "( ", "[ ", "{ ")
+GLUED_ELSEWHERE = (
+    " \u00bb", " \u203a", " \u201d", " \u2019", "\u00ab ", "\u2039 ", "\u201c ", "\u2018 ",
+    "\u201e ", "\u201a ", "\u00a1 ", "\u00bf ",
+)  # fmt: skip
 COLUMNS = re.compile(COLUMN)
 # Texts of the book with elements like our marks.
 LIKE_OURS = re.compile(r"<br?\b")
@@ -89,6 +95,9 @@ class _Setter:
         self.quick = not (look.em or look.align)
         rare = source.encode().translate(None, ASCII).decode()
         self.usual = not rare or bool(COLUMNS.fullmatch(rare))
+        # Whether a blank that ends no line may be anywhere: looked for once a document.
+        odd = GLUED + GLUED_ELSEWHERE if rare else GLUED
+        self.uneven = any(pair in source for pair in odd)
 
     def take(self, passage: Passage) -> None:
         """Set a passage now, or with those after it."""
@@ -114,7 +123,7 @@ class _Setter:
 
     def _plain(self, text: str) -> bool:
         """Whether each character of ``text`` is one column and stands for itself."""
-        if UNEVEN_BREAKS.search(text):
+        if self.uneven and UNEVEN_BREAKS.search(text):
             return False
         if self.usual:
             return not any(odd in text for odd in UNEVEN)

@@ -28,7 +28,7 @@ USUAL = {
     "xhtml": "",
 }
 FOREIGN = "?"
-DECLARED = re.compile(r"""\sxmlns:([\w.-]+)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""")
+DECLARED = re.compile(r"""xmlns:([\w.-]+)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""")
 ENTITY = re.compile(r"""<!ENTITY\s{1,9}([\w.-]+)\s{1,9}(["'])([^"'<&]*)\2""")
 REFERENCE = re.compile(r"&([\w.-]{1,64});")
 EVENT = re.compile(TAG.pattern + r"|[^<]++|<", re.DOTALL)
