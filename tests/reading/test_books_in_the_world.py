@@ -169,6 +169,21 @@ def test_pages_are_fixed_one_by_one(
     assert report.count.left["fixed page"] == 1
 
 
+def test_a_book_without_a_reading_order_is_read_as_it_is_listed() -> None:
+    files = book()
+    package = re.sub(rb"<itemref[^>]*/>", b"", files["EPUB/package.opf"])
+    blocks = list(book_blocks(Archive(packed({**files, "EPUB/package.opf": package}), "x")))
+    assert [b.document for b in blocks] == ["EPUB/chapter-001.xhtml", "EPUB/b.xhtml"]
+
+
+def test_what_stands_for_a_page_that_is_no_document_is_read() -> None:
+    files = book(itemref='<itemref idref="d"/>')
+    item = b'<item id="d" href="d.svg" media-type="image/svg+xml" fallback="m"/></manifest>'
+    package = files["EPUB/package.opf"].replace(b"</manifest>", item)
+    files = {**files, "EPUB/d.svg": b"<svg/>", "EPUB/package.opf": package}
+    assert [b.document for b in book_blocks(Archive(packed(files), "x"))][-1] == "EPUB/b.xhtml"
+
+
 def test_a_page_outside_the_reading_order_stays_outside() -> None:
     after, _ = made(book(itemref='<itemref idref="m" linear="no"/>'))
     assert b'<itemref idref="m" linear="no"/>' in after["EPUB/package.opf"]

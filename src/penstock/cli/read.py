@@ -5,16 +5,15 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, final
-from urllib.parse import urlsplit
 
 import click
 
-from penstock.errors import GaveUp, InputError, PenstockError, PermanentError, RetryableError
+from penstock.errors import GaveUp, InputError, PermanentError, RetryableError
 from penstock.reading import (
     DEVICES,
     GUIDES,
@@ -71,54 +70,8 @@ def read() -> None:
     """Set books in short lines with a guide down the middle, and take them back."""
 
 
-_BROWSER = {"Accept": "text/html,application/xhtml+xml,application/epub+zip;q=0.9,*/*;q=0.5"}
 _WEB = ("http://", "https://")
 _OTHERS = frozenset([".pdf", ".mobi", ".azw", ".azw3", ".docx", ".odt", ".rtf", ".fb2", ".md"])
-_MOST_PICTURES = 60
-
-
-def fetch_article(url: str) -> bytes:
-    """Return the page at ``url``, fetched under the http room's retries and limits.
-
-    Raises:
-        PermanentError: There is no such page.
-        GaveUp: The server failed too often.
-    """
-    from penstock.http import Api, Get
-
-    page = url.partition("#")[0]
-    return Api(page.partition("?")[0], headers=_BROWSER, decode="bytes").call(Get(page)).body
-
-
-def pictures_of(page: str) -> Callable[[str], bytes | None]:
-    """Return what fetches the pictures of a page; one that cannot be had is left out.
-
-    A page may not name machines inside the network unless it comes from the same one.
-    """
-    fetched: list[str] = []
-
-    def load(address: str) -> bytes | None:
-        if not address.startswith(_WEB) or len(fetched) >= _MOST_PICTURES:
-            return None
-        try:
-            host = urlsplit(address).hostname or ""
-            if host != urlsplit(page).hostname and _inside(host):
-                return None
-            fetched.append(address)
-            return fetch_article(address)
-        except (PenstockError, ValueError, OSError):
-            return None
-
-    return load
-
-
-def _inside(host: str) -> bool:
-    """Whether a host's name leads to this machine or to the network it is in."""
-    import ipaddress
-    import socket
-
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return any(not ipaddress.ip_address(str(a[4][0]).partition("%")[0]).is_global for a in found)
 
 
 def load(book: str) -> bytes:
@@ -130,6 +83,8 @@ def load(book: str) -> bytes:
     if book == "-":
         return sys.stdin.buffer.read()
     if book.startswith(_WEB):
+        from penstock.assembly.web_pages import fetch_article
+
         return fetch_article(book)
     scheme = book.partition("://")[0] if "://" in book else ""
     if scheme.isalpha():
@@ -148,6 +103,8 @@ def load_epub(book: str, language: str = "", notes: dict[str, int] | None = None
     if book == "-":
         return as_epub(data, language=language, notes=notes)
     if book.startswith(_WEB):
+        from penstock.assembly.web_pages import pictures_of
+
         pictures = pictures_of(book)
         return as_epub(data, base=book, article=True, load=pictures, language=language, notes=notes)
     beside = partial(picture_beside, book)
@@ -455,10 +412,8 @@ def today(
     collecting = _Collecting(most)
     look = Look(width=columns, em=em, guide=guide)
     day = datetime.now().astimezone().date()
-    found = [article for name in articles for article in collecting.articles(name)]
-    sites = list(dict.fromkeys(_site(article) for article in found))
-    found.sort(key=lambda article: sites.index(_site(article)))
-    made = write_daily(found, Path(out), look, day=day, title=title)
+    found = (article for name in articles for article in collecting.articles(name))
+    made = write_daily(found, Path(out), look, day=day, title=title, by_site=True)
     failed = {**collecting.failed, **made.skipped}
     for name, reason in failed.items():
         click.echo(f"  left out {name}: {reason}", err=True)
@@ -469,11 +424,6 @@ def today(
     click.echo(f"{made.path}: {made.articles} articles", err=True)
     if failed:
         raise SystemExit(1)
-
-
-def _site(article: Article) -> str:
-    """Return what articles are grouped by; a file is a site of its own."""
-    return article.url.partition("://")[2].partition("/")[0] or article.name
 
 
 @final
@@ -487,6 +437,7 @@ class _Collecting:
 
     def articles(self, name: str, depth: int = 0) -> Iterator[Article]:
         """Yield the article that ``name`` is, or those of the feed that it is."""
+        from penstock.assembly.web_pages import pictures_of
         from penstock.reading import Article, feed_entries
 
         if name in self._seen:
@@ -508,6 +459,7 @@ class _Collecting:
             yield Article(body=data, name=Path(name).name, load=beside)
 
     def _entries(self, entries: Iterable[Entry], depth: int) -> Iterator[Article]:
+        from penstock.assembly.web_pages import pictures_of
         from penstock.reading import Article
 
         taken = 0

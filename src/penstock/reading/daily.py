@@ -80,6 +80,7 @@ def write_daily(
     *,
     day: date,
     title: str = "Articles",
+    by_site: bool = False,
 ) -> Daily:
     """Write ``TITLE-YYYY-MM-DD.epub`` into ``folder`` and return what was done.
 
@@ -93,6 +94,7 @@ def write_daily(
         look: Width, guide and the rest.
         day: The date of the edition.
         title: Its name.
+        by_site: Whether the articles of one site stand together, in the order of their first.
 
     Raises:
         InputError: The folder is missing.
@@ -104,7 +106,7 @@ def write_daily(
     notes: dict[str, int] = {}
     taken = 0
     languages: list[str] = []
-    for number, article in enumerate(articles, 1):
+    for number, article in enumerate(_grouped(articles) if by_site else articles, 1):
         try:
             found = _manuscript(article)
         except MissingExtra:
@@ -134,6 +136,15 @@ def write_daily(
     with whole_file(path) as out:
         out.write(made.getvalue())
     return Daily(path, taken, skipped, notes, report)
+
+
+def _grouped(articles: Iterable[Article]) -> list[Article]:
+    """Return articles site by site; what has no address is a site of its own."""
+    sites: dict[str, list[Article]] = {}
+    for number, article in enumerate(articles):
+        site = article.url.partition("://")[2].partition("/")[0] or f"/{number}"
+        sites.setdefault(site, []).append(article)
+    return [article for group in sites.values() for article in group]
 
 
 def edition_name(title: str) -> str:

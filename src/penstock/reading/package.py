@@ -66,6 +66,7 @@ class Item:
         name: The member it means, or an empty string.
         media_type: As written.
         properties: As written.
+        fallback: The id of what stands for it in readers that cannot show it.
     """
 
     identity: str
@@ -73,6 +74,13 @@ class Item:
     name: str
     media_type: str = ""
     properties: str = ""
+    fallback: str = ""
+
+    @property
+    def text(self) -> bool:
+        """Whether it is a document."""
+        endings = (".xhtml", ".html", ".htm")
+        return self.media_type in TEXTS or self.href.lower().endswith(endings)
 
 
 @final
@@ -231,6 +239,7 @@ def _item(element: ET.Element, package: str, members: Members) -> Item:
         name=members.find(package, href.partition("#")[0]) if href.strip() else "",
         media_type=element.get("media-type", "").strip().lower(),
         properties=element.get("properties", ""),
+        fallback=element.get("fallback", ""),
     )
 
 
@@ -238,27 +247,39 @@ def _documents(archive: Archive, root: ET.Element, manifest: Manifest) -> tuple[
     order: dict[str, int] = {}
     layouts: dict[str, str] = {}
     for number, itemref in enumerate(_each(root, "itemref")):
-        item = manifest.find(itemref.get("idref", ""))
+        item = _readable(manifest.find(itemref.get("idref", "")), manifest)
         if item and item.name not in order:  # one file in several places: the first counts
             order[item.name] = number
             layouts[item.name] = itemref.get("properties", "")
     fixed = _fixed_book(archive, root)
+    no_order = not order
     found: dict[str, Document] = {}
     for item in manifest.items:
-        text = item.media_type in TEXTS or item.href.lower().endswith((".xhtml", ".html", ".htm"))
-        if not item.name or not text or item.name in found:
+        if not item.name or not item.text or item.name in found:
             continue
+        navigation = "nav" in item.properties.split()
+        if no_order and not navigation:  # a reading order that names nothing: as it is listed
+            order[item.name] = len(order)
         found[item.name] = Document(
             item.name,
             item.identity,
             order.get(item.name, -1),
-            "nav" in item.properties.split(),
+            navigation,
             _fixed_page(layouts.get(item.name, "").split(), book=fixed),
         )
     if not found:
         raise InputError(f"{archive.label}: lists no XHTML document: nothing to read")
     last = len(order) + len(manifest.items)
     return tuple(sorted(found.values(), key=lambda d: d.spine if d.spine >= 0 else last))
+
+
+def _readable(item: Item | None, manifest: Manifest) -> Item | None:
+    """Return an item, or the document that stands for it where it is something else."""
+    for _ in range(len(manifest.items)):
+        if item is None or item.text or not item.fallback:
+            return item
+        item = manifest.find(item.fallback)
+    return None
 
 
 def _fixed_page(properties: list[str], *, book: bool) -> bool:

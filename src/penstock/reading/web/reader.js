@@ -598,6 +598,7 @@
   });
   let wheel = 0;
   view.addEventListener("wheel", (event) => {
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) return; // wide content is scrolled to
     event.preventDefault();
     wheel += event.deltaY;
     const rows = Math.trunc(wheel / 40);
