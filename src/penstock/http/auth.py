@@ -69,18 +69,18 @@ class _WithoutToken:
     constant = True
     fetching = nullcontext()
 
-    def token_request(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
+    def token_request(self, now: float) -> Request | None:
         """Return None: nothing has to be fetched."""
         return None
 
     def accept_token(self, body: bytes, now: float) -> None:
         """Never called."""
 
-    def token_refused(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
+    def token_refused(self, now: float) -> Request | None:
         """Never called."""
         return None
 
-    def refused(self, headers: Sequence[str]) -> bool:  # noqa: ARG002 - the protocol's shape
+    def refused(self, headers: Sequence[str]) -> bool:
         """Return False: the credentials are wrong."""
         return False
 
@@ -98,6 +98,10 @@ def _check_header(text: str, what: str) -> None:
 class Basic(_WithoutToken):
     """User name and password (RFC 7617), sent with the first request already.
 
+    Attributes:
+        user: The user name.
+        password: Secret.
+
     >>> Basic("me", "pw").sign("GET", "https://x.example", None).headers
     ('Authorization: Basic bWU6cHc=',)
     """
@@ -109,7 +113,7 @@ class Basic(_WithoutToken):
         if ":" in self.user:
             raise InputError(f"Basic({self.user!r}, ...): a user name has no colon (RFC 7617)")
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header."""
         pair = f"{self.user}:{reveal(self.password)}".encode()
         return Signed(url, (f"Authorization: Basic {base64.b64encode(pair).decode()}",))
@@ -118,14 +122,18 @@ class Basic(_WithoutToken):
 @final
 @dataclass(frozen=True)
 class Bearer(_WithoutToken):
-    """A bearer token (RFC 6750)."""
+    """A bearer token (RFC 6750).
+
+    Attributes:
+        token: Secret.
+    """
 
     token: str | Secret = field(repr=False)
 
     def __post_init__(self) -> None:
         _check_header(reveal(self.token), "Bearer: the token")
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header."""
         return Signed(url, (f"Authorization: Bearer {reveal(self.token)}",))
 
@@ -134,6 +142,11 @@ class Bearer(_WithoutToken):
 @dataclass(frozen=True)
 class ApiKey(_WithoutToken):
     """A key in a header or, where the server wants it so, in the query.
+
+    Attributes:
+        key: Secret.
+        header: Name of the header it goes into; this or ``query``.
+        query: Name of the parameter it goes into.
 
     >>> ApiKey("k", query="key").sign("GET", "https://x.example/a", None).url
     'https://x.example/a?key=k'
@@ -154,7 +167,7 @@ class ApiKey(_WithoutToken):
         """Whether it goes into a header."""
         return self.query is None
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header or the URL with the key."""
         if self.query is not None:
             return Signed(add_query(url, {self.query: reveal(self.key)}), ())
@@ -164,7 +177,14 @@ class ApiKey(_WithoutToken):
 @final
 @dataclass(frozen=True)
 class OAuth1(_WithoutToken):
-    """OAuth 1.0a with HMAC-SHA1 (RFC 5849), signed anew for each request by oauthlib."""
+    """OAuth 1.0a with HMAC-SHA1 (RFC 5849), signed for each request by oauthlib.
+
+    Attributes:
+        client_key: The consumer's key.
+        client_secret: Secret of the consumer.
+        token: The access token.
+        token_secret: Secret of the access token.
+    """
 
     client_key: str
     client_secret: str | Secret = field(repr=False)
@@ -179,7 +199,7 @@ class OAuth1(_WithoutToken):
             MissingExtra: oauthlib is not installed.
         """
         try:
-            from oauthlib import oauth1  # noqa: PLC0415 - an optional library
+            from oauthlib import oauth1
         except ImportError as error:
             raise MissingExtra("OAuth 1.0a", "oauthlib", "oauth1") from error
         client = oauth1.Client(
@@ -291,7 +311,7 @@ class OAuth2:
             self._refresh = None
         return self.token_request(now)
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header with the present token."""
         return Signed(url, (f"Authorization: Bearer {self._access}",))
 

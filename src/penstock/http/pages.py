@@ -135,7 +135,7 @@ class PageNumber:
 
     def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next number, unless this page was empty or the last."""
-        assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
+        assert isinstance(position, int)  # positions of this style are numbers
         if self.pages is not None:
             number = _whole(number_at(response.json(), self.pages))
             if number is not None:
@@ -167,7 +167,16 @@ class PageNumber:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offset:
-    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows."""
+    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows.
+
+    Attributes:
+        param: Name of the parameter.
+        first: The first offset.
+        size_param: Name of the parameter for the page size, or None.
+        size: Rows a page.
+        items: Dotted path of the rows in the body; an empty page is the end.
+        total: Dotted path of the number of rows, or None; with it pages come in parallel.
+    """
 
     param: str = "offset"
     first: int = 0
@@ -182,7 +191,7 @@ class Offset:
 
     def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next offset: as many rows further as this page had."""
-        assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
+        assert isinstance(position, int)  # positions of this style are numbers
         had = len(_rows_at(response, self.items) or ())
         total = None if self.total is None else number_at(response.json(), self.total)
         last = not had or (total is not None and position + had >= total)
@@ -218,7 +227,7 @@ class _Chained:
 
     __slots__ = ()
 
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
+    def count(self, response: Response) -> range | None:
         """Return None: such a page tells one page ahead."""
         return None
 
@@ -238,7 +247,13 @@ def _at_url(request: Get, position: Position | None) -> Get:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyCursor(_Chained):
-    """``?cursor=...`` with the next cursor in the body; null, 0, "" or "-1" end it."""
+    """``?cursor=...`` with the next cursor in the body; null, 0, "" or "-1" end it.
+
+    Attributes:
+        param: Name of the parameter.
+        path: Dotted path of the next cursor in the body.
+        first: The cursor of the first page, or None for a request without one.
+    """
 
     param: str = "cursor"
     path: str = "next_cursor"
@@ -248,7 +263,7 @@ class BodyCursor(_Chained):
         """Return the request for one page."""
         return _at_cursor(request, position, self.param)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next cursor."""
         cursor = dig(response.json(), self.path)
         if cursor in (None, 0, "", "0", -1, "-1", False):
@@ -259,7 +274,13 @@ class BodyCursor(_Chained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderCursor(_Chained):
-    """``?cursor=...`` with the next cursor, or the next URL, in a response header."""
+    """``?cursor=...`` with the next cursor, or the next URL, in a response header.
+
+    Attributes:
+        header: The header that names the next page.
+        param: Name of the parameter; None where the header holds a URL.
+        first: The cursor of the first page, or None for a request without one.
+    """
 
     header: str
     param: str | None = None
@@ -271,7 +292,7 @@ class HeaderCursor(_Chained):
             return _at_url(request, position)
         return _at_cursor(request, position, self.param)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next cursor or URL."""
         value = response.headers.get(self.header)
         if not value:
@@ -282,7 +303,12 @@ class HeaderCursor(_Chained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkHeader(_Chained):
-    """``Link: <...>; rel="next"`` (RFC 8288)."""
+    """``Link: <...>; rel="next"`` (RFC 8288).
+
+    Attributes:
+        rel: The relation of the link to the next page.
+        first: The URL of the first page, or None for the request as it is.
+    """
 
     rel: str = "next"
     first: Position | None = None
@@ -291,7 +317,7 @@ class LinkHeader(_Chained):
         """Return the request for one page."""
         return _at_url(request, position)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the URL of the next page."""
         link = _link(response.headers.get("link", ""), self.rel)
         return None if link is None else join(response.url, link)
@@ -300,7 +326,12 @@ class LinkHeader(_Chained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyLink(_Chained):
-    """The URL of the next page, whole or relative, in the body."""
+    """The URL of the next page, whole or relative, in the body.
+
+    Attributes:
+        path: Dotted path of the URL in the body.
+        first: The URL of the first page, or None for the request as it is.
+    """
 
     path: str = "links.next"
     first: Position | None = None
@@ -309,7 +340,7 @@ class BodyLink(_Chained):
         """Return the request for one page."""
         return _at_url(request, position)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the URL of the next page."""
         link = dig(response.json(), self.path)
         return join(response.url, link) if isinstance(link, str) and link else None
@@ -408,6 +439,6 @@ def _known_pages(
 
     for result in fetch(rest, api, ask, concurrency=concurrency, ordered=True):
         response = result.unwrap()
-        assert isinstance(result.key, int)  # noqa: S101 - keys are the positions of a range
+        assert isinstance(result.key, int)  # keys are the positions of a range
         following = result.key + known.step
         yield Page(result.key, response, following if following in known else None)

@@ -1,10 +1,12 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
+from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
+from penstock.streaming.framing import FRAMING_KINDS
 from penstock.streaming.inband import Sign, Then
 from penstock.streaming.overflow import Block, DropOldest, Overflow, Spill
-from penstock.streaming.presets import PRESETS, Preset
+from penstock.streaming.presets import PRESET_KINDS, PRESETS, Preset
 from penstock.streaming.reconnecting import (
     Backoff,
     Doubling,
@@ -25,7 +27,10 @@ from penstock.streaming.stream import Status, Stream
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice
 
 __all__ = [
+    "FRAMING_KINDS",
     "PRESETS",
+    "PRESET_KINDS",
+    "UNREADABLE",
     "Backfill",
     "Backoff",
     "Block",
@@ -55,6 +60,7 @@ __all__ = [
     "Spill",
     "Status",
     "Stream",
+    "StreamFeed",
     "Then",
     "Window",
     "framing",

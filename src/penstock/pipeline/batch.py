@@ -59,11 +59,11 @@ def _batches(
 ) -> Iterator[list[T]]:
     if empty == "stop":
         # Asked before an item is drawn: what is not allowed any more stays in the iterator.
-        while batch := list(itertools.islice(items, max(0, min(size, _allowed(sizer, size))))):
+        while batch := list(itertools.islice(items, _allowed(sizer, size))):
             yield batch
         return
     for first in items:  # drawn before asking: nothing is waited for once the items are out
-        while (allowed := min(size, _allowed(sizer, size))) < 1:
+        while (allowed := _allowed(sizer, size)) < 1:
             clock.sleep(_pause(sizer))
         yield [first, *itertools.islice(items, allowed - 1)]
 
@@ -71,7 +71,10 @@ def _batches(
 def _allowed(sizer: Sizer | Callable[[], int] | None, size: int) -> int:
     if sizer is None:
         return size
-    return sizer() if callable(sizer) else sizer.available()
+    allowed = sizer() if callable(sizer) else sizer.available()
+    if not allowed < size:  # a sizer may well say infinity
+        return size
+    return max(0, int(allowed))
 
 
 def _pause(sizer: Sizer | Callable[[], int] | None) -> float:

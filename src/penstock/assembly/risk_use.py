@@ -12,11 +12,10 @@ import msgspec
 
 from penstock.assembly.bookmark import Bookmark
 from penstock.assembly.room_sections import RiskUse
-from penstock.assembly.using import Used
 from penstock.errors import InputError, StorageError
 from penstock.events import Crossed, Events, LeftOut
 from penstock.http.body import dig
-from penstock.pipeline import Key, Landing
+from penstock.pipeline import Key, LandedRecord, Used
 from penstock.store import StoreReader
 from penstock.whole import check_target
 
@@ -95,8 +94,8 @@ class RiskWatch:
                 text += f", over the limit of {self._section.limit:.2%}"
         return Used("risk", text, self._written, self._left_out)
 
-    def _take(self, landed: Landing) -> None:
-        from penstock.portfolio import watch  # noqa: PLC0415 - a room, wanted only here
+    def _take(self, landed: LandedRecord) -> None:
+        from penstock.portfolio import watch
 
         try:
             record = msgspec.json.decode(landed.body)
@@ -209,7 +208,7 @@ class _Place(msgspec.Struct):
 
 
 def _online(section: RiskUse) -> OnlineRisk:
-    from penstock.portfolio import OnlineRisk  # noqa: PLC0415 - a room, wanted only here
+    from penstock.portfolio import OnlineRisk
 
     try:
         return OnlineRisk(

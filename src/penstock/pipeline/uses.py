@@ -1,15 +1,17 @@
-"""What a use of landed records is: it catches up while a run goes on, and finishes at its end."""
+"""What is done with what has landed: it catches up while a run goes on, and finishes at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, TypeVar, final
 
 from penstock.errors import InputError
-from penstock.store import StoreReader
 
 __all__ = ["Use", "Used", "finish_all"]
+
+S_contra = TypeVar("S_contra", contravariant=True)
+S = TypeVar("S")
 
 
 @final
@@ -30,7 +32,7 @@ class Used:
     left_out: int = 0
 
 
-class Use(Protocol):
+class Use(Protocol[S_contra]):
     """Something done with what has landed. It reads the store, and never changes it."""
 
     @property
@@ -38,16 +40,16 @@ class Use(Protocol):
         """What is done, in words, for a plan."""
         ...
 
-    def catch_up(self, store: StoreReader) -> None:
+    def catch_up(self, store: S_contra) -> None:
         """Take what has landed so far; called now and then while the run goes on."""
         ...
 
-    def finish(self, store: StoreReader) -> Used:
+    def finish(self, store: S_contra) -> Used:
         """Do the rest, when everything has landed that will."""
         ...
 
 
-def finish_all(uses: Sequence[Use], store: StoreReader) -> tuple[Used, ...]:
+def finish_all(uses: Sequence[Use[S]], store: S) -> tuple[Used, ...]:
     """Finish every use, also where one cannot be; then raise the first trouble there was."""
     done: list[Used] = []
     trouble: InputError | None = None
