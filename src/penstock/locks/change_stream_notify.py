@@ -73,7 +73,7 @@ class Listener:
         self._place_id = place_id
         self._stream = self._ears.listen(place_id, self)
 
-    def wait(self, reply: Reply, place_id: str, timeout: float) -> Granted | frozenset[str] | None:  # noqa: ARG002 - as every waiter
+    def wait(self, reply: Reply, place_id: str, timeout: float) -> Granted | frozenset[str] | None:
         """Return a grant, an empty set when it is time to ask again, or None when time is over."""
         if (stream := self._ears.have(timeout)) != self._stream:
             # No stream was open all the time since we asked: ask once more, now that one is.
