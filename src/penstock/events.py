@@ -24,6 +24,7 @@ __all__ = [
     "Failed",
     "Landed",
     "LeftOut",
+    "Notice",
     "Retry",
     "Waiting",
 ]
@@ -109,6 +110,15 @@ class LeftOut(Event):
     use: str
     key: object
     reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something that a person should know; ``doubtful`` where it means that rows may be missing."""
+
+    reason: str
+    doubtful: bool
 
 
 @final

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
-from urllib.parse import quote
 
 import msgspec
 
@@ -49,11 +48,13 @@ from penstock.http import (
     Profile,
     Put,
     Request,
+    SinglePage,
     StatusCall,
     Style,
     secret,
 )
 from penstock.http.body import dig
+from penstock.http.url import filled
 from penstock.mongo.address import has_password, hide, is_address
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
@@ -61,6 +62,7 @@ from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
 __all__ = [
     "build_api",
     "build_auth",
+    "build_listing",
     "build_request",
     "build_style",
     "check_secrets",
@@ -271,14 +273,13 @@ def build_request(section: RequestSection) -> Callable[[Key], Request]:
         idempotent, cost = section.idempotent, section.cost
 
         def simple(key: Key) -> Request:
-            filled = path.replace("{key}", quote(str(key), safe=""))
-            return kind(filled, idempotent=idempotent, cost=cost)
+            return kind(filled(path, key), idempotent=idempotent, cost=cost)
 
         return simple
 
     def request(key: Key) -> Request:
         return kind(
-            path.replace("{key}", quote(str(key), safe="")),
+            filled(path, key),
             query={name: _filled(value, key) for name, value in query.items()} or None,
             headers={name: str(_filled(v, key)) for name, v in section.headers.items()} or None,
             form=form and {name: _filled(value, key) for name, value in form.items()},
@@ -330,6 +331,20 @@ def _texts(value: object) -> list[str]:
     return []
 
 
+def build_listing(source: PagesSource) -> Request:
+    """Return the request that pages are made of.
+
+    Raises:
+        InputError: It has a body that its method does not carry.
+    """
+    query = dict(source.query) or None
+    if source.method == "POST":
+        return Post(source.path, query=query, json=source.json or {}, idempotent=True)
+    if source.json is not None:
+        raise InputError("source.json: a body needs method = 'POST'")
+    return Get(source.path, query=query)
+
+
 def build_style(source: PagesSource) -> Style:
     """Return how the pages of a source follow each other.
 
@@ -343,6 +358,7 @@ def build_style(source: PagesSource) -> Style:
         "header-cursor": (HeaderCursor, {"param": "param", "header": "header", "first": "first"}),
         "link-header": (LinkHeader, {}),
         "link-body": (BodyLink, {"next": "path"}),
+        "single": (SinglePage, {}),
     }
     kind, names = styles[source.style]
     given: dict[str, object] = {}
@@ -353,15 +369,16 @@ def build_style(source: PagesSource) -> Style:
         if key not in names:
             raise InputError(f"source: style {source.style!r} has no {key}; it has: {_list(names)}")
         given[names[key]] = value
-    if source.items and "items" in names:
-        given["items"] = source.items
+    given |= {key: getattr(source, key) for key in _LISTING}
+    given["end"] = None if source.end is None else frozenset(source.end)
     if source.style == "header-cursor" and source.header is None:
         raise InputError("source: style 'header-cursor' needs header = ...")
     style: Style = kind(**given)
     return style
 
 
-_NUMBERED = {name: name for name in ("param", "size_param", "size", "first", "total", "items")}
+_NUMBERED = {name: name for name in ("param", "size_param", "size", "first", "total")}
+_LISTING = ("items", "missing", "more", "until", "max_pages", "on_expired", "sure")
 
 
 def _list(names: dict[str, str]) -> str:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
+from penstock.assembly.build import (
+    build_listing,
+    build_request,
+    build_style,
+    check_secrets,
+    store_shown,
+)
 from penstock.assembly.rooms import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
     SECRETS,
@@ -69,8 +75,11 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
         build_style(file.source)
+        build_listing(file.source)
         query = encode_query(file.source.query)
-        example = f"GET {resolve(base, file.source.path)}" + (f"?{query}" if query else "")
+        example = f"{file.source.method} {resolve(base, file.source.path)}" + (
+            f"?{query}" if query else ""
+        )
     else:
         example = _example(file, folder, base)
     if file.request is not None:

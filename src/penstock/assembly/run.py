@@ -11,17 +11,16 @@ from typing import final
 
 import msgspec
 
-from penstock.assembly.build import build_api, build_request, build_style, store_path
+from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
 from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.plan import plan
 from penstock.assembly.rooms import build_stages, build_uses
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import count, keys
 from penstock.assembly.using import Used, finish_all
-from penstock.errors import InputError, PermanentError
-from penstock.events import Event, Events, Failed, Landed, Retry
-from penstock.http import Api, Get, Page, Request, pages, rows
-from penstock.http.body import dig
+from penstock.errors import InputError
+from penstock.events import Event, Events, Failed, Landed, Notice, Retry
+from penstock.http import Api, Request, Rows, pages, rows
 from penstock.pipeline import (
     Entry,
     Failing,
@@ -61,6 +60,8 @@ class Summary:
         complete: Whether the source was drawn to its end.
         store: Where the records are.
         uses: What was done with what landed, in the order of the file.
+        notices: What a person should know of this run, each in a line.
+        doubts: How many of the notices mean that rows may be missing.
     """
 
     landed: int
@@ -75,6 +76,8 @@ class Summary:
     complete: bool
     store: str
     uses: tuple[Used, ...] = ()
+    notices: tuple[str, ...] = ()
+    doubts: int = 0
 
 
 @final
@@ -101,6 +104,7 @@ class Run:
         self._folder = folder
         self._retries = 0
         self._refusals = 0
+        self.notices: list[Notice] = []
         self.complete = False
         self._tell_expected: Callable[[int | None], object] = _ignore
         self._check: Callable[[], None] = nothing_lost
@@ -122,6 +126,8 @@ class Run:
         self._tell_expected = tell
 
     def _count(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self.notices.append(event)
         if isinstance(event, Retry):
             if event.status in QUOTA:
                 self._refusals += 1
@@ -188,37 +194,32 @@ class Run:
         style = build_style(source)
         start = store.mark(_MARK)
         position = msgspec.json.decode(start) if start else None
-        request = Get(source.path, query=dict(source.query) or None)
+        request = build_listing(source)
+        keyed = Rows(source.key)
         for page in pages(self.api, request, style, start=position, concurrency=source.concurrency):
-            found = self._rows_by_key(page, source)
+            found = keyed.results(rows(page, source.items))
             following = (
                 "" if page.following is None else msgspec.json.encode(page.following).decode()
             )
             if self._file.request is None:
                 self._land_rows(found, Mark(_MARK, following), store)
             else:
-                yield from self._fetching(list(found)).landing(store, events=self.events)
+                self._land_rows([row for row in found if not row.ok], None, store)
+                fetching = self._fetching([row.key for row in found if row.ok])
+                yield from fetching.landing(store, events=self.events)
                 store.settle([Mark(_MARK, following)], _ignore)
             yield page
+        if keyed.doubt:
+            self.events.emit(Notice(reason=keyed.doubt, doubtful=True))
 
-    def _rows_by_key(self, page: Page, source: PagesSource) -> dict[Key, bytes]:
-        found: dict[Key, bytes] = {}
-        for row in rows(page, source.items):
-            decoded = msgspec.json.decode(row)
-            key = decoded if isinstance(decoded, str | int) else dig(decoded, source.key)
-            if isinstance(key, bool) or not isinstance(key, str | int):
-                raise PermanentError(
-                    f"GET {source.path}: a row has no text or whole number at {source.key!r}; "
-                    f"set source.key. The row begins: {row[:80].decode('utf-8', 'replace')!r}"
-                )
-            found[key] = row
-        return found
-
-    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: WritableStore) -> None:
-        fresh = [Result(key, Landing(key, found[key])) for key in store.claim(found)]
+    def _land_rows(
+        self, found: Sequence[Result[Key, Landing]], mark: Mark | None, store: WritableStore
+    ) -> None:
+        by_key = {result.key: result for result in found}
+        fresh = [by_key[key] for key in store.claim(by_key)]
         for chunk in self._staged(fresh):
             entries = [entry_of(result) for result in chunk]
-            store.settle([*entries, mark], _ignore)
+            store.settle([*entries, mark] if mark else entries, _ignore)
             self._tell(entries)
 
     def _tell(self, entries: Sequence[Entry]) -> None:
@@ -266,6 +267,8 @@ class Run:
             complete=self.complete,
             store=str(store.path),
             uses=uses,
+            notices=tuple(notice.reason for notice in self.notices),
+            doubts=sum(notice.doubtful for notice in self.notices),
         )
 
 

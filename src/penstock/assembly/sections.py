@@ -85,16 +85,25 @@ class StdinSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="st
 class PagesSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="pages"):
     """Rows of a paged endpoint: they land themselves, or are the keys of [request].
 
-    ``style`` and the parameters after it are those of :mod:`penstock.http.pages`.
+    ``style`` and the parameters after it are those of :mod:`penstock.http.styles`.
     """
 
     path: str
-    style: Literal["page", "offset", "cursor", "header-cursor", "link-header", "link-body"] = (
-        "link-header"
-    )
+    style: Literal[
+        "page", "offset", "cursor", "header-cursor", "link-header", "link-body", "single"
+    ] = "link-header"
+    method: Literal["GET", "POST"] = "GET"
     query: Query = {}
+    json: dict[str, object] | None = None
     items: str = ""
-    key: str = "id"
+    key: str | Annotated[list[str], Meta(min_length=1)] = "id"
+    missing: Literal["fail", "empty"] = "fail"
+    more: str | None = None
+    until: str | None = None
+    end: list[int] | None = None
+    max_pages: Count | None = None
+    on_expired: Literal["fail", "restart"] = "fail"
+    sure: bool = False
     param: str | None = None
     size_param: str | None = None
     size: Count | None = None

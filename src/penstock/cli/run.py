@@ -48,8 +48,8 @@ def run(
     in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
     leave a cursor to go on from.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
-    2 bad input, 3 stopped, 4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status), a use left records out or
+    rows may be missing (a note says why), 2 bad input, 3 stopped, 4 storage or server gave up.
     """
     described = read_any(file)
     if isinstance(described, StreamFile):
@@ -137,9 +137,11 @@ def finish(summary: Summary, *, as_json: bool) -> None:
         click.echo(json.dumps(dataclasses.asdict(summary)))
     else:
         click.echo(_sentence(summary))
+    for notice in summary.notices:
+        click.echo(f"note: {notice}", err=True)
     if not summary.complete:
         raise SystemExit(3)
-    if summary.failed or any(used.left_out for used in summary.uses):
+    if summary.failed or summary.doubts or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
 
 

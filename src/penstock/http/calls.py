@@ -258,10 +258,11 @@ class Calls:
     def _arrived(self, call: Call, response: Response, now: float) -> None:
         problem: PenstockError | None = None
         try:
-            if self._api.is_failure(response):
+            if self._api.is_failure(response, call.request.method):
                 problem = PermanentError(f"{self._where(call)}: error in the body")
         except PermanentError as error:
-            problem = error
+            self._failed(call, error, response)  # it is whole and not JSON: so it would be again
+            return
         if problem is None:
             self._results.append(Result(call.key, response, None, call.attempts))
         else:

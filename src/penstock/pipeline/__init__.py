@@ -7,7 +7,7 @@ in a ``for`` loop.
 from penstock.pipeline.batches import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.flow import Fetching, Pipeline, Report
-from penstock.pipeline.json_text import is_json
+from penstock.pipeline.json_text import elements, is_json, load, members
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark, Result
@@ -33,11 +33,14 @@ __all__ = [
     "Store",
     "batches",
     "each",
+    "elements",
     "entry_of",
     "fetch",
     "fetch_chunks",
     "in_threads",
     "is_json",
     "land",
+    "load",
+    "members",
     "through",
 ]
