@@ -252,8 +252,11 @@ def test_a_cursor_of_another_stream_is_refused_and_nothing_is_lost(
     describe(file, simulator, "sse;messages=9;name=two", 'preset = "sse"')
     done = run(file, "--json")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "cursor" in done.stderr
+    assert "name=one" in done.stderr
+    assert "--restart" in done.stderr
     assert len(kept(file)) == 9
+    summary = landed(file, "--restart", "--for", "1s")
+    assert (summary["new"], summary["landed"], summary["gaps"]) == (0, 9, 1)
 
 
 # Ends that nobody asked for

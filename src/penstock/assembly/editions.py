@@ -12,11 +12,10 @@ import msgspec
 
 from penstock.assembly.bookmark import Bookmark
 from penstock.assembly.room_sections import EditionUse
-from penstock.assembly.using import Used
 from penstock.errors import InputError
 from penstock.events import Events, LeftOut
 from penstock.http.body import dig
-from penstock.pipeline import Landing
+from penstock.pipeline import LandedRecord, Used
 from penstock.store import StoreReader
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class _Taking:
         self.events.emit(LeftOut(use="edition", key=key, reason=reason))
 
 
-def _article(landed: Landing, section: EditionUse) -> Article | None:
+def _article(landed: LandedRecord, section: EditionUse) -> Article | None:
     from penstock.reading import Article  # noqa: PLC0415 - a room, wanted only here
 
     record = msgspec.json.decode(landed.body)

@@ -2,12 +2,18 @@
 
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.body import decode_or_none
+from penstock.http.calls import becomes_get
+from penstock.http.engine import Engine, engine
+from penstock.http.page_feed import PageFeed
 from penstock.http.pages import Page, pages, rows
 from penstock.http.record import Record, plain
 from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
-from penstock.http.response import Headers, Response
+from penstock.http.response import Headers, Response, phrase
 from penstock.http.row_keys import Rows, row_result
 from penstock.http.secret import Secret, secret
+from penstock.http.session import Session
+from penstock.http.streamed import StreamProfile, StreamTransfer
 from penstock.http.styles import (
     BodyCursor,
     BodyLink,
@@ -22,7 +28,8 @@ from penstock.http.styles import (
     Style,
     Unreadable,
 )
-from penstock.http.transfer import Profile
+from penstock.http.transfer import Inbox, Profile
+from penstock.http.url import join, shown
 
 __all__ = [
     "Api",
@@ -34,10 +41,12 @@ __all__ = [
     "BodyLink",
     "Delete",
     "End",
+    "Engine",
     "Get",
     "Head",
     "HeaderCursor",
     "Headers",
+    "Inbox",
     "LinkHeader",
     "Listing",
     "Next",
@@ -45,6 +54,7 @@ __all__ = [
     "OAuth2",
     "Offset",
     "Page",
+    "PageFeed",
     "PageNumber",
     "Patch",
     "Post",
@@ -55,13 +65,22 @@ __all__ = [
     "Response",
     "Rows",
     "Secret",
+    "Session",
     "SinglePage",
     "StatusCall",
+    "StreamProfile",
+    "StreamTransfer",
     "Style",
     "Unreadable",
+    "becomes_get",
+    "decode_or_none",
+    "engine",
+    "join",
     "pages",
+    "phrase",
     "plain",
     "row_result",
     "rows",
     "secret",
+    "shown",
 ]

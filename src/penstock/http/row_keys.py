@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.errors import PermanentError
 from penstock.http.body import MISSING, find
-from penstock.pipeline import Key, Landing, Result, load
+from penstock.pipeline import Key, LandedRecord, Result, load
 
 __all__ = ["KeyPath", "Rows", "row_result"]
 
@@ -21,7 +21,7 @@ _EXCERPT = 100_000  # characters of a row that a dead letter keeps
 _ROOM = 500_000  # rows whose bodies are compared with those of the same key
 
 
-def row_result(row: bytes, key: KeyPath) -> Result[Key, Landing]:
+def row_result(row: bytes, key: KeyPath) -> Result[Key, LandedRecord]:
     """Return a row with its key, or as a dead letter that keeps it and says what is wrong.
 
     A row that is a text or a number is its own key. A key of several members is their JSON list.
@@ -41,7 +41,7 @@ def row_result(row: bytes, key: KeyPath) -> Result[Key, Landing]:
     if problem:
         return _dead_letter(row, problem)
     assert isinstance(found, str | int)  # noqa: S101 - else there is a problem
-    return Result(found, Landing(found, row))
+    return Result(found, LandedRecord(found, row))
 
 
 def _key(row: object, key: KeyPath) -> object:
@@ -67,7 +67,7 @@ def _problem(found: object, key: KeyPath, row: bytes) -> str:
     return ""
 
 
-def _dead_letter(row: bytes, problem: str) -> Result[Key, Landing]:
+def _dead_letter(row: bytes, problem: str) -> Result[Key, LandedRecord]:
     error = PermanentError(problem)
     error.excerpt = row[:_EXCERPT].decode("utf-8", "replace")
     # A name that is the same on every run, so that a row is kept once.
@@ -96,9 +96,9 @@ class Rows:
         self._bodies: dict[Key, int] = {}
         self.differing = 0
 
-    def results(self, rows: Iterable[bytes]) -> list[Result[Key, Landing]]:
+    def results(self, rows: Iterable[bytes]) -> list[Result[Key, LandedRecord]]:
         """Return the rows of one page, each key once."""
-        found: dict[Key, Result[Key, Landing]] = {}
+        found: dict[Key, Result[Key, LandedRecord]] = {}
         for row in rows:
             result = row_result(row, self._key)
             body = hash(row)

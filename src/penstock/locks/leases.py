@@ -14,8 +14,8 @@ from typing import TypeAlias, final
 
 from penstock.errors import PenstockError
 from penstock.locks.backend import Backend, Granted, Reply
-from penstock.locks.failures import LockLost
-from penstock.locks.machine import elapsed
+from penstock.locks.errors import LockLost
+from penstock.locks.process_identity import elapsed
 from penstock.locks.state import Place, Request
 
 __all__ = ["Lease", "Lost", "Renewals", "believed_until"]

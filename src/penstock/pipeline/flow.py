@@ -12,15 +12,20 @@ from typing import Generic, Literal, TypeVar, cast, final
 from penstock.clock import Clock
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.pipeline.batches import batches
+from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.landing import Counts, land
+from penstock.pipeline.feeds import Feed, Lot, checkpoint, position_in
+from penstock.pipeline.landing import Counts, Lander, entry_of
 from penstock.pipeline.ports import Api, Sizer, Store
-from penstock.pipeline.result import Key, Result
+from penstock.pipeline.result import Entry, Key, LandedRecord, Result
 from penstock.pipeline.stages import Stage, through
+from penstock.pipeline.uses import Use, Used, finish_all
 from penstock.pipeline.workers import Workers, itself
 
 __all__ = ["Fetching", "Pipeline", "Report"]
+
+_FOLLOW = 1.0  # seconds between the looks of uses at what has landed
+_GROUP = 2000  # entries of a feed that become safe together, where so many are there
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -30,11 +35,21 @@ W = TypeVar("W")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run did. ``seconds`` is wall time."""
+    """What a run did.
+
+    Attributes:
+        landed: Records that were handed to the store.
+        failed: Failures that were handed to the store.
+        seconds: Wall time.
+        complete: Whether the source was drawn to its end.
+        uses: What was done with what landed.
+    """
 
     landed: int
     failed: int
     seconds: float
+    complete: bool = True
+    uses: tuple[Used, ...] = ()
 
 
 @final
@@ -47,15 +62,30 @@ class _Batching:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class _Calling(Generic[R]):
+    api: Api[R, object]
+    request: Callable[[Key], R]
+    concurrency: int
+    ordered: bool = False
+
+
+S = TypeVar("S")
+
+
+@final
 class Pipeline:
-    """A source of keys and the stages after it. Nothing happens until it is iterated or landed.
+    """A source and the stages after it. Nothing happens until it is iterated or landed.
+
+    The source is an iterable of keys, which are fetched; or a :class:`Feed`, whose lots land
+    themselves, or are the keys of what is fetched.
 
     >>> doubled = Pipeline([1, 2, 3]).in_threads(lambda n: n * 2, ordered=True)
     >>> {result.key: result.value for result in doubled}
     {1: 2, 2: 4, 3: 6}
     """
 
-    def __init__(self, source: Iterable[Key]) -> None:
+    def __init__(self, source: Iterable[Key] | Feed) -> None:
         self._source = source
         self._batching: _Batching | None = None
 
@@ -82,7 +112,8 @@ class Pipeline:
     ) -> Fetching[R, V]:
         """Fetch each key's request: see :func:`penstock.pipeline.fetch`."""
         Slots(concurrency)
-        return Fetching(self._source, self._batching, api, request, concurrency, ordered)
+        calling = _Calling(api, request, concurrency, ordered)
+        return Fetching(self._source, self._batching, calling)
 
     def in_threads(
         self,
@@ -93,34 +124,64 @@ class Pipeline:
         ordered: bool = False,
     ) -> Fetching[Key, V]:
         """Call a blocking function for each key: see :func:`penstock.pipeline.in_threads`."""
-        workers = Workers(function, executor)
-        return Fetching(self._source, self._batching, workers, itself, threads, ordered)
+        calling = _Calling(Workers(function, executor), itself, threads, ordered)
+        return Fetching(self._source, self._batching, calling)
+
+    def through(self, stage: Stage[object, W]) -> Fetching[object, W]:
+        """Pass what a feed brings through ``stage``: see :meth:`Fetching.through`."""
+        return self._landed_itself().through(stage)
+
+    def use(self, use: Use[S]) -> Fetching[object, object]:
+        """Do something with what lands: see :meth:`Fetching.use`."""
+        return self._landed_itself().use(use)
+
+    def land(self, store: Store, *, events: Events | None = None) -> Report:
+        """Land what a feed brings: see :meth:`Fetching.land`."""
+        return self._landed_itself().land(store, events=events)
+
+    def landing(self, store: Store, *, events: Events | None = None) -> Iterator[Counts]:
+        """Land what a feed brings, step by step: see :meth:`Fetching.landing`."""
+        return self._landed_itself().landing(store, events=events)
+
+    def _landed_itself(self) -> Fetching[object, object]:
+        if not isinstance(self._source, Feed):
+            raise InputError(
+                "Pipeline(keys): keys are not records; add .fetch(api, request) or "
+                ".in_threads(function), or land values with Pipeline(RowFeed(values, key=...))"
+            )
+        return Fetching(self._source, self._batching, None)
 
 
 @final
 @dataclass(frozen=True)
 class Fetching(Generic[R, V]):
-    """A pipeline up to its concurrent stage, and the stages after it: iterate it, or land it."""
+    """A pipeline with all that is done to its results: iterate it, or land it."""
 
-    source: Iterable[Key]
+    source: Iterable[Key] | Feed
     batching: _Batching | None
-    api: Api[R, object]
-    request: Callable[[Key], R]
-    concurrency: int
-    ordered: bool
+    calling: _Calling[R] | None
     stages: tuple[Stage[object, object], ...] = ()
+    uses: tuple[Use[Store], ...] = ()
 
     def __iter__(self) -> Iterator[Result[Key, V]]:
-        for lot in self._lots(self.source):
-            results = fetch(
-                lot,
-                self.api,
-                self.request,
-                concurrency=self.concurrency,
-                ordered=self.ordered,
-            )
-            for chunk in self._staged((result,) for result in results):
-                yield from chunk
+        for chunk in self._staged(self._read()):
+            yield from chunk
+
+    def _read(self) -> Iterator[Sequence[Result[Key, object]]]:
+        """Yield results in chunks, of whatever the source is; entries that are none are left."""
+        call = self.calling
+        lots = self.source.lots(None) if isinstance(self.source, Feed) else None
+        brought = None if lots is None else (_results(lot) for lot in lots)
+        if call is None:
+            yield from brought or ()
+            return
+        parts = [self.source] if brought is None else ([r.key for r in lot] for lot in brought)
+        for keys in parts:
+            for lot in self._lots(cast("Iterable[Key]", keys)):
+                for result in fetch(
+                    lot, call.api, call.request, concurrency=call.concurrency, ordered=call.ordered
+                ):
+                    yield (result,)
 
     def through(self, stage: Stage[V, W]) -> Fetching[R, W]:
         """Pass results through ``stage`` before they land: see :func:`penstock.pipeline.through`.
@@ -134,6 +195,98 @@ class Fetching(Generic[R, V]):
         """
         stages = (*self.stages, cast("Stage[object, object]", stage))
         return cast("Fetching[R, W]", replace(self, stages=stages))
+
+    def use(self, use: Use[S]) -> Fetching[R, V]:
+        """Let ``use`` follow what lands, about once a second, and finish when all has landed.
+
+        A use reads the store that is landed in, and says by its type what it needs of it, such as
+        a :class:`penstock.store.StoreReader`.
+        """
+        return replace(self, uses=(*self.uses, cast("Use[Store]", use)))
+
+    def land(self, store: Store, *, events: Events | None = None) -> Report:
+        """Run to the end: every key ends in ``store``, landed or failed, each exactly once.
+
+        Keys that are settled in the store already are passed over, and a feed goes on at its
+        checkpoint, so running again after any interruption goes on where it stopped.
+
+        Raises:
+            InputError: The store's checkpoint belongs to another source.
+            PenstockError: The run could not go on; what was settled is safe.
+        """
+        start = time.monotonic()
+        counts = Counts()
+        for latest in self.landing(store, events=events):
+            counts = latest
+        return Report(
+            landed=counts.landed,
+            failed=counts.failed,
+            seconds=time.monotonic() - start,
+            complete=counts.complete,
+            uses=counts.uses,
+        )
+
+    def landing(self, store: Store, *, events: Events | None = None) -> Iterator[Counts]:
+        """Do what :meth:`land` does, yielding the counts after every step."""
+        if self.calling is not None and self.calling.ordered:
+            raise InputError("ordered=True is for reading; a store keeps keys, not their order")
+        return self._landing(Lander(store, events))
+
+    def _landing(self, lander: Lander) -> Iterator[Counts]:
+        if isinstance(self.source, Feed):
+            steps = self._fed(self.source, lander)
+        else:
+            steps = self._keyed(self.source, lander)
+        due = time.monotonic() + _FOLLOW
+        for counts in steps:
+            if self.uses and time.monotonic() >= due:
+                for use in self.uses:
+                    use.catch_up(lander.store)
+                due = time.monotonic() + _FOLLOW
+            yield counts
+        lander.store.flush()
+        lander.counts.uses = finish_all(self.uses, lander.store)
+        yield lander.counts
+
+    def _keyed(self, keys: Iterable[Key], lander: Lander) -> Iterator[Counts]:
+        """Land a call for each key that is to do."""
+        call = self.calling
+        assert call is not None  # noqa: S101 - keys without calls were refused
+        slots = Slots(call.concurrency)
+        drawn = _Drawn(lander.store.claim(keys))
+        chunks: Iterator[Sequence[Result[Key, object]]] = itertools.chain.from_iterable(
+            fetch_chunks(lot, call.api, call.request, slots, hold=True) for lot in self._lots(drawn)
+        )
+        yield from lander.land(self._staged(chunks), slots)
+        lander.counts.complete = drawn.exhausted
+
+    def _fed(self, feed: Feed, lander: Lander) -> Iterator[Counts]:
+        """Land lots; each becomes safe together with its checkpoint, or before it."""
+        for lot in feed.lots(position_in(lander.store.mark(feed.name), feed)):
+            entries: list[Entry]
+            if self.calling is None:
+                entries = self._entries(lot, lander.store)
+            else:
+                entries = [item for item in lot.items if not isinstance(item, _RESULTS)]
+                yield from self._keyed([result.key for result in _results(lot)], lander)
+                if not lander.counts.complete:
+                    return  # what is left of the lot is still to do: its checkpoint must not be
+            if lot.position is not None:
+                entries.append(checkpoint(feed, lot.position))
+            lander.settle(entries, group=_GROUP)
+            yield lander.counts
+        lander.counts.complete = True
+
+    def _entries(self, lot: Lot, store: Store) -> list[Entry]:
+        """Return what lands of a lot: of results those that are to do, through the stages."""
+        results = {item.key: item for item in lot.items if type(item) is Result}
+        fresh = [results[key] for key in store.claim(results)] if results else []
+        given = [item for item in lot.items if not isinstance(item, Result)]
+        if self.stages:
+            fresh += [_result(item) for item in given if type(item) is LandedRecord]
+            given = [item for item in given if type(item) is not LandedRecord]
+        landing = [entry_of(one) for chunk in self._staged([fresh]) for one in chunk]
+        return [*landing, *given]
 
     def _staged(
         self, chunks: Iterable[Sequence[Result[Key, object]]]
@@ -149,28 +302,31 @@ class Fetching(Generic[R, V]):
             b = self.batching
             yield from batches(keys, b.size, sizer=b.sizer, empty=b.empty, clock=b.clock)
 
-    def land(self, store: Store, *, events: Events | None = None) -> Report:
-        """Run to the end: every key ends in ``store``, landed or failed, each exactly once.
 
-        Keys that are settled in the store already are passed over, so running again after any
-        interruption goes on where it stopped.
+_RESULTS = (Result, LandedRecord)
 
-        Raises:
-            PenstockError: The run could not go on; what was settled is safe.
-        """
-        start = time.monotonic()
-        counts = Counts()
-        for latest in self.landing(store, events=events):
-            counts = latest
-        return Report(landed=counts.landed, failed=counts.failed, seconds=time.monotonic() - start)
 
-    def landing(self, store: Store, *, events: Events | None = None) -> Iterator[Counts]:
-        """Do what :meth:`land` does, yielding the counts after every step."""
-        if self.ordered:
-            raise InputError("ordered=True is for reading; a store keeps keys, not their order")
-        slots = Slots(self.concurrency)
-        lots = self._lots(store.claim(self.source))
-        chunks: Iterator[Sequence[Result[Key, object]]] = itertools.chain.from_iterable(
-            fetch_chunks(lot, self.api, self.request, slots, hold=True) for lot in lots
-        )
-        return land(self._staged(chunks), store, slots, events)
+def _results(lot: Lot) -> list[Result[Key, object]]:
+    return [_result(item) for item in lot.items if isinstance(item, _RESULTS)]
+
+
+def _result(item: Result[Key, object] | LandedRecord) -> Result[Key, object]:
+    return Result(item.key, item) if isinstance(item, LandedRecord) else item
+
+
+@final
+class _Drawn:
+    """Keys that say whether they were drawn to their end."""
+
+    def __init__(self, keys: Iterator[Key]) -> None:
+        self._keys = keys
+        self.exhausted = False
+
+    def __iter__(self) -> Iterator[Key]:
+        return self
+
+    def __next__(self) -> Key:
+        for key in self._keys:
+            return key
+        self.exhausted = True
+        raise StopIteration

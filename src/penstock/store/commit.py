@@ -61,6 +61,7 @@ class GroupCommit:
 
     Attributes:
         again: Entries that were refused since their key had landed before.
+        new: Records that became safe.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class GroupCommit:
         self._to_erase: list[Place] = []
         self._erased: list[Place] = []
         self.again = 0
+        self.new = 0
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -97,6 +99,7 @@ class GroupCommit:
             if lines:
                 self._tail.append(lines, size)
             self._connection.execute("COMMIT")
+            self.new += len(lines)
         except BaseException:
             self._to_erase = []
             if self._connection.in_transaction:

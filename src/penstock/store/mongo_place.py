@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, final
 
+from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.mongo import connect
 from penstock.mongo.address import hide, place_in
@@ -105,7 +106,7 @@ def about(
     if found["format"] > FORMAT:
         raise InputError(
             f"{place.shown} was written by a newer penstock (format {found['format']}, this one "
-            f"knows {FORMAT}): pip install --upgrade penstock"
+            f"knows {FORMAT}): {UPGRADE}"
         )
     return found
 

@@ -1,0 +1,85 @@
+"""The rows of a paged endpoint as a feed: they land themselves, or are the keys of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import final
+
+import msgspec
+
+from penstock.events import Notice
+from penstock.http.api import Api
+from penstock.http.pages import pages, rows
+from penstock.http.request import Get, Request
+from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.styles import Style
+from penstock.http.url import resolve, shown
+from penstock.pipeline import Lot, Position, source_of
+
+__all__ = ["PageFeed"]
+
+
+@final
+class PageFeed:
+    """Pages as a feed: each page is a lot, and the position of the next one its checkpoint.
+
+    After the last page the checkpoint is the beginning: another run walks all pages again, and
+    only rows whose keys are new land.
+
+    Args:
+        api: The service.
+        request: The endpoint, as a request or a path.
+        style: How its pages follow each other.
+        items: Dotted path of the rows in the body; ``""`` where the body is the list.
+        key: Path of what identifies a row, or several; a row that is a text or a number is its own.
+        concurrency: Pages to fetch at once, where their number is known beforehand.
+
+    >>> from penstock.http import LinkHeader
+    >>> PageFeed(Api("https://a.example"), "/users", LinkHeader()).source.partition(" #")[0]
+    'GET https://a.example/users'
+    """
+
+    name = "pages"
+
+    def __init__(
+        self,
+        api: Api,
+        request: Request | str,
+        style: Style,
+        *,
+        items: str = "",
+        key: KeyPath = "id",
+        concurrency: int = 1,
+    ) -> None:
+        self._api = api
+        self._request = Get(request) if isinstance(request, str) else request
+        self._style = style
+        self._items = items
+        self._key = key
+        self._concurrency = concurrency
+
+    @property
+    def source(self) -> str:
+        """The endpoint, with a hash of its query, its style, and where rows and keys are."""
+        asked = msgspec.structs.replace(self._request, cost=None, idempotent=None)
+        style = (type(self._style).__name__, self._style)
+        url = resolve(self._api.base, self._request.path)
+        return source_of(
+            f"{self._request.method} {shown(url)}", asked, style, self._items, str(self._key)
+        )
+
+    def lots(self, position: Position | None) -> Iterator[Lot]:
+        """Yield page after page; a row without a usable key is a dead letter.
+
+        Raises:
+            PermanentError: A page failed for good, or has no list of rows.
+            GaveUp: A page failed as often as the policy allows.
+        """
+        keyed = Rows(self._key)
+        for page in pages(
+            self._api, self._request, self._style, start=position, concurrency=self._concurrency
+        ):
+            following = "" if page.following is None else page.following
+            yield Lot(keyed.results(rows(page, self._items)), following)
+        if keyed.doubt and self._api.events is not None:
+            self._api.events.emit(Notice(reason=keyed.doubt, doubtful=True))
