@@ -168,6 +168,8 @@ def build_api(
             proxy=section.proxy,
             verify=section.verify,
             ca_file=section.ca_file,
+            cert=section.cert,
+            key=section.key,
             http2=section.http2,
         ),
         decode=file.request.decode if file.request is not None else "json",
@@ -228,6 +230,7 @@ def build_auth(section: AuthSection, place: str = "api.auth") -> Auth:
                 scope=section.scope,
                 refresh_token=_secret(section.refresh_token),
                 extra=section.extra,
+                client_in=section.client_in,
             )
         case _:
             assert_never(section)

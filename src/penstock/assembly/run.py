@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
+from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.plans import planned
-from penstock.assembly.sections import PagesSource, PipelineFile
+from penstock.assembly.sections import OAuth2Auth, PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, PageFeed, Request, Response
+from penstock.http import Api, OAuth2, PageFeed, Request, Response
 from penstock.pipeline import (
     Checkpoint,
     Counts,
@@ -159,6 +160,7 @@ class Run:
         else:
             self.place = store_path(file.store, folder)
             self._api = build_api(file, events=self.events)
+            self._keep_token(file.api.auth, self._api.auth, folder)
         self._file = file
         self._folder = folder
         self._check: Callable[[], None] = nothing_lost
@@ -171,6 +173,17 @@ class Run:
         self._notices: list[Notice] = []
         self.events.subscribe(self._meter.saw)
         self.events.subscribe(self._note)
+
+    def _keep_token(self, section: object, auth: object, folder: Path) -> None:
+        if not (isinstance(section, OAuth2Auth) and isinstance(auth, OAuth2)):
+            return
+        if (source := section.refresh_token) is not None:
+            place = place_of(source, self.place, folder)
+            auth.begin_with(latest(source, place))
+            auth.rotated = keeping(source, place, self._tell)
+
+    def _tell(self, reason: str) -> None:
+        self.events.emit(Notice(reason=reason, doubtful=False))
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Notice):

@@ -159,6 +159,7 @@ class OAuth2Auth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="oau
     scope: str | None = None
     refresh_token: str | None = None
     extra: Strings = {}
+    client_in: Literal["basic", "body"] = "basic"
 
 
 AuthSection: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth | OAuth1Auth | OAuth2Auth
@@ -188,6 +189,8 @@ class ApiSection(_Section, frozen=True, kw_only=True):
     proxy: str | None = None
     verify: bool = True
     ca_file: str | None = None
+    cert: str | None = None
+    key: str | None = None
     http2: bool = True
     max_redirects: Annotated[int, Meta(ge=0)] = 10
 

@@ -28,6 +28,7 @@ from penstock.http.styles import (
     Listing,
     Next,
     Numbered,
+    Offset,
     Position,
     SinglePage,
     Style,
@@ -287,7 +288,7 @@ class _Walk:
         self._matched = self._matched or not following.unmatched
         if found == [] and following.position == position:
             return End()
-        if self._repeats == _SAME and not following.counted:
+        if self._repeats == self._same(len(rows)) and not following.counted:
             return self._over_and_over(response)
         if self._pages == self._listing.max_pages:
             self._tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
@@ -304,14 +305,23 @@ class _Walk:
         if self._came is not None and self._came >= total:
             return End()
         # Where the first pages were read in another run, only a page without rows is the end.
-        futile = self._repeats or self._blank > (0 if self._came is None else _BLANK)
+        futile = self._repeats >= self._same(had) or self._blank > (
+            0 if self._came is None else _BLANK
+        )
         if isinstance(following, End) and not futile and isinstance(position, int):
             return Next(self._style.after(position, had), counted=True)
         return following
 
+    def _same(self, had: int) -> int:
+        """Return after how many pages with the same rows we stop.
+
+        Where rows are hidden, offsets go on by what came, and so some pages overlap wholly.
+        """
+        return max(_SAME, self._style.size - had + 1) if isinstance(self._style, Offset) else _SAME
+
     def _over_and_over(self, response: Response) -> Following:
-        where = f"{shown(response.url)}: the same rows came on {_SAME + 1} pages"
-        if self._numbered and self._pages > _SAME + 1:
+        where = f"{shown(response.url)}: the same rows came on {self._repeats + 1} pages"
+        if self._numbered and self._pages > self._repeats + 1:
             self._tell(f"{where}, the last page again and again: taken for the end")
             return End()
         return End(unmatched=f"another page ({where}: is the parameter right?)", surely=True)
