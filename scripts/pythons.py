@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 ROOMS = ("resilience", "pipeline", "javadata", "streaming", "http")
-TOOLS = ["hypothesis", "oauthlib", "pytest", "pytest-randomly", "pytest-timeout", "pytest-xdist"]
+TOOLS = ["hypothesis", "oauthlib", "pytest", "pytest-randomly", "pytest-timeout", "sybil"]
 
 
 def pythons() -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import final
 
 from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
 from penstock.assembly.kept_tokens import keeping, latest, place_of
@@ -19,12 +19,11 @@ from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, OAuth2, PageFeed, Request, Response
+from penstock.http import Api, OAuth2, PageFeed
 from penstock.pipeline import (
     Checkpoint,
     Counts,
     Feed,
-    Fetching,
     Key,
     LandedRecord,
     Lot,
@@ -171,8 +170,7 @@ class Run:
         self._started = time.monotonic()
         self._before = 0
         self._notices: list[Notice] = []
-        self.events.subscribe(self._meter.saw)
-        self.events.subscribe(self._note)
+        self.events.subscribe(self._saw)
 
     def _keep_token(self, section: object, auth: object, folder: Path) -> None:
         if not (isinstance(section, OAuth2Auth) and isinstance(auth, OAuth2)):
@@ -185,9 +183,10 @@ class Run:
     def _tell(self, reason: str) -> None:
         self.events.emit(Notice(reason=reason, doubtful=False))
 
-    def _note(self, event: Event) -> None:
+    def _saw(self, event: Event) -> None:
         if isinstance(event, Notice):
             self._notices.append(event)
+        self._meter.saw(event)  # of the present go: each counts for itself
 
     @property
     def is_stream(self) -> bool:
@@ -241,9 +240,12 @@ class Run:
                 return self._land(Pipeline(self._feed), store)
         source = self._file.source
         if isinstance(source, PagesSource):
-            return self._land(self._pipeline(self._file, self._pages(source)), store)
-        store.expect(self.expected)
-        return self._land(self._pipeline(self._file, keys(source, self._folder)), store)
+            self._land(self._pipeline(self._file, self._pages(source)), store)
+        else:
+            store.expect(self.expected)
+            self._land(self._pipeline(self._file, keys(source, self._folder)), store)
+        self._settle_expectation(store)
+        return self.summary(store)
 
     def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
         """Try failed keys again: those called ``names``, or all.
@@ -272,7 +274,7 @@ class Run:
         return self._land(self._pipeline(self._file, failed), store)
 
     def _pages(self, source: PagesSource) -> PageFeed:
-        assert self._api is not None  # noqa: S101 - only a stream has none
+        assert self._api is not None  # only a stream has none
         return PageFeed(
             self._api,
             build_listing(source),
@@ -282,8 +284,8 @@ class Run:
             concurrency=source.concurrency,
         )
 
-    def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> _Flow:
-        assert self._api is not None  # noqa: S101 - only a stream has none
+    def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> Pipeline:
+        assert self._api is not None  # only a stream has none
         pipeline = Pipeline(source)
         if file.request is None:
             return pipeline
@@ -292,10 +294,11 @@ class Run:
         request = build_request(file.request)
         return pipeline.fetch(self._api, request, concurrency=file.api.concurrency)
 
-    def _land(self, flow: _Flow, store: WritableStore) -> Summary:
+    def _land(self, flow: Pipeline, store: WritableStore) -> Summary:
         self._started, self._before = time.monotonic(), store.new
         status = store.status()
-        self._meter.done = status.landed + status.failed
+        total = status.expected if self.expected is None else self.expected
+        self._meter = Meter(total, status.landed + status.failed)
         for stage in self._stages:
             flow = flow.through(stage)
         for use in self._uses:
@@ -303,8 +306,6 @@ class Run:
         for counts in flow.landing(store, events=self.events):
             self._counts = counts
             self._check()
-        if isinstance(self._file, PipelineFile):
-            self._settle_expectation(store)
         return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
@@ -356,9 +357,6 @@ class Run:
         )
 
 
-_Flow: TypeAlias = (
-    Pipeline | Fetching[Request, Response] | Fetching[Request, object] | Fetching[object, object]
-)
 _FEEDS = (PageFeed.name, StreamFeed.name)
 
 
@@ -371,7 +369,7 @@ class _Kept:
     def __init__(self, records: Sequence[LandedRecord]) -> None:
         self._records = records
 
-    def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
+    def lots(self, position: Position | None) -> Iterator[Lot]:
         yield Lot(self._records)
 
 

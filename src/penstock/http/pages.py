@@ -397,7 +397,7 @@ class _Walk:
         following: Following = End()
         rest = fetch(known[1:], self._api, ask, concurrency=concurrency, ordered=True)
         for result in itertools.chain([Result(known[0], first)], rest):
-            assert isinstance(result.key, int)  # noqa: S101 - keys are the positions of a range
+            assert isinstance(result.key, int)
             response = result.unwrap()
             page, following = self._read(response, result.key)
             if result.key != last:

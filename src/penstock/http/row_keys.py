@@ -40,7 +40,7 @@ def row_result(row: bytes, key: KeyPath) -> Result[Key, LandedRecord]:
         problem = f"the row is not JSON: {error}"
     if problem:
         return _dead_letter(row, problem)
-    assert isinstance(found, str | int)  # noqa: S101 - else there is a problem
+    assert isinstance(found, str | int)
     return Result(found, LandedRecord(found, row))
 
 

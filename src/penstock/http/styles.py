@@ -246,7 +246,7 @@ class PageNumber(Numbered):
 
     def following(self, response: Response, position: Position | None) -> Following:
         """Return the next number, unless this page was empty or the last."""
-        assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
+        assert isinstance(position, int)
         page = position - self.first + 1
         if (number := _whole(response, self.pages)) is not None:
             return Next(position + 1, counted=True) if page < number else End()
@@ -290,7 +290,7 @@ class Offset(Numbered):
 
     def following(self, response: Response, position: Position | None) -> Following:
         """Return the next offset: as many rows further as this page had."""
-        assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
+        assert isinstance(position, int)
         had = self.had(response)
         total = _whole(response, self.total)
         if total is None:
@@ -314,7 +314,7 @@ class _Chained:
 
     __slots__ = ()
 
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
+    def count(self, response: Response) -> range | None:
         """Return None: such a page tells one page ahead."""
         return None
 
@@ -374,7 +374,7 @@ class BodyCursor(_Chained, Listing):
         """Return the request for one page."""
         return _at_cursor(request, position, self.param)
 
-    def following(self, response: Response, position: Position | None) -> Following:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Following:
         """Return the next cursor."""
         cursor = at(response, self.path)
         if cursor is MISSING:
@@ -401,7 +401,7 @@ class HeaderCursor(_Chained, Listing):
             return _at_url(request, position)
         return _at_cursor(request, position, self.param)
 
-    def following(self, response: Response, position: Position | None) -> Following:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Following:
         """Return the next cursor or URL."""
         value = response.headers.get(self.header)
         if value is None:
@@ -423,7 +423,7 @@ class LinkHeader(_Chained, Listing):
         """Return the request for one page."""
         return _at_url(request, position)
 
-    def following(self, response: Response, position: Position | None) -> Following:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Following:
         """Return the URL of the next page."""
         header = response.headers.get("link", "")
         try:
@@ -451,7 +451,7 @@ class BodyLink(_Chained, Listing):
         """Return the request for one page."""
         return _at_url(request, position)
 
-    def following(self, response: Response, position: Position | None) -> Following:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Following:
         """Return the URL of the next page."""
         link = at(response, self.path)
         if isinstance(link, dict) and "href" in link:
@@ -470,10 +470,10 @@ class SinglePage(_Chained, Listing):
 
     first: Position | None = None
 
-    def ask(self, request: R, position: Position | None) -> R:  # noqa: ARG002 - as the others
+    def ask(self, request: R, position: Position | None) -> R:
         """Return the request."""
         return request
 
-    def following(self, response: Response, position: Position | None) -> Following:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Following:
         """Return the end."""
         return End()

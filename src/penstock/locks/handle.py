@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import itertools
+import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Generic, ParamSpec, TypeAlias, TypeVar, cast, final
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast, final
 
 from penstock.errors import PenstockError
 from penstock.locks.errors import LockLost, NotHeld
@@ -23,15 +26,32 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 Caller: TypeAlias = int
-"""The thread or the asyncio task that calls."""
+"""The thread or the asyncio task that calls: a number that no other ever has."""
+
+_NUMBERS = itertools.count(1)
+_TASKS: weakref.WeakKeyDictionary[asyncio.Task[Any], Caller] = weakref.WeakKeyDictionary()
+
+
+class _Thread(threading.local):
+    """A thread's number: its ident is given to another one when it has ended."""
+
+    def __init__(self) -> None:
+        self.number = next(_NUMBERS)
+
+
+_THREAD = _Thread()
 
 
 def caller() -> Caller:
     """Return who calls: a task where one runs, else the thread."""
     if asyncio._get_running_loop() is None:  # noqa: SLF001 - current_task() would raise, slowly
-        return threading.get_ident()
+        return _THREAD.number
     task = asyncio.current_task()
-    return threading.get_ident() if task is None else id(task)
+    if task is None:
+        return _THREAD.number
+    if (number := _TASKS.get(task)) is None:
+        number = _TASKS[task] = next(_NUMBERS)
+    return number
 
 
 @final
@@ -44,7 +64,7 @@ class Held:
         token: The fencing token: larger than that of every earlier holder of this lock. Send it
             along with each write, and have the target refuse a smaller one than it has seen.
         since: When it was got, in seconds since 1970 as the store knows it.
-        by: The thread or task that got it.
+        by: The thread or task that holds it.
         lease: What keeps it.
     """
 
@@ -96,14 +116,27 @@ class Held:
         """Give it back.
 
         Raises:
-            NotHeld: It was released before.
+            NotHeld: It was released before, or this is a child of the process that holds it.
             StorageError: The store does not answer; the lease will end by itself.
         """
+        if self.lease.is_foreign:
+            raise NotHeld(f"lock {self.name!r} is held by the parent process, which releases it")
         if not self._depth:
             raise NotHeld(f"lock {self.name!r} was released before")
         self._depth -= 1
         if not self._depth:
             self._release(self)
+
+    def take_over(self) -> None:
+        """Make the calling thread or task the one that holds it, in place of the one before.
+
+        Only it then gets the lock once more with ``reentrant=True``. Any thread may release it.
+
+        Raises:
+            LockLost: It is not held any more.
+        """
+        self.check()
+        self.by = caller()
 
     def again(self) -> Held:
         """Count one more hold of the same holder."""
@@ -141,8 +174,9 @@ class Stop:
 class Holding(Generic[T]):
     """A block that holds: use it in ``with``, in ``async with``, or as a decorator.
 
-    Leaving the block always releases, whatever ended it. A release that fails is told, unless the
-    block failed: then its own error is.
+    Leaving the block always releases, whatever ended it, also from another thread or task than
+    entered it. A release that fails is told, unless the block failed: then its own error is. A
+    child process that leaves a block of its parent releases nothing.
 
     Args:
         acquire: Returns what the block gets.
@@ -152,12 +186,12 @@ class Holding(Generic[T]):
     def __init__(self, acquire: Callable[[Caller, Stop], T], release: Callable[[T], None]) -> None:
         self._acquire = acquire
         self._release = release
-        self._entered: dict[Caller, list[T]] = {}
+        self._entered: list[tuple[Caller, int, T]] = []
 
     def __enter__(self) -> T:
         by = caller()
         held = self._acquire(by, Stop())
-        self._entered.setdefault(by, []).append(held)
+        self._entered.append((by, os.getpid(), held))
         return held
 
     def __exit__(
@@ -166,12 +200,13 @@ class Holding(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _released(self._release, self._left(), error)
+        for held in self._left():
+            _released(self._release, held, error)
 
     async def __aenter__(self) -> T:
         by, stop = caller(), Stop()
         held = await _in_thread(lambda: self._acquire(by, stop), stop, self._release)
-        self._entered.setdefault(by, []).append(held)
+        self._entered.append((by, os.getpid(), held))
         return held
 
     async def __aexit__(
@@ -180,15 +215,17 @@ class Holding(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        held = self._left()
-        await asyncio.shield(_in_thread(lambda: _released(self._release, held, error)))
+        for held in self._left():
+            await _in_thread(functools.partial(_released, self._release, held, error))
 
-    def _left(self) -> T:
+    def _left(self) -> list[T]:
+        """Return what the block got that is left: none where that is the parent's."""
         by = caller()
-        held = self._entered[by].pop()
-        if not self._entered[by]:
-            del self._entered[by]
-        return held
+        mine = [entry for entry in self._entered if entry[0] == by]
+        # Entered by another thread or task: what was got first, since all are of one kind.
+        entry = mine[-1] if mine else self._entered[0]
+        self._entered.remove(entry)
+        return [entry[2]] if entry[1] == os.getpid() else []
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return ``function`` so that each call holds; ``async`` functions too."""
@@ -222,25 +259,30 @@ async def _in_thread(
 ) -> R:
     """Await ``work`` in a thread of its own: waiters in a shared pool would keep releases out."""
     loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
     done: Future[R] = Future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
 
     def run() -> None:
         try:
-            result = work()
+            done.set_result(work())
         except BaseException as error:  # noqa: BLE001 - it is the awaiting task's
             done.set_exception(error)
-            return
-        done.set_result(result)
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(wake)
 
     threading.Thread(target=run, name="penstock-locks-wait", daemon=True).start()
     try:
-        # Shielded: a cancelled future could not tell any more what it has got.
-        return await asyncio.shield(asyncio.wrap_future(done, loop=loop))
+        await woken
     except asyncio.CancelledError:
         if stop is not None and undo is not None:
             stop.ask()
             done.add_done_callback(functools.partial(_undone, undo))
         raise
+    return done.result()
 
 
 def _undone(undo: Callable[[R], None], done: Future[R]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import final
+from typing import TYPE_CHECKING, cast, final
 
 from penstock.errors import InputError, PenstockError
 from penstock.locks.acquisition import Attempt, Tally
@@ -17,6 +19,7 @@ from penstock.locks.errors import LockTimeout, NotHeld
 from penstock.locks.handle import Caller, Held, Holding, Stop, caller
 from penstock.locks.handoff import Cohort, Seat
 from penstock.locks.leases import Lease, Lost, Renewals
+from penstock.locks.mongo_backend import Shared
 from penstock.locks.places import opened
 from penstock.locks.request_options import (
     ALL,
@@ -29,9 +32,22 @@ from penstock.locks.request_options import (
 from penstock.locks.state import Place, Request
 from penstock.locks.status import Status, status_of
 
+if TYPE_CHECKING:
+    from penstock.mongo.connect_any import Client
+
 __all__ = ["LockerRoom"]
 
 _MOST_TURNS = 10_000
+_ROOMS: weakref.WeakSet[LockerRoom] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for room in list(_ROOMS):
+        room._begin()  # noqa: SLF001 - of its own module
+        room._renewals.begin()  # noqa: SLF001 - likewise
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 @final
@@ -44,6 +60,7 @@ class LockerRoom:
     Args:
         store: A directory, made where there is none, or a URI that begins with ``mongodb``.
         host: Instead of ``store``: host and port of a MongoDB server.
+        client: Instead of ``store``: a ``MongoClient`` that you have; it stays open.
         database: Where in MongoDB; else the one in the URI, else ``locker_room``.
         collection: Where in the database; else the one in the URI, else ``locks``.
         lease: Seconds that a holder may be silent (it is renewed by itself) before others go on.
@@ -70,6 +87,7 @@ class LockerRoom:
         store: str | Path | None = None,
         *,
         host: str | None = None,
+        client: object = None,
         database: str | None = None,
         collection: str | None = None,
         lease: float = 30.0,
@@ -78,15 +96,25 @@ class LockerRoom:
     ) -> None:
         if not 1 <= in_process <= _MOST_TURNS:
             raise InputError(f"in_process={in_process}: 1 to {_MOST_TURNS} turns in a row")
-        self._backend: Backend = opened(store, host, database, collection)
+        if client is None:
+            self._backend: Backend = opened(store, host, database, collection)
+        elif store is None and host is None:
+            self._backend = Shared(cast("Client", client), database, collection)
+        else:
+            raise InputError("LockerRoom(client=...): give no store or host beside it")
         self._lease = lease
         self._purpose = purpose
         self._renewals = Renewals(self._backend)
+        self._turns = in_process
+        self.tally = Tally()
+        self._begin()
+        _ROOMS.add(self)
+
+    def _begin(self) -> None:
+        """Hold nothing; also in a child, which has none of the locks of its parent."""
         self._mutex = threading.Lock()
         self._held: dict[str, list[Held]] = {}
-        self._turns = in_process
         self._cohorts: dict[str, Cohort] = {}
-        self.tally = Tally()
 
     def __repr__(self) -> str:
         return f"<LockerRoom: {self._backend.describe()}>"

@@ -35,7 +35,7 @@ class Shared:
     themselves there, and it promises less (see the docs).
 
     Args:
-        uri: Where MongoDB is.
+        uri: Where MongoDB is; or a client of PyMongo's, which stays open.
         database: The database; else the one in the URI, else ``locker_room``.
         collection: The collection; else the one in the URI (``mongodb://host/database.collection``),
             else ``locks``.
@@ -48,11 +48,11 @@ class Shared:
 
     interval = 5.0
 
-    def __init__(self, uri: str, database: str | None, collection: str | None) -> None:
+    def __init__(self, uri: str | Client, database: str | None, collection: str | None) -> None:
         if importlib.util.find_spec("pymongo") is None:
             raise MissingExtra("locks in MongoDB", "pymongo", "mongo")
         self._uri = uri
-        bare = re.sub(r"(?<=://).*@", "", uri)  # a password may hold anything
+        bare = re.sub(r"(?<=://).*@", "", str(uri))  # a password may hold anything
         named = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^?.]+)(?:\.([^?]+))?", bare)
         said = (named[1], named[2]) if named else (None, None)
         self._names = (
@@ -65,17 +65,36 @@ class Shared:
 
     def _open(self) -> None:
         # PyMongo is imported where it is used.
-        from penstock.mongo import connect_any, driver  # noqa: PLC0415
+        from penstock.mongo import connect_any, driver
 
         self._driver, self._connect_any = driver, connect_any
         self._pid = os.getpid()
-        self._client: Client
         with self._translated():
-            self._client, self.is_set = connect_any.connect_any(self._uri)
-        database, collection = self._names
-        self._locks: Collection = connect_any.repeatable(self._client[database][collection])
+            self._client: Client = self._connected()
+            try:
+                self.is_set = connect_any.is_set(self._client)
+            except BaseException:
+                self._let_go()
+                raise
+        self._locks: Collection = connect_any.collection_of(
+            self._client, *self._names, safe=self.is_set
+        )
         self._address = uuid.uuid4().hex[:16]
         self._ears = Ears(self._stream, self._address)
+
+    def _connected(self) -> Client:
+        if not isinstance(self._uri, str):
+            if not isinstance(self._uri, self._driver.MongoClient):
+                raise InputError(
+                    f"LockerRoom(client={type(self._uri).__name__}): give it a MongoClient"
+                )
+            return self._driver.resilient(self._uri)
+        self._driver.refuse_weaker(self._uri)
+        return self._connect_any.connect_any(self._uri)
+
+    def _let_go(self) -> None:
+        if isinstance(self._uri, str):
+            self._client.close()
 
     def _after_fork(self) -> None:
         """In a child connect anew: the parent's sockets are the parent's."""
@@ -162,7 +181,7 @@ class Shared:
             )
         return found[0] if found else None
 
-    def ended(self, state: LockState) -> frozenset[str]:  # noqa: ARG002 - as every store
+    def ended(self, state: LockState) -> frozenset[str]:
         """Nothing is known of processes on other machines."""
         return frozenset()
 
@@ -181,7 +200,7 @@ class Shared:
         """Close the connections. Closing twice is allowed."""
         if self._pid == os.getpid():
             self._ears.close()
-            self._client.close()
+            self._let_go()
 
     def _stream(
         self, changes: list[dict[str, object]], wait: int
@@ -196,8 +215,8 @@ class Shared:
         except (PenstockError, self._driver.DuplicateKeyError):
             raise
         except self._driver.PyMongoError as error:
-            words = " ".join(str(error).partition(", full error")[0].split())
-            raise StorageError(f"locks in {'.'.join(self._names)}: {words}") from error
+            where, words = ".".join(self._names), self._driver.reason_of(error)
+            raise StorageError(f"locks in {where}: {words}") from error
 
 
 _AT_NOW: dict[str, object] = {"$set": {"at": "$$NOW"}}

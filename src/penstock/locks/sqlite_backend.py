@@ -75,7 +75,7 @@ class Embedded:
             self._abandoned += [self._database, self._ears]
             self._open()
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:  # noqa: ARG002 - a disk answers
+    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
         """Perform one transition and tell those who got the lock by it."""
         now = 0.0
 
@@ -149,11 +149,12 @@ class Embedded:
 
     def close(self) -> None:
         """Close the files. Closing twice is allowed."""
+        if self._pid != os.getpid():
+            return
         with self._mutex:
-            if self._pid == os.getpid():
-                while self._ears:
-                    self._ears.pop().close()
-                self._database.close()
+            while self._ears:
+                self._ears.pop().close()
+            self._database.close()
 
 
 def _behind_who_left(before: LockState, after: LockState) -> list[Place]:

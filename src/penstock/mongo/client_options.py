@@ -17,7 +17,15 @@ from penstock.errors import InputError
 from penstock.mongo.durability import durability_of
 from penstock.mongo.read_from import ReadFrom
 
-__all__ = ["chosen_options", "said_in", "strictly_read", "uncovered", "without_password"]
+__all__ = [
+    "chosen_options",
+    "number_said",
+    "refuse_weaker",
+    "said_in",
+    "strictly_read",
+    "uncovered",
+    "without_password",
+]
 
 # Public options that make a dead primary known in about a second, not in half a minute.
 _WATCHFUL: Mapping[str, object] = {"heartbeatFrequencyMS": 500, "connectTimeoutMS": 1000}
@@ -44,7 +52,7 @@ def chosen_options(
         name: value for name, value in level.options.items() if _canonical(name) not in said
     }
     # One that writes less safely by its own words does not read by a majority either.
-    if "w" in said and durability is None:
+    if durability is None and "w" in said and said_value(uri, options, "w") != "majority":
         chosen = {}
     if read_from is not None:
         _no_second_word(said, set(_READING), "read_from")
@@ -57,6 +65,45 @@ def said_in(uri: str) -> set[str]:
     """Return the names of the options in ``uri``, in lower case."""
     query = uri.partition("?")[2]
     return {_canonical(name) for name, _ in parse_qsl(query, keep_blank_values=True, separator="&")}
+
+
+def said_value(uri: str, options: Mapping[str, object], name: str) -> str:
+    """Return what the options, or else ``uri``, say of the option ``name``; nothing is ""."""
+    pairs = parse_qsl(uri.partition("?")[2], keep_blank_values=True, separator="&")
+    given = {_canonical(key): str(value) for key, value in [*pairs, *options.items()]}
+    return given.get(_canonical(name), "")
+
+
+def number_said(uri: str, name: str) -> int:
+    """Return the number that ``uri`` gives the option ``name``, 0 where it gives none."""
+    said = said_value(uri, {}, name)
+    return int(said) if said.isdecimal() else 0
+
+
+def refuse_weaker(uri: str) -> None:
+    """Refuse an address that asks for less than the journals of a majority.
+
+    Raises:
+        InputError: It does; the text names the option.
+
+    >>> refuse_weaker("mongodb://host/?retryWrites=true&w=majority")
+    >>> refuse_weaker("mongodb://host/?w=1")
+    Traceback (most recent call last):
+    ...
+    penstock.errors.InputError: MongoDB address: w=1 is less than what is promised here \
+(w=majority, in journals): leave it out
+    """
+    enough = {"w": {"majority"}, "journal": {"true"}, "readconcernlevel": _STRICT_READS}
+    for name, values in enough.items():
+        said = said_value(uri, {}, name)
+        if said and said.lower() not in values:
+            raise InputError(
+                f"MongoDB address: {name}={said} is less than what is promised here (w=majority, "
+                "in journals): leave it out"
+            )
+
+
+_STRICT_READS = {"majority", "linearizable", "snapshot"}
 
 
 def _canonical(name: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["identity_of", "keyed", "once_only"]
+__all__ = ["by_identity", "identity_of", "once_only"]
 
 _KEEP = frozenset(
     {
@@ -16,7 +17,43 @@ _KEEP = frozenset(
 _MAKE = frozenset({"$group", "$sortByCount", "$bucket", "$bucketAuto", "$count", "$facet"})
 _TWICE = frozenset({"replace", "merge", "keepExisting"})
 _RANDOM = frozenset(["$sample", "$sampleRate", "$rand", "$function", "$accumulator", "$where"])
-_NO_ID = "gives documents without an _id of their own: end with a $group or a find"
+_LIKE_ID = frozenset({"$unwind", "$fill", "$unionWith"})
+"""Stages whose documents have an ``_id``, but not each its own."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What an aggregation makes of its documents.
+
+    Attributes:
+        other: Why a second run makes other documents, or "".
+        shared: The stage after which two of them may have one ``_id``, or "".
+        bare: The stage after which they may have none, or "".
+    """
+
+    other: str
+    shared: str = ""
+    bare: str = ""
+
+
+def _made(pipeline: Sequence[Mapping[str, Any]]) -> _Made:
+    made, ordered = _Made(_random(pipeline)), False
+    for stage in pipeline:
+        name = next(iter(stage), "")
+        if name in _MAKE:
+            bare = name if name in {"$facet", "$count"} else ""
+            made, ordered = _Made(made.other, bare, bare), False
+        elif name == "$sort":
+            ordered = "_id" in stage[name] and not made.shared
+        elif name in {"$limit", "$skip"} and not ordered:
+            why = f"{name} takes other documents each time: $sort by _id at last before it"
+            made = replace(made, other=made.other or why)
+        elif name in _LIKE_ID:
+            made, ordered = replace(made, shared=made.shared or name), False
+        elif name not in _KEEP or _touches_id(name, stage[name]):
+            bare = "" if _sets_id(name, stage[name]) else name
+            made, ordered = _Made(made.other, made.shared or name, bare), False
+    return made
 
 
 def identity_of(pipeline: Sequence[Mapping[str, Any]]) -> str:
@@ -27,19 +64,10 @@ def identity_of(pipeline: Sequence[Mapping[str, Any]]) -> str:
     >>> identity_of([{"$unwind": "$tags"}])
     '$unwind gives documents without an _id of their own: end with a $group or a find'
     """
-    why, ordered = _random(pipeline), False
-    for stage in pipeline:
-        name = next(iter(stage), "")
-        if name in _MAKE:
-            # What is made of other documents each time is something else each time.
-            why, ordered = "" if why.endswith(_NO_ID) else why, False
-        elif name == "$sort":
-            ordered = "_id" in stage[name] and not why
-        elif name in {"$limit", "$skip"} and not ordered:
-            why = f"{name} takes other documents each time: $sort by _id at last before it"
-        elif name not in _KEEP or _touches_id(name, stage[name]):
-            why, ordered = why or f"{name} {_NO_ID}", False
-    return why
+    made = _made(pipeline)
+    if made.other or not made.shared:
+        return made.other
+    return f"{made.shared} gives documents without an _id of their own: end with a $group or a find"
 
 
 def _random(pipeline: object) -> str:
@@ -64,6 +92,13 @@ def _touches_id(name: str, given: Any) -> bool:
     return any(one.startswith("_id.") or (one == "_id" and not whole) for one in names)
 
 
+def _sets_id(name: str, given: Any) -> bool:
+    """Whether a stage that touches ``_id`` gives each document one that is the same each time."""
+    value = given.get("_id") if isinstance(given, Mapping) and name != "$unset" else None
+    constant = isinstance(value, str | int | float) and not str(value).startswith("$")
+    return constant and not (name == "$project" and not value)
+
+
 def once_only(pipeline: Sequence[Mapping[str, Any]], collection: str) -> str | None:
     """Return why a pipeline that writes must not run a second time, or None where it may.
 
@@ -71,8 +106,7 @@ def once_only(pipeline: Sequence[Mapping[str, Any]], collection: str) -> str | N
     >>> once_only([{"$set": {"n": {"$add": ["$n", 1]}}}, {"$out": "orders"}], "orders")
     'it writes to orders, which it also reads'
     >>> once_only([{"$unset": "_id"}, {"$merge": "flat"}], "orders")
-    '$merge would add each document again: $unset gives documents without an _id of their own: \
-give "on" and unique fields'
+    '$merge would add documents again that $unset leaves without _id: give "on"'
     """
     *before, last = pipeline
     target = last.get("$out", last.get("$merge"))
@@ -85,10 +119,11 @@ give "on" and unique fields'
     if "$merge" not in last:
         return None
     options = target if isinstance(target, Mapping) else {}
-    why = identity_of(before)
-    if why and ("on" not in options or not why.endswith(_NO_ID)):
-        reason = why.replace(_NO_ID, "gives documents without an _id of their own")
-        return f'$merge would add each document again: {reason}: give "on" and unique fields'
+    made = _made(before)
+    if made.other:
+        return made.other
+    if made.bare and "on" not in options:
+        return f'$merge would add documents again that {made.bare} leaves without _id: give "on"'
     return _merges_otherwise(options)
 
 
@@ -102,10 +137,10 @@ def _merges_otherwise(options: Mapping[str, Any]) -> str | None:
     return None
 
 
-def keyed(pipeline: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether ``$merge`` at the end of ``pipeline`` names the fields that find a document."""
+def by_identity(pipeline: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether ``pipeline`` ends with a ``$merge`` that finds its documents by ``_id``."""
     target = pipeline[-1].get("$merge")
-    return isinstance(target, Mapping) and "on" in target
+    return target is not None and not (isinstance(target, Mapping) and "on" in target)
 
 
 def _sources(stages: object) -> Iterable[str]:

@@ -105,7 +105,9 @@ def _asked_by_pymongo() -> bool:
 def proxy_of(kind: type) -> type[Proxy] | None:
     """Return the proxy for objects of ``kind`` or of a class it was made from, or None."""
     if kind not in _FOUND:
-        _FOUND[kind] = next((PROXIES[base] for base in kind.__mro__ if base in PROXIES), None)
+        raw = "RawBatch" in kind.__name__  # gives bytes, which are not told apart
+        proxies = [] if raw else [PROXIES[base] for base in kind.__mro__ if base in PROXIES]
+        _FOUND[kind] = next(iter(proxies), None)
     return _FOUND[kind]
 
 

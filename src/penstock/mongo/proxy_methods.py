@@ -71,9 +71,9 @@ class _Rule:
         here = len(args) <= self._before_session and "session" not in kwargs
         return self._may_be_quick and here and BOUND.get() is None
 
-    def limited(self, thing: Proxy) -> Any:
+    def limited(self, thing: Proxy, kwargs: dict[str, Any]) -> Any:
         """Return PyMongo's limit of time for a first try."""
-        if self.numbered and limits(thing._real.write_concern):
+        if self.numbered and limits(thing._real.write_concern, kwargs):
             return pymongo.timeout(thing._core.settings.deadline)
         return _NO_LIMIT
 
@@ -87,7 +87,7 @@ class _Rule:
         more = given.pop("kwargs", {})
         return perform(self.level, thing, self.name, {**given, **more})
 
-    def failed(self, thing: Proxy, call: Callable[[], Any], started: float, error: Any) -> Any:
+    def failed(self, thing: Proxy, call: functools.partial[Any], started: float, error: Any) -> Any:
         """Return the steps that go on after a quick call ended in ``error``."""
         return again(task_of(thing, self.name, call, self.kind, started), error)
 
@@ -101,7 +101,7 @@ def _method(rule: _Rule) -> Callable[..., Any]:
             return run(rule.steps(self, args, kwargs), core.settings.clock)
         started = core.now()
         try:
-            with limited(self):
+            with limited(self, kwargs):
                 return getattr(self._real, name)(*args, **kwargs)
         except PyMongoError as error:
             call = functools.partial(getattr(self._real, name), *args, **kwargs)
@@ -119,7 +119,7 @@ def _method_async(rule: _Rule) -> Callable[..., Any]:
             return await run_async(rule.steps(self, args, kwargs), core.settings.clock)
         started = core.now()
         try:
-            with limited(self):
+            with limited(self, kwargs):
                 return await getattr(self._real, name)(*args, **kwargs)
         except PyMongoError as error:
             call = functools.partial(getattr(self._real, name), *args, **kwargs)

@@ -32,7 +32,7 @@ from penstock.mongo.operations import (
     is_one_command,
     operation,
 )
-from penstock.mongo.pipelines import keyed, once_only
+from penstock.mongo.pipelines import by_identity, once_only
 from penstock.mongo.proxy import BOUND, Proxy, place_of, unwrapped, wrapped
 from penstock.mongo.retry import Task, always, attempt, marked, only_refused
 from penstock.mongo.sessions import recorded
@@ -63,14 +63,12 @@ def client_of(real: Any) -> Any:
     return real.client if hasattr(kind, "client") else real
 
 
-def limits(concern: Any) -> bool:
-    """Whether PyMongo's limit of time may be set: with it, PyMongo leaves a ``wtimeout`` out."""
-    return not concern.document.get("wtimeout")
+def limits(concern: Any, given: Mapping[str, Any]) -> bool:
+    """Whether PyMongo's limit of time may be set: it would take the place of the caller's own."""
+    return "maxTimeMS" not in given and not concern.document.get("wtimeout")
 
 
-def task_of(
-    thing: Proxy, name: str, call: Callable[[], Any], kind: Kind, started: float | None = None
-) -> Task:
+def task_of(thing: Proxy, name: str, call: partial[Any], kind: Kind, started: float = -1.0) -> Task:
     """Return the task of ``call``: one of ``kind`` that is repeated by the rule of its class."""
     core = thing._core
     may_repeat = core.settings.idempotent or kind in {Kind.SAFE, Kind.CURSOR, Kind.DEFINITION}
@@ -79,12 +77,12 @@ def task_of(
         name,
         place_of(thing._real),
         call,
-        core.now() if started is None else started,
+        core.now() if started < 0 else started,
         always if may_repeat else only_refused,
         remedy=_NO_NUMBERS if kind is Kind.SINGLE else _TWICE,
         numbered=kind is Kind.SINGLE,
         harmless=kind in {Kind.SAFE, Kind.CURSOR},
-        limited=limits(getattr(thing._real, "write_concern", DEFAULT)),
+        limited=limits(getattr(thing._real, "write_concern", DEFAULT), call.keywords),
     )
 
 
@@ -172,7 +170,7 @@ def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     task, pipeline = _plain(Kind.OUTPUT, thing, name, given), given["pipeline"]
     if task.repeats is not always:
         why_not = once_only(pipeline, thing._real.name)
-        if why_not is None and not keyed(pipeline) and hasattr(type(thing._real), "database"):
+        if why_not is None and by_identity(pipeline) and "." in task.place:
             why_not = yield from unfit(thing._core, thing._real)
         if why_not:
             task = replace(task, remedy=f"{why_not}. {_TWICE}")
@@ -209,7 +207,7 @@ def _once(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
 def _multi(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     concern = given.get("write_concern") or thing._real.write_concern
     task = _in_parts(_plain(Kind.MULTI, thing, name, given), _listed(given))
-    task = replace(task, limited=limits(concern))
+    task = replace(task, limited=limits(concern, given))
     if task.repeats is always or not concern.acknowledged:
         return (yield from attempt(task))
     method = getattr(thing._real, name)
@@ -245,9 +243,9 @@ def _command(thing: Proxy, _: str, __: str, given: dict[str, Any]) -> Steps[Any]
     def send(session: object = session, what: Mapping[str, Any] = document) -> Any:
         return thing._real.command(what, session=session, **how)
 
-    task = task_of(thing, f"command {next(iter(document), '')}", send, kind)
+    task = task_of(thing, f"command {next(iter(document), '')}", partial(send), kind)
     concern = _concern(document) or thing._real.write_concern
-    task = replace(task, limited=limits(concern))
+    task = replace(task, limited=limits(concern, document))
     if kind is Kind.MULTI and task.repeats is not always and _may_move(document, concern):
         # In a transaction the concern is the transaction's.
         inner = {k: v for k, v in document.items() if k != "writeConcern"}

@@ -21,21 +21,26 @@ from penstock.pipeline.result import (
     Deletion,
     Entry,
     FailedRecord,
-    Failing,
     Gap,
     Key,
     LandedRecord,
-    Landing,
-    Mark,
     Result,
+)
+from penstock.pipeline.result import (
+    Failing as Failing,
+)
+from penstock.pipeline.result import (
+    Landing as Landing,
+)
+from penstock.pipeline.result import (
+    Mark as Mark,
 )
 from penstock.pipeline.stages import Stage, each, through
 from penstock.pipeline.uses import Use, Used
 
 if TYPE_CHECKING:
     from penstock.pipeline.flow import Fetching as Fetching
-    from penstock.pipeline.flow import Pipeline as Pipeline
-    from penstock.pipeline.flow import Report as Report
+    from penstock.pipeline.flow import Pipeline, Report
     from penstock.pipeline.workers import in_threads as in_threads
 
 # Threads and executors are loaded when they are first used: a single call needs none.
@@ -49,15 +54,11 @@ __all__ = [
     "Deletion",
     "Entry",
     "FailedRecord",
-    "Failing",
     "Feed",
-    "Fetching",
     "Gap",
     "Key",
     "LandedRecord",
-    "Landing",
     "Lot",
-    "Mark",
     "Meter",
     "Pipeline",
     "Position",

@@ -111,12 +111,14 @@ def position_in(text: str | None, feed: Feed) -> Position | None:
         raise InputError(f"{what}; {_AGAIN}") from error
     if not isinstance(noted, _Noted):
         return _begun(noted)
-    if noted.source not in (feed.source, feed.source.partition(" #")[0]):
+    position = _begun(noted.position)
+    mine = noted.source in (feed.source, feed.source.partition(" #")[0])
+    if position is not None and not mine:  # at its beginning it may be anybody's
         raise InputError(
             f"the checkpoint {feed.name!r} in the store belongs to {noted.source}, not to "
             f"{feed.source}: land in a store of its own, or {_AGAIN}"
         )
-    return _begun(noted.position)
+    return position
 
 
 _AGAIN = "begin again with penstock run --restart (what has landed stays)"
@@ -148,7 +150,7 @@ class RowFeed(Generic[T]):
         self._rows = rows
         self._key: Callable[[T], Key] = _member(key) if isinstance(key, str) else key
 
-    def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
+    def lots(self, position: Position | None) -> Iterator[Lot]:
         """Yield the rows in small groups, smaller where they come slowly."""
         items: list[Result[Key, object]] = []
         size, latest = 1, time.monotonic() + _PATIENCE

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Generic, Literal, TypeVar, cast, final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, Self, TypeVar, cast, final
+
+import msgspec
 
 from penstock.clock import Clock
 from penstock.errors import InputError
@@ -17,7 +20,7 @@ from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, checkpoint, position_in
 from penstock.pipeline.landing import Counts, Lander, entry_of
 from penstock.pipeline.ports import Api, Sizer, Store
-from penstock.pipeline.result import Entry, Key, LandedRecord, Result
+from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Result
 from penstock.pipeline.stages import Stage, through
 from penstock.pipeline.uses import Use, Used, finish_all
 from penstock.pipeline.workers import Workers, itself
@@ -27,9 +30,15 @@ __all__ = ["Fetching", "Pipeline", "Report"]
 _FOLLOW = 1.0  # seconds between the looks of uses at what has landed
 _GROUP = 2000  # entries of a feed that become safe together, where so many are there
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar  # mypy's own
+
+    V_co = DefaultTypeVar("V_co", covariant=True, default=object)
+else:
+    V_co = TypeVar("V_co", covariant=True)
 R = TypeVar("R")
-V = TypeVar("V")
 W = TypeVar("W")
+S = TypeVar("S")
 
 
 @final
@@ -63,19 +72,16 @@ class _Batching:
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Calling(Generic[R]):
-    api: Api[R, object]
-    request: Callable[[Key], R]
+class _Calling:
+    api: Api[object, object]
+    request: Callable[[Key], object]
     concurrency: int
-    ordered: bool = False
-
-
-S = TypeVar("S")
+    ordered: bool
 
 
 @final
-class Pipeline:
-    """A source and the stages after it. Nothing happens until it is iterated or landed.
+class Pipeline(Generic[V_co]):
+    """A source and all that is done with it. Nothing happens until it is iterated or landed.
 
     The source is an iterable of keys, which are fetched; or a :class:`Feed`, whose lots land
     themselves, or are the keys of what is fetched.
@@ -88,6 +94,9 @@ class Pipeline:
     def __init__(self, source: Iterable[Key] | Feed) -> None:
         self._source = source
         self._batching: _Batching | None = None
+        self._calling: _Calling | None = None
+        self._stages: tuple[Stage[object, object], ...] = ()
+        self._uses: tuple[Use[Store], ...] = ()
 
     def batches(
         self,
@@ -96,7 +105,7 @@ class Pipeline:
         sizer: Sizer | Callable[[], int] | None = None,
         empty: Literal["wait", "stop"] = "wait",
         clock: Clock | None = None,
-    ) -> Pipeline:
+    ) -> Self:
         """Fetch in batches, each finished before the next is sized: see :func:`batches`."""
         batches((), size, sizer=sizer, empty=empty)  # refuse bad arguments here and now
         self._batching = _Batching(size, sizer, empty, clock)
@@ -104,86 +113,31 @@ class Pipeline:
 
     def fetch(
         self,
-        api: Api[R, V],
+        api: Api[R, W],
         request: Callable[[Key], R],
         *,
         concurrency: int = 10,
         ordered: bool = False,
-    ) -> Fetching[R, V]:
+    ) -> Pipeline[W]:
         """Fetch each key's request: see :func:`penstock.pipeline.fetch`."""
         Slots(concurrency)
-        calling = _Calling(api, request, concurrency, ordered)
-        return Fetching(self._source, self._batching, calling)
+        general = cast("Api[object, object]", api)
+        calling = _Calling(general, request, concurrency, ordered)
+        return cast("Pipeline[W]", self._with(_calling=calling))
 
     def in_threads(
         self,
-        function: Callable[[Key], V],
+        function: Callable[[Key], W],
         *,
         threads: int = 10,
         executor: Executor | None = None,
         ordered: bool = False,
-    ) -> Fetching[Key, V]:
+    ) -> Pipeline[W]:
         """Call a blocking function for each key: see :func:`penstock.pipeline.in_threads`."""
-        calling = _Calling(Workers(function, executor), itself, threads, ordered)
-        return Fetching(self._source, self._batching, calling)
+        workers = Workers(function, executor)
+        return self.fetch(workers, itself, concurrency=threads, ordered=ordered)
 
-    def through(self, stage: Stage[object, W]) -> Fetching[object, W]:
-        """Pass what a feed brings through ``stage``: see :meth:`Fetching.through`."""
-        return self._landed_itself().through(stage)
-
-    def use(self, use: Use[S]) -> Fetching[object, object]:
-        """Do something with what lands: see :meth:`Fetching.use`."""
-        return self._landed_itself().use(use)
-
-    def land(self, store: Store, *, events: Events | None = None) -> Report:
-        """Land what a feed brings: see :meth:`Fetching.land`."""
-        return self._landed_itself().land(store, events=events)
-
-    def landing(self, store: Store, *, events: Events | None = None) -> Iterator[Counts]:
-        """Land what a feed brings, step by step: see :meth:`Fetching.landing`."""
-        return self._landed_itself().landing(store, events=events)
-
-    def _landed_itself(self) -> Fetching[object, object]:
-        if not isinstance(self._source, Feed):
-            raise InputError(
-                "Pipeline(keys): keys are not records; add .fetch(api, request) or "
-                ".in_threads(function), or land values with Pipeline(RowFeed(values, key=...))"
-            )
-        return Fetching(self._source, self._batching, None)
-
-
-@final
-@dataclass(frozen=True)
-class Fetching(Generic[R, V]):
-    """A pipeline with all that is done to its results: iterate it, or land it."""
-
-    source: Iterable[Key] | Feed
-    batching: _Batching | None
-    calling: _Calling[R] | None
-    stages: tuple[Stage[object, object], ...] = ()
-    uses: tuple[Use[Store], ...] = ()
-
-    def __iter__(self) -> Iterator[Result[Key, V]]:
-        for chunk in self._staged(self._read()):
-            yield from chunk
-
-    def _read(self) -> Iterator[Sequence[Result[Key, object]]]:
-        """Yield results in chunks, of whatever the source is; entries that are none are left."""
-        call = self.calling
-        lots = self.source.lots(None) if isinstance(self.source, Feed) else None
-        brought = None if lots is None else (_results(lot) for lot in lots)
-        if call is None:
-            yield from brought or ()
-            return
-        parts = [self.source] if brought is None else ([r.key for r in lot] for lot in brought)
-        for keys in parts:
-            for lot in self._lots(cast("Iterable[Key]", keys)):
-                for result in fetch(
-                    lot, call.api, call.request, concurrency=call.concurrency, ordered=call.ordered
-                ):
-                    yield (result,)
-
-    def through(self, stage: Stage[V, W]) -> Fetching[R, W]:
+    def through(self, stage: Stage[V_co, W]) -> Pipeline[W]:
         """Pass results through ``stage`` before they land: see :func:`penstock.pipeline.through`.
 
         Stages follow each other in the order they are given.
@@ -193,16 +147,51 @@ class Fetching(Generic[R, V]):
         >>> [result.value for result in numbers.through(each(str))]
         ['2', '4']
         """
-        stages = (*self.stages, cast("Stage[object, object]", stage))
-        return cast("Fetching[R, W]", replace(self, stages=stages))
+        return cast("Pipeline[W]", self._with(_stages=(*self._stages, stage)))
 
-    def use(self, use: Use[S]) -> Fetching[R, V]:
+    def use(self, use: Use[S]) -> Self:
         """Let ``use`` follow what lands, about once a second, and finish when all has landed.
 
         A use reads the store that is landed in, and says by its type what it needs of it, such as
         a :class:`penstock.store.StoreReader`.
         """
-        return replace(self, uses=(*self.uses, cast("Use[Store]", use)))
+        return self._with(_uses=(*self._uses, use))
+
+    def _with(self, **changes: object) -> Self:
+        made = copy.copy(self)
+        vars(made).update(changes)
+        return made
+
+    def __iter__(self) -> Iterator[Result[Key, V_co]]:
+        for chunk in self._staged(self._read()):
+            yield from chunk
+
+    def _read(self) -> Iterator[Sequence[Result[Key, object]]]:
+        """Yield results in chunks, of whatever the source is; entries that are none are left."""
+        call = self._checked()
+        if isinstance(self._source, Feed):
+            brought = (_results(lot) for lot in self._source.lots(None))
+            if call is None:
+                yield from brought
+                return
+            parts: Iterable[Iterable[Key]] = ([one.key for one in lot] for lot in brought)
+        else:
+            parts = [self._source]
+        assert call is not None  # _checked saw to it
+        for lot in itertools.chain.from_iterable(map(self._lots, parts)):
+            for result in fetch(
+                lot, call.api, call.request, concurrency=call.concurrency, ordered=call.ordered
+            ):
+                yield (result,)
+
+    def _checked(self) -> _Calling | None:
+        """Return what is called for each key, None where a feed's lots land themselves."""
+        if self._calling is None and not isinstance(self._source, Feed):
+            raise InputError(
+                "Pipeline(keys): keys are not records; add .fetch(api, request) or "
+                ".in_threads(function), or land values with Pipeline(RowFeed(values, key=...))"
+            )
+        return self._calling
 
     def land(self, store: Store, *, events: Events | None = None) -> Report:
         """Run to the end: every key ends in ``store``, landed or failed, each exactly once.
@@ -228,30 +217,31 @@ class Fetching(Generic[R, V]):
 
     def landing(self, store: Store, *, events: Events | None = None) -> Iterator[Counts]:
         """Do what :meth:`land` does, yielding the counts after every step."""
-        if self.calling is not None and self.calling.ordered:
+        call = self._checked()
+        if call is not None and call.ordered:
             raise InputError("ordered=True is for reading; a store keeps keys, not their order")
         return self._landing(Lander(store, events))
 
     def _landing(self, lander: Lander) -> Iterator[Counts]:
-        if isinstance(self.source, Feed):
-            steps = self._fed(self.source, lander)
+        if isinstance(self._source, Feed):
+            steps = self._fed(self._source, lander)
         else:
-            steps = self._keyed(self.source, lander)
+            steps = self._keyed(self._source, lander)
         due = time.monotonic() + _FOLLOW
         for counts in steps:
-            if self.uses and time.monotonic() >= due:
-                for use in self.uses:
+            if self._uses and time.monotonic() >= due:
+                for use in self._uses:
                     use.catch_up(lander.store)
                 due = time.monotonic() + _FOLLOW
             yield counts
         lander.store.flush()
-        lander.counts.uses = finish_all(self.uses, lander.store)
+        lander.counts.uses = finish_all(self._uses, lander.store)
         yield lander.counts
 
     def _keyed(self, keys: Iterable[Key], lander: Lander) -> Iterator[Counts]:
         """Land a call for each key that is to do."""
-        call = self.calling
-        assert call is not None  # noqa: S101 - keys without calls were refused
+        call = self._calling
+        assert call is not None  # keys without calls were refused
         slots = Slots(call.concurrency)
         drawn = _Drawn(lander.store.claim(keys))
         chunks: Iterator[Sequence[Result[Key, object]]] = itertools.chain.from_iterable(
@@ -264,7 +254,7 @@ class Fetching(Generic[R, V]):
         """Land lots; each becomes safe together with its checkpoint, or before it."""
         for lot in feed.lots(position_in(lander.store.mark(feed.name), feed)):
             entries: list[Entry]
-            if self.calling is None:
+            if self._calling is None:
                 entries = self._entries(lot, lander.store)
             else:
                 entries = [item for item in lot.items if not isinstance(item, _RESULTS)]
@@ -282,32 +272,43 @@ class Fetching(Generic[R, V]):
         results = {item.key: item for item in lot.items if type(item) is Result}
         fresh = [results[key] for key in store.claim(results)] if results else []
         given = [item for item in lot.items if not isinstance(item, Result)]
-        if self.stages:
+        bodies: dict[Key, bytes] = {}
+        if self._stages:
+            bodies = {item.key: item.body for item in given if type(item) is LandedRecord}
             fresh += [_result(item) for item in given if type(item) is LandedRecord]
             given = [item for item in given if type(item) is not LandedRecord]
         landing = [entry_of(one) for chunk in self._staged([fresh]) for one in chunk]
-        return [*landing, *given]
+        return [*(_kept(entry, bodies.get(entry.key)) for entry in landing), *given]
 
     def _staged(
         self, chunks: Iterable[Sequence[Result[Key, object]]]
-    ) -> Iterator[Sequence[Result[Key, V]]]:
-        for stage in self.stages:
+    ) -> Iterator[Sequence[Result[Key, V_co]]]:
+        for stage in self._stages:
             chunks = through(chunks, stage)
-        return cast("Iterator[Sequence[Result[Key, V]]]", iter(chunks))
+        return cast("Iterator[Sequence[Result[Key, V_co]]]", iter(chunks))
 
     def _lots(self, keys: Iterable[Key]) -> Iterator[Iterable[Key]]:
-        if self.batching is None:
+        if self._batching is None:
             yield keys
         else:
-            b = self.batching
+            b = self._batching
             yield from batches(keys, b.size, sizer=b.sizer, empty=b.empty, clock=b.clock)
 
+
+Fetching = Pipeline  # the name of what `fetch` returned, for one release
 
 _RESULTS = (Result, LandedRecord)
 
 
 def _results(lot: Lot) -> list[Result[Key, object]]:
     return [_result(item) for item in lot.items if isinstance(item, _RESULTS)]
+
+
+def _kept(entry: LandedRecord | FailedRecord, body: bytes | None) -> Entry:
+    """Return the entry: a record that failed in a stage with all of it, for it comes only once."""
+    if body is None or isinstance(entry, LandedRecord):
+        return entry
+    return msgspec.structs.replace(entry, excerpt=body.decode("utf-8", "replace"))
 
 
 def _result(item: Result[Key, object] | LandedRecord) -> Result[Key, object]:

@@ -37,7 +37,7 @@ class Counts:
     uses: tuple[Used, ...] = ()
 
 
-def entry_of(result: Result[Key, object]) -> Entry:
+def entry_of(result: Result[Key, object]) -> LandedRecord | FailedRecord:
     """Return what a store keeps of ``result``.
 
     A value with a ``body`` of bytes (a response) lands as that JSON text, checked unless its

@@ -14,13 +14,13 @@ from typing import final
 from penstock.portfolio.arrays import Floats, np
 from penstock.portfolio.covariance import correlation
 
-__all__ = ["COVARIANCE", "NAMES", "WEIGHTS", "Explanation", "explain"]
+__all__ = ["COVARIANCE", "EXAMPLE_NAMES", "EXAMPLE_WEIGHTS", "Explanation", "explain"]
 
-NAMES = ("MSFT", "AAPL", "PEP")
+EXAMPLE_NAMES = ("MSFT", "AAPL", "PEP")
 """The post's third share was Kraft, whose prices of that time are in no free sample: PepsiCo
 stands in for it."""
 
-WEIGHTS = (0.3, 0.5, 0.2)
+EXAMPLE_WEIGHTS = (0.3, 0.5, 0.2)
 """The post's weights."""
 
 COVARIANCE = (
@@ -77,7 +77,7 @@ def explain(covariance: Floats | None = None, weights: Floats | None = None) -> 
     '0.7578 is not 0.0180: 42.1 times too much'
     """
     matrix = np.array(COVARIANCE) if covariance is None else covariance
-    held = np.array(WEIGHTS) if weights is None else weights
+    held = np.array(EXAMPLE_WEIGHTS) if weights is None else weights
     sigma = np.sqrt(np.diagonal(matrix))
     post = math.sqrt(float(held @ correlation(matrix) @ held))
     right = math.sqrt(float(held @ matrix @ held))
