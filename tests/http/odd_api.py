@@ -110,10 +110,10 @@ class OddApi:
         if body:
             asked |= json.loads(body).get("page", {})
         start, size = self._start(asked)
-        inserted = self.shift * calls
+        inserted = self.shift * min(calls, 1)  # else a reader may never catch up
         everything = [-1 - n for n in reversed(range(inserted))] + list(range(self.count))
         last = max(0, (len(everything) - 1) // size * size)
-        if self.numbered and start > last and self.beyond != "empty":
+        if self.numbered and 0 < start >= len(everything) and self.beyond != "empty":
             if self.beyond == "404":
                 return 404, {}, b'{"detail": "Invalid page."}'
             start = last
