@@ -13,7 +13,7 @@ from penstock.assembly.build import build_api, build_listing, build_request, bui
 from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.plans import planned
-from penstock.assembly.sections import OAuth2Auth, PagesSource, PipelineFile
+from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
@@ -173,9 +173,8 @@ class Run:
         self.events.subscribe(self._saw)
 
     def _keep_token(self, section: object, auth: object, folder: Path) -> None:
-        if not (isinstance(section, OAuth2Auth) and isinstance(auth, OAuth2)):
-            return
-        if (source := section.refresh_token) is not None:
+        source = getattr(section, "refresh_token", None)
+        if isinstance(auth, OAuth2) and source is not None:
             place = place_of(source, self.place, folder)
             auth.begin_with(latest(source, place))
             auth.rotated = keeping(source, place, self._tell)

@@ -192,7 +192,15 @@ def _unread(value: object, path: str, wanted: str) -> Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbered(Listing):
-    """What page numbers and offsets share."""
+    """What page numbers and offsets share.
+
+    Attributes:
+        param: Name of the parameter.
+        first: Number of the first page, or offset of the first row.
+        size_param: Name of the parameter for the page size, or None.
+        size: Rows a page.
+        total: Path of the number of rows, or None; with it pages come in parallel.
+    """
 
     param: str
     first: int
@@ -231,11 +239,6 @@ class PageNumber(Numbered):
     """``?page=3``: ends at an empty page, or after ``total`` rows, or ``pages`` pages.
 
     Attributes:
-        param: Name of the parameter.
-        first: Number of the first page.
-        size_param: Name of the parameter for the page size, or None.
-        size: Rows a page.
-        total: Path of the number of rows, or None; with it pages come in parallel.
         pages: Path of the number of pages, or None; likewise.
     """
 
@@ -278,11 +281,7 @@ class PageNumber(Numbered):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offset(Numbered):
-    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows.
-
-    Attributes:
-        first: Offset of the first row: 0, or 1 where the server counts from there.
-    """
+    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows."""
 
     param: str = "offset"
     first: int = 0
@@ -389,7 +388,13 @@ class BodyCursor(_Chained, Listing):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderCursor(_Chained, Listing):
-    """``?cursor=...`` with the next cursor, or the next URL, in a response header."""
+    """``?cursor=...`` with the next cursor, or the next URL, in a response header.
+
+    Attributes:
+        header: Name of the header.
+        param: Name of the parameter, or None where the header has a URL.
+        first: Cursor of the first page, or None for the plain request.
+    """
 
     header: str
     param: str | None = None
@@ -414,7 +419,12 @@ class HeaderCursor(_Chained, Listing):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkHeader(_Chained, Listing):
-    """``Link: <...>; rel="next"`` (RFC 8288)."""
+    """``Link: <...>; rel="next"`` (RFC 8288).
+
+    Attributes:
+        rel: The relation of the link to the next page.
+        first: URL of the first page, or None for the plain request.
+    """
 
     rel: str = "next"
     first: Position | None = None
@@ -442,6 +452,7 @@ class BodyLink(_Chained, Listing):
 
     Attributes:
         path: Path of the link or of an object with ``href``, such as ``links[rel=next].href``.
+        first: URL of the first page, or None for the plain request.
     """
 
     path: str = "links.next"
@@ -466,7 +477,11 @@ class BodyLink(_Chained, Listing):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinglePage(_Chained, Listing):
-    """An endpoint that gives all its rows at once."""
+    """An endpoint that gives all its rows at once.
+
+    Attributes:
+        first: Unused.
+    """
 
     first: Position | None = None
 

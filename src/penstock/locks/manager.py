@@ -58,7 +58,8 @@ class LockerRoom:
     when its holder dies, and comes with a fencing token.
 
     Args:
-        store: A directory, made where there is none, or a URI that begins with ``mongodb``.
+        store: A directory, made where there is none, a URI that begins with ``mongodb``, or a
+            :class:`Backend`.
         host: Instead of ``store``: host and port of a MongoDB server.
         client: Instead of ``store``: a ``MongoClient`` that you have; it stays open.
         database: Where in MongoDB; else the one in the URI, else ``locker_room``.
@@ -84,7 +85,7 @@ class LockerRoom:
 
     def __init__(  # noqa: PLR0913 - where the locks are, as the seed spells it, and defaults
         self,
-        store: str | Path | None = None,
+        store: str | Path | Backend | None = None,
         *,
         host: str | None = None,
         client: object = None,
