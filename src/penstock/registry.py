@@ -29,7 +29,7 @@ def did_you_mean(
     >>> did_you_mean("twiter", ["twitter", "x"]), did_you_mean("zzz", ["twitter", "x"])
     ("did you mean 'twitter'?", 'known: twitter, x')
     """
-    import difflib  # noqa: PLC0415 - needed for a wrong name only
+    import difflib
 
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)

@@ -17,6 +17,6 @@ def schema() -> None:
     "#:schema penstock.schema.json" into the first line of a pipeline file (Taplo, Even Better
     TOML).
     """
-    from penstock.assembly import json_schema  # noqa: PLC0415 - all kinds, wanted only here
+    from penstock.assembly import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))

@@ -36,17 +36,17 @@ class _InMongo:
     """Stores in MongoDB; PyMongo is only needed here."""
 
     def open(self, address: str, fence: Fence | None) -> WritableStore:
-        from penstock.store.mongo import MongoStore  # noqa: PLC0415 - an extra, wanted only here
+        from penstock.store.mongo import MongoStore
 
         return MongoStore(address, fence=fence)
 
     def read(self, address: str) -> StoreReader:
-        from penstock.store.mongo_reading import open_mongo  # noqa: PLC0415 - likewise
+        from penstock.store.mongo_reading import open_mongo
 
         return open_mongo(address)
 
     def last_token(self, address: str, scope: str) -> int:
-        from penstock.store.mongo_fence import last_token_there  # noqa: PLC0415 - likewise
+        from penstock.store.mongo_fence import last_token_there
 
         return last_token_there(address, scope)
 
