@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from penstock.assembly import store_named
+from penstock.cli.bar import bar
 from penstock.errors import InputError
 from penstock.store import Format, StoreReader, open_readonly
 from penstock.store import export as export_store
-from penstock.store.exporting import Progress as Report
 from penstock.store.exporting.target import refuse_existing
 
 __all__ = ["export"]
@@ -65,7 +61,7 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
     # Said on stderr where the data itself goes to stdout.
     aside = output == "-"
-    with open_readonly(store_named(store)) as reader, _progress() as report:
+    with open_readonly(store_named(store)) as reader, bar("exporting") as report:
         done = export_store(
             reader,
             to,
@@ -95,19 +91,3 @@ def _to_javadata(
         raise InputError("export to javadata needs a file: give -o FILE")
     refuse_existing(Path(output), force=force)
     return write_java_file(reader.records(), Path(output), read_schema(schema, Path()))
-
-
-@contextmanager
-def _progress() -> Iterator[Report]:
-    """Show a bar on stderr where somebody looks at it."""
-    console = Console(stderr=True)
-    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("export", total=None)
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report

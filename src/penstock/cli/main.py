@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
     "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),
+    "verify": ("penstock.cli.upkeep", "Compare every record in a store with its checksum."),
+    "repair": ("penstock.cli.upkeep", "Mend a store that was damaged, restored or cut."),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),

@@ -19,7 +19,10 @@ from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import last_token, open_readonly, open_store
 from penstock.store.ports import StoreReader, WritableStore
+from penstock.store.repair import Repaired
+from penstock.store.upkeep import repair_store, verify_store
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.verification import Damage, Verified
 
 if TYPE_CHECKING:
     from penstock.store.mongo import MongoStore as MongoStore
@@ -30,6 +33,7 @@ _HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
 
 __all__ = [
     "Column",
+    "Damage",
     "Exported",
     "Failure",
     "FailureCount",
@@ -37,10 +41,12 @@ __all__ = [
     "Format",
     "LocalStore",
     "MongoStore",
+    "Repaired",
     "State",
     "StoreReader",
     "StoreStatus",
     "StoredGap",
+    "Verified",
     "WritableStore",
     "export",
     "last_token",
@@ -48,6 +54,8 @@ __all__ = [
     "open_readonly",
     "open_store",
     "prepare",
+    "repair_store",
+    "verify_store",
 ]
 
 __getattr__ = later(__name__, _HOMES)

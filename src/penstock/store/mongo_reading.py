@@ -83,6 +83,10 @@ class MongoReader:
         for document in self._in_order(wanted):
             yield landing_of(document), str(document["order"])
 
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Yield the documents of what has landed, as they are, in landing order."""
+        yield from self._in_order({"state": "landed"})
+
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed.
 

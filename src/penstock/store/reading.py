@@ -17,6 +17,7 @@ from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.segments import segment_path, split_line
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.verification import verify
 
 __all__ = ["LocalReader", "open_local"]
 
@@ -39,6 +40,7 @@ class LocalReader:
 
     def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
         self.path = directory
+        self._directory = directory.absolute()
         self._reading = connection
         self._one_at_a_time = threading.Lock()  # a connection has one transaction at a time
 
@@ -106,7 +108,7 @@ class LocalReader:
         """
         query = "SELECT segment, offset, length, crc32 FROM item WHERE key = ? AND state = 'landed'"
         for number, offset, length, checksum in self._rows(query, (key,)):
-            path = segment_path(self.path, number)
+            path = segment_path(self._directory, number)
             with ledger.translated(path), path.open("rb") as file:
                 line = os.pread(file.fileno(), length, offset)
             record = _parsed(path, offset, line)
@@ -170,27 +172,16 @@ class LocalReader:
                 self._reading.execute("COMMIT")
 
     def verify(self) -> int:
-        """Compare every line with its ledger row, and their number; return how many there are.
+        """Compare every line with its ledger row, and look at all tables; return how many lines.
 
         Raises:
-            StorageError: A line's length, checksum or key is not what the ledger knows, or the
-                ledger knows a line that no segment holds.
+            StorageError: Something is not as it was written; says what and where.
         """
-        total = 0
-        # One statement, so that a run that goes on meanwhile cannot come between the counts.
-        for number, size, landed, rows in self._rows(
-            "SELECT number, size, landed, rows FROM segment LEFT JOIN"
-            " (SELECT segment, count(*) AS rows FROM item WHERE state = 'landed' GROUP BY segment)"
-            " ON segment = number ORDER BY number"
-        ):
-            found = sum(1 for _ in self._segment(number, size))
-            total += found
-            if not found == rows == landed:
-                raise StorageError(
-                    f"{segment_path(self.path, number)}: {found} lines, but the ledger has {rows} "
-                    f"rows and counted {landed}"
-                )
-        return total
+        with ledger.translated(self._directory):
+            done = verify(self._directory)
+        for damage in done.damages:
+            raise StorageError(f"{self._directory / damage.file}: {damage.what}")
+        return done.lines
 
     def _in_flight(self) -> int | None:
         """Return how many keys are claimed and not settled, where that can be known."""
@@ -210,16 +201,18 @@ class LocalReader:
         self, number: int, size: int, offset: int
     ) -> Iterator[tuple[list[tuple[int, bytes]], list[Landing]]]:
         """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records."""
-        path = segment_path(self.path, number)
+        path = segment_path(self._directory, number)
         with ledger.translated(path), path.open("rb") as file:
             file.seek(offset)
             while offset < size:
                 lines: list[tuple[int, bytes]] = []
+                before = offset
                 for line in islice(file, _CHUNK):
                     if offset < size:
-                        lines.append((offset, line))
+                        if not line.isspace():
+                            lines.append((offset, line))
                         offset += len(line)
-                if not lines:
+                if offset == before:
                     raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
                 yield lines, self._checked(number, path, lines)
 

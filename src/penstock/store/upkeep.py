@@ -1,0 +1,61 @@
+"""A store looked after, by its name: verified, repaired, backed up."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from pathlib import Path
+
+from penstock.clock import Clock, SystemClock
+from penstock.errors import InputError, StorageError
+from penstock.mongo.address import hide, is_address
+from penstock.store import ledger
+from penstock.store.repair import Repaired, repair
+from penstock.store.verification import Progress, Verified, verify
+
+__all__ = ["repair_store", "verify_store"]
+
+
+def verify_store(
+    place: str | Path, *, progress: Progress | None = None, clock: Clock | None = None
+) -> Verified:
+    """Look at everything in the store at ``place``, also while a run goes on in it.
+
+    Where all is well, the store remembers when that was.
+
+    Raises:
+        InputError: There is no store.
+        StorageError: It cannot be read at all.
+    """
+    if isinstance(place, str) and is_address(place):
+        from penstock.store.mongo_verification import verify_mongo  # noqa: PLC0415 - needs pymongo
+
+        return verify_mongo(place, progress)
+    directory = Path(place).absolute()
+    with ledger.translated(directory):
+        done = verify(directory, progress)
+    if not done.damages:
+        # On a read-only medium, or in another user's store, it is not remembered.
+        with (
+            suppress(StorageError),
+            ledger.translated(directory),
+            closing(ledger.connect(directory)) as connection,
+        ):
+            now = (clock or SystemClock()).time()
+            connection.execute("INSERT OR REPLACE INTO fact VALUES ('verified', ?)", (now,))
+    return done
+
+
+def repair_store(place: str | Path, *, dry_run: bool = False) -> Repaired:
+    """Make ledger and segments of the store at ``place`` agree again; destroy nothing.
+
+    Raises:
+        InputError: There is nothing to repair, or it is in MongoDB.
+        StoreInUse: A run has it open.
+        StorageError: The disk refuses.
+    """
+    if isinstance(place, str) and is_address(place):
+        raise InputError(
+            f"{hide(place)} is in MongoDB, which keeps its records itself: penstock verify names "
+            "what is damaged; restore it with mongorestore, or delete those documents and run again"
+        )
+    return repair(Path(place), dry_run=dry_run)
