@@ -89,6 +89,14 @@ def main() -> None:
     except PenstockError as error:
         click.echo(f"penstock: {error}", err=True)
         sys.exit(error.exit_code)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if type(error) is RuntimeError and "thread" not in str(error):
+            raise
+        # The machine refuses: no descriptor, no thread, no memory, no room.
+        file = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        words = (error.strerror if isinstance(error, OSError) else str(error)) or "no memory"
+        click.echo(f"penstock: {file}{words}: the system refuses; mend it and run again", err=True)
+        sys.exit(4)
 
 
 if __name__ == "__main__":
