@@ -17,7 +17,8 @@ base = "http://127.0.0.1:%d" % listening.getsockname()[1]
 def answer(connection):
     with connection:
         connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 1\\r\\nConnection: close\\r\\n\\r\\n7")
+        head = b"HTTP/1.1 200 OK\\r\\nContent-Length: 1\\r\\nConnection: close\\r\\n\\r\\n"
+        connection.sendall(head + b"7")
 
 def serve():
     while True:

@@ -151,7 +151,7 @@ def test_segments_without_their_ledger_are_not_touched(path: Path) -> None:
 def test_a_ledger_that_is_none_is_refused(path: Path) -> None:
     (path / LEDGER).write_bytes(b"not a database" * 100)
     assert type(refused(path)) is StorageError
-    with pytest.raises(StorageError, match="not a penstock ledger.*penstock repair"):
+    with pytest.raises(StorageError, match=r"not a penstock ledger.*penstock repair"):
         open_readonly(path)
 
 

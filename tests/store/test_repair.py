@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from penstock.errors import PenstockError, StorageError
+from penstock.cli.main import main
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.pipeline.result import Deletion, Failing, Landing, Mark
-from penstock.store import LocalStore, open_readonly, repair_store, verify_store
+from penstock.store import (
+    LocalStore,
+    Verified,
+    backup_store,
+    last_token,
+    open_readonly,
+    repair_store,
+    verify_store,
+)
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import LOCK
+from penstock.store.segments import segment_path
 
 WAYS = int(os.environ.get("PENSTOCK_DAMAGES", "60"))
 
@@ -192,3 +202,143 @@ def found_wrong(path: Path) -> bool:
         return bool(verify_store(path).damages)
     except StorageError:
         return True
+
+
+def test_a_damaged_line_is_named_left_out_put_aside_and_to_do_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "store"
+    land(path, range(30))
+    segment = segment_path(path, 1)
+    segment.write_bytes(segment.read_bytes().replace(b'"n":4', b'"n":5', 1))
+    assert command("verify", str(path)) == 1
+    assert "of key 4" in capfd.readouterr().out
+    out = ["--to", "csv", "-o", str(tmp_path / "x.csv")]
+    assert command("export", str(path), *out) == 4
+    assert command("export", str(path), "--skip-damaged", *out) == 1
+    assert "1 damaged records were left out" in capfd.readouterr().err
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 27
+    assert command("repair", str(path), "--dry-run") == 1
+    assert "first of them: 4" in capfd.readouterr().out
+    assert not (path / "aside").exists()
+    assert command("repair", str(path)) == 1
+    assert command("repair", str(path)) == 0
+    assert command("verify", str(path)) == 0
+    (kept,) = (path / "aside").glob("segment-*")
+    assert b'"n":5' in kept.read_bytes()
+    with LocalStore(path) as store:
+        assert list(store.claim(range(30))) == [4]
+    with open_readonly(path) as reader:
+        assert reader.status().verified is not None
+        assert (reader.status().free or 0) > 0
+
+
+def command(*words: str) -> int:
+    """Call the program as a shell does; return its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["penstock", *words])
+        try:
+            main()
+        except SystemExit as ended:
+            return int(ended.code or 0)
+    return 0
+
+
+def test_what_others_do_to_the_files_of_an_open_store_stops_it(tmp_path: Path) -> None:
+    def append(path: Path) -> None:
+        with segment_path(path, 1).open("ab") as file:
+            file.write(b"hello\n")
+
+    ways: list[Callable[[Path], object]] = [
+        append,
+        lambda path: os.truncate(segment_path(path, 1), 100),
+        lambda path: segment_path(path, 1).unlink(),
+        lambda path: segment_path(path, 1).rename(path / "moved"),
+        lambda path: (path / LOCK).unlink(),
+        lambda path: (path / LEDGER).rename(path / "moved"),
+        lambda path: os.truncate(path / f"{LEDGER}-wal", 0),
+        lambda path: path.rename(path.with_name("moved")),
+    ]
+    for number, way in enumerate(ways):
+        path = tmp_path / str(number) / "store"
+        store = LocalStore(path)
+        store.settle([Landing(key, body(key)) for key in range(9)], lambda _: None)
+        store.flush()
+        way(path)
+        store.settle([Landing(9, body(9))], lambda _: None)
+        with pytest.raises(StorageError):
+            store.flush()
+        with pytest.raises(StorageError):
+            store.close()
+
+
+def test_a_segment_that_is_gone_at_the_end_is_noticed(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.settle([Landing(1, b"1")], lambda _: None)
+    store.flush()
+    segment_path(tmp_path / "store", 1).unlink()
+    with pytest.raises(StorageError, match="lost data"):
+        store.close()
+
+
+def test_a_relative_store_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "one")
+    with LocalStore("store") as store:
+        monkeypatch.chdir(tmp_path / "two")
+        store.settle([Landing(1, b"1")], lambda _: None)
+        store.flush()
+        store.expect(1)
+        assert store.verify() == 1
+    assert not (tmp_path / "two" / "store").exists()
+    assert open_readonly(tmp_path / "one" / "store").verify() == 1
+
+
+def test_a_run_that_died_in_its_first_moments_is_begun_again(tmp_path: Path) -> None:
+    for number, content in enumerate([b"", bytes(4096)]):
+        path = tmp_path / str(number)
+        path.mkdir()
+        (path / LEDGER).write_bytes(content)
+        assert last_token(path, "any") == 0
+        with pytest.raises(InputError, match="not a penstock store"):
+            open_readonly(path)
+        with LocalStore(path) as store:
+            store.settle([Landing(1, b"1")], lambda _: None)
+        assert verify_store(path).lines == 1
+
+
+def test_live_backups_open_and_verify(tmp_path: Path) -> None:
+    path, target = tmp_path / "store", tmp_path / "backup"
+    with LocalStore(path, segment_bytes=3000) as store:
+        for round_ in range(12):
+            for key in range(round_ * 20, round_ * 20 + 20):
+                store.settle([Landing(key, body(key))], lambda _: None)
+                if key % 15 == 14:
+                    store.settle([Deletion(key - 7)], lambda _: None)
+            done = backup_store(path, target)
+            assert verify_store(target) == Verified(done.landed, done.bytes, ())
+    done = backup_store(path, target)
+    assert backup_store(path, target).copied == 0
+    assert done.landed == open_readonly(path).status().landed
+    with LocalStore(target) as copy:
+        assert list(copy.claim(range(242))) == [240, 241]
+    with pytest.raises(InputError, match="was written to since"):
+        backup_store(path, target)
+    with pytest.raises(InputError, match="the store itself"):
+        backup_store(path, path)
+
+
+def test_a_line_of_an_earlier_version_is_read_and_repaired(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    path.mkdir()
+    lines = b"".join(b'{"key":%d,"at":1.500,"body":%b}\n' % (key, body(key)) for key in range(5))
+    gone = b'{"key":5,"at":1.500,"body":null   }\n'
+    segment_path(path, 1).write_bytes(lines + gone)
+    assert repair_store(path).landed == 5
+    with LocalStore(path) as store:
+        assert store.get(3) == body(3)
+        assert store.state(5) == "deleted"
+        assert list(store.claim(range(7))) == [6]

@@ -31,6 +31,7 @@ TARGETS = (*get_args(Format), "javadata")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
+@click.option("--skip-damaged", is_flag=True, help="Leave damaged records out, and count them.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
@@ -42,13 +43,15 @@ def export(  # noqa: PLR0913 - one parameter an option
     force: bool,
     failed: bool,
     gaps: bool,
+    skip_damaged: bool,
     as_json: bool,
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The file
     appears whole or not at all. A run may go on in the store meanwhile. A file of Java data
-    (--to javadata) has the fields of --schema instead, each a member of the record.
+    (--to javadata) has the fields of --schema instead, each a member of the record. Exit code 1:
+    damaged records were left out (--skip-damaged).
     """
     if to == "javadata":
         with open_readonly(store_named(store)) as reader:
@@ -70,12 +73,17 @@ def export(  # noqa: PLR0913 - one parameter an option
             force=force,
             failed=failed,
             gaps=gaps,
+            skip_damaged=skip_damaged,
             progress=report,
         )
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done)), err=aside)
     elif not aside:
         click.echo(f"{done.rows:,} rows of {len(done.columns)} columns in {done.output}")
+    if done.damaged:
+        words = f"{done.damaged:,} damaged records were left out: see penstock verify {store}"
+        click.echo(f"penstock: {words}", err=True)
+        raise SystemExit(1)
 
 
 def _to_javadata(

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),
     "verify": ("penstock.cli.upkeep", "Compare every record in a store with its checksum."),
     "repair": ("penstock.cli.upkeep", "Mend a store that was damaged, restored or cut."),
+    "backup": ("penstock.cli.upkeep", "Copy a store, also while a run lands in it."),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),

@@ -10,9 +10,9 @@ import click
 
 from penstock.assembly import store_named
 from penstock.cli.bar import bar
-from penstock.store import Repaired, repair_store, verify_store
+from penstock.store import Repaired, backup_store, repair_store, verify_store
 
-__all__ = ["repair", "verify"]
+__all__ = ["backup", "repair", "verify"]
 
 _SHOWN = 20  # damages and keys that are shown to people
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -60,6 +60,24 @@ def repair(store: str, *, dry_run: bool, as_json: bool) -> None:
     else:
         click.echo("\n".join(_words(store, done, dry_run=dry_run)))
     raise SystemExit(not done.whole)
+
+
+@click.command()
+@click.argument("store", type=click.Path())
+@click.argument("target", type=click.Path())
+@JSON
+def backup(store: str, target: str, *, as_json: bool) -> None:
+    """Copy STORE to the directory TARGET, also while a run lands in it.
+
+    The copy is the store at one moment: it opens and verifies. Where TARGET is an earlier backup
+    of STORE, only what is new is copied.
+    """
+    with bar("copying") as report:
+        done = backup_store(store_named(store), target, progress=report)
+    if as_json:
+        click.echo(json.dumps({"target": target, **dataclasses.asdict(done)}))
+    else:
+        click.echo(f"{done.landed:,} records in {target} ({done.copied:,} bytes copied)")
 
 
 def _words(store: str, done: Repaired, *, dry_run: bool) -> list[str]:

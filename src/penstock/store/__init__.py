@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
+from penstock.store.backup import BackedUp
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import last_token, open_readonly, open_store
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.repair import Repaired
-from penstock.store.upkeep import repair_store, verify_store
+from penstock.store.upkeep import backup_store, repair_store, verify_store
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, Verified
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
 
 __all__ = [
+    "BackedUp",
     "Column",
     "Damage",
     "Exported",
@@ -48,6 +50,7 @@ __all__ = [
     "StoredGap",
     "Verified",
     "WritableStore",
+    "backup_store",
     "export",
     "last_token",
     "open_mongo",

@@ -20,10 +20,10 @@ from zlib import crc32
 
 from penstock.errors import StorageError
 from penstock.store.ledger import LEDGER, lost
-from penstock.store.lock import LOCK, DirectoryLock, Mark
+from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_of
 from penstock.store.segments import found_segments, lines, segment_path, sync, sync_directory
 
-__all__ = ["ASIDE", "Watch", "compare", "fit", "set_aside"]
+__all__ = ["ASIDE", "Watch", "compare", "fit", "problem_of", "set_aside"]
 
 ASIDE = "aside"
 _LOOK = 1 << 16  # bytes of a segment's end in which its last line is looked for
@@ -84,6 +84,16 @@ def compare(directory: Path, connection: sqlite3.Connection, mark: Mark) -> list
         name = segment_path(directory, longer[-1]).name
         raise lost(directory, f"{name} holds more than the ledger knows")
     return behind
+
+
+def problem_of(directory: Path, connection: sqlite3.Connection, mark: Mark) -> str | None:
+    """Return why a run would refuse the store, as far as a look beside a run can tell."""
+    try:
+        compare(directory, connection, mark)
+    except StorageError as error:
+        # A run that goes on meanwhile is ahead of this look, and notes it.
+        return str(error) if mark_of(directory) == mark else None
+    return None
 
 
 def _ends_as_known(directory: Path, connection: sqlite3.Connection, number: int, size: int) -> bool:

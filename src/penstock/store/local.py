@@ -242,6 +242,7 @@ def _taken_over(
         if fence is not None:
             fences.take_over(connection, fence)
         last = fit(directory, connection, mark)
+        connection.execute("DELETE FROM fact WHERE name = 'backup'")
         connection.execute("COMMIT")
     except sqlite3.OperationalError:
         raise

@@ -23,6 +23,7 @@ from penstock.store.writer import Writer
 __all__ = ["MongoStore"]
 
 _CHUNK = 500  # keys changed at once
+_WRITERS = 1000  # openings that are remembered
 
 
 @final
@@ -71,7 +72,9 @@ class MongoStore(Settlement, MongoReader):
             place.client.close()
             raise
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
-        self._commit = MongoCommit(place, uuid.uuid4().hex, latest, clock, self._fence)
+        self._name = uuid.uuid4().hex
+        self._known = False
+        self._commit = MongoCommit(place, self._name, latest, clock, self._fence)
         self._writer = Writer(self._commit_and_release, clock)
 
     def claim(self, keys: Iterable[Key]) -> Iterator[Key]:
@@ -120,6 +123,9 @@ class MongoStore(Settlement, MongoReader):
         )
         return done.modified_count
 
+    def _note(self, change: dict[str, object]) -> None:
+        self._place.facts.update_one({"_id": "store"}, change)
+
     def close(self) -> None:
         """Make safe what was settled and let go of the connections. Closing twice is allowed.
 
@@ -134,5 +140,12 @@ class MongoStore(Settlement, MongoReader):
 
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
         with translated(self.path):
+            if not self._known:
+                # Before the first record: whoever opens it next knows whose records are its own.
+                ours = {"$each": [self._name], "$slice": -_WRITERS}
+                self._note({"$push": {"writers": ours}})
             self._commit(entries)
+            if not self._known:
+                self._note({"$set": {"begun": True}})
+                self._known = True
         self._release(entries)

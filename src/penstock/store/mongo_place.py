@@ -99,6 +99,7 @@ def about(
     """
     found = facts.find_one({"_id": "store"}, session=session)
     if found is None or found.get("kind") != _KIND:
+        _refuse_others(place)
         raise InputError(
             f"{place.shown} is not a penstock store: no facts in the collection {facts.name}"
         )
@@ -110,21 +111,56 @@ def about(
     return found
 
 
+def _refuse_others(place: MongoPlace) -> None:
+    """Refuse a collection that holds something where no store has begun: ours or another's."""
+    found = place.items.find_one({})
+    if found is None:
+        return
+    if {"state", "order", "writer"} <= found.keys():
+        raise StorageError(
+            f"{place.shown}: the collection holds records of a store, but {place.facts.name} says "
+            "nothing of it: it was dropped. Restore it (mongorestore); nothing was changed"
+        )
+    raise InputError(
+        f"{place.shown}: the collection {place.items.name} holds other documents and no penstock "
+        "store: name a new or empty one"
+    )
+
+
+def _refuse_lost(place: MongoPlace, facts: Mapping[str, Any]) -> None:
+    """Refuse records that are not those which the facts are of: lost ones are not begun again."""
+    writers = facts.get("writers")
+    if not writers:
+        return  # nothing has landed yet, or an earlier version wrote it
+    last = place.items.find_one({}, {"writer": 1}, sort=[("order", -1)])
+    if last is None and not facts.get("begun"):
+        return
+    if last is None:
+        what = "the records of this store are gone"
+    elif last.get("writer") not in writers:
+        what = "the records are those of another store, or older than what is known of them"
+    else:
+        return
+    raise StorageError(
+        f"{place.shown}: {what}. Restore {place.items.name} and {place.facts.name} together "
+        "(mongorestore), or drop both to begin again; nothing was changed"
+    )
+
+
 def create(place: MongoPlace, now: float) -> None:
     """Make the store where there is none yet.
 
     Raises:
         InputError: The collection holds other documents.
     """
-    if place.facts.find_one({"_id": "store"}) is None:
-        if place.items.find_one({}, {"_id": 1}) is not None:
-            raise InputError(
-                f"{place.shown}: the collection {place.items.name} holds other documents and no "
-                "penstock store: name a new or empty one"
-            )
+    facts = place.facts.find_one({"_id": "store"})
+    if facts is not None:
+        _refuse_lost(place, facts)
+    else:
+        _refuse_others(place)
         started = datetime.fromtimestamp(now, UTC)
-        facts = {"kind": _KIND, "format": FORMAT, "started": started, "expected": None}
+        made = {"kind": _KIND, "format": FORMAT, "started": started, "expected": None}
         # Another process may be doing the same: whoever is first says when it began.
-        place.facts.update_one({"_id": "store"}, {"$setOnInsert": facts}, upsert=True)
+        place.facts.update_one({"_id": "store"}, {"$setOnInsert": made}, upsert=True)
     about(place, place.facts)
     place.items.create_index(_INDEX, name="penstock_order")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from penstock.errors import StorageError
-from penstock.store.mongo_documents import landing_of
 from penstock.store.mongo_reading import open_mongo
 from penstock.store.verification import Damage, Progress, Verified
 
@@ -23,12 +21,8 @@ def verify_mongo(address: str, progress: Progress | None = None) -> Verified:
     lines = 0
     with open_mongo(address) as store:
         status = store.status()
-        for document in store.documents():
-            try:
-                landing_of(document)
-                lines += 1
-            except StorageError as error:
-                damages.append(Damage(store.path, str(error), document["_id"]))
+        for _ in store.whole_records(damages.append):
+            lines += 1
             if progress is not None and lines % _EVERY == 0:
                 progress(lines, status.landed)
     return Verified(lines, status.bytes, tuple(damages))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -15,9 +18,11 @@ from zlib import crc32
 from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
+from penstock.store.agreement import problem_of
+from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import segment_path, split_line
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
-from penstock.store.verification import verify
+from penstock.store.verification import Damage, verify
 
 __all__ = ["LocalReader", "open_local"]
 
@@ -67,6 +72,24 @@ class LocalReader:
         """
         for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
             yield from self._segment(number, size)
+
+    def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
+        """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
+        with closing(ledger.read(self._directory)) as connection:
+            rows = connection.execute(
+                "SELECT segment, key, offset, length, crc32 FROM item WHERE state = 'landed'"
+                " ORDER BY segment, offset"
+            )
+            for number, mine in groupby(rows, itemgetter(0)):
+                path = segment_path(self._directory, number)
+                with ExitStack() as held:
+                    file = held.enter_context(path.open("rb")) if path.exists() else None
+                    for _, key, offset, length, proof in mine:
+                        line = os.pread(file.fileno(), length, offset) if file else b""
+                        if crc32(line) == proof and (record := split_line(line)).key == key:
+                            yield record
+                        elif self.state(key) != "deleted":  # since this began
+                            damaged(Damage(path.name, f"the line at byte {offset} is damaged", key))
 
     def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
         """Yield what has landed after a position, each record with the position behind it.
@@ -165,9 +188,10 @@ class LocalReader:
     def status(self) -> StoreStatus:
         """Return where the store stands, in one consistent look."""
         with self._one_at_a_time, ledger.translated(self.path):
+            mark = mark_of(self._directory)
             self._reading.execute("BEGIN")
             try:
-                return self._status()
+                return self._status(mark)
             finally:
                 self._reading.execute("COMMIT")
 
@@ -232,7 +256,7 @@ class LocalReader:
                 raise _damaged(path, offset)
         return kept
 
-    def _status(self) -> StoreStatus:
+    def _status(self, mark: Mark) -> StoreStatus:
         facts: dict[str, Any] = dict(self._rows("SELECT name, value FROM fact"))
         ((segments, size, landed),) = self._rows(
             "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(landed), 0) FROM segment"
@@ -270,6 +294,9 @@ class LocalReader:
             deleted=facts.get("deleted", 0),
             gaps=gaps[0][0],
             missed=gaps[0][1],
+            verified=facts.get("verified"),
+            free=shutil.disk_usage(self._directory).free,
+            problem=problem_of(self._directory, self._reading, mark),
         )
 
 

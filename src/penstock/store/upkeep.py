@@ -9,10 +9,11 @@ from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
 from penstock.mongo.address import hide, is_address
 from penstock.store import ledger
+from penstock.store.backup import BackedUp, backup
 from penstock.store.repair import Repaired, repair
 from penstock.store.verification import Progress, Verified, verify
 
-__all__ = ["repair_store", "verify_store"]
+__all__ = ["backup_store", "repair_store", "verify_store"]
 
 
 def verify_store(
@@ -43,6 +44,20 @@ def verify_store(
             now = (clock or SystemClock()).time()
             connection.execute("INSERT OR REPLACE INTO fact VALUES ('verified', ?)", (now,))
     return done
+
+
+def backup_store(
+    place: str | Path, target: str | Path, *, progress: Progress | None = None
+) -> BackedUp:
+    """Copy the store at ``place`` to the directory ``target``, also while a run goes on in it.
+
+    Raises:
+        InputError: There is no store, or it is in MongoDB, or ``target`` is something else.
+        StorageError: The disk refuses.
+    """
+    if isinstance(place, str) and is_address(place):
+        raise InputError(f"{hide(place)} is in MongoDB: back it up with mongodump, or export it")
+    return backup(Path(place), Path(target), progress)
 
 
 def repair_store(place: str | Path, *, dry_run: bool = False) -> Repaired:

@@ -14,10 +14,9 @@ from zlib import crc32
 
 import msgspec
 
-from penstock.errors import StorageError
 from penstock.pipeline.result import Key
 from penstock.store import ledger
-from penstock.store.agreement import compare
+from penstock.store.agreement import problem_of
 from penstock.store.lock import mark_of
 from penstock.store.segments import SEGMENT, found_segments, judged, segment_path
 
@@ -93,14 +92,9 @@ def verify(directory: Path, progress: Progress | None = None) -> Verified:
         damages = list(_tables(connection))
         if any(damage.what.startswith("malformed") for damage in damages):
             return Verified(0, 0, tuple(damages))
-        try:
-            compare(directory, connection, mark)
-        except StorageError as error:
-            connection.execute("COMMIT")
-            connection.execute("BEGIN")
-            if mark_of(directory) == mark:  # no run made it so meanwhile
-                what = str(error).removeprefix(f"{directory}: ").partition("; data")[0]
-                damages.append(Damage(".", what))
+        if problem := problem_of(directory, connection, mark):
+            what = problem.removeprefix(f"{directory}: ").partition("; data")[0]
+            damages.append(Damage(".", what))
         damages += _strays(directory)
         looked = _Segments(directory, connection, progress or _silent)
         damages += looked.damages()
