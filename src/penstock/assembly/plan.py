@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -45,6 +46,7 @@ class Plan:
             or no number of items is known.
         uses: What is done with what lands, in words.
         warnings: What will have to be mended before it runs.
+        free: Bytes of room on the disk of the store; None where only a call could tell.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Plan:
     seconds: float | None
     uses: tuple[str, ...]
     warnings: tuple[str, ...]
+    free: int | None = None
 
 
 def plan(file: PipelineFile, folder: Path) -> Plan:
@@ -92,7 +95,17 @@ def plan(file: PipelineFile, folder: Path) -> Plan:
         seconds=None if items is None else seconds_needed(items, file),
         uses=tuple(use.describes for use in uses),
         warnings=tuple(_warnings(file)),
+        free=_free(place),
     )
+
+
+def _free(place: str) -> int | None:
+    if store_exists(place) is None:
+        return None
+    path = Path(place).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
 
 
 def store_exists(place: str) -> bool | None:

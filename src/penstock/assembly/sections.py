@@ -256,10 +256,12 @@ class StoreSection(_Section, frozen=True, kw_only=True):
     """Where records land: a directory, or an address of MongoDB.
 
     A directory is next to the pipeline file unless it is absolute. An address with a password is
-    told by env:NAME or file:PATH. Instead of the section ``store = "..."`` may stand alone.
+    told by env:NAME or file:PATH. Instead of the section ``store = "..."`` may stand alone. A run
+    waits for room on a full disk, at most ``wait_for_room`` seconds.
     """
 
     path: str
+    wait_for_room: Seconds = 600.0
 
 
 class LockSection(_Section, frozen=True, kw_only=True):

@@ -54,6 +54,7 @@ def _table(file: str, planned: Plan) -> str:
         ("takes", needed),
         *(("stage", stage) for stage in planned.stages),
         ("store", f"{planned.store} ({store})"),
+        *([] if planned.free is None else [("free room", f"{planned.free / 1e9:,.1f} GB")]),
         *(("use", use) for use in planned.uses),
     ]
     text = "\n".join(f"  {name:<11} {value}" for name, value in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -29,6 +30,8 @@ __all__ = ["LocalStore", "prepare"]
 
 T = TypeVar("T")
 
+_LOOK = 1.0  # seconds between looks for room on a full disk
+_log = logging.getLogger(__name__)
 _SEGMENT_BYTES = 256 * 1024 * 1024
 
 
@@ -46,6 +49,7 @@ class LocalStore(Settlement, LocalReader):
         fence: The fencing token of the run's lock. A store that is held with a smaller token, by
             a process that stands still, is taken over, and that process cannot write any more.
         clock: Time; tests give a :class:`~penstock.clock.FakeClock`.
+        wait_for_room: Seconds that a group waits where the disk is full; then it is an error.
 
     Raises:
         InputError: ``path`` is something else, unreadable, or written by a newer penstock.
@@ -69,8 +73,10 @@ class LocalStore(Settlement, LocalReader):
         segment_bytes: int = _SEGMENT_BYTES,
         fence: Fence | None = None,
         clock: Clock | None = None,
+        wait_for_room: float = 0.0,
     ) -> None:
         clock = clock or SystemClock()
+        self._clock, self._wait_for_room = clock, wait_for_room
         directory = Path(path).absolute()  # whoever changes the working directory is not followed
         with ExitStack() as undo, ledger.translated(directory):
             lock = _taken(directory, fence)
@@ -159,8 +165,23 @@ class LocalStore(Settlement, LocalReader):
                 raise ledger.lost(self._directory, f"segment {number} lost data while it was open")
 
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
-        with ledger.translated(self.path):
-            self._commit(entries)
+        until = self._clock.monotonic() + self._wait_for_room
+        waited = False
+        while True:
+            try:
+                with ledger.translated(self.path):
+                    self._commit(entries)
+                break
+            except StorageError as error:
+                if not _is_full(error.__cause__) or self._clock.monotonic() >= until:
+                    raise
+                if not waited:
+                    _log.warning("%s; waiting for room for %g s", error, self._wait_for_room)
+                waited = True
+                if not self._writer.wait_for_room(_LOOK):
+                    raise
+        if waited:
+            _log.warning("%s: there is room again; going on", self.path)
         self._release(entries)
 
     @contextmanager
@@ -173,6 +194,12 @@ class LocalStore(Settlement, LocalReader):
             self._watch.check()
             yield connection
             connection.execute("COMMIT")
+
+
+def _is_full(error: BaseException | None) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
 def _prepare(directory: Path) -> None:

@@ -99,7 +99,7 @@ def about(
     """
     found = facts.find_one({"_id": "store"}, session=session)
     if found is None or found.get("kind") != _KIND:
-        _refuse_others(place)
+        _refuse_orphans(place)
         raise InputError(
             f"{place.shown} is not a penstock store: no facts in the collection {facts.name}"
         )
@@ -111,20 +111,15 @@ def about(
     return found
 
 
-def _refuse_others(place: MongoPlace) -> None:
-    """Refuse a collection that holds something where no store has begun: ours or another's."""
+def _refuse_orphans(place: MongoPlace) -> bool:
+    """Refuse records of a store of which nothing is known; return whether there is anything."""
     found = place.items.find_one({})
-    if found is None:
-        return
-    if {"state", "order", "writer"} <= found.keys():
+    if found is not None and {"state", "order", "writer"} <= found.keys():
         raise StorageError(
             f"{place.shown}: the collection holds records of a store, but {place.facts.name} says "
             "nothing of it: it was dropped. Restore it (mongorestore); nothing was changed"
         )
-    raise InputError(
-        f"{place.shown}: the collection {place.items.name} holds other documents and no penstock "
-        "store: name a new or empty one"
-    )
+    return found is not None
 
 
 def _refuse_lost(place: MongoPlace, facts: Mapping[str, Any]) -> None:
@@ -157,7 +152,11 @@ def create(place: MongoPlace, now: float) -> None:
     if facts is not None:
         _refuse_lost(place, facts)
     else:
-        _refuse_others(place)
+        if _refuse_orphans(place):
+            raise InputError(
+                f"{place.shown}: the collection {place.items.name} holds other documents and no "
+                "penstock store: name a new or empty one"
+            )
         started = datetime.fromtimestamp(now, UTC)
         made = {"kind": _KIND, "format": FORMAT, "started": started, "expected": None}
         # Another process may be doing the same: whoever is first says when it began.

@@ -13,12 +13,15 @@ from penstock.store.reading import open_local
 __all__ = ["last_token", "open_readonly", "open_store"]
 
 
-def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStore:
+def open_store(
+    place: str | Path, *, fence: Fence | None = None, wait_for_room: float = 0.0
+) -> WritableStore:
     """Open the store at ``place`` for a run: a directory, or ``mongodb://...``.
 
     Args:
         place: Where it is.
         fence: The fencing token of the run's lock: whoever opens with a larger one takes over.
+        wait_for_room: Seconds that a directory on a full disk waits for room.
 
     Raises:
         InputError: It cannot be used as a store.
@@ -30,7 +33,7 @@ def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStor
         from penstock.store.mongo import MongoStore  # noqa: PLC0415 - only there an extra is needed
 
         return MongoStore(place, fence=fence)
-    return LocalStore(place, fence=fence)
+    return LocalStore(place, fence=fence, wait_for_room=wait_for_room)
 
 
 def last_token(place: str | Path, scope: str) -> int:
