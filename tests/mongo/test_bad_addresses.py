@@ -16,7 +16,7 @@ from tests.real.mongod import Mongo
 from penstock.errors import InputError
 from penstock.mongo import MongoGaveUp, connect
 from penstock.mongo.dev.server import find_mongod, free_ports
-from penstock.mongo.inquiry import verdict
+from penstock.mongo.server_check import verdict
 
 SECRET = "s3cr%40t"
 

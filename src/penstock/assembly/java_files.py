@@ -12,10 +12,9 @@ import msgspec
 
 from penstock.assembly.room_sections import JavaDataUse
 from penstock.assembly.sections import JavaDataSource
-from penstock.assembly.using import Used
 from penstock.errors import InputError
 from penstock.http.body import dig
-from penstock.pipeline import Key, Landing
+from penstock.pipeline import Key, LandedRecord, Used
 from penstock.store import StoreReader
 from penstock.whole import check_target, whole_file
 
@@ -85,7 +84,7 @@ def _key(found: object, number: int, field: str) -> Key:
     return found
 
 
-def write_java_file(landed: Iterable[Landing], path: Path, schema: Schema[Row]) -> int:
+def write_java_file(landed: Iterable[LandedRecord], path: Path, schema: Schema[Row]) -> int:
     """Write records as Java data, a file that appears whole or not at all; return how many.
 
     A field of the schema is the record's member of that name; ``key`` is the record's key where
@@ -97,7 +96,7 @@ def write_java_file(landed: Iterable[Landing], path: Path, schema: Schema[Row]) 
 
     >>> from penstock.javadata import parse_schema
     >>> schema = parse_schema("key: int, name: utf")
-    >>> write_java_file([Landing(7, b'{"name":"Ada","more":1}')], Path("users.bin"), schema)
+    >>> write_java_file([LandedRecord(7, b'{"name":"Ada","more":1}')], Path("users.bin"), schema)
     1
     >>> schema.decode(Path("users.bin").read_bytes())
     [Record(key=7, name='Ada')]
@@ -111,7 +110,7 @@ def write_java_file(landed: Iterable[Landing], path: Path, schema: Schema[Row]) 
     return count
 
 
-def _encoded(one: Landing, schema: Schema[Row]) -> bytes:
+def _encoded(one: LandedRecord, schema: Schema[Row]) -> bytes:
     from penstock.javadata.plain import from_plain  # noqa: PLC0415 - a room, wanted only here
 
     record = msgspec.json.decode(one.body)

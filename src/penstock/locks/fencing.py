@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.errors import InputError
-from penstock.locks.failures import LockLost
+from penstock.locks.errors import LockLost
 
 if TYPE_CHECKING:
-    from penstock.mongo.anywhere import Collection
+    from penstock.mongo.connect_any import Collection
 
 __all__ = ["fenced_update"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from penstock.errors import InputError
 from penstock.locks.backend import Backend
-from penstock.locks.embedded import Embedded
-from penstock.locks.shared import Shared
+from penstock.locks.mongo_backend import Shared
+from penstock.locks.sqlite_backend import Embedded
 
 __all__ = ["opened"]
 

@@ -22,7 +22,7 @@ from penstock.neural.faults import BadData
 from penstock.neural.jax_engine import form
 from penstock.neural.lanes import Given, program
 from penstock.neural.layers import Network
-from penstock.neural.many import fold_in
+from penstock.neural.model import fold_in
 from penstock.neural.randomness import Seeded
 from penstock.neural.runs import Run
 from penstock.neural.schedules import value

@@ -99,3 +99,7 @@ class Store(Protocol):
             StorageError: It could not be made safe.
         """
         ...
+
+    def mark(self, name: str) -> str | None:
+        """Return the value last settled as ``Checkpoint(name, value)``, or None."""
+        ...

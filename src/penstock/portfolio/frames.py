@@ -1,6 +1,6 @@
-"""Frames of other libraries as a :class:`~penstock.portfolio.table.Table`.
+"""Frames of other libraries as a :class:`~penstock.portfolio.matrix.Table`.
 
-Imported only when a frame has arrived, so the library it comes from is loaded already.
+A library is imported only when a frame of it has arrived, so it is loaded already.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, np
-from penstock.portfolio.table import Table, floats
+from penstock.portfolio.matrix import Table, floats
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -63,6 +63,7 @@ class GroupCommit:
 
     Attributes:
         again: Entries that were refused since their key had landed before.
+        new: Records that became safe.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class GroupCommit:
         self._to_erase: list[Place] = []
         self._erased: list[Place] = []
         self.again = 0
+        self.new = 0
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -109,6 +111,7 @@ class GroupCommit:
             self._connection.execute("COMMIT")
             if lines:
                 self._watch.safe(self._tail.number, self._tail.size)
+            self.new += len(lines)
         except BaseException:
             self._to_erase = []
             if self._connection.in_transaction:

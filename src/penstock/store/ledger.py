@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import final
 from urllib.parse import quote
 
+from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.store.segments import found_segments
 
@@ -232,7 +233,7 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     if version > FORMAT:
         raise InputError(
             f"{directory} was written by a newer penstock (format {version}, this one knows "
-            f"{FORMAT}): pip install --upgrade penstock"
+            f"{FORMAT}): {UPGRADE}"
         )
 
 

@@ -17,6 +17,7 @@ __all__ = ["Settlement"]
 
 class _Commit(Protocol):
     again: int
+    new: int
 
     def __call__(self, entries: Sequence[Entry]) -> None: ...
 
@@ -65,6 +66,11 @@ class Settlement(ABC):
     def repeated(self) -> int:
         """Keys that :meth:`claim` passed over since they came before in this run."""
         return self._claims.repeated
+
+    @property
+    def new(self) -> int:
+        """Records that became safe through this object."""
+        return self._commit.new
 
     @property
     def again(self) -> int:

@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
 
     Args:
         store: Where the records are; a run may go on in it.
-        to: ``csv``, ``parquet`` (needs ``penstock[parquet]``), ``sqlite`` or ``jsonl``.
+        to: ``csv``, ``parquet`` (needs ``penstock-data[parquet]``), ``sqlite`` or ``jsonl``.
         output: The file, or ``-`` for the standard output (csv and jsonl).
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         force: Replace a file that exists.
