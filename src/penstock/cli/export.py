@@ -77,7 +77,10 @@ def export(  # noqa: PLR0913 - one parameter an option
             progress=report,
         )
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)), err=aside)
+        told = dataclasses.asdict(done)
+        if not skip_damaged:
+            del told["damaged"]
+        click.echo(json.dumps(told), err=aside)
     elif not aside:
         click.echo(f"{done.rows:,} rows of {len(done.columns)} columns in {done.output}")
     if done.damaged:

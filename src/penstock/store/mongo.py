@@ -9,7 +9,7 @@ from typing import final
 
 from penstock.clock import Clock, SystemClock
 from penstock.mongo.driver import UpdateOne
-from penstock.pipeline.result import Entry, Key
+from penstock.pipeline.result import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
 from penstock.store.mongo_commit import MongoCommit, settled
@@ -140,12 +140,15 @@ class MongoStore(Settlement, MongoReader):
 
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
         with translated(self.path):
-            if not self._known:
+            first = not self._known and any(
+                isinstance(entry, Landing | Failing | Deletion) for entry in entries
+            )
+            if first:
                 # Before the first record: whoever opens it next knows whose records are its own.
                 ours = {"$each": [self._name], "$slice": -_WRITERS}
                 self._note({"$push": {"writers": ours}})
             self._commit(entries)
-            if not self._known:
+            if first:
                 self._note({"$set": {"begun": True}})
                 self._known = True
         self._release(entries)
