@@ -246,6 +246,24 @@ def test_a_used_up_search_does_not_hold_back_core() -> None:
         assert len(server.asked) == 5
 
 
+def test_calls_of_core_pass_those_that_wait_for_search() -> None:
+    """The call at the head of the queue held all behind it back."""
+    order = []
+
+    def reply(asked: Asked) -> bytes:
+        order.append(asked.target)
+        name, left = ("search", 0) if asked.target.startswith("/search") else ("core", 4000)
+        head = (f"X-RateLimit-Resource: {name}", f"X-RateLimit-Remaining: {left}")
+        return answer(b"{}", 200, *head, "X-RateLimit-Limit: 5000", "X-RateLimit-Reset: 1")
+
+    with wire(answering(reply)) as server:
+        api = Api(server.url)
+        keys = ["search/1", "users/1", "search/2", "search/3", *(f"users/{n}" for n in range(2, 9))]
+        results = list(fetch(keys, api, lambda key: Get(f"/{key}"), concurrency=4))
+    assert len(results) == 11
+    assert order.index("/users/8") < order.index("/search/3")
+
+
 def test_a_dialect_of_one_s_own_is_a_row() -> None:
     clock = FakeClock()
     read = lambda fields: [Quota("acme", remaining=float(fields["x-acme-left"]), reset=Reset(90))]  # noqa: E731 - a row

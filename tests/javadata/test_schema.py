@@ -117,7 +117,7 @@ def core(request: pytest.FixtureRequest) -> Core:
 
 def interpreted(schema: Schema[Everything], rows: list[Everything]) -> bytes:
     """Return the bytes that the plain interpreter writes."""
-    from penstock.javadata.interpret import write_value  # noqa: PLC0415 - the reference
+    from penstock.javadata.interpret import write_value
 
     file = io.BytesIO()
     for row in rows:

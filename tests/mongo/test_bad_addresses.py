@@ -111,7 +111,7 @@ def test_the_password_is_not_in_what_a_client_says_of_itself() -> None:
     with pymongo.MongoClient[dict[str, Any]](
         "mongodb://h", connect=False, username="me", password="s3cr@t"
     ) as plain:
-        from penstock.mongo import resilient  # noqa: PLC0415 - after PyMongo's own
+        from penstock.mongo import resilient
 
         assert "s3cr" not in repr(resilient(plain))
         assert "s3cr" not in repr(resilient(plain).shop.orders)

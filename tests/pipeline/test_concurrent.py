@@ -32,7 +32,7 @@ from penstock.store import LocalStore
 def test_every_key_has_its_result_repeated_keys_included(
     keys: list[int | str],
     threads: int,
-    ordered: bool,  # noqa: FBT001 - drawn
+    ordered: bool,
 ) -> None:
     results = list(in_threads(keys, lambda key: (key, key), threads=threads, ordered=ordered))
     assert all(result.value == (result.key, result.key) for result in results)

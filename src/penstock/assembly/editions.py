@@ -52,7 +52,7 @@ class Editions:
         events: Events,
         today: Callable[[], date] = _today,
     ) -> None:
-        from penstock.reading import check_libraries  # noqa: PLC0415 - a room, only here
+        from penstock.reading import check_libraries
 
         check_libraries(pages=section.form != "text", articles=section.form == "page")
         self._section = section
@@ -77,7 +77,7 @@ class Editions:
             InputError: The folder cannot be made, or its bookmark belongs to another store.
             StorageError: The disk does not take it.
         """
-        from penstock.reading import edition_name, write_daily  # noqa: PLC0415 - a room
+        from penstock.reading import edition_name, write_daily
 
         section, day = self._section, self._today()
         try:
@@ -123,7 +123,7 @@ class _Taking:
 
 
 def _article(landed: LandedRecord, section: EditionUse) -> Article | None:
-    from penstock.reading import Article  # noqa: PLC0415 - a room, wanted only here
+    from penstock.reading import Article
 
     record = msgspec.json.decode(landed.body)
 
@@ -150,7 +150,7 @@ def _page(body: str) -> bytes:
 
 
 def _look(section: EditionUse) -> Look:
-    from penstock.reading import (  # noqa: PLC0415 - a room, wanted only here
+    from penstock.reading import (
         DEVICES,
         Look,
         parse_width,

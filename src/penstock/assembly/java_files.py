@@ -32,7 +32,7 @@ def read_schema(text: str, folder: Path) -> Schema[Row]:
     Raises:
         InputError: It cannot be understood.
     """
-    from penstock.javadata import parse_schema  # noqa: PLC0415 - a room, wanted only here
+    from penstock.javadata import parse_schema
 
     path = folder / Path(text).expanduser()
     try:
@@ -49,8 +49,8 @@ def java_keys(source: JavaDataSource, folder: Path) -> Iterator[Key]:
     Raises:
         InputError: The file is missing, does not fit the schema, or a record has no such key.
     """
-    from penstock.javadata import records  # noqa: PLC0415 - a room, wanted only here
-    from penstock.javadata.plain import to_plain  # noqa: PLC0415 - likewise
+    from penstock.javadata import records
+    from penstock.javadata.plain import to_plain
 
     schema = read_schema(source.schema, folder)
     path = folder / Path(source.path).expanduser()
@@ -69,7 +69,7 @@ def java_keys(source: JavaDataSource, folder: Path) -> Iterator[Key]:
 @contextmanager
 def _opened(path: Path, source: JavaDataSource) -> Iterator[BinaryIO]:
     """Open the file; what only looks like Java data is refused unless ``gzip`` says what it is."""
-    from penstock.javadata.sniff import hint  # noqa: PLC0415 - a room, wanted only here
+    from penstock.javadata.sniff import hint
 
     with path.open("rb") as plain:
         looks = hint(plain.peek(4)[:4]) if source.gzip is None else None
@@ -111,7 +111,7 @@ def write_java_file(landed: Iterable[LandedRecord], path: Path, schema: Schema[R
 
 
 def _encoded(one: LandedRecord, schema: Schema[Row]) -> bytes:
-    from penstock.javadata.plain import from_plain  # noqa: PLC0415 - a room, wanted only here
+    from penstock.javadata.plain import from_plain
 
     record = msgspec.json.decode(one.body)
     if isinstance(record, dict):

@@ -45,7 +45,7 @@ def labelling(
     >>> stage([Result(7, {"x": 21}), Result(8, {"y": 1})])[0].value
     LandedRecord(key=7, body=b'{"x":21,"twice":42.0}')
     """
-    from penstock.neural import label  # noqa: PLC0415 - an extra, wanted only here
+    from penstock.neural import label
 
     label((), model, field=field)  # refuse a model that cannot label here and now
 
@@ -68,7 +68,7 @@ def load_labelling(section: LabelStage, folder: Path) -> Stage[object, object]:
         InputError: The model cannot be read, or cannot label.
         MissingExtra: NumPy or safetensors is not installed.
     """
-    from penstock.neural import load_model  # noqa: PLC0415 - an extra, wanted only here
+    from penstock.neural import load_model
 
     path = folder / Path(section.model).expanduser()
     return labelling(load_model(path), field=section.field, unfit=section.unfit)
@@ -108,7 +108,7 @@ class _Taken:
 
 def _fitting(body: bytes, model: Model, field: str) -> Mapping[str, object]:
     """Return the record, if the model can take it and the answer has a place in it."""
-    from penstock.neural import features_of  # noqa: PLC0415 - an extra, wanted only here
+    from penstock.neural import features_of
 
     try:
         record = msgspec.json.decode(body)

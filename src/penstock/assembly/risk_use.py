@@ -95,7 +95,7 @@ class RiskWatch:
         return Used("risk", text, self._written, self._left_out)
 
     def _take(self, landed: LandedRecord) -> None:
-        from penstock.portfolio import watch  # noqa: PLC0415 - a room, wanted only here
+        from penstock.portfolio import watch
 
         try:
             record = msgspec.json.decode(landed.body)
@@ -208,7 +208,7 @@ class _Place(msgspec.Struct):
 
 
 def _online(section: RiskUse) -> OnlineRisk:
-    from penstock.portfolio import OnlineRisk  # noqa: PLC0415 - a room, wanted only here
+    from penstock.portfolio import OnlineRisk
 
     try:
         return OnlineRisk(

@@ -17,7 +17,7 @@ from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
 from penstock.errors import InputError
-from penstock.events import Events
+from penstock.events import Event, Events
 from penstock.http import Api, Get, PageFeed
 from penstock.pipeline import (
     Checkpoint,
@@ -162,7 +162,10 @@ class Run:
         self._feed: StreamFeed[bytes] | None = None
         self._started = time.monotonic()
         self._before = 0
-        self.events.subscribe(self._meter.saw)
+        self.events.subscribe(self._saw)
+
+    def _saw(self, event: Event) -> None:
+        self._meter.saw(event)  # of the present go: each counts for itself
 
     @property
     def is_stream(self) -> bool:
@@ -253,7 +256,7 @@ class Run:
         return self._land(self._pipeline(self._file, failed), store)
 
     def _pages(self, source: PagesSource) -> PageFeed:
-        assert self._api is not None  # noqa: S101 - only a stream has none
+        assert self._api is not None  # only a stream has none
         return PageFeed(
             self._api,
             Get(source.path, query=dict(source.query) or None),
@@ -264,7 +267,7 @@ class Run:
         )
 
     def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> Pipeline:
-        assert self._api is not None  # noqa: S101 - only a stream has none
+        assert self._api is not None  # only a stream has none
         pipeline = Pipeline(source)
         if file.request is None:
             return pipeline
@@ -276,7 +279,8 @@ class Run:
     def _land(self, flow: Pipeline, store: WritableStore) -> Summary:
         self._started, self._before = time.monotonic(), store.new
         status = store.status()
-        self._meter.done = status.landed + status.failed
+        total = status.expected if self.expected is None else self.expected
+        self._meter = Meter(total, status.landed + status.failed)
         for stage in self._stages:
             flow = flow.through(stage)
         for use in self._uses:
@@ -345,7 +349,7 @@ class _Kept:
     def __init__(self, records: Sequence[LandedRecord]) -> None:
         self._records = records
 
-    def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
+    def lots(self, position: Position | None) -> Iterator[Lot]:
         yield Lot(self._records)
 
 

@@ -190,8 +190,8 @@ def declared(module: str, name: str) -> type[Row]:
         raise InputError(f"{path}: no such file to take {name} from")
     # Type hints are resolved through sys.modules, so the file must be found there by its name.
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None  # noqa: S101 - a .py file always has a loader
-    assert spec.loader is not None  # noqa: S101
+    assert spec is not None  # a .py file always has a loader
+    assert spec.loader is not None
     loaded = sys.modules.setdefault(path.stem, importlib.util.module_from_spec(spec))
     spec.loader.exec_module(loaded)
     return cast("type[Row]", attribute(loaded, module, name))
@@ -206,7 +206,7 @@ def attribute(module: object, where: str, name: str) -> object:
 
 def guessed(file: Path | None, *, gunzip: bool) -> Schema[Row]:
     """Guess from the beginning of the file, and say what was guessed."""
-    from penstock.javadata.guess import SAMPLE, guess  # noqa: PLC0415 - NumPy only where used
+    from penstock.javadata.guess import SAMPLE, guess
 
     if file is None:
         raise InputError("--schema guess needs a file of Java data to guess from")

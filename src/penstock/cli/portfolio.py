@@ -53,7 +53,7 @@ def parse_weights(text: str) -> dict[str, float]:
 
 def load(source: str) -> Table:
     """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input."""
-    from penstock.portfolio import read_stream, read_table, table_of  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import read_stream, read_table, table_of
 
     if source == "-":
         return read_stream(_text(sys.stdin, "standard input"), "standard input")
@@ -76,7 +76,7 @@ def _text(stream: IO[str], source: str) -> Iterator[str]:
 
 def store_rows(path: Path) -> Iterator[Row]:
     """Yield the records of a store as rows: a date (or the key) and one number an asset."""
-    from penstock.portfolio import record_rows  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import record_rows
 
     opened = getattr(importlib.import_module("penstock.store"), "open_readonly", None)
     if opened is None:
@@ -134,7 +134,7 @@ def risk(
         following(source, held, limit, options)
         return
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
-    from penstock.portfolio import Report  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import Report
 
     report = Report(load(source), held, options)
     if isinstance(plot, Path):
@@ -153,7 +153,7 @@ def following(
     source: str, weights: dict[str, float], limit: float | None, options: dict[str, object]
 ) -> None:
     """Print a line for each row as it arrives; stop at the first one over the limit."""
-    from penstock.portfolio import followed, online_for  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import followed, online_for
 
     if options["plot"] is not None:
         raise InputError("--plot needs all rows: leave --follow away")
@@ -184,7 +184,7 @@ def weights(
     source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
 ) -> None:
     """Choose weights for the assets in FILE: least volatility, or equal shares of the risk."""
-    from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity
 
     table = load(source)
     if aim == "least":
@@ -213,7 +213,7 @@ def weights(
 @click.option("--shorts", is_flag=True, help="Allow weights below zero.")
 def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: object) -> None:
     """Show the least volatility for each expected return of the assets in FILE."""
-    from penstock.portfolio import efficient_frontier, printed_frontier  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import efficient_frontier, printed_frontier
 
     found = efficient_frontier(load(source), points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     if not as_json:
@@ -235,9 +235,9 @@ def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options
 @click.option("--weights", help="NAME=NUMBER,… for the prices in FILE.")
 def explain(source: str | None, weights: str | None) -> None:
     """Show the old post's example: its value, the right one, and why they differ."""
-    from penstock.portfolio import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, printed_explanation  # noqa: PLC0415 - --help needs no NumPy
-    from penstock.portfolio import explain as explained  # noqa: PLC0415 - --help needs no NumPy
-    from penstock.portfolio import risk as measure  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, printed_explanation
+    from penstock.portfolio import explain as explained
+    from penstock.portfolio import risk as measure
 
     if source is None:
         if weights is not None:
@@ -253,7 +253,7 @@ def explain(source: str | None, weights: str | None) -> None:
 @portfolio.command()
 def sample() -> None:
     """Print real prices to try things on: 20 shares, daily, 1990 to 2022, as CSV."""
-    from penstock.portfolio import sample_prices  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import sample_prices
 
     for line in csv_lines(sample_prices()):
         click.echo(line)

@@ -153,7 +153,7 @@ class _Lines:
         self._out = out
         self._next = time.monotonic() + _EVERY
 
-    def __call__(self, event: Event) -> None:  # noqa: ARG002 - a subscriber's shape
+    def __call__(self, event: Event) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _EVERY

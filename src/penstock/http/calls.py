@@ -44,6 +44,7 @@ from penstock.resilience import (
 __all__ = ["Calls"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_PASSED = 64  # waiting calls that others of another resource may pass
 _CREDENTIALS = frozenset({401, 403, 407})
 _NEVER_SAYS_WHEN = 0.05  # seconds between looks at a gate that another thread will open
 
@@ -116,6 +117,7 @@ class Calls:
         self._inbox = Inbox(self._notify)
         self._woken = False
         self._told_until = -math.inf
+        self._apart = False  # whether the server counts some paths apart from others
 
     @property
     def pending(self) -> int:
@@ -145,7 +147,7 @@ class Calls:
 
     def _abandon(self, transfer: Transfer) -> None:
         call = transfer.context
-        assert isinstance(call, Call)  # noqa: S101 - we put it there
+        assert isinstance(call, Call)  # we put it there
         if call.ticket is not None:
             self._budget.abandon(call.ticket)
 
@@ -207,31 +209,40 @@ class Calls:
         self._service.prepare_to_call(now)
         ready: list[Transfer] = []
         wait = math.inf
+        held: list[Call] = []
         try:
             while self._waiting:
-                if (wait := self._breaker.wait(now)) > 0:
+                if (pause := self._breaker.wait(now)) > 0:
+                    wait = min(wait, pause)
                     break
-                call = self._waiting[0]
+                call = self._waiting.popleft()
                 ticket = self._budget.take(now, call.request.cost, call.request.path)
-                if not isinstance(ticket, Ticket):
-                    wait = ticket
+                if isinstance(ticket, Ticket):
+                    call.ticket = ticket
+                    self._begin(call, ticket, now, ready)
+                    continue
+                held.append(call)
+                wait = min(wait, ticket)
+                # Another resource of the server may have room: but no search through thousands.
+                if not self._apart or len(held) >= _MOST_PASSED:
                     break
-                self._waiting.popleft()
-                call.ticket = ticket
-                try:
-                    ready.append(self._start(call, now))
-                except MissingExtra:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a request that cannot be sent is one item's trouble
-                    self._budget.abandon(ticket)
-                    self._results.append(Result(call.key, None, self._unsendable(call, error), 0))
         finally:
+            self._waiting.extendleft(reversed(held))
             self._flying.update(ready)
             if ready:
                 self._engine.submit(ready)
         if wait > _NEVER_SAYS_WHEN and self._waiting:
             self._tell_wait(wait, now)
         return wait
+
+    def _begin(self, call: Call, ticket: Ticket, now: float, ready: list[Transfer]) -> None:
+        try:
+            ready.append(self._start(call, now))
+        except MissingExtra:
+            raise
+        except Exception as error:  # noqa: BLE001 - a request that cannot be sent is one item's trouble
+            self._budget.abandon(ticket)
+            self._results.append(Result(call.key, None, self._unsendable(call, error), 0))
 
     def _tell_wait(self, wait: float, now: float) -> None:
         if math.isinf(wait) or self._events is None:
@@ -271,7 +282,7 @@ class Calls:
     def _answered(self, transfer: Transfer) -> None:
         self._flying.discard(transfer)
         call = transfer.context
-        assert isinstance(call, Call)  # noqa: S101 - we put it there
+        assert isinstance(call, Call)  # we put it there
         now = self._clock.monotonic()
         if self._events is not None and self._events.calls_wanted:
             self._tell_call(call, transfer)
@@ -292,6 +303,7 @@ class Calls:
             return
         self._settle(call, hints, status, now)
         if hints is not None and hints.quotas:
+            self._apart = self._apart or bool(hints.quotas[0].resource)
             self._tell_budget(now)
         if status >= 500:
             self._breaker.failed(now)
@@ -305,7 +317,7 @@ class Calls:
             self._bad_status(call, transfer, response, hints, now)
 
     def _settle(self, call: Call, hints: Hints | None, status: int, now: float) -> None:
-        assert call.ticket is not None  # noqa: S101 - it was sent
+        assert call.ticket is not None  # it was sent
         self._budget.settle(call.ticket, now, hints, status)
 
     def _believed(self, call: Call, status: int) -> bool:
@@ -314,7 +326,7 @@ class Calls:
         return call.refusals <= self._retry.attempts
 
     def _tell_call(self, call: Call, transfer: Transfer) -> None:
-        assert self._events is not None  # noqa: S101 - the caller has looked
+        assert self._events is not None  # the caller has looked
         told = Called(
             key=call.key,
             method=transfer.method,
@@ -338,7 +350,7 @@ class Calls:
             self._again(call, fault, problem, response, now)
 
     def _no_answer(self, call: Call, transfer: Transfer, error: PenstockError, now: float) -> None:
-        assert call.ticket is not None  # noqa: S101 - it was sent
+        assert call.ticket is not None  # it was sent
         self._budget.abandon(call.ticket)
         if isinstance(error, GaveUp):
             raise error
@@ -486,6 +498,7 @@ class Calls:
 
 
 def becomes_get(method: str, status: int) -> bool:
+    """Whether a redirect of ``status`` turns a request of ``method`` into a GET."""
     # RFC 9110 section 15.4 allows it for POST after 301 and 302, and asks for it after 303.
     return (status == 303 and method not in ("GET", "HEAD")) or (
         status in (301, 302) and method == "POST"

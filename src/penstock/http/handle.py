@@ -150,7 +150,7 @@ class Handle:
     def finish(self, code: int, message: str) -> Transfer:
         """Return the transfer with its outcome, and be ready for the next."""
         transfer = self.transfer
-        assert transfer is not None  # noqa: S101 - curl reports a handle only once
+        assert transfer is not None  # curl reports a handle only once
         self.transfer = None
         transfer.seconds = time.monotonic() - self.started
         if code == 0:

@@ -60,7 +60,7 @@ class Record(Mapping[str, object]):
 
 
 def _missing(name: str, members: Mapping[str, object]) -> str:
-    import difflib  # noqa: PLC0415 - only for a name that is not there
+    import difflib
 
     near = difflib.get_close_matches(name, list(members), n=1)
     if near:

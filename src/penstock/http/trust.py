@@ -24,12 +24,12 @@ def trusted_certificates() -> str:
     told = os.environ.get("SSL_CERT_FILE") or os.environ.get("CURL_CA_BUNDLE")
     if told:
         return told
-    import ssl  # noqa: PLC0415 - slow to import, and an API of plain HTTP needs neither
+    import ssl
 
     known = ssl.get_default_verify_paths().cafile
     for path in (known, *_BUNDLES):
         if path and Path(path).is_file():
             return path
-    import certifi  # noqa: PLC0415 - likewise
+    import certifi
 
     return certifi.where()

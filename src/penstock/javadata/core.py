@@ -55,7 +55,7 @@ def PURE(kind: RecordKind) -> Codec:  # noqa: N802 - a constant like BEST
 
 def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches: by NumPy where nothing is nested, else by rows."""
-    from penstock.javadata.flat import flat_reader, is_flat  # noqa: PLC0415 - as below
+    from penstock.javadata.flat import flat_reader, is_flat
 
     by_rows = columns_of_rows(kind, read, lone)
     return flat_reader(kind, lone, by_rows) if is_flat(kind) else by_rows
@@ -63,7 +63,7 @@ def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
 
 def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches that works for every schema: by way of rows."""
-    from penstock.javadata.arrow import batch_of  # noqa: PLC0415 - pyarrow only where it is used
+    from penstock.javadata.arrow import batch_of
 
     def columns(data: bytes, start: int) -> tuple[pa.RecordBatch, int]:
         rows, position = read(data, start, MOST)
@@ -74,7 +74,7 @@ def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Colum
 
 def native_codec(kind: RecordKind) -> Codec:
     """Return the codec in C. Call it only where NATIVE is there."""
-    assert NATIVE is not None  # noqa: S101 - BEST and NATIVE_CODEC see to it
+    assert NATIVE is not None  # BEST and NATIVE_CODEC see to it
     program = NATIVE.compile(specification(kind))
     write = NATIVE.write
     return Codec(
@@ -86,9 +86,9 @@ def native_codec(kind: RecordKind) -> Codec:
 
 def native_columns(kind: RecordKind, program: object, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches that C feeds."""
-    from penstock.javadata.columns import column_reader  # noqa: PLC0415 - pyarrow only where used
+    from penstock.javadata.columns import column_reader
 
-    assert NATIVE is not None  # noqa: S101 - as above
+    assert NATIVE is not None
     slow = columns_of_rows(kind, partial(NATIVE.read, program), lone)
     return column_reader(kind, partial(NATIVE.columns, program), lone, slow)
 

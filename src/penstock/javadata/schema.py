@@ -111,13 +111,13 @@ class Schema(Generic[R]):
                 hold: raise, put U+FFFD in its place, or make columns of modified UTF-8 bytes.
             largest: As for :meth:`records`.
         """
-        from penstock.javadata.tables import batches  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.tables import batches
 
         return batches(self, source, lone=on_lone_surrogate, largest=largest)
 
     def table(self, source: Source, *, on_lone_surrogate: LoneSurrogates = "error") -> pa.Table:
         """Return all records as one Arrow table; ``.to_pandas()`` and Polars go on from there."""
-        from penstock.javadata.tables import table  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.tables import table
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
         return table(self, given, on_lone_surrogate)
@@ -130,21 +130,21 @@ class Schema(Generic[R]):
         on_lone_surrogate: LoneSurrogates = "error",
     ) -> int:
         """Write the records to a Parquet file, which appears when it is whole. Returns how many."""
-        from penstock.javadata.arrow import arrow_schema  # noqa: PLC0415 - pyarrow only where used
-        from penstock.javadata.tables import to_parquet  # noqa: PLC0415
+        from penstock.javadata.arrow import arrow_schema
+        from penstock.javadata.tables import to_parquet
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
         return to_parquet(given, arrow_schema(self.kind, on_lone_surrogate), Path(path))
 
     def from_parquet(self, path: str | os.PathLike[str], sink: Sink) -> int:
         """Write the rows of a Parquet file as Java data, columns found by name."""
-        from penstock.javadata.tables import from_parquet  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.tables import from_parquet
 
         return from_parquet(self, path, sink)
 
     def write_batches(self, given: Iterable[pa.RecordBatch], sink: Sink) -> int:
         """Write Arrow record batches as Java data, columns found by name. Returns the rows."""
-        from penstock.javadata.tables import write_batches  # noqa: PLC0415 - pyarrow only here
+        from penstock.javadata.tables import write_batches
 
         return write_batches(self, given, sink)
 

@@ -227,7 +227,7 @@ class Poller:
     def expect(self, place_id: str) -> None:
         """Nobody tells: there is nothing to be ready for."""
 
-    def wait(self, reply: Reply, place_id: str, timeout: float) -> Granted | frozenset[str] | None:  # noqa: ARG002 - as every waiter
+    def wait(self, reply: Reply, place_id: str, timeout: float) -> Granted | frozenset[str] | None:
         """Return an empty set after a while: ask again."""
         pause = min(timeout, self._pause * self._rng.uniform(0.5, 1.0))
         self._pause = min(_LONGEST, 2.0 * self._pause)

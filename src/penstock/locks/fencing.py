@@ -43,7 +43,7 @@ def fenced_update(
         LockLost: A later holder has written: stop. Nothing was changed.
         InputError: The update changes ``field`` itself, or is a whole document.
     """
-    from penstock.mongo.driver import DuplicateKeyError  # noqa: PLC0415 - only here it is needed
+    from penstock.mongo.driver import DuplicateKeyError
 
     seen_less = {"$or": [{field: {"$lte": token}}, {field: {"$exists": False}}]}
     found = {"$and": [dict(which), seen_less]}

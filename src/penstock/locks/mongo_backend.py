@@ -65,7 +65,7 @@ class Shared:
 
     def _open(self) -> None:
         # PyMongo is imported where it is used.
-        from penstock.mongo import connect_any, driver  # noqa: PLC0415
+        from penstock.mongo import connect_any, driver
 
         self._driver, self._connect_any = driver, connect_any
         self._pid = os.getpid()
@@ -181,7 +181,7 @@ class Shared:
             )
         return found[0] if found else None
 
-    def ended(self, state: LockState) -> frozenset[str]:  # noqa: ARG002 - as every store
+    def ended(self, state: LockState) -> frozenset[str]:
         """Nothing is known of processes on other machines."""
         return frozenset()
 

@@ -75,7 +75,7 @@ class Embedded:
             self._abandoned += [self._database, self._ears]
             self._open()
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:  # noqa: ARG002 - a disk answers
+    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
         """Perform one transition and tell those who got the lock by it."""
         now = 0.0
 

@@ -81,7 +81,7 @@ class _Group:
         *,
         scale: bool,
     ) -> None:
-        assert plan.stop is not None  # noqa: S101 - fit_many completed the plan
+        assert plan.stop is not None  # fit_many completed the plan
         self._plan = plan
         self._kind = np.float64 if plan.precision == "double" else np.float32
         self._source = _Source(datasets, self._kind, scale=scale)

@@ -114,7 +114,7 @@ def fit_many(
         for number, run in enumerate(todo):
             outcomes[number] = _alone(network, datasets, prepared, run, scale=scale)
     else:
-        from penstock.neural.block_runner import run_group  # noqa: PLC0415 - an optional extra
+        from penstock.neural.block_runner import run_group
 
         for group in _groups(network, prepared, todo):
             results = run_group(network, datasets, prepared, [todo[n] for n in group], scale=scale)

@@ -150,7 +150,7 @@ class RowFeed(Generic[T]):
         self._rows = rows
         self._key: Callable[[T], Key] = _member(key) if isinstance(key, str) else key
 
-    def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
+    def lots(self, position: Position | None) -> Iterator[Lot]:
         """Yield the rows in small groups, smaller where they come slowly."""
         items: list[Result[Key, object]] = []
         size, latest = 1, time.monotonic() + _PATIENCE

@@ -177,7 +177,7 @@ class Pipeline(Generic[V_co]):
             parts: Iterable[Iterable[Key]] = ([one.key for one in lot] for lot in brought)
         else:
             parts = [self._source]
-        assert call is not None  # noqa: S101 - _checked saw to it
+        assert call is not None  # _checked saw to it
         for lot in itertools.chain.from_iterable(map(self._lots, parts)):
             for result in fetch(
                 lot, call.api, call.request, concurrency=call.concurrency, ordered=call.ordered
@@ -241,7 +241,7 @@ class Pipeline(Generic[V_co]):
     def _keyed(self, keys: Iterable[Key], lander: Lander) -> Iterator[Counts]:
         """Land a call for each key that is to do."""
         call = self._calling
-        assert call is not None  # noqa: S101 - keys without calls were refused
+        assert call is not None  # keys without calls were refused
         slots = Slots(call.concurrency)
         drawn = _Drawn(lander.store.claim(keys))
         chunks: Iterator[Sequence[Result[Key, object]]] = itertools.chain.from_iterable(

@@ -30,7 +30,7 @@ class Calls(Protocol[R_contra, V_co]):
         ...
 
     def collect(self) -> Sequence[Result[Key, V_co]]:
-        """Return finished calls, waiting for one; nothing after :meth:`wake`, or when none is left."""  # noqa: E501
+        """Return finished calls, waiting for one; none after :meth:`wake` or when none is left."""
         ...
 
     def idle(self, seconds: float) -> None:

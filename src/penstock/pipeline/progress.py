@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -62,15 +63,17 @@ class Rate:
     def __init__(self, count: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._recent: deque[tuple[float, int]] = deque([(clock(), count)])
+        self._lock = threading.Lock()  # several may look at once
 
     def at(self, count: int) -> float:
         """Return the rate, now that the count is ``count``."""
-        now = self._clock()
-        if now - self._recent[-1][0] >= _STEP:
-            self._recent.append((now, count))
-        while len(self._recent) > 2 and self._recent[0][0] < now - _SPAN:
-            self._recent.popleft()
-        then, had = self._recent[0]
+        with self._lock:
+            now = self._clock()
+            if now - self._recent[-1][0] >= _STEP:
+                self._recent.append((now, count))
+            while len(self._recent) > 2 and self._recent[0][0] < now - _SPAN:
+                self._recent.popleft()
+            then, had = self._recent[0]
         return (count - had) / (now - then) if now > then else 0.0
 
 

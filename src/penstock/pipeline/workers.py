@@ -73,7 +73,7 @@ class _Running(Generic[V]):
     def __init__(
         self, function: Callable[[Key], V], executor: Executor | None, own: Executor | None
     ) -> None:
-        assert executor is not None  # noqa: S101 - one of the two is always there
+        assert executor is not None  # one of the two is always there
         self._function = function
         self._executor = executor
         self._own = own

@@ -39,7 +39,7 @@ def from_frame(data: object, library: str) -> Table:
 
 
 def _from_pandas(frame: pd.DataFrame) -> Table:
-    import pandas as pd  # noqa: PLC0415 - loaded already: a frame of it is here
+    import pandas as pd
 
     dates: Dates | None = None
     if isinstance(frame.index, pd.PeriodIndex):
@@ -69,7 +69,7 @@ def _naive(index: pd.DatetimeIndex) -> Dates:
 
 
 def _from_polars(frame: pl.DataFrame | pl.LazyFrame) -> Table:
-    import polars as pl  # noqa: PLC0415 - loaded already: a frame of it is here
+    import polars as pl
 
     whole = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
     dates: Dates | None = None
@@ -88,7 +88,7 @@ def _from_polars(frame: pl.DataFrame | pl.LazyFrame) -> Table:
 
 
 def _from_arrow(table: pa.Table | pa.RecordBatch) -> Table:
-    import pyarrow as pa  # noqa: PLC0415 - loaded already: a table of it is here
+    import pyarrow as pa
 
     whole = pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else table
     dates: Dates | None = None

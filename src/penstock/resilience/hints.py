@@ -312,7 +312,7 @@ def _number(text: str | float | None) -> float | None:
 
 @lru_cache(maxsize=8)
 def _http_date(text: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow, and few servers send one
+    from email.utils import parsedate_to_datetime
 
     try:
         return None if len(text) > _LONGEST_NUMBER else parsedate_to_datetime(text).timestamp()

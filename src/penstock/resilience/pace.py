@@ -131,7 +131,7 @@ class Pace(msgspec.Struct, frozen=True, gc=False):
         return pace
 
     def _current(self, now: float) -> float:
-        assert self.rate is not None  # noqa: S101 - only asked once there is one
+        assert self.rate is not None  # only asked once there is one
         age = now - self.since
         if not self.measured:
             return float(self.rate * 2.0 ** min(age, 30.0))

@@ -6,9 +6,9 @@ resources apart.
 
 >>> routes = learn_route({}, "/search/code?q=1", "search")
 >>> routes = learn_route(routes, "/users/7", "core")
->>> resource_of(routes, "/search/issues"), resource_of(routes, "/users/8"), resource_of(routes, "/x")
-('search', 'core', '')
-"""  # noqa: E501 - the doctest's line
+>>> [resource_of(routes, path) for path in ("/search/issues", "/users/8", "/x")]
+['search', 'core', None]
+"""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ _DEEPEST = 3
 _MOST = 512
 
 
-def resource_of(routes: dict[str, str], path: str) -> str:
-    """Return the resource that ``path`` belongs to, or ``""`` where that is not known."""
-    return routes.get(_longest(routes, _beginnings(path)), "")
+def resource_of(routes: dict[str, str], path: str) -> str | None:
+    """Return the resource that ``path`` belongs to.
+
+    ``""`` where it belongs now to one, now to another; None where nothing is known.
+    """
+    return routes.get(_longest(routes, _beginnings(path)))
 
 
 def learn_route(routes: dict[str, str], path: str, resource: str) -> dict[str, str]:

@@ -105,7 +105,12 @@ def take(
     Raises:
         InputError: The reserve leaves less than the call costs, however long one waits.
     """
-    resource = resource_of(state.routes, path) if state.routes else ""
+    resource = ""
+    if state.routes and path:
+        known = resource_of(state.routes, path)
+        if known is None and _out_unnamed(state):
+            return state, _LOOK_AGAIN  # one call of its kind first: its answer names the resource
+        resource = known or ""
     state, wait = _wait(state, now, cost, resource)
     if wait > 0:
         return state, wait
@@ -226,10 +231,10 @@ def _probing(state: State) -> State:
 def _window_wait(
     state: State, window: Window, now: float, cost: Mapping[str, float]
 ) -> tuple[State, float]:
+    amount = cost.get(window.unit, 0.0)
+    reserve = state.reserve if window.unit == "requests" else 0.0
     if window.remaining is None:
-        return state, math.inf if window.probe else 0.0
-    requests = window.unit == "requests"
-    amount, reserve = cost.get(window.unit, 0.0), state.reserve if requests else 0.0
+        return _unsure_wait(state, window, now, amount + reserve)
     if amount == 0.0 or amount <= window.remaining - window.blind - _out(state, window) - reserve:
         return state, 0.0
     if window.limit is not None and amount > window.limit - reserve:
@@ -237,18 +242,36 @@ def _window_wait(
             f"the reserve of {reserve:g} leaves nothing of the server's limit of "
             f"{window.limit:g} {window.unit}: lower the reserve below {window.limit:g}"
         )
+    return _exhausted_wait(state, window, now, amount + reserve)
+
+
+def _exhausted_wait(state: State, window: Window, now: float, needed: float) -> tuple[State, float]:
     opens = window.opens()
     if math.isinf(opens):
         # Exhausted, and the server does not say until when: only an answer can tell more.
         if _out(state, window):
             return state, math.inf
         return replace(_renewed(state, window), closed=now + 1.0), 1.0
-    if opens > now:
-        # Where only calls still out stand in the way, their answers may leave something. Those
-        # who asked in another thread are given no answer: they look again soon.
-        enough = amount <= window.remaining - window.blind - reserve
-        return state, min(opens - now, _LOOK_AGAIN) if enough else opens - now
-    return _renewed(state, window), 0.0
+    if opens <= now:
+        return _renewed(state, window), 0.0
+    # Where only calls still out stand in the way, their answers may leave something. Those
+    # who asked in another thread are given no answer: they look again soon.
+    enough = needed <= (window.left(0.0) or 0.0)
+    return state, min(opens - now, _LOOK_AGAIN) if enough else opens - now
+
+
+def _unsure_wait(state: State, window: Window, now: float, needed: float) -> tuple[State, float]:
+    """The same where nothing is known of what is left: after a renewal one call finds out."""
+    if window.probe:
+        return state, math.inf
+    if window.resource and _unsure(window) and _out_unnamed(state):
+        return state, _LOOK_AGAIN  # one of those may be the first of this window
+    length, lost = window.length, window.blind
+    if not lost or length is None or window.limit is None or lost + needed <= window.limit:
+        return state, 0.0
+    # Those that went first got no answer, and may have spent all there is: not before the next.
+    opens = now + length
+    return _with(state, replace(window, remaining=0.0, low=opens, high=opens)), length
 
 
 def _out(state: State, window: Window) -> float:
@@ -407,7 +430,9 @@ def _heard(
         call = Reported(ticket.number, state.number, cost, ticket.sent, now)
         window = window.report(quota, call)
         if quota.reset is not None:
-            window = window.renews(*state.clock.interval(quota.reset, ticket.sent, now))
+            fresh = window.limit is not None and quota.remaining == window.limit - cost
+            began = (ticket.sent, now) if fresh else None
+            window = window.renews(*state.clock.interval(quota.reset, ticket.sent, now), began)
         if quota.remaining is not None:
             return window
     if window.resource and resource and window.resource != resource:

@@ -159,17 +159,26 @@ class Window(msgspec.Struct, frozen=True, gc=False):
             return None
         return self.remaining - outstanding - self.blind
 
-    def renews(self, low: float, high: float) -> Window:
-        """Narrow when this window ends to lie within [``low``, ``high``]."""
+    def renews(self, low: float, high: float, began: tuple[float, float] | None = None) -> Window:
+        """Narrow when this window ends to lie within [``low``, ``high``].
+
+        Args:
+            low: The earliest time.
+            high: The latest.
+            began: Between which times it began, where the answer was to its first call.
+        """
+        start = self.start
         if low <= self.high + _TOLERANCE and high >= self.low - _TOLERANCE:
             low, high = max(low, self.low), min(high, self.high)
-        # else another window than the one we knew
+        elif self.high > -math.inf:
+            start = began  # another window than the one we knew
         inferred = self.inferred
-        if self.start is not None and self.told_length is None:
-            inferred = _common(inferred, (low - self.start[1], high - self.start[0]))
-        if (low, high, inferred) == (self.low, self.high, self.inferred):
+        if start is not None and self.told_length is None:
+            inferred = _common(inferred, (low - start[1], high - start[0]))
+        known = (self.low, self.high, self.start, self.inferred)
+        if (low, high, start, inferred) == known:
             return self
-        return replace(self, low=low, high=high, inferred=inferred)
+        return replace(self, low=low, high=high, start=start, inferred=inferred)
 
     @property
     def length(self) -> float | None:

@@ -30,7 +30,7 @@ def settled(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, tu
     """Return the (state, at) of those ``keys`` that landed or failed."""
     marks = ",".join("?" * len(keys))
     rows = connection.execute(
-        f"SELECT key, state, at FROM item WHERE key IN ({marks})",  # noqa: S608 - question marks
+        f"SELECT key, state, at FROM item WHERE key IN ({marks})",
         keys,
     )
     return {key: (state, at) for key, state, at in rows}

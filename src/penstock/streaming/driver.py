@@ -291,7 +291,7 @@ class Driver:
             if transfer in received:
                 received.clear()
                 return True
-        assert self._engine is not None  # noqa: S101 - it has the transfer
+        assert self._engine is not None  # it has the transfer
         self._engine.cancel([transfer])
         return False
 
@@ -348,7 +348,7 @@ class Driver:
     def _obeyed(self) -> Outcome:
         """Return what the consumer found the server to ask for."""
         verdict, self._verdict = self._verdict, None
-        assert verdict is not None  # noqa: S101 - nothing else ends a connection so
+        assert verdict is not None  # nothing else ends a connection so
         return self._asked(verdict)
 
     def _asked(self, verdict: Verdict) -> Outcome:

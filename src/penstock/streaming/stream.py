@@ -44,11 +44,12 @@ class Status:
     """How a stream is doing just now.
 
     Attributes:
-        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or ``"ended"``.
+        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
+            ``"ended"``.
         reason: Why we wait, or why it ended; empty while all is well.
         wait: Seconds of the wait, from when it began.
         silent: Seconds since the last byte; 0 where there is no connection.
-    """  # noqa: E501 - one sentence
+    """
 
     state: State = "new"
     reason: str = ""

@@ -20,7 +20,7 @@ _ALREADY = 23  # AlreadyInitialized
 @contextmanager
 def _connection(port: int, seconds: float) -> Iterator[MongoClient[dict[str, object]]]:
     try:
-        import pymongo  # noqa: PLC0415 - an extra, imported where it is needed
+        import pymongo
     except ImportError as error:
         raise MissingExtra("penstock mongo", "pymongo", "mongo") from error
     milliseconds = int(1000 * seconds)
@@ -42,7 +42,7 @@ def role(node: NodeRecord, seconds: float = 2.0) -> tuple[str | None, str]:
     takes itself for the primary for a moment when it goes on.
     """
     with _connection(node.port, seconds) as client:
-        from pymongo.errors import PyMongoError  # noqa: PLC0415 - likewise
+        from pymongo.errors import PyMongoError
 
         try:
             told = client.admin.command("hello")
@@ -73,7 +73,7 @@ def initiate(record: SetRecord) -> None:
         "heartbeatIntervalMillis": beat,
     }
     with _connection(record.nodes[0].port, 30.0) as client:
-        from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415 - likewise
+        from pymongo.errors import OperationFailure, PyMongoError
 
         try:
             client.admin.command(
@@ -93,7 +93,7 @@ def step_down(node: NodeRecord, seconds: int) -> None:
         StorageError: It refused.
     """
     with _connection(node.port, 30.0) as client:
-        from pymongo.errors import AutoReconnect, PyMongoError  # noqa: PLC0415 - likewise
+        from pymongo.errors import AutoReconnect, PyMongoError
 
         try:
             client.admin.command(

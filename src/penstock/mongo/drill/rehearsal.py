@@ -85,7 +85,7 @@ def drill(
 
 
 def _arms(uri: str, undo: ExitStack, clock: Clock) -> list[Arm]:
-    from pymongo import MongoClient  # noqa: PLC0415 - an extra; connect has said if it is missing
+    from pymongo import MongoClient
 
     resilient = undo.enter_context(connect(uri, appname="penstock drill: proxy"))
     plain: MongoClient[dict[str, Any]] = MongoClient(uri, appname="penstock drill: plain")

@@ -153,7 +153,7 @@ class _Table:
             columns = self._columns(str.lower)
             write_sqlite(self._rows(), columns, part)
         else:
-            from penstock.store.exporting.parquet_file import write_parquet  # noqa: PLC0415 - extra
+            from penstock.store.exporting.parquet_file import write_parquet
 
             columns = self._columns()
             write_parquet(self._rows(), columns, part)
