@@ -165,9 +165,9 @@ class _Rebuilt:
     def _copy(self, old: sqlite3.Connection, table: str, columns: str) -> None:
         """Copy the rows of a table, as many as can be read."""
         marks = ",".join("?" * len(columns.split(",")))
-        enter = f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
+        enter = f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})"
         try:
-            rows = old.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 - likewise
+            rows = old.execute(f"SELECT {columns} FROM {table}")
             while chunk := rows.fetchmany(_TOGETHER):
                 for row in chunk:
                     with suppress(sqlite3.IntegrityError):

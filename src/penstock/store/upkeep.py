@@ -28,7 +28,7 @@ def verify_store(
         StorageError: It cannot be read at all.
     """
     if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo_verification import verify_mongo  # noqa: PLC0415 - needs pymongo
+        from penstock.store.mongo_verification import verify_mongo
 
         return verify_mongo(place, progress)
     directory = Path(place).absolute()
