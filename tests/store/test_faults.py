@@ -126,7 +126,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("library")
     (folder / "fail.c").write_text(FAIL)
     made = folder / "fail.so"
-    command = [compiler, "-shared", "-fPIC", "-w", "-O1", "-o", made, folder / "fail.c", "-ldl"]
+    source = str(folder / "fail.c")
+    command = [compiler, "-shared", "-fPIC", "-w", "-O1", "-o", str(made), source, "-ldl"]
     subprocess.run(command, check=True)
     return made
 

@@ -11,13 +11,13 @@ from typing import final
 
 import click
 
+from penstock.address import is_address
 from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_named
 from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView
 from penstock.errors import InputError, Stopped
-from penstock.mongo.address import is_address
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status

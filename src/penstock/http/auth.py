@@ -98,6 +98,10 @@ def _check_header(text: str, what: str) -> None:
 class Basic(_WithoutToken):
     """User name and password (RFC 7617), sent with the first request already.
 
+    Attributes:
+        user: The user name.
+        password: Secret.
+
     >>> Basic("me", "pw").sign("GET", "https://x.example", None).headers
     ('Authorization: Basic bWU6cHc=',)
     """
@@ -118,7 +122,11 @@ class Basic(_WithoutToken):
 @final
 @dataclass(frozen=True)
 class Bearer(_WithoutToken):
-    """A bearer token (RFC 6750)."""
+    """A bearer token (RFC 6750).
+
+    Attributes:
+        token: Secret.
+    """
 
     token: str | Secret = field(repr=False)
 
@@ -134,6 +142,11 @@ class Bearer(_WithoutToken):
 @dataclass(frozen=True)
 class ApiKey(_WithoutToken):
     """A key in a header or, where the server wants it so, in the query.
+
+    Attributes:
+        key: Secret.
+        header: Name of the header it goes into; this or ``query``.
+        query: Name of the parameter it goes into.
 
     >>> ApiKey("k", query="key").sign("GET", "https://x.example/a", None).url
     'https://x.example/a?key=k'
@@ -164,7 +177,14 @@ class ApiKey(_WithoutToken):
 @final
 @dataclass(frozen=True)
 class OAuth1(_WithoutToken):
-    """OAuth 1.0a with HMAC-SHA1 (RFC 5849), signed anew for each request by oauthlib."""
+    """OAuth 1.0a with HMAC-SHA1 (RFC 5849), signed for each request by oauthlib.
+
+    Attributes:
+        client_key: The consumer's key.
+        client_secret: Secret of the consumer.
+        token: The access token.
+        token_secret: Secret of the access token.
+    """
 
     client_key: str
     client_secret: str | Secret = field(repr=False)

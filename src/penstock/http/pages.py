@@ -167,7 +167,16 @@ class PageNumber:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offset:
-    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows."""
+    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows.
+
+    Attributes:
+        param: Name of the parameter.
+        first: The first offset.
+        size_param: Name of the parameter for the page size, or None.
+        size: Rows a page.
+        items: Dotted path of the rows in the body; an empty page is the end.
+        total: Dotted path of the number of rows, or None; with it pages come in parallel.
+    """
 
     param: str = "offset"
     first: int = 0
@@ -238,7 +247,13 @@ def _at_url(request: Get, position: Position | None) -> Get:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyCursor(_Chained):
-    """``?cursor=...`` with the next cursor in the body; null, 0, "" or "-1" end it."""
+    """``?cursor=...`` with the next cursor in the body; null, 0, "" or "-1" end it.
+
+    Attributes:
+        param: Name of the parameter.
+        path: Dotted path of the next cursor in the body.
+        first: The cursor of the first page, or None for a request without one.
+    """
 
     param: str = "cursor"
     path: str = "next_cursor"
@@ -259,7 +274,13 @@ class BodyCursor(_Chained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderCursor(_Chained):
-    """``?cursor=...`` with the next cursor, or the next URL, in a response header."""
+    """``?cursor=...`` with the next cursor, or the next URL, in a response header.
+
+    Attributes:
+        header: The header that names the next page.
+        param: Name of the parameter; None where the header holds a URL.
+        first: The cursor of the first page, or None for a request without one.
+    """
 
     header: str
     param: str | None = None
@@ -282,7 +303,12 @@ class HeaderCursor(_Chained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkHeader(_Chained):
-    """``Link: <...>; rel="next"`` (RFC 8288)."""
+    """``Link: <...>; rel="next"`` (RFC 8288).
+
+    Attributes:
+        rel: The relation of the link to the next page.
+        first: The URL of the first page, or None for the request as it is.
+    """
 
     rel: str = "next"
     first: Position | None = None
@@ -300,7 +326,12 @@ class LinkHeader(_Chained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyLink(_Chained):
-    """The URL of the next page, whole or relative, in the body."""
+    """The URL of the next page, whole or relative, in the body.
+
+    Attributes:
+        path: Dotted path of the URL in the body.
+        first: The URL of the first page, or None for the request as it is.
+    """
 
     path: str = "links.next"
     first: Position | None = None

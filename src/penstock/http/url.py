@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from penstock.address import hide
 from penstock.errors import InputError
 
 __all__ = ["Query", "add_query", "check_base", "encode_query", "origin", "resolve", "shown"]
@@ -25,7 +26,9 @@ def check_base(url: str) -> str:
     Raises:
         InputError: It is not an http(s) URL with a host, or carries credentials.
     """
-    unusable = InputError(f"{url!r} is not a URL: write it like https://api.example.com")
+    unusable = InputError(
+        f"{hide(url)[:200]!r} is not a URL: write it like https://api.example.com"
+    )
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

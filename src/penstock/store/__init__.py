@@ -18,7 +18,14 @@ from penstock.store.backup import BackedUp
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
-from penstock.store.opening import last_token, open_readonly, open_store
+from penstock.store.opening import (
+    STORES,
+    StoreKind,
+    last_token,
+    open_readonly,
+    open_store,
+    store_place,
+)
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.repair import Repaired
 from penstock.store.upkeep import backup_store, repair_store, verify_store
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
 
 __all__ = [
+    "STORES",
     "BackedUp",
     "Column",
     "Damage",
@@ -45,6 +53,7 @@ __all__ = [
     "MongoStore",
     "Repaired",
     "State",
+    "StoreKind",
     "StoreReader",
     "StoreStatus",
     "StoredGap",
@@ -58,6 +67,7 @@ __all__ = [
     "open_store",
     "prepare",
     "repair_store",
+    "store_place",
     "verify_store",
 ]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from pathlib import Path
 
+from penstock.address import hide
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
-from penstock.mongo.address import hide, is_address
 from penstock.store import ledger
 from penstock.store.backup import BackedUp, backup
+from penstock.store.opening import open_readonly, store_place
 from penstock.store.repair import Repaired, repair
-from penstock.store.verification import Progress, Verified, verify
+from penstock.store.verification import Damage, Progress, Verified, verify
 
 __all__ = ["backup_store", "repair_store", "verify_store"]
+
+_EVERY = 1000  # records between two reports of progress
 
 
 def verify_store(
@@ -27,11 +30,10 @@ def verify_store(
         InputError: There is no store.
         StorageError: It cannot be read at all.
     """
-    if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo_verification import verify_mongo
-
-        return verify_mongo(place, progress)
-    directory = Path(place).absolute()
+    place = store_place(place)
+    if not isinstance(place, Path):
+        return _verify_records(place, progress)
+    directory = place.absolute()
     with ledger.translated(directory):
         done = verify(directory, progress)
     if not done.damages:
@@ -46,6 +48,18 @@ def verify_store(
     return done
 
 
+def _verify_records(address: str, progress: Progress | None) -> Verified:
+    damages: list[Damage] = []
+    lines = 0
+    with open_readonly(address) as store:
+        status = store.status()
+        for _ in store.whole_records(damages.append):
+            lines += 1
+            if progress is not None and lines % _EVERY == 0:
+                progress(lines, status.landed)
+    return Verified(lines, status.bytes, tuple(damages))
+
+
 def backup_store(
     place: str | Path, target: str | Path, *, progress: Progress | None = None
 ) -> BackedUp:
@@ -55,9 +69,10 @@ def backup_store(
         InputError: There is no store, or it is in MongoDB, or ``target`` is something else.
         StorageError: The disk refuses.
     """
-    if isinstance(place, str) and is_address(place):
+    place = store_place(place)
+    if not isinstance(place, Path):
         raise InputError(f"{hide(place)} is in MongoDB: back it up with mongodump, or export it")
-    return backup(Path(place), Path(target), progress)
+    return backup(place, Path(target), progress)
 
 
 def repair_store(place: str | Path, *, dry_run: bool = False) -> Repaired:
@@ -68,9 +83,10 @@ def repair_store(place: str | Path, *, dry_run: bool = False) -> Repaired:
         StoreInUse: A run has it open.
         StorageError: The disk refuses.
     """
-    if isinstance(place, str) and is_address(place):
+    place = store_place(place)
+    if not isinstance(place, Path):
         raise InputError(
             f"{hide(place)} is in MongoDB, which keeps its records itself: penstock verify names "
             "what is damaged; restore it with mongorestore, or delete those documents and run again"
         )
-    return repair(Path(place), dry_run=dry_run)
+    return repair(place, dry_run=dry_run)
