@@ -56,10 +56,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def whole_path(path: Path) -> Iterator[Path]:
+def whole_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give the path of an empty file to fill, for writers that open it themselves.
 
-    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does.
+    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does, with
+    the permissions ``mode``, less what the umask takes away.
 
     Raises:
         InputError: ``path`` cannot be a file, or nothing may be made there.
@@ -76,7 +77,7 @@ def whole_path(path: Path) -> Iterator[Path]:
         _sync(temporary)
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(mode & ~umask)
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:

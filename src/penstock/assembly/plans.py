@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from penstock.address import is_address, is_reference
-from penstock.assembly.build import build_request, build_style, store_shown
+from penstock.assembly.build import build_listing, build_request, build_style, store_shown
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
     LimitSection,
@@ -142,8 +142,10 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
         build_style(file.source)
+        build_listing(file.source)
         query = encode_query(file.source.query)
-        example = f"GET {resolve(base, file.source.path)}" + (f"?{query}" if query else "")
+        url = resolve(base, file.source.path) + (f"?{query}" if query else "")
+        example = f"{file.source.method} {url}"
     else:
         example = _example(file, folder, base)
     if file.request is not None:
