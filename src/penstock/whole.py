@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import stat
+import warnings
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, final
 
 from penstock.errors import InputError, StorageError
 
-__all__ = ["check_target", "whole_file", "whole_path"]
+CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+__all__ = ["Replacement", "check_target", "whole_file", "whole_path"]
 
 
 def check_target(path: Path) -> None:
@@ -57,25 +62,100 @@ def whole_path(path: Path) -> Iterator[Path]:
         InputError: ``path`` cannot be a file, or nothing may be made there.
         StorageError: The disk does not take it; what was at ``path`` is still there.
     """
-    check_target(path)
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(descriptor)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    temporary = Path(name)
+    target, temporary = _begun(path)
     try:
         yield temporary
-        _sync(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-        _sync(path.parent)
+        _put(temporary, target)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@final
+class Replacement:
+    """A file that takes the place of ``path`` when it is closed, or never.
+
+    Raises:
+        InputError: ``path`` cannot be a file, or nothing may be made there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._target, temporary = _begun(path)
+        self.file = temporary.open("wb", buffering=1 << 20)
+        self.write, self.flush = self.file.write, self.file.flush
+        self._temporary = temporary
+        self._forgotten = weakref.finalize(self, _forgotten, self.file, temporary, path)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed or discarded."""
+        return self.file.closed
+
+    def close(self) -> None:
+        """Put the file in its place, synced. Closing twice does nothing more.
+
+        Raises:
+            StorageError: The disk does not take it; what was at the path is still there.
+        """
+        if self.file.closed:
+            return
+        try:
+            self.file.close()
+            _put(self._temporary, self._target)
+        except OSError as error:
+            raise StorageError(f"{self._path}: {error.strerror or error}") from error
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Leave the path as it was. After ``close`` this does nothing."""
+        self._forgotten.detach()
+        with suppress(OSError):
+            self.file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def _forgotten(file: BinaryIO, temporary: Path, path: Path) -> None:
+    """Clean up behind a writer that nobody closed, and say that nothing was written."""
+    with suppress(OSError):
+        file.close()
+    temporary.unlink(missing_ok=True)
+    warnings.warn(
+        f"{path} was written to and never closed, so it is as it was: close it, or use `with`",
+        ResourceWarning,
+        stacklevel=2,
+    )
+
+
+def _begun(path: Path) -> tuple[Path, Path]:
+    """Return what is to be replaced, a link followed, and an empty file beside it."""
+    check_target(path)
+    try:
+        target = path.resolve()
+        check_target(target)
+        temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
+        # A new file gets the mode that any other gets here; a secret stays one while it is written.
+        mode = 0o600 if target.exists() else 0o666
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | CLOEXEC, mode))
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before 3.13
+        raise InputError(
+            f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    return target, temporary
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Replace ``target``, which keeps its mode and, where that is allowed, its owner."""
+    with suppress(FileNotFoundError):
+        before = target.stat()
+        with suppress(OSError):  # only root may give files away
+            os.chown(temporary, before.st_uid, before.st_gid)
+        temporary.chmod(stat.S_IMODE(before.st_mode))
+    _sync(temporary)
+    temporary.replace(target)
+    _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

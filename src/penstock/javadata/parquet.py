@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from penstock.errors import InputError, MissingExtra
-from penstock.javadata.arrow import arrow_schema, rows_of
-from penstock.javadata.blocks import Blocks
-from penstock.javadata.sources import ReplacedOnClose
+from penstock.javadata.arrow import arrow_schema, batch_of, expansion, rows_of
+from penstock.javadata.blocks import Blocks, Decoder
+from penstock.javadata.errors import SchemaMismatch
+from penstock.whole import Replacement
 
 try:
     import pyarrow as pa
@@ -20,31 +22,62 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-    from penstock.javadata.arrow import LoneSurrogates
+    from penstock.javadata.files import Sink, Source
+    from penstock.javadata.kinds import LoneSurrogates, RecordKind
     from penstock.javadata.schema import Schema
-    from penstock.javadata.sources import Sink, Source
 
-__all__ = ["batches", "from_parquet", "table", "to_parquet", "write_batches"]
+__all__ = ["batches", "from_parquet", "row_batches", "table", "to_parquet", "write_batches"]
 
 R = TypeVar("R", bound=tuple[object, ...])
 BLOCK = 1 << 21
 # Rows gathered to one group of a Parquet file: enough to compress well, few enough to hold.
 GROUP_ROWS = 1 << 18
 GROUP_BYTES = 32 << 20
+MOST_EXPANDED = 1 << 30
+ROWS_AT_ONCE = 4096
 
 
 def batches(
     schema: Schema[R], source: Source, *, lone: LoneSurrogates, largest: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield record batches, about one for each megabyte of the source."""
-    columns = schema.codec.columns(lone)
-    with Blocks(source, schema.kind, largest=largest, block=BLOCK) as blocks:
-        while blocks.fill():
-            batch, position = columns(blocks.data, blocks.position)
-            if batch.num_rows:
-                yield batch
-            blocks.advance(batch.num_rows, position)
-            blocks.settle()
+    """Yield record batches, about one for each two megabytes of the source.
+
+    Where absent parts take room in columns, as of ``bytes[65536]?``, the blocks are smaller.
+    """
+    columns, kind = schema.codec.columns(lone), schema.kind
+    arrow_schema(kind, lone)  # refuses a tree before anything is read
+    growth = expansion(kind)
+
+    def take(block: bytes, position: int) -> tuple[pa.RecordBatch, int, int]:
+        batch, end = columns(block, position)
+        return batch, batch.num_rows, end
+
+    def one(row: tuple[object, ...]) -> pa.RecordBatch:
+        size = decoder.last_size
+        if size * growth > MOST_EXPANDED:
+            raise SchemaMismatch(
+                f"{size} bytes may become {size * growth} in Arrow's columns, most of them absent",
+                reading=f"record {decoder.number - 1}",
+            )
+        return batch_of([row], kind, lone)
+
+    decoder = Decoder(schema.codec, largest=largest)
+    block = max(256, min(BLOCK, 8 * BLOCK // growth))
+    blocks = Blocks(source, decoder, take, one, block)
+    try:
+        while (batch := blocks.next()) is not None:
+            yield batch
+    finally:
+        blocks.close()
+
+
+def row_batches(
+    rows: Iterable[tuple[object, ...]], kind: RecordKind, lone: LoneSurrogates
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows as record batches."""
+    left = iter(rows)
+    while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+        yield batch_of(some, kind, lone)
 
 
 def table(schema: Schema[R], given: Iterable[pa.RecordBatch], lone: LoneSurrogates) -> pa.Table:
@@ -54,7 +87,7 @@ def table(schema: Schema[R], given: Iterable[pa.RecordBatch], lone: LoneSurrogat
 
 def to_parquet(given: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path) -> int:
     """Write batches to a Parquet file that appears when it is whole. Returns the rows written."""
-    target, rows = ReplacedOnClose(path), 0
+    target, rows = Replacement(path), 0
     try:
         with pq.ParquetWriter(target.file, columns) as writer:
             for group in groups(given):
@@ -93,5 +126,11 @@ def from_parquet(schema: Schema[R], path: str | os.PathLike[str], sink: Sink) ->
 
 def write_batches(schema: Schema[R], given: Iterable[pa.RecordBatch], sink: Sink) -> int:
     """Write record batches as Java data, columns found by name. Returns the rows written."""
-    rows = (row for batch in given for row in rows_of(batch, schema.kind))
-    return schema.write_records(rows, sink)  # type: ignore[arg-type] # rows_of makes schema.made
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        first = 0
+        for batch in given:
+            yield from rows_of(batch, schema.kind, first)
+            first += batch.num_rows
+
+    return schema.write_records(rows(), sink)  # type: ignore[arg-type] # rows_of makes schema.made

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["EndOfData", "MalformedText", "SchemaMismatch", "UTFDataFormatError"]
+__all__ = ["EndOfData", "MalformedText", "SchemaMismatch", "UTFDataFormatError", "join"]
+
+
+def join(path: str, name: str) -> str:
+    """Return the path of a field: "record 3" begins it, a dot goes on."""
+    return f"{path}.{name}" if ", field " in path else f"{path}, field {name}"
 
 
 @final
@@ -33,6 +39,11 @@ class EndOfData(InputError, EOFError):
         self.needed = needed
         self.got = got
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all it knows."""
+        made = partial(EndOfData, offset=self.offset, reading=self.reading)
+        return partial(made, needed=self.needed, got=self.got), ()
+
 
 @final
 class MalformedText(ValueError):
@@ -56,6 +67,12 @@ class UTFDataFormatError(InputError, ValueError):
         self.reading = reading
         self.reason = reason
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all it knows."""
+        return partial(
+            UTFDataFormatError, self.reason, offset=self.offset, reading=self.reading
+        ), ()
+
 
 @final
 class SchemaMismatch(InputError, ValueError):
@@ -72,3 +89,7 @@ class SchemaMismatch(InputError, ValueError):
         self.offset = offset
         self.reading = reading
         self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all it knows."""
+        return partial(SchemaMismatch, self.reason, offset=self.offset, reading=self.reading), ()

@@ -6,10 +6,9 @@ import mmap
 from typing import TYPE_CHECKING, BinaryIO
 
 from penstock.errors import InputError, MissingExtra
-from penstock.javadata.declare import limits
-from penstock.javadata.failures import EndOfData
-from penstock.javadata.kinds import PRIMITIVES, Primitive
-from penstock.javadata.sources import PLAIN_FILES, bytes_left
+from penstock.javadata.errors import EndOfData
+from penstock.javadata.files import PLAIN_FILES, bytes_left
+from penstock.javadata.kinds import PRIMITIVES, Primitive, limits
 
 try:
     import numpy as np
@@ -20,7 +19,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from penstock.javadata.reading import DataInput
+    from penstock.javadata.data_input import DataInput
 
 __all__ = ["Numbers", "array_bytes", "fill", "read_array"]
 
