@@ -669,7 +669,7 @@ def looked_up(count: kinds.SameAs, names: Names) -> int:
         if value is None:
             raise Fault(f"{name} is None, and counts")
         result *= value if isinstance(value, int) else len(cast("Row", value))
-    return result + count.plus
+    return (result + count.plus) // count.by
 
 
 def captured(steps: Steps, pieces: list[bytes]) -> Steps:

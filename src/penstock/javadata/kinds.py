@@ -168,12 +168,14 @@ class SameAs:
     Attributes:
         name: The field: a number, or an array for its length.
         times: Further fields it is multiplied by.
-        plus: What is added at the end.
+        plus: What is added then.
+        by: What it is divided by at last, rounded down.
     """
 
     name: str
     times: tuple[str, ...] = ()
     plus: int = 0
+    by: int = 1
 
 
 @final

@@ -165,7 +165,7 @@ def counted(kind: Counted, earlier: tuple[str, ...]) -> Specification:
     match kind.count:
         case int() as number:
             return node(COUNTED, "b", *children, mode=ALWAYS, number=number, least=least)
-        case SameAs(name=name, times=(), plus=0) if name in earlier:
+        case SameAs(name=name, times=(), plus=0, by=1) if name in earlier:
             number = earlier.index(name)
             return node(COUNTED, "b", *children, mode=AS_EARLIER, number=number, least=least)
         case Primitive() as count:

@@ -18,7 +18,7 @@ Files that others designed have more::
     n: varint, m: vint                     # seven bits a byte; Hadoop's. varlong, zigzag int, vlong
     key: text[short?], ids: int[int?]      # a count of -1 says that there is none
     a: text[int mutf8], b: text[8 latin1]  # other encodings: utf16, utf16le
-    rows: int, cols: int, grid: double[=cols][=rows], pool: Entry{...}[=n-1], all: byte[=rows*cols]
+    rows: int, cols: int, grid: double[=cols][=rows], all: byte[=rows*cols], pool: Entry{...}[=n-1], hits: byte[=bits+7/8]
     tags: <byte 1=A{x: int}, 2|3=B{y: int}, *=Other{...}>[until 0]   # several tags; any other tag
     kind: byte, body: <=kind 0=Nil{}, 1=int, 2=utf>                  # tagged by an earlier field
     part: sized[int] {id: int, rest: bytes[*]}                       # so many bytes; to their end
@@ -77,7 +77,7 @@ Row = tuple[object, ...]
 
 TOKEN = re.compile(
     r"(?:[ \t\r]|#[^\n]*)*(?:([^\W\d]\w*)|(-?(?:0[xX][0-9a-fA-F]+|\d+))|(\n)"
-    r'|([:,{}<>=?\[\]*|+-])|(\Z)|("[^"\n]*")|(.))'
+    r'|([:,{}<>=?\[\]*|+/-])|(\Z)|("[^"\n]*")|(.))'
 )
 Token = tuple[str, str, int]
 # What other notations call our types.
@@ -101,9 +101,9 @@ def parse_record(text: str, name: str = "Record") -> RecordKind:
     >>> parse_record("id: int, at: lung")
     Traceback (most recent call last):
     ...
-    penstock.errors.InputError: schema, line 1, column 14: no type 'lung'; there are boolean, byte,
-    unsigned byte, short, unsigned short, char, int, long, float, double, utf, bytes[...],
-    text[...], {...}, <...>
+    penstock.errors.InputError: schema, line 1, column 14: no type 'lung'; did you mean long?; there
+    are boolean, byte, unsigned byte, short, unsigned short, char, int, unsigned int, long,
+    unsigned long, float, double, utf, bytes[...], text[...], {...}, <...>
     """
     parser = Parser(text.removeprefix("\ufeff"))
     parser.skip_lines()
@@ -368,7 +368,7 @@ class Parser:
         return self.counting(word, start), self.take_if("?")
 
     def earlier(self, *, arithmetic: bool = True) -> SameAs:
-        """Return a number that earlier fields say: =n, =rows*cols, =n-1."""
+        """Return a number that earlier fields say: =n, =rows*cols, =n-1, =bits+7/8."""
         names = [self.take("name")[1]]
         if not arithmetic:
             return SameAs(names[0])
@@ -381,7 +381,11 @@ class Parser:
             plus = -self.integer()
         elif self.tokens[self.index][1].startswith("-"):
             plus = self.integer()
-        return SameAs(names[0], tuple(names[1:]), plus)
+        start = self.tokens[self.index][2]
+        by = self.integer() if self.take_if("/") else 1
+        if by < 1:
+            self.fail("divide by a number of at least 1", start)
+        return SameAs(names[0], tuple(names[1:]), plus, by)
 
     def counting(self, word: str, start: int) -> Number:
         try:
@@ -515,8 +519,9 @@ def count_text(count: Count) -> str:
     match count:
         case int():
             return str(count)
-        case SameAs(name=name, times=times, plus=plus):
-            return f"={'*'.join((name, *times))}" + (f"{plus:+}" if plus else "")
+        case SameAs(name=name, times=times, plus=plus, by=by):
+            added, divided = f"{plus:+}" if plus else "", f"/{by}" if by > 1 else ""
+            return f"={'*'.join((name, *times))}{added}{divided}"
         case Until(tag=tag):
             return f"until {tag}"
         case ToEnd():
