@@ -29,8 +29,10 @@ SCHEMAS = [
     "json:dumps",
     "a: int32", "", "::", "a: bytes[9223372036854775807], b: int", "a: int = 5", "x" * 5000,
 ]  # fmt: skip
-WRAPS: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "zlib": zlib.compress, "bzip2": bz2.compress,
-         "xz": lzma.compress}  # fmt: skip
+WRAPS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes, "gzip": gzip.compress, "zlib": zlib.compress, "bzip2": bz2.compress,
+    "xz": lzma.compress,
+}  # fmt: skip
 ARGUMENTS = st.sampled_from(
     [
         [], ["--gzip"], ["--unwrap", "zlib"], ["--unwrap", "bzip2"], ["--unwrap", "xz"],
@@ -86,8 +88,8 @@ def test_no_command_ends_in_a_traceback(
         st.sampled_from(["head", "dump", "check", "to-parquet", "from-parquet", "from-json"])
     )
     more = data.draw(ARGUMENTS) if not command.startswith("from") else []
-    more += ["-o", "out"] if command in {"from-json", "from-parquet", "to-parquet"} else []
-    code, said = run([command, "in", "--schema", data.draw(st.sampled_from(SCHEMAS)), *more])
+    out = ["-o", "out"] if command in {"from-json", "from-parquet", "to-parquet"} else []
+    code, said = run([command, "in", "--schema", data.draw(st.sampled_from(SCHEMAS)), *more, *out])
     assert code in {0, 2}, said
     assert said.count("\n") <= 1 + (code == 0), said
     if code:

@@ -264,7 +264,7 @@ def schema_of(given: Input, source: BinaryIO) -> Schema[Row]:
         return schema_named(given.text)
     from penstock.javadata.guess import SAMPLE, guess  # noqa: PLC0415 - NumPy only where used
 
-    if not source.seekable():
+    if not getattr(source, "seekable", bool)():
         raise InputError("--schema guess reads the beginning twice: give a file, not a pipe")
     start = source.tell()
     sample = source.read(SAMPLE)

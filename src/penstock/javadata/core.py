@@ -55,7 +55,7 @@ def pure_codec(kind: RecordKind) -> Codec:
     """Return the codec in pure Python."""
     reader, writer = record_reader(kind), record_writer(kind)
     read = partial(read_block, reader)
-    columns = partial(columns_of_rows, kind, read)
+    columns = partial(pure_columns, kind, read)
     return Codec("pure", read, partial(write_block, writer), columns, reader, writer)
 
 
@@ -81,6 +81,14 @@ def write_block(writer: Writer, rows: Sequence[Row]) -> bytes:
     for row in rows:
         writer(row, out, {})
     return bytes(out)
+
+
+def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
+    """Return the reader of record batches: by NumPy where nothing is nested, else by rows."""
+    from penstock.javadata.numpy_columns import flat_reader, is_flat  # noqa: PLC0415 - as below
+
+    by_rows = columns_of_rows(kind, read, lone)
+    return flat_reader(kind, lone, by_rows) if is_flat(kind) else by_rows
 
 
 def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:

@@ -66,7 +66,8 @@ def record_kind(declared: type[tuple[object, ...]]) -> RecordKind:
 
 
 def declare_record(declared: type, outer: tuple[type, ...]) -> RecordKind:
-    is_tuple = isinstance(declared, type) and issubclass(declared, tuple)
+    given: object = declared  # what a user gives need not be a class
+    is_tuple = isinstance(given, type) and issubclass(given, tuple)
     if not is_tuple or not hasattr(declared, "_fields"):
         raise InputError(f"{declared!r} is not a NamedTuple with annotated fields")
     hints = hints_of(declared)

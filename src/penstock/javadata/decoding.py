@@ -21,7 +21,7 @@ from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
     "DEEPEST_TREE", "DEPTH", "GIVEN", "TO_END", "Fault", "Names", "Reader", "Short", "Steps",
-    "drive", "fixed", "looked_up", "looks_back", "record_reader", "runs", "split_up", "summed",
+    "drive", "looked_up", "looks_back", "record_reader", "summed",
 ]  # fmt: skip
 
 Row = tuple[object, ...]
@@ -290,18 +290,22 @@ class Readers:
 
     def record(self, kind: kinds.RecordKind) -> Reader:
         """Return the reader of fields one after the other."""
-        parts: list[tuple[str, Run | None, Reader, kinds.Kind]] = []
+        reader = self.looking_back(kind) if looks_back(kind) else self.running(kind)
+        self.trees[kind.made] = reader
+        return reader
+
+    def running(self, kind: kinds.RecordKind) -> Reader:
+        """Return the reader of a record in which runs of fixed size are read at once."""
+        parts: list[tuple[str, Run | None, Reader]] = []
         for group in runs(kind.fields):
-            first = group[0]
-            if fixed(first.kind):
-                parts.append((first.name, run_of(group), given, first.kind))
-            else:
-                parts.append((first.name, None, self.value(first.kind), first.kind))
+            name, first = group[0].name, group[0].kind
+            run = run_of(group) if fixed(first) else None
+            parts.append((name, run, self.value(first)))
         made, new = kind.made, tuple.__new__
 
         def read(names: Names) -> Steps:
             values: list[object] = []
-            for name, run, reader, _ in parts:
+            for name, run, reader in parts:
                 if run is not None:
                     try:
                         data = yield run.layout.size
@@ -315,34 +319,28 @@ class Readers:
                     raise fault.at(f".{name}") from fault.__cause__
             return new(made, values)
 
-        reader = self.looking_back(kind, parts) if looks_back(kind) else read
-        self.trees[made] = reader
-        return reader
+        return read
 
-    def looking_back(
-        self, kind: kinds.RecordKind, parts: list[tuple[str, Run | None, Reader, kinds.Kind]]
-    ) -> Reader:
+    def looking_back(self, kind: kinds.RecordKind) -> Reader:
         """Return the reader of a record whose fields depend on what came before."""
-        summed = any(isinstance(field.kind, kinds.Checksum) for field in kind.fields)
+        each = [(field.name, field.kind, self.value(field.kind)) for field in kind.fields]
+        summing = any(isinstance(field.kind, kinds.Checksum) for field in kind.fields)
 
         def read(outer: Names) -> Steps:
             names, bytes_of = dict(outer), dict[str, bytes]()
-            for name, run, reader, each in parts:
+            for name, inner, reader in each:
                 pieces: list[bytes] = []
-                inner = run_steps(run) if run is not None else reader(names)
+                steps = captured(reader(names), pieces) if summing else reader(names)
                 try:
-                    value = yield from captured(inner, pieces) if summed else inner
-                    if isinstance(each, kinds.Checksum):
-                        verify(each, cast("int", value), bytes_of)
+                    names[name] = yield from steps
+                    if isinstance(inner, kinds.Checksum):
+                        verify(inner, cast("int", names[name]), bytes_of)
                 except Fault as fault:
-                    raise (fault if run is not None else fault.at(f".{name}")) from fault.__cause__
-                if run is None:
-                    names[name] = value
-                else:
-                    names.update(zip(run.names, cast("Row", value), strict=True))
-                split_up(run, name, b"".join(pieces), bytes_of)
-            return tuple.__new__(kind.made, [names[field.name] for field in kind.fields])
+                    raise fault.at(f".{name}") from fault.__cause__
+                bytes_of[name] = b"".join(pieces)
+            return tuple.__new__(made, [names[name] for name, _, _ in each])
 
+        made = kind.made
         return read
 
     def text(self, kind: kinds.Text) -> Reader:
@@ -551,15 +549,6 @@ def fixed_reader(kind: kinds.Primitive | kinds.FixedBytes) -> Reader:
     return read
 
 
-def run_steps(run: Run) -> Steps:
-    """Read a run alone."""
-    try:
-        data = yield run.layout.size
-    except Short as short:
-        raise run.cut(short.got) from None
-    return run.values(data)
-
-
 def read_utf(names: Names) -> Steps:  # noqa: ARG001 - a Reader
     """Read two bytes of length and modified UTF-8."""
     try:
@@ -698,15 +687,6 @@ def not_empty(steps: Steps) -> Steps:
     if not any(pieces):
         raise Fault(f"more than {MOST_EMPTY} elements, and one that takes no bytes")
     return value
-
-
-def split_up(run: Run | None, name: str, data: bytes, bytes_of: dict[str, bytes]) -> None:
-    """Note the bytes of each field."""
-    if run is None:
-        bytes_of[name] = data
-        return
-    for each, (_, size, start) in zip(run.names, run.parts, strict=True):
-        bytes_of[each] = data[start : start + size]
 
 
 def summed(kind: kinds.Checksum, bytes_of: dict[str, bytes]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import SupportsIndex, TypeVar, cast, final
 
 from penstock.javadata import kinds
@@ -21,7 +21,6 @@ from penstock.javadata.decoding import (
     Names,
     looked_up,
     looks_back,
-    runs,
     summed,
 )
 from penstock.javadata.native import encode_modified_utf8
@@ -184,50 +183,29 @@ class Writers:
 
     def record(self, kind: kinds.RecordKind) -> Writer:
         """Return the writer of fields one after the other."""
-        fields = kind.fields
-        each = [(field, self.value(field.kind)) for field in fields]
-        parts = [run_writer(group) or each[fields.index(group[0])][1] for group in runs(fields)]
-        sizes = [len(group) for group in runs(fields)]
-
-        def write(row: object, out: bytearray, names: Names) -> None:
-            if len(expect(row, tuple)) != len(fields):
-                raise Fault(f"{len(cast('Row', row))} values for {len(fields)} fields")
-            at, values = 0, cast("Row", row)
-            for part, size in zip(parts, sizes, strict=True):
-                try:
-                    part(values[at] if size == 1 else values[at : at + size], out, names)
-                except Fault as fault:
-                    if size > 1:  # a run: which of its fields?
-                        one_by_one(each[at : at + size], values[at : at + size], names)
-                    raise fault.at(f".{fields[at].name}") from fault.__cause__
-                at += size
-
-        writer = self.looking_back(kind, each) if looks_back(kind) else write
-        self.trees[kind.made] = writer
-        return writer
-
-    def looking_back(
-        self, kind: kinds.RecordKind, each: list[tuple[kinds.Field, Writer]]
-    ) -> Writer:
-        """Return the writer of a record whose fields depend on what came before."""
+        each = [(field.name, field.kind, self.value(field.kind)) for field in kind.fields]
+        back = looks_back(kind)
         summing = any(isinstance(field.kind, kinds.Checksum) for field in kind.fields)
 
         def write(row: object, out: bytearray, outer: Names) -> None:
             if len(expect(row, tuple)) != len(each):
                 raise Fault(f"{len(cast('Row', row))} values for {len(each)} fields")
-            names, bytes_of = dict(outer), dict[str, bytes]()
-            for (field, writer), value in zip(each, cast("Row", row), strict=True):
+            names = dict(outer) if back else outer
+            bytes_of: dict[str, bytes] = {}
+            for (name, inner, writer), value in zip(each, cast("Row", row), strict=True):
                 start = len(out)
-                names[field.name] = value
+                if back:
+                    names[name] = value
                 try:
-                    if isinstance(field.kind, kinds.Checksum):
-                        write_checksum(field.kind, value, out, bytes_of)
+                    if isinstance(inner, kinds.Checksum):
+                        write_checksum(inner, value, out, bytes_of)
                     writer(value, out, names)
                 except Fault as fault:
-                    raise fault.at(f".{field.name}") from fault.__cause__
+                    raise fault.at(f".{name}") from fault.__cause__
                 if summing:
-                    bytes_of[field.name] = bytes(out[start:])
+                    bytes_of[name] = bytes(out[start:])
 
+        self.trees[kind.made] = write
         return write
 
     def text(self, kind: kinds.Text) -> Writer:
@@ -380,45 +358,6 @@ class Writers:
             self.trees[made](value, out, {**names, DEPTH: depth})
 
         return write
-
-
-def run_writer(group: Sequence[kinds.Field]) -> Writer | None:
-    """Return the writer of fields of fixed size at once; None for a single field."""
-    if len(group) == 1:
-        return None
-    code = "".join(
-        field.kind.code if isinstance(field.kind, kinds.Primitive)
-        else f"{cast('kinds.FixedBytes', field.kind).count}s" for field in group
-    )  # fmt: skip
-    order = next((f.kind.order for f in group if isinstance(f.kind, kinds.Primitive)), ">")
-    pack = struct.Struct(order + code).pack
-    converted = [
-        (index, convert)
-        for index, field in enumerate(group)
-        if (convert := conversion(field.kind)) is not None
-    ]
-
-    def write(values: object, out: bytearray, names: Names) -> None:  # noqa: ARG001 - a Writer
-        given = list(cast("Row", values))
-        try:
-            for index, convert in converted:
-                given[index] = convert(given[index])
-            out += pack(*given)
-        except UNFIT as error:
-            raise Fault(str(error)) from error
-
-    return write
-
-
-def one_by_one(
-    each: Sequence[tuple[kinds.Field, Writer]], values: Sequence[object], names: Names
-) -> None:
-    """Write fields alone, to find the one that does not fit."""
-    for (field, writer), value in zip(each, values, strict=True):
-        try:
-            writer(value, bytearray(), names)
-        except Fault as fault:
-            raise fault.at(f".{field.name}") from fault.__cause__
 
 
 def write_utf(value: object, out: bytearray, names: Names) -> None:  # noqa: ARG001 - a Writer

@@ -18,7 +18,8 @@ Files that others designed have more::
     n: varint, m: vint                     # seven bits a byte; Hadoop's. varlong, zigzag int, vlong
     key: text[short?], ids: int[int?]      # a count of -1 says that there is none
     a: text[int mutf8], b: text[8 latin1]  # other encodings: utf16, utf16le
-    rows: int, cols: int, grid: double[=cols][=rows], all: byte[=rows*cols], pool: Entry{...}[=n-1], hits: byte[=bits+7/8]
+    rows: int, cols: int, grid: double[=cols][=rows], all: byte[=rows*cols]
+    n: int, pool: Entry{...}[=n-1], hits: byte[=n+7/8]               # earlier fields count
     tags: <byte 1=A{x: int}, 2|3=B{y: int}, *=Other{...}>[until 0]   # several tags; any other tag
     kind: byte, body: <=kind 0=Nil{}, 1=int, 2=utf>                  # tagged by an earlier field
     part: sized[int] {id: int, rest: bytes[*]}                       # so many bytes; to their end

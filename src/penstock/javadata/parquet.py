@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from penstock.errors import InputError, MissingExtra
 from penstock.javadata.arrow import arrow_schema, batch_of, expansion, rows_of
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-    from penstock.javadata.files import Sink, Source
+    from penstock.javadata.core import Codec
+    from penstock.javadata.files import Source
     from penstock.javadata.kinds import LoneSurrogates, RecordKind
-    from penstock.javadata.schema import Schema
 
-__all__ = ["batches", "from_parquet", "row_batches", "table", "to_parquet", "write_batches"]
+__all__ = ["batches", "row_batches", "rows_of_batches", "rows_of_parquet", "to_parquet"]
 
-R = TypeVar("R", bound=tuple[object, ...])
+Row = tuple[object, ...]
 BLOCK = 1 << 21
 # Rows gathered to one group of a Parquet file: enough to compress well, few enough to hold.
 GROUP_ROWS = 1 << 18
@@ -38,13 +38,13 @@ ROWS_AT_ONCE = 4096
 
 
 def batches(
-    schema: Schema[R], source: Source, *, lone: LoneSurrogates, largest: int
+    kind: RecordKind, codec: Codec, source: Source, *, lone: LoneSurrogates, largest: int
 ) -> Iterator[pa.RecordBatch]:
     """Yield record batches, about one for each two megabytes of the source.
 
     Where absent parts take room in columns, as of ``bytes[65536]?``, the blocks are smaller.
     """
-    columns, kind = schema.codec.columns(lone), schema.kind
+    columns = codec.columns(lone)
     arrow_schema(kind, lone)  # refuses a tree before anything is read
     growth = expansion(kind)
 
@@ -61,7 +61,7 @@ def batches(
             )
         return batch_of([row], kind, lone)
 
-    decoder = Decoder(schema.codec, largest=largest)
+    decoder = Decoder(codec, largest=largest)
     block = max(256, min(BLOCK, 8 * BLOCK // growth))
     blocks = Blocks(source, decoder, take, one, block)
     try:
@@ -78,11 +78,6 @@ def row_batches(
     left = iter(rows)
     while some := list(itertools.islice(left, ROWS_AT_ONCE)):
         yield batch_of(some, kind, lone)
-
-
-def table(schema: Schema[R], given: Iterable[pa.RecordBatch], lone: LoneSurrogates) -> pa.Table:
-    """Return all batches as one table."""
-    return pa.Table.from_batches(given, schema=arrow_schema(schema.kind, lone))
 
 
 def to_parquet(given: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path) -> int:
@@ -115,22 +110,18 @@ def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
         yield group
 
 
-def from_parquet(schema: Schema[R], path: str | os.PathLike[str], sink: Sink) -> int:
-    """Write the rows of a Parquet file as Java data. Returns how many."""
+def rows_of_parquet(path: str | os.PathLike[str], kind: RecordKind) -> Iterator[Row]:
+    """Yield the rows of a Parquet file, columns found by name."""
     try:
         with pq.ParquetFile(Path(path)) as file:
-            return write_batches(schema, file.iter_batches(batch_size=1 << 14), sink)
+            yield from rows_of_batches(file.iter_batches(batch_size=1 << 14), kind)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def write_batches(schema: Schema[R], given: Iterable[pa.RecordBatch], sink: Sink) -> int:
-    """Write record batches as Java data, columns found by name. Returns the rows written."""
-
-    def rows() -> Iterator[tuple[object, ...]]:
-        first = 0
-        for batch in given:
-            yield from rows_of(batch, schema.kind, first)
-            first += batch.num_rows
-
-    return schema.write_records(rows(), sink)  # type: ignore[arg-type] # rows_of makes schema.made
+def rows_of_batches(given: Iterable[pa.RecordBatch], kind: RecordKind) -> Iterator[Row]:
+    """Yield the rows of record batches, columns found by name."""
+    first = 0
+    for batch in given:
+        yield from rows_of(batch, kind, first)
+        first += batch.num_rows

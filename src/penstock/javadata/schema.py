@@ -140,14 +140,15 @@ class Schema(Generic[R]):
         """
         from penstock.javadata.parquet import batches  # noqa: PLC0415 - pyarrow only where used
 
-        return batches(self, source, lone=on_lone_surrogate, largest=largest)
+        return batches(self.kind, self.codec, source, lone=on_lone_surrogate, largest=largest)
 
     def table(self, source: Source, *, on_lone_surrogate: LoneSurrogates = "error") -> pa.Table:
         """Return all records as one Arrow table; ``.to_pandas()`` and Polars go on from there."""
-        from penstock.javadata.parquet import table  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.arrow import arrow_schema  # noqa: PLC0415 - only where used
+        from penstock.javadata.columnar import pa  # noqa: PLC0415 - likewise
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
-        return table(self, given, on_lone_surrogate)
+        return pa.Table.from_batches(given, schema=arrow_schema(self.kind, on_lone_surrogate))
 
     def to_parquet(
         self,
@@ -165,15 +166,15 @@ class Schema(Generic[R]):
 
     def from_parquet(self, path: str | os.PathLike[str], sink: Sink) -> int:
         """Write the rows of a Parquet file as Java data, columns found by name."""
-        from penstock.javadata.parquet import from_parquet  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.parquet import rows_of_parquet  # noqa: PLC0415 - pyarrow where used
 
-        return from_parquet(self, path, sink)
+        return self.write_records(cast("Iterator[R]", rows_of_parquet(path, self.kind)), sink)
 
     def write_batches(self, given: Iterable[pa.RecordBatch], sink: Sink) -> int:
         """Write Arrow record batches as Java data, columns found by name. Returns the rows."""
-        from penstock.javadata.parquet import write_batches  # noqa: PLC0415 - pyarrow only here
+        from penstock.javadata.parquet import rows_of_batches  # noqa: PLC0415 - pyarrow where used
 
-        return write_batches(self, given, sink)
+        return self.write_records(cast("Iterator[R]", rows_of_batches(given, self.kind)), sink)
 
     def read(self, stream: DataInput) -> R:
         """Read one record from a stream, and nothing beyond it; or raise and consume nothing."""

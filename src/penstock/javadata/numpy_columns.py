@@ -1,0 +1,241 @@
+"""Columns in pure Python for records without nesting: one walk over the lengths, then NumPy.
+
+The lengths of a record's texts decide where the next begins, so a generated loop walks from end to
+end; everything else is gathered for all records at once. A block with anything unusual in its text
+(overlong forms, lone surrogates, mistakes) goes by way of rows, which is exact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from penstock.javadata.arrow import arrow_schema, arrow_type
+from penstock.javadata.columnar import np, npt, pa
+from penstock.javadata.kinds import (
+    Counted,
+    FixedBytes,
+    Kind,
+    Primitive,
+    RecordKind,
+    Text,
+    UtfKind,
+    least_size,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from penstock.javadata.kinds import LoneSurrogates
+
+    Columns = Callable[[bytes, int], tuple[pa.RecordBatch, int]]
+    Walk = Callable[[bytes, int], Iterator[int]]
+
+__all__ = ["flat_reader", "is_flat"]
+
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+
+
+class Unusual(Exception):
+    """Text that is not exactly what Java's encoder writes, or that Arrow cannot hold."""
+
+
+def is_flat(record: RecordKind) -> bool:
+    """Return whether every field is a number, text or bytes."""
+    return all(is_plain(field.kind) for field in record.fields)
+
+
+def is_plain(kind: Kind) -> bool:
+    match kind:
+        case Counted(count=Primitive(order=">"), element=None, null=False):
+            return True
+        case Text(count=Primitive(order=">"), encoding="utf8", null=False):
+            return True
+        case Primitive(order=">") | UtfKind() | FixedBytes():
+            return True
+        case _:
+            return False
+
+
+def flat_reader(record: RecordKind, lone: LoneSurrogates, by_rows: Columns) -> Columns:
+    """Return the reader of record batches for a record that :func:`is_flat`.
+
+    Args:
+        record: The records.
+        lone: What to do with lone surrogates.
+        by_rows: The slow and exact way, for blocks with unusual text.
+    """
+    schema = arrow_schema(record, lone)
+    walk = walker(record)
+
+    def columns(data: bytes, start: int) -> tuple[pa.RecordBatch, int]:
+        ends = np.fromiter(walk(data, start), np.int64)
+        if not len(ends):
+            return by_rows(data, start)  # to say nothing, or to find the error
+        here = np.concatenate([np.array([start]), ends[:-1]])
+        arrays = []
+        try:
+            for field in record.fields:
+                array, here = gathered(field.kind, data, here, lone)
+                arrays.append(array)
+        except Unusual:
+            return by_rows(data, start)
+        return pa.RecordBatch.from_arrays(arrays, schema=schema), int(ends[-1])
+
+    return columns
+
+
+def walker(record: RecordKind) -> Walk:
+    """Return a generator of the places where records end, up to the last that is whole."""
+    lines: list[str] = []
+    fixed = 0
+    for field in record.fields:
+        kind = field.kind
+        if isinstance(kind, Primitive | FixedBytes):
+            fixed += least_size(kind)
+        elif isinstance(kind, UtfKind):
+            # Most texts are shorter than 256 bytes: one byte tells.
+            lines.append(f"            n = data[q + {fixed + 1}]")
+            lines.append(f"            if data[q + {fixed}]: n |= data[q + {fixed}] << 8")
+            lines.append(f"            q += n + {fixed + 2}")
+            fixed = 0
+        else:
+            counter = cast("Primitive", cast("Text | Counted", kind).count)
+            place = f"data[q + {fixed}:q + {fixed + counter.size}]"
+            signed = counter.code.islower()
+            lines.append(f"            n = int.from_bytes({place}, 'big', signed={signed})")
+            lines.append("            if n < 0: return")
+            lines.append(f"            q += n + {fixed + counter.size}")
+            fixed = 0
+    body = "\n".join([*lines, f"            q += {fixed}"])
+    names: dict[str, object] = {}
+    source = f"""def walk(data, q):
+    size = len(data)
+    try:
+        while True:
+{body}
+            if q > size: return
+            yield q
+    except IndexError:
+        return
+"""
+    exec(source, names)  # noqa: S102 - numbers of a checked schema only
+    return cast("Walk", names["walk"])
+
+
+def at_every_byte(data: bytes, dtype: str) -> npt.NDArray[np.generic]:
+    """Return a view of ``data`` with a number beginning at each byte."""
+    kind = np.dtype(dtype)
+    return np.ndarray((len(data) - kind.itemsize + 1,), kind, data, strides=(1,))
+
+
+def gathered(
+    kind: Kind, data: bytes, here: Places, lone: LoneSurrogates
+) -> tuple[pa.Array, Places]:
+    """Return a column whose values begin at ``here``, and where they end."""
+    match kind:
+        case Primitive(dtype="?"):
+            return pa.array(at_every_byte(data, "u1")[here] != 0), here + 1
+        case Primitive(dtype=dtype, size=size):
+            values = at_every_byte(data, f">{dtype}")[here].astype(dtype)
+            buffers = [None, pa.py_buffer(values)]
+            return pa.Array.from_buffers(arrow_type(kind, lone), len(here), buffers), here + size
+        case FixedBytes(count=size):
+            return strings(data, here, here + size).cast(pa.binary(size)), here + size
+        case UtfKind():
+            begin = here + 2
+            end = begin + np.asarray(at_every_byte(data, ">u2")[here], np.int64)
+            return utf_array(strings(data, begin, end), lone), end
+        case _:
+            counter = cast("Text | Counted", kind).count
+            size = cast("Primitive", counter).size
+            lengths = at_every_byte(data, f">{cast('Primitive', counter).dtype}")[here]
+            end = here + size + np.asarray(lengths, np.int64)
+            array = strings(data, here + size, end)
+            return (valid_utf8(array) if isinstance(kind, Text) else array), end
+
+
+def strings(data: bytes, begin: Places, end: Places) -> pa.Array:
+    """Return slices of ``data`` as a binary column.
+
+    What lies between the slices counts as strings too, so that the offsets lie on the data itself;
+    taking every other one copies the slices together.
+    """
+    offsets = np.empty(2 * len(begin), np.int32)
+    offsets[0::2] = begin
+    offsets[1::2] = end
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    every = pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
+    return every.take(pa.array(np.arange(0, len(offsets), 2, dtype=np.int32)))
+
+
+def valid_utf8(array: pa.Array) -> pa.Array:
+    try:
+        return array.cast(pa.string())
+    except pa.ArrowInvalid as error:
+        raise Unusual from error
+
+
+def utf_array(array: pa.Array, lone: LoneSurrogates) -> pa.Array:
+    """Return modified UTF-8 as text; raises Unusual for what is not plain."""
+    _, offset_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32)[: len(array) + 1]
+    values = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
+    highest = int(values.max(initial=0))
+    if lone == "binary":
+        if highest > 0x7F or not values.all():
+            raise Unusual
+        return array
+    if highest > 0xEF:  # standard UTF-8 of four bytes, which Java refuses
+        raise Unusual
+    if highest >= 0xC0 and offsets[0] == 0:
+        offsets, values = plain_utf8(offsets, values)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(values)]
+        array = pa.Array.from_buffers(pa.binary(), len(array), buffers)
+    return valid_utf8(array)
+
+
+def plain_utf8(
+    offsets: npt.NDArray[np.int32], values: Bytes
+) -> tuple[npt.NDArray[np.int32], Bytes]:
+    """Replace C0 80 by a zero and surrogate pairs by four bytes, for all strings at once."""
+    nulls = np.flatnonzero(values == 0xC0)
+    leads = np.flatnonzero(values == 0xED)
+    padded = np.concatenate([values, np.zeros(5, np.uint8)])
+    halves = leads[padded[leads + 1] >= 0xA0]
+    highs = halves[padded[halves + 1] < 0xB0]
+    if not len(nulls) and not len(halves):
+        return offsets, values
+    check_pairs(padded, highs, len(halves))
+    if (padded[nulls + 1] != 0x80).any():
+        raise Unusual
+    parts = np.concatenate([nulls, highs])
+    ends = np.concatenate([nulls + 1, highs + 5])
+    if (offsets[np.searchsorted(offsets, parts, "right")] <= ends).any():
+        raise Unusual  # reaches into the next string
+    values = values.copy()
+    values[nulls] = 0
+    above = ((padded[highs + 1] & 0x0F).astype(np.uint32) << 16) + 0x10000
+    above |= (padded[highs + 2] & 0x3F).astype(np.uint32) << 10
+    above |= (padded[highs + 4] & 0x0F).astype(np.uint32) << 6
+    above |= padded[highs + 5] & 0x3F
+    values[highs] = 0xF0 | above >> 18
+    for place, shift in ((1, 12), (2, 6), (3, 0)):
+        values[highs + place] = 0x80 | (above >> shift & 0x3F)
+    gone = np.sort(np.concatenate([nulls + 1, highs + 4, highs + 5]))
+    keep = np.ones(len(values), np.bool_)
+    keep[gone] = False
+    return (offsets - np.searchsorted(gone, offsets)).astype(np.int32), values[keep]
+
+
+def check_pairs(padded: Bytes, highs: Places, halves: int) -> None:
+    """Raise Unusual unless every half surrogate has its other half right behind it."""
+    paired = (
+        (padded[highs + 3] == 0xED)
+        & (padded[highs + 4] >= 0xB0)
+        & (padded[highs + 4] < 0xC0)
+        & (padded[highs + 2] & 0xC0 == 0x80)
+        & (padded[highs + 5] & 0xC0 == 0x80)
+    )
+    if not paired.all() or 2 * len(highs) != halves:
+        raise Unusual
