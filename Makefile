@@ -1,11 +1,12 @@
 # make demo   harvest 2,000 users from a faulty, rate-limited server into ./demo-data
 # make test   everything: lint, types, import rules, unit, property, crash and real-server tests
+# make quick  lint, types and the tests that need no server, in a minute
 # make bench  the figures, side by side with the peers (installs the peers in an environment of their own)
 SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test quick ready lint format coverage mutate docs wheel pythons bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/base
@@ -13,6 +14,13 @@ demo: .venv/base
 
 test: .venv/full lint
 	@scripts/test
+
+quick: .venv/full lint
+	@scripts/test --quick
+
+# What tests need of the system, installed where that is allowed; `make test` does it, too.
+ready: .venv/full
+	@$(BIN)/python tests/ready.py
 
 lint: .venv/full
 	@$(BIN)/ruff check .
@@ -23,6 +31,26 @@ lint: .venv/full
 format: .venv/full
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# Which branches the tests take, room by room, and whether that is enough.
+coverage: .venv/full
+	@scripts/coverage
+
+# Small faults put into the pure rules, one at a time: which of them do the tests notice?
+mutate: .venv/full
+	@scripts/mutate
+
+# A static site in build/site: the pages, and every name a room offers with its signature.
+docs: .venv/full
+	@$(BIN)/python scripts/make-docs build/site
+
+# dist/: the sdist, a pure wheel, and one with the native core for each Python that is here.
+wheel: .venv/full
+	@$(BIN)/python scripts/wheel
+
+# The tests that need no server, on each Python from 3.11 to 3.14 that is here; says which are not.
+pythons: .venv/full
+	@$(BIN)/python scripts/pythons.py
 
 bench: .venv/full
 	@$(BIN)/python benchmarks/run

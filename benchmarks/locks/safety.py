@@ -35,7 +35,7 @@ from tests.locks.history import Stay, violation
 
 from penstock.errors import PenstockError
 from penstock.locks import LockerRoom
-from penstock.locks.machine import elapsed
+from penstock.locks.process_identity import elapsed
 from penstock.mongo.dev import DevSet
 
 WORKER = ROOT / "tests" / "locks" / "worker.py"

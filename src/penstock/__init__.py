@@ -6,10 +6,10 @@ nothing. Rooms are imported by name: ``from penstock.store import LocalStore``.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from penstock.distribution import __version__
+from penstock.later import later
 
 if TYPE_CHECKING:
     from penstock.clock import FakeClock as FakeClock
@@ -49,12 +49,7 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - the table is the list
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"penstock.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = later(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

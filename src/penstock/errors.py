@@ -6,7 +6,13 @@ the text answers the reader's: what was wrong, where, and the right call.
 
 from __future__ import annotations
 
+import copyreg
+from collections.abc import Callable
+
+from penstock.distribution import install
+
 __all__ = [
+    "ExecutorFailed",
     "GaveUp",
     "InputError",
     "MissingExtra",
@@ -32,6 +38,10 @@ class PenstockError(Exception):
     status: int | None = None
     excerpt: str = ""
 
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+        # By its state: ``__init__`` may want what ``args`` does not have, and would word it again.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined] # left out of typeshed
+
 
 class InputError(PenstockError):
     """What was given cannot be used: mend it and call again. Exit code 2."""
@@ -45,11 +55,11 @@ class MissingExtra(InputError):
     >>> raise MissingExtra("parquet export", "pyarrow", "parquet")
     Traceback (most recent call last):
     ...
-    penstock.errors.MissingExtra: parquet export needs pyarrow: pip install 'penstock[parquet]'
+    penstock.errors.MissingExtra: parquet export needs pyarrow: pip install 'penstock-data[parquet]'
     """
 
     def __init__(self, what: str, library: str, extra: str) -> None:
-        super().__init__(f"{what} needs {library}: pip install 'penstock[{extra}]'")
+        super().__init__(f"{what} needs {library}: {install(extra)}")
 
 
 class RetryableError(PenstockError):
@@ -83,6 +93,13 @@ class GaveUp(PenstockError):
     def __init__(self, message: str, *, attempts: int) -> None:
         super().__init__(message)
         self.attempts = attempts
+
+
+class ExecutorFailed(PenstockError):
+    """What carries out the calls is gone (a pool shut down, a worker killed), not one item.
+
+    Keys whose calls did not end are still to do. Exit code 4.
+    """
 
 
 class Stopped(PenstockError):

@@ -18,6 +18,7 @@ from typing import final
 
 __all__ = [
     "BudgetSeen",
+    "Called",
     "Crossed",
     "Event",
     "Events",
@@ -25,6 +26,8 @@ __all__ = [
     "Landed",
     "LeftOut",
     "Retry",
+    "RunEnded",
+    "RunStarted",
     "Waiting",
 ]
 
@@ -112,22 +115,74 @@ class LeftOut(Event):
 
 
 @final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called(Event):
+    """A call has ended after ``seconds``; only for those who subscribe with ``calls=True``.
+
+    ``status`` is the HTTP status, None where there was no whole answer.
+    """
+
+    key: object
+    method: str
+    status: int | None
+    seconds: float
+    attempt: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run begins. ``total`` is the number of its keys, None where nobody knows."""
+
+    name: str
+    total: int | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """A run has ended after ``seconds``; ``error`` is why it did not come to its end, or None."""
+
+    name: str
+    landed: int
+    failed: int
+    seconds: float
+    error: str | None = None
+
+
+@final
 class Events:
     """A list of subscribers. Emitting costs one loop; nothing is stored."""
 
     def __init__(self) -> None:
         self._subscribers: tuple[Callable[[Event], object], ...] = ()
+        self._of_calls: tuple[Callable[[Event], object], ...] = ()
 
-    def subscribe(self, subscriber: Callable[[Event], object]) -> Callable[[], None]:
-        """Call ``subscriber(event)`` for each event from now on; return how to stop it."""
+    @property
+    def calls_wanted(self) -> bool:
+        """Whether anybody wants to know of every single call."""
+        return bool(self._of_calls)
+
+    def subscribe(
+        self, subscriber: Callable[[Event], object], *, calls: bool = False
+    ) -> Callable[[], None]:
+        """Call ``subscriber(event)`` for each event from now on; return how to stop it.
+
+        Args:
+            subscriber: What to call.
+            calls: Whether it wants a :class:`Called` for every single call, too.
+        """
         self._subscribers = (*self._subscribers, subscriber)
+        if calls:
+            self._of_calls = (*self._of_calls, subscriber)
 
         def stop() -> None:
             self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
+            self._of_calls = tuple(s for s in self._of_calls if s is not subscriber)
 
         return stop
 
     def emit(self, event: Event) -> None:
         """Hand ``event`` to every subscriber, in the order they came."""
-        for subscriber in self._subscribers:
+        for subscriber in self._of_calls if type(event) is Called else self._subscribers:
             subscriber(event)

@@ -16,7 +16,7 @@ import pytest
 
 from penstock.assembly import labelling, plan, read_text, write_java_file
 from penstock.assembly.editions import Editions
-from penstock.assembly.risk_watch import RiskWatch
+from penstock.assembly.risk_use import RiskWatch
 from penstock.assembly.room_sections import EditionUse, LabelStage, RiskUse
 from penstock.errors import InputError
 from penstock.events import Event, Events
@@ -236,7 +236,7 @@ main()
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert f"needs {library}: pip install 'penstock[{extra}]'" in ended.stderr
+    assert f"needs {library}: pip install 'penstock-data[{extra}]'" in ended.stderr
 
 
 def test_a_plan_without_rooms_imports_none_of_them(tmp_path: Path) -> None:

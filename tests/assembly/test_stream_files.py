@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from penstock.assembly import StreamFile, plan_stream, read_any, read_stream_text, read_text
-from penstock.assembly.stream_run import StreamRun
+from penstock.assembly import (
+    StreamFile,
+    StreamRun,
+    plan_stream,
+    read_any,
+    read_stream_text,
+    read_text,
+)
 from penstock.errors import InputError
 
 GOOD = """\

@@ -13,12 +13,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from penstock.assembly import StreamFile, build_stream, read_any
+from penstock.assembly import Look, Run, StreamFile, build_stream, read_any
+from penstock.neural import Linear, Model, Network
+from penstock.neural.checkpoint import save_model
 from penstock.pipeline.result import Landing, Mark
 from penstock.simulator import (
     CREDENTIALS,
@@ -252,8 +256,44 @@ def test_a_cursor_of_another_stream_is_refused_and_nothing_is_lost(
     describe(file, simulator, "sse;messages=9;name=two", 'preset = "sse"')
     done = run(file, "--json")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "cursor" in done.stderr
+    assert "name=one" in done.stderr
+    assert "--restart" in done.stderr
     assert len(kept(file)) == 9
+    summary = landed(file, "--restart", "--for", "1s")
+    assert (summary["new"], summary["landed"], summary["gaps"]) == (0, 9, 1)
+
+
+def test_stages_and_uses_stand_beside_a_stream_too(simulate: Start, file: Path) -> None:
+    """What a stage cannot take is kept whole, for a stream does not give it again."""
+    model = Model(
+        network=Network(1, (Linear(1),)), weights=np.array([[2.0, 0.0]]), features=("height",)
+    )
+    save_model(file.parent / "net.safetensors", model)
+    more = '[[stage]]\nkind = "label"\nmodel = "net.safetensors"\nfield = "twice"\n'
+    more += '[[use]]\nkind = "javadata"\nschema = "schema.txt"\npath = "ids.bin"\n'
+    (file.parent / "schema.txt").write_text("id: long, twice: double")
+    describe(file, simulate(), "sse;messages=20", f'preset = "sse"\n{more}')
+    done = run(file, "--json", "--for", "1s")
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["landed"], summary["failed"]) == (1, 0, 20)
+    save_model(file.parent / "net.safetensors", replace(model, features=("id",)))
+    again = json.loads(run(file, "--json", command="retry-failed").stdout)
+    assert (again["landed"], again["failed"], again["gaps"]) == (20, 0, 0)
+    assert again["uses"][0]["taken"] == 20
+    with open_readonly(file.parent / "store") as store:
+        assert json.loads(store.get("7") or b"")["twice"] == 14.0
+
+
+def test_a_run_says_how_it_is_doing_while_it_goes_on(simulate: Start, file: Path) -> None:
+    describe(file, simulate(), "sse;messages=50", 'preset = "sse"')
+    work = Run(read_any(file), file.parent)
+    seen: list[Look] = []
+    work.events.subscribe(lambda _: seen.append(work.look()))
+    with work.opened() as store:
+        summary = work.go(store, messages=50)
+    assert summary.fields()["landed"] == 50
+    assert seen[-1].progress.done == 50
+    assert (seen[-1].counters.messages, seen[-1].status.state) == (50, "live")
 
 
 # Ends that nobody asked for

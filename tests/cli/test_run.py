@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.pipeline import Checkpoint
 from penstock.simulator import Simulator, user_json
 from penstock.store import LocalStore, open_readonly
 
@@ -127,6 +128,29 @@ def test_rows_of_pages_land_themselves_and_running_again_adds_only_what_is_new(
     assert first.last["landed"] == 120, first.err
     again = penstock("run", file, "--json").last
     assert (again["landed"], again["new"], again["skipped"]) == (120, 0, 120)
+
+
+def test_pages_of_another_request_are_refused_until_they_are_begun_again(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    """A changed filter went on from the other one's page; the rows before were never asked for."""
+    server = simulator(users=120, limit=0, pages=50)
+    source = '[source]\nkind = "pages"\npath = "/pages/link-header"\n'
+    file = pipeline(server.url, source + '[request]\npath="/users/{key}.json"\n')
+    file.write_text(file.read_text().replace('[request]\npath="/users/{key}.json"\n', ""))
+    assert penstock("run", file, "--json").last["landed"] == 120
+    with LocalStore(file.parent / "store") as store:
+        noted = json.loads(store.mark("pages") or "")
+        noted["position"] = f"{server.url}/pages/link-header?page=2"
+        store.settle([Checkpoint("pages", json.dumps(noted))], str)
+    file.write_text(file.read_text().replace('header"\n', 'header"\nquery = { since = 1 }\n', 1))
+    refused = penstock("run", file)
+    assert refused.code == 2
+    assert "/pages/link-header #" in refused.line
+    assert "--restart" in refused.line
+    summary = penstock("run", file, "--json", "--restart").last
+    assert (summary["new"], summary["skipped"], summary["landed"]) == (0, 120, 120)
+    assert penstock("run", file, "--json").code == 0
 
 
 def test_rows_of_pages_can_be_the_keys_of_requests(

@@ -17,13 +17,14 @@ import penstock
 from penstock import errors
 from penstock.cli.main import COMMANDS
 from penstock.cli.main import penstock as program
+from penstock.distribution import NAME
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 ROOMS = [
     *("resilience", "pipeline", "http", "streaming", "locks", "store", "simulator", "assembly"),
-    "mongo",
+    *("javadata", "mongo", "neural", "portfolio", "reading"),
 ]
 SURFACE = [
     *("Api", "ApiKey", "Basic", "Bearer", "Budget", "FakeClock", "Get", "OAuth1", "OAuth2"),
@@ -104,9 +105,19 @@ def test_the_drawn_tables_are_those_of_the_code() -> None:
     assert drawn.returncode == 0, drawn.stdout + drawn.stderr
 
 
+def test_the_house_that_is_drawn_is_the_one_that_the_contracts_enforce() -> None:
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    drawn = re.findall(r"^\| \d+ \| (`.*?) \|", text("docs/design.md"), re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in drawn] == [
+        set(row.split(" | ")) for row in layers
+    ]
+
+
 def test_every_error_says_its_exit_code() -> None:
     codes = {name: getattr(errors, name).exit_code for name in errors.__all__}
     assert codes == {
+        "ExecutorFailed": 4,
         "GaveUp": 4,
         "InputError": 2,
         "MissingExtra": 2,
@@ -151,8 +162,8 @@ def title_anchor(title: str) -> str:
 def test_every_dependency_has_its_line() -> None:
     project = tomllib.loads(text("pyproject.toml"))["project"]
     wanted = [*project["dependencies"]]
-    for extra, libraries in project["optional-dependencies"].items():
-        wanted += [] if extra == "all" else libraries
+    for libraries in project["optional-dependencies"].values():
+        wanted += [name for name in libraries if not name.startswith(f"{NAME}[")]
     page = text("docs/dependencies.md")
     for requirement in wanted:
         library = re.split(r"[^\w-]", requirement)[0]

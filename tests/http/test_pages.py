@@ -227,7 +227,7 @@ def test_pages_are_lazy(simulate: Simulate, quick: Make) -> None:
     ],
 )
 def test_links_as_rfc_8288_writes_them(header: str, following: str | None) -> None:
-    from penstock.http import Response  # noqa: PLC0415 - only here
+    from penstock.http import Response
 
     head = f"HTTP/1.1 200 OK\r\nLink: {header}\r\n\r\n".encode()
     assert LinkHeader().following(Response(200, "http://h/a", head, b"", 0.0), None) == following

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.http.wire import Asked, Peer, Wire, answer, answering, wire
+from tests.ready import ready
 
 from penstock.errors import InputError, PenstockError, PermanentError, RetryableError
 from penstock.http import Api, Get, Head, Post, Profile, Put, Request
@@ -302,8 +302,7 @@ def test_the_environment_s_proxy_is_obeyed_unless_told_otherwise(
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ca.pem, and a certificate by it for 127.0.0.1 in server.pem."""
-    openssl = shutil.which("openssl")
-    assert openssl, "the tests of TLS need the program openssl: apt-get install openssl"
+    openssl = ready("openssl")
     folder = tmp_path_factory.mktemp("authority")
     (folder / "names").write_text(f"subjectAltName=IP:{ipaddress.ip_address('127.0.0.1')}\n")
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

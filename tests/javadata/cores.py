@@ -1,9 +1,9 @@
 """Every core there is here; the same tests run over each."""
 
-import os
 from collections.abc import Callable
 
 import pytest
+from tests.ready import strict
 
 from penstock.javadata import Schema, text
 from penstock.javadata.core import NATIVE_CODEC, PURE, Core, Row
@@ -12,7 +12,7 @@ from penstock.javadata.native import NATIVE
 Decode = Callable[[bytes], str]
 Encode = Callable[[str], bytes]
 
-assert NATIVE or not os.environ.get("CI"), (
+assert NATIVE or not strict(), (
     "no native core of this _core.c: install a C compiler, then pip install -e ."
 )
 without = pytest.mark.skipif(NATIVE is None, reason="no native core: install a C compiler")

@@ -10,20 +10,19 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-import shutil
 import subprocess
 import sys
 import zlib
 from pathlib import Path
 
-import pytest
+from tests.ready import ready
 
 from penstock.javadata import DataInputStream, Schema, from_plain, parse_schema, to_plain
 from penstock.javadata.core import Row
 from penstock.javadata.detection import HEAD, hint, unwrapped
 from penstock.javadata.inner_rows import InnerRows
 
-from .conftest import Java, missing
+from .conftest import Java
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "javadata"
 DATA = Path(__file__).with_name("data")
@@ -49,11 +48,8 @@ def test_every_example_is_a_schema() -> None:
         assert str(parse_schema(text)) == text
 
 
-@pytest.mark.usefixtures("java")
 def test_a_keystore_of_keytool(tmp_path: Path) -> None:
-    keytool = shutil.which("keytool")
-    if keytool is None:
-        missing("no keytool: install a JDK")
+    keytool = ready("JDK").resolve().with_name("keytool")
     store = tmp_path / "keys.jks"
     secret = ["-storetype", "JKS", "-keystore", str(store), "-storepass", "secret1"]
     for alias, more in (("é", ["-keypass", "secret1"]), ("second", ["-keypass", "secret1"])):

@@ -188,7 +188,7 @@ def test_nothing_becomes_something_else(core: Core, schema: str, value: object) 
 
 @pytest.mark.parametrize("core", CORES)
 def test_numpy_booleans_and_exact_numbers_are_taken(core: Core) -> None:
-    import numpy as np  # noqa: PLC0415 - optional
+    import numpy as np
 
     schema = parse_schema("a: boolean, b: double", core=core)
     rows: list[tuple[object, float]] = [

@@ -7,8 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from .conftest import missing
+from tests.ready import lack
 
 ROOT = Path(__file__).parents[2]
 WITHOUT = """
@@ -39,7 +38,7 @@ def test_without_an_optional_library_the_rest_works_and_the_error_names_the_extr
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True, cwd=tmp_path
     )
-    assert "pip install 'penstock[javadata]'" in done.stdout
+    assert "pip install 'penstock-data[javadata]'" in done.stdout
     assert library in done.stdout
     assert not list(tmp_path.iterdir())
 
@@ -69,7 +68,7 @@ def test_a_wheel_built_without_a_compiler_reads_and_writes(tmp_path: Path) -> No
         check=False, capture_output=True, env={**os.environ, "CC": "no-such-compiler"},
     )  # fmt: skip
     if done.returncode:
-        missing("cannot build a wheel: pip finds no hatchling")
+        lack("cannot build a wheel: pip finds no hatchling")
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.endswith("-py3-none-any.whl")
     names = zipfile.ZipFile(wheel).namelist()

@@ -3,19 +3,15 @@
 import gzip
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-from .conftest import missing
+from tests.ready import ready
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "javadata" / "nbt.py"
-PACKAGE = "prismarine-nbt@2.8.0"
 # The other samples are little-endian, or (emptyComp.nbt) end before their compound does.
 FILES = ["sample/bigtest.nbt", "sample/bigtest.nbt.gz"]
 NBTLIB = """
@@ -37,31 +33,17 @@ def nbt() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def files() -> list[Path]:
     """The files of the package, as npm packs it."""
-    directory = tmp_path_factory.mktemp("npm")
-    if shutil.which("npm") is None:
-        missing("no npm: install one (Debian: apt-get install npm)")
-    pack = ["npm", "pack", "--silent", PACKAGE]
-    done = subprocess.run(pack, cwd=directory, check=False, capture_output=True, text=True)
-    if done.returncode:
-        missing(f"npm cannot fetch {PACKAGE}")
-    with tarfile.open(directory / done.stdout.split()[-1]) as archive:
-        archive.extractall(directory, filter="data")
-    return [directory / "package" / name for name in FILES]
+    return [ready("NBT files") / name for name in FILES]
 
 
 @pytest.fixture(scope="module")
-def theirs(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[list[object]]:
+def theirs(files: list[Path]) -> list[list[object]]:
     """What nbtlib reads, in an environment of its own."""
-    target = tmp_path_factory.mktemp("nbtlib")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target)]
-    packages = ["nbtlib==2.0.4", "numpy==1.26.4"]
-    if subprocess.run([*pip, *packages], check=False, capture_output=True).returncode:
-        missing(f"cannot install {' and '.join(packages)}")
     done = subprocess.run(
         [sys.executable, "-c", NBTLIB, *map(str, files)],
-        check=True, stdout=subprocess.PIPE, env={"PYTHONPATH": str(target)},
+        check=True, stdout=subprocess.PIPE, env={"PYTHONPATH": str(ready("nbtlib"))},
     )  # fmt: skip
     return [json.loads(line) for line in done.stdout.splitlines()]
 

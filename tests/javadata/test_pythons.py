@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .conftest import missing
+from tests.ready import lack
 
 ROOM = Path(__file__).parents[2] / "src" / "penstock"
 VERSIONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
@@ -71,7 +70,7 @@ def test_rows_are_the_same_on_every_python(version: str, tmp_path: Path) -> None
     told = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True)
     suffix, include = told.stdout.split()
     if not Path(include, "Python.h").exists() or shutil.which("cc") is None:
-        missing(f"no C compiler, or no headers of Python {version}")
+        lack(f"no C compiler, or no headers of Python {version}")
     package = tmp_path / "penstock"
     shutil.copytree(ROOM, package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     source = package / "javadata" / "_core.c"

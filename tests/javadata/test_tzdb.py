@@ -10,10 +10,11 @@ from types import ModuleType
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.ready import lack
 
 from penstock.javadata import Schema
 
-from .conftest import Java, missing
+from .conftest import Java
 from .cores import CORES, Core
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "javadata" / "tzdb.py"
@@ -87,5 +88,5 @@ def tzdata(release: str, directory: Path) -> Path:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     target = ["--target", str(directory), f"tzdata=={version}"]
     if subprocess.run([*command, *target], check=False, capture_output=True).returncode:
-        missing(f"cannot install tzdata=={version}, which matches this JDK's release {release}")
+        lack(f"cannot install tzdata=={version}, which matches this JDK's release {release}")
     return directory / "tzdata" / "zoneinfo"

@@ -14,8 +14,8 @@ import pytest
 
 from penstock.errors import InputError
 from penstock.locks import Held, LockerRoom, LockLost, LockTimeout, NotHeld
-from penstock.locks.acquiring import Attempt
-from penstock.locks.wanting import Want
+from penstock.locks.acquisition import Attempt
+from penstock.locks.request_options import Want
 
 from .conftest import WORKER, Process, Start
 from .history import Stay, violation

@@ -16,10 +16,10 @@ import pytest
 from penstock.errors import InputError, StorageError
 from penstock.locks import Held, LockerRoom, LockLost, LockTimeout
 from penstock.locks.database import Database
-from penstock.locks.embedded import Embedded
-from penstock.locks.machine import has_ended, myself
+from penstock.locks.fifo_notify import tell
+from penstock.locks.process_identity import has_ended, myself
+from penstock.locks.sqlite_backend import Embedded
 from penstock.locks.state import LockState, Place, Request
-from penstock.locks.wakes import tell
 
 from .conftest import Process
 

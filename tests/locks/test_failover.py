@@ -13,7 +13,7 @@ from tests.real.mongod import Mongo
 
 from penstock.errors import InputError
 from penstock.locks import LockerRoom, LockLost, fenced_update
-from penstock.locks.shared import Shared
+from penstock.locks.mongo_backend import Shared
 from penstock.mongo import connect
 from penstock.mongo.dev import DevSet
 

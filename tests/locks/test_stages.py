@@ -10,8 +10,8 @@ from tests.real.mongod import Mongo
 
 from penstock.errors import InputError, StorageError
 from penstock.locks import LockerRoom
+from penstock.locks.mongo_backend import Shared
 from penstock.locks.rules import newly_granted, step
-from penstock.locks.shared import Shared
 from penstock.locks.state import Kind, LockState, Place, Request
 
 HISTORIES = 25

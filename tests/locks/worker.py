@@ -17,7 +17,7 @@ import threading
 
 from penstock.errors import PenstockError
 from penstock.locks import Held, LockerRoom
-from penstock.locks.machine import elapsed
+from penstock.locks.process_identity import elapsed
 
 
 def say(**words: object) -> None:

@@ -16,7 +16,7 @@ from tests.real.mongod import Mongo
 from penstock.errors import InputError
 from penstock.mongo import MongoGaveUp, connect
 from penstock.mongo.dev.server import find_mongod, free_ports
-from penstock.mongo.inquiry import verdict
+from penstock.mongo.server_check import verdict
 
 SECRET = "s3cr%40t"
 
@@ -111,7 +111,7 @@ def test_the_password_is_not_in_what_a_client_says_of_itself() -> None:
     with pymongo.MongoClient[dict[str, Any]](
         "mongodb://h", connect=False, username="me", password="s3cr@t"
     ) as plain:
-        from penstock.mongo import resilient  # noqa: PLC0415 - after PyMongo's own
+        from penstock.mongo import resilient
 
         assert "s3cr" not in repr(resilient(plain))
         assert "s3cr" not in repr(resilient(plain).shop.orders)

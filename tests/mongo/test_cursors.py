@@ -108,7 +108,10 @@ def test_what_has_no_place_of_its_own_says_why_it_cannot_go_on(mongo: Mongo) -> 
         for cursor, why in [
             (at.db.rows.aggregate([{"$unwind": "$v"}], batchSize=20), r"\$unwind gives documents"),
             (at.db.rows.aggregate([{"$limit": 400}], batchSize=20), r"\$limit takes other"),
-            (at.db.rows.find({}, batch_size=20).sort("v").skip(100), "something else than plain"),
+            (
+                at.db.rows.find({}, batch_size=20).sort("v").skip(100),
+                "does not tell what was skipped",
+            ),
         ]:
             seen = [next(cursor) for _ in range(30)]
             at.wire.lose("getMore", "request")

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 
 from penstock.errors import InputError
 from penstock.mongo import DURABILITY, ReadFrom
-from penstock.mongo.choices import chosen_options
+from penstock.mongo.client_options import chosen_options
 from penstock.mongo.read_from import MODES
 
 NAMES = st.text("abcxyz", min_size=1, max_size=4)

@@ -1,44 +1,18 @@
 """The Pima file, from where the reader says or from Debian, and small data that is always there."""
 
-import fcntl
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.ready import ready
 
 from penstock.neural import Examples, Scaler, chronological_split, classify, read_pima
-
-ROOT = Path(__file__).parents[2]
-CACHED = ROOT / ".cache" / "neural" / "pima.csv"
 
 
 @pytest.fixture(scope="session")
 def pima_csv() -> Path:
-    """Return the file: PENSTOCK_PIMA, or made from Debian's package, once a checkout."""
-    given = os.environ.get("PENSTOCK_PIMA")
-    if given:
-        return Path(given)
-    CACHED.parent.mkdir(parents=True, exist_ok=True)
-    with (CACHED.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get works for one test process at a time
-        trouble = "" if CACHED.exists() else _make()
-    if trouble:
-        if os.environ.get("CI"):
-            pytest.fail(trouble)
-        pytest.skip(trouble)
-    return CACHED
-
-
-def _make() -> str:
-    """Make the file; return why that failed, or nothing."""
-    command = [sys.executable, str(ROOT / "examples/pima_from_debian.py"), str(CACHED)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not done.returncode:
-        return ""
-    return f"no Pima data (set PENSTOCK_PIMA): {done.stderr.strip().splitlines()[-1]}"
+    """Return the file of tests/ready.py."""
+    return ready("Pima data")
 
 
 @pytest.fixture(scope="session")

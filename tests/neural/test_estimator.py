@@ -26,7 +26,7 @@ def test_scikit_learns_own_checks_all_pass(
 
 @pytest.mark.slow
 def test_it_works_in_a_pipeline_a_grid_and_a_calibration() -> None:
-    X, y = load_iris(return_X_y=True)  # noqa: N806 - scikit-learn's name
+    X, y = load_iris(return_X_y=True)
     net = NeuralClassifier((6,), epochs=25, random_state=0)
     line = make_pipeline(StandardScaler(), net)
     assert cross_val_score(line, X, y, cv=3).mean() > 0.9
@@ -37,8 +37,8 @@ def test_it_works_in_a_pipeline_a_grid_and_a_calibration() -> None:
 
 
 def test_an_own_validation_set_decides_the_best_epoch() -> None:
-    X, y = load_breast_cancer(return_X_y=True)  # noqa: N806 - scikit-learn's name
-    fit_X, held_X, fit_y, held_y = train_test_split(X, y, random_state=0)  # noqa: N806 - scikit-learn's names
+    X, y = load_breast_cancer(return_X_y=True)
+    fit_X, held_X, fit_y, held_y = train_test_split(X, y, random_state=0)
     net = NeuralClassifier(epochs=30, random_state=0).fit(fit_X, fit_y, validation=(held_X, held_y))
     history = net.history_["valid_nll"]
     assert net.training_ is not None
@@ -49,14 +49,14 @@ def test_an_own_validation_set_decides_the_best_epoch() -> None:
 
 
 def test_a_regressor_learns_numbers() -> None:
-    X, y = load_diabetes(return_X_y=True)  # noqa: N806 - scikit-learn's name
+    X, y = load_diabetes(return_X_y=True)
     net = NeuralRegressor((8,), learning_rate=0.005, epochs=40, random_state=0).fit(X, y)
     assert net.score(X, y) > 0.4
     assert net.predict(X).shape == y.shape
 
 
 def test_the_same_seed_gives_the_same_network() -> None:
-    X, y = load_iris(return_X_y=True)  # noqa: N806 - scikit-learn's name
+    X, y = load_iris(return_X_y=True)
     one, two = (NeuralClassifier(epochs=5, random_state=3).fit(X, y) for _ in range(2))
     assert (one.predict_proba(X) == two.predict_proba(X)).all()
 

@@ -238,5 +238,5 @@ def test_a_missing_library_is_named_with_its_extra(library: str, extra: str) -> 
         [sys.executable, "-c", WITHOUT, library], capture_output=True, text=True, check=True
     )
     first, last = done.stdout.splitlines()
-    assert first.endswith(f"needs {library}: pip install 'penstock[{extra}]'")
+    assert first.endswith(f"needs {library}: pip install 'penstock-data[{extra}]'")
     assert last == "2"

@@ -39,4 +39,4 @@ def test_without_numpy_one_line_says_how_to_get_it() -> None:
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False
     )
-    assert "needs numpy: pip install 'penstock[neural]'" in done.stderr
+    assert "needs numpy: pip install 'penstock-data[neural]'" in done.stderr

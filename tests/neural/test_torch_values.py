@@ -20,7 +20,7 @@ NETWORK = Network(2, (Tanh(3), Softmax(2)))
 DATA = Examples(np.array(VALUES["features"]), np.eye(2)[VALUES["labels"]])
 
 
-def engine(kind: str, nesterov: bool, velocity: Literal["torch", "pylearn2"]) -> Engine:  # noqa: FBT001 - a case's own field
+def engine(kind: str, nesterov: bool, velocity: Literal["torch", "pylearn2"]) -> Engine:
     sgd = SGD(batch_size=8, nesterov=nesterov, velocity=velocity)
     maker = NumpyEngine if kind == "numpy" else JaxEngine
     return maker(NETWORK, {"train": DATA}, (), sgd)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.errors import InputError
+from penstock.errors import ExecutorFailed, GaveUp, InputError
 from penstock.pipeline import Pipeline, Slots, fetch, in_threads
 from penstock.pipeline.workers import Workers, itself
+from penstock.store import LocalStore
 
 
 @settings(deadline=None, max_examples=40)
@@ -26,7 +32,7 @@ from penstock.pipeline.workers import Workers, itself
 def test_every_key_has_its_result_repeated_keys_included(
     keys: list[int | str],
     threads: int,
-    ordered: bool,  # noqa: FBT001 - drawn
+    ordered: bool,
 ) -> None:
     results = list(in_threads(keys, lambda key: (key, key), threads=threads, ordered=ordered))
     assert all(result.value == (result.key, result.key) for result in results)
@@ -190,12 +196,84 @@ def test_a_process_pool_runs_the_stage() -> None:
         assert [result.value for result in results] == ["1", "-2", "3"]
 
 
-def test_an_executor_that_refuses_fails_each_item_and_ends() -> None:
+def test_an_executor_that_refuses_ends_the_run() -> None:
     executor: Executor = ThreadPoolExecutor(1)
     executor.shutdown()
-    results = list(in_threads(range(7), itself, threads=3, executor=executor))
-    assert len(results) == 7
-    assert all("shutdown" in str(result.error) for result in results)
+    with pytest.raises(ExecutorFailed, match="shutdown") as caught:
+        list(in_threads(range(7), itself, threads=3, executor=executor))
+    assert caught.value.exit_code == 4
+
+
+def _seven_kills(key: int | str) -> int | str:
+    if key == 70:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return key
+
+
+def _lands_until_the_executor_is_gone(
+    path: Path, executor: Executor, function: Callable[[int | str], object]
+) -> tuple[int, int]:
+    """Return how many keys landed, and how many failed."""
+    with LocalStore(path) as store:
+        with pytest.raises(ExecutorFailed):
+            Pipeline(range(200)).in_threads(function, threads=8, executor=executor).land(store)
+        store.flush()
+        status = store.status()
+    with LocalStore(path) as store:  # the rest is still to do: the next run takes it up
+        report = Pipeline(range(200)).in_threads(itself, threads=8).land(store)
+        assert report.landed == 200 - status.landed
+    return status.landed, status.failed
+
+
+def test_a_killed_worker_of_a_process_pool_leaves_its_keys_to_do(tmp_path: Path) -> None:
+    """All keys still to do became dead letters, and the run ended well."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        landed, failed = _lands_until_the_executor_is_gone(tmp_path, executor, _seven_kills)
+    assert failed == 0
+    assert 70 - 2 * 8 <= landed < 200
+
+
+def test_a_thread_pool_shut_down_in_the_middle_leaves_its_keys_to_do(tmp_path: Path) -> None:
+    executor = ThreadPoolExecutor(4)
+
+    def work(key: int | str) -> int | str:
+        if key == 100:
+            executor.shutdown(wait=False, cancel_futures=True)
+        return key
+
+    landed, failed = _lands_until_the_executor_is_gone(tmp_path, executor, work)
+    assert failed == 0
+    assert 100 - 8 <= landed < 200
+
+
+class _Refusing(ThreadPoolExecutor):
+    """A cluster's client that has lost its scheduler."""
+
+    def submit(self, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - as the library has it
+        if arguments[1] >= 50:
+            raise ConnectionError("scheduler is gone")
+        return super().submit(*arguments, **more)
+
+
+def test_an_executor_whose_submit_raises_leaves_its_keys_to_do(tmp_path: Path) -> None:
+    with _Refusing(4) as executor:
+        landed, failed = _lands_until_the_executor_is_gone(tmp_path, executor, itself)
+    assert (landed, failed) == (50, 0)
+
+
+def _gives_up(key: int | str) -> int | str:
+    if key == 3:
+        raise GaveUp("tried five times", attempts=5)
+    return key
+
+
+def test_an_error_with_arguments_of_its_own_passes_a_process_pool() -> None:
+    """It could not be unpickled: the pool broke, and every later key failed."""
+    with ProcessPoolExecutor(2) as executor:
+        results = list(in_threads(range(20), _gives_up, threads=4, executor=executor))
+    (failed,) = [result for result in results if not result.ok]
+    assert isinstance(failed.error, GaveUp)
+    assert (failed.error.attempts, failed.attempts, len(results)) == (5, 5, 20)
 
 
 def test_an_interrupt_in_a_thread_ends_the_whole_run() -> None:

@@ -12,7 +12,16 @@ import pytest
 from penstock.errors import InputError, PermanentError, StorageError
 from penstock.events import Event, Events, Failed, Landed
 from penstock.http import Response
-from penstock.pipeline import Entry, Failing, Key, Landing, Pipeline, Result, entry_of
+from penstock.pipeline import (
+    Checkpoint,
+    Entry,
+    FailedRecord,
+    Key,
+    LandedRecord,
+    Pipeline,
+    Result,
+    entry_of,
+)
 from penstock.store import LocalStore
 
 
@@ -40,6 +49,9 @@ class Keeping:
         self.waiting.append((len(entries), durable))
         if self.alone and sum(count for count, _ in self.waiting) >= group and not self.broken:
             self.flush()
+
+    def mark(self, name: str) -> str | None:
+        return {e.name: e.value for e in self.entries if isinstance(e, Checkpoint)}.get(name)
 
     def flush(self) -> None:
         waiting, self.waiting = self.waiting, []
@@ -75,7 +87,9 @@ def test_all_keys_end_in_the_store(*, batched: bool) -> None:
         pipeline.batches(7)
     report = pipeline.in_threads(lambda n: 1 // (int(n) - 5), threads=4).land(store)
     assert (report.landed, report.failed) == (25, 1)
-    assert {entry.key for entry in store.entries if isinstance(entry, Landing | Failing)} == {
+    assert {
+        entry.key for entry in store.entries if isinstance(entry, LandedRecord | FailedRecord)
+    } == {
         *range(25),
         "3",
     }
@@ -120,12 +134,12 @@ class Answer:
     ],
 )
 def test_a_value_lands_as_one_line_of_json(value: object, body: bytes) -> None:
-    assert entry_of(Result(7, value)) == Landing(7, body)
+    assert entry_of(Result(7, value)) == LandedRecord(7, body)
 
 
 def test_a_value_that_is_no_json_is_kept_as_failed() -> None:
     entry = entry_of(Result(7, threading.Lock()))
-    assert isinstance(entry, Failing)
+    assert isinstance(entry, FailedRecord)
     assert entry.error == "TypeError"
 
 
@@ -133,13 +147,13 @@ def test_a_body_of_bytes_that_is_no_json_is_kept_as_failed_too() -> None:
     """A line break in it used to raise, and so one answer ended the whole run."""
     for body in (b"<html>\n</html>", b"a,b\r\n1,2\r\n", b'{"a":\n'):
         entry = entry_of(Result(7, Answer(body)))
-        assert isinstance(entry, Failing), body
+        assert isinstance(entry, FailedRecord), body
 
 
 def test_what_failed_keeps_what_is_needed_to_understand_it() -> None:
     error = PermanentError("GET /7: 404 Not Found")
     error.status, error.excerpt = 404, "no such user"
-    assert entry_of(Result(7, None, error, 3)) == Failing(
+    assert entry_of(Result(7, None, error, 3)) == FailedRecord(
         7, "PermanentError", "GET /7: 404 Not Found", 404, 3, "no such user"
     )
 
@@ -148,13 +162,13 @@ def test_what_failed_keeps_what_is_needed_to_understand_it() -> None:
 def test_an_answer_that_is_no_json_never_reaches_a_segment(body: bytes) -> None:
     response = Response(200, "https://x.example/a", b"", body, 0.0)
     entry = entry_of(Result(7, response))
-    assert isinstance(entry, Failing)
+    assert isinstance(entry, FailedRecord)
     assert "not JSON" in entry.message
 
 
 def test_a_body_that_was_changed_after_it_was_looked_at_is_looked_at_again() -> None:
     answer = Response(200, "http://a/1", b"", b'{"id":1}', 0.0)
     answer.note_json()
-    assert isinstance(entry_of(Result(1, answer)), Landing)
+    assert isinstance(entry_of(Result(1, answer)), LandedRecord)
     answer.body = b"<html>"
-    assert isinstance(entry_of(Result(1, answer)), Failing)
+    assert isinstance(entry_of(Result(1, answer)), FailedRecord)

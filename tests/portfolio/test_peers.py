@@ -47,7 +47,7 @@ def test_contributions_and_tails_equal_skfolio() -> None:
     theirs = Portfolio(frame, EQUAL)
     found = risk(RETURNS, EQUAL, kind="returns")
     assert found.volatility == pytest.approx(theirs.standard_deviation, rel=1e-12)
-    from skfolio import RiskMeasure  # noqa: PLC0415 - an enumeration used once
+    from skfolio import RiskMeasure
 
     shares = theirs.contribution(measure=RiskMeasure.STANDARD_DEVIATION)
     assert found.component == pytest.approx(shares, rel=1e-6)  # theirs are finite differences
@@ -106,7 +106,7 @@ def test_a_late_listing_is_refused_and_each_choice_gives_its_own_number() -> Non
 def test_garch_is_a_forecast_whose_components_sum() -> None:
     found = risk(PRICES.only(("MSFT", "AAPL")), {"MSFT": 0.5, "AAPL": 0.5}, estimator="garch")
     assert found.component.sum() == pytest.approx(found.volatility, rel=1e-12)
-    from arch import arch_model  # noqa: PLC0415 - slow to import
+    from arch import arch_model
 
     series = RETURNS[:, PRICES.names.index("MSFT")]
     scale = series.std()

@@ -208,7 +208,7 @@ def test_of_a_weight_of_zero_what_is_missing_is_refused_too() -> None:
 
 @pytest.mark.parametrize("scheme", ["hold", "every:21"])
 def test_rolling_over_weights_that_move(scheme: str) -> None:
-    from penstock.portfolio import risk  # noqa: PLC0415 - beside its use
+    from penstock.portfolio import risk
 
     series = risk(RETURNS, WEIGHTS, kind="returns", scheme=scheme).series
     found = rolling_volatility(RETURNS, WEIGHTS, 60, kind="returns", scheme=scheme)

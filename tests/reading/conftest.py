@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.reading.chromium import Chromium
-from tests.reading.third_party import program
+from tests.ready import ready
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    with Chromium(program("chromium", "chromium")) as browser:
+    with Chromium(str(ready("chromium"))) as browser:
         yield browser

@@ -101,7 +101,7 @@ def test_markup_goes_back_to_its_place_and_no_guide_is_put_before_two_halves() -
 def test_no_line_is_wider_than_asked_unless_one_word_is(
     text: str,
     width: int,
-    phrases: bool,  # noqa: FBT001 - hypothesis gives it
+    phrases: bool,
 ) -> None:
     block = Block("text", " ".join(text.split()), language="en")
     look = Look(width=width, phrases=phrases, hyphenate=False)

@@ -13,15 +13,14 @@ import pytest
 from tests.reading.chromium import Chromium
 from tests.reading.oracle import documents
 from tests.reading.test_reader_page import prose
-from tests.reading.third_party import book, fonts
+from tests.reading.third_party import book
+from tests.ready import FAMILIES, ready
 
 from penstock.reading import Look, make_edition
 from penstock.reading.blocks import Block
 from penstock.reading.compose import Chapter, Manuscript, compose
 from penstock.reading.lines import Count
 from penstock.reading.texts import block_lines
-
-FONTS = ("DejaVu Sans", "DejaVu Serif", "Liberation Serif", "Noto Sans CJK JP")
 
 ROWS = """(() => { const out = []; for (const block of document.querySelectorAll('.psl, .psx')) {
   let line = document.createRange(); line.setStart(block, 0);
@@ -61,9 +60,9 @@ def unpacked(folder: Path, data: bytes, look: Look, style: str) -> list[Path]:
     return pages
 
 
-@pytest.mark.parametrize("font", FONTS)
+@pytest.mark.parametrize("font", FAMILIES)
 def test_no_line_is_split_at_the_promised_em(chromium: Chromium, tmp_path: Path, font: str) -> None:
-    fonts(*FONTS)
+    ready("fonts")
     look = Look(width=17, em=True)
     style = f"body {{ font: 20px '{font}'; margin: 0 }} .psl, .psx {{ width: 17em }}"
     style += "* { max-width: none }"
@@ -79,7 +78,7 @@ def test_no_line_is_split_at_the_promised_em(chromium: Chromium, tmp_path: Path,
 
 
 def test_aligned_guides_sit_on_the_axis(chromium: Chromium, tmp_path: Path) -> None:
-    fonts(*FONTS)
+    ready("fonts")
     data = compose(Manuscript(title="A", chapters=[Chapter(title="A", body=prose(80))]))
     style = "body { font: 20px 'Liberation Serif'; margin: 0 } "
     (page,) = unpacked(tmp_path, data, Look(align=True), style)

@@ -3,84 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.ready import ready
 
-ROOT = Path(__file__).parents[2]
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CHECKS = 600  # times a tenth of a second that a server may take to answer
-
-
-@contextmanager
-def alone(name: str) -> Iterator[None]:
-    """Only one process at a time, whatever number of workers run the tests."""
-    (ROOT / ".envs").mkdir(exist_ok=True)
-    with (ROOT / ".envs" / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="session")
 def servers() -> Path:
     """The folder with the programs of an environment that has the servers, and nothing of ours."""
-    folder = ROOT / ".envs" / "real-servers"
-    made = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
-    stamp = folder / "made-from"
-    with alone("real-servers"):
-        if not stamp.is_file() or stamp.read_text() != made:
-            shutil.rmtree(folder, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            pip = [f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-            subprocess.run([*pip, "install", "-r", str(REQUIREMENTS)], check=True)
-            stamp.write_text(made)
-    return folder / "bin"
+    return ready("real servers")
 
 
 @pytest.fixture(scope="session")
 def nginx() -> str:
-    """The program nginx, installed where that is allowed."""
-    with alone("nginx"):
-        found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-            for words in (["update", "-qq"], ["install", "-y", "-qq", "nginx"]):
-                subprocess.run(["apt-get", *words], check=False, capture_output=True)
-            found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        problem = "nginx is not installed: apt-get install nginx"
-        if os.environ.get("CI") == "true":
-            pytest.fail(problem)
-        pytest.skip(problem)
-    return found
-
-
-def installed(what: str, package: str, found: Callable[[], str | None]) -> str:
-    """Return where a system program or module is, installed where that is allowed."""
-    with alone(package):
-        place = found()
-        if place is None and os.geteuid() == 0 and shutil.which("apt-get"):
-            words = ["install", "-y", "-qq", "--no-install-recommends", package]
-            for command in (["update", "-qq"], words):
-                subprocess.run(["apt-get", *command], check=False, capture_output=True)
-            place = found()
-    if place is None:
-        problem = f"{what} is not installed: apt-get install {package}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(problem)
-        pytest.skip(problem)
-    return place
+    """The program nginx."""
+    return str(ready("nginx"))
 
 
 def free_port() -> int:
@@ -216,12 +164,10 @@ http {{
 def web(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
     """nginx: its URL, the one with TLS and HTTP/2, and the certificate to trust."""
     folder, port, tls_port = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
-    openssl = shutil.which("openssl")
-    assert openssl, "the tests of TLS need the program openssl: apt-get install openssl"
     words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     words += ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=nginx"]
     words += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)
+    subprocess.run([ready("openssl"), *words], cwd=folder, check=True, capture_output=True)
     (folder / "item.json").write_text('{"name": "Ada"}\n')
     user = "user root;" if os.geteuid() == 0 else ""
     told = NGINX.format(folder=folder, port=port, tls_port=tls_port, user=user)
@@ -268,10 +214,7 @@ http {{
 @pytest.fixture(scope="session")
 def nchan(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """nginx with nchan: publish and subscribe, with events that can be gone back to."""
-    module = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
-    found = installed(
-        "nchan", "libnginx-mod-nchan", lambda: str(module) if module.exists() else None
-    )
+    found = ready("nchan")
     folder, port = tmp_path_factory.mktemp("nchan"), free_port()
     user = "user root;" if os.geteuid() == 0 else ""
     told = NCHAN.format(folder=folder, port=port, module=found, user=user)
@@ -284,7 +227,7 @@ def nchan(nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 @pytest.fixture
 def etcd(tmp_path: Path) -> Iterator[str]:
     """etcd with a store of its own, so that its revisions begin at 2."""
-    program = installed("etcd", "etcd-server", lambda: shutil.which("etcd"))
+    program = str(ready("etcd"))
     port, peer = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     words = [program, "--data-dir", str(tmp_path / "etcd"), "--log-level", "error"]

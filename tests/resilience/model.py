@@ -66,7 +66,7 @@ class LeakyBucket:
 
 
 def http_date(wall: float) -> bytes:
-    from email.utils import formatdate  # noqa: PLC0415 - only here
+    from email.utils import formatdate
 
     return formatdate(math.floor(wall), usegmt=True).encode()
 

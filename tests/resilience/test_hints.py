@@ -133,7 +133,7 @@ def test_every_dialect_is_read_back_as_written(
         ("12ms", 0.012, False),
     ],
 )
-def test_a_reset_is_told_apart_by_form_and_magnitude(text: str, value: float, epoch: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_reset_is_told_apart_by_form_and_magnitude(text: str, value: float, epoch: bool) -> None:
     reset = parse_reset(text)
     assert reset is not None
     assert reset.value == pytest.approx(value, abs=1e-6)

@@ -50,7 +50,7 @@ def test_the_laws(
     fault: Fault,
     failures: int,
     elapsed: float,
-    idempotent: bool,  # noqa: FBT001 - drawn
+    idempotent: bool,
     seed: int,
 ) -> None:
     wait = policy.wait(

@@ -120,7 +120,7 @@ def test_a_newer_format_is_refused(path: Path) -> None:
         ledger.execute(f"PRAGMA user_version = {FORMAT + 1}")
     error = refused(path)
     assert type(error) is InputError
-    assert "pip install --upgrade penstock" in str(error)
+    assert "pip install --upgrade penstock-data" in str(error)
     with pytest.raises(InputError, match="newer"):
         open_readonly(path)
 

@@ -307,7 +307,7 @@ except MissingExtra as error:
 def test_parquet_without_its_library_says_what_to_install(store: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_PYARROW, str(store), str(store.parent / "x")]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "pip install 'penstock[parquet]'" in out
+    assert "pip install 'penstock-data[parquet]'" in out
     assert issubclass(MissingExtra, PenstockError)
 
 

@@ -185,7 +185,7 @@ def test_a_newer_format_is_refused(mongo: Mongo) -> None:
     with plainly(mongo) as database:
         database["users.store"].update_one({"_id": "store"}, {"$set": {"format": 99}})
     for opening in (MongoStore, open_readonly):
-        with pytest.raises(InputError, match="pip install --upgrade penstock"):
+        with pytest.raises(InputError, match="pip install --upgrade penstock-data"):
             opening(address(mongo))
 
 

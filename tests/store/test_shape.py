@@ -31,7 +31,7 @@ def nested(cells: dict[tuple[str, ...], bytes]) -> dict[str, object]:
 
 
 @given(Records, st.booleans())
-def test_fields_lose_nothing(record: dict[str, object], flatten: bool) -> None:  # noqa: FBT001
+def test_fields_lose_nothing(record: dict[str, object], flatten: bool) -> None:
     body = json.dumps(record).encode()
     assert nested(fields(body, flatten=flatten)) == record
     if flatten:
@@ -58,7 +58,7 @@ def test_a_column_holds_all_its_values(values: list[object]) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
-def test_texts_are_read(text: str, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+def test_texts_are_read(text: str, ascii_only: bool) -> None:
     cell = json.dumps(text, ensure_ascii=ascii_only).encode()
     assert text_of(cell) == text
     assert kind_of(cell) == "text"

@@ -2,31 +2,33 @@
 
 from penstock.assembly.build import store_named
 from penstock.assembly.java_files import read_schema, write_java_file
-from penstock.assembly.labelling import labelling
-from penstock.assembly.plan import Plan, plan
+from penstock.assembly.label_stage import labelling
+from penstock.assembly.plans import Plan, plan
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
-from penstock.assembly.run import Run, Summary
+from penstock.assembly.run import Look, Run, Summary
 from penstock.assembly.sections import PipelineFile
-from penstock.assembly.stream_run import StreamRun, StreamSummary
 from penstock.assembly.stream_sections import StreamFile
-from penstock.assembly.streams import StreamPlan, build_stream, plan_stream
-from penstock.assembly.using import Use, Used
+from penstock.assembly.streams import build_stream
+from penstock.pipeline import Use, Used
+
+# The names they had while streams were run apart, for one release.
+StreamPlan = Plan
+StreamRun = Run
+StreamSummary = Summary
+plan_stream = plan
 
 __all__ = [
+    "Look",
     "PipelineFile",
     "Plan",
     "Run",
     "StreamFile",
-    "StreamPlan",
-    "StreamRun",
-    "StreamSummary",
     "Summary",
     "Use",
     "Used",
     "build_stream",
     "labelling",
     "plan",
-    "plan_stream",
     "read_any",
     "read_file",
     "read_schema",

@@ -12,11 +12,10 @@ import msgspec
 
 from penstock.assembly.bookmark import Bookmark
 from penstock.assembly.room_sections import EditionUse
-from penstock.assembly.using import Used
 from penstock.errors import InputError
 from penstock.events import Events, LeftOut
 from penstock.http.body import dig
-from penstock.pipeline import Landing
+from penstock.pipeline import LandedRecord, Used
 from penstock.store import StoreReader
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Editions:
         events: Events,
         today: Callable[[], date] = _today,
     ) -> None:
-        from penstock.reading.daily import check_libraries  # noqa: PLC0415 - a room, only here
+        from penstock.reading import check_libraries
 
         check_libraries(pages=section.form != "text", articles=section.form == "page")
         self._section = section
@@ -78,7 +77,7 @@ class Editions:
             InputError: The folder cannot be made, or its bookmark belongs to another store.
             StorageError: The disk does not take it.
         """
-        from penstock.reading.daily import edition_name, write_daily  # noqa: PLC0415 - a room
+        from penstock.reading import edition_name, write_daily
 
         section, day = self._section, self._today()
         try:
@@ -123,8 +122,8 @@ class _Taking:
         self.events.emit(LeftOut(use="edition", key=key, reason=reason))
 
 
-def _article(landed: Landing, section: EditionUse) -> Article | None:
-    from penstock.reading import Article  # noqa: PLC0415 - a room, wanted only here
+def _article(landed: LandedRecord, section: EditionUse) -> Article | None:
+    from penstock.reading import Article
 
     record = msgspec.json.decode(landed.body)
 
@@ -151,8 +150,11 @@ def _page(body: str) -> bytes:
 
 
 def _look(section: EditionUse) -> Look:
-    from penstock.reading import DEVICES, Look  # noqa: PLC0415 - a room, wanted only here
-    from penstock.reading.settings import parse_width  # noqa: PLC0415 - likewise
+    from penstock.reading import (
+        DEVICES,
+        Look,
+        parse_width,
+    )
 
     try:
         width, em = parse_width(section.width)

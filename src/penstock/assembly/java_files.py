@@ -11,10 +11,9 @@ import msgspec
 
 from penstock.assembly.room_sections import JavaDataUse
 from penstock.assembly.sections import JavaDataSource
-from penstock.assembly.using import Used
 from penstock.errors import InputError
 from penstock.http.body import dig
-from penstock.pipeline import Key, Landing
+from penstock.pipeline import Key, LandedRecord, Used
 from penstock.store import StoreReader
 from penstock.whole import check_target, whole_file
 
@@ -32,7 +31,7 @@ def read_schema(text: str, folder: Path) -> Schema[Row]:
     Raises:
         InputError: It cannot be understood.
     """
-    from penstock.javadata import parse_schema  # noqa: PLC0415 - a room, wanted only here
+    from penstock.javadata import parse_schema
 
     path = folder / Path(text).expanduser()
     try:
@@ -51,8 +50,7 @@ def java_keys(source: JavaDataSource, folder: Path) -> Iterator[Key]:
     Raises:
         InputError: The file is missing, does not fit the schema, or a record has no such key.
     """
-    from penstock.javadata import records, to_plain  # noqa: PLC0415 - a room, wanted only here
-    from penstock.javadata.detection import DAMAGED  # noqa: PLC0415 - likewise
+    from penstock.javadata import DAMAGED, records, to_plain
 
     schema = read_schema(source.schema, folder)
     path = folder / Path(source.path).expanduser()
@@ -71,7 +69,7 @@ def java_keys(source: JavaDataSource, folder: Path) -> Iterator[Key]:
 @contextmanager
 def _opened(path: Path, source: JavaDataSource) -> Iterator[BinaryIO]:
     """Open the file; what only looks like Java data is refused unless ``gzip`` says what it is."""
-    from penstock.javadata.detection import HEAD, hint, unwrapped  # noqa: PLC0415 - a room's
+    from penstock.javadata import HEAD, hint, unwrapped
 
     with path.open("rb") as plain:
         looks = hint(plain.peek(HEAD)[:HEAD]) if source.gzip is None else None
@@ -86,7 +84,7 @@ def _key(found: object, number: int, field: str) -> Key:
     return found
 
 
-def write_java_file(landed: Iterable[Landing], path: Path, schema: Schema[Row]) -> int:
+def write_java_file(landed: Iterable[LandedRecord], path: Path, schema: Schema[Row]) -> int:
     """Write records as Java data, a file that appears whole or not at all; return how many.
 
     A field of the schema is the record's member of that name; ``key`` is the record's key where
@@ -98,7 +96,7 @@ def write_java_file(landed: Iterable[Landing], path: Path, schema: Schema[Row]) 
 
     >>> from penstock.javadata import parse_schema
     >>> schema = parse_schema("key: int, name: utf")
-    >>> write_java_file([Landing(7, b'{"name":"Ada","more":1}')], Path("users.bin"), schema)
+    >>> write_java_file([LandedRecord(7, b'{"name":"Ada","more":1}')], Path("users.bin"), schema)
     1
     >>> schema.decode(Path("users.bin").read_bytes())
     [Record(key=7, name='Ada')]
@@ -112,8 +110,8 @@ def write_java_file(landed: Iterable[Landing], path: Path, schema: Schema[Row]) 
     return count
 
 
-def _encoded(one: Landing, schema: Schema[Row]) -> bytes:
-    from penstock.javadata import from_plain  # noqa: PLC0415 - a room, wanted only here
+def _encoded(one: LandedRecord, schema: Schema[Row]) -> bytes:
+    from penstock.javadata import from_plain
 
     record = msgspec.json.decode(one.body)
     if isinstance(record, dict):

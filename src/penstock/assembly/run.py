@@ -5,42 +5,38 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
-import msgspec
-
 from penstock.assembly.build import build_api, build_request, build_style, store_path
 from penstock.assembly.locking import locked_store, nothing_lost
-from penstock.assembly.plan import plan
-from penstock.assembly.rooms import build_stages, build_uses
+from penstock.assembly.plans import planned
 from penstock.assembly.sections import PagesSource, PipelineFile
-from penstock.assembly.sources import count, keys
-from penstock.assembly.using import Used, finish_all
-from penstock.errors import InputError, PermanentError
-from penstock.events import Event, Events, Failed, Landed, Retry
-from penstock.http import Api, Get, Page, Request, pages, rows
-from penstock.http.body import dig
+from penstock.assembly.sources import keys
+from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.streams import build_stream, stream_store
+from penstock.errors import InputError
+from penstock.events import Event, Events
+from penstock.http import Api, Get, PageFeed
 from penstock.pipeline import (
-    Entry,
-    Failing,
-    Fetching,
+    Checkpoint,
+    Counts,
+    Feed,
     Key,
-    Landing,
-    Mark,
+    LandedRecord,
+    Lot,
+    Meter,
     Pipeline,
-    Result,
-    entry_of,
-    through,
+    Position,
+    Progress,
+    Used,
 )
-from penstock.resilience import QUOTA
 from penstock.store import WritableStore
+from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed
+from penstock.streaming.resuming import moment
 
-__all__ = ["Run", "Summary"]
-
-_MARK = "pages"
-_FOLLOW = 1.0  # seconds between the looks of uses at what has landed
+__all__ = ["Look", "Run", "Summary"]
 
 
 @final
@@ -51,30 +47,81 @@ class Summary:
     Attributes:
         landed: Keys whose record is in the store.
         failed: Keys that ended in an error, kept for another try.
-        pending: Keys still to do, where that can be known, else 0.
         seconds: Wall time of this run.
         new: Keys that landed in this run.
+        store: Where the records are.
+        uses: What was done with what landed, in the order of the file.
+        pending: Keys still to do, where that can be known, else 0.
         skipped: Keys that an earlier run had settled.
         repeated: Keys that came more than once in the source.
         retries: Calls made again after a failure.
         too_many_requests: Calls that the server refused for lack of quota (420, 429).
         complete: Whether the source was drawn to its end.
-        store: Where the records are.
-        uses: What was done with what landed, in the order of the file.
+        duplicates: Messages of a stream that came again in this run and were left out.
+        gaps: Gaps written down in the store.
+        reconnects: Connections after the first.
+        keepalives: Signs of life that were not messages.
+        missed: Messages missing in the gaps whose number is known.
+        deleted: Messages taken out since the service wanted it.
+        unidentified: Messages of this run without an id: they landed under a hash of their bytes.
+        notices: What the service said beside its messages, by kind.
+        ended: Whether the server ended the stream for good.
+        is_stream: Whether it is that of a stream.
     """
 
     landed: int
     failed: int
-    pending: int
     seconds: float
     new: int
+    store: str
+    uses: tuple[Used, ...]
+    pending: int
     skipped: int
     repeated: int
     retries: int
     too_many_requests: int
     complete: bool
-    store: str
-    uses: tuple[Used, ...] = ()
+    duplicates: int
+    gaps: int
+    reconnects: int
+    keepalives: int
+    missed: int
+    deleted: int
+    unidentified: int
+    notices: dict[str, int]
+    ended: bool
+    is_stream: bool
+
+    def fields(self) -> dict[str, object]:
+        """Return what there is to say of this kind of source, by name."""
+        told = asdict(self)
+        return {name: told[name] for name in (_OF_STREAMS if self.is_stream else _OF_KEYS)}
+
+
+_OF_KEYS = (
+    *("landed", "failed", "pending", "seconds", "new", "skipped", "repeated", "retries"),
+    *("too_many_requests", "complete", "store", "uses"),
+)
+_OF_STREAMS = (
+    *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
+    *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
+)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a run is doing just now.
+
+    Attributes:
+        progress: Keys done, rate, time to go, what is waited for.
+        counters: What a stream has seen so far; zeros where it is none.
+        status: How a stream's connection is.
+    """
+
+    progress: Progress
+    counters: Counters
+    status: Status
 
 
 @final
@@ -85,26 +132,45 @@ class Run:
         file: The pipeline.
         folder: Where its relative paths start.
 
+    Attributes:
+        place: The store.
+        events: What happens, as it happens.
+        expected: Keys in the source, or None where that is not known.
+
     Raises:
         InputError: The file asks for something that cannot be; no store was touched.
     """
 
-    def __init__(self, file: PipelineFile, folder: Path) -> None:
-        plan(file, folder)
-        self.place = store_path(file.store, folder)
+    def __init__(self, file: PipelineFile | StreamFile, folder: Path) -> None:
         self.events = Events()
-        self.api: Api = build_api(file, events=self.events)
-        self.expected: int | None = None
-        self._stages = build_stages(file, folder)
-        self._uses = build_uses(file, folder, self.events)
+        parts = planned(file, folder, self.events)
+        self._stages, self._uses = parts.stages, parts.uses
+        self.expected = parts.plan.items
+        self._api: Api | None = None
+        if isinstance(file, StreamFile):
+            self.place = store_path(stream_store(file), folder)
+            build_stream(file).close()  # so that a bad value or a missing secret makes no store
+        else:
+            self.place = store_path(file.store, folder)
+            self._api = build_api(file, events=self.events)
         self._file = file
         self._folder = folder
-        self._retries = 0
-        self._refusals = 0
-        self.complete = False
-        self._tell_expected: Callable[[int | None], object] = _ignore
         self._check: Callable[[], None] = nothing_lost
-        self.events.subscribe(self._count)
+        self._meter = Meter(self.expected)
+        self._counts = Counts()
+        self._stream: Stream[bytes] | None = None
+        self._feed: StreamFeed[bytes] | None = None
+        self._started = time.monotonic()
+        self._before = 0
+        self.events.subscribe(self._saw)
+
+    def _saw(self, event: Event) -> None:
+        self._meter.saw(event)  # of the present go: each counts for itself
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its source is a stream."""
+        return isinstance(self._file, StreamFile)
 
     @contextmanager
     def opened(self) -> Iterator[WritableStore]:
@@ -117,157 +183,183 @@ class Run:
             self._check = check
             yield store
 
-    def on_expected(self, tell: Callable[[int | None], object]) -> None:
-        """Call ``tell`` with the number of keys in the source, once it is known."""
-        self._tell_expected = tell
-
-    def _count(self, event: Event) -> None:
-        if isinstance(event, Retry):
-            if event.status in QUOTA:
-                self._refusals += 1
-            else:
-                self._retries += 1
-
-    def go(self, store: WritableStore, only: Sequence[Key] | None = None) -> Summary:
+    def go(
+        self,
+        store: WritableStore,
+        *,
+        seconds: float | None = None,
+        messages: int | None = None,
+        restart: bool = False,
+    ) -> Summary:
         """Run to the end, or until something stops it; what was settled by then is safe.
 
         Args:
             store: Where records land, opened at :attr:`place`.
-            only: Keys to run instead of the source's.
+            seconds: How long to follow a stream, or None.
+            messages: How many new messages of a stream to land, or None.
+            restart: Whether to forget how far pages or a stream were read. What has landed stays.
 
         Raises:
+            InputError: The store's checkpoint belongs to another source.
             PenstockError: The run could not go on.
         """
-        started = time.monotonic()
-        before = store.status().landed
-        if only is None and isinstance(self._file.source, PagesSource):
-            steps = self._paged(self._file.source, store)
-        else:
-            steps = self._keyed(only, store)
-        due = time.monotonic() + _FOLLOW
-        for _ in steps:
-            self._check()
-            if self._uses and time.monotonic() >= due:
-                for use in self._uses:
-                    use.catch_up(store)
-                due = time.monotonic() + _FOLLOW
-        store.flush()
-        self._settle_expectation(store)
-        return self._summary(store, started, before, finish_all(self._uses, store))
-
-    def _keyed(self, only: Sequence[Key] | None, store: WritableStore) -> Iterator[object]:
-        source: Iterable[Key] = only if only is not None else keys(self._file.source, self._folder)
-        if only is not None and self._file.request is None:
-            raise InputError(
-                "rows of pages have no request of their own: they are to do again now, so run the "
-                "pipeline once more"
-            )
-        if only is None:
-            self.expected = count(self._file.source, self._folder)
-            store.expect(self.expected)
-            self._tell_expected(self.expected)
-        yield from self._fetching(source).landing(store, events=self.events)
-
-    def _fetching(self, source: Iterable[Key]) -> Fetching[Request, object]:
-        request = self._file.request
-        if request is None:
-            raise InputError("section [request] is missing: it says what to ask for each key")
-        pipeline = Pipeline(source)
-        if self._file.batch is not None:
-            batch = self._file.batch
-            pipeline = pipeline.batches(batch.size, sizer=self.api.budget, empty=batch.empty)
-        fetching: Fetching[Request, object] = pipeline.fetch(
-            self.api, build_request(request), concurrency=self._file.api.concurrency
-        )
-        for stage in self._stages:
-            fetching = fetching.through(stage)
-        return fetching
-
-    def _paged(self, source: PagesSource, store: WritableStore) -> Iterator[object]:
-        """Page after page; where to go on is noted when all of a page is safe, not before."""
-        style = build_style(source)
-        start = store.mark(_MARK)
-        position = msgspec.json.decode(start) if start else None
-        request = Get(source.path, query=dict(source.query) or None)
-        for page in pages(self.api, request, style, start=position, concurrency=source.concurrency):
-            found = self._rows_by_key(page, source)
-            following = (
-                "" if page.following is None else msgspec.json.encode(page.following).decode()
-            )
-            if self._file.request is None:
-                self._land_rows(found, Mark(_MARK, following), store)
-            else:
-                yield from self._fetching(list(found)).landing(store, events=self.events)
-                store.settle([Mark(_MARK, following)], _ignore)
-            yield page
-
-    def _rows_by_key(self, page: Page, source: PagesSource) -> dict[Key, bytes]:
-        found: dict[Key, bytes] = {}
-        for row in rows(page, source.items):
-            decoded = msgspec.json.decode(row)
-            key = decoded if isinstance(decoded, str | int) else dig(decoded, source.key)
-            if isinstance(key, bool) or not isinstance(key, str | int):
-                raise PermanentError(
-                    f"GET {source.path}: a row has no text or whole number at {source.key!r}; "
-                    f"set source.key. The row begins: {row[:80].decode('utf-8', 'replace')!r}"
+        if restart:
+            store.settle([Checkpoint(name, "") for name in _FEEDS], _ignore)
+            store.flush()
+        if isinstance(self._file, StreamFile):
+            with build_stream(self._file, events=self.events) as self._stream:
+                self._feed = StreamFeed(
+                    self._stream,
+                    deletes=self._file.stream.deletes,
+                    seconds=seconds,
+                    most=messages,
+                    again=lambda: _flushed(store).again,
+                    since=_paused(store),
                 )
-            found[key] = row
-        return found
+                return self._land(Pipeline(self._feed), store)
+        source = self._file.source
+        if isinstance(source, PagesSource):
+            self._land(self._pipeline(self._file, self._pages(source)), store)
+        else:
+            store.expect(self.expected)
+            self._land(self._pipeline(self._file, keys(source, self._folder)), store)
+        self._settle_expectation(store)
+        return self.summary(store)
 
-    def _land_rows(self, found: dict[Key, bytes], mark: Mark, store: WritableStore) -> None:
-        fresh = [Result(key, Landing(key, found[key])) for key in store.claim(found)]
-        for chunk in self._staged(fresh):
-            entries = [entry_of(result) for result in chunk]
-            store.settle([*entries, mark], _ignore)
-            self._tell(entries)
+    def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
+        """Try failed keys again: those called ``names``, or all.
 
-    def _tell(self, entries: Sequence[Entry]) -> None:
-        failing = [entry for entry in entries if isinstance(entry, Failing)]
-        for entry in failing:
-            self.events.emit(Failed(key=entry.key, reason=entry.message))
-        if landed := len(entries) - len(failing):
-            self.events.emit(Landed(count=landed))
+        Keys that are fetched are fetched again. Rows of pages are looked for on all pages. The
+        messages of a stream that failed in a stage pass through the stages again.
 
-    def _staged(
-        self, fresh: Sequence[Result[Key, object]]
-    ) -> Iterator[Sequence[Result[Key, object]]]:
-        chunks: Iterator[Sequence[Result[Key, object]]] = iter([fresh])
+        Raises:
+            InputError: What failed of a stream was not JSON, and does not come again.
+            PenstockError: The run could not go on.
+        """
+        failures = [f for f in store.failures() if not names or str(f.key) in names]
+        failed = [failure.key for failure in failures]
+        if isinstance(self._file, StreamFile):
+            again = [f for f in failures if f.error != UNREADABLE]
+            if failures and not again:
+                raise InputError("what failed of the stream is not JSON, and comes only once")
+            records = [LandedRecord(f.key, f.excerpt.encode()) for f in again]
+            return self._land(Pipeline(_Kept(records)), store)
+        if isinstance(self._file.source, PagesSource) and self._file.request is None:
+            store.settle([Checkpoint(PageFeed.name, "")], _ignore)
+            store.flush()
+            store.retry_failed(failed)
+            return self.go(store)
+        store.retry_failed(failed)
+        return self._land(self._pipeline(self._file, failed), store)
+
+    def _pages(self, source: PagesSource) -> PageFeed:
+        assert self._api is not None  # only a stream has none
+        return PageFeed(
+            self._api,
+            Get(source.path, query=dict(source.query) or None),
+            build_style(source),
+            items=source.items,
+            key=source.key,
+            concurrency=source.concurrency,
+        )
+
+    def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> Pipeline:
+        assert self._api is not None  # only a stream has none
+        pipeline = Pipeline(source)
+        if file.request is None:
+            return pipeline
+        if file.batch is not None:
+            pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
+        request = build_request(file.request)
+        return pipeline.fetch(self._api, request, concurrency=file.api.concurrency)
+
+    def _land(self, flow: Pipeline, store: WritableStore) -> Summary:
+        self._started, self._before = time.monotonic(), store.new
+        status = store.status()
+        total = status.expected if self.expected is None else self.expected
+        self._meter = Meter(total, status.landed + status.failed)
         for stage in self._stages:
-            chunks = through(chunks, stage)
-        return chunks
+            flow = flow.through(stage)
+        for use in self._uses:
+            flow = flow.use(use)
+        for counts in flow.landing(store, events=self.events):
+            self._counts = counts
+            self._check()
+        return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
         status = store.status()
         done = status.landed + status.failed
-        stops = self._file.batch is not None and self._file.batch.empty == "stop"
-        if stops and self.expected is not None:
-            distinct = max(done, self.expected - store.repeated)
-            self.complete = done == distinct
-            store.expect(distinct)
-        else:
-            self.complete = True
+        if self._counts.complete:
             store.expect(done)
+        elif self.expected is not None:
+            distinct = max(done, self.expected - store.repeated)
+            self._counts.complete = done == distinct
+            store.expect(distinct)
 
-    def _summary(
-        self, store: WritableStore, started: float, before: int, uses: tuple[Used, ...]
-    ) -> Summary:
-        status = store.status()
+    def look(self) -> Look:
+        """Return how the run is doing; may be asked from any thread."""
+        stream = self._stream
+        if stream is None:
+            return Look(self._meter.look(), Counters(), Status())
+        return Look(self._meter.look(), stream.counters, stream.status)
+
+    def summary(self, store: WritableStore) -> Summary:
+        """Return what there is by now; also after the run was stopped."""
+        status, look, feed = store.status(), self.look(), self._feed
         return Summary(
             landed=status.landed,
             failed=status.failed,
+            seconds=round(time.monotonic() - self._started, 3),
+            new=store.new - self._before,
+            store=str(store.path),
+            uses=self._counts.uses,
             pending=status.pending or 0,
-            seconds=round(time.monotonic() - started, 3),
-            new=status.landed - before,
             skipped=store.skipped,
             repeated=store.repeated,
-            retries=self._retries,
-            too_many_requests=self._refusals,
-            complete=self.complete,
-            store=str(store.path),
-            uses=uses,
+            retries=look.progress.retries,
+            too_many_requests=look.progress.refused,
+            complete=self._counts.complete,
+            duplicates=store.again + look.counters.duplicates,
+            gaps=status.gaps,
+            reconnects=look.counters.reconnects,
+            keepalives=look.counters.keepalives,
+            missed=status.missed,
+            deleted=status.deleted,
+            unidentified=0 if feed is None else feed.unidentified,
+            notices={} if feed is None else dict(feed.notices),
+            ended=feed is not None and feed.ended,
+            is_stream=self.is_stream,
         )
 
 
-def _ignore(_count: int | None) -> None:
+_FEEDS = (PageFeed.name, StreamFeed.name)
+
+
+@final
+class _Kept:
+    """Records that failed in a stage, as they were kept."""
+
+    name = source = "kept"
+
+    def __init__(self, records: Sequence[LandedRecord]) -> None:
+        self._records = records
+
+    def lots(self, position: Position | None) -> Iterator[Lot]:
+        yield Lot(self._records)
+
+
+def _flushed(store: WritableStore) -> WritableStore:
+    store.flush()  # only now it is known what had landed before
+    return store
+
+
+def _paused(store: WritableStore) -> str | None:
+    """Return since when a stream without a checkpoint was not listened to, where it ever was."""
+    status = store.status()
+    return moment(status.updated) if status.landed or status.gaps else None
+
+
+def _ignore(_count: int) -> None:
     """Nobody waits for it."""

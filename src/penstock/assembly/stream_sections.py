@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from penstock.assembly.room_sections import StageSection, UseSection
 from penstock.assembly.sections import (
     AuthSection,
     Count,
@@ -65,4 +66,6 @@ class StreamFile(_Section, frozen=True, kw_only=True):
 
     stream: StreamSection
     store: StoreSection | str | None = None
+    stage: list[StageSection] = []
+    use: list[UseSection] = []
     lock: LockSection = LockSection()

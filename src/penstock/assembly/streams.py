@@ -1,20 +1,17 @@
-"""A ``[stream]`` turned into a stream, and what it would do told without a connection."""
+"""A ``[stream]`` turned into a stream."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import final
+from dataclasses import replace
 
 import msgspec
 
-from penstock.assembly.build import build_auth, check_secrets, store_path, store_shown
-from penstock.assembly.plan import secret_warnings, store_exists, store_warnings
+from penstock.assembly.build import build_auth
+from penstock.assembly.sections import StoreSection
 from penstock.assembly.stream_sections import StreamFile, StreamSection
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Get, Post, Profile, Request
-from penstock.http.url import shown
 from penstock.streaming import (
     Block,
     Cursor,
@@ -29,7 +26,7 @@ from penstock.streaming import (
     presets,
 )
 
-__all__ = ["StreamPlan", "build_stream", "plan_stream", "stream_store"]
+__all__ = ["build_stream", "check_stream", "stream_store"]
 
 _OVERFLOWS: dict[str, type[Overflow]] = {
     "block": Block,
@@ -38,68 +35,15 @@ _OVERFLOWS: dict[str, type[Overflow]] = {
 }
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPlan:
-    """A stream, looked at before it runs.
-
-    Attributes:
-        stream: Method and URL.
-        preset: Name of the service it is taken for.
-        framing: How messages are told apart, or None where the content type tells it.
-        id: Where a message's id is, or None where the preset knows it.
-        resumes: How it goes on after an interruption, in a word.
-        store: Where messages will land, or None where the file only serves to watch.
-        exists: Whether there is a store already, to go on with.
-        warnings: What will have to be mended before it runs.
-    """
-
-    stream: str
-    preset: str
-    framing: str | None
-    id: str | None
-    resumes: str
-    store: str | None
-    exists: bool | None
-    warnings: tuple[str, ...]
-
-
-def stream_store(file: StreamFile, folder: Path) -> Path | str:
-    """Return where messages land, as :func:`~penstock.assembly.build.store_path`.
+def stream_store(file: StreamFile) -> StoreSection | str:
+    """Return where messages land.
 
     Raises:
         InputError: The file has no ``[store]``.
     """
     if file.store is None:
         raise InputError("section [store] is missing: it says where messages land")
-    return store_path(file.store, folder)
-
-
-def plan_stream(file: StreamFile, folder: Path) -> StreamPlan:
-    """Return what the file would do, without a connection.
-
-    Raises:
-        InputError: It could not run.
-    """
-    section = file.stream
-    preset = _checked(section)
-    place = None if file.store is None else store_shown(file.store, folder)
-    warnings: list[str] = []
-    if section.auth is not None:
-        check_secrets(section.auth, "stream.auth")
-        warnings = secret_warnings(section.auth, "stream.auth")
-    if file.store is not None:
-        warnings += store_warnings(file.store)
-    return StreamPlan(
-        stream=f"{section.method} {shown(section.url)}",
-        preset=preset.service,
-        framing=section.framing or preset.framing,
-        id=section.id or ":".join(preset.id) or None,
-        resumes=type(preset.resume).__name__,
-        store=place,
-        exists=False if place is None else store_exists(place),
-        warnings=tuple(warnings),
-    )
+    return file.store
 
 
 def build_stream(
@@ -111,7 +55,7 @@ def build_stream(
         InputError: A value cannot be, or a secret is not there.
     """
     section = file.stream
-    preset = _checked(section)
+    preset = check_stream(section)
     name = section.framing or preset.framing
     return Stream(
         _request(section),
@@ -129,8 +73,12 @@ def build_stream(
     )
 
 
-def _checked(section: StreamSection) -> Preset:
-    """Return the preset; refuse names that are none, and a body where there can be none."""
+def check_stream(section: StreamSection) -> Preset:
+    """Return the preset; refuse names that are none, and a body where there can be none.
+
+    Raises:
+        InputError: Something of it cannot be.
+    """
     if not section.url.startswith(("http://", "https://", "ws://", "wss://")):
         raise InputError(f"stream.url: {section.url[:80]!r} is no URL: it begins with https://")
     if section.method == "GET" and (section.form is not None or section.json is not None):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, StreamFile, plan, plan_stream, read_any
+from penstock.assembly import Plan, plan, read_any
 from penstock.cli.progress import span
-from penstock.cli.stream import plan_table
 
 __all__ = ["check"]
 
@@ -23,20 +21,26 @@ def check(file: str, *, as_json: bool) -> None:
 
     No call is made. A bad file ends with exit code 2 and a line that says where and what.
     """
-    described = read_any(file)
-    if isinstance(described, StreamFile):
-        watched = plan_stream(described, Path(file).parent)
-        told = {"file": file, **dataclasses.asdict(watched)}
-        click.echo(json.dumps(told) if as_json else plan_table(file, watched))
-        return
-    planned = plan(described, Path(file).parent)
+    planned = plan(read_any(file), Path(file).parent)
     if as_json:
-        click.echo(json.dumps({"file": file, **dataclasses.asdict(planned)}))
+        click.echo(json.dumps({"file": file, **planned.fields()}))
     else:
         click.echo(_table(file, planned))
 
 
 def _table(file: str, planned: Plan) -> str:
+    rows = [
+        *(_stream(planned) if planned.source == "stream" else _calls(planned)),
+        *(("stage", stage) for stage in planned.stages),
+        ("store", _store(planned)),
+        *(("use", use) for use in planned.uses),
+    ]
+    text = "\n".join(f"  {name:<11} {value}" for name, value in rows)
+    notes = "".join(f"\n  note        {warning}" for warning in planned.warnings)
+    return f"{file}: fine\n{text}{notes}"
+
+
+def _calls(planned: Plan) -> list[tuple[str, str]]:
     items = "known when it runs" if planned.items is None else f"{planned.items:,} keys"
     if planned.seconds is None:
         needed = "not known: no limit in the file, or no number of items"
@@ -44,18 +48,27 @@ def _table(file: str, planned: Plan) -> str:
         needed = "one window of the limit is enough"
     else:
         needed = f"at least {span(planned.seconds)}, by the limits in the file"
-    store = "goes on there" if planned.exists else "will be made"
-    if planned.exists is None:
-        store = "goes on there, or will be made"
-    rows = [
+    return [
         ("source", f"{planned.source}, {items}"),
         ("first call", planned.example),
         ("at once", f"{planned.concurrency} calls"),
         ("takes", needed),
-        *(("stage", stage) for stage in planned.stages),
-        ("store", f"{planned.store} ({store})"),
-        *(("use", use) for use in planned.uses),
     ]
-    text = "\n".join(f"  {name:<11} {value}" for name, value in rows)
-    notes = "".join(f"\n  note        {warning}" for warning in planned.warnings)
-    return f"{file}: fine\n{text}{notes}"
+
+
+def _stream(planned: Plan) -> list[tuple[str, str]]:
+    return [
+        ("stream", planned.stream),
+        ("preset", planned.preset),
+        ("framing", planned.framing or "as the content type says"),
+        ("id", planned.id or "the event's id, or a hash of the message"),
+        ("resumes", planned.resumes),
+    ]
+
+
+def _store(planned: Plan) -> str:
+    if planned.store is None:
+        return "none: this file is to watch"
+    if planned.exists is None:
+        return f"{planned.store} (goes on there, or will be made)"
+    return f"{planned.store} ({'goes on there' if planned.exists else 'will be made'})"

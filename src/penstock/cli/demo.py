@@ -12,11 +12,16 @@ from typing import final
 import click
 
 from penstock.assembly import Run, Summary, read_text
-from penstock.cli.progress import Meter, progress, span
+from penstock.cli.progress import RunView, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError
-from penstock.simulator import SimulatorProcess, SimulatorSettings, simulator_process, user_json
-from penstock.simulator.settings import read_mix
+from penstock.simulator import (
+    SimulatorProcess,
+    SimulatorSettings,
+    read_mix,
+    simulator_process,
+    user_json,
+)
 from penstock.store import LocalStore, open_readonly
 
 __all__ = ["demo"]
@@ -125,7 +130,7 @@ def _harvest(server: SimulatorProcess, place: Path, users: int, *, quiet: bool) 
     work = Run(file, place)
     with (
         LocalStore(work.place) as store,
-        progress(work.events, Meter(users), "users", quiet=quiet),
+        showing(RunView("users", work.look), work.events, quiet=quiet),
     ):
         return work.go(store)
 

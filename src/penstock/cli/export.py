@@ -85,7 +85,7 @@ def export(  # noqa: PLR0913 - one parameter an option
 def _to_javadata(
     reader: StoreReader, output: str, schema: str | None, choices: dict[str, bool], *, force: bool
 ) -> int:
-    from penstock.assembly import read_schema, write_java_file  # noqa: PLC0415 - only here
+    from penstock.assembly import read_schema, write_java_file
 
     if schema is None:
         raise InputError("--to javadata needs --schema, such as 'id: int, name: utf'")

@@ -17,12 +17,23 @@ from typing import TYPE_CHECKING, BinaryIO, cast, final
 import click
 
 from penstock.errors import InputError, PenstockError, StorageError
-from penstock.javadata import Schema, core_line, from_plain, parse_schema, to_plain
-from penstock.javadata.detection import DAMAGED, HEAD, WRAPPINGS, hint, unwrapped
+from penstock.javadata import (
+    DAMAGED,
+    HEAD,
+    WRAPPINGS,
+    InnerRows,
+    Schema,
+    core_line,
+    from_plain,
+    guess_schema,
+    hint,
+    parse_schema,
+    to_plain,
+    unwrapped,
+)
 
 if TYPE_CHECKING:
-    from penstock.javadata.inner_rows import InnerRows
-    from penstock.javadata.kinds import LoneSurrogates
+    from penstock.javadata import LoneSurrogates
 
 __all__ = ["javadata"]
 
@@ -153,12 +164,8 @@ def to_parquet(given: Input, output: Path | None, lone: LoneSurrogates) -> None:
         if given.rows is None and given.count is None:
             count = schema_of(given, source).to_parquet(source, target, on_lone_surrogate=lone)
         else:
-            from penstock.javadata import parquet  # noqa: PLC0415 - pyarrow only where it is used
-            from penstock.javadata.arrow import arrow_schema  # noqa: PLC0415
-
             schema, rows = records_of(given, source)
-            batches = parquet.row_batches(rows, schema.kind, lone)
-            count = parquet.to_parquet(batches, arrow_schema(schema.kind, lone), target)
+            count = schema.rows_to_parquet(rows, target, on_lone_surrogate=lone)
         click.echo(f"{target}: {count:,} records")
 
 
@@ -252,9 +259,7 @@ def records_of(given: Input, source: BinaryIO) -> tuple[Schema[Row], Iterator[Ro
     schema = schema_of(given, source)
     if given.rows is None:
         return schema, iter(schema.records(source, count=given.count))
-    from penstock.javadata.inner_rows import InnerRows  # noqa: PLC0415 - where it is used
-
-    inner: InnerRows = InnerRows(schema, given.rows)
+    inner = InnerRows(schema, given.rows)
     return inner.schema, inner.records(source)
 
 
@@ -262,15 +267,9 @@ def schema_of(given: Input, source: BinaryIO) -> Schema[Row]:
     """Return the schema that the option means, guessed from the data if it says so."""
     if given.text != "guess":
         return schema_named(given.text)
-    from penstock.javadata.guess import SAMPLE, guess  # noqa: PLC0415 - NumPy only where used
-
     if not getattr(source, "seekable", bool)():
         raise InputError("--schema guess reads the beginning twice: give a file, not a pipe")
-    start = source.tell()
-    sample = source.read(SAMPLE)
-    size = None if given.unwrap else source.seek(0, 2) - start
-    source.seek(start)
-    schema = parse_schema(guess(sample, size))
+    schema = guess_schema(source)
     click.echo(f"guessed: {schema}", err=True)
     return schema
 
@@ -326,8 +325,8 @@ def loaded_from(path: Path) -> object:
         raise InputError(f"{path}: no such file to take a NamedTuple from")
     # Type hints are resolved through sys.modules, so the file must be found there by its name.
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None  # noqa: S101 - a .py file always has a loader
-    assert spec.loader is not None  # noqa: S101
+    assert spec is not None  # a .py file always has a loader
+    assert spec.loader is not None
     loaded = sys.modules.setdefault(path.stem, importlib.util.module_from_spec(spec))
     spec.loader.exec_module(loaded)
     return loaded

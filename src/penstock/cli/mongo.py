@@ -48,8 +48,8 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
 
     URI may be env:NAME or file:PATH, so that a password stands in no command.
     """
-    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
-    from penstock.mongo.status import cluster_status  # noqa: PLC0415 - likewise
+    from penstock.assembly import store_named
+    from penstock.mongo.status import cluster_status
 
     now = cluster_status(store_named(uri), timeout=timeout)
     if as_json:
@@ -108,8 +108,8 @@ def run_drill(
     side, in a database of their own. Use a set for tests: its nodes are failed. Exit code 1 where
     the proxy showed an error, or lost or doubled anything.
     """
-    from penstock.assembly import store_named  # noqa: PLC0415 - likewise
-    from penstock.mongo.drill import FAULTS, drill  # noqa: PLC0415 - likewise
+    from penstock.assembly import store_named
+    from penstock.mongo.drill import FAULTS, drill
 
     kinds = [kind for kind in FAULTS if kind in faults.split(",")]
     unknown = set(faults.split(",")) - set(kinds)
@@ -152,7 +152,7 @@ def dev() -> None:
 
 
 def _set(directory: Path) -> DevSet:
-    from penstock.mongo.dev import DevSet  # noqa: PLC0415 - imported when a command needs it
+    from penstock.mongo.dev import DevSet
 
     return DevSet(directory)
 
@@ -182,7 +182,7 @@ def start(nodes: int, arbiters: int, *, standalone: bool, election: float, direc
 
     Where there is one in the folder already, it is started again with its data.
     """
-    from penstock.mongo.dev import DevSet  # noqa: PLC0415 - likewise
+    from penstock.mongo.dev import DevSet
 
     made = DevSet.start(
         directory,

@@ -14,8 +14,7 @@ import click
 from penstock.errors import InputError, Stopped
 
 if TYPE_CHECKING:
-    from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Training
-    from penstock.neural.tables import Table
+    from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Training
 
 __all__ = ["neural"]
 
@@ -87,7 +86,7 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
 
     The model is saved after every epoch (at most once a second), with all it takes to --resume.
     """
-    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
+    from penstock.neural import read_table
 
     table = read_table(data, label)
     if options["many"] != 1:
@@ -104,8 +103,10 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
 @click.argument("data", type=FILE)
 def predict(model: Path, data: Path) -> None:
     """Print the CSV file DATA with the MODEL's answers in columns more."""
-    from penstock.neural.checkpoint import load_model  # noqa: PLC0415 - see the top
-    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
+    from penstock.neural import (
+        load_model,
+        read_table,
+    )
 
     trained = load_model(model)
     if not trained.features:
@@ -143,10 +144,13 @@ def predict(model: Path, data: Path) -> None:
 @ENGINE
 def study(data: Path, label: str, **options: object) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
-    from penstock.neural import Softmax, classify  # noqa: PLC0415 - see the top
-    from penstock.neural.studies import cross_validate  # noqa: PLC0415 - see the top
-    from penstock.neural.studies import study as run  # noqa: PLC0415 - see the top
-    from penstock.neural.tables import read_table  # noqa: PLC0415 - see the top
+    from penstock.neural import (
+        Softmax,
+        classify,
+        cross_validate,
+        read_table,
+    )
+    from penstock.neural import study as run
 
     if options["members"] != 1 and not options["folds"]:
         raise InputError("--members averages networks over folds: give --folds too")
@@ -164,9 +168,11 @@ def study(data: Path, label: str, **options: object) -> None:
 
 
 def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import load_training  # noqa: PLC0415 - see the top
-    from penstock.neural.follow import Follower  # noqa: PLC0415 - see the top
-    from penstock.neural.recipe import Course  # noqa: PLC0415 - see the top
+    from penstock.neural import (
+        Course,
+        Follower,
+        load_training,
+    )
 
     net = _estimator(options)
     past = load_training(out) if options["resume"] else None
@@ -181,15 +187,18 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
         course = Course(watch=follower.show, resume=past)
         net.fit(table.features, _labels(table, options), course=course)
     done = net.training_
-    assert done is not None  # noqa: S101 - one network was trained
+    assert done is not None  # one network was trained
     if not done.best_epoch:
         raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
     _finish(done, named(net.model_), out, options)
 
 
 def _finish(done: Training, model: Model, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import save_training, write_whole  # noqa: PLC0415 - see the top
-    from penstock.neural.plot import save_history_plot  # noqa: PLC0415 - see the top
+    from penstock.neural import (
+        save_history_plot,
+        save_training,
+        write_whole,
+    )
 
     save_training(out, done, model)
     click.echo(f"best epoch {done.best_epoch}, stopped after epoch {done.epoch}: {done.reason}")
@@ -212,12 +221,12 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
 
 
 def _train_many(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural.checkpoint import save_model  # noqa: PLC0415 - see the top
+    from penstock.neural import save_model
 
     net = _estimator(options)
     net.fit(table.features, _labels(table, options))
     many = net.many_
-    assert many is not None  # noqa: S101 - --many is more than 1 here
+    assert many is not None  # --many is more than 1 here
     model = dataclasses.replace(net.model_, features=table.names, label=label)
     best = int(many.ranking[0])
     if options["keep"] == "best":
@@ -231,7 +240,7 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
 
 def _onnx(model: Model, options: dict[str, object]) -> None:
     if options["onnx"]:
-        from penstock.neural.export import save_onnx  # noqa: PLC0415 - an optional extra
+        from penstock.neural import save_onnx
 
         save_onnx(Path(str(options["onnx"])), model)
         click.echo(f"exported {options['onnx']}")
@@ -247,7 +256,7 @@ def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]
 
 
 def _estimator(options: dict[str, object]) -> NeuralClassifier | NeuralRegressor:
-    from penstock.neural import NeuralClassifier, NeuralRegressor  # noqa: PLC0415 - see the top
+    from penstock.neural import NeuralClassifier, NeuralRegressor
 
     name = options["engine"]
     kind = NeuralRegressor if options["regress"] else NeuralClassifier

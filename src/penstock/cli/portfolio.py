@@ -14,8 +14,7 @@ import click
 from penstock.errors import InputError, Stopped
 
 if TYPE_CHECKING:
-    from penstock.portfolio.files import Row
-    from penstock.portfolio.table import Table
+    from penstock.portfolio import Row, Table
 
 __all__ = ["portfolio"]
 
@@ -54,17 +53,17 @@ def parse_weights(text: str) -> dict[str, float]:
 
 def load(source: str) -> Table:
     """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input."""
-    from penstock.portfolio import files  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import read_stream, read_table, table_of
 
     if source == "-":
-        return files.read_stream(_text(sys.stdin, "standard input"), "standard input")
+        return read_stream(_text(sys.stdin, "standard input"), "standard input")
     path = Path(source)
     if path.is_dir():
         rows = sorted(store_rows(path), key=lambda row: row[0])
-        return files.table_of(rows, source)
+        return table_of(rows, source)
     if not path.exists():
         raise InputError(f"{source}: there is no such file or folder")
-    return files.read_table(path)
+    return read_table(path)
 
 
 def _text(stream: IO[str], source: str) -> Iterator[str]:
@@ -77,7 +76,7 @@ def _text(stream: IO[str], source: str) -> Iterator[str]:
 
 def store_rows(path: Path) -> Iterator[Row]:
     """Yield the records of a store as rows: a date (or the key) and one number an asset."""
-    from penstock.portfolio.files import record_rows  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import record_rows
 
     opened = getattr(importlib.import_module("penstock.store"), "open_readonly", None)
     if opened is None:
@@ -135,7 +134,7 @@ def risk(
         following(source, held, limit, options)
         return
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
-    from penstock.portfolio.report import Report  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import Report
 
     report = Report(load(source), held, options)
     if isinstance(plot, Path):
@@ -154,7 +153,7 @@ def following(
     source: str, weights: dict[str, float], limit: float | None, options: dict[str, object]
 ) -> None:
     """Print a line for each row as it arrives; stop at the first one over the limit."""
-    from penstock.portfolio.follow import followed, online_for  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import followed, online_for
 
     if options["plot"] is not None:
         raise InputError("--plot needs all rows: leave --follow away")
@@ -185,18 +184,18 @@ def weights(
     source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
 ) -> None:
     """Choose weights for the assets in FILE: least volatility, or equal shares of the risk."""
-    from penstock.portfolio import choose, printed  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity
 
     table = load(source)
     if aim == "least":
-        found = choose.minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+        found = minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     elif aim == "parity":
         names = [name for name in short.split(",") if name]
-        found = choose.risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
+        found = risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
     else:
         raise InputError(f"--aim {aim}: choose least or parity")
     if not as_json:
-        click.echo(printed.printed_allocation(found))
+        click.echo(printed_allocation(found))
         return
     whole = {
         "weights": found.by_name(),
@@ -214,11 +213,11 @@ def weights(
 @click.option("--shorts", is_flag=True, help="Allow weights below zero.")
 def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: object) -> None:
     """Show the least volatility for each expected return of the assets in FILE."""
-    from penstock.portfolio import choose, printed  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import efficient_frontier, printed_frontier
 
-    found = choose.efficient_frontier(load(source), points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+    found = efficient_frontier(load(source), points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     if not as_json:
-        click.echo(printed.printed_frontier(found))
+        click.echo(printed_frontier(found))
         return
     whole = {
         "names": list(found.names),
@@ -236,25 +235,25 @@ def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options
 @click.option("--weights", help="NAME=NUMBER,… for the prices in FILE.")
 def explain(source: str | None, weights: str | None) -> None:
     """Show the old post's example: its value, the right one, and why they differ."""
-    from penstock.portfolio import explain as post  # noqa: PLC0415 - --help needs no NumPy
-    from penstock.portfolio.measure import risk as measure  # noqa: PLC0415 - --help needs no NumPy
-    from penstock.portfolio.printed import printed_explanation  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, printed_explanation
+    from penstock.portfolio import explain as explained
+    from penstock.portfolio import risk as measure
 
     if source is None:
         if weights is not None:
             raise InputError("--weights needs a FILE of prices")
-        click.echo(printed_explanation(post.explain(), post.NAMES, post.WEIGHTS))
+        click.echo(printed_explanation(explained(), EXAMPLE_NAMES, EXAMPLE_WEIGHTS))
         return
     held = parse_weights(weights or "MSFT=.3,AAPL=.5,PEP=.2")
     found = measure(load(source), held)
-    told = post.explain(found.covariance, found.weights)
+    told = explained(found.covariance, found.weights)
     click.echo(printed_explanation(told, found.names, found.weights.tolist()))
 
 
 @portfolio.command()
 def sample() -> None:
     """Print real prices to try things on: 20 shares, daily, 1990 to 2022, as CSV."""
-    from penstock.portfolio.sample import sample_prices  # noqa: PLC0415 - --help needs no NumPy
+    from penstock.portfolio import sample_prices
 
     for line in csv_lines(sample_prices()):
         click.echo(line)

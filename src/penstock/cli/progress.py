@@ -5,122 +5,60 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, final
+from typing import IO, Protocol, final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from penstock.assembly import Look
 from penstock.errors import InputError
-from penstock.events import BudgetSeen, Event, Events, Failed, Landed, Retry, Waiting
+from penstock.events import Event, Events, Landed
+from penstock.pipeline import Progress
 
-__all__ = ["Meter", "log_to", "progress"]
+__all__ = ["RunView", "View", "line", "log_to", "showing", "span"]
 
 _EVERY = 30.0
-_SPAN = 10.0
 
 
-@final
-class Meter:
-    """What has happened, from events: numbers that a line or a bar shows.
+def line(seen: Progress) -> str:
+    """Return everything in one line, for logs.
 
-    >>> meter = Meter(total=10, done=2, clock=lambda: 0.0)
-    >>> meter.saw(Landed(count=3)); meter.saw(Failed(key=7, reason="404"))
-    >>> meter.done, meter.failed
-    (6, 1)
+    >>> line(Progress(done=6, total=10, failed=1, rate=2.0, eta=2.0))
+    'done 6/10 · 2/s · budget not told · retries 0 · refused 0 · failed 1 · ETA 2.0 s'
     """
+    total = "" if seen.total is None else f"/{seen.total:,}"
+    parts = [
+        f"done {seen.done:,}{total}",
+        f"{seen.rate:.0f}/s",
+        f"budget {_budget(seen)}",
+        f"retries {seen.retries}",
+        f"refused {seen.refused}",
+        f"failed {seen.failed}",
+        f"ETA {_eta(seen)}",
+    ]
+    return " · ".join(parts + ([_waiting(seen)] if _waiting(seen) else []))
 
-    def __init__(
-        self, total: int | None, done: int = 0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.total = total
-        self.done = done
-        self.failed = 0
-        self.retries = 0
-        self.refused = 0
-        self._clock = clock
-        self._recent: deque[tuple[float, int]] = deque([(clock(), done)])
-        self._budget: BudgetSeen | None = None
-        self._budget_at = 0.0
-        self._waiting_until = 0.0
-        self._reason = ""
 
-    def saw(self, event: Event) -> None:
-        """Take an event into account."""
-        match event:
-            case Landed():
-                self.done += event.count
-            case Failed():
-                self.done += 1
-                self.failed += 1
-            case Retry():
-                if event.status in (420, 429):
-                    self.refused += 1
-                else:
-                    self.retries += 1
-            case BudgetSeen():
-                self._budget, self._budget_at = event, self._clock()
-            case Waiting():
-                self._waiting_until = self._clock() + event.seconds
-                self._reason = event.reason
-            case _:
-                pass
+def _budget(seen: Progress) -> str:
+    """What is left, and when it is renewed."""
+    if seen.remaining is None:
+        return "not told"
+    limit = "" if seen.limit is None else f"/{seen.limit:g}"
+    renewed = "" if seen.reset is None else f", resets in {span(seen.reset)}"
+    return f"{seen.remaining:g}{limit}{renewed}"
 
-    def expect(self, total: int | None) -> None:
-        """Take over how many there are in all."""
-        self.total = total
 
-    def rate(self) -> float:
-        """Items a second over the last ten seconds."""
-        now = self._clock()
-        if now - self._recent[-1][0] >= 0.2:
-            self._recent.append((now, self.done))
-        while len(self._recent) > 2 and self._recent[0][0] < now - _SPAN:
-            self._recent.popleft()
-        then, had = self._recent[0]
-        return (self.done - had) / (now - then) if now > then else 0.0
+def _eta(seen: Progress) -> str:
+    return "?" if seen.eta is None else span(seen.eta)
 
-    def budget(self) -> str:
-        """What is left, and when it is renewed."""
-        seen = self._budget
-        if seen is None or seen.remaining is None:
-            return "not told"
-        limit = "" if seen.limit is None else f"/{seen.limit:g}"
-        text = f"{seen.remaining:g}{limit}"
-        if seen.reset is not None:
-            text += f", resets in {span(max(0.0, seen.reset - (self._clock() - self._budget_at)))}"
-        return text
 
-    def eta(self) -> str:
-        """When it will be done, at the present rate."""
-        rate = self.rate()
-        if self.total is None or rate <= 0:
-            return "?"
-        return span(max(0, self.total - self.done) / rate)
-
-    def waiting(self) -> str:
-        """What we wait for, or nothing."""
-        left = self._waiting_until - self._clock()
-        return f"{self._reason}, {span(left)}" if left > 0.2 else ""
-
-    def line(self) -> str:
-        """Everything in one line, for logs."""
-        total = "" if self.total is None else f"/{self.total:,}"
-        parts = [
-            f"done {self.done:,}{total}",
-            f"{self.rate():.0f}/s",
-            f"budget {self.budget()}",
-            f"retries {self.retries}",
-            f"refused {self.refused}",
-            f"failed {self.failed}",
-            f"ETA {self.eta()}",
-        ]
-        return " · ".join(parts + ([self.waiting()] if self.waiting() else []))
+def _waiting(seen: Progress) -> str:
+    return f"{seen.reason}, {span(seen.waiting)}" if seen.waiting > 0.2 else ""
 
 
 def span(seconds: float) -> str:
@@ -140,49 +78,69 @@ def span(seconds: float) -> str:
 
 
 @contextmanager
-def progress(events: Events, meter: Meter, title: str, *, quiet: bool = False) -> Iterator[None]:
-    """Show ``meter`` on standard error while the block runs."""
+def showing(view: View, events: Events, *, quiet: bool = False) -> Iterator[None]:
+    """Show ``view`` on standard error while the block runs."""
     console = Console(stderr=True)
-    with ExitStack() as stack:
-        stack.callback(events.subscribe(meter.saw))
-        if quiet:
-            pass
-        elif console.is_terminal:
-            view = _View(meter, title)
-            stack.enter_context(Live(view, console=console, refresh_per_second=8))
-        else:
-            stack.callback(events.subscribe(_Lines(meter, title, sys.stderr)))
+    if quiet:
         yield
+    elif console.is_terminal:
+        with Live(view, console=console, refresh_per_second=8):
+            yield
+    else:
+        stop = events.subscribe(_Lines(view, sys.stderr))
+        try:
+            yield
+        finally:
+            stop()
+
+
+class View(Protocol):
+    """What a run looks like: as a picture, or as a line."""
+
+    def line(self) -> str:
+        """Return everything in one line, for logs."""
+        ...
+
+    def __rich__(self) -> RenderableType: ...
 
 
 @final
-class _View:
-    """A bar and the numbers beneath it, drawn anew at each refresh."""
+class RunView:
+    """A bar and the numbers beneath it, drawn again at each refresh.
 
-    def __init__(self, meter: Meter, title: str) -> None:
-        self._meter = meter
+    Args:
+        title: What the run is called.
+        look: Says how it is doing.
+    """
+
+    def __init__(self, title: str, look: Callable[[], Look]) -> None:
         self._title = title
+        self._look = look
+
+    def line(self) -> str:
+        """Return everything in one line, for logs."""
+        return f"{self._title}: {line(self._look().progress)}"
 
     def __rich__(self) -> Table:
-        meter = self._meter
-        total = "" if meter.total is None else f" / {meter.total:,}"
+        seen = self._look().progress
+        total = "" if seen.total is None else f" / {seen.total:,}"
         head = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=meter.total, completed=meter.done, width=40, pulse=not meter.total)
+        bar = ProgressBar(total=seen.total, completed=seen.done, width=40, pulse=not seen.total)
         head.add_row(
-            f"[bold]{self._title}[/]", bar, f"[bold]{meter.done:,}[/]{total}", f"ETA {meter.eta()}"
+            f"[bold]{self._title}[/]", bar, f"[bold]{seen.done:,}[/]{total}", f"ETA {_eta(seen)}"
         )
         numbers = Table.grid(padding=(0, 3))
         numbers.add_row(
-            f"[cyan]{meter.rate():.0f}[/] items/s",
-            f"budget [cyan]{meter.budget()}[/]",
-            f"retries [yellow]{meter.retries}[/]",
-            f"refused (420, 429) [yellow]{meter.refused}[/]",
-            f"failed [red]{meter.failed}[/]",
+            f"[cyan]{seen.rate:.0f}[/] items/s",
+            f"budget [cyan]{_budget(seen)}[/]",
+            f"retries [yellow]{seen.retries}[/]",
+            f"refused (420, 429) [yellow]{seen.refused}[/]",
+            f"failed [red]{seen.failed}[/]",
         )
         whole = Table.grid()
         whole.add_row(head)
         whole.add_row(numbers)
-        whole.add_row(f"[dim]{'waiting: ' + meter.waiting() if meter.waiting() else ' '}[/]")
+        whole.add_row(f"[dim]{'waiting: ' + _waiting(seen) if _waiting(seen) else ' '}[/]")
         return whole
 
 
@@ -190,17 +148,16 @@ class _View:
 class _Lines:
     """A line at most every half minute."""
 
-    def __init__(self, meter: Meter, title: str, out: IO[str]) -> None:
-        self._meter = meter
-        self._title = title
+    def __init__(self, view: View, out: IO[str]) -> None:
+        self._view = view
         self._out = out
         self._next = time.monotonic() + _EVERY
 
-    def __call__(self, event: Event) -> None:  # noqa: ARG002 - a subscriber's shape
+    def __call__(self, event: Event) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _EVERY
-            print(f"{self._title}: {self._meter.line()}", file=self._out, flush=True)
+            print(self._view.line(), file=self._out, flush=True)
 
 
 @contextmanager

@@ -12,8 +12,16 @@ from urllib.parse import urlsplit
 import click
 
 from penstock.errors import InputError
-from penstock.reading import DEVICES, Look, Report, make_edition, unmake_edition
-from penstock.reading.settings import GUIDES, Guide, parse_width
+from penstock.reading import (
+    DEVICES,
+    GUIDES,
+    Guide,
+    Look,
+    Report,
+    make_edition,
+    parse_width,
+    unmake_edition,
+)
 from penstock.whole import whole_file
 
 __all__ = ["read"]
@@ -73,7 +81,7 @@ def load(book: str) -> bytes:
 
 def load_epub(book: str) -> bytes:
     """Return what ``book`` names as an EPUB in memory."""
-    from penstock.reading.sources import as_epub
+    from penstock.reading import as_epub
 
     data = load(book)
     if book == "-":
@@ -183,9 +191,7 @@ def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Repor
             return make_edition(data, out, look, label)
     if form == "html":
         return _write_html(data, target, look, label)
-    from penstock.reading.archive import Archive
-    from penstock.reading.blocks import book_blocks
-    from penstock.reading.texts import json_lines, text_lines
+    from penstock.reading import Archive, book_blocks, json_lines, text_lines
 
     report = Report()
     archive = Archive(data, label)
@@ -205,7 +211,7 @@ def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Repor
 
 
 def _write_html(data: bytes, target: str, look: Look, label: str) -> Report:
-    from penstock.reading.webpage import write_page
+    from penstock.reading import write_page
 
     report = Report()
     if target == "-":
@@ -264,11 +270,16 @@ def open_book(book: str) -> None:
     import hashlib
 
     from penstock.clock import SystemClock
-    from penstock.reading.archive import Archive
-    from penstock.reading.blocks import book_blocks
-    from penstock.reading.places import Place, load_place, places_file, save_place
-    from penstock.reading.screen import run_reader
-    from penstock.reading.terminal import Reader
+    from penstock.reading import (
+        Archive,
+        Place,
+        Reader,
+        book_blocks,
+        load_place,
+        places_file,
+        run_reader,
+        save_place,
+    )
 
     if book == "-":
         raise InputError("read open takes its keys from standard input: give a file")
@@ -288,7 +299,7 @@ def today(articles: tuple[str, ...], out: str, title: str, width: str, guide: Gu
     """Collect ARTICLES (files or addresses) into today's dated EPUB."""
     from datetime import datetime
 
-    from penstock.reading.daily import Article, write_daily
+    from penstock.reading import Article, write_daily
 
     columns, em = parse_width(width)
     if not Path(out).is_dir():

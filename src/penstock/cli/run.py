@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import click
 
-from penstock.assembly import Run, StreamFile, Summary, Used, read_any, read_file, store_named
-from penstock.cli.progress import Meter, log_to, progress, span
+from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_named
+from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
-from penstock.cli.stream import DURATION, run_stream_file
+from penstock.cli.stream import DURATION
+from penstock.cli.stream_view import StreamView
 from penstock.errors import InputError, Stopped
 from penstock.mongo.address import is_address
 from penstock.pipeline import Key
-from penstock.store import StoreReader, open_store
+from penstock.store import StoreReader, WritableStore, open_store
+from penstock.streaming import Counters, Status
 
-__all__ = ["finish", "retry_failed", "run", "run_file"]
+__all__ = ["retry_failed", "run"]
 
 JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -33,7 +36,8 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @LOG
 @click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
-def run(
+@click.option("--restart", is_flag=True, help="Read pages or a stream from their beginning again.")
+def run(  # noqa: PLR0913 - one parameter an option of the command
     file: str,
     *,
     as_json: bool,
@@ -41,32 +45,28 @@ def run(
     log: str | None,
     seconds: float | None,
     max_messages: int | None,
+    restart: bool,
 ) -> None:
     """Harvest what FILE describes into its store.
 
     Run again after any interruption: it goes on where it stopped, and never fetches again what is
     in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
-    leave a cursor to go on from.
+    leave a cursor to go on from. --restart forgets how far pages or a stream were read; what has
+    landed stays, and lands once.
 
     Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
     2 bad input, 3 stopped, 4 storage or server gave up.
     """
     described = read_any(file)
-    if isinstance(described, StreamFile):
-        run_stream_file(
-            file,
-            described,
-            seconds=seconds,
-            messages=max_messages,
-            as_json=as_json,
-            quiet=quiet,
-            log=log,
-        )
-        return
-    if seconds is not None or max_messages is not None:
+    is_stream = isinstance(described, StreamFile)
+    if not is_stream and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
-    summary = run_file(file, None, quiet=quiet, log=log)
-    finish(summary, as_json=as_json)
+    work = Run(described, Path(file).parent)
+
+    def go(store: WritableStore) -> Summary:
+        return work.go(store, seconds=seconds, messages=max_messages, restart=restart)
+
+    _run(file, work, go, Shown(as_json=as_json, quiet=quiet, log=log))
 
 
 @click.command("retry-failed")
@@ -92,9 +92,12 @@ def retry_failed(
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
         return
-    if isinstance(read_any(file), StreamFile):
-        raise InputError(f"{file} is a stream: what failed of it was no JSON, and comes only once")
-    finish(run_file(file, keys, quiet=quiet, log=log), as_json=as_json)
+    described = read_any(file)
+    if isinstance(described, StreamFile) and not described.stage:
+        raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
+    work = Run(described, Path(file).parent)
+    shown = Shown(as_json=as_json, quiet=quiet, log=log)
+    _run(file, work, lambda store: work.retry(store, keys), shown)
 
 
 def _failed_keys(store: StoreReader, wanted: Sequence[str]) -> list[Key]:
@@ -103,44 +106,87 @@ def _failed_keys(store: StoreReader, wanted: Sequence[str]) -> list[Key]:
     return [f.key for f in store.failures() if not names or str(f.key) in names]
 
 
-def run_file(file: str, retry: Sequence[str] | None, *, quiet: bool, log: str | None) -> Summary:
-    """Run a pipeline file with progress; ``retry`` names failed keys to run instead."""
-    folder = Path(file).parent
-    work = Run(read_file(file), folder)
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a run shows: options of its commands."""
+
+    as_json: bool
+    quiet: bool
+    log: str | None
+
+
+def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> None:
+    """Run ``go`` with progress, print what came of it and end with its exit code."""
+    quiet = shown.quiet or (work.is_stream and shown.as_json)
     with stoppable(), work.opened() as store:
-        only = None
-        if retry is not None:
-            only = _failed_keys(store, retry)
-            store.retry_failed(only)
-        status = store.status()
-        meter = Meter(status.expected, status.landed + status.failed)
-        work.on_expected(meter.expect)
         try:
             with (
-                log_to(log, work.events),
-                progress(work.events, meter, Path(file).stem, quiet=quiet),
+                log_to(shown.log, work.events),
+                showing(_view(file, work), work.events, quiet=quiet),
             ):
-                return work.go(store, only)
+                summary = go(store)
         except Stopped as error:
             store.flush()
-            raise Stopped(f"{error}; {_safe(store)}; run again to go on") from error
-
-
-def _safe(store: StoreReader) -> str:
-    status = store.status()
-    return f"{status.landed:,} landed and {status.failed:,} failed are safe in the store"
-
-
-def finish(summary: Summary, *, as_json: bool) -> None:
-    """Print the summary and end with its exit code."""
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(summary)))
-    else:
-        click.echo(_sentence(summary))
-    if not summary.complete:
+            summary = work.summary(store)
+            if summary.is_stream:
+                _tell(summary, as_json=shown.as_json)
+            raise Stopped(f"{error}; {_safe(summary)}; run again to go on") from error
+    _tell(summary, as_json=shown.as_json)
+    if not (summary.is_stream or summary.complete):
         raise SystemExit(3)
     if summary.failed or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
+
+
+def _view(file: str, work: Run) -> View:
+    title = Path(file).stem
+    if not work.is_stream:
+        return RunView(title, work.look)
+
+    def look() -> tuple[Counters, Status]:
+        seen = work.look()
+        return seen.counters, seen.status
+
+    return StreamView(title, look)
+
+
+def _safe(summary: Summary) -> str:
+    if summary.is_stream:
+        return f"{summary.landed:,} messages and the cursor are safe in the store"
+    return f"{summary.landed:,} landed and {summary.failed:,} failed are safe in the store"
+
+
+def _tell(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(summary.fields()))
+    else:
+        click.echo(_of_stream(summary) if summary.is_stream else _sentence(summary))
+
+
+def _of_stream(summary: Summary) -> str:
+    missed = f", at least {summary.missed:,} messages" if summary.missed else ""
+    notices = "".join(f", {kind} {count:,}" for kind, count in sorted(summary.notices.items()))
+    store = shlex.quote(summary.store)
+    lines = [
+        (
+            f"{summary.new:,} landed in {span(summary.seconds)} ({summary.landed:,} in all, "
+            f"{summary.duplicates:,} came again, {summary.reconnects:,} reconnects, "
+            f"{summary.keepalives:,} heartbeats{notices})"
+        ),
+        f"gaps:  {summary.gaps:,}{missed}",
+        f"data:  {summary.store}",
+        *(_used(used) for used in summary.uses),
+        f"next:  penstock export {store} --to jsonl -o messages.jsonl",
+    ]
+    if summary.gaps:
+        lines.append(f"       penstock export {store} --gaps --to csv -o gaps.csv")
+    if summary.unidentified:
+        lines.append(
+            f"note:  {summary.unidentified:,} messages had no id and landed under a hash of their "
+            "bytes; set stream.id"
+        )
+    return "\n".join(lines)
 
 
 def _sentence(summary: Summary) -> str:

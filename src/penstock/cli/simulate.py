@@ -8,14 +8,16 @@ from typing import final, get_args
 import click
 
 from penstock.errors import InputError
-from penstock.simulator import CREDENTIALS, SimulatorSettings, serve
-from penstock.simulator.settings import (
+from penstock.simulator import (
+    CREDENTIALS,
     DEFAULT_MIX,
     AuthKind,
     Dialect,
     LimiterKind,
     ResetForm,
+    SimulatorSettings,
     read_mix,
+    serve,
     write_mix,
 )
 

@@ -2,6 +2,10 @@
 
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.body import decode_or_none
+from penstock.http.calls import becomes_get
+from penstock.http.engine import Engine, engine
+from penstock.http.page_feed import PageFeed
 from penstock.http.pages import (
     BodyCursor,
     BodyLink,
@@ -16,9 +20,12 @@ from penstock.http.pages import (
 )
 from penstock.http.record import Record, plain
 from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
-from penstock.http.response import Headers, Response
+from penstock.http.response import Headers, Response, phrase
 from penstock.http.secret import Secret, secret
-from penstock.http.transfer import Profile
+from penstock.http.session import Session
+from penstock.http.streamed import StreamProfile, StreamTransfer
+from penstock.http.transfer import Inbox, Profile
+from penstock.http.url import join, shown
 
 __all__ = [
     "Api",
@@ -29,15 +36,18 @@ __all__ = [
     "BodyCursor",
     "BodyLink",
     "Delete",
+    "Engine",
     "Get",
     "Head",
     "HeaderCursor",
     "Headers",
+    "Inbox",
     "LinkHeader",
     "OAuth1",
     "OAuth2",
     "Offset",
     "Page",
+    "PageFeed",
     "PageNumber",
     "Patch",
     "Post",
@@ -47,10 +57,19 @@ __all__ = [
     "Request",
     "Response",
     "Secret",
+    "Session",
     "StatusCall",
+    "StreamProfile",
+    "StreamTransfer",
     "Style",
+    "becomes_get",
+    "decode_or_none",
+    "engine",
+    "join",
     "pages",
+    "phrase",
     "plain",
     "rows",
     "secret",
+    "shown",
 ]

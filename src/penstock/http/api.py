@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar, final
 
 import msgspec
 
-from penstock import __version__
 from penstock.clock import Clock, SystemClock
+from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
 from penstock.events import Events
 from penstock.http.auth import Auth, Signed
@@ -22,12 +22,16 @@ from penstock.http.engine import raise_descriptor_limit
 from penstock.http.record import Record
 from penstock.http.request import Get, Post, Query, Request
 from penstock.http.response import Response
+from penstock.http.session import Session
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import add_query, check_base, origin, resolve
 from penstock.resilience import (
     Breaker,
     BreakerPolicy,
     Budget,
+    Dialect,
+    Gate,
+    Informed,
     Quota,
     RetryBudget,
     RetryPolicy,
@@ -66,7 +70,8 @@ class Api:
         auth: Who we are, or None.
         retry: When to try again.
         budget: What the server allows; learned as we go. Share one between ``Api`` objects
-            that use the same key.
+            that use the same key. Any :class:`~penstock.resilience.Gate` will do.
+        hints: Rows for rate-limit headers of one's own, asked before those that are known.
         status: Where to ask for what is left, where the server has such a call.
         breaker: When to stop calling a server that only fails.
         headers: Headers of every request below ``base``. Another origin, where a redirect or a
@@ -85,7 +90,8 @@ class Api:
         *,
         auth: Auth | None = None,
         retry: RetryPolicy | None = None,
-        budget: Budget | None = None,
+        budget: Gate | None = None,
+        hints: Sequence[Dialect] = (),
         status: StatusCall | None = None,
         breaker: BreakerPolicy | None = None,
         headers: Mapping[str, str] | None = None,
@@ -99,29 +105,38 @@ class Api:
         self.base = check_base(base)
         self.auth = auth
         self.retry = retry or RetryPolicy()
-        self.budget = budget or Budget()
+        self.budget: Gate = budget or Budget()
         self.status = status
-        self.breaker = Breaker(breaker or BreakerPolicy())
-        self.retries = RetryBudget()
         self.profile = profile or Profile()
         self.decode = decode
         self.max_redirects = max_redirects
         self.events = events
         self.clock: Clock = clock or SystemClock()
         self.rng = random.Random(seed)
+        self.shared = Session(
+            retry=self.retry,
+            budget=self.budget,
+            breaker=Breaker(breaker or BreakerPolicy()),
+            retries=RetryBudget(),
+            clock=self.clock,
+            rng=self.rng,
+            dialects=tuple(hints),
+            events=events,
+        )
+        self._headers = dict(headers or {})
         self._origin = origin(self.base)
         self._common = _lines(
             {
                 "User-Agent": f"penstock/{__version__}",
                 "Accept": "application/json",
-                **(headers or {}),
+                **self._headers,
             }
         )
         # All that another origin gets to see: the rest may be credentials.
         self._harmless = [line for line in self._common if line.startswith(_HARMLESS)]
         self._constant: list[str] | None = None
         if status is not None:
-            self.budget.refresh = self.ask_status
+            self._informed().refresh = self.ask_status
 
     def __repr__(self) -> str:
         return f"Api({self.base!r})"
@@ -162,7 +177,7 @@ class Api:
     def calls(self, concurrency: int = 1) -> Calls:
         """Return a session for many calls; ``concurrency`` sockets may be needed at once."""
         raise_descriptor_limit(concurrency)
-        return Calls(self)
+        return Calls(self, self.shared)
 
     @contextmanager
     def session(self, concurrency: int = 1) -> Iterator[Calls]:
@@ -244,7 +259,7 @@ class Api:
         """Get a token or the server's status first, where that is due."""
         if self.auth is not None and not self.auth.constant:
             self._prepare_token(self.auth, now)
-        if self.status is not None and self.budget.unknown():
+        if self.status is not None and self._informed().unknown():
             self.ask_status()
 
     def _prepare_token(self, auth: Auth, now: float) -> None:
@@ -269,6 +284,12 @@ class Api:
         auth.accept_token(response.body, now)
         return None
 
+    def _informed(self) -> Informed:
+        if isinstance(self.budget, Informed):
+            return self.budget
+        name = type(self.budget).__name__
+        raise InputError(f"Api(status=...): {name} takes no status call: use a Budget, or drop it")
+
     def ask_status(self) -> None:
         """Ask the server what is left, and tell the budget.
 
@@ -278,7 +299,12 @@ class Api:
         if self.status is None:
             return
         bare = Api(
-            self.base, auth=self.auth, retry=self.retry, profile=self.profile, clock=self.clock
+            self.base,
+            auth=self.auth,
+            headers=self._headers,
+            retry=self.retry,
+            profile=self.profile,
+            clock=self.clock,
         )
         asked = self.clock.monotonic()
         response = bare.call(Get(self.status.path))
@@ -295,7 +321,7 @@ class Api:
             remaining=remaining,
             reset=parse_reset(str(reset)) if reset is not None else None,
         )
-        self.budget.status(quota, self.clock.monotonic(), asked)
+        self._informed().status(quota, self.clock.monotonic(), asked)
 
 
 _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")

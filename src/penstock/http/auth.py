@@ -69,18 +69,18 @@ class _WithoutToken:
     constant = True
     fetching = nullcontext()
 
-    def token_request(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
+    def token_request(self, now: float) -> Request | None:
         """Return None: nothing has to be fetched."""
         return None
 
     def accept_token(self, body: bytes, now: float) -> None:
         """Never called."""
 
-    def token_refused(self, now: float) -> Request | None:  # noqa: ARG002 - the protocol's shape
+    def token_refused(self, now: float) -> Request | None:
         """Never called."""
         return None
 
-    def refused(self, headers: Sequence[str]) -> bool:  # noqa: ARG002 - the protocol's shape
+    def refused(self, headers: Sequence[str]) -> bool:
         """Return False: the credentials are wrong."""
         return False
 
@@ -109,7 +109,7 @@ class Basic(_WithoutToken):
         if ":" in self.user:
             raise InputError(f"Basic({self.user!r}, ...): a user name has no colon (RFC 7617)")
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header."""
         pair = f"{self.user}:{reveal(self.password)}".encode()
         return Signed(url, (f"Authorization: Basic {base64.b64encode(pair).decode()}",))
@@ -125,7 +125,7 @@ class Bearer(_WithoutToken):
     def __post_init__(self) -> None:
         _check_header(reveal(self.token), "Bearer: the token")
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header."""
         return Signed(url, (f"Authorization: Bearer {reveal(self.token)}",))
 
@@ -154,7 +154,7 @@ class ApiKey(_WithoutToken):
         """Whether it goes into a header."""
         return self.query is None
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header or the URL with the key."""
         if self.query is not None:
             return Signed(add_query(url, {self.query: reveal(self.key)}), ())
@@ -179,7 +179,7 @@ class OAuth1(_WithoutToken):
             MissingExtra: oauthlib is not installed.
         """
         try:
-            from oauthlib import oauth1  # noqa: PLC0415 - an optional library
+            from oauthlib import oauth1
         except ImportError as error:
             raise MissingExtra("OAuth 1.0a", "oauthlib", "oauth1") from error
         client = oauth1.Client(
@@ -291,7 +291,7 @@ class OAuth2:
             self._refresh = None
         return self.token_request(now)
 
-    def sign(self, method: str, url: str, form: bytes | None) -> Signed:  # noqa: ARG002
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header with the present token."""
         return Signed(url, (f"Authorization: Bearer {self._access}",))
 

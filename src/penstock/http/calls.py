@@ -11,7 +11,7 @@ import heapq
 import math
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, final
+from typing import Protocol, final
 
 from penstock.errors import (
     GaveUp,
@@ -21,30 +21,64 @@ from penstock.errors import (
     PermanentError,
     RetryableError,
 )
-from penstock.events import BudgetSeen, Retry, Waiting
+from penstock.events import BudgetSeen, Called, Retry, Waiting
 from penstock.http.body import decode_or_none
 from penstock.http.engine import engine
 from penstock.http.request import Get, Request
 from penstock.http.response import Headers, Response, phrase
+from penstock.http.session import Session
 from penstock.http.transfer import Inbox, Transfer
 from penstock.http.url import join, origin, resolve, shown
 from penstock.pipeline.result import Key, Result
-from penstock.resilience import QUOTA, Fault, Hints, Ticket, hints_in_body, parse_hints
-
-if TYPE_CHECKING:
-    from penstock.http.api import Api
+from penstock.resilience import (
+    QUOTA,
+    Fault,
+    Hints,
+    Ticket,
+    hints_in_body,
+    parse_hints,
+    seconds_until,
+    too_fast,
+)
 
 __all__ = ["Calls"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_PASSED = 64  # waiting calls that others of another resource may pass
+_CREDENTIALS = frozenset({401, 403, 407})
 _NEVER_SAYS_WHEN = 0.05  # seconds between looks at a gate that another thread will open
+
+
+class Service(Protocol):
+    """What makes transfers of requests, and knows what its answers mean: an ``Api``."""
+
+    base: str
+    max_redirects: int
+
+    def prepare_to_call(self, now: float) -> None: ...
+    def transfer(self, request: Request) -> Transfer: ...
+    def is_failure(self, response: Response) -> bool: ...
+    def renews(self, headers: list[str]) -> bool: ...
+    def redirected(self, request: Request, target: str) -> Request: ...
+    def led_to(self, request: Request, url: str) -> Request: ...
 
 
 @final
 class Call:
     """One item on its way through retries, quota waits and redirects."""
 
-    __slots__ = ("attempts", "failures", "first", "hops", "key", "renewed", "request", "ticket")
+    __slots__ = (
+        "attempts",
+        "failures",
+        "first",
+        "fresh",
+        "hops",
+        "key",
+        "refusals",
+        "renewed",
+        "request",
+        "ticket",
+    )
 
     def __init__(self, key: Key, request: Request) -> None:
         self.key = key
@@ -53,18 +87,27 @@ class Call:
         self.attempts = 0
         self.failures = 0
         self.hops = 0
+        self.fresh = False  # the kept connection was closed: on a new one, this time
+        self.refusals = 0  # answers of 403 that were taken for "too fast"
         self.renewed = False
         self.ticket: Ticket | None = None
 
 
 @final
 class Calls:
-    """A session of calls to one ``Api``. Owned by one thread; only :meth:`wake` is for others."""
+    """Calls to one service. Owned by one thread; only :meth:`wake` is for others."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, service: Service, session: Session) -> None:
+        self._service = service
+        self._retry = session.retry
+        self._budget = session.budget
+        self._breaker = session.breaker
+        self._retries = session.retries
+        self._events = session.events
+        self._dialects = session.dialects
+        self._rng = session.rng
         self._engine = engine()
-        self._clock = api.clock
+        self._clock = session.clock
         self._waiting: deque[Call] = deque()
         self._delayed: list[tuple[float, int, Call]] = []
         self._flying: set[Transfer] = set()
@@ -74,6 +117,7 @@ class Calls:
         self._inbox = Inbox(self._notify)
         self._woken = False
         self._told_until = -math.inf
+        self._apart = False  # whether the server counts some paths apart from others
 
     @property
     def pending(self) -> int:
@@ -94,7 +138,7 @@ class Calls:
         """Drop everything that is under way. What was sent counts as spent."""
         self._engine.cancel(self._flying)
         if self._flying:
-            self._api.breaker.dropped()
+            self._breaker.dropped()
         for transfer in self._flying:
             self._abandon(transfer)
         self._flying.clear()
@@ -103,9 +147,9 @@ class Calls:
 
     def _abandon(self, transfer: Transfer) -> None:
         call = transfer.context
-        assert isinstance(call, Call)  # noqa: S101 - we put it there
+        assert isinstance(call, Call)  # we put it there
         if call.ticket is not None:
-            self._api.budget.abandon(call.ticket)
+            self._budget.abandon(call.ticket)
 
     def _notify(self) -> None:
         with self._condition:
@@ -162,29 +206,28 @@ class Calls:
         return min(wait, delayed[0][0] - now) if delayed else wait
 
     def _send_waiting(self, now: float) -> float:
-        api = self._api
-        api.prepare_to_call(now)
+        self._service.prepare_to_call(now)
         ready: list[Transfer] = []
         wait = math.inf
+        held: list[Call] = []
         try:
             while self._waiting:
-                if (wait := api.breaker.wait(now)) > 0:
+                if (pause := self._breaker.wait(now)) > 0:
+                    wait = min(wait, pause)
                     break
-                call = self._waiting[0]
-                ticket = api.budget.take(now, call.request.cost)
-                if not isinstance(ticket, Ticket):
-                    wait = ticket
+                call = self._waiting.popleft()
+                ticket = self._budget.take(now, call.request.cost, call.request.path)
+                if isinstance(ticket, Ticket):
+                    call.ticket = ticket
+                    self._begin(call, ticket, now, ready)
+                    continue
+                held.append(call)
+                wait = min(wait, ticket)
+                # Another resource of the server may have room: but no search through thousands.
+                if not self._apart or len(held) >= _MOST_PASSED:
                     break
-                self._waiting.popleft()
-                call.ticket = ticket
-                try:
-                    ready.append(self._start(call, now))
-                except MissingExtra:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a request that cannot be sent is one item's trouble
-                    api.budget.abandon(ticket)
-                    self._results.append(Result(call.key, None, self._unsendable(call, error), 0))
         finally:
+            self._waiting.extendleft(reversed(held))
             self._flying.update(ready)
             if ready:
                 self._engine.submit(ready)
@@ -192,19 +235,28 @@ class Calls:
             self._tell_wait(wait, now)
         return wait
 
+    def _begin(self, call: Call, ticket: Ticket, now: float, ready: list[Transfer]) -> None:
+        try:
+            ready.append(self._start(call, now))
+        except MissingExtra:
+            raise
+        except Exception as error:  # noqa: BLE001 - a request that cannot be sent is one item's trouble
+            self._budget.abandon(ticket)
+            self._results.append(Result(call.key, None, self._unsendable(call, error), 0))
+
     def _tell_wait(self, wait: float, now: float) -> None:
-        if math.isinf(wait) or self._api.events is None:
+        if math.isinf(wait) or self._events is None:
             return
         if abs(now + wait - self._told_until) > _NEVER_SAYS_WHEN:  # each wait is told once
             self._told_until = now + wait
-            reason = "server is down" if self._api.breaker.is_open else "out of quota"
-            self._api.events.emit(Waiting(seconds=wait, reason=reason))
+            reason = "server is down" if self._breaker.is_open else "out of quota"
+            self._events.emit(Waiting(seconds=wait, reason=reason))
             self._tell_budget(now)
 
     def _tell_budget(self, now: float) -> None:
-        if self._api.events is not None:
-            view = self._api.budget.view(now)
-            self._api.events.emit(
+        if self._events is not None:
+            view = self._budget.view(now)
+            self._events.emit(
                 BudgetSeen(limit=view.limit, remaining=view.remaining, reset=view.reset)
             )
 
@@ -216,49 +268,78 @@ class Calls:
         return problem
 
     def _start(self, call: Call, now: float) -> Transfer:
-        transfer = self._api.transfer(call.request)
+        transfer = self._service.transfer(call.request)
         if call.first is None:
             call.first = now
-            self._api.retries.called()
+            self._retries.called()
         call.attempts += 1
-        self._api.breaker.started(now)
+        self._breaker.started(now)
         transfer.inbox = self._inbox
         transfer.context = call
+        transfer.fresh, call.fresh = call.fresh, False
         return transfer
 
     def _answered(self, transfer: Transfer) -> None:
         self._flying.discard(transfer)
         call = transfer.context
-        assert isinstance(call, Call)  # noqa: S101 - we put it there
+        assert isinstance(call, Call)  # we put it there
         now = self._clock.monotonic()
+        if self._events is not None and self._events.calls_wanted:
+            self._tell_call(call, transfer)
         if transfer.error is not None:
-            self._no_answer(call, transfer.error, now)
+            self._no_answer(call, transfer, transfer.error, now)
             return
         status = transfer.status
-        hints = parse_hints(transfer.head)
+        hints = parse_hints(transfer.head, self._dialects)
         response = Response(status, transfer.url, transfer.head, transfer.body, transfer.seconds)
-        if status in QUOTA:
+        if status in QUOTA or status == 403:
+            hints = hints_in_body(decode_or_none(response.body), hints)
+        if (
+            status not in self._retry.fatal
+            and too_fast(status, hints)
+            and self._believed(call, status)
+        ):
             self._out_of_quota(call, response, hints, now)
             return
-        assert call.ticket is not None  # noqa: S101 - it was sent
-        self._api.budget.settle(call.ticket, now, hints, status)
-        if hints is not None and hints.quotas and self._api.events is not None:
+        self._settle(call, hints, status, now)
+        if hints is not None and hints.quotas:
+            self._apart = self._apart or bool(hints.quotas[0].resource)
             self._tell_budget(now)
         if status >= 500:
-            self._api.breaker.failed(now)
+            self._breaker.failed(now)
         else:
-            self._api.breaker.succeeded()
-        if 200 <= status < 300:
+            self._breaker.succeeded()
+        if self._retry.takes(status, asks=call.request.asks):
             self._arrived(call, response, now)
         elif status in _REDIRECTS and "location" in (headers := response.headers):
             self._redirect(call, response, headers)
         else:
             self._bad_status(call, transfer, response, hints, now)
 
+    def _settle(self, call: Call, hints: Hints | None, status: int, now: float) -> None:
+        assert call.ticket is not None  # it was sent
+        self._budget.settle(call.ticket, now, hints, status)
+
+    def _believed(self, call: Call, status: int) -> bool:
+        """Whether a refusal is still taken for "too fast"; a 403 may mean what it says."""
+        call.refusals += status not in QUOTA
+        return call.refusals <= self._retry.attempts
+
+    def _tell_call(self, call: Call, transfer: Transfer) -> None:
+        assert self._events is not None  # the caller has looked
+        told = Called(
+            key=call.key,
+            method=transfer.method,
+            status=transfer.status or None,
+            seconds=transfer.seconds,
+            attempt=call.attempts,
+        )
+        self._events.emit(told)
+
     def _arrived(self, call: Call, response: Response, now: float) -> None:
         problem: PenstockError | None = None
         try:
-            if self._api.is_failure(response):
+            if self._service.is_failure(response):
                 problem = PermanentError(f"{self._where(call)}: error in the body")
         except PermanentError as error:
             problem = error
@@ -268,16 +349,23 @@ class Calls:
             fault = Fault(status=response.status, in_body=True)
             self._again(call, fault, problem, response, now)
 
-    def _no_answer(self, call: Call, error: PenstockError, now: float) -> None:
-        assert call.ticket is not None  # noqa: S101 - it was sent
-        self._api.budget.abandon(call.ticket)
+    def _no_answer(self, call: Call, transfer: Transfer, error: PenstockError, now: float) -> None:
+        assert call.ticket is not None  # it was sent
+        self._budget.abandon(call.ticket)
         if isinstance(error, GaveUp):
             raise error
+        if transfer.stale and call.request.repeatable:
+            # The server had closed the connection before: again at once, and not an attempt.
+            call.fresh = True
+            call.attempts -= 1
+            self._breaker.dropped()
+            self._waiting.appendleft(call)
+            return
         if not isinstance(error, RetryableError):
-            self._api.breaker.succeeded()
+            self._breaker.succeeded()
             self._failed(call, error, None)
             return
-        self._api.breaker.failed(now)
+        self._breaker.failed(now)
         fault = Fault(sent=error.sent, retry_after=error.retry_after)
         self._again(call, fault, error, None, now)
 
@@ -285,24 +373,21 @@ class Calls:
         self, call: Call, response: Response, hints: Hints | None, now: float
     ) -> None:
         """Put the call back: the budget knows when to go on, and waiting is not an attempt."""
-        body = decode_or_none(response.body)
-        hints = hints_in_body(body, hints)
-        assert call.ticket is not None  # noqa: S101 - it was sent
-        self._api.budget.settle(call.ticket, now, hints, response.status)
-        self._api.breaker.succeeded()
+        self._settle(call, hints, response.status, now)
+        self._breaker.succeeded()
         self._tell_budget(now)
         error = PermanentError(f"{self._where(call)}: {phrase(response.status)}")
-        fault = Fault(status=response.status)
-        wait = self._api.retry.wait(
+        fault = Fault(status=response.status, quota=response.status not in QUOTA)
+        wait = self._retry.wait(
             fault,
             failures=call.failures,
-            elapsed=now - (call.first or now) + self._api.budget.renewed_in(),
+            elapsed=now - (call.first or now) + self._budget.renewed_in(),
             idempotent=call.request.repeatable,
         )
         if wait is None:
             self._failed(call, error, response)
             return
-        self._tell_retry(call, self._api.budget.renewed_in(), error, response.status)
+        self._tell_retry(call, self._budget.renewed_in(), error, response.status)
         self._waiting.appendleft(call)
 
     def _bad_status(
@@ -314,25 +399,25 @@ class Calls:
         now: float,
     ) -> None:
         error = PermanentError(f"{self._where(call)}: {phrase(response.status)}")
-        if response.status == 401 and not call.renewed and self._api.renews(transfer.headers):
+        if response.status == 401 and not call.renewed and self._service.renews(transfer.headers):
             call.renewed = True
             self._waiting.appendleft(call)
             return
-        if response.status in self._api.retry.fatal:
+        if response.status in self._retry.fatal:
             raise self._refusal(error, response)
         retry_after = None
         if hints is not None and hints.retry_after is not None:
-            retry_after = hints.retry_after.value
-            if hints.retry_after.epoch:
-                retry_after = max(0.0, retry_after - (hints.date or self._clock.time()))
+            retry_after = seconds_until(hints.retry_after, hints.date or self._clock.time())
         fault = Fault(status=response.status, retry_after=retry_after)
         self._again(call, fault, error, response, now)
 
     def _refusal(self, error: PenstockError, response: Response) -> InputError:
-        refusal = InputError(
-            f"{error}: the server refuses our credentials; stopped at once. "
-            f"Check the secret, then run again. It said: {response.excerpt(200)!r}"
+        what = (
+            "the server refuses our credentials; stopped at once. Check the secret, then run again"
         )
+        if response.status not in _CREDENTIALS:
+            what = "stopped at once, as the policy (fatal) says"
+        refusal = InputError(f"{error}: {what}. It said: {response.excerpt(200)!r}")
         refusal.status = response.status
         return refusal
 
@@ -345,7 +430,9 @@ class Calls:
         except InputError as unusable:
             self._failed(call, unusable, response)
             return
-        if call.hops > self._api.max_redirects or not target.startswith(("http://", "https://")):
+        if call.hops > self._service.max_redirects or not target.startswith(
+            ("http://", "https://")
+        ):
             error = PermanentError(f"{self._where(call)}: redirected too often, to {shown(target)}")
             self._failed(call, error, response)
             return
@@ -353,8 +440,8 @@ class Calls:
         if becomes_get(request.method, response.status):
             call.request = Get(target, headers=request.headers, cost=request.cost)
         else:
-            call.request = self._api.redirected(request, target)
-        call.request = self._api.led_to(call.request, response.url)
+            call.request = self._service.redirected(request, target)
+        call.request = self._service.led_to(call.request, response.url)
         call.attempts -= 1
         self._waiting.appendleft(call)
 
@@ -367,22 +454,21 @@ class Calls:
         now: float,
     ) -> None:
         """Put the call back for later, or let it fail."""
-        api = self._api
-        if api.breaker.gave_up(now):
+        if self._breaker.gave_up(now):
             raise GaveUp(f"{error}: the server has failed for too long", attempts=call.attempts)
-        if not api.breaker.is_open or call.failures + 1 < api.retry.attempts:
+        if not self._breaker.is_open or call.failures + 1 < self._retry.attempts:
             call.failures += 1  # while all fails, the server is at fault, not the item
-        wait = api.retry.wait(
+        wait = self._retry.wait(
             fault,
             failures=call.failures,
             elapsed=now - (call.first or now),
             idempotent=call.request.repeatable,
-            rng=api.rng,
+            rng=self._rng,
         )
         if wait is None:
             self._failed(call, error, response)
             return
-        wait = max(wait, api.retries.take(now))
+        wait = max(wait, self._retries.take(now))
         self._serial += 1
         heapq.heappush(self._delayed, (now + wait, self._serial, call))
         self._tell_retry(call, wait, error, fault.status)
@@ -390,11 +476,11 @@ class Calls:
     def _tell_retry(
         self, call: Call, wait: float, error: PenstockError, status: int | None
     ) -> None:
-        if self._api.events is not None:
+        if self._events is not None:
             told = Retry(
                 key=call.key, attempt=call.attempts, wait=wait, reason=str(error), status=status
             )
-            self._api.events.emit(told)
+            self._events.emit(told)
 
     def _failed(self, call: Call, error: PenstockError, response: Response | None) -> None:
         if call.attempts > 1 and call.failures > 1:
@@ -407,11 +493,12 @@ class Calls:
         self._results.append(Result(call.key, None, error, call.attempts))
 
     def _where(self, call: Call) -> str:
-        url = resolve(self._api.base, call.request.path)
+        url = resolve(self._service.base, call.request.path)
         return f"{call.request.method} {shown(url)}"
 
 
 def becomes_get(method: str, status: int) -> bool:
+    """Whether a redirect of ``status`` turns a request of ``method`` into a GET."""
     # RFC 9110 section 15.4 allows it for POST after 301 and 302, and asks for it after 303.
     return (status == 303 and method not in ("GET", "HEAD")) or (
         status in (301, 302) and method == "POST"

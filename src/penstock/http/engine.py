@@ -223,7 +223,7 @@ class Engine:
 
     def _put(self, transfer: Transfer) -> None:
         inbox = transfer.inbox
-        assert inbox is not None  # noqa: S101 - submit without inbox is our own mistake
+        assert inbox is not None  # submit without inbox is our own mistake
         inbox.received.append(transfer)
         self._touched.add(inbox)
         self._untold += 1
@@ -309,7 +309,7 @@ def engine() -> Engine:
 
 def _forget_after_fork() -> None:
     # The thread stayed in the parent; a child that makes calls starts its own.
-    global _engine, _lock  # noqa: PLW0603
+    global _engine, _lock  # noqa: PLW0603 - one engine a process
     _engine = None
     _lock = threading.Lock()
 

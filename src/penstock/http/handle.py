@@ -109,6 +109,9 @@ class Handle:
             self._plain = True
         if transfer.method != "GET" or transfer.content is not None:
             self._set_method(transfer)
+        if transfer.fresh:
+            self._plain = False
+            easy.setopt(pycurl.FRESH_CONNECT, 1)
         easy.setopt(pycurl.URL, transfer.url)
         if transfer.headers is not self._headers:
             easy.setopt(pycurl.HTTPHEADER, transfer.headers)
@@ -146,7 +149,7 @@ class Handle:
     def finish(self, code: int, message: str) -> Transfer:
         """Return the transfer with its outcome, and be ready for the next."""
         transfer = self.transfer
-        assert transfer is not None  # noqa: S101 - curl reports a handle only once
+        assert transfer is not None  # curl reports a handle only once
         self.transfer = None
         transfer.seconds = time.monotonic() - self.started
         if code == 0:
@@ -163,6 +166,7 @@ class Handle:
     def _fail(self, transfer: Transfer, code: int, message: str) -> None:
         where = f"{transfer.method} {shown(transfer.url)}"
         sent = self._requests > 0
+        transfer.stale = code == pycurl.E_ABORTED_BY_CALLBACK  # see _before_request
         if code == pycurl.E_WRITE_ERROR and self._room < 0:
             limit = self._profile.max_body
             transfer.error = PermanentError(f"{where}: body is larger than max_body={limit} bytes")

@@ -135,7 +135,7 @@ class PageNumber:
 
     def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next number, unless this page was empty or the last."""
-        assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
+        assert isinstance(position, int)  # positions of this style are numbers
         if self.pages is not None:
             number = _whole(number_at(response.json(), self.pages))
             if number is not None:
@@ -182,7 +182,7 @@ class Offset:
 
     def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next offset: as many rows further as this page had."""
-        assert isinstance(position, int)  # noqa: S101 - positions of this style are numbers
+        assert isinstance(position, int)  # positions of this style are numbers
         had = len(_rows_at(response, self.items) or ())
         total = None if self.total is None else number_at(response.json(), self.total)
         last = not had or (total is not None and position + had >= total)
@@ -218,7 +218,7 @@ class _Chained:
 
     __slots__ = ()
 
-    def count(self, response: Response) -> range | None:  # noqa: ARG002 - the protocol's shape
+    def count(self, response: Response) -> range | None:
         """Return None: such a page tells one page ahead."""
         return None
 
@@ -248,7 +248,7 @@ class BodyCursor(_Chained):
         """Return the request for one page."""
         return _at_cursor(request, position, self.param)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next cursor."""
         cursor = dig(response.json(), self.path)
         if cursor in (None, 0, "", "0", -1, "-1", False):
@@ -271,7 +271,7 @@ class HeaderCursor(_Chained):
             return _at_url(request, position)
         return _at_cursor(request, position, self.param)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the next cursor or URL."""
         value = response.headers.get(self.header)
         if not value:
@@ -291,7 +291,7 @@ class LinkHeader(_Chained):
         """Return the request for one page."""
         return _at_url(request, position)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the URL of the next page."""
         link = _link(response.headers.get("link", ""), self.rel)
         return None if link is None else join(response.url, link)
@@ -309,7 +309,7 @@ class BodyLink(_Chained):
         """Return the request for one page."""
         return _at_url(request, position)
 
-    def following(self, response: Response, position: Position | None) -> Position | None:  # noqa: ARG002
+    def following(self, response: Response, position: Position | None) -> Position | None:
         """Return the URL of the next page."""
         link = dig(response.json(), self.path)
         return join(response.url, link) if isinstance(link, str) and link else None
@@ -408,6 +408,6 @@ def _known_pages(
 
     for result in fetch(rest, api, ask, concurrency=concurrency, ordered=True):
         response = result.unwrap()
-        assert isinstance(result.key, int)  # noqa: S101 - keys are the positions of a range
+        assert isinstance(result.key, int)  # keys are the positions of a range
         following = result.key + known.step
         yield Page(result.key, response, following if following in known else None)

@@ -38,7 +38,10 @@ class Poller(Protocol):
         ...
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
-        """Return (descriptor, curl's select bits) of what is ready; wait ``timeout`` s, < 0 for ever."""  # noqa: E501
+        """Return (descriptor, curl's select bits) of what is ready within ``timeout`` s.
+
+        Below 0 there is no limit to the wait.
+        """
         ...
 
     def close(self) -> None:

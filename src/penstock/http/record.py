@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import final
 
@@ -61,6 +60,8 @@ class Record(Mapping[str, object]):
 
 
 def _missing(name: str, members: Mapping[str, object]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, list(members), n=1)
     if near:
         return f"no member {name!r}; there is {near[0]!r}"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias, final
+from typing import ClassVar, final
 
 import msgspec
 
 from penstock.errors import InputError
+from penstock.http.url import Query, encode_query, shown
 
 __all__ = ["Delete", "Get", "Head", "Patch", "Post", "Put", "Query", "Request"]
-
-Query: TypeAlias = Mapping[str, object]
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -53,10 +52,15 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             return self.safe_to_repeat
         return any(name.lower() == "idempotency-key" for name in self.headers)
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for something and changes nothing."""
+        if self.method in ("GET", "HEAD"):
+            return True
+        return self.method not in ("PUT", "DELETE") and self.repeatable
+
     def __repr__(self) -> str:
         # No query, headers or body: secrets live there.
-        from penstock.http.url import shown  # noqa: PLC0415 - it knows Query, defined here
-
         return f"{type(self).__name__}({shown(self.path)!r})"
 
     def body(self) -> tuple[bytes | None, str | None]:
@@ -71,8 +75,6 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         if given[0]:
             return msgspec.json.encode(self.json), "application/json"
         if self.form is not None:
-            from penstock.http.url import encode_query  # noqa: PLC0415 - rarely needed
-
             return encode_query(self.form).encode(), "application/x-www-form-urlencoded"
         return self.content, None
 

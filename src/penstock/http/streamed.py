@@ -123,7 +123,7 @@ class StreamHandle(Handle):
         easy.setopt(pycurl.FRESH_CONNECT, 1)
         easy.setopt(pycurl.FORBID_REUSE, 1)
         easy.setopt(pycurl.TIMEOUT_MS, 0)
-        assert isinstance(profile, StreamProfile)  # noqa: S101 - StreamTransfer has no other
+        assert isinstance(profile, StreamProfile)  # StreamTransfer has no other
         if profile.websocket:
             # There is no name for ws alone; the URL is ours, and no redirect is followed.
             easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_ALL)
@@ -175,7 +175,7 @@ class StreamHandle(Handle):
 
     def begin(self, transfer: Transfer, now: float) -> None:
         """Take up ``transfer``."""
-        assert isinstance(transfer, StreamTransfer)  # noqa: S101 - its profile led here
+        assert isinstance(transfer, StreamTransfer)  # its profile led here
         self._stream = transfer
         self._open = self._paused = self._full = False
         self._left = _TURN

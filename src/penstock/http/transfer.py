@@ -79,6 +79,8 @@ class Transfer:
         body: The decoded body.
         error: Why there is no whole answer, or None.
         seconds: How long it took.
+        fresh: Whether it wants a connection of its own, and none that was kept.
+        stale: Whether the server had closed the kept connection it went out on, unanswered.
     """
 
     __slots__ = (
@@ -86,12 +88,14 @@ class Transfer:
         "content",
         "context",
         "error",
+        "fresh",
         "head",
         "headers",
         "inbox",
         "method",
         "profile",
         "seconds",
+        "stale",
         "status",
         "url",
     )
@@ -111,3 +115,5 @@ class Transfer:
         self.body = b""
         self.error: PenstockError | None = None
         self.seconds = 0.0
+        self.fresh = False
+        self.stale = False

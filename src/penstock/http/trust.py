@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import ssl
 from pathlib import Path
-
-import certifi
 
 __all__ = ["trusted_certificates"]
 
@@ -27,8 +24,12 @@ def trusted_certificates() -> str:
     told = os.environ.get("SSL_CERT_FILE") or os.environ.get("CURL_CA_BUNDLE")
     if told:
         return told
+    import ssl
+
     known = ssl.get_default_verify_paths().cafile
     for path in (known, *_BUNDLES):
         if path and Path(path).is_file():
             return path
+    import certifi
+
     return certifi.where()

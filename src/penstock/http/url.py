@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import TypeAlias
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from penstock.errors import InputError
-from penstock.http.request import Query
 
-__all__ = ["add_query", "check_base", "encode_query", "origin", "resolve", "shown"]
+__all__ = ["Query", "add_query", "check_base", "encode_query", "origin", "resolve", "shown"]
+
+Query: TypeAlias = Mapping[str, object]
 
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
 

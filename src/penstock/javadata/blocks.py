@@ -122,7 +122,7 @@ class Decoder:
 
     def _go_on(self) -> Row | None:
         """Give the reader what it wants as long as it is there."""
-        assert self._steps is not None  # noqa: S101 - the callers see to it
+        assert self._steps is not None
         try:
             while (piece := self._piece()) is not None:
                 self._took(piece)
@@ -157,7 +157,7 @@ class Decoder:
         return piece
 
     def _too_large(self) -> None:
-        assert self._steps is not None  # noqa: S101 - as above
+        assert self._steps is not None
         reading = f"record {self.number}"
         try:
             self._steps.throw(Short(0))

@@ -85,7 +85,7 @@ def write_block(writer: Writer, rows: Sequence[Row]) -> bytes:
 
 def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches: by NumPy where nothing is nested, else by rows."""
-    from penstock.javadata.numpy_columns import flat_reader, is_flat  # noqa: PLC0415 - as below
+    from penstock.javadata.numpy_columns import flat_reader, is_flat
 
     by_rows = columns_of_rows(kind, read, lone)
     return flat_reader(kind, lone, by_rows) if is_flat(kind) else by_rows
@@ -93,7 +93,7 @@ def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
 
 def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches that works for every schema: by way of rows."""
-    from penstock.javadata.arrow import batch_of  # noqa: PLC0415 - pyarrow only where it is used
+    from penstock.javadata.arrow import batch_of
 
     def columns(data: bytes, start: int) -> tuple[pa.RecordBatch, int]:
         rows, position = read(data, start, MOST)
@@ -106,7 +106,7 @@ def native_codec(kind: RecordKind) -> Codec:
     """Return the codec in C, or the pure one for kinds that C does not know."""
     pure = pure_codec(kind)
     try:
-        assert NATIVE is not None  # noqa: S101 - BEST and NATIVE_CODEC see to it
+        assert NATIVE is not None
         program = NATIVE.compile(specification(kind))
     except NotNative:
         return pure
@@ -123,9 +123,9 @@ def native_codec(kind: RecordKind) -> Codec:
 
 def native_columns(kind: RecordKind, program: object, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches that C feeds."""
-    from penstock.javadata.columns import column_reader  # noqa: PLC0415 - pyarrow only where used
+    from penstock.javadata.columns import column_reader
 
-    assert NATIVE is not None  # noqa: S101 - as above
+    assert NATIVE is not None
     slow = columns_of_rows(kind, partial(NATIVE.read, program), lone)
     return column_reader(kind, partial(NATIVE.columns, program), lone, slow)
 

@@ -171,7 +171,7 @@ class DataInput:
 
         Bytes are taken as they stand; numbers of a NumPy array are converted from Java's order.
         """
-        from penstock.javadata.arrays import fill  # noqa: PLC0415 - NumPy only where it is used
+        from penstock.javadata.arrays import fill
 
         fill(self, target)
 
@@ -185,7 +185,7 @@ class DataInput:
         Raises:
             EndOfData: Fewer values are left; nothing is consumed where the file can seek.
         """
-        from penstock.javadata.arrays import read_array  # noqa: PLC0415 - NumPy only where used
+        from penstock.javadata.arrays import read_array
 
         return read_array(self, type_name, count)
 

@@ -107,7 +107,7 @@ class DataOutput:
     def write_double(self, value: float) -> None:
         """Write a 64-bit float; every NaN as 7ff8000000000000."""
         # A NaN is the only number that differs from itself.
-        self._put(struct.pack(">d", value) if value == value else CANONICAL_DOUBLE)  # noqa: PLR0124
+        self._put(struct.pack(">d", value) if value == value else CANONICAL_DOUBLE)
 
     def write_bytes(self, text: str) -> None:
         """Write the low byte of each UTF-16 unit, no length: Java's lossy writeBytes."""
@@ -135,7 +135,7 @@ class DataOutput:
             values: Numbers that fit the type, else nothing is written (unless ``wrap``).
             raw_bits: Keep the bits of a NaN, where Java's writeFloat makes them canonical.
         """
-        from penstock.javadata.arrays import array_bytes  # noqa: PLC0415 - NumPy only where used
+        from penstock.javadata.arrays import array_bytes
 
         for piece in array_bytes(type_name, values, raw_bits=raw_bits, wrap=self._wrap):
             self._put(piece)

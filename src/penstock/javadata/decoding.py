@@ -183,7 +183,7 @@ def mended(value: object, data: bytes, kind: kinds.Primitive) -> object:
     """Return a char as text, and a float whose NaN keeps its bits, which struct makes quiet."""
     if kind.name.endswith("char"):
         return chr(cast("int", value))
-    if value == value:  # noqa: PLR0124 - false for NaN only
+    if value == value:
         return value
     return widened(data if kind.order == ">" else data[::-1])
 
@@ -374,7 +374,7 @@ class Readers:
                 case kinds.Varint():
                     found, taken = (yield from read_varint(count)), 1
                 case kinds.Primitive(size=size):
-                    assert number is not None  # noqa: S101 - made above for a primitive
+                    assert number is not None
                     found, taken = cast("int", (yield from number(names))), size
                 case _:
                     return -1
@@ -632,7 +632,7 @@ def numbers(data: bytes, kind: kinds.Primitive, count: int) -> list[object]:
         return list(map(chr, values))
     if kind.code == "f":
         for index, value in enumerate(values):
-            if value != value:  # noqa: PLR0124 - true for NaN only
+            if value != value:
                 values[index] = mended(value, data[4 * index : 4 * index + 4], kind)
     return values
 

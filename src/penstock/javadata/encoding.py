@@ -84,7 +84,7 @@ def real(value: object) -> object:
         if abs(value) >= 1 << 1024 or int(float(value)) != value:
             raise Fault(f"{value} is not a double exactly")
         return float(value)
-    return math.nan if value != value else value  # noqa: PLR0124 - true for NaN only
+    return math.nan if value != value else value
 
 
 def char(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import final
 
 from penstock.errors import InputError
@@ -39,11 +38,6 @@ class EndOfData(InputError, EOFError):
         self.needed = needed
         self.got = got
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with all it knows."""
-        made = partial(EndOfData, offset=self.offset, reading=self.reading)
-        return partial(made, needed=self.needed, got=self.got), ()
-
 
 @final
 class MalformedText(ValueError):
@@ -67,12 +61,6 @@ class UTFDataFormatError(InputError, ValueError):
         self.reading = reading
         self.reason = reason
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with all it knows."""
-        return partial(
-            UTFDataFormatError, self.reason, offset=self.offset, reading=self.reading
-        ), ()
-
 
 @final
 class SchemaMismatch(InputError, ValueError):
@@ -89,7 +77,3 @@ class SchemaMismatch(InputError, ValueError):
         self.offset = offset
         self.reading = reading
         self.reason = reason
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with all it knows."""
-        return partial(SchemaMismatch, self.reason, offset=self.offset, reading=self.reading), ()

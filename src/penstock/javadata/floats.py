@@ -22,7 +22,7 @@ def widened(data: bytes) -> float:
     '7ff4000020000000'
     """
     value: float = FLOAT.unpack(data)[0]
-    if value == value:  # noqa: PLR0124 - false for NaN only
+    if value == value:
         return value
     bits = int.from_bytes(data)
     wide = (bits & 0x80000000) << 32 | 0x7FF << 52 | (bits & 0x7FFFFF) << 29
@@ -35,7 +35,7 @@ def narrowed(value: float, *, wrap: bool = False) -> bytes:
     Raises:
         OverflowError: Beyond the largest float; ``wrap`` makes it infinite, as Java's cast does.
     """
-    if value != value:  # noqa: PLR0124 - true for NaN only
+    if value != value:
         return CANONICAL_FLOAT
     try:
         return FLOAT.pack(value)

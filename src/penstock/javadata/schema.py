@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, final
+from typing import TYPE_CHECKING, BinaryIO, Generic, Protocol, TypeVar, cast, final
 
 from penstock.javadata import core as cores
 from penstock.javadata.blocks import LARGEST_RECORD, Feeder, Records, read_record
@@ -12,11 +13,11 @@ from penstock.javadata.data_output import DataOutput, DataOutputStream
 from penstock.javadata.declarations import record_kind
 from penstock.javadata.decoding import Fault
 from penstock.javadata.errors import SchemaMismatch
+from penstock.javadata.files import PLAIN_FILES
 from penstock.javadata.kinds import RecordKind, records_in
 from penstock.javadata.notation import fields_text, parse_record
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     import pyarrow as pa
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from penstock.javadata.files import Sink, Source
     from penstock.javadata.kinds import LoneSurrogates
 
-__all__ = ["Schema", "parse_schema", "records", "write_records"]
+__all__ = ["Schema", "guess_schema", "parse_schema", "records", "write_records"]
 
 R = TypeVar("R", bound=tuple[object, ...])
 Row = tuple[object, ...]
@@ -138,14 +139,14 @@ class Schema(Generic[R]):
                 hold: raise, put U+FFFD in its place, or make columns of modified UTF-8 bytes.
             largest: As for :meth:`records`.
         """
-        from penstock.javadata.parquet import batches  # noqa: PLC0415 - pyarrow only where used
+        from penstock.javadata.parquet import batches
 
         return batches(self.kind, self.codec, source, lone=on_lone_surrogate, largest=largest)
 
     def table(self, source: Source, *, on_lone_surrogate: LoneSurrogates = "error") -> pa.Table:
         """Return all records as one Arrow table; ``.to_pandas()`` and Polars go on from there."""
-        from penstock.javadata.arrow import arrow_schema  # noqa: PLC0415 - only where used
-        from penstock.javadata.columnar import pa  # noqa: PLC0415 - likewise
+        from penstock.javadata.arrow import arrow_schema
+        from penstock.javadata.columnar import pa
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
         return pa.Table.from_batches(given, schema=arrow_schema(self.kind, on_lone_surrogate))
@@ -158,21 +159,35 @@ class Schema(Generic[R]):
         on_lone_surrogate: LoneSurrogates = "error",
     ) -> int:
         """Write the records to a Parquet file, which appears when it is whole. Returns how many."""
-        from penstock.javadata.arrow import arrow_schema  # noqa: PLC0415 - pyarrow only where used
-        from penstock.javadata.parquet import to_parquet  # noqa: PLC0415
+        from penstock.javadata.arrow import arrow_schema
+        from penstock.javadata.parquet import to_parquet
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
         return to_parquet(given, arrow_schema(self.kind, on_lone_surrogate), Path(path))
 
+    def rows_to_parquet(
+        self,
+        rows: Iterable[R],
+        path: str | os.PathLike[str],
+        *,
+        on_lone_surrogate: LoneSurrogates = "error",
+    ) -> int:
+        """Write rows to a Parquet file, which appears when it is whole. Returns how many."""
+        from penstock.javadata.arrow import arrow_schema
+        from penstock.javadata.parquet import row_batches, to_parquet
+
+        columns = arrow_schema(self.kind, on_lone_surrogate)
+        return to_parquet(row_batches(rows, self.kind, on_lone_surrogate), columns, Path(path))
+
     def from_parquet(self, path: str | os.PathLike[str], sink: Sink) -> int:
         """Write the rows of a Parquet file as Java data, columns found by name."""
-        from penstock.javadata.parquet import rows_of_parquet  # noqa: PLC0415 - pyarrow where used
+        from penstock.javadata.parquet import rows_of_parquet
 
         return self.write_records(cast("Iterator[R]", rows_of_parquet(path, self.kind)), sink)
 
     def write_batches(self, given: Iterable[pa.RecordBatch], sink: Sink) -> int:
         """Write Arrow record batches as Java data, columns found by name. Returns the rows."""
-        from penstock.javadata.parquet import rows_of_batches  # noqa: PLC0415 - pyarrow where used
+        from penstock.javadata.parquet import rows_of_batches
 
         return self.write_records(cast("Iterator[R]", rows_of_batches(given, self.kind)), sink)
 
@@ -250,6 +265,22 @@ def parse_schema(text: str, *, core: cores.Core | None = None) -> Schema[Row]:
     [Record(age=7, name='Ada')]
     """
     return Schema(parse_record(text), core=core)
+
+
+def guess_schema(source: BinaryIO) -> Schema[Row]:
+    """Return a guess at the layout of records of one size; ``source`` is left where it stood.
+
+    Raises:
+        InputError: Too little data, or no record size that stands out.
+    """
+    from penstock.javadata.guess import SAMPLE, guess
+
+    start = source.tell()
+    sample = source.read(SAMPLE)
+    packed = not isinstance(source, PLAIN_FILES)
+    size = None if packed else source.seek(0, os.SEEK_END) - start
+    source.seek(start)
+    return parse_schema(guess(sample, size))
 
 
 def records(path: Source, schema: Schema[R]) -> Iterator[R]:

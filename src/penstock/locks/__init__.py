@@ -1,9 +1,9 @@
 """Locks that programs on many machines can trust: fair, leased, fenced."""
 
-from penstock.locks.failures import LockLost, LockTimeout, NotHeld
+from penstock.locks.errors import LockLost, LockTimeout, NotHeld
 from penstock.locks.fencing import fenced_update
-from penstock.locks.held import Held, Holding
-from penstock.locks.room import LockerRoom
+from penstock.locks.handle import Held, Holding
+from penstock.locks.manager import LockerRoom
 from penstock.locks.status import Holder, Status
 
 __all__ = [

@@ -13,8 +13,9 @@ from typing import final
 
 import msgspec
 
+from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
-from penstock.locks.machine import boot
+from penstock.locks.process_identity import boot
 from penstock.locks.state import LockState
 
 __all__ = ["Change", "Database"]
@@ -92,9 +93,7 @@ class Database:
         elif self._number("PRAGMA application_id") != _APPLICATION:
             raise InputError(f"{self._path} is not a penstock lock store: made by another program")
         elif self._number("PRAGMA user_version") > _FORMAT:
-            raise InputError(
-                f"{self._path} was written by a newer penstock: pip install --upgrade penstock"
-            )
+            raise InputError(f"{self._path} was written by a newer penstock: {UPGRADE}")
 
     def _note_start(self) -> None:
         """After a new start of the machine nobody holds or waits any more, and tokens go on."""

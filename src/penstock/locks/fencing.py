@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.errors import InputError
-from penstock.locks.failures import LockLost
+from penstock.locks.errors import LockLost
 
 if TYPE_CHECKING:
-    from penstock.mongo.anywhere import Collection
+    from penstock.mongo.connect_any import Collection
 
 __all__ = ["fenced_update"]
 
@@ -43,7 +43,7 @@ def fenced_update(
         LockLost: A later holder has written: stop. Nothing was changed.
         InputError: The update changes ``field`` itself, or is a whole document.
     """
-    from penstock.mongo.driver import DuplicateKeyError  # noqa: PLC0415 - only here it is needed
+    from penstock.mongo.driver import DuplicateKeyError
 
     seen_less = {"$or": [{field: {"$lte": token}}, {field: {"$exists": False}}]}
     found = {"$and": [dict(which), seen_less]}

@@ -14,8 +14,8 @@ from typing import TypeAlias, final
 
 from penstock.errors import PenstockError
 from penstock.locks.backend import Backend, Granted, Reply
-from penstock.locks.failures import LockLost
-from penstock.locks.machine import elapsed
+from penstock.locks.errors import LockLost
+from penstock.locks.process_identity import elapsed
 from penstock.locks.state import Place, Request
 
 __all__ = ["Lease", "Lost", "Renewals", "believed_until"]
@@ -69,6 +69,11 @@ class Lease:
         self.lost = lost
         self._pid = os.getpid()
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it was got before a fork, by the process that this one is a child of."""
+        return self._pid != os.getpid()
+
     def left(self) -> float:
         """Return the seconds it may still be believed in, 0 when it is lost."""
         return 0.0 if self.reason else max(0.0, self.until - elapsed())
@@ -79,7 +84,7 @@ class Lease:
         Raises:
             LockLost: It is not; what it protected must stop.
         """
-        if not self.reason and self._pid != os.getpid():
+        if not self.reason and self.is_foreign:
             raise LockLost(f"lock {self.name!r} is held by the parent process: lock again here")
         if not self.reason and elapsed() >= self.until:
             self.lose("its lease ended before it could be renewed")
@@ -110,10 +115,10 @@ class Renewals:
     def __init__(self, backend: Backend) -> None:
         self.latest = 5.0
         self._backend = backend
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
-        self._pid = os.getpid()
+    def begin(self) -> None:
+        """Begin with nothing to renew; also in a child, where no thread of its parent goes on."""
         self._leases: set[Lease] = set()
         self._changed = threading.Condition()
         self._next = float("inf")  # when the thread looks again by itself
@@ -122,8 +127,6 @@ class Renewals:
 
     def keep(self, lease: Lease) -> None:
         """Renew ``lease`` from now on."""
-        if self._pid != os.getpid():
-            self._begin()  # threads do not survive a fork
         lease.renew_at = min(lease.renew_at, elapsed() + self.latest)
         with self._changed:
             self._leases.add(lease)

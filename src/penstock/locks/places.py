@@ -6,8 +6,8 @@ from pathlib import Path
 
 from penstock.errors import InputError
 from penstock.locks.backend import Backend
-from penstock.locks.embedded import Embedded
-from penstock.locks.shared import Shared
+from penstock.locks.mongo_backend import Shared
+from penstock.locks.sqlite_backend import Embedded
 
 __all__ = ["opened"]
 
@@ -24,7 +24,7 @@ def opened(
         raise InputError('LockerRoom: name a directory or a URI, or host="server:27017"')
     if host is not None:
         store = host if "://" in host else f"mongodb://{host}"
-    assert store is not None  # noqa: S101 - one of the two is, for the type checker
+    assert store is not None  # one of the two is, for the type checker
     if isinstance(store, Path):
         return Embedded(store)
     if store.startswith(("mongodb://", "mongodb+srv://")):

@@ -27,23 +27,23 @@ from penstock.mongo.read_from import ReadFrom as ReadFrom
 from penstock.mongo.settings import Counters as Counters
 
 if TYPE_CHECKING:
-    from penstock.mongo.connecting import connect as connect
-    from penstock.mongo.connecting import counters as counters
-    from penstock.mongo.connecting import reading_from as reading_from
-    from penstock.mongo.connecting import resilient as resilient
-    from penstock.mongo.outcomes import MongoGaveUp as MongoGaveUp
-    from penstock.mongo.outcomes import NotRetryable as NotRetryable
-    from penstock.mongo.outcomes import maybe_applied as maybe_applied
+    from penstock.mongo.connection import connect as connect
+    from penstock.mongo.connection import counters as counters
+    from penstock.mongo.connection import reading_from as reading_from
+    from penstock.mongo.connection import resilient as resilient
+    from penstock.mongo.errors import MongoGaveUp as MongoGaveUp
+    from penstock.mongo.errors import NotRetryable as NotRetryable
+    from penstock.mongo.errors import maybe_applied as maybe_applied
 
 # What needs PyMongo is loaded when it is first used.
 _HOMES = {
-    "MongoGaveUp": "outcomes",
-    "NotRetryable": "outcomes",
-    "connect": "connecting",
-    "counters": "connecting",
-    "maybe_applied": "outcomes",
-    "reading_from": "connecting",
-    "resilient": "connecting",
+    "MongoGaveUp": "errors",
+    "NotRetryable": "errors",
+    "connect": "connection",
+    "counters": "connection",
+    "maybe_applied": "errors",
+    "reading_from": "connection",
+    "resilient": "connection",
 }
 
 __all__ = [  # noqa: PLE0604 - the table is the list

@@ -30,6 +30,10 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
+from penstock.mongo.client_options import refuse_weaker
+from penstock.mongo.connection import resilient
+from penstock.mongo.error_kinds import reason_of
+
 __all__ = [
     "ASCENDING",
     "DESCENDING",
@@ -51,5 +55,8 @@ __all__ = [
     "Timestamp",
     "UpdateOne",
     "encode",
+    "reason_of",
+    "refuse_weaker",
+    "resilient",
     "timeout",
 ]

@@ -12,12 +12,22 @@ drawn from it, and the proxies are made from it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias, final
 
-__all__ = ["OPERATIONS", "Kind", "Level", "Operation", "aggregate_kind", "bulk_kind", "operation"]
+__all__ = [
+    "LISTS",
+    "OPERATIONS",
+    "Kind",
+    "Level",
+    "Operation",
+    "aggregate_kind",
+    "bulk_kind",
+    "is_one_command",
+    "operation",
+]
 
 Level: TypeAlias = str
 """``client``, ``database``, ``collection``, ``cursor`` or ``session``."""
@@ -179,6 +189,13 @@ def operation(level: Level, name: str) -> Operation:
     return OPERATIONS[level].get(name, unknown)
 
 
+LISTS = frozenset({"bulk_write", "insert_many"})
+"""Methods that take a list of writes and may send several commands."""
+
+_COMMANDS = {"UpdateOne": "u", "UpdateMany": "u", "ReplaceOne": "u", "DeleteOne": "d"}
+_COMMANDS["DeleteMany"] = "d"
+
+
 def bulk_kind(requests: Iterable[object]) -> Kind:
     """Return the class of a bulk write: T if each request is of one document, else M.
 
@@ -186,6 +203,27 @@ def bulk_kind(requests: Iterable[object]) -> Kind:
     """
     multi = any(type(request).__name__ in {"UpdateMany", "DeleteMany"} for request in requests)
     return Kind.MULTI if multi else Kind.SINGLE
+
+
+def is_one_command(requests: Sequence[object], size: Callable[[object], int]) -> bool:
+    """Whether a list of writes surely goes to the server as one command, at once or not at all.
+
+    Args:
+        requests: The writes, or documents to insert.
+        size: Bytes of one of them.
+
+    >>> is_one_command([{"_id": 1}, {"_id": 2}], lambda _: 20)
+    True
+    >>> is_one_command([{"_id": 1}, {"_id": 2}], lambda _: 30_000_000)
+    False
+    """
+    if len({_COMMANDS.get(type(one).__name__, "i") for one in requests}) > 1:
+        return False
+    return len(requests) <= _MOST and sum(map(size, requests)) <= _LARGEST
+
+
+_MOST, _LARGEST = 100_000, 40_000_000
+"""Writes and bytes that one command surely takes (servers take 48,000,000 bytes)."""
 
 
 def aggregate_kind(pipeline: object) -> Kind:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from contextvars import ContextVar
+from types import MethodType
 from typing import Any, TypeVar
 
 from penstock.mongo.settings import Core
 
-__all__ = ["BOUND", "PROXIES", "Proxy", "place_of", "unwrapped", "wrapped"]
+__all__ = ["BOUND", "PROXIES", "Proxy", "place_of", "proxy_of", "unwrapped", "wrapped"]
 
 T = TypeVar("T")
 
@@ -40,10 +42,29 @@ class Proxy:
         return type(self._real)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _OWN:  # not made yet, as in a copy
+            raise AttributeError(name)
         value = getattr(self._real, name)
         if name in _UPWARD and _asked_by_pymongo():
             return value
+        if type(value) is MethodType and value.__self__ is self._real and self._takes(name):
+            return MethodType(value.__func__, self)
         return wrapped(value, self._core)
+
+    def _takes(self, name: str) -> bool:
+        """Whether a method is called on this: a subclass's own, which then reaches the proxies."""
+        kind = type(self._real)
+        home = next((base for base in kind.__mro__ if name in vars(base)), kind)
+        return not home.__module__.startswith("pymongo.")
+
+    def __copy__(self) -> Any:
+        return type(self)(copy.copy(self._real), self._core)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return type(self)(copy.deepcopy(self._real, memo), self._core)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._real.__reduce_ex__(protocol)
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in _OWN:
@@ -81,9 +102,21 @@ def _asked_by_pymongo() -> bool:
     return frame is not None and str(frame.f_globals.get("__name__")).startswith("pymongo.")
 
 
+def proxy_of(kind: type) -> type[Proxy] | None:
+    """Return the proxy for objects of ``kind`` or of a class it was made from, or None."""
+    if kind not in _FOUND:
+        raw = "RawBatch" in kind.__name__  # gives bytes, which are not told apart
+        proxies = [] if raw else [PROXIES[base] for base in kind.__mro__ if base in PROXIES]
+        _FOUND[kind] = next(iter(proxies), None)
+    return _FOUND[kind]
+
+
+_FOUND: dict[type, type[Proxy] | None] = {}
+
+
 def wrapped(value: Any, core: Core) -> Any:
     """Return ``value``, behind a proxy if it is one of PyMongo's objects that reach the server."""
-    kind = PROXIES.get(type(value))
+    kind = proxy_of(type(value))
     return value if kind is None else kind(value, core)
 
 

@@ -118,7 +118,7 @@ class ReadFrom:
         self,
     ) -> Primary | PrimaryPreferred | Secondary | SecondaryPreferred | Nearest:
         """Return it as PyMongo's own object, for ``with_options(read_preference=...)``."""
-        from pymongo import read_preferences as preferences  # noqa: PLC0415 - only here needed
+        from pymongo import read_preferences as preferences
 
         if self.mode == "primary":
             return preferences.Primary()

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteConcernError
+from bson import encode
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import (
+    CollectionInvalid,
+    ConfigurationError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+from pymongo.write_concern import DEFAULT_WRITE_CONCERN as DEFAULT
+from pymongo.write_concern import WriteConcern
 
-from penstock.mongo.attempts import Task, always, attempt, marked, only_refused
+from penstock.mongo.command_cursor import Opened, opened
 from penstock.mongo.commands import command_document, command_kind
-from penstock.mongo.listing import Opened, opened
-from penstock.mongo.operations import Kind, aggregate_kind, bulk_kind, operation
-from penstock.mongo.pipelines import once_only
+from penstock.mongo.effects import Call, Steps
+from penstock.mongo.namespace import unfit
+from penstock.mongo.operations import (
+    LISTS,
+    Kind,
+    aggregate_kind,
+    bulk_kind,
+    is_one_command,
+    operation,
+)
+from penstock.mongo.pipelines import by_identity, once_only
 from penstock.mongo.proxy import BOUND, Proxy, place_of, unwrapped, wrapped
-from penstock.mongo.replaying import frozen_call, statement
+from penstock.mongo.retry import Task, always, attempt, marked, only_refused
 from penstock.mongo.sessions import recorded
-from penstock.mongo.steps import Call, Steps
-from penstock.mongo.transacting import Unfit, transacted
+from penstock.mongo.transaction_replay import frozen_call, statement
+from penstock.mongo.write_transaction import Unfit, Whole, transacted
 
-__all__ = ["client_of", "numbered", "perform", "repeated", "task_of"]
+__all__ = ["client_of", "limits", "perform", "task_of"]
 
 _AT_ONCE = 10_000
 """Documents of one list for which one deadline is enough."""
@@ -28,7 +47,11 @@ _AT_ONCE = 10_000
 _TWICE = "Where a second time does no harm, say so: resilient(it, idempotent=True)."
 _NO_NUMBERS = (
     "The server keeps no transaction numbers for it: retryWrites is off, the write is not "
-    "acknowledged (w=0), or the server is no member of a replica set."
+    "acknowledged (w=0), it has a wtimeout, or the server is not a member of a replica set."
+)
+_SEVERAL = (
+    "It is several commands, and those before may be done: write lists of one kind of operation "
+    "and under 40 MB, or say resilient(it, idempotent=True)."
 )
 
 
@@ -40,122 +63,167 @@ def client_of(real: Any) -> Any:
     return real.client if hasattr(kind, "client") else real
 
 
-def task_of(thing: Proxy, name: str, call: Callable[[], Any], started: float | None = None) -> Task:
-    """Return the task of ``call``; it is repeated only where nothing was done."""
+def limits(concern: Any, given: Mapping[str, Any]) -> bool:
+    """Whether PyMongo's limit of time may be set: it would take the place of the caller's own."""
+    return "maxTimeMS" not in given and not concern.document.get("wtimeout")
+
+
+def task_of(thing: Proxy, name: str, call: partial[Any], kind: Kind, started: float = -1.0) -> Task:
+    """Return the task of ``call``: one of ``kind`` that is repeated by the rule of its class."""
     core = thing._core
-    rule = always if core.settings.idempotent else only_refused
-    begun = core.now() if started is None else started
-    return Task(core, name, place_of(thing._real), call, begun, rule, _TWICE)
+    may_repeat = core.settings.idempotent or kind in {Kind.SAFE, Kind.CURSOR, Kind.DEFINITION}
+    return Task(
+        core,
+        name,
+        place_of(thing._real),
+        call,
+        core.now() if started < 0 else started,
+        always if may_repeat else only_refused,
+        remedy=_NO_NUMBERS if kind is Kind.SINGLE else _TWICE,
+        numbered=kind is Kind.SINGLE,
+        harmless=kind in {Kind.SAFE, Kind.CURSOR},
+        limited=limits(getattr(thing._real, "write_concern", DEFAULT), call.keywords),
+    )
 
 
-def repeated(thing: Proxy, name: str, args: Any, kwargs: Any, started: float | None = None) -> Task:
-    """Return the task of a method that may be called any number of times."""
-    call = partial(getattr(thing._real, name), *args, **kwargs)
-    return replace(task_of(thing, name, call, started), repeats=always)
+def perform(level: str, thing: Proxy, name: str, given: dict[str, Any]) -> Steps[Any]:
+    """Carry out the method ``name`` of ``thing`` by the rule of its class.
 
-
-def numbered(thing: Proxy, name: str, args: Any, kwargs: Any, started: float | None = None) -> Task:
-    """Return the task of a write that PyMongo repeats under one transaction number."""
-    call = partial(getattr(thing._real, name), *args, **kwargs)
-    return replace(task_of(thing, name, call, started), remedy=_NO_NUMBERS, numbered=True)
-
-
-def perform(
-    level: str, thing: Proxy, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Steps[Any]:
-    """Carry out ``thing.name(*args, **kwargs)`` by the rule of its class."""
-    session = kwargs.get("session") or BOUND.get()
-    args = tuple(map(unwrapped, args))
-    kwargs = {key: unwrapped(value) for key, value in kwargs.items()}
+    Args:
+        level: Which object it belongs to.
+        thing: The object.
+        name: The method.
+        given: All that the caller gave, by name: every rule hands on what it does not know.
+    """
+    session = given.get("session") or BOUND.get()
+    given = {key: unwrapped(value) for key, value in given.items()}
+    if name in LISTS:
+        _make_lists(given)
     if session is not None and unwrapped(session).in_transaction:
         # A bound session is named too: PyMongo looks at a named one for the write concern.
-        kwargs["session"] = unwrapped(session)
-        answer = yield from _in_transaction(thing, name, args, kwargs, session)
+        given["session"] = unwrapped(session)
+        answer = yield from _in_transaction(thing, name, given, session)
     else:
-        answer = yield from _outside(level, thing, name, args, kwargs)
+        kind = _kind(level, thing, name, given)
+        answer = yield from _STEPS[kind](thing, level, name, given)
     if isinstance(answer, Opened):
         return answer.proxy(thing._core, session)
     return wrapped(answer, thing._core)
 
 
-def _in_transaction(thing: Proxy, name: str, args: Any, kwargs: Any, session: Any) -> Steps[Any]:
+def _make_lists(given: dict[str, Any]) -> None:
+    """Put a list where a generator was given: it could be read only once."""
+    for key in ("requests", "documents", "models"):
+        value = given.get(key)
+        if isinstance(value, Iterable) and not isinstance(value, Mapping | str | RawBSONDocument):
+            given[key] = list(value)
+
+
+def _listed(given: Mapping[str, Any]) -> list[Any]:
+    """Return the writes that were given as a list; nothing where they are something else."""
+    found = next((given[key] for key in ("requests", "documents", "models") if key in given), None)
+    return found if isinstance(found, list) else []
+
+
+def _kind(level: str, thing: Proxy, name: str, given: Mapping[str, Any]) -> Kind:
+    """Return the class of a call: that of its method, but where the arguments say another."""
+    kind = operation(level, name).kind
+    if name in LISTS and kind is Kind.SINGLE:
+        items = _listed(given)
+        numbers = client_of(thing._real).options.retry_writes
+        return bulk_kind(items) if numbers or is_one_command(items, _size) else Kind.MULTI
+    if name.startswith("aggregate") and aggregate_kind(given.get("pipeline")) is Kind.OUTPUT:
+        return Kind.OUTPUT
+    return kind
+
+
+def _size(request: Any) -> int:
+    """Return about how many bytes a write is; very many where that cannot be said."""
+    slots = getattr(type(request), "__slots__", ())
+    parts = [request] if isinstance(request, Mapping) else [getattr(request, s) for s in slots]
+    try:
+        return sum(len(encode({"": part})) for part in parts if isinstance(part, Mapping | list))
+    except (BSONError, TypeError, ValueError):
+        return 1 << 40
+
+
+def _in_transaction(thing: Proxy, name: str, given: Any, session: Any) -> Steps[Any]:
     """Do one statement of an open transaction: one by hand is recorded, another is PyMongo's."""
     method = getattr(thing._real, name)
-    call, record = partial(method, *args, **kwargs), recorded(session)
+    call, record = partial(method, **given), recorded(session)
     if record is None:
         return (yield Call(call))
-    answer = yield from statement(record, call, partial(frozen_call, method, args, kwargs))
-    return opened(thing, name, args, kwargs, answer)
+    answer = yield from statement(record, call, partial(frozen_call, method, given))
+    return opened(thing, name, given, answer)
 
 
-def _outside(level: str, thing: Proxy, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    kind = operation(level, name).kind
-    if name in {"bulk_write", "insert_many"}:
-        # Given as a generator it could be read only once.
-        key = next((k for k in ("requests", "documents", "models") if k in kwargs), "")
-        items = list(kwargs.pop(key) if key else args[0])
-        args = (items, *(args if key else args[1:]))
-        kind = bulk_kind(items)
-    if name == "aggregate" and aggregate_kind(kwargs.get("pipeline") or args[0]) is Kind.OUTPUT:
-        kind = Kind.OUTPUT
-    return (yield from _STEPS[kind](thing, level, name, args, kwargs))
+def _plain(kind: Kind, thing: Proxy, name: str, given: Any) -> Task:
+    return task_of(thing, name, partial(getattr(thing._real, name), **given), kind)
 
 
-def _cursor(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    task = replace(repeated(thing, name, args, kwargs), harmless=True)
-    real = yield from attempt(task)
-    return opened(thing, name, args, kwargs, real)
+def _cursor(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    real = yield from attempt(_plain(Kind.CURSOR, thing, name, given))
+    return opened(thing, name, given, real)
 
 
-def _output(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    task = repeated(thing, name, args, kwargs)
-    why_not = once_only(kwargs.get("pipeline") or args[0], thing._real.name)
-    if why_not and not thing._core.settings.idempotent:
-        task = replace(task, repeats=only_refused, remedy=f"{why_not}. {_TWICE}")
+def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    task, pipeline = _plain(Kind.OUTPUT, thing, name, given), given["pipeline"]
+    if task.repeats is not always:
+        why_not = once_only(pipeline, thing._real.name)
+        if why_not is None and by_identity(pipeline) and "." in task.place:
+            why_not = yield from unfit(thing._core, thing._real)
+        if why_not:
+            task = replace(task, remedy=f"{why_not}. {_TWICE}")
+        else:
+            task = replace(task, repeats=always)
     return (yield from attempt(task))
 
 
-def _safe(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    task = repeated(thing, name, args, kwargs)
-    return (yield from attempt(replace(task, harmless=True)))
+def _safe(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    return (yield from attempt(_plain(Kind.SAFE, thing, name, given)))
 
 
-def _single(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    task = numbered(thing, name, args, kwargs)
-    more = len(args[0]) // _AT_ONCE if name in {"bulk_write", "insert_many"} else 0
-    if more:
+def _single(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    task, items = _plain(Kind.SINGLE, thing, name, given), _listed(given)
+    if more := len(items) // _AT_ONCE:
         # A long list takes long without anything being wrong.
         settings = task.core.settings
         longer = replace(settings, deadline=settings.deadline * (1 + more))
         task = replace(task, core=task.core.with_settings(longer))
-    return (yield from attempt(task))
+    return (yield from attempt(_in_parts(task, items)))
 
 
-def _once(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    call = partial(getattr(thing._real, name), *args, **kwargs)
-    return (yield from attempt(task_of(thing, name, call)))
+def _in_parts(task: Task, items: list[Any]) -> Task:
+    """Return the task of a list: what is several commands may be done in part at any failure."""
+    if not items or task.repeats is always:
+        return task
+    return replace(task, whole=lambda: is_one_command(items, _size), parts=_SEVERAL)
 
 
-def _multi(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
-    method = getattr(thing._real, name)
-    task = task_of(thing, name, partial(method, *args, **kwargs))
-    if task.repeats is always or not thing._real.write_concern.acknowledged:
+def _once(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    return (yield from attempt(_plain(Kind.ONCE, thing, name, given)))
+
+
+def _multi(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    concern = given.get("write_concern") or thing._real.write_concern
+    task = _in_parts(_plain(Kind.MULTI, thing, name, given), _listed(given))
+    task = replace(task, limited=limits(concern, given))
+    if task.repeats is always or not concern.acknowledged:
         return (yield from attempt(task))
-    inner = {key: value for key, value in kwargs.items() if key != "session"}
-
-    def inside(active: object) -> object:
-        return method(*args, session=active, **inner)
-
-    client = client_of(thing._real)
-    return (yield from transacted(task, client, kwargs.get("session"), inside))
+    method = getattr(thing._real, name)
+    # In a transaction the concern is the transaction's.
+    inner = {k: v for k, v in given.items() if k not in {"session", "write_concern"}}
+    whole = Whole(client_of(thing._real), given.get("session"), concern)
+    return (yield from transacted(task, whole, partial(method, **inner)))
 
 
-def _definition(thing: Proxy, level: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
+def _definition(thing: Proxy, level: str, name: str, given: Any) -> Steps[Any]:
     done = partial(_is_done, operation(level, name).done)
-    task = replace(repeated(thing, name, args, kwargs), done=done)
+    task = replace(_plain(Kind.DEFINITION, thing, name, given), done=done)
     answer = yield from attempt(task)
     if answer is None and name == "create_collection":
-        return thing._real.get_collection(kwargs.get("name") or args[0])
+        named = ("name", "codec_options", "read_preference", "write_concern", "read_concern")
+        return thing._real.get_collection(**{k: v for k, v in given.items() if k in named})
     return answer
 
 
@@ -165,26 +233,26 @@ def _is_done(codes: frozenset[int], error: PyMongoError) -> bool:
     return isinstance(error, OperationFailure) and error.code in codes
 
 
-def _command(thing: Proxy, _: str, name: str, args: Any, kwargs: Any) -> Steps[Any]:
+def _command(thing: Proxy, _: str, __: str, given: dict[str, Any]) -> Steps[Any]:
     """Carry out ``Database.command`` by the command's name."""
-    del name
-    document, session, how = _command_given(args, kwargs)
-    kind, done = command_kind(document)
+    how = {name: given[name] for name in _COMMAND_HOW if name in given}
+    options = {name: value for name, value in given.items() if name not in _COMMAND_OWN}
+    document = command_document(given["command"], given.get("value", 1), options)
+    session, (kind, done) = given.get("session"), command_kind(document)
 
-    def send(active: object = session, what: Mapping[str, Any] = document) -> Any:
-        return thing._real.command(what, session=active, **how)
+    def send(session: object = session, what: Mapping[str, Any] = document) -> Any:
+        return thing._real.command(what, session=session, **how)
 
-    task = task_of(thing, f"command {next(iter(document), '')}", send)
-    if kind is Kind.MULTI and task.repeats is not always and _acknowledged(document):
-        # A transaction has concerns of its own.
-        inner = {k: v for k, v in document.items() if k not in {"writeConcern", "readConcern"}}
-        call = partial(_statement, send, inner)
-        answer = yield from transacted(task, client_of(thing._real), session, call)
-    elif kind in {Kind.SAFE, Kind.DEFINITION}:
-        task = replace(task, repeats=always, harmless=kind is Kind.SAFE)
-        answer = yield from attempt(replace(task, done=partial(_is_done, done)))
+    task = task_of(thing, f"command {next(iter(document), '')}", partial(send), kind)
+    concern = _concern(document) or thing._real.write_concern
+    task = replace(task, limited=limits(concern, document))
+    if kind is Kind.MULTI and task.repeats is not always and _may_move(document, concern):
+        # In a transaction the concern is the transaction's.
+        inner = {k: v for k, v in document.items() if k != "writeConcern"}
+        whole = Whole(client_of(thing._real), session, concern)
+        answer = yield from transacted(task, whole, partial(_statement, send, inner))
     else:
-        answer = yield from attempt(task)
+        answer = yield from attempt(replace(task, done=partial(_is_done, done)))
     answer = {"ok": 1.0} if answer is None else answer
     _raise_write_concern_error(answer)
     return answer
@@ -201,23 +269,23 @@ _STEPS: Mapping[Kind, Callable[..., Steps[Any]]] = {
     Kind.OUTPUT: _output,
 }
 
-_COMMAND_PLACES = ("check", "allowable_errors", "read_preference", "codec_options", "session")
+_COMMAND_HOW = ("check", "allowable_errors", "read_preference", "codec_options", "comment")
+_COMMAND_OWN = frozenset({"command", "value", "session", *_COMMAND_HOW})
 
 
-def _command_given(args: Any, kwargs: Any) -> tuple[dict[str, Any], Any, dict[str, Any]]:
-    """Return the command's document, its session, and how it is to be sent."""
-    options = dict(kwargs)
-    command = args[0] if args else options.pop("command")
-    value = args[1] if len(args) > 1 else options.pop("value", 1)
-    how = dict(zip(_COMMAND_PLACES, args[2:], strict=False))
-    how |= {n: options.pop(n) for n in (*_COMMAND_PLACES, "comment") if n in options}
-    session = how.pop("session", None)
-    return command_document(command, value, options), session, how
+def _concern(document: Mapping[str, Any]) -> WriteConcern | None:
+    """Return the command's own write concern; None where it has none, or one of no known kind."""
+    said = document.get("writeConcern")
+    try:
+        return WriteConcern(**said) if isinstance(said, Mapping) else None
+    except (TypeError, ConfigurationError):
+        return None
 
 
-def _acknowledged(document: Mapping[str, Any]) -> bool:
-    concern = document.get("writeConcern")
-    return not (isinstance(concern, Mapping) and concern.get("w") == 0)
+def _may_move(document: Mapping[str, Any], concern: WriteConcern) -> bool:
+    """Whether a write may be done in a transaction without changing what it says."""
+    odd = "writeConcern" in document and _concern(document) is None
+    return concern.acknowledged and "readConcern" not in document and not odd
 
 
 def _statement(send: Callable[..., Any], document: Mapping[str, Any], session: object) -> Any:

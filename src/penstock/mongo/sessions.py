@@ -7,10 +7,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, final
 
+from penstock.mongo.effects import run, run_async
 from penstock.mongo.proxy import BOUND, Proxy
-from penstock.mongo.replaying import Record, commit
 from penstock.mongo.settings import Core
-from penstock.mongo.steps import run, run_async
+from penstock.mongo.transaction_replay import Record, commit
 
 __all__ = ["Session", "SessionAsync", "recorded"]
 
@@ -18,8 +18,9 @@ __all__ = ["Session", "SessionAsync", "recorded"]
 class Sitting(Proxy):
     """What both kinds share."""
 
-    __slots__ = ("_record",)
+    __slots__ = ("_client", "_record")
 
+    _client: Any
     _record: Record | None
 
     def __init__(self, real: object, core: Core) -> None:

@@ -19,6 +19,11 @@ _FIRST_CEILING = 0.010
 _LAST_CEILING = 1.0
 
 
+def _is_span(seconds: object) -> bool:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return number and 0 < seconds < float("inf")  # type: ignore[operator] # a number, see above
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -41,8 +46,8 @@ class Settings:
     events: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
-        if not 0 < self.deadline < float("inf"):
-            raise InputError(f"deadline={self.deadline}: seconds, more than 0 and not for ever")
+        if not _is_span(self.deadline):
+            raise InputError(f"deadline={self.deadline!r}: a finite number of seconds above 0")
 
     def pause(self, failures: int) -> float:
         """Return the seconds to wait after ``failures`` failures (1 or more).

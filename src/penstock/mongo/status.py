@@ -100,8 +100,8 @@ def cluster_status(uri: str, *, timeout: float = 5.0, clock: Clock | None = None
     """
     check_address(uri)
     try:
-        import pymongo  # noqa: PLC0415 - an extra, imported where it is needed
-        from pymongo.errors import (  # noqa: PLC0415 - likewise
+        import pymongo
+        from pymongo.errors import (
             ConfigurationError,
             InvalidURI,
             OperationFailure,
@@ -138,7 +138,7 @@ def cluster_status(uri: str, *, timeout: float = 5.0, clock: Clock | None = None
 def _look(
     client: MongoClient[dict[str, object]], shown: str, timeout: float, clock: Clock
 ) -> ClusterStatus:
-    from pymongo.read_preferences import Nearest, PrimaryPreferred  # noqa: PLC0415 - likewise
+    from pymongo.read_preferences import Nearest, PrimaryPreferred
 
     # With the users's rights, which a mere look at the topology would not need.
     version = str(client.admin.command("buildInfo", read_preference=Nearest())["version"])
@@ -179,15 +179,15 @@ def _known_to_the_set(
     client: MongoClient[dict[str, object]],
 ) -> dict[str, Mapping[str, object]]:
     """Return what the set's own status says of each member; nothing where we may not ask."""
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - likewise
-    from pymongo.read_preferences import PrimaryPreferred  # noqa: PLC0415 - likewise
+    from pymongo.errors import PyMongoError
+    from pymongo.read_preferences import PrimaryPreferred
 
     try:
         told = client.admin.command("replSetGetStatus", read_preference=PrimaryPreferred())
     except PyMongoError:
         return {}  # a standalone, a router, or a user without the right to ask
     members = told["members"]
-    assert isinstance(members, list)  # noqa: S101 - as the command is documented
+    assert isinstance(members, list)  # as the command is documented
     return {str(member["name"]): member for member in members}
 
 
@@ -225,7 +225,7 @@ def _moment(known: Mapping[str, object]) -> datetime | None:
 
 
 def _reads(client: MongoClient[dict[str, object]]) -> dict[str, tuple[str, ...]]:
-    from pymongo.read_preferences import (  # noqa: PLC0415 - likewise
+    from pymongo.read_preferences import (
         make_read_preference,
         read_pref_mode_from_name,
     )

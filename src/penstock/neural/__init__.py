@@ -15,21 +15,33 @@ from penstock.later import later
 from penstock.neural import arrays as arrays  # says which extra is missing, for every module
 
 if TYPE_CHECKING:
+    from penstock.neural.checkpoint import (
+        load_model,
+        load_training,
+        save_model,
+        save_training,
+        write_whole,
+    )
     from penstock.neural.datasets import Examples, Scaler, chronological_split, classify
     from penstock.neural.descent import SGD
     from penstock.neural.estimator import NeuralClassifier, NeuralRegressor
+    from penstock.neural.export import save_onnx
     from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
+    from penstock.neural.follow import Follower
     from penstock.neural.layers import Layer, Linear, Network, ReLU, Sigmoid, Softmax, Tanh
     from penstock.neural.many import Many, fit_many
     from penstock.neural.model import Model
     from penstock.neural.pima import read_pima
+    from penstock.neural.plot import save_history_plot
     from penstock.neural.randomness import Pylearn2Seeds, Seeded
+    from penstock.neural.recipe import Course
     from penstock.neural.runs import Run
     from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
-    from penstock.neural.stage import label
+    from penstock.neural.stage import features_of, label
     from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
     from penstock.neural.streams import Stream
     from penstock.neural.studies import Study, cross_validate, study
+    from penstock.neural.tables import Table, read_table
     from penstock.neural.training import Plan, Training, train
 
 __all__ = [
@@ -37,9 +49,11 @@ __all__ = [
     "BadCheckpoint",
     "BadData",
     "Cosine",
+    "Course",
     "Epochs",
     "Examples",
     "Exponential",
+    "Follower",
     "Layer",
     "Linear",
     "LinearDecay",
@@ -62,6 +76,7 @@ __all__ = [
     "Softmax",
     "Stream",
     "Study",
+    "Table",
     "Tanh",
     "Target",
     "Training",
@@ -70,11 +85,20 @@ __all__ = [
     "chronological_split",
     "classify",
     "cross_validate",
+    "features_of",
     "fit_many",
     "label",
+    "load_model",
+    "load_training",
     "read_pima",
+    "read_table",
+    "save_history_plot",
+    "save_model",
+    "save_onnx",
+    "save_training",
     "study",
     "train",
+    "write_whole",
 ]
 
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
@@ -82,9 +106,11 @@ _LATER = {
     "BadCheckpoint": "faults",
     "BadData": "faults",
     "Cosine": "schedules",
+    "Course": "recipe",
     "Epochs": "stopping",
     "Examples": "datasets",
     "Exponential": "schedules",
+    "Follower": "follow",
     "Layer": "layers",
     "Linear": "layers",
     "LinearDecay": "schedules",
@@ -108,6 +134,7 @@ _LATER = {
     "Softmax": "layers",
     "Stream": "streams",
     "Study": "studies",
+    "Table": "tables",
     "Tanh": "layers",
     "Target": "stopping",
     "Training": "training",
@@ -116,11 +143,20 @@ _LATER = {
     "chronological_split": "datasets",
     "classify": "datasets",
     "cross_validate": "studies",
+    "features_of": "stage",
     "fit_many": "many",
     "label": "stage",
+    "load_model": "checkpoint",
+    "load_training": "checkpoint",
     "read_pima": "pima",
+    "read_table": "tables",
+    "save_history_plot": "plot",
+    "save_model": "checkpoint",
+    "save_onnx": "export",
+    "save_training": "checkpoint",
     "study": "studies",
     "train": "training",
+    "write_whole": "checkpoint",
 }
 
 __getattr__ = later(__name__, _LATER)

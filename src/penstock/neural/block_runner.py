@@ -22,7 +22,7 @@ from penstock.neural.faults import BadData
 from penstock.neural.jax_engine import form
 from penstock.neural.lanes import Given, program
 from penstock.neural.layers import Network
-from penstock.neural.many import fold_in
+from penstock.neural.model import fold_in
 from penstock.neural.randomness import Seeded
 from penstock.neural.runs import Run
 from penstock.neural.schedules import value
@@ -81,7 +81,7 @@ class _Group:
         *,
         scale: bool,
     ) -> None:
-        assert plan.stop is not None  # noqa: S101 - fit_many completed the plan
+        assert plan.stop is not None  # fit_many completed the plan
         self._plan = plan
         self._kind = np.float64 if plan.precision == "double" else np.float32
         self._source = _Source(datasets, self._kind, scale=scale)

@@ -149,7 +149,7 @@ def _model_facts(model: Model) -> dict[str, object]:
 
 def _network(facts: Mapping[str, object]) -> Network:
     shape = facts["network"]
-    assert isinstance(shape, dict)  # noqa: S101 - an AssertionError is reported as a bad file
+    assert isinstance(shape, dict)  # an AssertionError is reported as a bad file
     layers = [
         replace(layer(kind, units), spread=spread, bias=bias, name=name)
         for kind, units, spread, bias, name in shape["layers"]
@@ -201,13 +201,13 @@ def _training(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Traini
 
 def _list(facts: Mapping[str, object], key: str) -> list[object]:
     found = facts[key]
-    assert isinstance(found, list)  # noqa: S101 - an AssertionError is reported as a bad file
+    assert isinstance(found, list)  # an AssertionError is reported as a bad file
     return found
 
 
 def _write(path: Path, tensors: Mapping[str, Floats], facts: Mapping[str, object]) -> None:
     try:
-        from safetensors.numpy import save  # noqa: PLC0415 - an optional extra
+        from safetensors.numpy import save
     except ImportError as error:
         raise MissingExtra("saving a network", "safetensors", "neural") from error
     arrays = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
@@ -216,7 +216,7 @@ def _write(path: Path, tensors: Mapping[str, Floats], facts: Mapping[str, object
 
 def _read(path: Path) -> tuple[dict[str, Floats], dict[str, object]]:
     try:
-        from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - an optional extra
+        from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise MissingExtra("loading a network", "safetensors", "neural") from error
     try:

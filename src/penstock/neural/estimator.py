@@ -41,7 +41,7 @@ class NeuralClassifier(Recipe):
 
     def fit(
         self,
-        X: npt.ArrayLike,  # noqa: N803 - scikit-learn's name
+        X: npt.ArrayLike,
         y: npt.ArrayLike,
         *,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
@@ -81,17 +81,17 @@ class NeuralClassifier(Recipe):
     def _groups(self, rows: Examples) -> Integers:
         return np.asarray(rows.targets.argmax(axis=1))
 
-    def predict_proba(self, X: npt.ArrayLike) -> Floats:  # noqa: N803 - scikit-learn's name
+    def predict_proba(self, X: npt.ArrayLike) -> Floats:
         """Return each class's probability, shape (rows, classes)."""
         model, table = self._fitted(X)
         return model.outputs(table)
 
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.generic]:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.generic]:
         """Return the likeliest class of each row."""
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
-    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:  # noqa: N803 - scikit-learn's name
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Return the share of right predictions."""
         return float(np.mean(self.predict(X) == np.asarray(y)))
 
@@ -114,7 +114,7 @@ class NeuralRegressor(Recipe):
 
     def fit(
         self,
-        X: npt.ArrayLike,  # noqa: N803 - scikit-learn's name
+        X: npt.ArrayLike,
         y: npt.ArrayLike,
         *,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
@@ -135,13 +135,13 @@ class NeuralRegressor(Recipe):
         self.model_ = self._learn(rows, valid, Linear(numbers.shape[1]), course or Course())
         return self
 
-    def predict(self, X: npt.ArrayLike) -> Floats:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: npt.ArrayLike) -> Floats:
         """Return the predicted numbers, in the shape that ``y`` had."""
         model, table = self._fitted(X)
         numbers = model.outputs(table)
         return np.asarray(numbers[:, 0] if self._single else numbers)
 
-    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:  # noqa: N803 - scikit-learn's name
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Return R², ``1 - sum((y - p)^2) / sum((y - mean(y))^2)``, the mean over outputs."""
         truth = number_columns(y, len(np.asarray(X)))
         predicted = np.asarray(self.predict(X)).reshape(truth.shape)

@@ -32,7 +32,7 @@ def save_onnx(path: Path, model: Model) -> None:
         StorageError: The file cannot be written.
     """
     try:
-        from onnx import TensorProto, checker, helper, numpy_helper  # noqa: PLC0415 - an optional extra
+        from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError as error:
         raise MissingExtra("exporting to ONNX", "onnx", "onnx") from error
 

@@ -49,7 +49,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("momentun", ["momentum", "seconds"])
     ": did you mean 'momentum'?"
     """
-    import difflib  # noqa: PLC0415 - needed for a wrong name only
+    import difflib
 
     close = difflib.get_close_matches(name, list(known), n=1)
     return f": did you mean {close[0]!r}?" if close else "."

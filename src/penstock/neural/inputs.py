@@ -79,7 +79,7 @@ def numbered_classes(labels: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.ge
             raise BadData("Input y contains NaN or infinity: drop rows without a label")
         if (numbers != np.round(numbers)).any():
             raise BadData("Unknown label type: continuous. Classes are texts or whole numbers")
-    if labels.dtype == object and any(x is None or x != x for x in labels.tolist()):  # noqa: PLR0124 - NaN
+    if labels.dtype == object and any(x is None or x != x for x in labels.tolist()):
         raise BadData("Input y contains NaN or None: drop rows without a label")
     classes, index = np.unique(labels, return_inverse=True)
     if len(classes) < 2:

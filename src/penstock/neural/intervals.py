@@ -80,7 +80,7 @@ def student(level: float, freedom: int) -> float:
         return math.tan(math.pi * (p - 0.5))
     if freedom == 2:
         return (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
-    from statistics import NormalDist  # noqa: PLC0415 - slow to import
+    from statistics import NormalDist
 
     z, n = NormalDist().inv_cdf(p), freedom
     terms = (

@@ -14,7 +14,7 @@ from penstock.neural.datasets import Examples, Scaler
 from penstock.neural.faults import BadData, UnknownChannel
 from penstock.neural.intervals import Summary, summarize
 from penstock.neural.layers import Network
-from penstock.neural.model import Model
+from penstock.neural.model import Model, fold_in
 from penstock.neural.runs import Run, restarts
 from penstock.neural.training import Plan, channels_of, complete, train
 
@@ -114,7 +114,7 @@ def fit_many(
         for number, run in enumerate(todo):
             outcomes[number] = _alone(network, datasets, prepared, run, scale=scale)
     else:
-        from penstock.neural.block_runner import run_group  # noqa: PLC0415 - an optional extra
+        from penstock.neural.block_runner import run_group
 
         for group in _groups(network, prepared, todo):
             results = run_group(network, datasets, prepared, [todo[n] for n in group], scale=scale)
@@ -185,17 +185,6 @@ def data_of(
         Examples(scaler(held.features), held.targets),
         scaler,
     )
-
-
-def fold_in(network: Network, weights: Floats, scaler: Scaler | None) -> Floats:
-    """Return weights that take unscaled features: ``W / s`` and ``b - (mean / s) @ W``."""
-    if scaler is None:
-        return weights
-    folded = weights.astype(np.float64)
-    matrix, biases = network.split(folded)[0]
-    matrix /= scaler.deviation[:, np.newaxis]
-    biases -= scaler.mean @ matrix
-    return folded
 
 
 def _alone(

@@ -14,7 +14,18 @@ from penstock.neural.faults import BadData
 from penstock.neural.layers import Network
 from penstock.neural.numpy_engine import forward
 
-__all__ = ["Model"]
+__all__ = ["Model", "fold_in"]
+
+
+def fold_in(network: Network, weights: Floats, scaler: Scaler | None) -> Floats:
+    """Return weights that take unscaled features: ``W / s`` and ``b - (mean / s) @ W``."""
+    if scaler is None:
+        return weights
+    folded = weights.astype(np.float64)
+    matrix, biases = network.split(folded)[0]
+    matrix /= scaler.deviation[:, np.newaxis]
+    biases -= scaler.mean @ matrix
+    return folded
 
 
 @final

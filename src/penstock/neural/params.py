@@ -25,7 +25,7 @@ class Parameters:
     def _names(cls) -> list[str]:
         return [name for name in inspect.signature(cls).parameters if name != "self"]
 
-    def get_params(self, deep: bool = True) -> dict[str, object]:  # noqa: ARG002, FBT001, FBT002 - scikit-learn's signature
+    def get_params(self, deep: bool = True) -> dict[str, object]:  # noqa: FBT001, FBT002 - scikit-learn's signature
         """Return every parameter by name."""
         return {name: getattr(self, name) for name in self._names()}
 
@@ -58,14 +58,14 @@ def not_fitted(estimator: object) -> Exception:
     loaded = sys.modules.get("sklearn.exceptions")
     if loaded is not None:
         error = loaded.NotFittedError(text)
-        assert isinstance(error, Exception)  # noqa: S101 - narrows what mypy cannot know
+        assert isinstance(error, Exception)  # narrows what mypy cannot know
         return error
     return BadData(text)
 
 
 def tags(kind: str) -> Tags:
     """Return scikit-learn's tags of a classifier or regressor on dense numbers."""
-    from sklearn.utils import (  # noqa: PLC0415 - only scikit-learn asks, so it is there
+    from sklearn.utils import (
         ClassifierTags,
         InputTags,
         RegressorTags,

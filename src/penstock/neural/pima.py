@@ -32,7 +32,7 @@ def read_pima(path: Path) -> tuple[Floats, Integers]:
     Raises:
         BadData: The file cannot be read, or is another one.
     """
-    import hashlib  # noqa: PLC0415 - slow to import, and few need it
+    import hashlib
 
     try:
         content = path.read_bytes()

@@ -37,27 +37,27 @@ __all__ = [
 DenseDesignMatrix = Examples
 
 
-def Sigmoid(dim: int, layer_name: str, irange: float, init_bias: float = 0.0) -> SigmoidLayer:  # noqa: N802 - Pylearn2's name
+def Sigmoid(dim: int, layer_name: str, irange: float, init_bias: float = 0.0) -> SigmoidLayer:
     """Return a sigmoid layer: ``mlp.Sigmoid``."""
     return SigmoidLayer(dim, irange, init_bias, layer_name)
 
 
-def Softmax(n_classes: int, layer_name: str, irange: float) -> SoftmaxLayer:  # noqa: N802 - Pylearn2's name
+def Softmax(n_classes: int, layer_name: str, irange: float) -> SoftmaxLayer:
     """Return a softmax layer: ``mlp.Softmax``."""
     return SoftmaxLayer(n_classes, irange, 0.0, layer_name)
 
 
-def MLP(layers: list[Layer], nvis: int) -> Network:  # noqa: N802 - Pylearn2's name
+def MLP(layers: list[Layer], nvis: int) -> Network:
     """Return a network: ``mlp.MLP``."""
     return Network(nvis, tuple(layers))
 
 
-def EpochCounter(max_epochs: int) -> Epochs:  # noqa: N802 - Pylearn2's name
+def EpochCounter(max_epochs: int) -> Epochs:
     """Return the criterion of a number of epochs."""
     return Epochs(max_epochs)
 
 
-def MonitorBased(prop_decrease: float = 0.01, N: int = 5, channel_name: str = "") -> Patience:  # noqa: N802, N803 - Pylearn2's names
+def MonitorBased(prop_decrease: float = 0.01, N: int = 5, channel_name: str = "") -> Patience:
     """Return the criterion of no improvement over N epochs."""
     return Patience(channel_name, N, prop_decrease)
 

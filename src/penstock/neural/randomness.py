@@ -114,7 +114,7 @@ class Pylearn2Seeds:
 
     def text(self, state: object) -> str:
         """Return a state as JSON text."""
-        assert isinstance(state, tuple)  # noqa: S101 - narrows: it is NumPy's own
+        assert isinstance(state, tuple)  # narrows: it is NumPy's own
         kind, key, *rest = state
         return json.dumps([kind, key.tolist(), *rest])
 

@@ -182,7 +182,7 @@ class Recipe(Parameters):
         show = course.watch
 
         def watch(training: Training) -> None:
-            assert show is not None  # noqa: S101 - handed on only where there is one
+            assert show is not None  # handed on only where there is one
             show(training, replace(training.model, scaler=scaler, target=self._target))
 
         follow = None if show is None else watch

@@ -209,7 +209,7 @@ def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> E
     if plan.engine in {"auto", "numpy"}:
         return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
     if plan.engine == "jax":
-        from penstock.neural.jax_engine import JaxEngine  # noqa: PLC0415 - an optional extra
+        from penstock.neural.jax_engine import JaxEngine
 
         how = How(plan.precision, plan.devices)
         return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
@@ -227,7 +227,7 @@ class _Run:
         plan: Plan,
         randomness: Randomness,
     ) -> None:
-        assert plan.stop is not None  # noqa: S101 - complete() made the choice
+        assert plan.stop is not None  # complete() made the choice
         self._network, self._plan, self._randomness = network, plan, randomness
         self._engine = engine_for(network, datasets, plan)
         self._watch = (NotFinite() | plan.stop).watch()

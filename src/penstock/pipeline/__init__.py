@@ -4,33 +4,75 @@ Each stage pulls from the one before, holds a bounded window and nothing else, a
 in a ``for`` loop.
 """
 
-from penstock.pipeline.batches import batches
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.later import later
+from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.flow import Fetching, Pipeline, Report
+from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Mark, Result
+from penstock.pipeline.progress import Meter, Progress, Rate
+from penstock.pipeline.result import (
+    Checkpoint,
+    Deletion,
+    Entry,
+    FailedRecord,
+    Gap,
+    Key,
+    LandedRecord,
+    Result,
+)
+from penstock.pipeline.result import (
+    Failing as Failing,
+)
+from penstock.pipeline.result import (
+    Landing as Landing,
+)
+from penstock.pipeline.result import (
+    Mark as Mark,
+)
 from penstock.pipeline.stages import Stage, each, through
-from penstock.pipeline.workers import in_threads
+from penstock.pipeline.uses import Use, Used
+
+if TYPE_CHECKING:
+    from penstock.pipeline.flow import Fetching as Fetching
+    from penstock.pipeline.flow import Pipeline, Report
+    from penstock.pipeline.workers import in_threads as in_threads
+
+# Threads and executors are loaded when they are first used: a single call needs none.
+_HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads": "workers"}
 
 __all__ = [
     "Api",
     "Calls",
+    "Checkpoint",
     "Counts",
+    "Deletion",
     "Entry",
-    "Failing",
-    "Fetching",
+    "FailedRecord",
+    "Feed",
+    "Gap",
     "Key",
-    "Landing",
-    "Mark",
+    "LandedRecord",
+    "Lot",
+    "Meter",
     "Pipeline",
+    "Position",
+    "Progress",
+    "Rate",
     "Report",
     "Result",
+    "RowFeed",
     "Sizer",
     "Slots",
     "Stage",
     "Store",
+    "Use",
+    "Used",
     "batches",
     "each",
     "entry_of",
@@ -39,5 +81,8 @@ __all__ = [
     "in_threads",
     "is_json",
     "land",
+    "source_of",
     "through",
 ]
+
+__getattr__ = later(__name__, _HOMES)

@@ -185,21 +185,23 @@ class Source(Generic[R]):
         while not self.exhausted and slots.take():
             try:
                 key = next(self._keys)
+                self._submit(key, calls, failed)
             except StopIteration:
                 self.exhausted = True
             except Exception as error:  # noqa: BLE001 - raised when all under way has ended
                 self.exhausted, self._trouble = True, error
             else:
-                self._submit(key, calls, failed)
                 continue
             slots.release(1)
         return failed
 
     def _submit(self, key: Key, calls: Calls[R, V], failed: list[Result[Key, V]]) -> None:
         try:
-            calls.submit(key, self._request(key))
+            request = self._request(key)
         except Exception as error:  # noqa: BLE001 - the caller's function: one item's trouble
             failed.append(Result(key, None, error, 0))
+        else:
+            calls.submit(key, request)
 
     def raise_trouble(self) -> None:
         """Raise what ended the source, if it did not end by itself."""

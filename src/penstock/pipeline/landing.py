@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -13,49 +13,69 @@ from penstock.events import Event, Events, Failed, Landed
 from penstock.pipeline.concurrent import Slots
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.ports import Store
-from penstock.pipeline.result import Entry, Failing, Key, Landing, Result
+from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Result
+from penstock.pipeline.uses import Used
 
-__all__ = ["Counts", "entry_of", "land"]
+__all__ = ["Counts", "Lander", "entry_of", "land"]
 
 
 @final
 @dataclass(slots=True)
 class Counts:
-    """What has become of the keys of a run."""
+    """What has become of the keys of a run.
+
+    Attributes:
+        landed: Records handed to the store.
+        failed: Failures handed to the store.
+        complete: Whether the source was drawn to its end.
+        uses: What was done with what landed, once everything has.
+    """
 
     landed: int = 0
     failed: int = 0
+    complete: bool = False
+    uses: tuple[Used, ...] = ()
 
 
-def entry_of(result: Result[Key, object]) -> Entry:
+def entry_of(result: Result[Key, object]) -> LandedRecord | FailedRecord:
     """Return what a store keeps of ``result``.
 
     A value with a ``body`` of bytes (a response) lands as that JSON text, checked unless its
-    ``is_json`` says that it was; anything else is encoded as JSON.
+    ``is_json`` says that it was; anything else is encoded as JSON, mappings (a ``Record``) too.
 
     >>> entry_of(Result(7, {"name": "Ada"}))
-    Landing(key=7, body=b'{"name":"Ada"}')
+    LandedRecord(key=7, body=b'{"name":"Ada"}')
     """
     if result.error is not None:
-        return _failing(result, result.error)
-    body = getattr(result.value, "body", None)
+        return _failed(result, result.error)
+    # Not of a mapping: its attributes may be members, which the world names as it likes.
+    body = None if isinstance(result.value, Mapping) else getattr(result.value, "body", None)
     if not isinstance(body, bytes):
         try:
-            return Landing(result.key, msgspec.json.encode(result.value))
+            return LandedRecord(result.key, _encode(result.value))
         except (TypeError, ValueError, OverflowError) as error:
-            return _failing(result, error)
+            return _failed(result, error)
     if not body or body.isspace():
-        return Landing(result.key, b"null")  # 204 No Content: there, and empty
+        return LandedRecord(result.key, b"null")  # 204 No Content: there, and empty
     if not (getattr(result.value, "is_json", False) or is_json(body)):
         # A store keeps lines of JSON: one that is none would spoil every reader of the segment.
-        return _failing(result, PermanentError("the answer is not JSON, so it cannot land"))
+        return _failed(result, PermanentError("the answer is not JSON, so it cannot land"))
     if b"\n" in body or b"\r" in body:
         body = msgspec.json.format(body, indent=-1)
-    return Landing(result.key, body)
+    return LandedRecord(result.key, body)
 
 
-def _failing(result: Result[Key, object], error: Exception) -> Failing:
-    return Failing(
+def _members(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} cannot land: it is not JSON, nor made of it")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_members).encode
+
+
+def _failed(result: Result[Key, object], error: Exception) -> FailedRecord:
+    return FailedRecord(
         key=result.key,
         error=type(error).__name__,
         message=str(error) or type(error).__name__,
@@ -65,32 +85,64 @@ def _failing(result: Result[Key, object], error: Exception) -> Failing:
     )
 
 
+@final
+class Lander:
+    """Hands entries to a store, counts them and tells of them: whatever lands, lands here.
+
+    Args:
+        store: Where it lands.
+        events: Who is told.
+    """
+
+    def __init__(self, store: Store, events: Events | None = None) -> None:
+        self.store = store
+        self.counts = Counts()
+        self._events = events
+
+    def settle(
+        self,
+        entries: Sequence[Entry],
+        durable: Callable[[int], object] = lambda _: None,
+        *,
+        group: int = 100,
+    ) -> None:
+        """Hand ``entries`` over; ``durable`` hears when they are safe, as the store says."""
+        self.store.settle(entries, durable, group=group)
+        landed = [type(entry) for entry in entries].count(LandedRecord)
+        failed: list[FailedRecord] = []
+        if landed < len(entries):
+            failed = [entry for entry in entries if isinstance(entry, FailedRecord)]
+        self.counts.landed += landed
+        self.counts.failed += len(failed)
+        if self._events is not None:
+            _tell(self._events, failed, landed)
+
+    def land(
+        self, chunks: Iterator[Sequence[Result[Key, object]]], slots: Slots
+    ) -> Iterator[Counts]:
+        """Land chunks of results and yield the counts after each chunk.
+
+        A slot is free again when its result is durable, so what a crash can cost is one window.
+        """
+        group = max(1, min(100, slots.limit * 3 // 4))
+        for chunk in chunks:
+            self.settle([entry_of(result) for result in chunk], slots.returned, group=group)
+            yield self.counts
+
+
 def land(
     chunks: Iterator[Sequence[Result[Key, object]]],
     store: Store,
     slots: Slots,
     events: Events | None = None,
 ) -> Iterator[Counts]:
-    """Hand chunks of results to ``store`` and yield the counts after each chunk.
-
-    A slot is free again when its result is durable, so what a crash can cost is one window.
-    """
-    counts = Counts()
-    group = max(1, min(100, slots.limit * 3 // 4))
-    for chunk in chunks:
-        entries = [entry_of(result) for result in chunk]
-        store.settle(entries, slots.returned, group=group)
-        failing = [entry for entry in entries if isinstance(entry, Failing)]
-        counts.failed += len(failing)
-        counts.landed += len(entries) - len(failing)
-        if events is not None:
-            _tell(events, failing, len(entries) - len(failing))
-        yield counts
+    """Hand chunks of results to ``store`` and yield the counts after each chunk."""
+    yield from Lander(store, events).land(chunks, slots)
     store.flush()
 
 
-def _tell(events: Events, failing: Sequence[Failing], landed: int) -> None:
-    told: list[Event] = [Failed(key=entry.key, reason=entry.message) for entry in failing]
+def _tell(events: Events, failed: Sequence[FailedRecord], landed: int) -> None:
+    told: list[Event] = [Failed(key=entry.key, reason=entry.message) for entry in failed]
     if landed:
         told.append(Landed(count=landed))
     for event in told:

@@ -30,7 +30,7 @@ class Calls(Protocol[R_contra, V_co]):
         ...
 
     def collect(self) -> Sequence[Result[Key, V_co]]:
-        """Return finished calls, waiting for one; nothing after :meth:`wake`, or when none is left."""  # noqa: E501
+        """Return finished calls, waiting for one; none after :meth:`wake` or when none is left."""
         ...
 
     def idle(self, seconds: float) -> None:
@@ -98,4 +98,8 @@ class Store(Protocol):
         Raises:
             StorageError: It could not be made safe.
         """
+        ...
+
+    def mark(self, name: str) -> str | None:
+        """Return the value last settled as ``Checkpoint(name, value)``, or None."""
         ...

@@ -6,7 +6,19 @@ from typing import Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
-__all__ = ["Deletion", "Entry", "Failing", "Gap", "Key", "Landing", "Mark", "Result"]
+__all__ = [
+    "Checkpoint",
+    "Deletion",
+    "Entry",
+    "FailedRecord",
+    "Failing",
+    "Gap",
+    "Key",
+    "LandedRecord",
+    "Landing",
+    "Mark",
+    "Result",
+]
 
 Key: TypeAlias = str | int
 """What identifies an item. ``7`` and ``"7"`` are two different keys."""
@@ -48,7 +60,7 @@ class Result(msgspec.Struct, Generic[K_co, V_co], frozen=True, gc=False):
 
 
 @final
-class Landing(msgspec.Struct, frozen=True, gc=False):
+class LandedRecord(msgspec.Struct, frozen=True, gc=False):
     """A key with its record: one JSON text as bytes, without line breaks."""
 
     key: Key
@@ -56,7 +68,7 @@ class Landing(msgspec.Struct, frozen=True, gc=False):
 
 
 @final
-class Failing(msgspec.Struct, frozen=True, gc=False):
+class FailedRecord(msgspec.Struct, frozen=True, gc=False):
     """A key that ended in an error, with what is needed to understand and repeat it.
 
     Attributes:
@@ -77,7 +89,7 @@ class Failing(msgspec.Struct, frozen=True, gc=False):
 
 
 @final
-class Mark(msgspec.Struct, frozen=True, gc=False):
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
     """A named note, safe together with the entries before it: where a paged source goes on."""
 
     name: str
@@ -108,4 +120,9 @@ class Deletion(msgspec.Struct, frozen=True, gc=False):
     key: Key
 
 
-Entry: TypeAlias = Landing | Failing | Mark | Gap | Deletion
+# The names they had, for one release.
+Failing = FailedRecord
+Landing = LandedRecord
+Mark = Checkpoint
+
+Entry: TypeAlias = LandedRecord | FailedRecord | Checkpoint | Gap | Deletion

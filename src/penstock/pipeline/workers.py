@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from typing import Generic, TypeVar, final
 
+from penstock.errors import ExecutorFailed
 from penstock.pipeline.concurrent import fetch
 from penstock.pipeline.result import Key, Result
 
@@ -36,6 +37,10 @@ def in_threads(
         executor: Where to run instead of a pool of our own: a process pool, a cluster's
             executor. It is left running.
         ordered: Yield in the order of ``keys``.
+
+    Raises:
+        ExecutorFailed: The executor takes no more calls, or has dropped some: a worker was killed,
+            a pool was shut down. Those keys have no result.
 
     >>> [result.value for result in in_threads([3, 4], lambda n: n * n, ordered=True)]
     [9, 16]
@@ -68,22 +73,25 @@ class _Running(Generic[V]):
     def __init__(
         self, function: Callable[[Key], V], executor: Executor | None, own: Executor | None
     ) -> None:
-        assert executor is not None  # noqa: S101 - one of the two is always there
+        assert executor is not None  # one of the two is always there
         self._function = function
         self._executor = executor
         self._own = own
-        self._futures: set[Future[V]] = set()
         self._keys: dict[Future[V], Key] = {}
         self._done: deque[Future[V]] = deque()
         self._something = threading.Event()
         self._woken = False
+        self._broken: ExecutorFailed | None = None
 
     @property
     def pending(self) -> int:
         return len(self._keys)
 
     def submit(self, key: Key, request: Key) -> None:
-        future = self._executor.submit(self._function, request)
+        try:
+            future = self._executor.submit(self._function, request)
+        except Exception as error:
+            raise _failed(f"takes no more calls: {str(error) or type(error).__name__}") from error
         self._keys[future] = key
         future.add_done_callback(self._finished)
 
@@ -95,14 +103,20 @@ class _Running(Generic[V]):
         return 0.0
 
     def collect(self) -> Sequence[Result[Key, V]]:
-        while not self._done and not self._woken and self._keys:
+        while not self._done and not self._woken and self._keys and self._broken is None:
             self._something.wait()
             self._something.clear()
         self._woken = False
         results: list[Result[Key, V]] = []
         while self._done:
             future = self._done.popleft()
-            results.append(_result(self._keys.pop(future), future))
+            # A call that its executor dropped stays pending: it has no result.
+            if (dropped := _dropped(future)) is None:
+                results.append(_result(self._keys.pop(future), future))
+            else:
+                self._broken = dropped
+        if self._broken is not None and not results:
+            raise self._broken
         return results
 
     def idle(self, seconds: float) -> None:
@@ -122,12 +136,26 @@ class _Running(Generic[V]):
             self._own.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(key: Key, future: Future[V]) -> Result[Key, V]:
+def _failed(what: str) -> ExecutorFailed:
+    return ExecutorFailed(f"the executor {what}; what has no result is still to do: run again")
+
+
+def _dropped(future: Future[V]) -> ExecutorFailed | None:
+    """Return why the executor, and not the function, ended the call; None where it did not."""
     if future.cancelled():
-        return Result(key, None, RuntimeError("cancelled by its executor"))
+        return _failed("was shut down and cancelled calls")
+    error = future.exception()
+    if not isinstance(error, BrokenExecutor):
+        return None
+    failed = _failed(f"broke: {str(error) or type(error).__name__}")
+    failed.__cause__ = error
+    return failed
+
+
+def _result(key: Key, future: Future[V]) -> Result[Key, V]:
     error = future.exception()
     if error is None:
         return Result(key, future.result())
     if isinstance(error, Exception):
-        return Result(key, None, error)
+        return Result(key, None, error, getattr(error, "attempts", 1))
     raise error  # KeyboardInterrupt and the like end the whole run

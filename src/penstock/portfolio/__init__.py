@@ -25,23 +25,47 @@ if TYPE_CHECKING:
         minimum_volatility,
         risk_parity,
     )
+    from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
+    from penstock.portfolio.files import Row, read_stream, read_table, record_rows, table_of
+    from penstock.portfolio.follow import followed, online_for
     from penstock.portfolio.online import OnlineRisk
+    from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
+    from penstock.portfolio.report import Report
     from penstock.portfolio.rolling import rolling_covariance, rolling_volatility
+    from penstock.portfolio.sample import sample_prices
     from penstock.portfolio.speed import warm_up
     from penstock.portfolio.stage import Reading, watch
+    from penstock.portfolio.table import Table
 
 __all__ = [
+    "EXAMPLE_NAMES",
+    "EXAMPLE_WEIGHTS",
     "Allocation",
+    "Explanation",
     "Frontier",
     "OnlineRisk",
     "Reading",
+    "Report",
     "Risk",
+    "Row",
+    "Table",
     "efficient_frontier",
+    "explain",
+    "followed",
     "minimum_volatility",
+    "online_for",
+    "printed_allocation",
+    "printed_explanation",
+    "printed_frontier",
+    "read_stream",
+    "read_table",
+    "record_rows",
     "risk",
     "risk_parity",
     "rolling_covariance",
     "rolling_volatility",
+    "sample_prices",
+    "table_of",
     "warm_up",
     "watch",
 ]
@@ -49,14 +73,31 @@ __all__ = [
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
 _LATER = {
     "Allocation": "choose",
+    "EXAMPLE_NAMES": "explanation",
+    "EXAMPLE_WEIGHTS": "explanation",
+    "Explanation": "explanation",
     "Frontier": "choose",
     "OnlineRisk": "online",
     "Reading": "stage",
+    "Report": "report",
+    "Row": "files",
+    "Table": "table",
     "efficient_frontier": "choose",
+    "explain": "explanation",
+    "followed": "follow",
     "minimum_volatility": "choose",
+    "online_for": "follow",
+    "printed_allocation": "printed",
+    "printed_explanation": "printed",
+    "printed_frontier": "printed",
+    "read_stream": "files",
+    "read_table": "files",
+    "record_rows": "files",
     "risk_parity": "choose",
     "rolling_covariance": "rolling",
     "rolling_volatility": "rolling",
+    "sample_prices": "sample",
+    "table_of": "files",
     "warm_up": "speed",
     "watch": "stage",
 }

@@ -34,7 +34,7 @@ def split_name(estimator: str) -> tuple[str, float]:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if name not in _DEFAULTS or number != number:  # noqa: PLR0124 - only NaN differs from itself
+    if name not in _DEFAULTS or number != number:
         raise InputError(f"estimator {estimator}: write ewma:0.94 or factor:3")
     return name, number
 
@@ -60,15 +60,15 @@ def estimate(returns: Floats, estimator: str, ddof: int | None) -> Covariance:
     if name == "ewma":
         return exponential(returns, number)
     if name == "factor":
-        from penstock.portfolio.factors import principal_factors  # noqa: PLC0415 - import stays light
+        from penstock.portfolio.factors import principal_factors
 
         if number != int(number):
             raise InputError(f"estimator {estimator}: the number of factors is whole")
         return principal_factors(returns, int(number), divisor)
     if name == "garch":
-        from penstock.portfolio.garch import constant_correlation_garch  # noqa: PLC0415 - optional
+        from penstock.portfolio.garch import constant_correlation_garch
 
         return constant_correlation_garch(returns)
-    from penstock.portfolio import shrinkage  # noqa: PLC0415 - import stays light
+    from penstock.portfolio import shrinkage
 
     return shrinkage.ledoit_wolf(returns) if name == "ledoit_wolf" else shrinkage.oracle(returns)

@@ -223,8 +223,8 @@ def read_table(path: Path) -> Table:
 
 def _parquet(path: Path) -> Table:
     try:
-        import pyarrow as pa  # noqa: PLC0415 - optional
-        from pyarrow import parquet  # noqa: PLC0415 - optional
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra("reading Parquet", "pyarrow", "parquet") from error
     try:

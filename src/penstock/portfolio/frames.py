@@ -1,6 +1,6 @@
-"""Frames of other libraries as a :class:`~penstock.portfolio.table.Table`.
+"""Frames of other libraries as a :class:`~penstock.portfolio.matrix.Table`.
 
-Imported only when a frame has arrived, so the library it comes from is loaded already.
+A library is imported only when a frame of it has arrived, so it is loaded already.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, np
-from penstock.portfolio.table import Table, floats
+from penstock.portfolio.matrix import Table, floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def from_frame(data: object, library: str) -> Table:
 
 
 def _from_pandas(frame: pd.DataFrame) -> Table:
-    import pandas as pd  # noqa: PLC0415 - loaded already: a frame of it is here
+    import pandas as pd
 
     dates: Dates | None = None
     if isinstance(frame.index, pd.PeriodIndex):
@@ -69,7 +69,7 @@ def _naive(index: pd.DatetimeIndex) -> Dates:
 
 
 def _from_polars(frame: pl.DataFrame | pl.LazyFrame) -> Table:
-    import polars as pl  # noqa: PLC0415 - loaded already: a frame of it is here
+    import polars as pl
 
     whole = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
     dates: Dates | None = None
@@ -88,7 +88,7 @@ def _from_polars(frame: pl.DataFrame | pl.LazyFrame) -> Table:
 
 
 def _from_arrow(table: pa.Table | pa.RecordBatch) -> Table:
-    import pyarrow as pa  # noqa: PLC0415 - loaded already: a table of it is here
+    import pyarrow as pa
 
     whole = pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else table
     dates: Dates | None = None

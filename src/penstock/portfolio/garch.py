@@ -27,7 +27,7 @@ def constant_correlation_garch(returns: Floats) -> Dense:
     if len(returns) < _FEWEST:
         raise InputError(f"garch needs at least {_FEWEST} returns, got {len(returns)}")
     try:
-        from arch import arch_model  # noqa: PLC0415 - optional and slow to import
+        from arch import arch_model
     except ImportError as error:
         raise MissingExtra("estimator garch", "arch", "portfolio-garch") from error
     sigmas, residuals = np.empty(returns.shape[1]), np.empty_like(returns)

@@ -44,7 +44,7 @@ class Holdings:
 
 def near(name: str, known: Sequence[str]) -> str:
     """Return a hint at what may have been meant by ``name``."""
-    import difflib  # noqa: PLC0415 - only for an error message
+    import difflib
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:

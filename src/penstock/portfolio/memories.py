@@ -105,8 +105,8 @@ class All:
         total = self.seen + later.seen
         if not later.seen:
             return
-        gap = later._mean - self._mean  # noqa: SLF001 - of its own kind
-        self._sums += later._sums + gap * (gap[-1] * self.seen * later.seen / total)  # noqa: SLF001
+        gap = later._mean - self._mean
+        self._sums += later._sums + gap * (gap[-1] * self.seen * later.seen / total)
         self._mean += gap * (later.seen / total)
         self.seen = total
 
@@ -157,8 +157,8 @@ class Fading:
         if not isinstance(later, Fading):
             raise TypeError(later)
         faded = self._decay**later.seen
-        self._sums = self._sums * faded + later._sums  # noqa: SLF001 - of its own kind
-        self._total = self._total * faded + later._total  # noqa: SLF001
+        self._sums = self._sums * faded + later._sums
+        self._total = self._total * faded + later._total
         self.seen += later.seen
 
     def state(self) -> dict[str, object]:
@@ -202,7 +202,7 @@ class Last:
         """Take in all rows of ``later``, which follow those taken in so far."""
         if not isinstance(later, Last):
             raise TypeError(later)
-        theirs = later._moments.rows()  # noqa: SLF001 - of its own kind
+        theirs = later._moments.rows()
         # A memory that let rows go holds a whole window: nothing before it counts any more.
         mine = self._moments.rows()[: 0 if later.seen > len(theirs) else None]
         self._replay(np.concatenate([mine, theirs]))

@@ -263,6 +263,6 @@ class OnlineRisk:
         new = OnlineRisk.load(self.state())
         if later._first is not None:
             new.update(later._first)
-            new._last = later._last  # noqa: SLF001 - of its own kind
-        new._memory.absorb(later._memory)  # noqa: SLF001 - of its own kind
+            new._last = later._last
+        new._memory.absorb(later._memory)
         return new

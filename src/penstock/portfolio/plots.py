@@ -40,7 +40,7 @@ def new_figure(width: float = 7.0, height: float = 4.5) -> Figure:
         MissingExtra: matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - optional, slow to import
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("a plot", "matplotlib", "portfolio") from error
     return Figure(figsize=(width, height), layout="constrained")
@@ -167,7 +167,7 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         InputError: Another suffix, or a place that cannot be written to.
     """
-    import matplotlib as mpl  # noqa: PLC0415 - optional; the figure came from it
+    import matplotlib as mpl
 
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:

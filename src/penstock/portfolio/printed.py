@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.choose import Allocation, Frontier
-from penstock.portfolio.explain import Explanation
+from penstock.portfolio.explanation import Explanation
 from penstock.portfolio.result import Risk
 from penstock.portfolio.tail import METHODS
 

@@ -213,7 +213,7 @@ class Risk:
 
     @cached_property
     def _shape(self) -> Shape:
-        from penstock.portfolio.tail import Shape  # noqa: PLC0415 - import stays light
+        from penstock.portfolio.tail import Shape
 
         if len(self.series) < 2:
             raise InputError("no two rows have all assets: there is no series to lose by")
@@ -229,7 +229,7 @@ class Risk:
         Raises:
             InputError: A level or method that does not exist.
         """
-        from penstock.portfolio import tail  # noqa: PLC0415 - import stays light
+        from penstock.portfolio import tail
 
         return tail.value_at_risk(self.series, self._shape, level, method)
 
@@ -243,14 +243,14 @@ class Risk:
         Raises:
             InputError: A level or method that does not exist.
         """
-        from penstock.portfolio import tail  # noqa: PLC0415 - import stays light
+        from penstock.portfolio import tail
 
         return tail.expected_shortfall(self.series, self._shape, level, method)
 
     @cached_property
     def max_drawdown(self) -> float:
         """Largest loss from a peak over the whole time, as a fraction."""
-        from penstock.portfolio import tail  # noqa: PLC0415 - import stays light
+        from penstock.portfolio import tail
 
         if not len(self.series):
             raise InputError("no row has all assets: there is no series to fall")
@@ -317,6 +317,6 @@ class Risk:
 
     @staticmethod
     def _by_method(measure: Callable[[float, str], float]) -> dict[str, float]:
-        from penstock.portfolio.tail import METHODS  # noqa: PLC0415 - import stays light
+        from penstock.portfolio.tail import METHODS
 
         return {"level": 0.95, **{method: measure(0.95, method) for method in METHODS}}

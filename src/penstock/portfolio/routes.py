@@ -86,7 +86,7 @@ def measured(panel: Panel, how: How) -> Found:
         return _renormalised(panel, changes, how)
     if how.scheme == "constant":
         if changes.gaps:
-            from penstock.portfolio.pairwise import pairwise  # noqa: PLC0415 - import stays light
+            from penstock.portfolio.pairwise import pairwise
 
             if name != "sample":
                 raise InputError(
@@ -147,7 +147,7 @@ def _drifting(panel: Panel, changes: Changes, how: How) -> Found:
 
 def _renormalised(panel: Panel, changes: Changes, how: How) -> Found:
     """Weights shared among the assets that are there, row by row."""
-    from penstock.portfolio.pairwise import pairwise  # noqa: PLC0415 - import stays light
+    from penstock.portfolio.pairwise import pairwise
 
     path, told = _live_weights(panel, changes, how)
     own = pairwise(changes.values, 1 if how.ddof is None else how.ddof)

@@ -29,7 +29,7 @@ def shift(source: str, shadow: Shadow, line: Line, count: Count) -> list[Edit]:
 
     A margin of 2d before a centred line moves it by d. Margins are in fiftieths of an em.
     """
-    assert line.guide is not None  # noqa: S101 - asked by the only caller
+    assert line.guide is not None  # asked by the only caller
     text = shadow.text[line.start : line.stop].rstrip(" ")
     first, last = line.guide[0] - line.start, line.guide[1] - line.start
     before, word = advance(text[:first], "serif"), advance(text[first:last], "serif_bold")

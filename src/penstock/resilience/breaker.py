@@ -68,7 +68,7 @@ class Breaker:
         with self._lock:
             return math.inf if self._trying else max(0.0, self._until - now)
 
-    def started(self, now: float) -> None:  # noqa: ARG002 - rules take the time, used or not
+    def started(self, now: float) -> None:
         """Note that a call goes out."""
         if self._row or self._trying:  # nothing to note while all is well: no lock either
             with self._lock:

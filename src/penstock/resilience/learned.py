@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import final
 
-from penstock.resilience.ticket import Tally, Ticket
+import msgspec
+from msgspec.structs import replace
+
 from penstock.resilience.window import roundest
 
 __all__ = ["LearnedWindow"]
@@ -14,80 +16,84 @@ _CLEAN_WINDOWS = 3
 
 
 @final
-class LearnedWindow:
+class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
     """A window of a server that tells only ``Retry-After``: the limit is what it let pass.
 
     After some clean windows one more call than that is tried, then two, four …, so that a limit
     learned too low (a window already half spent when we came) does not stay. With a reserve nothing
     is tried: the limit has to be met once to be known, and from then on the reserve is left.
+
+    ``sent`` and ``accepted`` of its methods are running totals of requests.
     """
 
-    def __init__(self, reserve: float = 0.0) -> None:
-        self.limit: float | None = None
-        self._reserve = reserve
-        self.opens = -math.inf
-        self._start: tuple[float, float] | None = None
-        self._accepted = 0.0
-        self._base = 0.0
-        self._interval: tuple[float, float] | None = None
-        self._length: float | None = None
-        self._clean = 0
-        self._extra = 0.0
+    reserve: float = 0.0
+    limit: float | None = None
+    opens: float = -math.inf
+    start: tuple[float, float] | None = None
+    accepted_before: float = 0.0
+    sent_before: float = 0.0
+    interval: tuple[float, float] | None = None
+    length: float | None = None
+    clean: int = 0
+    extra: float = 0.0
 
-    def accepted(self, ticket: Ticket, now: float) -> None:
-        """Note an answer that was not a refusal."""
-        if self._start is None:
-            self._start = (ticket.sent, now)
-            if self._length is not None:
-                self.opens = now + self._length
-        self._accepted += 1.0
+    def began(self, sent: float, now: float) -> LearnedWindow:
+        """Note the first answer of a window, to a call that went out at ``sent``."""
+        opens = self.opens if self.length is None else now + self.length
+        return replace(self, start=(sent, now), opens=opens)
 
-    def refused(self, low: float, high: float) -> None:
+    def refused(self, low: float, high: float) -> LearnedWindow:
         """Note a refusal that says: come back between the times ``low`` and ``high``."""
-        known = self._interval
+        known = self.interval
         if known is not None and known[0] <= high and low <= known[1]:
             low, high = max(low, known[0]), min(high, known[1])
-        self._interval = (low, high)
-        self._clean = 0
-        self._extra = 0.0
-        self.opens = high
-        if self._start is not None:
-            self._length = roundest(low - self._start[1], high - self._start[0])
-            if self._length is not None and low <= self._start[1] + self._length <= high:
-                self.opens = self._start[1] + self._length
+        opens, length = high, self.length
+        if self.start is not None:
+            length = roundest(low - self.start[1], high - self.start[0])
+            if length is not None and low <= self.start[1] + length <= high:
+                opens = self.start[1] + length
+        return replace(self, interval=(low, high), clean=0, extra=0.0, opens=opens, length=length)
 
-    def wait(self, now: float, tally: Tally) -> float:
+    def wait(self, now: float, sent: float) -> float:
         """Return the seconds until the next window, where this one is spent."""
-        if self._interval is not None:
+        if self.interval is not None:
             return self.opens - now
-        if self.limit is None or self.left(tally) >= 1.0:
+        if self.limit is None or self.left(sent) >= 1.0:
             return 0.0
-        if self._start is None:
+        if self.start is None:
             return math.inf  # the first answer of the window is still out
         return self.opens - now
 
     def due(self, now: float) -> bool:
         """Whether a new window is to be opened: this one was spent, and its time is over."""
-        if self._interval is not None:
+        if self.interval is not None:
             return now >= self.opens
-        return self.limit is not None and self._start is not None and now >= self.opens
+        return self.limit is not None and self.start is not None and now >= self.opens
 
-    def left(self, tally: Tally) -> float:
+    def left(self, sent: float) -> float:
         """Units that may still be sent in this window."""
         if self.limit is None:
             return math.inf
-        return self._base + max(1.0, self.limit - self._reserve) + self._extra - tally.sent
+        return self.sent_before + max(1.0, self.limit - self.reserve) + self.extra - sent
 
-    def reopen(self, tally: Tally) -> None:
+    def reopened(self, sent: float, accepted: float) -> LearnedWindow:
         """Begin a new window."""
-        if self._interval is not None:
-            if self._accepted or self.limit is None:  # else we only came too early
-                self.limit = max(1.0, self._accepted)
+        limit, clean, extra = self.limit, self.clean, self.extra
+        passed = accepted - self.accepted_before
+        if self.interval is not None:
+            if passed or limit is None:  # else we only came too early
+                limit = max(1.0, passed)
         else:
-            self._clean += 1
-            if self._clean > _CLEAN_WINDOWS and not self._reserve:
-                self._extra = max(1.0, 2.0 * self._extra)
-        self._interval = None
-        self._start = None
-        self._accepted = 0.0
-        self._base = tally.sent
+            clean += 1
+            if clean > _CLEAN_WINDOWS and not self.reserve:
+                extra = max(1.0, 2.0 * extra)
+        return replace(
+            self,
+            limit=limit,
+            clean=clean,
+            extra=extra,
+            interval=None,
+            start=None,
+            accepted_before=accepted,
+            sent_before=sent,
+        )

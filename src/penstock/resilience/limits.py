@@ -1,12 +1,14 @@
-"""Limits told beforehand, kept on our side by counting our own calls."""
+"""Limits given beforehand, kept on our side by counting our own calls."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
+
+import msgspec
+from msgspec.structs import replace
 
 from penstock.errors import InputError
 
@@ -23,30 +25,58 @@ class Limit:
     unit: str = "requests"
 
     def __post_init__(self) -> None:
-        if self.count <= 0 or self.per <= 0:
-            raise InputError(f"Limit({self.count}, per={self.per}): both must be above 0")
+        if not (self.count > 0 and 0 < self.per < math.inf):
+            raise InputError(
+                f"Limit({self.count}, per={self.per}): both must be above 0, and per finite"
+            )
+
+
+_SLOTS = 256
 
 
 @final
-class GivenLimit:
-    """A sliding window over our own calls, for a limit told beforehand."""
+class GivenLimit(msgspec.Struct, frozen=True, gc=False):
+    """A sliding window over our own calls, for a limit given beforehand.
 
-    __slots__ = ("_count", "_limit", "_log", "_spent")
+    Attributes:
+        count: Units allowed, the reserve taken off.
+        per: Seconds.
+        unit: What is counted.
+        spent: Sum of the amounts in ``log``.
+        log: (first, last, amount) of calls close together, the oldest first.
+    """
 
-    def __init__(self, limit: Limit, reserve: float) -> None:
-        self._limit = limit
-        self._count = limit.count - (reserve if limit.unit == "requests" else 0.0)
-        if self._count <= 0:
+    count: float
+    per: float
+    unit: str
+    spent: float = 0.0
+    log: tuple[tuple[float, float, float], ...] = ()
+
+    @classmethod
+    def of(cls, limit: Limit, reserve: float) -> GivenLimit:
+        """Return the window of ``limit``, of which ``reserve`` is never spent.
+
+        Raises:
+            InputError: The reserve leaves nothing.
+        """
+        count = limit.count - (reserve if limit.unit == "requests" else 0.0)
+        if count <= 0:
             raise InputError(
                 f"the reserve of {reserve:g} leaves nothing of the limit of {limit.count:g} per "
                 f"{limit.per:g} s: lower the reserve"
             )
-        self._log: deque[tuple[float, float]] = deque()
-        self._spent = 0.0
+        return cls(count, limit.per, limit.unit)
 
-    def _forget(self, now: float) -> None:
-        while self._log and self._log[0][0] <= now - self._limit.per:
-            self._spent -= self._log.popleft()[1]
+    def _at(self, now: float) -> GivenLimit:
+        """Leave out what has left the window."""
+        gone = 0
+        while gone < len(self.log) and self.log[gone][1] <= now - self.per:
+            gone += 1
+        if not gone:
+            return self
+        log = self.log[gone:]
+        spent = self.spent - sum(amount for _, _, amount in self.log[:gone])
+        return replace(self, log=log, spent=spent if log else 0.0)
 
     def wait(self, now: float, cost: Mapping[str, float]) -> float:
         """Return the seconds until a call of that cost may go out.
@@ -54,27 +84,36 @@ class GivenLimit:
         Raises:
             InputError: No window could ever hold it.
         """
-        amount = cost.get(self._limit.unit, 0.0)
-        if amount > self._count:
+        amount = cost.get(self.unit, 0.0)
+        if amount > self.count:
             raise InputError(
-                f"a call costs {amount:g} {self._limit.unit}, more than the limit of "
-                f"{self._count:g} per {self._limit.per:g} s ever allows"
+                f"a call costs {amount:g} {self.unit}, more than the limit of "
+                f"{self.count:g} per {self.per:g} s ever allows"
             )
-        self._forget(now)
-        if self._spent + amount <= self._count:
+        if self.spent + amount <= self.count:
             return 0.0
-        return self._log[0][0] + self._limit.per - now
+        current = self._at(now)
+        if current.spent + amount <= self.count:
+            return 0.0
+        return current.log[0][1] + self.per - now
 
-    def granted(self, now: float, cost: Mapping[str, float]) -> None:
+    def granted(self, now: float, cost: Mapping[str, float]) -> GivenLimit:
         """Note that such a call goes out."""
-        amount = cost.get(self._limit.unit, 0.0)
-        if amount:
-            self._log.append((now, amount))
-            self._spent += amount
+        amount = cost.get(self.unit, 0.0)
+        if not amount:
+            return self
+        current = self._at(now)
+        log = current.log
+        # Many calls are kept in a bounded number of slots; each slot ends with its last call.
+        if len(log) >= _SLOTS and now - log[-1][0] < self.per / _SLOTS:
+            first, _, before = log[-1]
+            log = (*log[:-1], (first, now, before + amount))
+        else:
+            log = (*log, (now, now, amount))
+        return replace(current, log=log, spent=current.spent + amount)
 
     def left(self, now: float) -> float:
         """Return how many requests may still go out now."""
-        if self._limit.unit != "requests":
+        if self.unit != "requests":
             return math.inf
-        self._forget(now)
-        return self._count - self._spent
+        return self.count - self._at(now).spent

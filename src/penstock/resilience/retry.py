@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
-from penstock.errors import InputError, RetryableError
+from penstock.errors import InputError
 
 __all__ = ["QUOTA", "Fault", "RetryPolicy"]
 
@@ -22,7 +22,8 @@ _NEVER = frozenset(
     {400, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 414, 415, 416, 417}
     | {422, 423, 424, 426, 428, 431, 451, 501, 505}
 )
-_ALWAYS = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+# 202: what a GET asks for is being made ready (RFC 9110 section 15.3.3).
+_ALWAYS = frozenset({202, 408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 # Statuses that say the request was refused before it did anything (RFC 6585 section 4,
 # RFC 8470 section 5.2, RFC 9110 section 15.6.4): safe to repeat whatever the method.
 _NOT_APPLIED = QUOTA | {425, 503}
@@ -38,12 +39,14 @@ class Fault:
         sent: False when the call certainly never reached the server.
         in_body: True when a 2xx answer carried an error in its body.
         retry_after: Seconds the server asked us to wait, or None.
+        quota: True when it means *not now*, whatever its status says.
     """
 
     status: int | None = None
     sent: bool = True
     in_body: bool = False
     retry_after: float | None = None
+    quota: bool = False
 
 
 @final
@@ -60,7 +63,8 @@ class RetryPolicy:
             (Retry-After) is never cut to it: coming back early only costs a call.
         never: Statuses after which the item has failed. One given here is taken out of the
             default of ``always``, and the other way round.
-        always: Statuses after which it is tried again.
+        always: Statuses after which it is tried again; a success (2xx) only where a GET, a HEAD
+            or another call that asks for something got it.
         otherwise: What holds for every other status of 400 and above, or below 200.
         fatal: Statuses that end the whole run at once: every further call would only
             burn the budget (a wrong password).
@@ -110,12 +114,23 @@ class RetryPolicy:
         doublings = min(failures - 1, 64)
         return min(float(self.cap), float(self.base) * 2.0**doublings)
 
+    def takes(self, status: int, *, asks: bool) -> bool:
+        """Whether an answer of ``status`` is what was asked for, by its status alone.
+
+        Args:
+            status: The HTTP status.
+            asks: Whether the call asks for something, so that 202 means *not yet*.
+        """
+        if not 200 <= status < 300 or status in self.never or status in self.fatal:
+            return False
+        return not asks or status not in self.always
+
     def repeats(self, fault: Fault, *, idempotent: bool) -> bool:
         """Whether ``fault`` may be followed by another call at all.
 
         A call whose outcome is unknown is repeated only when it is idempotent.
         """
-        if not fault.sent:
+        if not fault.sent or fault.quota:
             return True
         if not idempotent and (fault.in_body or fault.status not in _NOT_APPLIED):
             return False
@@ -148,7 +163,7 @@ class RetryPolicy:
         """
         if not self.repeats(fault, idempotent=idempotent):
             return None
-        if failures >= self.attempts and fault.status not in QUOTA:
+        if failures >= self.attempts and not fault.quota and fault.status not in QUOTA:
             return None
         ceiling = self.ceiling(max(1, failures))
         wait = rng.uniform(0.0, ceiling) if rng is not None else ceiling
@@ -158,8 +173,3 @@ class RetryPolicy:
         if self.total is not None and elapsed + wait > self.total:
             return None
         return wait
-
-
-def fault_of(error: RetryableError) -> Fault:
-    """Return what the policy needs to know of a transport error."""
-    return Fault(sent=error.sent, retry_after=error.retry_after)

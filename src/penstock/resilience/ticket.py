@@ -1,4 +1,4 @@
-"""Leave to make a call, and the running totals it is given out from."""
+"""Leave to make a call."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ from typing import final
 
 import msgspec
 
-__all__ = ["Tally", "Ticket"]
-
-
-@final
-class Tally:
-    """Units of one kind: sent in total, and answered in total."""
-
-    __slots__ = ("done", "sent")
-
-    def __init__(self) -> None:
-        self.sent = 0.0
-        self.done = 0.0
-
-    @property
-    def out(self) -> float:
-        """Units on their way."""
-        return self.sent - self.done
+__all__ = ["Ticket"]
 
 
 @final
@@ -34,8 +18,12 @@ class Ticket(msgspec.Struct, eq=False, frozen=True):
         number: Its place in the order of sending, from 1.
         sent: When it was given, in monotonic seconds.
         cost: Units by name.
+        path: What is called, where the server's resources are told apart by it.
+        resource: The server's name for the quota it will count; ``""`` where unknown.
     """
 
     number: int
     sent: float
     cost: Mapping[str, float]
+    path: str = ""
+    resource: str = ""

@@ -10,7 +10,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, final
 
-from penstock.resilience.hints import Quota, Reset
+import msgspec
+from msgspec.structs import replace
+
+from penstock.resilience.hints import Quota, Reset, believable
 
 __all__ = ["Reported", "ServerClock", "Window", "roundest"]
 
@@ -18,42 +21,42 @@ _TOLERANCE = 0.05
 
 
 @final
-class ServerClock:
+class ServerClock(msgspec.Struct, frozen=True, gc=False):
     """The server's wall clock in terms of our monotonic one, from its ``Date`` headers.
 
     ``Date`` is cut to whole seconds, so each answer bounds the offset to one second and many
     answers together to a few milliseconds. Where the bounds allow it, our own wall clock is right.
     """
 
-    __slots__ = ("_high", "_low", "_ours")
+    ours: float
+    low: float = -math.inf
+    high: float = math.inf
 
-    def __init__(self, ours: float) -> None:
-        self._ours = ours
-        self._low = -math.inf
-        self._high = math.inf
-
-    def saw(self, date: float, sent: float, received: float) -> None:
+    def saw(self, date: float, sent: float, received: float) -> ServerClock:
         """Learn from an answer that was ``sent`` for and ``received`` at monotonic times."""
         # The server stamped it in between, at a moment within [date, date + 1).
         low, high = date - received, date + 1.0 - sent
-        if low > self._high or high < self._low:
-            self._low, self._high = low, high  # a clock was set: start again
-        else:
-            self._low, self._high = max(low, self._low), min(high, self._high)
+        if low > self.high or high < self.low:
+            return replace(self, low=low, high=high)  # a clock was set: start again
+        if low <= self.low and high >= self.high:
+            return self
+        return replace(self, low=max(low, self.low), high=min(high, self.high))
 
     def offset(self) -> tuple[float, float]:
         """Return the least and the greatest of (server's wall clock - our monotonic clock)."""
-        if self._low <= self._ours <= self._high or math.isinf(self._low):
-            return self._ours, self._ours
-        return self._low, self._high
+        if self.low <= self.ours <= self.high or math.isinf(self.low):
+            return self.ours, self.ours
+        return self.low, self.high
 
     def interval(self, reset: Reset, sent: float, received: float) -> tuple[float, float]:
         """Return the earliest and latest monotonic time ``reset`` can mean."""
         slack = 0.0 if reset.exact else 1.0
         if reset.epoch:
             low, high = self.offset()
-            return reset.value - slack - high, reset.value - low
-        return sent + reset.value - slack, received + reset.value
+            latest = received + believable(reset.value - low - received)
+            return min(latest, reset.value - slack - high), latest
+        seconds = believable(reset.value)
+        return sent + seconds - slack, received + seconds
 
 
 @final
@@ -64,7 +67,6 @@ class Reported(NamedTuple):
         number: Its place in the order of sending.
         latest: The number of the call sent last when the answer came.
         cost: Units it costs.
-        first: Whether it is the first call of a window.
         sent: When its request went out.
         received: When the answer came.
     """
@@ -72,13 +74,12 @@ class Reported(NamedTuple):
     number: int
     latest: int
     cost: float
-    first: bool
     sent: float
     received: float
 
 
 @final
-class Window:
+class Window(msgspec.Struct, frozen=True, gc=False):
     """One limit's state. All times are monotonic seconds; all amounts are in the limit's unit.
 
     Of what is left only a lower bound is certain. The answered call that the server counted last
@@ -88,105 +89,132 @@ class Window:
     Attributes:
         name: The limit's name.
         unit: What it counts.
+        resource: The server's name for what it counts in; ``""`` where it counts every call.
         limit: Units a window allows, or None where unknown.
         remaining: The least the server has reported in this window; None where unknown.
+        reported: The number of the last call that ``remaining`` may count.
+        blind: Units of answered calls that may have been counted since.
+        blind_until: The number of the last call that ``blind`` may count.
+        renewed: The number of the first call of this window; answers to earlier ones are stale.
+        probe: The call that finds out what is left after a renewal; 0 for none.
+        low: The earliest time at which it may end.
+        high: The latest.
+        start: Between which times it began, or None where unknown.
+        told_length: Seconds it lasts, as the server says.
+        inferred: Bounds of that, as worked out.
     """
 
-    __slots__ = (
-        "_blind",
-        "_blind_number",
-        "_high",
-        "_inferred",
-        "_length",
-        "_low",
-        "_reported_number",
-        "_start",
-        "limit",
-        "name",
-        "remaining",
-        "unit",
-    )
+    name: str
+    unit: str = "requests"
+    resource: str = ""
+    limit: float | None = None
+    remaining: float | None = None
+    reported: int = 0
+    blind: float = 0.0
+    blind_until: int = 0
+    renewed: int = 1
+    probe: int = 0
+    low: float = -math.inf
+    high: float = -math.inf
+    start: tuple[float, float] | None = None
+    told_length: float | None = None
+    inferred: tuple[float, float] = (0.0, math.inf)
 
-    def __init__(self, name: str, unit: str) -> None:
-        self.name = name
-        self.unit = unit
-        self.limit: float | None = None
-        self.remaining: float | None = None
-        self._reported_number = 0
-        self._blind = 0.0
-        self._blind_number = 0
-        self._low = self._high = -math.inf
-        self._start: tuple[float, float] | None = None
-        self._length: float | None = None
-        self._inferred: tuple[float, float] = (0.0, math.inf)
-
-    def report(self, quota: Quota, call: Reported) -> None:
+    def report(self, quota: Quota, call: Reported) -> Window:
         """Take over what the answer to ``call`` says of how much is left."""
-        self.limit = self.limit if quota.limit is None else quota.limit
-        self._length = self._length if quota.window is None else quota.window
-        if quota.remaining is None:
-            return
-        if call.first or self._start is None:
-            fresh = self.limit is not None and quota.remaining == self.limit - call.cost
-            self._start = (call.sent, call.received) if fresh else None
-        if call.number > self._blind_number:
-            self._blind = 0.0  # sent after those were answered: it counts them
+        limit = self.limit if quota.limit is None else quota.limit
+        length = self.told_length if quota.window is None else quota.window
+        left = quota.remaining
+        if left is None:
+            return replace(self, limit=limit, told_length=length)
+        start = self.start
+        if start is None or call.number == self.renewed:
+            fresh = limit is not None and left == limit - call.cost
+            start = (call.sent, call.received) if fresh else None
+        # Sent after those that ended unreported were answered: it counts them.
+        blind = 0.0 if call.number > self.blind_until else self.blind
         # More left than before, in an answer to a later call: the server gives quota back.
-        grown = call.number > self._reported_number
-        if self.remaining is None or quota.remaining <= self.remaining or grown:
-            self.remaining = quota.remaining
-            self._reported_number = call.latest
+        if self.remaining is None or left <= self.remaining or call.number > self.reported:
+            remaining, reported = left, call.latest
+        else:
+            remaining, reported = self.remaining, self.reported
+        return replace(
+            self,
+            limit=limit,
+            told_length=length,
+            start=start,
+            blind=blind,
+            remaining=remaining,
+            reported=reported,
+            probe=0,
+        )
 
-    def unreported(self, cost: float, latest: int) -> None:
+    def unreported(self, cost: float, latest: int) -> Window:
         """Note a call that has ended without saying what is left; ``latest`` was sent last."""
-        self._blind += cost
-        self._blind_number = latest
+        return replace(self, blind=self.blind + cost, blind_until=latest)
 
     def left(self, outstanding: float) -> float | None:
         """Return what certainly is left with ``outstanding`` units out, or None where unknown."""
         if self.remaining is None:
             return None
-        return self.remaining - outstanding - self._blind
+        return self.remaining - outstanding - self.blind
 
-    def renews(self, low: float, high: float) -> None:
-        """Narrow when this window ends to lie within [``low``, ``high``]."""
-        apart = low > self._high + _TOLERANCE or high < self._low - _TOLERANCE
-        if apart:
-            self._low, self._high = low, high  # another window than the one we knew
-        else:
-            self._low, self._high = max(low, self._low), min(high, self._high)
-        if self._start is not None and self._length is None:
-            self._infer(self._low - self._start[1], self._high - self._start[0])
+    def renews(self, low: float, high: float, began: tuple[float, float] | None = None) -> Window:
+        """Narrow when this window ends to lie within [``low``, ``high``].
 
-    def _infer(self, low: float, high: float) -> None:
-        """Window lengths stay the same from window to window: keep what all have in common."""
-        known_low, known_high = self._inferred
-        both = (max(low, known_low), min(high, known_high))
-        self._inferred = both if both[0] <= both[1] else (low, high)
+        Args:
+            low: The earliest time.
+            high: The latest.
+            began: Between which times it began, where the answer was to its first call.
+        """
+        start = self.start
+        if low <= self.high + _TOLERANCE and high >= self.low - _TOLERANCE:
+            low, high = max(low, self.low), min(high, self.high)
+        elif self.high > -math.inf:
+            start = began  # another window than the one we knew
+        inferred = self.inferred
+        if start is not None and self.told_length is None:
+            inferred = _common(inferred, (low - start[1], high - start[0]))
+        known = (self.low, self.high, self.start, self.inferred)
+        if (low, high, start, inferred) == known:
+            return self
+        return replace(self, low=low, high=high, start=start, inferred=inferred)
 
     @property
     def length(self) -> float | None:
         """Seconds a window lasts, as told or as inferred; None where neither is sure."""
-        if self._length is not None:
-            return self._length
-        return roundest(*self._inferred)
+        if self.told_length is not None:
+            return self.told_length
+        return roundest(*self.inferred)
 
     def opens(self) -> float:
         """Return the time from which a new window certainly is open."""
         length = self.length
-        if self._start is not None and length is not None:
-            due = self._start[1] + length
+        if self.start is not None and length is not None:
+            due = self.start[1] + length
             # Without a reset the length alone has to do.
-            if self._low - _TOLERANCE <= due <= self._high or math.isinf(self._high):
+            if self.low - _TOLERANCE <= due <= self.high or math.isinf(self.high):
                 return due
-        return self._high
+        return self.high
 
-    def expire(self) -> None:
-        """Forget what is left: the renewal is due, and the next answer will tell."""
-        self.remaining = None
-        self._blind = 0.0
-        self._start = None
-        self._low = self._high = -math.inf
+    def expired(self, number: int) -> Window:
+        """Forget what is left: the renewal is due, and an answer from call ``number`` on tells."""
+        return replace(
+            self,
+            remaining=None,
+            blind=0.0,
+            start=None,
+            low=-math.inf,
+            high=-math.inf,
+            renewed=number,
+            probe=0,
+        )
+
+
+def _common(known: tuple[float, float], seen: tuple[float, float]) -> tuple[float, float]:
+    """Window lengths stay the same from window to window: keep what all have in common."""
+    both = (max(seen[0], known[0]), min(seen[1], known[1]))
+    return both if both[0] <= both[1] else seen
 
 
 def roundest(low: float, high: float) -> float | None:

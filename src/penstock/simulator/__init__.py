@@ -11,23 +11,39 @@ from penstock.simulator.auth import CREDENTIALS
 from penstock.simulator.ledger import KeyTruth, Truth, WindowTruth
 from penstock.simulator.process import SimulatorProcess, simulator_process
 from penstock.simulator.server import Simulator, serve
-from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.settings import (
+    DEFAULT_MIX,
+    AuthKind,
+    Dialect,
+    LimiterKind,
+    ResetForm,
+    SimulatorSettings,
+    read_mix,
+    write_mix,
+)
 from penstock.simulator.streams.log import StreamTruth
 from penstock.simulator.streams.shapes import stream_message
 from penstock.simulator.users import user, user_json
 
 __all__ = [
     "CREDENTIALS",
+    "DEFAULT_MIX",
+    "AuthKind",
+    "Dialect",
     "KeyTruth",
+    "LimiterKind",
+    "ResetForm",
     "Simulator",
     "SimulatorProcess",
     "SimulatorSettings",
     "StreamTruth",
     "Truth",
     "WindowTruth",
+    "read_mix",
     "serve",
     "simulator_process",
     "stream_message",
     "user",
     "user_json",
+    "write_mix",
 ]

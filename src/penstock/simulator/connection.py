@@ -47,14 +47,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server's always is
+        assert isinstance(transport, asyncio.Transport)  # a TCP server's always is
         self._transport = transport
         peer = transport.get_extra_info("peername")  # None: gone already
         self._peer = peer[0] if peer else ""
         self._others.add(self)
         self._service.world.ledger.opened()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         """End: what was not sent yet never will be."""
         self._busy = True
         self._buffer = b""
@@ -68,7 +68,7 @@ class Connection(asyncio.BufferedProtocol):
         """Close at once: the server ends."""
         self._transport.abort()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to put what arrives.
 
         All connections share one place: the loop fills it and empties it in one step.

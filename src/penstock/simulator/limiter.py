@@ -141,7 +141,7 @@ class Unlimited:
         """Let the request at ``now`` pass."""
         return self.look(now)
 
-    def look(self, now: float) -> Verdict:  # noqa: ARG002 - time is nothing to it
+    def look(self, now: float) -> Verdict:
         """Return that there is plenty."""
         return ALWAYS
 

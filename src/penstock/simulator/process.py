@@ -75,7 +75,7 @@ def simulator_process(
     # Its words go to a file: a pipe that nobody reads could fill up and stop it.
     with tempfile.TemporaryFile("w+") as words, _child(settings, port, words) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - asked for below
+            assert process.stdout is not None  # asked for below
             line = process.stdout.readline()
             if not line:
                 process.wait()

@@ -12,7 +12,7 @@ from penstock.simulator import pages
 from penstock.simulator.answer import Answer, error_answer, http_date, json_answer
 from penstock.simulator.feeds import article_json
 from penstock.simulator.limiter import limiter_for
-from penstock.simulator.streams.endpoint import answer_stream
+from penstock.simulator.stream_endpoint import answer_stream
 from penstock.simulator.streams.settings import PREFIX
 from penstock.simulator.users import user_json
 from penstock.simulator.world import Call, World

@@ -6,7 +6,7 @@
 ...     store.settle([Landing(7, b'{"name":"Ada"}')], durable=lambda count: None)
 ...     store.flush()
 ...     list(store.records())
-[Landing(key=7, body=b'{"name":"Ada"}')]
+[LandedRecord(key=7, body=b'{"name":"Ada"}')]
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def settled(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, tu
     """Return the (state, at) of those ``keys`` that landed or failed."""
     marks = ",".join("?" * len(keys))
     rows = connection.execute(
-        f"SELECT key, state, at FROM item WHERE key IN ({marks})",  # noqa: S608 - question marks
+        f"SELECT key, state, at FROM item WHERE key IN ({marks})",
         keys,
     )
     return {key: (state, at) for key, state, at in rows}
@@ -61,6 +61,7 @@ class GroupCommit:
 
     Attributes:
         again: Entries that were refused since their key had landed before.
+        new: Records that became safe.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class GroupCommit:
         self._to_erase: list[Place] = []
         self._erased: list[Place] = []
         self.again = 0
+        self.new = 0
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -97,6 +99,7 @@ class GroupCommit:
             if lines:
                 self._tail.append(lines, size)
             self._connection.execute("COMMIT")
+            self.new += len(lines)
         except BaseException:
             self._to_erase = []
             if self._connection.in_transaction:

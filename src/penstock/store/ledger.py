@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 
 __all__ = ["FORMAT", "LEDGER", "connect", "create", "read", "translated"]
@@ -164,7 +165,7 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     if version > FORMAT:
         raise InputError(
             f"{directory} was written by a newer penstock (format {version}, this one knows "
-            f"{FORMAT}): pip install --upgrade penstock"
+            f"{FORMAT}): {UPGRADE}"
         )
 
 

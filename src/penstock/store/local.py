@@ -166,6 +166,11 @@ class LocalStore(LocalReader):
         return self._claims.repeated
 
     @property
+    def new(self) -> int:
+        """Records that became safe through this object."""
+        return self._commit.new
+
+    @property
     def again(self) -> int:
         """Entries that :meth:`settle` dropped since their key had landed before."""
         return self._commit.again

@@ -77,6 +77,7 @@ class MongoCommit:
 
     Attributes:
         again: Entries that were dropped since their key had landed before.
+        new: Records that became safe.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class MongoCommit:
         self._clock = clock
         self._fence = fence
         self.again = 0
+        self.new = 0
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -104,6 +106,7 @@ class MongoCommit:
             pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
             if not any(one.key in known for one in pending):
                 self._clock.sleep(_PAUSE)
+        self.new += sum(one.landed for one in pending)
         self._delete(entry.key for entry in entries if isinstance(entry, Deletion))
         self._note(entries)
 
@@ -212,6 +215,7 @@ class MongoCommit:
         if found is None:
             return False
         if (found["writer"], found["order"]) == (self._writer, one.order):
+            self.new += one.landed
             return True  # it was ours that landed, only the reply had not come
         if found["state"] in _OPEN:
             return False

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, final
 
+from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.mongo import connect
 from penstock.mongo.address import hide, place_in
-from penstock.mongo.driver import InvalidName, OperationFailure, PyMongoError
+from penstock.mongo.driver import InvalidName, OperationFailure, PyMongoError, refuse_weaker
 
 if TYPE_CHECKING:
     from penstock.mongo.driver import ClientSession, Collection, MongoClient
@@ -77,6 +78,7 @@ def opened(address: str, read_from: str | None, deadline: float) -> MongoPlace:
     """
     shown, place = hide(address), place_in(address)
     with translated(shown):
+        refuse_weaker(address)
         client = connect(address, read_from=read_from, deadline=deadline)
         try:
             database = client[place.database]
@@ -105,7 +107,7 @@ def about(
     if found["format"] > FORMAT:
         raise InputError(
             f"{place.shown} was written by a newer penstock (format {found['format']}, this one "
-            f"knows {FORMAT}): pip install --upgrade penstock"
+            f"knows {FORMAT}): {UPGRADE}"
         )
     return found
 

@@ -27,7 +27,7 @@ def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStor
         StorageError: Data is missing, or what holds it refuses or does not answer.
     """
     if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo import MongoStore  # noqa: PLC0415 - only there an extra is needed
+        from penstock.store.mongo import MongoStore
 
         return MongoStore(place, fence=fence)
     return LocalStore(place, fence=fence)
@@ -40,7 +40,7 @@ def last_token(place: str | Path, scope: str) -> int:
         StorageError: It cannot be read.
     """
     if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo_fence import last_token_there  # noqa: PLC0415 - likewise
+        from penstock.store.mongo_fence import last_token_there
 
         return last_token_there(place, scope)
     return last_token_of(Path(place), scope)
@@ -57,7 +57,7 @@ def open_readonly(place: str | Path) -> StoreReader:
         StorageError: It cannot be read.
     """
     if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo_reading import open_mongo  # noqa: PLC0415 - likewise
+        from penstock.store.mongo_reading import open_mongo
 
         return open_mongo(place)
     return open_local(place)

@@ -59,7 +59,7 @@ class StoreReader(Protocol):
         ...
 
     def mark(self, name: str) -> str | None:
-        """Return the value last settled as ``Mark(name, value)``, or None."""
+        """Return the value last settled as ``Checkpoint(name, value)``, or None."""
         ...
 
     def status(self) -> StoreStatus:
@@ -82,6 +82,11 @@ class WritableStore(StoreReader, Protocol):
     @property
     def repeated(self) -> int:
         """Keys that :meth:`claim` passed over since they came before in this run."""
+        ...
+
+    @property
+    def new(self) -> int:
+        """Records that became safe through this object: those of this run alone."""
         ...
 
     @property

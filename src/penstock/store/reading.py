@@ -123,7 +123,7 @@ class LocalReader:
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
-        query = f"SELECT id, {_FAILURE} FROM failure WHERE id > ? AND current ORDER BY id LIMIT ?"  # noqa: S608 - our own column names
+        query = f"SELECT id, {_FAILURE} FROM failure WHERE id > ? AND current ORDER BY id LIMIT ?"
         last = -1
         while rows := list(self._rows(query, (last, _CHUNK))):
             last = rows[-1][0]
@@ -141,7 +141,7 @@ class LocalReader:
 
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of the stream that lands here, in the order they were noticed."""
-        query = f"SELECT {_GAP} FROM gap WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - our own column names
+        query = f"SELECT {_GAP} FROM gap WHERE id > ? ORDER BY id LIMIT ?"
         last = 0
         while rows := self._rows(query, (last, _CHUNK)) if self._has_gaps() else []:
             last = rows[-1][0]
@@ -227,7 +227,7 @@ class LocalReader:
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
         query = (
-            f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"  # noqa: S608 - question marks
+            f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"
         )
         known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
         kept = []

@@ -45,4 +45,4 @@ def _statement(rows: int) -> str:
     """
     groups = (range(first, first + 4) for first in range(3, 3 + 4 * rows, 4))
     places = (f"(?{k},'landed',?1,?{o},?{n},?{c},?2)" for k, o, n, c in groups)
-    return f"INSERT OR IGNORE INTO item VALUES {','.join(places)}"  # noqa: S608 - places only
+    return f"INSERT OR IGNORE INTO item VALUES {','.join(places)}"

@@ -65,7 +65,7 @@ def split_line(line: bytes) -> Landing:
         ValueError: It is not a line of a segment.
 
     >>> split_line(b'{"key":7,"at":1.5,"body":{"name":"Ada"}}\n')
-    Landing(key=7, body=b'{"name":"Ada"}')
+    LandedRecord(key=7, body=b'{"name":"Ada"}')
     """
     at = line.index(_AT, _HEAD)
     return Landing(_KEY.decode(line[_HEAD:at]), line[body_at(line) : -2])

@@ -1,6 +1,7 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
+from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.inband import Sign, Then
 from penstock.streaming.overflow import Block, DropOldest, Overflow, Spill
@@ -26,6 +27,7 @@ from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Noti
 
 __all__ = [
     "PRESETS",
+    "UNREADABLE",
     "Backfill",
     "Backoff",
     "Block",
@@ -55,6 +57,7 @@ __all__ = [
     "Spill",
     "Status",
     "Stream",
+    "StreamFeed",
     "Then",
     "Window",
     "framing",

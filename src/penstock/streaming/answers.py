@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import final
 
 from penstock.errors import InputError
-from penstock.http.body import decode_or_none
-from penstock.http.response import Headers, phrase
-from penstock.resilience import QUOTA, Hints, Reset, hints_in_body, parse_hints, parse_retry_after
+from penstock.http import Headers, decode_or_none, phrase
+from penstock.resilience import (
+    Dialect,
+    Hints,
+    hints_in_body,
+    parse_hints,
+    parse_retry_after,
+    seconds_until,
+    too_fast,
+)
 from penstock.streaming.reconnecting import Ending, ReconnectPolicy
 
 __all__ = ["Answer", "Outcome", "refusal", "waiting_time"]
@@ -38,6 +45,7 @@ class Answer:
     head: bytes
     excerpt: bytes
     now: float
+    dialects: tuple[Dialect, ...] = ()
 
     @property
     def line(self) -> str:
@@ -48,12 +56,13 @@ class Answer:
 
     def hints(self) -> Hints | None:
         """What it says about when to come again."""
-        return hints_in_body(decode_or_none(self.excerpt), parse_hints(self.head))
+        return hints_in_body(decode_or_none(self.excerpt), parse_hints(self.head, self.dialects))
 
     def outcome(self) -> Outcome:
         """Return how it counts where it is not the end of the stream."""
-        limited = self.status in QUOTA
-        told = waiting_time(self.hints(), self.now, limited=limited)
+        hints = self.hints()
+        limited = too_fast(self.status, hints)
+        told = waiting_time(hints, self.now, limited=limited)
         ending = Ending.LIMITED if limited else Ending.STATUS
         return Outcome(ending, self.line, told, self.status)
 
@@ -70,20 +79,16 @@ def waiting_time(hints: Hints | None, now: float, *, limited: bool) -> float | N
     if hints is None:
         return None
     if hints.retry_after is not None:
-        return _seconds(hints.retry_after, hints, now)
+        return seconds_until(hints.retry_after, hints.date or now)
     resets = [q.reset for q in hints.quotas if q.reset is not None and not q.remaining]
     if not limited or not resets:
         return None
-    return max(_seconds(reset, hints, now) for reset in resets)
-
-
-def _seconds(reset: Reset, hints: Hints, now: float) -> float:
-    return max(0.0, reset.value - (hints.date or now)) if reset.epoch else reset.value
+    return max(seconds_until(reset, hints.date or now) for reset in resets)
 
 
 def refusal(answer: Answer, policy: ReconnectPolicy) -> InputError | None:
     """Return the error that ends the stream, where the answer's status is a fatal one."""
-    if answer.status not in policy.fatal:
+    if answer.status not in policy.fatal or too_fast(answer.status, answer.hints()):
         return None
     line = answer.line
     if answer.status in _CREDENTIALS:

@@ -78,7 +78,7 @@ class Zstandard:
     """zstd (RFC 8878), of one frame or more."""
 
     def __init__(self) -> None:
-        import zstandard  # noqa: PLC0415 - an optional library
+        import zstandard
 
         self._damage = zstandard.ZstdError
         self._frames = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)

@@ -24,7 +24,7 @@ def loader() -> Load:
     orjson is 1.7 times as fast at it as msgspec, which in turn needs no extra.
     """
     try:
-        import orjson  # noqa: PLC0415 - an optional library
+        import orjson
     except ImportError:
         return msgspec.json.Decoder().decode
     return orjson.loads

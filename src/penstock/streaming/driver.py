@@ -15,12 +15,20 @@ import msgspec
 
 from penstock.errors import GaveUp, InputError, PenstockError, PermanentError, RetryableError
 from penstock.events import Retry
-from penstock.http import Api, Get, Headers, Request
-from penstock.http.calls import becomes_get
-from penstock.http.engine import Engine, engine
-from penstock.http.streamed import StreamProfile, StreamTransfer
-from penstock.http.transfer import Inbox
-from penstock.http.url import join, shown
+from penstock.http import (
+    Api,
+    Engine,
+    Get,
+    Headers,
+    Inbox,
+    Request,
+    StreamProfile,
+    StreamTransfer,
+    becomes_get,
+    engine,
+    join,
+    shown,
+)
 from penstock.streaming.answers import Answer, Outcome, refusal
 from penstock.streaming.backlog import Ended
 from penstock.streaming.coding import accepted
@@ -80,7 +88,6 @@ class Driver:
         preset: Preset,
         profile: StreamProfile,
         plan: Plan,
-        cursor: str | None,
     ) -> None:
         self.state: State = "new"
         self.reason = ""
@@ -94,8 +101,8 @@ class Driver:
         self._profile = profile
         self._plan = plan
         self._clock = api.clock
-        self._cursor = cursor
-        self._resumed = cursor is not None
+        self._cursor: str | None = None
+        self._resumed = False
         self._too_old: str | None = None
         self._silent_gap = False
         self._last_heard: float | None = None
@@ -110,6 +117,10 @@ class Driver:
         self._thread = threading.Thread(target=self._run, name="penstock-stream", daemon=True)
 
     # From other threads
+
+    def resume(self, cursor: str) -> None:
+        """Ask for what comes after ``cursor``; before :meth:`start`."""
+        self._cursor, self._resumed = cursor, True
 
     def start(self) -> None:
         """Begin."""
@@ -280,7 +291,7 @@ class Driver:
             if transfer in received:
                 received.clear()
                 return True
-        assert self._engine is not None  # noqa: S101 - it has the transfer
+        assert self._engine is not None  # it has the transfer
         self._engine.cancel([transfer])
         return False
 
@@ -337,7 +348,7 @@ class Driver:
     def _obeyed(self) -> Outcome:
         """Return what the consumer found the server to ask for."""
         verdict, self._verdict = self._verdict, None
-        assert verdict is not None  # noqa: S101 - nothing else ends a connection so
+        assert verdict is not None  # nothing else ends a connection so
         return self._asked(verdict)
 
     def _asked(self, verdict: Verdict) -> Outcome:
@@ -377,7 +388,12 @@ class Driver:
 
     def _answered(self, transfer: StreamTransfer, reception: Reception) -> Outcome:
         answer = Answer(
-            self._where, reception.status, reception.head, reception.excerpt, self._clock.time()
+            self._where,
+            reception.status,
+            reception.head,
+            reception.excerpt,
+            self._clock.time(),
+            self._api.shared.dialects,
         )
         if answer.status in self._policy.ended:
             raise _EndOfStream(answer.line)

@@ -63,11 +63,11 @@ class NoResume:
     overlaps = False
     words = "not possible: a gap record for each time away"
 
-    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+    def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request``: it can carry nothing."""
         return request
 
-    def missing(self, cursor: str | None, now: float) -> str | None:  # noqa: ARG002 - the protocol's shape
+    def missing(self, cursor: str | None, now: float) -> str | None:
         """Return the reason."""
         return "no-resume"
 
@@ -77,7 +77,7 @@ class _Whole:
 
     __slots__ = ()
 
-    def missing(self, cursor: str | None, now: float) -> str | None:  # noqa: ARG002 - the protocol's shape
+    def missing(self, cursor: str | None, now: float) -> str | None:
         """Return None where there is a cursor to go on from."""
         return None if cursor is not None else "no-resume"
 
@@ -91,7 +91,7 @@ class LastEventId(_Whole):
     path = None
     words = "the event's id, as `Last-Event-ID`"
 
-    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+    def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the header."""
         headers = {**(request.headers or {}), "Last-Event-ID": cursor}
         return msgspec.structs.replace(request, headers=headers)
@@ -123,7 +123,7 @@ class QueryCursor(_Whole):
         back = f", less {self.rewind}" if self.rewind else ""
         return f"`{self.path}` of the last message{back}, as `{self.param}` in the URL"
 
-    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+    def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the parameter."""
         value = str(max(0, _whole(cursor, self.param) - self.rewind)) if self.rewind else cursor
         query = {**(request.query or {}), self.param: value}
@@ -149,7 +149,7 @@ class BodyRevision(_Whole):
         """The way in words."""
         return f"`{self.path}` of the last message and one, as `{self.into}` in the body"
 
-    def request(self, request: Request, cursor: str, now: float) -> Request:  # noqa: ARG002 - the protocol's shape
+    def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with a body that asks for the revision after ``cursor``."""
         *above, last = self.into.split(".")
         body = _copied(request.json, above)

@@ -128,7 +128,7 @@ class Sorter(Generic[T]):
         return first is not None and first[1] in self._data
 
     def _peeked(self, body: bytes) -> object:
-        assert self._peek is not None  # noqa: S101 - asked before
+        assert self._peek is not None  # asked before
         try:
             return self._peek(body)
         except msgspec.ValidationError:

@@ -17,6 +17,7 @@ from penstock.events import Events
 from penstock.http import Api, Auth, Get, Profile, Request
 from penstock.http.streamed import StreamProfile, check_websockets
 from penstock.http.url import shown
+from penstock.pipeline import source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
@@ -43,11 +44,12 @@ class Status:
     """How a stream is doing just now.
 
     Attributes:
-        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or ``"ended"``.
+        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
+            ``"ended"``.
         reason: Why we wait, or why it ended; empty while all is well.
         wait: Seconds of the wait, from when it began.
         silent: Seconds since the last byte; 0 where there is no connection.
-    """  # noqa: E501 - one sentence
+    """
 
     state: State = "new"
     reason: str = ""
@@ -126,15 +128,14 @@ class Stream(Generic[T]):
         )
         name = preset if isinstance(preset, str) else known.service
         self._source = f"{name} {shown(asked.path)}"
+        self._identity = source_of(self._source, asked.method, asked)
         websocket = known.websocket or asked.path.startswith(_WEBSOCKETS)
         if websocket:
             check_websockets()
             asked = _over_http(asked)
         position = self._position(cursor)
-        framer = _framer(framing, known)
+        self._framer = framer = _framer(framing, known)
         events_framed = isinstance(framer, ServerEvents)
-        if isinstance(framer, ServerEvents) and position is not None:
-            framer.resume(position)
         api = Api(
             _base(asked.path),
             auth=auth,
@@ -158,12 +159,27 @@ class Stream(Generic[T]):
         )
         raw = framer is not None and framer.raw
         streamed = _profile(api.profile, raw=raw, websocket=websocket)
-        self._sorter: Sorter[T] = Sorter(known, into, position)
-        self._driver = Driver(asked, api, known, streamed, plan, position)
+        self._sorter: Sorter[T] = Sorter(known, into, None)
+        self._driver = Driver(asked, api, known, streamed, plan)
         self._clock = api.clock
         self._counts = [0, 0, 0]  # messages, notices, gaps
-        self._cursor = position
+        self._cursor: str | None = None
         self._started = self._closed = self._entered = False
+        if position is not None:
+            self.resume(position)
+
+    def resume(self, position: str) -> None:
+        """Go on after ``position``, a message's ``cursor``; before the first iteration.
+
+        Raises:
+            InputError: The stream has begun already.
+        """
+        if self._started:
+            raise InputError("the stream has begun: make another, with cursor=...")
+        if isinstance(self._framer, ServerEvents):
+            self._framer.resume(position)
+        self._driver.resume(position)
+        self._sorter.cursor = self._cursor = position
 
     def _more(self) -> None:
         self._driver.more()
@@ -182,6 +198,11 @@ class Stream(Generic[T]):
     def source(self) -> str:
         """What the cursors of this stream belong to: its preset, and its URL without secrets."""
         return self._source
+
+    @property
+    def identity(self) -> str:
+        """:attr:`source` with a hash of method, query and body: what a checkpoint belongs to."""
+        return self._identity
 
     @property
     def cursor(self) -> Cursor | None:

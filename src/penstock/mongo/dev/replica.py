@@ -11,7 +11,7 @@ from typing import Self, final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
-from penstock.mongo.dev import server, talk
+from penstock.mongo.dev import node_client, server
 from penstock.mongo.dev.process import Condition, condition, send
 from penstock.mongo.dev.record import NodeRecord, SetRecord, alone, exists, forget, load, save
 from penstock.mongo.dev.starting import launch, new_set, revive
@@ -81,7 +81,7 @@ class DevSet:
                     send(node.process, signal.SIGCONT)
             record = revive(place, load(place))
             if not record.standalone:
-                talk.initiate(record)
+                node_client.initiate(record)
             made.wait()
         return made
 
@@ -133,7 +133,7 @@ class DevSet:
                 raise InputError("a standalone server has no role to step down from")
             chosen = self._choose(target, ("running",))
             for node in chosen:
-                talk.step_down(node, seconds)
+                node_client.step_down(node, seconds)
         return [node.number for node in chosen]
 
     def heal(self, seconds: float = _PATIENCE) -> None:
@@ -224,7 +224,7 @@ class DevSet:
 
     def _look(self, node: NodeRecord) -> NodeStatus:
         now = condition(node.process)
-        role, elected = talk.role(node) if now == "running" else (None, "")
+        role, elected = node_client.role(node) if now == "running" else (None, "")
         return NodeStatus(
             number=node.number,
             host=node.host,

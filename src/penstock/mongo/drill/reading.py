@@ -28,7 +28,7 @@ class _Rows:
     def prepare(self, database: Db) -> None:
         database[self.name].insert_many([{"_id": i, "half": i // 2} for i in range(_ROWS)])
 
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:  # noqa: ARG002 - a kind's shape
+    def audit(self, database: Db, done: Numbers[int]) -> Findings:
         return NOTHING
 
 
@@ -60,7 +60,7 @@ class _Walk(_Rows):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def step(self, database: Db, n: int) -> Findings:  # noqa: ARG002 - a kind's shape
+    def step(self, database: Db, n: int) -> Findings:
         times: Counter[int] = Counter()
         for place, row in enumerate(database[self.name].find(batch_size=_BATCH).sort("half")):
             times[row["_id"]] += 1

@@ -232,4 +232,7 @@ def _refuse_contradictions(settings: StreamSettings) -> None:
         raise NotAStream("websocket has neither gzip nor block")
 
 
-assert {field.name for field in fields(StreamSettings)} == {*READERS, "framing"}  # noqa: S101 - a field without a reader could never be set
+assert {field.name for field in fields(StreamSettings)} == {
+    *READERS,
+    "framing",
+}  # a field without a reader could never be set

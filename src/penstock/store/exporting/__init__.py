@@ -65,7 +65,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
 
     Args:
         store: Where the records are; a run may go on in it.
-        to: ``csv``, ``parquet`` (needs ``penstock[parquet]``), ``sqlite`` or ``jsonl``.
+        to: ``csv``, ``parquet`` (needs ``penstock-data[parquet]``), ``sqlite`` or ``jsonl``.
         output: The file, or ``-`` for the standard output (csv and jsonl).
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         force: Replace a file that exists.
@@ -145,7 +145,7 @@ class _Table:
             columns = self._columns(str.lower)
             write_sqlite(self._rows(), columns, part)
         else:
-            from penstock.store.exporting.parquet_file import write_parquet  # noqa: PLC0415 - extra
+            from penstock.store.exporting.parquet_file import write_parquet
 
             columns = self._columns()
             write_parquet(self._rows(), columns, part)

@@ -31,8 +31,8 @@ def write_parquet(rows: Iterable[Row], columns: Sequence[Column], path: Path) ->
         MissingExtra: pyarrow is not installed.
     """
     try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra, wanted only here
-        from pyarrow import parquet  # noqa: PLC0415 - likewise
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra("parquet export", "pyarrow", "parquet") from error
     types = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}

@@ -60,7 +60,7 @@ def write_sqlite(rows: Iterable[Row], columns: Sequence[Column], path: Path) -> 
             database.execute("BEGIN")
             database.execute(f"CREATE TABLE record ({', '.join([f'{key} PRIMARY KEY', *others])})")
             marks = ", ".join("?" * len(columns))
-            database.executemany(f"INSERT INTO record VALUES ({marks})", _values(rows, readers))  # noqa: S608 - question marks
+            database.executemany(f"INSERT INTO record VALUES ({marks})", _values(rows, readers))
             database.execute("COMMIT")
     except sqlite3.OperationalError as error:
         raise StorageError(f"export to sqlite: {error}; nothing was left there") from error

@@ -1,0 +1,166 @@
+"""The store for one machine: a directory with a SQLite database, shared by its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+from penstock.errors import InputError
+from penstock.locks.backend import Reply, Waiter
+from penstock.locks.database import Database
+from penstock.locks.fifo_notify import Ear, swept, tell
+from penstock.locks.process_identity import elapsed, has_ended, myself
+from penstock.locks.rules import newly_granted, step
+from penstock.locks.state import LockState, Place, Request
+
+__all__ = ["Embedded"]
+
+_WAKES = "wake"
+
+
+@final
+class Embedded:
+    """Locks in a directory on a local disk.
+
+    The store's clock is the time since this machine started, which is the same for all its
+    processes and cannot be set. The end of a process is learned from the kernel, so its locks go
+    on at once; a lease is for processes that live and do not answer.
+
+    Args:
+        path: The directory; made where there is none.
+
+    Attributes:
+        process: This process.
+        interval: Seconds between the times that a waiter looks for itself.
+
+    Raises:
+        InputError: ``path`` is something else, or written by something else.
+        StorageError: The disk refuses.
+    """
+
+    interval = 5.0
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._wakes = self.path / _WAKES
+        try:
+            self._wakes.mkdir(parents=True, exist_ok=True)
+            swept(self._wakes)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InputError(f"{path} is a file: name a directory for the locks") from error
+        except OSError as error:
+            raise InputError(f"{path} cannot hold locks: {error.strerror}") from error
+        self._abandoned: list[object] = []
+        self._open()
+
+    @property
+    def process(self) -> str:
+        """This process, as others can look it up."""
+        return myself()
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._mutex = threading.Lock()
+        self._database = Database(self.path)
+        self._ears: list[Ear] = []
+
+    def _after_fork(self) -> None:
+        """In a child open files of its own: SQLite forbids to share or close the parent's."""
+        if self._pid != os.getpid():
+            self._abandoned += [self._database, self._ears]
+            self._open()
+
+    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
+        """Perform one transition and tell those who got the lock by it."""
+        now = 0.0
+
+        def decide(before: LockState) -> LockState:
+            nonlocal now
+            now = elapsed()  # asked when it is our turn: time stood still for nobody meanwhile
+            return step(before, request, now)
+
+        self._after_fork()
+        with self._mutex:
+            change = self._database.change(name, decide)
+        if change.after is not change.before:
+            self._tell(name, change.before, change.after, request)
+        return Reply(change.after, now, now)
+
+    def _tell(self, name: str, before: LockState, after: LockState, request: Request) -> None:
+        gone = {
+            place.process
+            for place in newly_granted(before, after)
+            if place.id != request.place.id
+            and not tell(self._wakes, place, place.address)
+            and has_ended(place.process)
+        }
+        for place in _behind_who_left(before, after):
+            tell(self._wakes, None, place.address)
+        if gone:
+            request = Request(kind="expire", place=request.place, dead=frozenset(gone))
+            self.apply(name, request)
+
+    @contextlib.contextmanager
+    def waiter(self) -> Iterator[Waiter]:
+        """Give an ear, made when there is none from an earlier wait."""
+        self._after_fork()
+        ears = self._ears
+        ear = ears.pop() if ears else Ear(self._wakes)
+        try:
+            yield ear
+        finally:
+            ears.append(ear)
+
+    def read(self, name: str) -> Reply:
+        """Return the lock without those whose process has ended, changing nothing."""
+        self._after_fork()
+        with self._mutex:
+            return self._seen(self._database.read(name))
+
+    def read_all(self) -> Iterator[tuple[str, Reply]]:
+        """Yield every lock that ever was."""
+        self._after_fork()
+        with self._mutex:
+            found = self._database.read_all()
+        yield from ((name, self._seen(state)) for name, state in found)
+
+    def ended(self, state: LockState) -> frozenset[str]:
+        """Return which processes of its places have ended."""
+        return frozenset(p.process for p in state.places() if has_ended(p.process))
+
+    def wall(self, moment: float) -> float:
+        """Return a moment since the start as seconds since 1970, by what this machine believes."""
+        return moment - elapsed() + time.time()
+
+    def _seen(self, state: LockState) -> Reply:
+        """What a look tells: without those that have ended, whatever is still written of them."""
+        now, dead = elapsed(), self.ended(state)
+        look = Request(kind="expire", place=Place(id="", owner="", lease=0.0), dead=dead)
+        return Reply(step(state, look, now) if dead else state, now, now)
+
+    def describe(self) -> str:
+        """Say what it is."""
+        return f"SQLite in {self.path}, for one machine; waiters are woken by FIFOs"
+
+    def close(self) -> None:
+        """Close the files. Closing twice is allowed."""
+        if self._pid != os.getpid():
+            return
+        with self._mutex:
+            while self._ears:
+                self._ears.pop().close()
+            self._database.close()
+
+
+def _behind_who_left(before: LockState, after: LockState) -> list[Place]:
+    """Return waiters that had somebody before them in the queue who gave up: they watch another."""
+    left = {p.id for p in before.waiters} - {p.id for p in after.places()}
+    if not left:
+        return []
+    pairs = zip(before.waiters, before.waiters[1:], strict=False)
+    return [behind for ahead, behind in pairs if ahead.id in left and behind.id not in left]

@@ -1,0 +1,302 @@
+"""Cursors that go on where they were cut off.
+
+A batch is taken from PyMongo's cursor whole, noted, and handed out from here, so a healthy walk
+costs nothing a document; only when the next batch fails is there anything to do.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from penstock.mongo.cursor_liveness import check_reach
+from penstock.mongo.cursor_position import Position
+from penstock.mongo.effects import Steps, run, run_async
+from penstock.mongo.error_kinds import fault_of
+from penstock.mongo.proxy import Proxy, unwrapped
+from penstock.mongo.retry import Task, again, always
+from penstock.mongo.sessions import recorded
+from penstock.mongo.settings import Core
+from penstock.mongo.sort_order import identity
+from penstock.mongo.transaction_replay import Record, statement
+
+__all__ = ["Streamed", "StreamedAsync", "Walking"]
+
+
+class Walking(Proxy):
+    """What all cursors share: batches in, documents out, and the way back after a failure."""
+
+    __slots__ = (
+        "_begun",
+        "_buffer",
+        "_ended",
+        "_name",
+        "_passed",
+        "_place",
+        "_session",
+        "_stream",
+        "_where",
+    )
+
+    def __init__(self, real: object, core: Core) -> None:
+        self._real, self._core = real, core
+        self._buffer: Iterator[Any] = iter(())
+        self._name, self._where = "find", ""
+        self._ended = self._begun = False
+        self._passed: frozenset[object] = frozenset()
+        self._place: Any = None
+        self._stream: Any = None
+        self._session: Any = None
+
+    # Nobody sets anything on a cursor of PyMongo's, so nothing is passed on.
+    __setattr__ = object.__setattr__  # type: ignore[assignment]
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _drained(self) -> Any:
+        """Return PyMongo's next batch, or its awaitable; empty at the end."""
+        raise NotImplementedError
+
+    def _next_batch(self) -> Any:
+        """Return the next batch, or its awaitable, unless its server is known to be gone.
+
+        A cursor that cannot go on elsewhere waits for its server, as PyMongo's own does.
+        """
+        inside = self._session is not None and unwrapped(self._session).in_transaction
+        real = self._real
+        if inside or (self._place is not None and self._why_not() is None):
+            check_reach(real, real._collection.database.client, in_transaction=inside)
+        return self._drained()
+
+    def _reopened(self) -> Any:
+        """Put a cursor in place that goes on from here; its awaitable where it must be awaited."""
+        raise NotImplementedError
+
+    def _restarted(self) -> Any:
+        """Put a cursor in place that begins again; its awaitable where it must be awaited."""
+        raise NotImplementedError
+
+    def _fetched(self, record: Record) -> Steps[list[Any]]:
+        """Return the next batch within a transaction by hand."""
+        first = not self._begun
+        self._set(_begun=True)
+        again_ = self._begin_again if first else self._drained
+        batch: list[Any] = yield from statement(record, self._next_batch, lambda: again_, again_)
+        return batch
+
+    @property
+    def session(self) -> Any:
+        """The session it was given, or None."""
+        return self._session
+
+    def _begin_again(self) -> Any:
+        opened = self._restarted()
+        return self._go_on_later(opened) if hasattr(opened, "__await__") else self._drained()
+
+    def _why_not(self) -> str | None:
+        place: Position = self._place
+        return place.why_not()
+
+    def _unfit(self) -> Steps[str | None]:
+        """Ask the server why it cannot go on here, or None: once, when it was cut off."""
+        yield from ()
+        return None
+
+    def _long(self) -> bool:
+        """Whether it has gone so far that it is to be put in an order before the next batch."""
+        return False
+
+    def _turned(self) -> Steps[None]:
+        """Put it in an order."""
+        raise NotImplementedError
+
+    def _noted(self, batch: list[Any]) -> list[Any]:
+        """Note ``batch``, and return it without what was handed out before."""
+        if not batch:
+            self._set(_ended=not self._real.alive)
+            return batch
+        if self._passed:
+            name = self._place.named
+            batch = [one for one in batch if identity(one.get(name)) not in self._passed]
+        if not self._real.alive:
+            self._set(_ended=True)
+        elif batch:
+            self._place.note(batch)
+        return batch
+
+    def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
+        """Return the next documents after the last batch failed with ``error``."""
+        if self._session is not None and unwrapped(self._session).in_transaction:
+            raise error  # its transaction is what is done again, or not
+        why_not = self._why_not()
+        if why_not is None and self._place.delivered and _may_pass(error):
+            why_not = yield from self._unfit()
+        repeats = always if why_not is None else _never
+        task = Task(
+            *(self._core, self._name, self._where, self._go_on, self._core.now(), repeats),
+            remedy=f"This cursor cannot be resumed: {why_not}.",
+            reads=True,
+        )
+        try:
+            batch: list[Any] = yield from again(task, error)
+        except PyMongoError:
+            self._set(_ended=True)
+            raise
+        self._core.count("resumed")
+        return batch
+
+    def _go_on(self) -> Any:
+        self._set(_passed=self._place.passed())
+        opened = self._reopened()
+        return self._go_on_later(opened) if hasattr(opened, "__await__") else self._drained()
+
+    async def _go_on_later(self, opened: Any) -> Any:
+        await opened
+        return await self._drained()
+
+    @property
+    def alive(self) -> bool:
+        """Whether there may be more documents."""
+        here = operator.length_hint(self._buffer) > 0
+        return here or (not self._ended and bool(self._real.alive))
+
+
+def _may_pass(error: PyMongoError) -> bool:
+    fault = fault_of(error)
+    return fault.transient or fault.cursor_lost
+
+
+def _never(fault: object) -> bool:  # noqa: ARG001 - a rule takes the fault
+    return False
+
+
+class Streamed(Walking):
+    """A cursor for threads."""
+
+    __slots__ = ()
+
+    def _more(self) -> list[Any]:
+        batch: list[Any] = []
+        while not batch and not self._ended:
+            try:
+                record = recorded(self._session)
+                if record is None:
+                    if self._long():
+                        run(self._turned(), self._core.settings.clock)
+                    batch = self._next_batch()
+                else:
+                    batch = run(self._fetched(record), self._core.settings.clock)
+            except PyMongoError as error:
+                batch = run(self._resumed(error), self._core.settings.clock)
+            batch = self._noted(batch)
+        return batch
+
+    def _documents(self) -> Iterator[Any]:
+        while batch := self._more():
+            self._set(_buffer=iter(batch))
+            yield from self._buffer
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._stream is None:
+            self._set(_stream=self._documents())
+        stream: Iterator[Any] = self._stream
+        return stream
+
+    def __next__(self) -> Any:
+        return next(iter(self))
+
+    def next(self) -> Any:
+        """Return the next document."""
+        return next(iter(self))
+
+    def to_list(self, length: int | None = None) -> list[Any]:
+        """Return the documents that are left, or ``length`` of them."""
+        if length is None:
+            return list(iter(self))
+        if length < 1:
+            raise ValueError("to_list() length must be greater than 0")
+        found = []
+        for document in iter(self):
+            found.append(document)
+            if len(found) == length:
+                break
+        return found
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the server forget the cursor."""
+        self._set(_ended=True)
+        self._real.close()
+
+
+class StreamedAsync(Walking):
+    """A cursor for asyncio."""
+
+    __slots__ = ()
+
+    async def _more(self) -> list[Any]:
+        batch: list[Any] = []
+        while not batch and not self._ended:
+            try:
+                record = recorded(self._session)
+                if record is None:
+                    if self._long():
+                        await run_async(self._turned(), self._core.settings.clock)
+                    batch = await self._next_batch()
+                else:
+                    batch = await run_async(self._fetched(record), self._core.settings.clock)
+            except PyMongoError as error:
+                batch = await run_async(self._resumed(error), self._core.settings.clock)
+            batch = self._noted(batch)
+        return batch
+
+    async def _documents(self) -> AsyncIterator[Any]:
+        while batch := await self._more():
+            self._set(_buffer=iter(batch))
+            for document in self._buffer:
+                yield document
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        if self._stream is None:
+            self._set(_stream=self._documents())
+        stream: AsyncIterator[Any] = self._stream
+        return stream
+
+    async def __anext__(self) -> Any:
+        return await anext(aiter(self))
+
+    async def next(self) -> Any:
+        """Return the next document."""
+        return await anext(aiter(self))
+
+    async def to_list(self, length: int | None = None) -> list[Any]:
+        """Return the documents that are left, or ``length`` of them."""
+        if length is not None and length < 1:
+            raise ValueError("to_list() length must be greater than 0")
+        found = []
+        async for document in aiter(self):
+            found.append(document)
+            if len(found) == length:
+                break
+        return found
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the server forget the cursor."""
+        self._set(_ended=True)
+        await self._real.close()

@@ -1,0 +1,247 @@
+"""The cursor of ``find``: asked once more for what is left, in the order it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
+from penstock.mongo.cursor_position import Position, Question
+from penstock.mongo.effects import Call, Steps, run
+from penstock.mongo.find_arguments import Asked, asked
+from penstock.mongo.namespace import unfit
+from penstock.mongo.proxy import place_of
+from penstock.mongo.retry import Task, always, attempt
+from penstock.mongo.settings import Core
+from penstock.mongo.transaction_replay import Record
+
+__all__ = ["FindCursor", "FindCursorAsync"]
+
+# What changes what must be asked so that the cursor can go on, and what says that it cannot.
+_SETTLED_FIRST = frozenset({"projection", "cursor_type", "add_option"})
+_CHAINED = """add_option remove_option allow_disk_use batch_size collation comment hint limit max
+max_await_time_ms max_scan max_time_ms min skip sort where"""
+
+
+class Finding(Walking):
+    """What both kinds share: how the question is kept and asked again."""
+
+    __slots__ = (
+        "_args",
+        "_asked",
+        "_brought",
+        "_calls",
+        "_collection",
+        "_initial",
+        "_kwargs",
+        "_movable",
+    )
+
+    def __init__(self, real: object, core: Core, collection: Any, args: Any, kwargs: Any) -> None:
+        super().__init__(real, core)
+        self._collection, self._args, self._kwargs = collection, args, kwargs
+        self._calls: list[tuple[str, tuple[Any, ...], Mapping[str, Any]]] = []
+        self._asked: Any = None
+        self._movable = True
+
+    def _begin(self) -> bool:
+        """Settle what must be before it is sent; return whether it ends by itself."""
+        named = {*self._kwargs, *(name for name, _, _ in self._calls)}
+        if len(self._args) < 2 and not named & _SETTLED_FIRST:
+            return True
+        return self._settled().plain
+
+    def _settled(self) -> Asked:
+        """Settle what is asked, if it is not yet; from here on nothing can be chained."""
+        if self._asked is not None:
+            now: Asked = self._asked
+            return now
+        question: Asked = asked(self._args, self._kwargs, self._calls)
+        mutable = issubclass(self._document_class(), MutableMapping)
+        place, brought = question.position(self._core.settings.remember, mutable=mutable)
+        self._set(_asked=question, _place=place, _brought=brought, _initial=place.question())
+        self._where = place_of(self._collection)
+        if question.plain and brought.projection != question.projection:
+            self._set(_real=self._open(place.question()))
+        return question
+
+    def _document_class(self) -> type:
+        kind: type = self._collection.codec_options.document_class
+        return getattr(kind, "__origin__", kind)
+
+    def _open(self, question: Question) -> Any:
+        now: Asked = self._asked
+        fits = question.filter
+        if fits is None or now.filter:
+            fits = now.filter if fits is None else {"$and": [now.filter, fits]}
+        cursor = self._collection.find(
+            fits,
+            self._brought.projection,
+            sort=list(question.sort) or now.raw_sort,
+            skip=question.skip,
+            limit=question.limit,
+            **now.options,
+        )
+        for name, args, kwargs in now.calls:
+            getattr(cursor, name)(*args, **kwargs)
+        return cursor
+
+    def _reopened(self) -> None:
+        place: Position = self._place
+        self._set(_real=self._open(place.question()))
+
+    def _restarted(self) -> None:
+        self._set(_real=self._open(self._initial))
+
+    def _noted(self, batch: list[Any]) -> list[Any]:
+        if self._asked is None and not self._real.alive:
+            self._ended = True
+            return batch
+        self._settled()
+        place: Position = self._place
+        batch = Walking._noted(self, batch)
+        if place.limit > 0 and self._passed:
+            batch = batch[: max(0, place.limit - place.delivered + len(batch))]
+        for name in self._brought.hidden:
+            for document in batch:
+                document.pop(name, None)
+        return batch
+
+    def _long(self) -> bool:
+        return bool(self._movable and self._place is not None and self._place.full)
+
+    def _turned(self) -> Steps[None]:
+        """Let the next batches come in the order of ``_id``, past those that came in none."""
+        self._set(_movable=False)
+        if not self._asked.movable or (yield from unfit(self._core, self._collection)):
+            return
+        old, place = self._real, self._place.moved()
+        self._set(_place=place, _passed=place.passed())
+        self._reopened()
+        yield Call(old.close)
+
+    def _unfit(self) -> Steps[str | None]:
+        """Ask the server why it cannot go on here, or None: once, when it was cut off."""
+        place: Position = self._place
+        arrays = place.may_be_arrays
+        if arrays and place.delivered:
+            fits = {"$and": [self._asked.filter or {}, {"$or": arrays}]}
+            if (yield Call(lambda: self._collection.find_one(fits, {"_id": 1}))) is not None:
+                return "it skips, and its order goes by arrays: sort by plain fields"
+        return (yield from unfit(self._core, self._collection, by_text=place.by_text))
+
+    def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
+        self._settled()
+        return (yield from Walking._resumed(self, error))
+
+    def _fetched(self, record: Record) -> Steps[list[Any]]:
+        self._settled()
+        return (yield from Walking._fetched(self, record))
+
+    def _fresh(self) -> Any:
+        real = self._collection.find(*self._args, **self._kwargs)
+        for name, args, kwargs in self._calls:
+            getattr(real, name)(*args, **kwargs)
+        return real
+
+    def clone(self) -> Any:
+        """Return the same query, not yet sent."""
+        twin = type(self)(self._fresh(), self._core, self._collection, self._args, self._kwargs)
+        twin._calls.extend(self._calls)
+        twin._set(_session=self._session)
+        return twin
+
+    def __copy__(self) -> Any:
+        return self.clone()
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self.clone()
+
+    def _sliced(self, index: slice) -> Any:
+        empty = index.start is not None and index.start == index.stop
+        self._real[index]
+        self._calls.append(("skip", (index.start or 0,), {}))
+        self._calls.append(
+            ("limit", (0 if index.stop is None else index.stop - (index.start or 0),), {})
+        )
+        self._set(_ended=empty)
+        return self
+
+    def _forgotten(self) -> None:
+        self._set(_real=self._fresh(), _stream=None, _buffer=iter(()), _ended=False)
+        self._set(_passed=frozenset(), _place=None, _asked=None, _movable=True)
+
+
+def _chain(name: str) -> Callable[..., Any]:
+    def chained(self: Finding, *args: Any, **kwargs: Any) -> Any:
+        getattr(self._real, name)(*args, **kwargs)
+        self._calls.append((name, args, kwargs))
+        return self
+
+    return chained
+
+
+for _name in _CHAINED.split():
+    setattr(Finding, _name, _chain(_name))
+
+
+class FindCursor(Finding, Streamed):
+    """The cursor of ``find`` for threads."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
+        if self._stream is None:
+            self._set(_stream=self._documents() if self._begin() else iter(self._real))
+        return self._stream
+
+    def _drained(self) -> list[Any]:
+        real = self._real
+        before = real.retrieved
+        batch: list[Any] = real.to_list(1)
+        rest = real.retrieved - before - 1
+        return batch + real.to_list(rest) if batch and rest > 0 else batch
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self._sliced(index)
+        where, now = place_of(self._collection), self._core.now()
+        call = partial(self._real.__getitem__, index)
+        task = Task(self._core, "find", where, call, now, always, reads=True)
+        return run(attempt(task), self._core.settings.clock)
+
+    def rewind(self) -> Any:
+        """Begin anew with the next document."""
+        self._real.close()
+        self._forgotten()
+        return self
+
+
+class FindCursorAsync(Finding, StreamedAsync):
+    """The cursor of ``find`` for asyncio."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> Any:
+        if self._stream is None:
+            self._set(_stream=self._documents() if self._begin() else aiter(self._real))
+        return self._stream
+
+    async def _drained(self) -> list[Any]:
+        real = self._real
+        before = real.retrieved
+        batch: list[Any] = await real.to_list(1)
+        rest = real.retrieved - before - 1
+        return batch + await real.to_list(rest) if batch and rest > 0 else batch
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._sliced(index) if isinstance(index, slice) else self._real[index]
+
+    async def rewind(self) -> Any:
+        """Begin anew with the next document."""
+        await self._real.close()
+        self._forgotten()
+        return self

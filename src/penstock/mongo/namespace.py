@@ -1,0 +1,65 @@
+"""What stands behind a collection's name: can its documents be told apart by ``_id``?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from pymongo.errors import OperationFailure
+
+from penstock.mongo.effects import Steps
+from penstock.mongo.pipelines import identity_of
+from penstock.mongo.proxy import place_of
+from penstock.mongo.retry import Task, always, attempt
+from penstock.mongo.settings import Core
+
+__all__ = ["unfit"]
+
+_FORBIDDEN = 13
+
+
+def unfit(core: Core, collection: Any, *, by_text: bool = False) -> Steps[str | None]:
+    """Ask why documents of ``collection`` cannot be told apart or put in order; None if they can.
+
+    Args:
+        core: Settings and counters.
+        collection: PyMongo's own.
+        by_text: Whether it matters which texts are equal.
+    """
+    name = collection.name
+    while True:
+        try:
+            found = yield from _entry(core, collection, name)
+        except OperationFailure as error:
+            if error.code != _FORBIDDEN:
+                raise
+            return "this user may not look up what the collection is (listCollections)"
+        options = found.get("options", {})
+        if by_text and "collation" in options:
+            return (
+                "its collation says which texts are equal: give it to the query as well "
+                "(collation=...), or sort by _id"
+            )
+        if found.get("type") == "timeseries" or options.get("autoIndexId") is False:
+            return "its documents may have the same _id: sort out which you have seen yourself"
+        if found.get("type") != "view":
+            return None
+        why = identity_of(options["pipeline"])
+        if why:
+            return f"in the view {name}, {why}"
+        name = options["viewOn"]
+
+
+def _entry(core: Core, collection: Any, name: str) -> Steps[Mapping[str, Any]]:
+    ask = partial(
+        collection.database.command,
+        {"listCollections": 1, "filter": {"name": name}},
+        read_preference=collection.read_preference,
+    )
+    now, where = core.now(), place_of(collection)
+    answer = yield from attempt(
+        Task(core, "list_collections", where, ask, now, always, harmless=True)
+    )
+    batch = answer["cursor"]["firstBatch"]
+    return batch[0] if batch else {}

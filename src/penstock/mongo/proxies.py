@@ -1,0 +1,147 @@
+"""The proxies themselves: one class for each of PyMongo's, its methods made from the table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.synchronous.client_session import ClientSession
+from pymongo.synchronous.collection import Collection
+from pymongo.synchronous.cursor import Cursor
+from pymongo.synchronous.database import Database
+
+from penstock.mongo.find_arguments import FIND_NAMES
+from penstock.mongo.find_cursor import FindCursor, FindCursorAsync
+from penstock.mongo.operations import OPERATIONS
+from penstock.mongo.proxy import BOUND, PROXIES, Proxy, proxy_of, unwrapped, wrapped
+from penstock.mongo.proxy_methods import method
+from penstock.mongo.sessions import Session, SessionAsync
+
+__all__ = ["made"]
+
+
+class Client(Proxy):
+    """What both clients share: PyMongo's own ``Database(client, ...)`` finds itself in it."""
+
+    __slots__ = ()
+
+    def _takes(self, name: str) -> bool:
+        # PyMongo compares the clients of sessions by ``is``: its inner methods are called on this.
+        return (name.startswith("_") and name != "__class__") or super()._takes(name)
+
+    def start_session(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a session; see PyMongo's."""
+        session = wrapped(self._real.start_session(*args, **kwargs), self._core)
+        object.__setattr__(session, "_client", self)
+        return session
+
+
+class Entered(Client):
+    """One that is used in a ``with`` statement."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Any:
+        self._real.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> Any:
+        return self._real.__exit__(kind, error, trace)
+
+
+class EnteredAsync(Client):
+    """One that is used in an ``async with`` statement."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Any:
+        await self._real.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> Any:
+        return await self._real.__aexit__(kind, error, trace)
+
+
+def made(
+    level: str,
+    original: type,
+    base: type[Proxy] = Proxy,
+    waits: Callable[[Any], bool] | None = None,
+) -> type[Proxy]:
+    """Make the proxy for ``original`` and register it.
+
+    Its methods are those of the table that this PyMongo has and ``base`` does not define itself.
+    """
+    waits = waits or inspect.iscoroutinefunction
+    methods = {
+        name: method(level, name, getattr(original, name), waits=waits(getattr(original, name)))
+        for name in OPERATIONS[level]
+        if inspect.isfunction(getattr(original, name, None)) and not hasattr(base, name)
+    }
+    space = {"__slots__": (), "__doc__": original.__doc__, **methods}
+    proxy: type[Proxy] = type(f"Resilient{original.__name__}", (base,), space)
+    PROXIES[original] = proxy
+    return proxy
+
+
+_BEFORE_SESSION = FIND_NAMES.index("session")
+
+
+class Named(Proxy):
+    """A database or collection: another one hangs below each of its names."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise what PyMongo says of a method that does not exist."""
+        return self._real(*args, **kwargs)
+
+
+class Finds(Named):
+    """A collection, whose ``find`` sends nothing yet."""
+
+    __slots__ = ()
+
+    def find(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a cursor that goes on where it is cut off."""
+        if len(args) > _BEFORE_SESSION:
+            args, kwargs = (), {**dict(zip(FIND_NAMES, args, strict=False)), **kwargs}
+        session = kwargs.get("session") or BOUND.get()
+        plain = {key: unwrapped(value) for key, value in kwargs.items()}
+        if session is not None:
+            plain["session"] = unwrapped(session)
+        real = self._real.find(*args, **plain)
+        proxy: Any = proxy_of(type(real))
+        cursor = proxy(real, self._core, self._real, args, plain)
+        if session is not None:
+            cursor._set(_session=session)
+        return cursor
+
+
+made("client", MongoClient, Entered)
+made("client", AsyncMongoClient, EnteredAsync)
+made("database", Database, Named)
+made("database", AsyncDatabase, Named)
+made("collection", Collection, Finds)
+made("collection", AsyncCollection, Finds)
+made("cursor", Cursor, FindCursor)
+made("cursor", AsyncCursor, FindCursorAsync)
+made("session", ClientSession, Session)
+made("session", AsyncClientSession, SessionAsync)
