@@ -7,48 +7,26 @@ from typing import Annotated, Union, get_args, get_origin, get_type_hints
 
 from penstock.errors import InputError
 from penstock.javadata import kinds
-from penstock.javadata.kinds import (
-    ArrayMark,
-    Case,
-    Checksum,
-    Constant,
-    Count,
-    Counted,
-    Field,
-    FixedBytes,
-    Flagged,
-    Given,
-    Kind,
-    Nested,
-    OptionalMark,
-    Primitive,
-    RecordKind,
-    SameAs,
-    Sized,
-    Text,
-    ToEnd,
-    Until,
-    UtfKind,
-    Variant,
-    VariantMark,
-    Varint,
-    children_of,
-    least_size,
-    limits,
-    may_be_none,
-    records_in,
-)
 
 __all__ = ["DEEPEST", "complete", "record_kind"]
 
 DEEPEST = 16
 LARGEST_FIXED = 1 << 31
 
-Mark = Kind | ArrayMark | OptionalMark | VariantMark
-MARKS = (Primitive, Varint, UtfKind, FixedBytes, Text, ArrayMark, OptionalMark, VariantMark)
+Mark = kinds.Kind | kinds.ArrayMark | kinds.OptionalMark | kinds.VariantMark
+MARKS = (
+    kinds.Primitive,
+    kinds.Varint,
+    kinds.UtfKind,
+    kinds.FixedBytes,
+    kinds.Text,
+    kinds.ArrayMark,
+    kinds.OptionalMark,
+    kinds.VariantMark,
+)
 
 
-def record_kind(declared: type[tuple[object, ...]]) -> RecordKind:
+def record_kind(declared: type[tuple[object, ...]]) -> kinds.RecordKind:
     """Return the kind that a NamedTuple class declares.
 
     Raises:
@@ -65,7 +43,7 @@ def record_kind(declared: type[tuple[object, ...]]) -> RecordKind:
     return complete(declare_record(declared, ()))
 
 
-def declare_record(declared: type, outer: tuple[type, ...]) -> RecordKind:
+def declare_record(declared: type, outer: tuple[type, ...]) -> kinds.RecordKind:
     given: object = declared  # what a user gives need not be a class
     is_tuple = isinstance(given, type) and issubclass(given, tuple)
     if not is_tuple or not hasattr(declared, "_fields"):
@@ -74,8 +52,8 @@ def declare_record(declared: type, outer: tuple[type, ...]) -> RecordKind:
     fields = []
     for name in declared._fields:
         where = f"{declared.__name__}.{name}"
-        fields.append(Field(name, declare(hints[name], where, (*outer, declared))))
-    return RecordKind(declared, tuple(fields))
+        fields.append(kinds.Field(name, declare(hints[name], where, (*outer, declared))))
+    return kinds.RecordKind(declared, tuple(fields))
 
 
 def hints_of(declared: type) -> dict[str, object]:
@@ -92,10 +70,10 @@ def hints_of(declared: type) -> dict[str, object]:
         ) from error
 
 
-def declare(hint: object, where: str, outer: tuple[type, ...]) -> Kind:
+def declare(hint: object, where: str, outer: tuple[type, ...]) -> kinds.Kind:
     """Return the kind of one annotation."""
     if isinstance(hint, type) and issubclass(hint, tuple):
-        return Nested(hint) if hint in outer else declare_record(hint, outer)
+        return kinds.Nested(hint) if hint in outer else declare_record(hint, outer)
     if get_origin(hint) is Annotated:
         inner, *notes = get_args(hint)
         marks: list[Mark] = [note for note in notes if isinstance(note, MARKS)]
@@ -107,28 +85,29 @@ def declare(hint: object, where: str, outer: tuple[type, ...]) -> Kind:
     )
 
 
-def declare_marked(inner: object, mark: Mark, where: str, outer: tuple[type, ...]) -> Kind:
+def declare_marked(inner: object, mark: Mark, where: str, outer: tuple[type, ...]) -> kinds.Kind:
     match mark:
-        case ArrayMark(count=count):
+        case kinds.ArrayMark(count=count):
             if inner is bytes:
-                return Counted(count, None)
+                return kinds.Counted(count, None)
             if get_origin(inner) is list:
-                return Counted(count, declare(get_args(inner)[0], where, outer))
+                return kinds.Counted(count, declare(get_args(inner)[0], where, outer))
             raise InputError(f"{where}: array_of(...) annotates list[...] or bytes, not {inner!r}")
-        case OptionalMark():
+        case kinds.OptionalMark():
             members = [each for each in members_of(inner) if each is not type(None)]
             if len(members) != 1:
                 raise InputError(f"{where}: optional() annotates X | None, not {inner!r}")
-            return Flagged(declare(members[0], where, outer))
-        case VariantMark(tag=tag, tags=tags):
+            return kinds.Flagged(declare(members[0], where, outer))
+        case kinds.VariantMark(tag=tag, tags=tags):
             records = [
-                Nested(each) if each in outer else declare_record(each, outer)
+                kinds.Nested(each) if each in outer else declare_record(each, outer)
                 for each in members_of(inner)
             ]
             if len(records) != len(tags):
                 raise InputError(f"{where}: {len(records)} members but {len(tags)} tags")
-            return Variant(
-                tag, tuple(Case((tag,), each) for tag, each in zip(tags, records, strict=True))
+            return kinds.Variant(
+                tag,
+                tuple(kinds.Case((tag,), each) for tag, each in zip(tags, records, strict=True)),
             )
         case _:
             return mark
@@ -139,31 +118,31 @@ def members_of(hint: object) -> tuple[type, ...]:
     return get_args(hint) if union else (hint,)
 
 
-def complete(record: RecordKind) -> RecordKind:
+def complete(record: kinds.RecordKind) -> kinds.RecordKind:
     """Return ``record`` if a file can consist of it: checked, and of at least one byte."""
     name = record.made.__name__
     if not record.fields:
         raise InputError(f"{name} has no fields")
     checked(record, {})
-    if least_size(record) == 0 and not to_end(record):
+    if kinds.least_size(record) == 0 and not to_end(record):
         raise InputError(f"{name} takes no bytes: a file would hold any number of it")
-    if least_size(record) > LARGEST_FIXED:
+    if kinds.least_size(record) > LARGEST_FIXED:
         raise InputError(f"{name} takes more than {LARGEST_FIXED} bytes: a record cannot")
-    named: dict[str, RecordKind] = {}
-    for inner in records_in(record):
+    named: dict[str, kinds.RecordKind] = {}
+    for inner in kinds.records_in(record):
         other = named.setdefault(inner.made.__name__, inner)
         if other.made is not inner.made:
             raise InputError(f"two records named {inner.made.__name__}: give one another name")
     return record
 
 
-def to_end(record: RecordKind) -> bool:
+def to_end(record: kinds.RecordKind) -> bool:
     """Return whether the record reaches to the end of the data."""
     last = record.fields[-1].kind
-    return isinstance(last, Counted | Text) and isinstance(last.count, ToEnd)
+    return isinstance(last, kinds.Counted | kinds.Text) and isinstance(last.count, kinds.ToEnd)
 
 
-def checked(record: RecordKind, outer: dict[str, Kind], depth: int = 1) -> None:
+def checked(record: kinds.RecordKind, outer: dict[str, kinds.Kind], depth: int = 1) -> None:
     """Refuse a record of which a part cannot be read; InputError names the part.
 
     Args:
@@ -172,11 +151,11 @@ def checked(record: RecordKind, outer: dict[str, Kind], depth: int = 1) -> None:
         depth: How deep it is nested.
     """
     earlier = dict(outer)
-    own: dict[str, Kind] = {}
+    own: dict[str, kinds.Kind] = {}
     for index, field in enumerate(record.fields):
         where = f"{record.made.__name__}.{field.name}"
         check(field.kind, where, earlier, depth)
-        if isinstance(field.kind, Checksum) and (field.kind.of or field.name) not in {
+        if isinstance(field.kind, kinds.Checksum) and (field.kind.of or field.name) not in {
             *own,
             field.name,
         }:
@@ -186,107 +165,115 @@ def checked(record: RecordKind, outer: dict[str, Kind], depth: int = 1) -> None:
         earlier[field.name] = own[field.name] = field.kind
 
 
-def endless(kind: Kind) -> bool:
+def endless(kind: kinds.Kind) -> bool:
     """Return whether a value reaches to the end of the data."""
     match kind:
-        case Counted(count=ToEnd()) | Text(count=ToEnd()):
+        case kinds.Counted(count=kinds.ToEnd()) | kinds.Text(count=kinds.ToEnd()):
             return True
-        case Counted(element=element) if element is not None:
+        case kinds.Counted(element=element) if element is not None:
             return endless(element)
-        case Flagged(element=element) | Constant(element=element):
+        case kinds.Flagged(element=element) | kinds.Constant(element=element):
             return endless(element)
-        case Variant(cases=cases):
+        case kinds.Variant(cases=cases):
             return any(endless(case.record) for case in cases)
-        case RecordKind(fields=fields):
+        case kinds.RecordKind(fields=fields):
             return any(endless(field.kind) for field in fields)
         case _:
             return False
 
 
-def check(kind: Kind, where: str, earlier: dict[str, Kind], depth: int) -> None:
+def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: int) -> None:
     if depth > DEEPEST:
         raise InputError(f"{where}: nested deeper than {DEEPEST}")
     match kind:
-        case RecordKind(made=made, fields=fields):
+        case kinds.RecordKind(made=made, fields=fields):
             if not fields:
                 raise InputError(f"{made.__name__} has no fields")
             checked(kind, earlier, depth + 1)
-        case FixedBytes(count=count):
+        case kinds.FixedBytes(count=count):
             check_count(count, where, earlier, "bytes")
-        case Text(count=count):
+        case kinds.Text(count=count):
             check_count(count, where, earlier, "text")
-        case Counted(count=count, element=element):
+        case kinds.Counted(count=count, element=element):
             check_count(count, where, earlier, "an array")
             check_nothing_twice(kind.null, None, where)
             if element is not None:
                 check_element(kind, element, where)
                 check(element, where, earlier, depth + 1)
-        case Flagged(element=element) | Constant(element=element):
-            check_nothing_twice(isinstance(kind, Flagged), element, where)
+        case kinds.Flagged(element=element) | kinds.Constant(element=element):
+            check_nothing_twice(isinstance(kind, kinds.Flagged), element, where)
             check(element, where, earlier, depth + 1)
-        case Sized(count=count, element=element):
+        case kinds.Sized(count=count, element=element):
             check_count(count, where, earlier, "a payload")
             check(element, where, earlier, depth + 1)
-        case Variant():
+        case kinds.Variant():
             check_variant(kind, where, earlier, depth)
 
 
-def check_nothing_twice(optional: bool, element: Kind | None, where: str) -> None:  # noqa: FBT001 - of one call
+def check_nothing_twice(optional: bool, element: kinds.Kind | None, where: str) -> None:  # noqa: FBT001 - of one call
     """Refuse an optional value that may itself be None: which of the two was None is lost."""
-    if optional and element is not None and may_be_none(element):
+    if optional and element is not None and kinds.may_be_none(element):
         raise InputError(f"{where}: optional twice, and None would not say which: drop one")
 
 
-def check_element(kind: Counted, element: Kind, where: str) -> None:
+def check_element(kind: kinds.Counted, element: kinds.Kind, where: str) -> None:
     """Refuse elements that a count, an end or a tag cannot part."""
-    if isinstance(kind.count, Until):
-        if not isinstance(element, Variant) or isinstance(element.tag, SameAs):
+    if isinstance(kind.count, kinds.Until):
+        if not isinstance(element, kinds.Variant) or isinstance(element.tag, kinds.SameAs):
             raise InputError(f"{where}: only variants <...> end at a tag")
         if any(kind.count.tag in case.tags for case in element.cases):
             raise InputError(f"{where}: tag {kind.count.tag} is a case and the end")
         return
     if endless(element):
         raise InputError(f"{where}: elements that reach to the end cannot be counted")
-    if least_size(element) == 0 and (isinstance(kind.count, ToEnd) or not varies(element)):
+    if kinds.least_size(element) == 0 and (
+        isinstance(kind.count, kinds.ToEnd) or not varies(element)
+    ):
         # A hostile count of elements that take no bytes would never run out of data.
         raise InputError(f"{where}: elements that may take no bytes cannot be counted")
 
 
-def varies(kind: Kind) -> bool:
+def varies(kind: kinds.Kind) -> bool:
     """Return whether the bytes of a value depend on other data than its own."""
     match kind:
-        case Variant() | Nested():
+        case kinds.Variant() | kinds.Nested():
             return True
-        case Counted(count=SameAs()) | Text(count=SameAs()) | Sized(count=SameAs()):
+        case (
+            kinds.Counted(count=kinds.SameAs())
+            | kinds.Text(count=kinds.SameAs())
+            | kinds.Sized(count=kinds.SameAs())
+        ):
             return True
-    return any(map(varies, children_of(kind)))
+    return any(map(varies, kinds.children_of(kind)))
 
 
-def check_variant(kind: Variant, where: str, earlier: dict[str, Kind], depth: int) -> None:
+def check_variant(
+    kind: kinds.Variant, where: str, earlier: dict[str, kinds.Kind], depth: int
+) -> None:
     tags = [tag for case in kind.cases for tag in case.tags]
     made = [case.record.made for case in kind.cases]
     defaults = sum(not case.tags for case in kind.cases)
     if not made or len(set(tags)) < len(tags) or len(set(made)) < len(made) or defaults > 1:
         raise InputError(f"{where}: a variant needs cases, each with its own tag and NamedTuple")
-    if isinstance(kind.tag, SameAs):
+    if isinstance(kind.tag, kinds.SameAs):
         check_count(kind.tag, where, earlier, "a tag")
     else:
-        low, high = limits(kind.tag)
+        low, high = kinds.limits(kind.tag)
         for tag in tags:
             if not low <= tag <= high:
                 raise InputError(f"{where}: tag {tag} does not fit {kind.tag.name}")
     for case in kind.cases:
         if case.record.made.__name__ == "tag":
             raise InputError(f"{where}: a case cannot be named tag, which is the tag's own name")
-        if isinstance(case.record, RecordKind):
+        if isinstance(case.record, kinds.RecordKind):
             checked(case.record, earlier, depth + 1)
 
 
-def check_count(count: Count, where: str, earlier: dict[str, Kind], what: str) -> None:
+def check_count(count: kinds.Count, where: str, earlier: dict[str, kinds.Kind], what: str) -> None:
     match count:
         case int() if not 0 <= count <= LARGEST_FIXED:
             raise InputError(f"{where}: {what} of {count}: give 0 to {LARGEST_FIXED}")
-        case SameAs(name=name, times=times):
+        case kinds.SameAs(name=name, times=times):
             for each in (name, *times):
                 if not counts(earlier.get(each)):
                     raise InputError(
@@ -295,14 +282,14 @@ def check_count(count: Count, where: str, earlier: dict[str, Kind], what: str) -
                     )
 
 
-def counts(kind: Kind | None) -> bool:
+def counts(kind: kinds.Kind | None) -> bool:
     """Return whether a field of this kind can say how many."""
     match kind:
-        case Primitive():
+        case kinds.Primitive():
             return kind.integral
-        case Constant(element=element):
+        case kinds.Constant(element=element):
             return counts(element)
-        case Counted() | Varint() | Given():
+        case kinds.Counted() | kinds.Varint() | kinds.Given():
             return True
         case _:
             return False

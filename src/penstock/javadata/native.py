@@ -14,21 +14,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from penstock.javadata import text
-from penstock.javadata.kinds import (
-    Case,
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    SameAs,
-    Text,
-    UtfKind,
-    Variant,
-    least_size,
-)
+from penstock.javadata import kinds, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,59 +102,59 @@ def node(
     return (op, letter, mode, number, least, 0, made, children)
 
 
-def letter(kind: Kind | SameAs | int) -> str:
+def letter(kind: kinds.Kind | kinds.SameAs | int) -> str:
     """Return the core's letter of a primitive: that of struct, but for char."""
-    if not isinstance(kind, Primitive) or kind.order == "<" or kind.code in "IQ":
+    if not isinstance(kind, kinds.Primitive) or kind.order == "<" or kind.code in "IQ":
         raise NotNative
     return "c" if kind.name == "char" else kind.code
 
 
-def specification(kind: Kind, earlier: tuple[str, ...] = ()) -> Specification:
+def specification(kind: kinds.Kind, earlier: tuple[str, ...] = ()) -> Specification:
     """Return a kind as the native core takes it; ``earlier`` names the fields before it.
 
     Raises:
         NotNative: The core does not know this kind, or one inside it.
     """
     match kind:
-        case Primitive():
+        case kinds.Primitive():
             return node(PRIMITIVE, letter(kind))
-        case UtfKind():
+        case kinds.UtfKind():
             return node(UTF)
-        case FixedBytes(count=size):
+        case kinds.FixedBytes(count=size):
             return node(FIXED, number=size)
-        case Text(count=Primitive() as count, encoding="utf8", null=False):
+        case kinds.Text(count=kinds.Primitive() as count, encoding="utf8", null=False):
             return node(TEXT, letter(count))
-        case Counted(null=False):
+        case kinds.Counted(null=False):
             return counted(kind, earlier)
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return node(FLAGGED, "b", specification(element))
-        case Variant(tag=Primitive() as tag, cases=cases):
+        case kinds.Variant(tag=kinds.Primitive() as tag, cases=cases):
             return node(VARIANT, letter(tag), *[tagged(case) for case in cases])
-        case RecordKind(made=made, fields=fields) if fields:
+        case kinds.RecordKind(made=made, fields=fields) if fields:
             names = tuple(field.name for field in fields)
             children = [specification(each.kind, names[:at]) for at, each in enumerate(fields)]
-            return node(RECORD, "b", *children, least=least_size(kind), made=made)
+            return node(RECORD, "b", *children, least=kinds.least_size(kind), made=made)
         case _:
             raise NotNative
 
 
-def tagged(case: Case) -> Specification:
+def tagged(case: kinds.Case) -> Specification:
     if len(case.tags) != 1:
         raise NotNative
     op, code, mode, number, least, _, made, children = specification(case.record)
     return (op, code, mode, number, least, case.tags[0], made, children)
 
 
-def counted(kind: Counted, earlier: tuple[str, ...]) -> Specification:
+def counted(kind: kinds.Counted, earlier: tuple[str, ...]) -> Specification:
     children = () if kind.element is None else (specification(kind.element),)
-    least = 1 if kind.element is None else least_size(kind.element)
+    least = 1 if kind.element is None else kinds.least_size(kind.element)
     match kind.count:
         case int() as number:
             return node(COUNTED, "b", *children, mode=ALWAYS, number=number, least=least)
-        case SameAs(name=name, times=(), plus=0, by=1) if name in earlier:
+        case kinds.SameAs(name=name, times=(), plus=0, by=1) if name in earlier:
             number = earlier.index(name)
             return node(COUNTED, "b", *children, mode=AS_EARLIER, number=number, least=least)
-        case Primitive() as count:
+        case kinds.Primitive() as count:
             return node(COUNTED, letter(count), *children, least=least)
         case _:
             raise NotNative

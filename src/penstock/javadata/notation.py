@@ -36,38 +36,8 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, NoReturn, final
 
 from penstock.errors import InputError
+from penstock.javadata import kinds
 from penstock.javadata.declarations import DEEPEST, complete
-from penstock.javadata.kinds import (
-    CHECKSUMS,
-    ENCODINGS,
-    NUMBERS,
-    PRIMITIVES,
-    Case,
-    Checksum,
-    Constant,
-    Count,
-    Counted,
-    Field,
-    FixedBytes,
-    Flagged,
-    Given,
-    Kind,
-    Nested,
-    Number,
-    Primitive,
-    RecordKind,
-    SameAs,
-    Sized,
-    Text,
-    ToEnd,
-    Until,
-    UtfKind,
-    Variant,
-    Varint,
-    counting,
-    limits,
-    records_in,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +61,7 @@ OTHERS = {
 PREFIXES = ("unsigned", "little", "zigzag")
 
 
-def parse_record(text: str, name: str = "Record") -> RecordKind:
+def parse_record(text: str, name: str = "Record") -> kinds.RecordKind:
     """Return the kind that ``text`` describes, see the module's example.
 
     Raises:
@@ -112,18 +82,18 @@ def parse_record(text: str, name: str = "Record") -> RecordKind:
     return known_as(fields_text(record), record)
 
 
-KNOWN: dict[str, RecordKind] = {}
+KNOWN: dict[str, kinds.RecordKind] = {}
 MOST_KNOWN = 1024
 LONGEST_NUMBER = 40
 
 
-def known_as(text: str, record: RecordKind) -> RecordKind:
+def known_as(text: str, record: kinds.RecordKind) -> kinds.RecordKind:
     """Return the record that this text has meant before, so that its classes stay the same ones.
 
     Rows are pickled by this text and found by it again, in another process too.
     """
     if text not in KNOWN:
-        for index, inner in enumerate(records_in(record)):
+        for index, inner in enumerate(kinds.records_in(record)):
             inner.made.__reduce__ = reducer(text, index)  # type: ignore[method-assign,assignment]
         KNOWN[text] = record
         if len(KNOWN) > MOST_KNOWN:
@@ -142,7 +112,7 @@ def reducer(text: str, index: int) -> Callable[[Row], tuple[object, ...]]:
 
 def restored(text: str, index: int, values: Row) -> Row:
     """Return the row that was pickled."""
-    found = list(records_in(parse_record(text)))[index]
+    found = list(kinds.records_in(parse_record(text)))[index]
     return found.made._make(values)  # type: ignore[attr-defined,no-any-return] # a NamedTuple
 
 
@@ -155,8 +125,8 @@ class Parser:
         self.tokens = list(tokens(text))
         self.index = 0
         self.depth = 0
-        self.records: dict[str, RecordKind] = {}
-        self.open: dict[str, list[Nested]] = {}
+        self.records: dict[str, kinds.RecordKind] = {}
+        self.open: dict[str, list[kinds.Nested]] = {}
 
     def fail(self, what: str, start: int) -> NoReturn:
         line = self.text.count("\n", 0, start) + 1
@@ -192,9 +162,9 @@ class Parser:
         while self.take_if("line end"):
             pass
 
-    def record_body(self, name: str, closing: str) -> RecordKind:
-        fields: dict[str, Field] = {}
-        inside: list[Nested] = []
+    def record_body(self, name: str, closing: str) -> kinds.RecordKind:
+        fields: dict[str, kinds.Field] = {}
+        inside: list[kinds.Nested] = []
         outer = self.open.get(name)
         self.open[name] = inside
         while not self.take_if(closing):
@@ -212,7 +182,7 @@ class Parser:
             object.__setattr__(each, "made", record.made)
         return record
 
-    def field(self, before: dict[str, Field], closing: str) -> Field:
+    def field(self, before: dict[str, kinds.Field], closing: str) -> kinds.Field:
         _, name, start = self.take("name", closing)
         if name in before:
             self.fail(f"two fields named {name}", start)
@@ -220,9 +190,9 @@ class Parser:
             self.fail(f"{name} cannot name a field in Python", start)
         self.take(":")
         kind = self.kind(name)
-        return Field(name, self.constant(kind) if self.take_if("=") else kind)
+        return kinds.Field(name, self.constant(kind) if self.take_if("=") else kind)
 
-    def named(self, name: str, fields: tuple[Field, ...]) -> RecordKind:
+    def named(self, name: str, fields: tuple[kinds.Field, ...]) -> kinds.RecordKind:
         """Return the record of this name: the one there is already, if it is the same.
 
         Another one of the same name gets a number, so that each can be named.
@@ -234,25 +204,25 @@ class Parser:
             wanted, number = f"{name}{number}", number + 1
         return self.records.setdefault(wanted, make_record(wanted, fields))
 
-    def constant(self, kind: Kind) -> Kind:
+    def constant(self, kind: kinds.Kind) -> kinds.Kind:
         """Return the kind of a value that is always the same."""
         sort, word, start = self.take("number", "text")
         value: object = word[1:-1]
-        if sort == "number" and isinstance(kind, FixedBytes):
+        if sort == "number" and isinstance(kind, kinds.FixedBytes):
             digits = word[2:] if word[:2] in {"0x", "0X"} else ""
             value = bytes.fromhex(digits) if len(digits) == 2 * kind.count else b""
         elif sort == "number":
             value = self.as_integer(word, start)
-            if isinstance(kind, Primitive) and word[:2] in {"0x", "0X"}:
-                _, high = limits(kind)
+            if isinstance(kind, kinds.Primitive) and word[:2] in {"0x", "0X"}:
+                _, high = kinds.limits(kind)
                 value -= (1 << 8 * kind.size) if high < value < 1 << 8 * kind.size else 0
-        elif isinstance(kind, FixedBytes):
+        elif isinstance(kind, kinds.FixedBytes):
             value = word[1:-1].encode()
         if not could_be(kind, value):
             self.fail(f"{word} cannot be the value of {kind_text(kind)}", start)
-        return Constant(kind, value)
+        return kinds.Constant(kind, value)
 
-    def kind(self, field_name: str) -> Kind:
+    def kind(self, field_name: str) -> kinds.Kind:
         outer = self.depth
         self.deepen()
         kind = self.atom(field_name)
@@ -260,9 +230,9 @@ class Parser:
             if self.take_if("["):
                 count, null = self.count()
                 self.take("]")
-                kind = Counted(count, kind, null)
+                kind = kinds.Counted(count, kind, null)
             elif self.take_if("?"):
-                kind = Flagged(kind)
+                kind = kinds.Flagged(kind)
             else:
                 self.depth = outer
                 return kind
@@ -273,7 +243,7 @@ class Parser:
         if self.depth > DEEPEST:
             self.fail(f"nested deeper than {DEEPEST}", self.tokens[self.index][2])
 
-    def atom(self, field_name: str) -> Kind:
+    def atom(self, field_name: str) -> kinds.Kind:
         _, word, start = self.take("name", "{", "<")
         if word == "{":
             self.skip_lines()
@@ -287,22 +257,22 @@ class Parser:
         if known is not None:
             return known
         word = self.joined(word)
-        if word in NUMBERS:
-            return NUMBERS[word]
+        if word in kinds.NUMBERS:
+            return kinds.NUMBERS[word]
         if word == "utf":
-            return UtfKind()
+            return kinds.UtfKind()
         if word == "sized":
             return self.sized(field_name)
-        if word in {"bytes", "text", *CHECKSUMS}:
+        if word in {"bytes", "text", *kinds.CHECKSUMS}:
             return self.blob(word, start)
         return self.unknown(word, start)
 
-    def record_named(self, word: str) -> RecordKind | Nested | None:
+    def record_named(self, word: str) -> kinds.RecordKind | kinds.Nested | None:
         """Return the record of this name: around the place, or before it."""
-        if word in NUMBERS or word in {"utf", "bytes", "text", "sized", *CHECKSUMS}:
+        if word in kinds.NUMBERS or word in {"utf", "bytes", "text", "sized", *kinds.CHECKSUMS}:
             return None
         if word in self.open:
-            nested = Nested(tuple)
+            nested = kinds.Nested(tuple)
             self.open[word].append(nested)
             return nested
         return self.records.get(word)
@@ -314,65 +284,71 @@ class Parser:
         return word
 
     def unknown(self, word: str, start: int) -> NoReturn:
-        known = [*PRIMITIVES, "utf", "bytes[...]", "text[...]", "{...}", "<...>"]
-        names = [*NUMBERS, "utf", "bytes", "text", "sized", *CHECKSUMS]
+        known = [*kinds.PRIMITIVES, "utf", "bytes[...]", "text[...]", "{...}", "<...>"]
+        names = [*kinds.NUMBERS, "utf", "bytes", "text", "sized", *kinds.CHECKSUMS]
         near = OTHERS.get(word.lower()) or next(iter(get_close_matches(word, names, 1)), None)
         hint = f"; did you mean {near}?" if near else ""
         self.fail(f"no type {word!r}{hint}; there are {', '.join(known)}", start)
 
-    def sized(self, field_name: str) -> Kind:
+    def sized(self, field_name: str) -> kinds.Kind:
         self.take("[")
         count, _ = self.count()
         self.take("]")
         self.deepen()
-        return Sized(count, self.atom(field_name))
+        return kinds.Sized(count, self.atom(field_name))
 
-    def blob(self, word: str, start: int) -> Kind:
+    def blob(self, word: str, start: int) -> kinds.Kind:
         self.take("[")
-        if word in CHECKSUMS:
+        if word in kinds.CHECKSUMS:
             return self.checksum(word)
         count, null = self.count()
         encoding = "utf8"
         if word == "text" and self.tokens[self.index][0] == "name":
             encoding = self.take("name")[1]
-            if encoding not in ENCODINGS:
-                self.fail(f"no encoding {encoding!r}; there are {', '.join(ENCODINGS)}", start)
+            if encoding not in kinds.ENCODINGS:
+                self.fail(
+                    f"no encoding {encoding!r}; there are {', '.join(kinds.ENCODINGS)}", start
+                )
         self.take("]")
         if word == "bytes":
-            return FixedBytes(count) if isinstance(count, int) else Counted(count, None, null)
-        if isinstance(count, Until):
+            return (
+                kinds.FixedBytes(count)
+                if isinstance(count, int)
+                else kinds.Counted(count, None, null)
+            )
+        if isinstance(count, kinds.Until):
             self.fail("text[...] needs a count, as text[int]", start)
-        return Text(count, encoding, null)
+        return kinds.Text(count, encoding, null)
 
-    def checksum(self, method: str) -> Kind:
+    def checksum(self, method: str) -> kinds.Kind:
         of = None if self.take("*", "=")[1] == "*" else self.take("name")[1]
-        stored: Number = PRIMITIVES["int"]
+        stored: kinds.Number = kinds.PRIMITIVES["int"]
         if self.tokens[self.index][0] == "name":
             _, word, start = self.take("name")
             stored = self.counting(word, start)
         end = self.take("]")[2]
-        if not isinstance(stored, Primitive) or stored.size < 4:
+        if not isinstance(stored, kinds.Primitive) or stored.size < 4:
             self.fail(f"a checksum takes an int or a long, not {stored.name}", end)
-        return Checksum(method, of, stored)
+        return kinds.Checksum(method, of, stored)
 
-    def count(self) -> tuple[Count, bool]:
+    def count(self) -> tuple[kinds.Count, bool]:
         """Return what stands between brackets, and whether -1 means None."""
         sort, word, start = self.take("name", "number", "=", "*")
         if sort == "number":
             return self.as_integer(word, start), False
         if word == "*":
-            return ToEnd(), False
+            return kinds.ToEnd(), False
         if word == "=":
             return self.earlier(), False
         if word == "until":
-            return Until(self.integer()), False
+            return kinds.Until(self.integer()), False
         return self.counting(word, start), self.take_if("?")
 
-    def earlier(self, *, arithmetic: bool = True) -> SameAs:
+    def earlier(self, *, arithmetic: bool = True) -> kinds.SameAs:
         """Return a number that earlier fields say: =n, =rows*cols, =n-1, =bits+7/8."""
         names = [self.take("name")[1]]
         if not arithmetic:
-            return SameAs(names[0])
+            return kinds.SameAs(names[0])
         while self.take_if("*"):
             names.append(self.take("name")[1])
         plus = 0
@@ -386,15 +362,15 @@ class Parser:
         by = self.integer() if self.take_if("/") else 1
         if by < 1:
             self.fail("divide by a number of at least 1", start)
-        return SameAs(names[0], tuple(names[1:]), plus, by)
+        return kinds.SameAs(names[0], tuple(names[1:]), plus, by)
 
-    def counting(self, word: str, start: int) -> Number:
+    def counting(self, word: str, start: int) -> kinds.Number:
         try:
-            return counting(self.joined(word))
+            return kinds.counting(self.joined(word))
         except InputError as error:
             self.fail(str(error), start)
 
-    def variant(self) -> Kind:
+    def variant(self) -> kinds.Kind:
         _, word, start = self.take("name", "=")
         tag = self.earlier(arithmetic=False) if word == "=" else self.counting(word, start)
         cases = []
@@ -403,9 +379,9 @@ class Parser:
             cases.append(self.case(keeps=word != "="))
             self.skip_lines()
             if self.take(",", ">")[1] == ">":
-                return Variant(tag, tuple(cases))
+                return kinds.Variant(tag, tuple(cases))
 
-    def case(self, *, keeps: bool) -> Case:
+    def case(self, *, keeps: bool) -> kinds.Case:
         """Return one case; one of several tags ``keeps`` the tag as its first field."""
         tags: tuple[int, ...] = ()
         if not self.take_if("*"):
@@ -415,37 +391,37 @@ class Parser:
         self.take("=")
         name = self.tokens[self.index][1]
         record = self.atom(name)
-        if not isinstance(record, RecordKind | Nested):
+        if not isinstance(record, kinds.RecordKind | kinds.Nested):
             name = kind_text(record).split("[")[0].title().replace(" ", "") or "Value"
-            record = self.named(name, (Field("value", record),))
-        if keeps and len(tags) != 1 and isinstance(record, RecordKind):
+            record = self.named(name, (kinds.Field("value", record),))
+        if keeps and len(tags) != 1 and isinstance(record, kinds.RecordKind):
             record = self.with_tag(record)
-        return Case(tags, record)
+        return kinds.Case(tags, record)
 
-    def with_tag(self, record: RecordKind) -> RecordKind:
-        if record.fields and record.fields[0].kind == Given():
+    def with_tag(self, record: kinds.RecordKind) -> kinds.RecordKind:
+        if record.fields and record.fields[0].kind == kinds.Given():
             return record
         name = record.made.__name__
         if any(field.name == "tag" for field in record.fields):
             self.fail(f"{name} keeps its tag as its field tag: rename its own", 0)
         del self.records[name]
-        return self.named(name, (Field("tag", Given()), *record.fields))
+        return self.named(name, (kinds.Field("tag", kinds.Given()), *record.fields))
 
 
-def could_be(kind: Kind, value: object) -> bool:
+def could_be(kind: kinds.Kind, value: object) -> bool:
     """Return whether a constant of this kind may have this value."""
     match kind:
-        case Primitive() if kind.integral:
-            low, high = limits(kind)
+        case kinds.Primitive() if kind.integral:
+            low, high = kinds.limits(kind)
             return isinstance(value, int) and low <= value <= high
-        case Varint():
-            low, high = limits(kind)
+        case kinds.Varint():
+            low, high = kinds.limits(kind)
             return isinstance(value, int) and low <= value <= high
-        case Primitive():
+        case kinds.Primitive():
             return kind.name.endswith("char") and isinstance(value, str) and len(value) == 1
-        case UtfKind() | Text():
+        case kinds.UtfKind() | kinds.Text():
             return isinstance(value, str)
-        case FixedBytes(count=count):
+        case kinds.FixedBytes(count=count):
             return isinstance(value, bytes) and len(value) == count
         case _:
             return False
@@ -462,70 +438,70 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
-def make_record(name: str, fields: tuple[Field, ...]) -> RecordKind:
+def make_record(name: str, fields: tuple[kinds.Field, ...]) -> kinds.RecordKind:
     """Return a record with a NamedTuple class of its own."""
     made = namedtuple(name, [field.name for field in fields])  # type: ignore[misc] # noqa: PYI024 - names known at run time only
-    return RecordKind(made, fields)
+    return kinds.RecordKind(made, fields)
 
 
-def fields_text(record: RecordKind) -> str:
+def fields_text(record: kinds.RecordKind) -> str:
     """Return the text of a record's fields; :func:`parse_record` reads it back."""
-    fields = [field for field in record.fields if not isinstance(field.kind, Given)]
+    fields = [field for field in record.fields if not isinstance(field.kind, kinds.Given)]
     return ", ".join(f"{field.name}: {kind_text(field.kind)}" for field in fields)
 
 
-def kind_text(kind: Kind) -> str:
+def kind_text(kind: kinds.Kind) -> str:
     """Return a kind in the notation of this module."""
     match kind:
-        case Primitive(name=name) | Varint(name=name):
+        case kinds.Primitive(name=name) | kinds.Varint(name=name):
             return name
-        case UtfKind():
+        case kinds.UtfKind():
             return "utf"
-        case FixedBytes(count=size):
+        case kinds.FixedBytes(count=size):
             return f"bytes[{size}]"
-        case Text(count=count, encoding=encoding, null=null):
+        case kinds.Text(count=count, encoding=encoding, null=null):
             named = "" if encoding == "utf8" else f" {encoding}"
             return f"text[{count_text(count)}{'?' * null}{named}]"
-        case Counted(count=count, element=element, null=null):
+        case kinds.Counted(count=count, element=element, null=null):
             inner = "bytes" if element is None else kind_text(element)
             return f"{inner}[{count_text(count)}{'?' * null}]"
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return f"{kind_text(element)}?"
-        case Constant(element=element, value=value):
+        case kinds.Constant(element=element, value=value):
             shown = f"0x{value.hex()}" if isinstance(value, bytes) else value
             return f"{kind_text(element)} = " + (
                 f'"{shown}"' if isinstance(value, str) else f"{shown}"
             )
-        case Sized(count=count, element=element):
+        case kinds.Sized(count=count, element=element):
             return f"sized[{count_text(count)}] {kind_text(element)}"
-        case Checksum(method=method, of=of, stored=stored):
+        case kinds.Checksum(method=method, of=of, stored=stored):
             width = "" if stored.name == "int" else f" {stored.name}"
             return f"{method}[{'*' if of is None else f'={of}'}{width}]"
-        case Variant(tag=tag, cases=cases):
+        case kinds.Variant(tag=tag, cases=cases):
             inner = ", ".join(f"{tags_text(case)}={kind_text(case.record)}" for case in cases)
             return f"<{count_text(tag)} {inner}>"
-        case RecordKind(made=made):
+        case kinds.RecordKind(made=made):
             return f"{made.__name__}{{{fields_text(kind)}}}"
-        case Nested(made=made):
+        case kinds.Nested(made=made):
             return made.__name__
-        case Given():
+        case kinds.Given():
             return "tag"
 
 
-def tags_text(case: Case) -> str:
+def tags_text(case: kinds.Case) -> str:
     return "|".join(map(str, case.tags)) or "*"
 
 
-def count_text(count: Count) -> str:
+def count_text(count: kinds.Count) -> str:
     match count:
         case int():
             return str(count)
-        case SameAs(name=name, times=times, plus=plus, by=by):
+        case kinds.SameAs(name=name, times=times, plus=plus, by=by):
             added, divided = f"{plus:+}" if plus else "", f"/{by}" if by > 1 else ""
             return f"={'*'.join((name, *times))}{added}{divided}"
-        case Until(tag=tag):
+        case kinds.Until(tag=tag):
             return f"until {tag}"
-        case ToEnd():
+        case kinds.ToEnd():
             return "*"
-        case Primitive(name=name) | Varint(name=name):
+        case kinds.Primitive(name=name) | kinds.Varint(name=name):
             return name
