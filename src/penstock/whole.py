@@ -53,19 +53,21 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def whole_path(path: Path) -> Iterator[Path]:
+def whole_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give the path of an empty file to fill, for writers that open it themselves.
 
-    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does.
+    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does. A
+    new file gets the permissions ``mode``, less what the umask takes away; one that was there
+    keeps its own, but for reading and writing that ``mode`` does not have.
 
     Raises:
         InputError: ``path`` cannot be a file, or nothing may be made there.
         StorageError: The disk does not take it; what was at ``path`` is still there.
     """
-    target, temporary = _begun(path)
+    target, temporary = _begun(path, mode)
     try:
         yield temporary
-        _put(temporary, target)
+        _put(temporary, target, mode)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror or error}") from error
     finally:
@@ -129,7 +131,7 @@ def _forgotten(file: BinaryIO, temporary: Path, path: Path) -> None:
     )
 
 
-def _begun(path: Path) -> tuple[Path, Path]:
+def _begun(path: Path, mode: int = 0o666) -> tuple[Path, Path]:
     """Return what is to be replaced, a link followed, and an empty file beside it."""
     check_target(path)
     try:
@@ -137,8 +139,8 @@ def _begun(path: Path) -> tuple[Path, Path]:
         check_target(target)
         temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
         # A new file gets the mode that any other gets here; a secret stays one while it is written.
-        mode = 0o600 if target.exists() else 0o666
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | CLOEXEC, mode))
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | CLOEXEC
+        os.close(os.open(temporary, flags, 0o600 if target.exists() else mode))
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before 3.13
         raise InputError(
             f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
@@ -146,13 +148,13 @@ def _begun(path: Path) -> tuple[Path, Path]:
     return target, temporary
 
 
-def _put(temporary: Path, target: Path) -> None:
-    """Replace ``target``, which keeps its mode and, where that is allowed, its owner."""
+def _put(temporary: Path, target: Path, mode: int = 0o666) -> None:
+    """Replace ``target``, which keeps its owner where allowed and its mode, if ``mode`` lets it."""
     with suppress(FileNotFoundError):
         before = target.stat()
         with suppress(OSError):  # only root may give files away
             os.chown(temporary, before.st_uid, before.st_gid)
-        temporary.chmod(stat.S_IMODE(before.st_mode))
+        temporary.chmod(stat.S_IMODE(before.st_mode) & (mode | 0o7111))
     _sync(temporary)
     temporary.replace(target)
     _sync(target.parent)

@@ -21,7 +21,7 @@ from penstock.errors import InputError
 
 GOOD = """\
 [stream]
-url = "https://stream.example/1.1/statuses/filter.json?api_key=hidden"
+url = "https://stream.example/1.1/statuses/filter.json?track=hidden"
 preset = "twitter"
 method = "POST"
 form = { track = "iphone,ipad" }
@@ -81,7 +81,7 @@ def test_a_good_file_is_read_and_planned(monkeypatch: pytest.MonkeyPatch) -> Non
         ("deletes = true", 'overflow = "drop"', "f.toml:6: stream.overflow: 'drop' is unknown"),
         ("deletes = true", "buffer = 0", "f.toml:6: stream.buffer: expected int >= 1"),
         ('"POST"', '"GET"', 'form and json are sent with method = "POST"'),
-        ("https://stream", "stream", "is no URL: it begins with https://"),
+        ("https://stream", "stream", "is not a URL: it begins with https://"),
         ('"oauth1"', '"oauth"', "f.toml:9: stream.auth.kind: 'oauth' is unknown; did you mean"),
         ("env:TOKEN_SECRET", "s3cr3t", 'stream.auth.token_secret: write "env:NAME" or "file:PATH"'),
         ("[store]\n", "[stor]\n", "f.toml:19: unknown section [stor]; did you mean [store]?"),

@@ -56,7 +56,7 @@ def test_members_named_like_methods_are_reached_by_index(name: str) -> None:
 
 def test_a_missing_member_names_the_nearest_one() -> None:
     record: Any = Record({"screen_name": "ada", "id": 7})
-    with pytest.raises(AttributeError, match="no member 'screenname'; there is 'screen_name'"):
+    with pytest.raises(AttributeError, match="no member 'screenname'; did you mean 'screen_name'"):
         _ = record.screenname
     with pytest.raises(AttributeError, match="there are none"):
         _ = Record({}).x

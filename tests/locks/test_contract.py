@@ -16,9 +16,19 @@ from penstock.errors import InputError
 from penstock.locks import Held, LockerRoom, LockLost, LockTimeout, NotHeld
 from penstock.locks.acquisition import Attempt
 from penstock.locks.request_options import Want
+from penstock.testing import LockContract
+from penstock.testing.lock_contract import until, waiting
 
 from .conftest import WORKER, Process, Start
 from .history import Stay, violation
+
+
+class TestLocks(LockContract):
+    """The suite that others run too."""
+
+    def test_waiters_are_told(self, room: LockerRoom) -> None:
+        self.test_waiters_are_served_in_the_order_they_came(room)
+        assert (room.tally.unheard, room.tally.told) == (0, 4)
 
 
 def test_the_post(room: LockerRoom) -> None:
@@ -54,86 +64,11 @@ def test_a_lock_that_never_was_is_free(room: LockerRoom) -> None:
         status["colour"]
 
 
-def test_tokens_only_grow(room: LockerRoom) -> None:
-    tokens = []
-    for _ in range(5):
-        with room.lock_and_release("x") as held:
-            tokens.append(held.token)
-    assert tokens == sorted(set(tokens))
-    assert room.status("x").token == tokens[-1]
-
-
-def test_an_exception_releases_and_is_told(room: LockerRoom) -> None:
-    with pytest.raises(ZeroDivisionError), room.lock_and_release("x"):
-        _ = 1 / 0
-    assert not room.status("x").locked
-
-
-def test_nobody_gets_what_another_holds(room: LockerRoom) -> None:
-    with room.lock_and_release("x", owner="ada"):
-        with pytest.raises(LockTimeout, match="held by 'ada' since"):
-            room.lock("x", owner="bob", timeout=0)
-        with pytest.raises(LockTimeout, match="held by 'ada'"):
-            room.lock("x", owner="bob", timeout=0.05)
-        assert room.try_lock("x", owner="bob") is None
-        assert room.status("x").waiters == ()
-    got = room.try_lock("x", owner="bob")
-    assert got is not None
-    assert room.status("x").owner == "bob"
-    got.release()
-
-
-def test_a_moment_is_a_deadline(room: LockerRoom) -> None:
-    with room.lock_and_release("x", owner="ada"), pytest.raises(LockTimeout):
-        room.lock("x", owner="bob", timeout=datetime.now(UTC) + timedelta(seconds=0.05))
-
-
-def test_only_the_holder_releases(room: LockerRoom) -> None:
-    with pytest.raises(NotHeld, match="it is free"):
-        room.release("x")
-    held = room.lock("x", owner="ada")
-    with pytest.raises(NotHeld, match="held by 'ada'"):
-        room.release("x", owner="bob")
-    room.release("x", owner="ada")
-    with pytest.raises(NotHeld, match="before"):
-        held.release()
-    with pytest.raises(LockLost, match="released"):
-        held.check()
-
-
 def test_another_room_cannot_release_it(room: LockerRoom, store: str) -> None:
     with LockerRoom(store) as other, room.lock_and_release("x", owner="ada"):
         with pytest.raises(NotHeld, match="held by 'ada'"):
             other.release("x", owner="ada")
         assert other.status("x").locked
-
-
-def test_waiters_are_served_in_the_order_they_came(room: LockerRoom) -> None:
-    held = room.lock("x", owner="first")
-    order: list[str] = []
-
-    def wait(owner: str) -> None:
-        with room.lock_and_release("x", owner=owner):
-            order.append(owner)
-
-    threads = []
-    for owner in ("a", "b", "c", "d"):
-        threads.append(threading.Thread(target=wait, args=(owner,)))
-        threads[-1].start()
-        until(lambda owner=owner: owner in [w.owner for w in room.status("x").waiters])
-    held.release()
-    for thread in threads:
-        thread.join()
-    assert order == ["a", "b", "c", "d"]
-    assert room.tally.unheard == 0
-    assert room.tally.told == 4
-
-
-def until(condition: object) -> None:
-    """Wait for what must become true; a test that hangs here fails by its time limit."""
-    pause = threading.Event()
-    while not condition():  # type: ignore[operator] # a function
-        pause.wait(0.005)
 
 
 def test_who_gives_up_lets_those_behind_pass(room: LockerRoom) -> None:
@@ -194,7 +129,7 @@ def test_killed_waiters_are_passed_over(room: LockerRoom, process: Start) -> Non
     dying = [process(), process()]
     for n, one in enumerate(dying):
         one.say("lock", "x", 60, 30 if embedded(room) else 1)
-        until(lambda n=n: len(room.status("x").waiters) == n + 1)
+        until(waiting(room, n + 1))
     living = process()
     living.say("lock", "x")
     until(lambda: len(room.status("x").waiters) == 3)
@@ -254,27 +189,6 @@ def test_lock_taken_by_force_is_lost(room: LockerRoom) -> None:
     held.release()
 
 
-def test_forced_with_somebody_waiting_it_is_theirs(room: LockerRoom) -> None:
-    held = room.lock("x", owner="ada")
-    got: list[Held] = []
-    waiter = threading.Thread(target=lambda: got.append(room.lock("x", owner="bob")))
-    waiter.start()
-    until(lambda: len(room.status("x").waiters) == 1)
-    assert room.force("x").owner == "bob"
-    waiter.join()
-    held.release()
-    assert room.status("x").owner == "bob"
-    got[0].release()
-
-
-def test_reentrant_takes_as_many_releases(room: LockerRoom) -> None:
-    with room.lock_and_release("x", reentrant=True) as outer:
-        with room.lock_and_release("x", reentrant=True) as inner:
-            assert inner.token == outer.token
-        assert room.status("x").locked
-    assert not room.status("x").locked
-
-
 def test_a_thread_that_would_wait_for_itself_is_told(room: LockerRoom) -> None:
     with room.lock_and_release("x"), pytest.raises(InputError, match="reentrant=True"):
         room.lock("x")
@@ -310,64 +224,6 @@ def test_reentrant_is_for_the_same_thread_only(room: LockerRoom) -> None:
         assert len(errors) == 1
 
 
-def test_readers_share_and_writers_do_not(room: LockerRoom) -> None:
-    with room.reading("doc", owner="a") as first, room.reading("doc", owner="b") as second:
-        assert first.token < second.token
-        assert [h.owner for h in room.status("doc").holders] == ["a", "b"]
-        with pytest.raises(LockTimeout), room.writing("doc", timeout=0):
-            pass
-    with room.writing("doc", owner="w"):
-        with pytest.raises(LockTimeout), room.reading("doc", timeout=0):
-            pass
-        with pytest.raises(LockTimeout), room.writing("doc", owner="v", timeout=0):
-            pass
-
-
-def test_a_waiting_writer_is_not_overtaken_by_readers(room: LockerRoom) -> None:
-    order: list[str] = []
-
-    def write() -> None:
-        with room.writing("doc", owner="writer"):
-            order.append("writer")
-
-    def read() -> None:
-        with room.reading("doc", owner="late reader"):
-            order.append("late reader")
-
-    with room.reading("doc", owner="early reader"):
-        writer = threading.Thread(target=write)
-        writer.start()
-        until(lambda: len(room.status("doc").waiters) == 1)
-        reader = threading.Thread(target=read)
-        reader.start()
-        until(lambda: len(room.status("doc").waiters) == 2)
-    writer.join()
-    reader.join()
-    assert order == ["writer", "late reader"]
-
-
-def test_a_semaphore_lets_so_many_in(room: LockerRoom) -> None:
-    inside, most = set[int](), []
-    mutex = threading.Lock()
-    barrier = threading.Barrier(3)
-
-    def work(number: int) -> None:
-        with room.semaphore("pool", 3, owner=str(number)):
-            with mutex:
-                inside.add(number)
-                most.append(len(inside))
-            barrier.wait()  # three of them are in at once, or this never ends
-            with mutex:
-                inside.remove(number)
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(9)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(most) == 3
-
-
 def test_one_name_is_one_kind_of_lock(room: LockerRoom) -> None:
     with room.semaphore("pool", 3):
         with pytest.raises(InputError, match="a semaphore of 3, not as a plain lock"):
@@ -398,20 +254,6 @@ def test_several_in_one_order_end_without_deadlock(room: LockerRoom) -> None:
         thread.join()
     assert len(done) == 10
     assert not any(status.locked for status in room.locks())
-
-
-def test_several_or_none(room: LockerRoom) -> None:
-    with room.lock_and_release("b", owner="other"):
-        with pytest.raises(LockTimeout), room.several(["a", "b"], timeout=0):
-            pass
-        assert not room.status("a").locked
-
-
-def test_all_locks_are_listed_by_name(room: LockerRoom) -> None:
-    for name in ("b", "a", "ä"):
-        room.lock(name, owner=f"owner of {name}")
-    told = [(status.name, status.owner) for status in room.locks()]
-    assert told == [("a", "owner of a"), ("b", "owner of b"), ("ä", "owner of ä")]
 
 
 def test_closing_releases_what_is_held(store: str, room: LockerRoom) -> None:

@@ -2,10 +2,12 @@
 
 from penstock.assembly.build import store_named
 from penstock.assembly.java_files import read_schema, write_java_file
+from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
 from penstock.assembly.run import Look, Run, Summary
+from penstock.assembly.schema import json_schema
 from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream
@@ -18,15 +20,20 @@ StreamSummary = Summary
 plan_stream = plan
 
 __all__ = [
+    "SLOTS",
+    "Kind",
     "Look",
     "PipelineFile",
     "Plan",
     "Run",
+    "Section",
+    "Site",
     "StreamFile",
     "Summary",
     "Use",
     "Used",
     "build_stream",
+    "json_schema",
     "labelling",
     "plan",
     "read_any",

@@ -5,45 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
-from urllib.parse import quote
+from typing import cast
 
 import msgspec
 
+from penstock.address import hide, is_reference, look_up
+from penstock.assembly.kinds import AUTHS, STYLES, Section, Site, build, kind_of, section_of
 from penstock.assembly.sections import (
-    SECRETS,
-    ApiKeyAuth,
-    AuthSection,
-    BasicAuth,
-    BearerAuth,
-    OAuth1Auth,
-    OAuth2Auth,
     PagesSource,
     PipelineFile,
     RequestSection,
     RetrySection,
     StoreSection,
 )
+from penstock.assembly.values import revealed
 from penstock.clock import Clock
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import (
     Api,
-    ApiKey,
     Auth,
-    Basic,
-    Bearer,
-    BodyCursor,
-    BodyLink,
     Delete,
     Get,
     Head,
-    HeaderCursor,
-    LinkHeader,
-    OAuth1,
-    OAuth2,
-    Offset,
-    PageNumber,
     Patch,
     Post,
     Profile,
@@ -51,19 +35,19 @@ from penstock.http import (
     Request,
     StatusCall,
     Style,
-    secret,
 )
 from penstock.http.body import dig
-from penstock.mongo.address import has_password, hide, is_address
+from penstock.http.url import filled
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
+from penstock.store import store_place
 
 __all__ = [
     "build_api",
     "build_auth",
+    "build_listing",
     "build_request",
     "build_style",
-    "check_secrets",
     "store_named",
     "store_path",
     "store_shown",
@@ -75,29 +59,29 @@ _METHODS: dict[str, type[Request]] = {
 
 
 def store_path(store: StoreSection | str, folder: Path) -> Path | str:
-    """Return where records land: a directory, or an address of MongoDB.
+    """Return where records land: a directory, or an address that a kind of store understands.
 
-    Relative directories start at the pipeline file's folder. A place that is told by ``env:NAME``
+    Relative directories start at the pipeline file's folder. A place that is given by ``env:NAME``
     or ``file:PATH`` is read now.
 
     Raises:
-        InputError: A password stands in the file, or what is to be read is not there.
+        InputError: Nothing can land there, or what is to be read is not there.
     """
-    written = _written_place(store)
-    place = store_named(written)
-    return place if is_address(place) else folder / Path(place).expanduser()
+    return _below(folder, store_place(store_named(_written(store))))
 
 
 def store_shown(store: StoreSection | str, folder: Path) -> str:
     """Return where records land, without reading secrets.
 
     Raises:
-        InputError: A password stands in the file.
+        InputError: Nothing can land there.
     """
-    written = _written_place(store)
-    if written.startswith(_SECRET):
-        return written
-    return hide(written) if is_address(written) else str(folder / Path(written).expanduser())
+    written = _written(store)
+    return written if is_reference(written) else hide(str(_below(folder, store_place(written))))
+
+
+def _below(folder: Path, place: Path | str) -> Path | str:
+    return folder / place if isinstance(place, Path) else place
 
 
 def store_named(text: str) -> str:
@@ -109,20 +93,11 @@ def store_named(text: str) -> str:
     Raises:
         InputError: There is no such variable or file.
     """
-    return secret(text).reveal() if text.startswith(_SECRET) else text
+    return look_up(text) if is_reference(text) else text
 
 
-_SECRET = ("env:", "file:")
-
-
-def _written_place(store: StoreSection | str) -> str:
-    written = store if isinstance(store, str) else store.path
-    if is_address(written) and has_password(written):
-        raise InputError(
-            'store: write "env:NAME" or "file:PATH" for an address with a password; a pipeline '
-            "file holds no secrets"
-        )
-    return written
+def _written(store: StoreSection | str) -> str:
+    return store if isinstance(store, str) else store.path
 
 
 def build_api(
@@ -133,7 +108,7 @@ def build_api(
     Raises:
         InputError: A value is out of its bounds, or a secret is not there.
     """
-    section = file.api
+    section = revealed(file.api)
     budget = Budget(
         reserve=file.budget.reserve,
         limits=[Limit(limit.count, limit.per, limit.unit) for limit in file.budget.limits],
@@ -166,6 +141,8 @@ def build_api(
             proxy=section.proxy,
             verify=section.verify,
             ca_file=section.ca_file,
+            cert=section.cert,
+            key=section.key,
             http2=section.http2,
         ),
         decode=file.request.decode if file.request is not None else "json",
@@ -175,60 +152,13 @@ def build_api(
     )
 
 
-def check_secrets(section: AuthSection, place: str = "api.auth") -> None:
-    """Refuse secrets that stand in the file itself; ``place`` is what errors call the section.
-
-    Raises:
-        InputError: One does; says which key, and never the secret.
-    """
-    for key in SECRETS[type(section)]:
-        text = getattr(section, key)
-        if text is not None and not text.startswith(("env:", "file:")):
-            raise InputError(
-                f'{place}.{key}: write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
-            )
-
-
-def _secret(text: str | None) -> str | None:
-    return None if text is None else secret(text).reveal()
-
-
-def _needed(text: str) -> str:
-    return secret(text).reveal()
-
-
-def build_auth(section: AuthSection, place: str = "api.auth") -> Auth:
+def build_auth(section: Section, place: str = "api.auth") -> Auth:
     """Return who we are; secrets are read now. ``place`` is what errors call the section.
 
     Raises:
-        InputError: A secret stands in the file itself, or is not there.
+        InputError: A secret is not there, or a value cannot be.
     """
-    check_secrets(section, place)
-    match section:
-        case BasicAuth():
-            return Basic(section.user, _needed(section.password))
-        case BearerAuth():
-            return Bearer(_needed(section.token))
-        case ApiKeyAuth():
-            return ApiKey(_needed(section.key), header=section.header, query=section.query)
-        case OAuth1Auth():
-            return OAuth1(
-                section.client_key,
-                _needed(section.client_secret),
-                section.token,
-                _secret(section.token_secret),
-            )
-        case OAuth2Auth():
-            return OAuth2(
-                section.token_url,
-                section.client_id,
-                _needed(section.client_secret),
-                scope=section.scope,
-                refresh_token=_secret(section.refresh_token),
-                extra=section.extra,
-            )
-        case _:
-            assert_never(section)
+    return cast("Auth", build(AUTHS, section, Site(), place))
 
 
 def _retry(section: RetrySection) -> RetryPolicy:
@@ -258,27 +188,28 @@ def _failed(path: str) -> Callable[[object], bool]:
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
-def build_request(section: RequestSection) -> Callable[[Key], Request]:
-    """Return what makes a key's request.
+def build_request(section: RequestSection, *, reveal: bool = True) -> Callable[[Key], Request]:
+    """Return what makes a key's request; without ``reveal`` one whose references are only shown.
 
     Raises:
-        InputError: A placeholder is unknown, or no place is left for the key.
+        InputError: A placeholder is unknown, no place is left for the key, or a variable or file
+            is not there.
     """
     _check_places(section)
+    section = revealed(section) if reveal else section
     kind = _METHODS[section.method]
     path, query, json, form = section.path, section.query, section.json, section.form
     if not query and not section.headers and json is None and form is None:
         idempotent, cost = section.idempotent, section.cost
 
         def simple(key: Key) -> Request:
-            filled = path.replace("{key}", quote(str(key), safe=""))
-            return kind(filled, idempotent=idempotent, cost=cost)
+            return kind(filled(path, key), idempotent=idempotent, cost=cost)
 
         return simple
 
     def request(key: Key) -> Request:
         return kind(
-            path.replace("{key}", quote(str(key), safe="")),
+            filled(path, key),
             query={name: _filled(value, key) for name, value in query.items()} or None,
             headers={name: str(_filled(v, key)) for name, v in section.headers.items()} or None,
             form=form and {name: _filled(value, key) for name, value in form.items()},
@@ -330,39 +261,56 @@ def _texts(value: object) -> list[str]:
     return []
 
 
+def build_listing(source: PagesSource) -> Request:
+    """Return the request that pages are made of.
+
+    Raises:
+        InputError: It has a body that its method does not carry.
+    """
+    query = dict(source.query) or None
+    if source.method == "POST":
+        return Post(source.path, query=query, json=source.json or {}, idempotent=True)
+    if source.json is not None:
+        raise InputError("source.json: a body needs method = 'POST'")
+    return Get(source.path, query=query)
+
+
+_FLAT = (
+    *("param", "size_param", "size", "first", "total", "pages", "next", "header"),
+    *("missing", "more", "until", "end", "max_pages", "on_expired", "sure"),
+)
+
+
 def build_style(source: PagesSource) -> Style:
     """Return how the pages of a source follow each other.
 
     Raises:
         InputError: A key is given that the style does not have, or one it needs is missing.
     """
-    styles: dict[str, tuple[type, dict[str, str]]] = {
-        "page": (PageNumber, _NUMBERED | {"pages": "pages"}),
-        "offset": (Offset, _NUMBERED),
-        "cursor": (BodyCursor, {"param": "param", "next": "path", "first": "first"}),
-        "header-cursor": (HeaderCursor, {"param": "param", "header": "header", "first": "first"}),
-        "link-header": (LinkHeader, {}),
-        "link-body": (BodyLink, {"next": "path"}),
-    }
-    kind, names = styles[source.style]
-    given: dict[str, object] = {}
-    for key in ("param", "size_param", "size", "first", "total", "pages", "next", "header"):
-        value = getattr(source, key)
-        if value is None:
-            continue
-        if key not in names:
-            raise InputError(f"source: style {source.style!r} has no {key}; it has: {_list(names)}")
-        given[names[key]] = value
-    if source.items and "items" in names:
-        given["items"] = source.items
-    if source.style == "header-cursor" and source.header is None:
-        raise InputError("source: style 'header-cursor' needs header = ...")
-    style: Style = kind(**given)
-    return style
+    flat = {key: getattr(source, key) for key in _FLAT if getattr(source, key) is not None}
+    if isinstance(source.style, str):
+        section = _flat_style(source, source.style, flat)
+    elif flat:
+        raise InputError(f"source.{next(iter(flat))}: it belongs into [source.style]")
+    else:
+        section = source.style
+    if source.items and "items" in section.__struct_fields__ and not section.items:  # type: ignore[attr-defined] # as just asked
+        section = msgspec.structs.replace(section, items=source.items)
+    return cast("Style", build(STYLES, section, Site(), "source.style"))
 
 
-_NUMBERED = {name: name for name in ("param", "size_param", "size", "first", "total", "items")}
-
-
-def _list(names: dict[str, str]) -> str:
-    return ", ".join(names) or "nothing to set"
+def _flat_style(source: PagesSource, style: str, flat: dict[str, object]) -> Section:
+    """Return the section of a style whose keys stand in [source] itself."""
+    struct = section_of(kind_of(STYLES, style).section, style)
+    fields = struct.__struct_fields__
+    # What a page calls next is the path to it.
+    names = {key: "path" if key == "next" and key not in fields else key for key in flat}
+    for key, name in names.items():
+        if name not in fields:
+            known = ", ".join(("next" if f == "path" else f) for f in fields if f != "rel")
+            has = known or "nothing to set"
+            raise InputError(f"source: style {style!r} has no {key}; it has: {has}")
+    for field in msgspec.structs.fields(struct):
+        if field.required and field.name not in names.values():
+            raise InputError(f"source: style {source.style!r} needs {field.name} = ...")
+    return struct(**{names[key]: value for key, value in flat.items()})

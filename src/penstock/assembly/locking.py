@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from penstock.address import hide, scheme_of
 from penstock.assembly.build import store_named
 from penstock.assembly.sections import LockSection
-from penstock.errors import StoreInUse
-from penstock.locks import LockerRoom, LockTimeout
-from penstock.mongo.address import hide, is_address, place_in
+from penstock.errors import InputError, StoreInUse
+from penstock.locks import BACKENDS, LockerRoom, LockTimeout, lock_place
+from penstock.mongo.address import place_in
 from penstock.store import Fence, WritableStore, last_token, open_store, prepare
 
 __all__ = ["Opened", "locked_store", "nothing_lost"]
@@ -38,13 +39,13 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
     Raises:
         StoreInUse: Another run has the lock.
     """
+    room_place = _room(section, place, folder) if section.enabled else place
     if isinstance(place, Path):
         prepare(place)
     if not section.enabled:
         with open_store(place) as store:
             yield store, nothing_lost
         return
-    room_place = _room(section, place, folder)
     scope = f"{section.store or _ROOM}#{section.name}"
     with _opened(room_place, place) as room:
         seen = last_token(place, scope)
@@ -57,23 +58,35 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
             yield store, held.check
 
 
-def _opened(room_place: str, place: Path | str) -> LockerRoom:
+def _opened(room_place: Path | str, place: Path | str) -> LockerRoom:
     purpose = "penstock run"
-    if room_place == place:  # a store in MongoDB: its locks are beside it
+    if (
+        isinstance(room_place, str)
+        and room_place == place
+        and scheme_of(room_place).startswith("mongodb")
+    ):  # beside the records
         database, collection = place_in(room_place)
         room = f"{collection}.{_ROOM}"
         return LockerRoom(room_place, database=database, collection=room, purpose=purpose)
     return LockerRoom(room_place, purpose=purpose)
 
 
-def _room(section: LockSection, place: Path | str, folder: Path) -> str:
-    if section.store is None:
-        return str(place / _ROOM) if isinstance(place, Path) else place
-    where = store_named(section.store)
-    return where if is_address(where) else str(folder / Path(where).expanduser())
+def _room(section: LockSection, place: Path | str, folder: Path) -> Path | str:
+    if section.store is not None:
+        where = lock_place(store_named(section.store))
+        return where if isinstance(where, str) else folder / where
+    if isinstance(place, Path):
+        return place / _ROOM
+    scheme = scheme_of(place)
+    if scheme not in BACKENDS:
+        raise InputError(
+            f"lock: there are no locks at {scheme}://...: set lock.store to a directory or "
+            "mongodb://..., or lock.enabled = false"
+        )
+    return place
 
 
-def _patience(section: LockSection, room_place: str) -> float:
+def _patience(section: LockSection, room_place: Path | str) -> float:
     """Return how long to wait for the lock.
 
     On one machine a dead holder is known as such at once. In MongoDB only its lease tells, so that
@@ -81,7 +94,7 @@ def _patience(section: LockSection, room_place: str) -> float:
     """
     if section.timeout is not None:
         return section.timeout
-    return section.lease + _ROUND_TRIP if "://" in room_place else 0.0
+    return section.lease + _ROUND_TRIP if isinstance(room_place, str) else 0.0
 
 
 def _in_use(room: LockerRoom, name: str, place: Path | str) -> str:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from pathlib import Path
 from typing import NamedTuple, final
 
-from penstock.assembly.build import build_request, build_style, check_secrets, store_shown
+from penstock.address import is_address, is_reference
+from penstock.assembly.build import build_listing, build_request, build_style, store_shown
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
-    SECRETS,
-    AuthSection,
     LimitSection,
     PagesSource,
     PipelineFile,
-    StoreSection,
 )
 from penstock.assembly.sources import count, keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import check_stream
+from penstock.assembly.values import missing_references
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http.url import check_base, encode_query, resolve, shown
-from penstock.mongo.address import is_address
 from penstock.pipeline import Stage, Use
 from penstock.store import StoreReader
 
@@ -121,19 +118,13 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
     section = file.stream
     preset = check_stream(section)
     place = None if file.store is None else store_shown(file.store, folder)
-    warnings: list[str] = []
-    if section.auth is not None:
-        check_secrets(section.auth, "stream.auth")
-        warnings = _secret_warnings(section.auth, "stream.auth")
-    if file.store is not None:
-        warnings += _store_warnings(file.store)
     return Plan(
         source="stream",
         store=place,
         exists=False if place is None else _store_exists(place),
         stages=(),
         uses=(),
-        warnings=tuple(warnings),
+        warnings=tuple(missing_references(file)),
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
         framing=section.framing or preset.framing,
@@ -143,18 +134,18 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
 
 
 def _calls(file: PipelineFile, folder: Path) -> Plan:
-    base = check_base(file.api.base)
+    base = file.api.base if is_reference(file.api.base) else check_base(file.api.base)
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
         build_style(file.source)
+        build_listing(file.source)
         query = encode_query(file.source.query)
-        example = f"GET {resolve(base, file.source.path)}" + (f"?{query}" if query else "")
+        url = resolve(base, file.source.path) + (f"?{query}" if query else "")
+        example = f"{file.source.method} {url}"
     else:
         example = _example(file, folder, base)
     if file.request is not None:
-        build_request(file.request)
-    if file.api.auth is not None:
-        check_secrets(file.api.auth)
+        build_request(file.request, reveal=False)
     _check_limits(file)
     place = store_shown(file.store, folder)
     return Plan(
@@ -173,14 +164,14 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
 
 def _store_exists(place: str) -> bool | None:
     """Return whether there is something at a place as it is shown; None where nobody looked."""
-    elsewhere = is_address(place) or place.startswith(("env:", "file:"))
+    elsewhere = is_address(place) or is_reference(place)
     return None if elsewhere else Path(place).exists()
 
 
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
     if file.request is None:
         raise InputError("section [request] is missing: it says what to ask for each key")
-    request = build_request(file.request)
+    request = build_request(file.request, reveal=False)
     if file.source.__struct_config__.tag == "stdin":
         first: str | int | None = "KEY"
     else:
@@ -224,35 +215,7 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
 
 
 def _warnings(file: PipelineFile) -> list[str]:
-    warnings: list[str] = []
-    if file.api.auth is not None:
-        warnings += _secret_warnings(file.api.auth, "api.auth")
-    warnings += _store_warnings(file.store)
+    warnings = missing_references(file)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
     return warnings
-
-
-def _secret_warnings(section: AuthSection, place: str) -> list[str]:
-    """Return what is missing of the secrets that the section at ``place`` points to."""
-    found = []
-    for name in SECRETS[type(section)]:
-        value = getattr(section, name)
-        if value is not None and (problem := _secret_problem(value)):
-            found.append(f"{place}.{name}: {problem}")
-    return found
-
-
-def _store_warnings(store: StoreSection | str) -> list[str]:
-    """Return what is missing of a place that is told by a variable or a file."""
-    problem = _secret_problem(store if isinstance(store, str) else store.path)
-    return [f"store: {problem}"] if problem else []
-
-
-def _secret_problem(value: str) -> str | None:
-    kind, _, place = value.partition(":")
-    if kind == "env" and not os.environ.get(place):
-        return f"environment variable {place} is not set"
-    if kind == "file" and not Path(place).expanduser().is_file():
-        return f"there is no file {place}"
-    return None

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
+from penstock.assembly.schema import filled
 from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.values import Steps, secrets_in
 from penstock.errors import InputError
+from penstock.registry import beside, did_you_mean
 
 __all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text"]
 
 F = TypeVar("F", PipelineFile, StreamFile)
-
-Steps: TypeAlias = tuple[str | int, ...]
-"""Where something stands: names of tables and keys, and numbers of a list's tables."""
 
 
 def read_file(path: str | Path) -> PipelineFile:
@@ -92,11 +91,20 @@ def _tables(text: str, name: str) -> dict[str, object]:
 
 def _converted(kind: type[F], text: str, name: str) -> F:
     tables = _tables(text, name)
-    _refuse_unknown(tables, kind, (), text, name)
+
+    def refuse(at: Steps, what: str) -> InputError:
+        return InputError(f"{name}:{line_of(text, at)}: {_dotted(at)}: {what}")
+
+    with beside(Path(name).parent):
+        whole = filled(kind, tables, refuse)
+    _refuse_unknown(tables, whole, (), text, name)
     try:
-        return msgspec.convert(tables, kind)
+        file = cast("F", msgspec.convert(tables, whole))
     except msgspec.ValidationError as error:
-        raise InputError(_explained(error, kind, text, name)) from error
+        raise InputError(_explained(error, whole, tables, text, name)) from error
+    for at, what in secrets_in(file):
+        raise refuse(at, what)
+    return file
 
 
 def _refuse_unknown(
@@ -129,17 +137,13 @@ def _inside(annotation: object, value: object, at: Steps) -> Iterator[tuple[Step
 
 def _unknown(key: str, fields: dict[str, object], at: Steps, text: str, name: str) -> str:
     line = line_of(text, (*at, key))
-    near = difflib.get_close_matches(key, list(fields), n=1, cutoff=0.5)
     if not at and key == "stream":
         return f"{name}:{line}: [stream] stands alone with [store]: it is a source of its own"
-    if not at and difflib.get_close_matches(key, [*fields, "stream"], n=1) == ["stream"]:
-        return f"{name}:{line}: unknown section [{key}]; did you mean [stream]?"
     if not at:
-        known = ", ".join(_section(field, fields) for field in fields)
-        hint = f"; did you mean {_section(near[0], fields)}?" if near else f"; known: {known}"
-        return f"{name}:{line}: unknown section [{key}]{hint}"
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
-    return f"{name}:{line}: unknown key {key!r} in {_shown(at)}{hint}"
+        shown = {field: _section(field, fields) for field in fields} | {"stream": "[stream]"}
+        hint = did_you_mean(key, shown, shown.__getitem__)
+        return f"{name}:{line}: unknown section [{key}]; {hint}"
+    return f"{name}:{line}: unknown key {key!r} in {_shown(at)}; {did_you_mean(key, fields)}"
 
 
 def _section(name: str, fields: dict[str, object]) -> str:
@@ -187,7 +191,9 @@ def _item_type(annotation: object) -> object:
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def _explained(error: msgspec.ValidationError, kind: type, text: str, name: str) -> str:
+def _explained(
+    error: msgspec.ValidationError, kind: type, tables: dict[str, object], text: str, name: str
+) -> str:
     """Turn msgspec's sentence, with its path, into ours with a line."""
     message = str(error)
     found = _AT.search(message)
@@ -199,10 +205,10 @@ def _explained(error: msgspec.ValidationError, kind: type, text: str, name: str)
             return f"{name}: section [{key}] is missing"
         return f"{name}:{line_of(text, at)}: {_shown(at)} needs {key} = ..."
     if bad := re.match(r"Invalid (?:enum )?value '(.*)'$", message):
-        tags = _tags_at(at, kind)
-        near = difflib.get_close_matches(bad.group(1), tags, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        message = f"{bad.group(1)!r} is unknown; {hint}known: {', '.join(tags)}"
+        tags = _tags_at(at, kind, tables)
+        hint = did_you_mean(bad.group(1), tags)
+        known = "" if hint.startswith("known") else f" known: {', '.join(tags)}"
+        message = f"{bad.group(1)!r} is unknown; {hint}{known}"
     elif message == "Expected `array`, got `object`" and len(at) == 1:
         message = f"write [[{at[0]}]]: there may be several"
     else:
@@ -220,22 +226,26 @@ def _steps(path: str) -> Steps:
     return tuple(int(index) if index else key for index, key in found if index or key)
 
 
-def _tags_at(at: Steps, kind: type) -> list[str]:
+def _tags_at(at: Steps, kind: type, value: object) -> list[str]:
     """Return the kinds that may stand at ``at`` (which ends in the tag's own name)."""
-    fields: dict[str, object] = typing.get_type_hints(kind)
     annotation: object = kind
     for step in at:
         if isinstance(step, int):
             annotation = _item_type(annotation)
-        elif step in fields:
-            annotation = fields[step]
-        if structs := _structs(annotation):
-            fields = typing.get_type_hints(structs[0])
+        elif struct := _struct_for(annotation, value if isinstance(value, dict) else {}):
+            annotation = typing.get_type_hints(struct).get(step, annotation)
+        value = _inner(value, step)
     configs = [struct.__struct_config__ for struct in _structs(annotation)]  # type: ignore[attr-defined] # likewise
     tags = [str(config.tag) for config in configs if config.tag]
     if tags:
         return tags
     return [str(value) for value in typing.get_args(annotation)]
+
+
+def _inner(value: object, step: str | int) -> object:
+    if isinstance(value, dict):
+        return value.get(str(step))
+    return value[step] if isinstance(value, list) and isinstance(step, int) else None
 
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")

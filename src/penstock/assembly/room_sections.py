@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-__all__ = ["EditionUse", "JavaDataUse", "LabelStage", "RiskUse", "StageSection", "UseSection"]
+from penstock.assembly.kinds import Section
+
+__all__ = ["EditionUse", "JavaDataUse", "LabelStage", "RiskUse"]
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
 
-class _Kind(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
-    pass
-
-
-class LabelStage(_Kind, frozen=True, kw_only=True, tag="label"):
+class LabelStage(Section, frozen=True, kw_only=True, tag_field="kind", tag="label"):
     """A trained network answers for each record, and its answer lands with the record.
 
     Needs the extra ``neural``. The model's features are found in the record under their names, a
     name with dots in nested objects too: as ``penstock export --flatten`` names its columns.
+
+    Attributes:
+        model: A file of ``penstock neural train``, next to the pipeline file unless it is
+            absolute.
+        field: Name of the answer; for classes ``FIELD_probability`` stands beside it.
+        unfit: What becomes of a record that lacks a feature: it fails with the reason, or lands
+            as it came.
     """
 
     model: str
@@ -28,12 +33,26 @@ class LabelStage(_Kind, frozen=True, kw_only=True, tag="label"):
     unfit: Literal["fail", "land"] = "fail"
 
 
-class RiskUse(_Kind, frozen=True, kw_only=True, tag="risk"):
+class RiskUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="risk"):
     """The risk of a portfolio, kept up to date while prices land: a JSON line after each record.
 
     Needs the extra ``portfolio``. Records are taken in the order they land, so that has to be the
     order of time: ``api.concurrency = 1``, or rows of pages. Where it stands is kept in a file
     beside ``path``.
+
+    Attributes:
+        weights: Weight of each asset, by the name its price has in the record.
+        path: The file of JSON lines, likewise; where it stands is kept in ``PATH.place``.
+        values: What the numbers are.
+        at: Dotted path of the object with one number an asset; empty: the record itself.
+        moment: Dotted path of the date or number that orders records; empty: the key.
+        limit: Volatility a year that is watched: above it, and back below, is an event.
+        decay: Forget by this factor a record (EWMA), such as ``0.94``.
+        window: Remember so many returns; without either, all of them.
+        scheme: Weights that stay, or that drift with the prices.
+        periods: Records in a year.
+        ddof: Sums are divided by the number of returns minus this.
+        cash: Whether the weights may sum to something else than one.
     """
 
     weights: dict[str, float]
@@ -50,12 +69,26 @@ class RiskUse(_Kind, frozen=True, kw_only=True, tag="risk"):
     cash: bool = False
 
 
-class EditionUse(_Kind, frozen=True, kw_only=True, tag="edition"):
+class EditionUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="edition"):
     """Articles that landed become today's edition at the end of the run: a dated EPUB.
 
     Needs the extra ``reading``. An edition holds what landed since the one of an earlier day;
     running again on the same day makes it anew. Which article comes next is kept in a file beside
     the editions.
+
+    Attributes:
+        body: Dotted path of the text of an article; a record without one is left out.
+        folder: Where editions go, likewise; it is made.
+        name: Name of the edition, before its date.
+        form: What ``body`` is: a piece of HTML, a whole page to be cut down to its article, or
+            plain text.
+        title: Dotted path of the title; without one, the key.
+        url: Dotted path of the address.
+        author: Dotted path of the author.
+        published: Dotted path of the date, as it is to be shown.
+        width: Width of a line: characters, em (``17em``), or ``glance``, ``span``, ``comfort``.
+        guide: How the word in the middle is marked.
+        device: Keep to what this device can show.
     """
 
     body: str
@@ -70,13 +103,19 @@ class EditionUse(_Kind, frozen=True, kw_only=True, tag="edition"):
     guide: Literal["bold", "colour", "underline", "none"] = "bold"
     device: Literal["kindle", "kobo", "koreader", "web"] | None = None
 
+    @property
+    def target(self) -> str:
+        """What it writes, to be told from what others write."""
+        return f"{self.folder}/{self.name}"
 
-class JavaDataUse(_Kind, frozen=True, kw_only=True, tag="javadata"):
-    """All that has landed as a file of Java's DataOutputStream, written at the end of the run."""
+
+class JavaDataUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="javadata"):
+    """All that has landed as a file of Java's DataOutputStream, written at the end of the run.
+
+    Attributes:
+        schema: As for the source; ``key`` is the key, where the record has no such member.
+        path: The file, likewise; it is replaced at the end of each run.
+    """
 
     schema: str
     path: str
-
-
-StageSection: TypeAlias = LabelStage
-UseSection: TypeAlias = RiskUse | EditionUse | JavaDataUse

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-import msgspec
 from msgspec import Meta
 
-from penstock.assembly.room_sections import StageSection, UseSection
+from penstock.assembly.kinds import AUTHS, SOURCES, STAGES, STYLES, USES, Section
 
 __all__ = [
-    "SECRETS",
     "ApiSection",
     "AuthSection",
     "BatchSection",
@@ -36,41 +34,67 @@ Strings: TypeAlias = dict[str, str]
 Query: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+class RangeSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="range"):
+    """Whole numbers from ``start`` up to but not including ``stop``.
 
-
-class RangeSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="range"):
-    """Whole numbers from ``start`` up to but not including ``stop``."""
+    Attributes:
+        stop: The first number that is not a key any more.
+        start: The first key.
+        step: From one key to the next.
+    """
 
     stop: int
     start: int = 0
     step: Annotated[int, Meta(ge=1)] = 1
 
 
-class LinesSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="lines"):
-    """One key a line of a text file; empty lines and lines beginning with # are passed over."""
+class LinesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="lines"):
+    """One key a line of a text file; empty lines and lines beginning with # are passed over.
+
+    Attributes:
+        path: The file, next to the pipeline file unless it is absolute.
+    """
 
     path: str
 
 
-class CsvSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
-    """A column of a CSV file with a header line."""
+class CsvSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
+    """A column of a CSV file with a header line.
+
+    Attributes:
+        path: The file, likewise.
+        column: Name of the column, as in the header line.
+        delimiter: What separates the columns.
+    """
 
     path: str
     column: str
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
 
 
-class JsonlSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):
-    """A field, at a dotted path, of each line of a JSONL file."""
+class JsonlSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="jsonl"):
+    """A field, at a dotted path, of each line of a JSONL file.
+
+    Attributes:
+        path: The file, likewise.
+        field: Dotted path of the key, such as ``user.id``.
+    """
 
     path: str
     field: str
 
 
-class JavaDataSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="javadata"):
-    """A field of each record of a file that Java's DataOutputStream wrote."""
+class JavaDataSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="javadata"):
+    """A field of each record of a file that Java's DataOutputStream wrote.
+
+    Attributes:
+        path: The file, likewise.
+        schema: Its layout in the notation of [javadata](javadata.md#schemas), or the name of a
+            file of it.
+        field: The field that is the key; dotted where records are nested.
+        gzip: ``true`` unpacks it first; unset: what looks like gzip is refused, and so is Java
+            serialization.
+    """
 
     path: str
     schema: str
@@ -78,23 +102,58 @@ class JavaDataSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag=
     gzip: bool | None = None
 
 
-class StdinSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="stdin"):
+class StdinSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="stdin"):
     """One key a line of standard input, as lines come."""
 
 
-class PagesSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="pages"):
+class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pages"):
     """Rows of a paged endpoint: they land themselves, or are the keys of [request].
 
     ``style`` and the parameters after it are those of :mod:`penstock.http.pages`.
+
+    Attributes:
+        path: Path of the endpoint below ``api.base``, or a whole URL.
+        style: How one page names the next: see [http](http.md#pages).
+        query: Parameters of the first page, and of each that is made of them.
+        items: Dotted path of the rows in a page; empty: the page is the list.
+        key: Path, within a row, of what tells rows apart; a list of paths is a compound key.
+        param: ``page``, ``offset``, ``cursor``, ``header-cursor``: the parameter that says
+            which page.
+        size_param: ``page``, ``offset``: the parameter for the rows of a page.
+        size: ``page``, ``offset``: rows of a page.
+        first: ``page``, ``offset``, ``cursor``, ``header-cursor``: where to begin.
+        total: ``page``, ``offset``: dotted path of the number of rows; allows pages in
+            parallel.
+        pages: ``page``: dotted path of the number of pages; likewise.
+        next: ``cursor``, ``link-body``: dotted path of the next cursor or URL.
+        header: ``header-cursor``: the header that names the next page.
+        concurrency: Pages at once, where their number is known.
+        method: ``POST`` sends ``json``; the parameters of pages go into that body.
+        json: The body of every page's request.
+        missing: ``empty``: a page without the list has no rows.
+        more: Path of a member that is true while there are more pages.
+        until: Path of a member that is true on the last page.
+        end: Statuses that mean that the page before was the last; unset: 404 where pages have
+            numbers.
+        max_pages: The most pages to read.
+        on_expired: ``restart``: begin once with the first page again when a cursor is refused.
+        sure: Take the end for the end, whatever else the page speaks of.
     """
 
     path: str
-    style: Literal["page", "offset", "cursor", "header-cursor", "link-header", "link-body"] = (
-        "link-header"
-    )
+    style: StyleSection | str = "link-header"
+    method: Literal["GET", "POST"] = "GET"
+    json: dict[str, object] | None = None
+    missing: Literal["fail", "empty"] | None = None
+    more: str | None = None
+    until: str | None = None
+    end: frozenset[int] | None = None
+    max_pages: Count | None = None
+    on_expired: Literal["fail", "restart"] | None = None
+    sure: bool | None = None
     query: Query = {}
     items: str = ""
-    key: str = "id"
+    key: str | Annotated[list[str], Meta(min_length=1)] = "id"
     param: str | None = None
     size_param: str | None = None
     size: Count | None = None
@@ -106,66 +165,35 @@ class PagesSource(_Section, frozen=True, kw_only=True, tag_field="kind", tag="pa
     concurrency: Count = 1
 
 
-SourceSection: TypeAlias = (
-    RangeSource | LinesSource | CsvSource | JsonlSource | JavaDataSource | StdinSource | PagesSource
-)
+# Tables of an open slot: which kinds there are is known when a file is read.
+SourceSection: TypeAlias = Annotated[Section, SOURCES]
+StyleSection: TypeAlias = Annotated[Section, STYLES]
+AuthSection: TypeAlias = Annotated[Section, AUTHS]
+StageSection: TypeAlias = Annotated[Section, STAGES]
+UseSection: TypeAlias = Annotated[Section, USES]
 
 
-class BasicAuth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="basic"):
-    """User name and password."""
+class ApiSection(Section, frozen=True, kw_only=True):
+    """The service: where it is, who we are, how long to wait. Times are seconds.
 
-    user: str
-    password: str
-
-
-class BearerAuth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="bearer"):
-    """A bearer token."""
-
-    token: str
-
-
-class ApiKeyAuth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="api-key"):
-    """A key in a header or in the query."""
-
-    key: str
-    header: str | None = None
-    query: str | None = None
-
-
-class OAuth1Auth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="oauth1"):
-    """OAuth 1.0a."""
-
-    client_key: str
-    client_secret: str
-    token: str | None = None
-    token_secret: str | None = None
-
-
-class OAuth2Auth(_Section, frozen=True, kw_only=True, tag_field="kind", tag="oauth2"):
-    """OAuth 2.0 client credentials, with refresh."""
-
-    token_url: str
-    client_id: str
-    client_secret: str
-    scope: str | None = None
-    refresh_token: str | None = None
-    extra: Strings = {}
-
-
-AuthSection: TypeAlias = BasicAuth | BearerAuth | ApiKeyAuth | OAuth1Auth | OAuth2Auth
-
-SECRETS: dict[type[AuthSection], tuple[str, ...]] = {
-    BasicAuth: ("password",),
-    BearerAuth: ("token",),
-    ApiKeyAuth: ("key",),
-    OAuth1Auth: ("client_secret", "token_secret"),
-    OAuth2Auth: ("client_secret", "refresh_token"),
-}
-"""The keys of each kind that only point to a secret: ``env:NAME`` or ``file:PATH``."""
-
-
-class ApiSection(_Section, frozen=True, kw_only=True):
-    """The service: where it is, who we are, how long to wait. Times are seconds."""
+    Attributes:
+        base: URL that all paths are below.
+        auth: Who we are: see [api.auth] below.
+        headers: Headers of every request.
+        concurrency: Calls at once.
+        connect: Seconds until a connection stands, TLS included.
+        first_byte: Seconds from the start to the first byte of the answer.
+        stall: Seconds of silence in an answer that has begun.
+        total: Seconds for a whole call.
+        max_body: Bytes a decoded body may have.
+        proxy: URL of a proxy; ``""`` for none; unset: the usual environment variables.
+        verify: Whether to check the server's certificate; leave it on.
+        ca_file: Trusted certificates in PEM form; unset: the system's.
+        cert: Our own certificate in PEM form, for servers that ask for one.
+        key: Its private key, where it is in another file.
+        http2: Whether to offer HTTP/2 over TLS.
+        max_redirects: Redirects followed for one call.
+    """
 
     base: str
     auth: AuthSection | None = None
@@ -179,12 +207,27 @@ class ApiSection(_Section, frozen=True, kw_only=True):
     proxy: str | None = None
     verify: bool = True
     ca_file: str | None = None
+    cert: str | None = None
+    key: str | None = None
     http2: bool = True
     max_redirects: Annotated[int, Meta(ge=0)] = 10
 
 
-class RequestSection(_Section, frozen=True, kw_only=True):
-    """What to ask for each key; ``{key}`` stands for it, encoded as its place needs."""
+class RequestSection(Section, frozen=True, kw_only=True):
+    """What to ask for each key; ``{key}`` stands for it, encoded as its place needs.
+
+    Attributes:
+        path: Path below ``api.base``; ``{key}`` is percent-encoded in it.
+        method: The method; POST and PATCH are not repeated when their outcome is unknown.
+        query: Parameters; a list repeats its parameter.
+        headers: Headers of these requests only.
+        json: A JSON body; a text that is all ``"{key}"`` becomes the key itself.
+        form: Fields of a form body.
+        idempotent: Whether repeating is harmless; unset: by the method.
+        cost: Units a call spends besides one request, by the name of the limit: ``{ tokens = 20
+            }``.
+        decode: ``bytes`` takes answers that are not JSON (such an answer cannot land).
+    """
 
     path: str
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
@@ -197,8 +240,21 @@ class RequestSection(_Section, frozen=True, kw_only=True):
     decode: Literal["json", "bytes"] = "json"
 
 
-class RetrySection(_Section, frozen=True, kw_only=True):
-    """When to try again. ``failed`` is the dotted path of a member that means an error."""
+class RetrySection(Section, frozen=True, kw_only=True):
+    """When to try again. ``failed`` is the dotted path of a member that means an error.
+
+    Attributes:
+        attempts: Calls for one key; waiting for quota is not counted.
+        total: Seconds for one key, all its waits included.
+        base: Upper bound of the first wait in seconds; it doubles with each failure.
+        cap: Upper bound of a wait we choose; what the server asks for is never cut.
+        never: Statuses after which a key has failed; unset: see
+            [resilience](resilience.md#retrying).
+        always: Statuses after which it is tried again; unset: likewise.
+        otherwise: Whether all other statuses of 400 and above are tried again.
+        fatal: Statuses that end the run at once; unset: 401.
+        failed: Dotted path of a member that makes a 2xx answer an error.
+    """
 
     attempts: Count = 5
     total: Seconds | None = None
@@ -211,16 +267,29 @@ class RetrySection(_Section, frozen=True, kw_only=True):
     failed: str | None = None
 
 
-class LimitSection(_Section, frozen=True, kw_only=True):
-    """A limit known beforehand: ``count`` units in any ``per`` seconds."""
+class LimitSection(Section, frozen=True, kw_only=True):
+    """A limit known beforehand: ``count`` units in any ``per`` seconds.
+
+    Attributes:
+        count: Units allowed.
+        per: In so many seconds, whichever they are.
+        unit: What is counted; others than requests are spent by ``request.cost``.
+    """
 
     count: Positive
     per: Positive
     unit: str = "requests"
 
 
-class StatusSection(_Section, frozen=True, kw_only=True):
-    """A call that tells what is left of the quota; values are dotted paths in its answer."""
+class StatusSection(Section, frozen=True, kw_only=True):
+    """A call that tells what is left of the quota; values are dotted paths in its answer.
+
+    Attributes:
+        path: What to get; taken to be free of charge.
+        remaining: Dotted path of the calls left.
+        limit: Dotted path of the limit.
+        reset: Dotted path of when it is renewed, in any usual form.
+    """
 
     path: str
     remaining: str = "remaining_hits"
@@ -228,23 +297,43 @@ class StatusSection(_Section, frozen=True, kw_only=True):
     reset: str | None = "reset_time_in_seconds"
 
 
-class BudgetSection(_Section, frozen=True, kw_only=True):
-    """What may be spent. Without ``limits`` it is learned from the server alone."""
+class BudgetSection(Section, frozen=True, kw_only=True):
+    """What may be spent. Without ``limits`` it is learned from the server alone.
+
+    Attributes:
+        reserve: Requests of every limit that are never spent.
+        limits: Limits known beforehand, any number of them.
+        status: Where to ask what is left.
+    """
 
     reserve: Annotated[float, Meta(ge=0)] = 0
     limits: list[LimitSection] = []
     status: StatusSection | None = None
 
 
-class BatchSection(_Section, frozen=True, kw_only=True):
-    """Batches sized by what the budget still allows, each finished before the next."""
+class BatchSection(Section, frozen=True, kw_only=True):
+    """Batches sized by what the budget still allows, each finished before the next.
+
+    Attributes:
+        size: Keys of a batch, at most.
+        empty: When nothing is left to spend: ``wait`` for the renewal, or ``stop`` (exit code
+            3, resumable).
+    """
 
     size: Count
     empty: Literal["wait", "stop"] = "wait"
 
 
-class BreakerSection(_Section, frozen=True, kw_only=True):
-    """When to stop calling a server that only fails. ``outage = 0`` waits for ever."""
+class BreakerSection(Section, frozen=True, kw_only=True):
+    """When to stop calling a server that only fails. ``outage = 0`` waits for ever.
+
+    Attributes:
+        failures: Failures in a row that stop calls.
+        pause: Seconds until one call tries again; doubled while it fails.
+        cap: Longest pause in seconds.
+        outage: Seconds of nothing but failures after which the run ends (exit code 4); 0:
+            never.
+    """
 
     failures: Count = 20
     pause: Positive = 1.0
@@ -252,20 +341,33 @@ class BreakerSection(_Section, frozen=True, kw_only=True):
     outage: Seconds = 3600.0
 
 
-class StoreSection(_Section, frozen=True, kw_only=True):
+class StoreSection(Section, frozen=True, kw_only=True):
     """Where records land: a directory, or an address of MongoDB.
 
     A directory is next to the pipeline file unless it is absolute. An address with a password is
     told by env:NAME or file:PATH. Instead of the section ``store = "..."`` may stand alone.
+
+    Attributes:
+        path: The directory, or ``mongodb://host,host/DATABASE.COLLECTION``, or ``env:NAME`` or
+            ``file:PATH`` that holds it.
     """
 
     path: str
 
 
-class LockSection(_Section, frozen=True, kw_only=True):
+class LockSection(Section, frozen=True, kw_only=True):
     """The lock that lets one run at a time work, by default beside the records.
 
     Name one place and one lock in several files, and their pipelines take turns.
+
+    Attributes:
+        store: Where the lock is: a directory, or an address of MongoDB; unset: beside the
+            records.
+        name: The lock's name.
+        lease: Seconds without a sign of life after which another run may take over.
+        timeout: Seconds to wait for another run to end; unset: none on one machine, where a
+            dead run is known at once, and a lease in MongoDB.
+        enabled: ``false``: no lock is taken.
     """
 
     store: str | None = None
@@ -275,7 +377,7 @@ class LockSection(_Section, frozen=True, kw_only=True):
     enabled: bool = True
 
 
-class PipelineFile(_Section, frozen=True, kw_only=True):
+class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
     source: SourceSection

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, assert_never
+from typing import IO, cast, final
 
 import msgspec
 
 from penstock.assembly.java_files import java_keys
+from penstock.assembly.kinds import SOURCES, Kind, Section, Site, build
 from penstock.assembly.sections import (
     CsvSource,
     JavaDataSource,
@@ -19,7 +20,6 @@ from penstock.assembly.sections import (
     LinesSource,
     PagesSource,
     RangeSource,
-    SourceSection,
     StdinSource,
 )
 from penstock.errors import InputError
@@ -29,41 +29,76 @@ from penstock.pipeline import Key
 __all__ = ["count", "keys"]
 
 
-def keys(source: SourceSection, folder: Path) -> Iterable[Key]:
+def keys(source: Section, folder: Path) -> Iterable[Key]:
     """Return the keys of a source that needs no service; relative paths start at ``folder``.
 
     Raises:
         InputError: A file is missing, or a column or field is not there; says which line.
     """
-    match source:
-        case RangeSource():
-            return range(source.start, source.stop, source.step)
-        case LinesSource():
-            return _lines(folder / source.path)
-        case CsvSource():
-            return _column(folder / source.path, source)
-        case JsonlSource():
-            return _field(folder / source.path, source.field)
-        case JavaDataSource():
-            return java_keys(source, folder)
-        case StdinSource():
-            return _stripped(sys.stdin)
-        case PagesSource():
-            raise InputError("pages come from the service: they are run by the pipeline")
-        case _:
-            assert_never(source)
+    return cast("Iterable[Key]", build(SOURCES, source, Site(folder), "source"))
 
 
-def count(source: SourceSection, folder: Path) -> int | None:
+def count(source: Section, folder: Path) -> int | None:
     """Return how many keys there are, where that can be known without a call.
 
     Raises:
         InputError: As :func:`keys` does.
     """
-    if isinstance(source, StdinSource | PagesSource):
+    if isinstance(source, PagesSource):
         return None
     found = keys(source, folder)
-    return len(found) if isinstance(found, range) else sum(1 for _ in found)
+    return len(found) if isinstance(found, Sized) else None
+
+
+@final
+class _Counted:
+    """The keys of a file: read each time it is gone through, and once more to be counted."""
+
+    def __init__(self, read: Callable[[], Iterator[Key]]) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[Key]:
+        return self._read()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._read())
+
+
+def _range(source: RangeSource, _site: Site) -> range:
+    return range(source.start, source.stop, source.step)
+
+
+def _of_lines(source: LinesSource, site: Site) -> _Counted:
+    return _Counted(lambda: _lines(site.folder / source.path))
+
+
+def _of_csv(source: CsvSource, site: Site) -> _Counted:
+    return _Counted(lambda: _column(site.folder / source.path, source))
+
+
+def _of_jsonl(source: JsonlSource, site: Site) -> _Counted:
+    return _Counted(lambda: _field(site.folder / source.path, source.field))
+
+
+def _of_java(source: JavaDataSource, site: Site) -> _Counted:
+    return _Counted(lambda: java_keys(source, site.folder))
+
+
+def _of_stdin(_source: StdinSource, _site: Site) -> Iterator[Key]:
+    return _stripped(sys.stdin)
+
+
+def _of_pages(_source: PagesSource, _site: Site) -> Iterable[Key]:
+    raise InputError("pages come from the service: they are run by the pipeline")
+
+
+RANGE = Kind("range", RangeSource, _range)
+LINES = Kind("lines", LinesSource, _of_lines)
+CSV = Kind("csv", CsvSource, _of_csv)
+JSONL = Kind("jsonl", JsonlSource, _of_jsonl)
+JAVADATA = Kind("javadata", JavaDataSource, _of_java)
+STDIN = Kind("stdin", StdinSource, _of_stdin)
+PAGES = Kind("pages", PagesSource, _of_pages)
 
 
 @contextmanager

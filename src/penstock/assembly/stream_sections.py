@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-import msgspec
-
-from penstock.assembly.room_sections import StageSection, UseSection
+from penstock.assembly.kinds import RESUMES, Section
 from penstock.assembly.sections import (
     AuthSection,
     Count,
@@ -14,19 +12,26 @@ from penstock.assembly.sections import (
     Positive,
     Query,
     Seconds,
+    StageSection,
     StoreSection,
     Strings,
+    UseSection,
 )
+from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, Sign
 
-__all__ = ["ReconnectSection", "StreamFile", "StreamSection"]
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection"]
 
 
-class ReconnectSection(_Section, frozen=True, kw_only=True):
-    """When to connect again, where the preset's way is not wanted."""
+class ReconnectSection(Section, frozen=True, kw_only=True):
+    """When to connect again, where the preset's way is not wanted.
+
+    Attributes:
+        connects: Connections at most, whatever happens.
+        per: In so many seconds.
+        healthy: Seconds after which the end of a connection is followed by another at once.
+        attempts: Failures in a row after which the run ends (exit code 4); unset: never.
+        jitter: Whether waits are drawn between half of them and all.
+    """
 
     connects: Count = 4
     per: Positive = 4.0
@@ -35,12 +40,79 @@ class ReconnectSection(_Section, frozen=True, kw_only=True):
     jitter: bool = False
 
 
-class StreamSection(_Section, frozen=True, kw_only=True):
-    """A stream that does not end: where it is, how it is framed, and what tells messages apart."""
+class PresetSection(Section, frozen=True, kw_only=True):
+    """A service that no preset knows: what it does otherwise than the one that is like it.
+
+    Attributes:
+        like: The preset that this one begins with.
+        service: Its name, for people.
+        framing: How messages are told apart.
+        id: Dotted paths of what tells messages apart; several are joined by a colon.
+        data: First members of ordinary messages; empty: every message is looked at.
+        signs: Messages that are about the stream itself, as in [streaming](streaming.md).
+        kind: Dotted path of a message's kind.
+        unknown: Whether a message without an id is one of an unknown kind.
+        resume: How to go on after an interruption.
+        wire_stall: Seconds without a byte after which we connect again.
+        decoded_stall: Seconds of bytes that cannot be decoded, after which we ask for no
+            compression any more.
+        gzip: Whether to ask for compression.
+        headers: Headers of its requests.
+        query: Parameters of its URLs.
+        too_old: Statuses that say that the cursor is too old.
+        websocket: Whether it is spoken over a WebSocket.
+    """
+
+    like: Annotated[str, PRESET_KINDS] = "plain"
+    service: str | None = None
+    framing: Annotated[str, FRAMING_KINDS] | None = None
+    id: tuple[str, ...] | None = None
+    data: frozenset[str] | None = None
+    signs: list[Annotated[Section, Sign]] | None = None
+    kind: str | None = None
+    unknown: bool | None = None
+    resume: Annotated[Section, RESUMES] | None = None
+    wire_stall: Positive | None = None
+    decoded_stall: Positive | None = None
+    gzip: bool | None = None
+    headers: Strings | None = None
+    query: Strings | None = None
+    too_old: frozenset[int] | None = None
+    websocket: bool | None = None
+
+
+class StreamSection(Section, frozen=True, kw_only=True):
+    """A stream that does not end: where it is, how it is framed, and what tells messages apart.
+
+    Attributes:
+        url: The whole URL, ``https://`` or ``wss://``.
+        preset: What is known of the service: see [streaming](streaming.md).
+        framing: How messages are told apart; unset: the preset's, else by the content type.
+        id: Dotted path of a message's id, its key in the store; unset: the preset's, the
+            event's id, or a hash.
+        time: Dotted path of a message's time, for the lag that ``penstock stream`` shows.
+        method: The method.
+        query: Parameters of the URL; a list repeats its parameter.
+        headers: Headers of the request.
+        form: Fields of a form body, with ``POST``.
+        json: A JSON body, with ``POST``.
+        auth: Who we are: as [api.auth] above, in [stream.auth].
+        deletes: Whether what the service wants deleted is taken out of the store.
+        overflow: When messages come faster than they land: hold the server back, write to a
+            temporary file, or drop with a counted gap.
+        buffer: Bytes of messages kept in memory.
+        max_message: Bytes a message may have.
+        reconnect: See [stream.reconnect] below; unset: the preset's way.
+        connect: Seconds until a connection stands, TLS included.
+        stall: Seconds of silence after which we connect again; unset: the preset's.
+        proxy: URL of a proxy; ``""`` for none; unset: the usual environment variables.
+        verify: Whether to check the server's certificate; leave it on.
+        ca_file: Trusted certificates in PEM form; unset: the system's.
+    """
 
     url: str
-    preset: str = "plain"
-    framing: str | None = None
+    preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
+    framing: Annotated[str, FRAMING_KINDS] | None = None
     id: str | None = None
     time: str | None = None
     method: Literal["GET", "POST"] = "GET"
@@ -61,7 +133,7 @@ class StreamSection(_Section, frozen=True, kw_only=True):
     ca_file: str | None = None
 
 
-class StreamFile(_Section, frozen=True, kw_only=True):
+class StreamFile(Section, frozen=True, kw_only=True):
     """A pipeline file whose source is a stream."""
 
     stream: StreamSection

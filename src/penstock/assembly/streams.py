@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import msgspec
 
+from penstock.address import hide, is_reference
 from penstock.assembly.build import build_auth
+from penstock.assembly.kinds import RESUMES, Site, build, value_of
 from penstock.assembly.sections import StoreSection
-from penstock.assembly.stream_sections import StreamFile, StreamSection
+from penstock.assembly.stream_sections import PresetSection, StreamFile, StreamSection
+from penstock.assembly.values import revealed
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Get, Post, Profile, Request
@@ -19,6 +22,7 @@ from penstock.streaming import (
     Overflow,
     Preset,
     ReconnectPolicy,
+    Sign,
     Spill,
     Stream,
     Window,
@@ -28,6 +32,7 @@ from penstock.streaming import (
 
 __all__ = ["build_stream", "check_stream", "stream_store"]
 
+_URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
     "block": Block,
     "spill": Spill,
@@ -54,7 +59,9 @@ def build_stream(
     Raises:
         InputError: A value cannot be, or a secret is not there.
     """
-    section = file.stream
+    section = revealed(file.stream)
+    if is_reference(file.stream.url) and not section.url.startswith(_URLS):
+        raise InputError(f"stream.url: what {file.stream.url} holds is not a URL")
     preset = check_stream(section)
     name = section.framing or preset.framing
     return Stream(
@@ -79,8 +86,9 @@ def check_stream(section: StreamSection) -> Preset:
     Raises:
         InputError: Something of it cannot be.
     """
-    if not section.url.startswith(("http://", "https://", "ws://", "wss://")):
-        raise InputError(f"stream.url: {section.url[:80]!r} is no URL: it begins with https://")
+    if not section.url.startswith(_URLS) and not is_reference(section.url):
+        shorter = hide(section.url)[:80]
+        raise InputError(f"stream.url: {shorter!r} is not a URL: it begins with https://")
     if section.method == "GET" and (section.form is not None or section.json is not None):
         raise InputError('stream: form and json are sent with method = "POST"')
     if section.form is not None and section.json is not None:
@@ -88,9 +96,22 @@ def check_stream(section: StreamSection) -> Preset:
     try:
         if section.framing is not None:
             framing.by_name(section.framing)
-        return presets.by_name(section.preset)
+        return _preset(section.preset)
     except InputError as error:
         raise InputError(f"stream: {error}") from error
+
+
+def _preset(section: PresetSection | str) -> Preset:
+    """Return the preset of that name, or the one that a table makes of another."""
+    if isinstance(section, str):
+        return presets.by_name(section)
+    keys = {name: getattr(section, name) for name in section.__struct_fields__ if name != "like"}
+    given = {name: value for name, value in keys.items() if value is not None}
+    if section.signs is not None:
+        given["signs"] = tuple(value_of(Sign, sign) for sign in section.signs)
+    if section.resume is not None:
+        given["resume"] = build(RESUMES, section.resume, Site(), "stream.preset.resume")
+    return replace(presets.by_name(section.like), **given)
 
 
 def _request(section: StreamSection) -> Request:

@@ -18,6 +18,7 @@ __all__ = ["main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("penstock.cli.demo", "Watch a whole harvest against a server that fails."),
     "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
+    "schema": ("penstock.cli.schema", "Print the JSON schema of pipeline files, for editors."),
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),

@@ -64,6 +64,9 @@ class Handle:
         easy.setopt(pycurl.TIMEOUT_MS, round((profile.total or 0.0) * 1000))
         if profile.proxy is not None:
             easy.setopt(pycurl.PROXY, profile.proxy)
+        if profile.cert is not None:
+            easy.setopt(pycurl.SSLCERT, profile.cert)
+            easy.setopt(pycurl.SSLKEY, profile.key or profile.cert)
         if profile.verify:
             easy.setopt(pycurl.CAINFO, profile.ca_file or trusted_certificates())
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import final
 
+from penstock.registry import did_you_mean
+
 __all__ = ["Record", "plain", "wrap"]
 
 
@@ -22,7 +24,7 @@ class Record(Mapping[str, object]):
     >>> user.nmae
     Traceback (most recent call last):
     ...
-    AttributeError: no member 'nmae'; there is 'name'
+    AttributeError: no member 'nmae'; did you mean 'name'?
     """  # noqa: E501 - one sentence
 
     __slots__ = ("_members",)
@@ -60,12 +62,7 @@ class Record(Mapping[str, object]):
 
 
 def _missing(name: str, members: Mapping[str, object]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(members), n=1)
-    if near:
-        return f"no member {name!r}; there is {near[0]!r}"
-    return f"no member {name!r}; there are {', '.join(list(members)[:8]) or 'none'}"
+    return f"no member {name!r}; {did_you_mean(name, members, otherwise='there are ', most=8)}"
 
 
 def wrap(value: object) -> object:

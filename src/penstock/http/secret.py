@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import final
 
-from penstock.errors import InputError
+from penstock.address import look_up
 
 __all__ = ["Secret", "reveal", "secret"]
 
@@ -54,23 +52,7 @@ def secret(source: str) -> Secret:
     Raises:
         InputError: The variable is not set, or the file cannot be read, or it is empty.
     """
-    kind, colon, name = source.partition(":")
-    if not colon:
-        kind, name = "env", source
-    if kind == "env":
-        value = os.environ.get(name)
-        if value is None:
-            raise InputError(f"environment variable {name} is not set: export {name}=...")
-    elif kind == "file":
-        try:
-            value = Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"secret file {name} cannot be read: {error}") from error
-    else:
-        raise InputError(f"a secret comes from env:NAME or file:PATH, not from {kind}:...")
-    if not value:
-        raise InputError(f"the secret in {source} is empty")
-    return Secret(value)
+    return Secret(look_up(source))
 
 
 def reveal(value: str | Secret) -> str:

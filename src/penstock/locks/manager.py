@@ -58,7 +58,8 @@ class LockerRoom:
     when its holder dies, and comes with a fencing token.
 
     Args:
-        store: A directory, made where there is none, or a URI that begins with ``mongodb``.
+        store: A directory, made where there is none, a URI that begins with ``mongodb``, or a
+            :class:`Backend`.
         host: Instead of ``store``: host and port of a MongoDB server.
         client: Instead of ``store``: a ``MongoClient`` that you have; it stays open.
         database: Where in MongoDB; else the one in the URI, else ``locker_room``.
@@ -84,7 +85,7 @@ class LockerRoom:
 
     def __init__(  # noqa: PLR0913 - where the locks are, as the seed spells it, and defaults
         self,
-        store: str | Path | None = None,
+        store: str | Path | Backend | None = None,
         *,
         host: str | None = None,
         client: object = None,
@@ -305,6 +306,24 @@ class LockerRoom:
         place = Place(id="", owner="", lease=0.0)
         reply = self._backend.apply(name, Request(kind="force", place=place))
         return status_of(name, reply, self._backend)
+
+    def migrate(self, *, force: bool = False) -> tuple[list[str], list[str]]:
+        """Take over the locks that the original LockerRoom kept in this collection of MongoDB.
+
+        Its programs must not run any more: they do not see who holds a lock of ours.
+
+        Args:
+            force: Take over what is held as well; its holder is not told.
+
+        Returns:
+            The names of those taken over, and of those that are held and stay as they are.
+
+        Raises:
+            InputError: The locks are not in MongoDB.
+        """
+        if not isinstance(self._backend, Shared):
+            raise InputError("migrate: the original kept its locks in MongoDB: name its collection")
+        return self._backend.migrate(force=force)
 
     # -- the room itself -------------------------------------------------------------------------
 

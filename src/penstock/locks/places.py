@@ -1,19 +1,43 @@
-"""Where locks are kept: a directory of this machine, or MongoDB."""
+"""Where locks are kept: a directory of this machine, MongoDB, or what a package offers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
+from penstock.address import at_schemes, scheme_of
 from penstock.errors import InputError
 from penstock.locks.backend import Backend
-from penstock.locks.mongo_backend import Shared
 from penstock.locks.sqlite_backend import Embedded
+from penstock.registry import Registry
 
-__all__ = ["opened"]
+__all__ = ["BACKENDS", "OpenBackend", "lock_place", "opened"]
+
+OpenBackend: TypeAlias = Callable[[str, str | None, str | None], Backend]
+"""Opens the locks at an address; database and collection, where given, go before the address's."""
+
+_SHARED = "penstock.locks.mongo_backend:Shared"
+BACKENDS: Registry[OpenBackend] = Registry(
+    "lock backend", "penstock.locks", {"mongodb": _SHARED, "mongodb+srv": _SHARED}
+)
+"""The kinds of stores of locks by the scheme of their addresses."""
+
+
+def lock_place(place: str | Path) -> str | Path:
+    """Return a place as it is meant: a path, or an address that keeps locks.
+
+    Raises:
+        InputError: It is neither: another scheme, a host without one, a path of Windows.
+    """
+    return at_schemes(BACKENDS, place, "keep locks at")
 
 
 def opened(
-    store: str | Path | None, host: str | None, database: str | None, collection: str | None
+    store: str | Path | Backend | None,
+    host: str | None,
+    database: str | None,
+    collection: str | None,
 ) -> Backend:
     """Return the store of locks that is meant.
 
@@ -24,11 +48,10 @@ def opened(
         raise InputError('LockerRoom: name a directory or a URI, or host="server:27017"')
     if host is not None:
         store = host if "://" in host else f"mongodb://{host}"
-    assert store is not None  # one of the two is, for the type checker
-    if isinstance(store, Path):
-        return Embedded(store)
-    if store.startswith(("mongodb://", "mongodb+srv://")):
-        return Shared(store, database, collection)
-    if "://" in store:
-        raise InputError(f"{store}: locks are kept in a directory or at a mongodb:// URI")
-    return Embedded(store)
+    assert store is not None
+    if not isinstance(store, str | Path):
+        return store
+    place = lock_place(store)
+    if isinstance(place, Path):
+        return Embedded(place)
+    return BACKENDS.find(scheme_of(place))(place, database, collection)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import final
 
 from penstock.errors import InputError
+from penstock.registry import did_you_mean
 
 __all__ = ["BadCheckpoint", "BadData", "BadKind", "UnknownChannel", "nearest"]
 
@@ -49,7 +50,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("momentun", ["momentum", "seconds"])
     ": did you mean 'momentum'?"
     """
-    import difflib
-
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f": did you mean {close[0]!r}?" if close else "."
+    hint = did_you_mean(name, known, otherwise="")
+    return f": {hint}" if hint.startswith("did you") else "."

@@ -11,6 +11,7 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.table import Table, floats
+from penstock.registry import did_you_mean
 
 __all__ = ["Scheme", "Weights", "chosen", "drifting", "near", "resets"]
 
@@ -44,13 +45,7 @@ class Holdings:
 
 def near(name: str, known: Sequence[str]) -> str:
     """Return a hint at what may have been meant by ``name``."""
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]}?"
-    listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    return f"known are {listed}"
+    return did_you_mean(name, known, str, "known are ", most=8)
 
 
 def chosen(table: Table, weights: Weights, *, cash: bool = False) -> Holdings:

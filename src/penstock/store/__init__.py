@@ -17,7 +17,14 @@ from penstock.later import later
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
-from penstock.store.opening import last_token, open_readonly, open_store
+from penstock.store.opening import (
+    STORES,
+    StoreKind,
+    last_token,
+    open_readonly,
+    open_store,
+    store_place,
+)
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
 
 __all__ = [
+    "STORES",
     "Column",
     "Exported",
     "Failure",
@@ -38,6 +46,7 @@ __all__ = [
     "LocalStore",
     "MongoStore",
     "State",
+    "StoreKind",
     "StoreReader",
     "StoreStatus",
     "StoredGap",
@@ -48,6 +57,7 @@ __all__ = [
     "open_readonly",
     "open_store",
     "prepare",
+    "store_place",
 ]
 
 __getattr__ = later(__name__, _HOMES)

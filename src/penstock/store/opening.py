@@ -1,20 +1,73 @@
-"""A store by its name: a directory, or an address of MongoDB."""
+"""A store by its name: a directory, or an address that one of the kinds of stores understands."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol, final
 
-from penstock.mongo.address import is_address
+from penstock.address import at_schemes, scheme_of
+from penstock.registry import Registry
 from penstock.store.fence import Fence, last_token_of
 from penstock.store.local import LocalStore
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.reading import open_local
 
-__all__ = ["last_token", "open_readonly", "open_store"]
+__all__ = ["STORES", "StoreKind", "last_token", "open_readonly", "open_store", "store_place"]
+
+
+class StoreKind(Protocol):
+    """What a kind of store offers for the addresses of its scheme."""
+
+    def open(self, address: str, fence: Fence | None) -> WritableStore:
+        """Open the store for a run; whoever opens with a larger token takes over."""
+        ...
+
+    def read(self, address: str) -> StoreReader:
+        """Open the store for reading, also while a run lands in it."""
+        ...
+
+    def last_token(self, address: str, scope: str) -> int:
+        """Return the token of the last run that had the store by this lock, 0 where none had."""
+        ...
+
+
+@final
+class _InMongo:
+    """Stores in MongoDB; PyMongo is only needed here."""
+
+    def open(self, address: str, fence: Fence | None) -> WritableStore:
+        from penstock.store.mongo import MongoStore
+
+        return MongoStore(address, fence=fence)
+
+    def read(self, address: str) -> StoreReader:
+        from penstock.store.mongo_reading import open_mongo
+
+        return open_mongo(address)
+
+    def last_token(self, address: str, scope: str) -> int:
+        from penstock.store.mongo_fence import last_token_there
+
+        return last_token_there(address, scope)
+
+
+STORES: Registry[StoreKind] = Registry(
+    "store", "penstock.stores", {"mongodb": _InMongo(), "mongodb+srv": _InMongo()}
+)
+"""The kinds of stores by the scheme of their addresses."""
+
+
+def store_place(place: str | Path) -> str | Path:
+    """Return a place as it is meant: a path, or an address that a kind of store understands.
+
+    Raises:
+        InputError: It is neither: another scheme, a host without one, a path of Windows.
+    """
+    return at_schemes(STORES, place, "write to")
 
 
 def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStore:
-    """Open the store at ``place`` for a run: a directory, or ``mongodb://...``.
+    """Open the store at ``place`` for a run: a directory, or an address such as ``mongodb://...``.
 
     Args:
         place: Where it is.
@@ -26,11 +79,10 @@ def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStor
         StoreInUse: Another process has it open.
         StorageError: Data is missing, or what holds it refuses or does not answer.
     """
-    if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo import MongoStore
-
-        return MongoStore(place, fence=fence)
-    return LocalStore(place, fence=fence)
+    place = store_place(place)
+    if isinstance(place, Path):
+        return LocalStore(place, fence=fence)
+    return STORES.find(scheme_of(place)).open(place, fence)
 
 
 def last_token(place: str | Path, scope: str) -> int:
@@ -39,11 +91,10 @@ def last_token(place: str | Path, scope: str) -> int:
     Raises:
         StorageError: It cannot be read.
     """
-    if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo_fence import last_token_there
-
-        return last_token_there(place, scope)
-    return last_token_of(Path(place), scope)
+    place = store_place(place)
+    if isinstance(place, Path):
+        return last_token_of(place, scope)
+    return STORES.find(scheme_of(place)).last_token(place, scope)
 
 
 def open_readonly(place: str | Path) -> StoreReader:
@@ -56,8 +107,7 @@ def open_readonly(place: str | Path) -> StoreReader:
         MissingExtra: It is in MongoDB, and there is no pymongo.
         StorageError: It cannot be read.
     """
-    if isinstance(place, str) and is_address(place):
-        from penstock.store.mongo_reading import open_mongo
-
-        return open_mongo(place)
-    return open_local(place)
+    place = store_place(place)
+    if isinstance(place, Path):
+        return open_local(place)
+    return STORES.find(scheme_of(place)).read(place)

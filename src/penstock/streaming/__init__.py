@@ -3,9 +3,10 @@
 from penstock.streaming import framing, presets
 from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
+from penstock.streaming.framing import FRAMING_KINDS
 from penstock.streaming.inband import Sign, Then
 from penstock.streaming.overflow import Block, DropOldest, Overflow, Spill
-from penstock.streaming.presets import PRESETS, Preset
+from penstock.streaming.presets import PRESET_KINDS, PRESETS, Preset
 from penstock.streaming.reconnecting import (
     Backoff,
     Doubling,
@@ -26,7 +27,9 @@ from penstock.streaming.stream import Status, Stream
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice
 
 __all__ = [
+    "FRAMING_KINDS",
     "PRESETS",
+    "PRESET_KINDS",
     "UNREADABLE",
     "Backfill",
     "Backoff",

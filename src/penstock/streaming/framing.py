@@ -14,11 +14,10 @@ and returns its length. All take ``max_bytes``, the bound of one message.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from penstock.errors import InputError
+from penstock.registry import Registry
 from penstock.streaming.chunks import ChunkMessages
 from penstock.streaming.events import ServerEvents
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer
@@ -28,6 +27,7 @@ from penstock.streaming.scan import Concatenated, JsonSequence
 
 __all__ = [
     "FRAMINGS",
+    "FRAMING_KINDS",
     "by_name",
     "chunk",
     "concatenated",
@@ -116,14 +116,16 @@ FRAMINGS: Mapping[str, Callable[[int], Framer]] = MappingProxyType(
 """The framings by the names that a pipeline file uses."""
 
 
+FRAMING_KINDS: Registry[Callable[[int], Framer]] = Registry(
+    "framing", "penstock.framings", FRAMINGS
+)
+"""The framings, with those of installed packages."""
+
+
 def by_name(name: str, max_bytes: int = MAX_MESSAGE_BYTES) -> Framer:
     """Return the framing of that name.
 
     Raises:
         InputError: There is none; the nearest one is named.
     """
-    if name not in FRAMINGS:
-        near = difflib.get_close_matches(name, FRAMINGS, n=1)
-        known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FRAMINGS)}"
-        raise InputError(f"framing {name!r} is not known: {known}")
-    return FRAMINGS[name](max_bytes)
+    return FRAMING_KINDS.find(name)(max_bytes)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import final
 
-from penstock.errors import InputError
+from penstock.registry import Registry
 from penstock.streaming.inband import EVENT, Sign, Then
 from penstock.streaming.reconnecting import Doubling, Linear, ReconnectPolicy, Window
 from penstock.streaming.resuming import (
@@ -20,7 +19,7 @@ from penstock.streaming.resuming import (
     Resume,
 )
 
-__all__ = ["PRESETS", "Preset", "by_name"]
+__all__ = ["PRESETS", "PRESET_KINDS", "Preset", "by_name"]
 
 
 @final
@@ -248,14 +247,14 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 """The presets by the names that a pipeline file uses."""
 
 
+PRESET_KINDS: Registry[Preset] = Registry("preset", "penstock.presets", PRESETS)
+"""The presets, with those of installed packages."""
+
+
 def by_name(name: str) -> Preset:
     """Return the preset of that name.
 
     Raises:
         InputError: There is none; the nearest one is named.
     """
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PRESETS)}"
-        raise InputError(f"preset {name!r} is not known: {known}")
-    return PRESETS[name]
+    return PRESET_KINDS.find(name)

@@ -85,7 +85,11 @@ class _Whole:
 @final
 @dataclass(frozen=True, slots=True)
 class LastEventId(_Whole):
-    """The id of a server-sent event, sent back as ``Last-Event-ID``."""
+    """The id of a server-sent event, sent back as ``Last-Event-ID``.
+
+    Attributes:
+        overlaps: Whether messages from before the cursor come again, to be told by their ids.
+    """
 
     overlaps: bool = False
     path = None

@@ -6,7 +6,6 @@ In the path, since the query belongs to the service that is rehearsed: its ``tra
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +13,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal, NamedTuple, final, get_args
 from urllib.parse import unquote
+
+from penstock.registry import did_you_mean
 
 __all__ = [
     "Ending",
@@ -216,8 +217,7 @@ def read_stream(path: str) -> StreamSettings:
         if name == "name" and mark:
             continue  # tells apart streams that are alike
         if name not in READERS:
-            near = difflib.get_close_matches(name, READERS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: name, {', '.join(READERS)}"
+            hint = did_you_mean(name, READERS, str, "known: name, ")
             raise NotAStream(f"unknown option {name!r}; {hint}")
         values[name] = READERS[name](name, text)
     settings = StreamSettings(**values)  # type: ignore[arg-type]  # each was read by its reader
