@@ -17,8 +17,8 @@ from tests.reading.test_bad_input import packed, sound
 
 from penstock.reading import Look
 from penstock.reading.names import Names, tree
-from penstock.reading.safe import ATTRIBUTES, ELEMENTS, FORMULA, safe_markup
-from penstock.reading.webpage import write_page
+from penstock.reading.sanitize import ATTRIBUTES, ELEMENTS, FORMULA, safe_markup
+from penstock.reading.web_page import write_page
 
 # Public vectors of script injection and of mutation, as they are written for HTML and for XML; SITE
 # is a server of ours that must hear nothing.

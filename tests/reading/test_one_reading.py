@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from penstock.reading import Look
 from penstock.reading.blocks import Block, document_blocks
-from penstock.reading.counting import Count
 from penstock.reading.lines import set_document
+from penstock.reading.restore import unset_document
+from penstock.reading.stats import Count
 from penstock.reading.texts import block_lines, json_lines, text_lines
-from penstock.reading.unlines import unset_document
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 WORDS = st.sampled_from(

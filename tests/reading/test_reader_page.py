@@ -14,13 +14,13 @@ from tests.reading.chromium import Chromium
 from penstock.reading import Count, Look
 from penstock.reading.blocks import Block
 from penstock.reading.compose import Chapter, Manuscript, compose
-from penstock.reading.filling import fill
-from penstock.reading.planning import split
-from penstock.reading.shadow import shade_text
+from penstock.reading.fill import fill
+from penstock.reading.layout import split
 from penstock.reading.terminal import KEYS
+from penstock.reading.text_map import shade_text
 from penstock.reading.texts import block_lines
 from penstock.reading.units import units_of
-from penstock.reading.webpage import write_page
+from penstock.reading.web_page import write_page
 
 WORDS = """
 the river was wide and slow in the evening light when they came down from the hills with

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from penstock.reading.blocks import Block
-from penstock.reading.places import Place, load_place, save_place
+from penstock.reading.positions import Place, load_place, save_place
 from penstock.reading.terminal import KEYS, Reader
 
 TEXT = "He came early in the morning. She did not see him, and nobody told her. Then it rained."

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from penstock.reading.archive import Archive
-from penstock.reading.counting import Repairs
+from penstock.reading.css import SHEET
 from penstock.reading.inline import Run, runs
 from penstock.reading.markup import TAG, Passage, attributes_of, passages
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.package import open_package
-from penstock.reading.packagerepair import identifier_of
+from penstock.reading.package_repair import identifier_of
 from penstock.reading.repair import mend_documents
-from penstock.reading.sheet import SHEET
-from penstock.reading.unlines import unset_document
+from penstock.reading.restore import unset_document
+from penstock.reading.stats import Repairs
 from penstock.reading.visible import block_text
-from penstock.reading.wellformed import decode
+from penstock.reading.well_formed import decode
 
 __all__ = ["Block", "Style", "book_blocks", "book_identity", "document_blocks"]
 

@@ -11,7 +11,7 @@ from penstock.reading.blocks import Block
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.package import Package, open_package
 from penstock.reading.visible import seen
-from penstock.reading.wellformed import check, decode
+from penstock.reading.well_formed import check, decode
 
 __all__ = ["Heading", "block_contents", "book_contents"]
 

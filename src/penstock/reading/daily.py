@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture, compose
 from penstock.reading.edition import Report, make_edition
-from penstock.reading.plaintext import text_manuscript
+from penstock.reading.plain_text import text_manuscript
 from penstock.reading.settings import Look
 from penstock.reading.sources import Form, Wanted, form_of, manuscript_of
 from penstock.whole import whole_file

@@ -12,15 +12,15 @@ from typing import BinaryIO, final
 from penstock.errors import InputError
 from penstock.reading.addresses import SCHEME
 from penstock.reading.archive import Archive, Entry, write_archive
-from penstock.reading.counting import Count, Repairs
+from penstock.reading.css import SHEET, link_to, style
 from penstock.reading.lines import set_document
 from penstock.reading.markup import TAG, attributes_of
 from penstock.reading.package import Package, open_package
 from penstock.reading.repair import mend_book
+from penstock.reading.restore import unset_document
 from penstock.reading.settings import Look
-from penstock.reading.sheet import SHEET, link_to, style
-from penstock.reading.unlines import unset_document
-from penstock.reading.wellformed import decode, encode
+from penstock.reading.stats import Count, Repairs
+from penstock.reading.well_formed import decode, encode
 
 __all__ = ["Report", "make_edition", "unmake_edition"]
 

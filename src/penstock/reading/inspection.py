@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 from xml.parsers import expat
 
-from penstock.reading.wellformed import reason
+from penstock.reading.well_formed import reason
 
 __all__ = ["Facts", "inspect"]
 

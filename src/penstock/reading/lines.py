@@ -4,7 +4,7 @@
 block, one ``<br/>`` at each break and one ``<b>``
 around each guide: two elements a line. Links, emphasis and ids are never cut in two, because a
 break is a place and not a box. Where the book's own text has breaks or bold words, ours bear
-class names, so that they can be told apart. :mod:`penstock.reading.unlines` takes exactly these
+class names, so that they can be told apart. :mod:`penstock.reading.restore` takes exactly these
 out again.
 """
 
@@ -16,17 +16,17 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple, final
 
-from penstock.reading.aligning import shift, shifted
-from penstock.reading.counting import Count
-from penstock.reading.cutting import cut
-from penstock.reading.guiding import mark_guides
+from penstock.reading.alignment import shift, shifted
+from penstock.reading.guides import mark_guides
 from penstock.reading.inline import COLUMN, UNEVEN_BREAKS
+from penstock.reading.layout import Line, needs_hyphens, plain_script, plan
 from penstock.reading.markup import Passage, apart, passages
 from penstock.reading.names import Names
-from penstock.reading.planning import Line, needs_hyphens, plain_script, plan
+from penstock.reading.reinsert import EXPLICIT, MARKS, Marks, put_back
 from penstock.reading.settings import Look
-from penstock.reading.shadow import PLACEHOLDER, PLAIN, Shadow, shade
-from penstock.reading.weaving import EXPLICIT, MARKS, Marks, put_back
+from penstock.reading.stats import Count
+from penstock.reading.text_map import PLACEHOLDER, PLAIN, Shadow, shade
+from penstock.reading.wrap import cut
 
 __all__ = ["Count", "set_document"]
 

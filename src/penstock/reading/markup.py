@@ -1,7 +1,7 @@
 """XHTML as a string with known positions: what may be set in lines, and what stays whole.
 
 Nothing is parsed into a tree and written out again, so what is not touched stays byte for byte.
-The scanner is exact on well-formed XML only; :func:`penstock.reading.wellformed.check` says
+The scanner is exact on well-formed XML only; :func:`penstock.reading.well_formed.check` says
 whether a text is.
 """
 

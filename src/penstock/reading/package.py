@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from penstock.errors import InputError
 from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
-from penstock.reading.wellformed import check, decode
+from penstock.reading.well_formed import check, decode
 
 __all__ = [
     "Document",

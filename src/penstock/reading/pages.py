@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture
 from penstock.reading.language import LANGUAGE, language_of
-from penstock.reading.plaintext import CHAPTER_LENGTH, NoText, clean
+from penstock.reading.plain_text import CHAPTER_LENGTH, NoText, clean
 from penstock.reading.tidy import Tidier, link_chapters
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import final
 from penstock.errors import InputError
 from penstock.reading.addresses import Addresses
 from penstock.reading.archive import Archive
-from penstock.reading.counting import Repairs
 from penstock.reading.inspection import BLOCKS, LISTS, NEWER, REFERENCES, Facts, inspect
 from penstock.reading.markup import ATTRIBUTE, TAG, attribute
 from penstock.reading.package import Package
-from penstock.reading.packagerepair import mend_contents, mend_package
-from penstock.reading.wellformed import check, decode, encode
+from penstock.reading.package_repair import mend_contents, mend_package
+from penstock.reading.stats import Repairs
+from penstock.reading.well_formed import check, decode, encode
 
 __all__ = ["mend_book", "mend_documents"]
 

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, final
 from penstock.errors import InputError
 from penstock.reading.compose import Manuscript, compose
 from penstock.reading.convert import by_calibre, fiction_page, office_form
-from penstock.reading.plaintext import NoText, read_text, text_manuscript
+from penstock.reading.plain_text import NoText, read_text, text_manuscript
 
 __all__ = ["Form", "Wanted", "as_epub", "form_of", "manuscript_of"]
 
@@ -145,7 +145,7 @@ def manuscript_of(data: bytes, form: Form, wanted: Wanted) -> Manuscript:
         page, load = fiction_page(data, wanted.label)
         return pages.page_manuscript(page, title, "", load)
     if form in ("epub", "calibre"):
-        from penstock.reading.rebinding import book_manuscript
+        from penstock.reading.book_source import book_manuscript
 
         book = (
             by_calibre(data, _ending(data, wanted.label), wanted.label) if form != "epub" else data

@@ -14,10 +14,10 @@ from typing import final
 from penstock.errors import InputError
 from penstock.reading.blocks import Block
 from penstock.reading.lines import Count
-from penstock.reading.pacing import fairness, seconds
-from penstock.reading.places import Place
+from penstock.reading.pace import fairness, seconds
+from penstock.reading.positions import Place
 from penstock.reading.settings import DEVICES, GUIDES, Look
-from penstock.reading.shadow import cells
+from penstock.reading.text_map import cells
 from penstock.reading.texts import ANSI, TextLine, block_lines, printable
 
 __all__ = ["KEYS", "Reader"]

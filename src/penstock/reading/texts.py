@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import final
 
 from penstock.reading.blocks import Block
-from penstock.reading.counting import Count
-from penstock.reading.planning import plan
+from penstock.reading.layout import plan
 from penstock.reading.settings import Guide, Look
-from penstock.reading.shadow import cells, shade_text
+from penstock.reading.stats import Count
+from penstock.reading.text_map import cells, shade_text
 
 __all__ = ["TextLine", "block_lines", "json_lines", "text_lines"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 from urllib.parse import urljoin
 
 from penstock.reading.language import LANGUAGE
-from penstock.reading.plaintext import clean
+from penstock.reading.plain_text import clean
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -8,10 +8,10 @@ from functools import cache
 from typing import final
 
 from penstock.errors import MissingExtra
-from penstock.reading.advances import advance
-from penstock.reading.filling import Unit
+from penstock.reading.fill import Unit
+from penstock.reading.font_metrics import advance
 from penstock.reading.settings import Look
-from penstock.reading.shadow import Shadow
+from penstock.reading.text_map import Shadow
 from penstock.reading.words import EDGE, WORD, function_words
 
 __all__ = ["COMPOUNDING", "UNBREAKABLE", "UNSPACED", "UNSPACED_SHARE", "long_words", "units_of"]

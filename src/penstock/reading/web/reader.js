@@ -243,7 +243,7 @@
     whole.dataset.block = index; whole.dataset.char = 0; whole.dataset.line = 0;
     if (block.r) whole.dir = "rtl";
     if (block.h) { whole.setAttribute("role", "heading"); whole.setAttribute("aria-level", Math.min(6, block.h + 1)); }
-    if (block.m) whole.innerHTML = block.m; else whole.textContent = block.t; // built of allowed elements and escaped text by penstock.reading.safe
+    if (block.m) whole.innerHTML = block.m; else whole.textContent = block.t; // built of allowed elements and escaped text by penstock.reading.sanitize
     for (const image of whole.querySelectorAll("img[data-picture]")) image.src = picture(image.dataset.picture);
     for (const link of whole.querySelectorAll("a[data-to]")) linkTo(link, link.dataset.to);
     if (block.n) whole.prepend(marker(block));

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from penstock.reading.addresses import SCHEME, Addresses
 from penstock.reading.archive import Archive
-from penstock.reading.counting import Repairs
 from penstock.reading.inspection import NAME, inspect
 from penstock.reading.markup import TAG, attribute, attributes_of, with_attribute
 from penstock.reading.package import Package, squeezed
-from penstock.reading.wellformed import decode, encode
+from penstock.reading.stats import Repairs
+from penstock.reading.well_formed import decode, encode
 
 if TYPE_CHECKING:
     from re import Match

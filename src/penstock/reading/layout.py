@@ -11,13 +11,12 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple, final
 
-from penstock.reading.advances import advance
-from penstock.reading.counting import Count
-from penstock.reading.cutting import cut
-from penstock.reading.filling import Piece, Unit, fill
-from penstock.reading.guiding import BEGIN, END, mark_guides, nearest_word
+from penstock.reading.fill import Piece, Unit, fill
+from penstock.reading.font_metrics import advance
+from penstock.reading.guides import BEGIN, END, mark_guides, nearest_word
 from penstock.reading.settings import Look
-from penstock.reading.shadow import BREAK, Shadow
+from penstock.reading.stats import Count
+from penstock.reading.text_map import BREAK, Shadow
 from penstock.reading.units import (
     COMPOUNDING,
     UNBREAKABLE,
@@ -27,6 +26,7 @@ from penstock.reading.units import (
     units_of,
 )
 from penstock.reading.words import centre_word
+from penstock.reading.wrap import cut
 
 __all__ = ["Line", "needs_hyphens", "plain_script", "plan"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from penstock.reading.archive import Archive
 from penstock.reading.compose import Chapter, Manuscript, Picture
-from penstock.reading.counting import Repairs
 from penstock.reading.package import open_package
 from penstock.reading.pages import xhtml_manuscript
-from penstock.reading.plaintext import NoText
+from penstock.reading.plain_text import NoText
 from penstock.reading.repair import mend_documents
-from penstock.reading.unlines import unset_document
-from penstock.reading.wellformed import decode
+from penstock.reading.restore import unset_document
+from penstock.reading.stats import Repairs
+from penstock.reading.well_formed import decode
 
 __all__ = ["book_manuscript"]
 

@@ -15,7 +15,7 @@ from penstock.reading.archive import Archive
 from penstock.reading.blocks import Block, Style, book_blocks, book_identity
 from penstock.reading.contents import book_contents
 from penstock.reading.package import open_package
-from penstock.reading.safe import safe_markup
+from penstock.reading.sanitize import safe_markup
 from penstock.reading.settings import Look
 from penstock.reading.words import FUNCTION_WORDS
 

@@ -8,7 +8,7 @@ from typing import final
 from xml.etree import ElementTree as ET
 
 from penstock.reading.tidy import joined
-from penstock.reading.wellformed import check
+from penstock.reading.well_formed import check
 
 __all__ = ["Entry", "feed_entries"]
 
