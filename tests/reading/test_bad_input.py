@@ -137,7 +137,8 @@ def test_tag_soup_is_rebuilt_with_its_text() -> None:
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "windows-1252"])
 def test_a_document_keeps_its_encoding(encoding: str) -> None:
     text = (
-        f'<?xml version="1.0" encoding="{encoding}"?><html xmlns="http://www.w3.org/1999/xhtml">'
+        f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE html>'
+        '<html xmlns="http://www.w3.org/1999/xhtml">'
         "<head><title>x</title></head>"
         "<body><p>Später kam der Fährmann über den Fluß.</p></body></html>"
     )

@@ -150,6 +150,7 @@ CASES = {
     "CDATA that begins a text": ("<p><![CDATA[Tom]]> after</p>", "Tom after"),
     "a break": ("<p>4 Mill Lane <br/>\n Dover</p>", "4 Mill Lane\nDover"),
     "cells": ("<table><tr><td>Name</td><td>Age</td></tr></table>", "Name  Age"),
+    "a hidden word": ('<p>a <span hidden="hidden">no </span>b</p><p hidden="">no</p>', "a b"),
     "an object": ('<p><object data="x">instead</object></p>', "instead"),
     "a drawing": ("<p>a <svg><title>A cat</title><text>x</text></svg></p>", "a [A cat]"),
     "an entity of the book's own": ("<p>a &corp; b</p>", "a Acme b"),

@@ -114,7 +114,7 @@ def document_blocks(source: str, name: str = "", language: str = "") -> Iterator
     done = 0
     names = Names(source)
     for passage in passages(source, language, known=names.of):
-        if passage.kind == "head":
+        if passage.kind in ("head", "hidden"):
             continue
         text = passage.kind in ("text", "tangled")
         block = (_paragraph if text else _whole)(source, passage, names, name)

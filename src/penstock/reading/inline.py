@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias, final
 
-from penstock.reading.markup import OPAQUE, TAG, VOID
+from penstock.reading.markup import OPAQUE, TAG, VOID, is_hidden
 from penstock.reading.names import FOREIGN, Names, Node, tree
 from penstock.reading.visible import NOTHING, seen
 
@@ -112,7 +112,8 @@ def _element(source: str, match: re.Match[str], end: int, names: Names) -> Run:
     name = names.of(written, attributes)
     if name == "br":
         return Run("break", start, stop) if not closing else Run("close", start, stop, name=name)
-    if name not in OBJECTS or closing:
+    hidden = is_hidden(attributes)
+    if closing or (name not in OBJECTS and (empty or not hidden)):
         if empty or name in VOID:
             if name == "wbr":
                 return Run("character", start, stop, "\u200b")
@@ -121,7 +122,7 @@ def _element(source: str, match: re.Match[str], end: int, names: Names) -> Run:
     if not empty and name not in VOID:
         stop = _end(source, match, end)
     node = tree(source[start:stop], names)
-    text = "" if name in NOTHING else seen(node)
+    text = "" if hidden or name in NOTHING else seen(node)
     return Run("object", start, stop, text, _width(name, node, text), name, attributes)
 
 

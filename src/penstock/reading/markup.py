@@ -15,7 +15,16 @@ from typing import Literal, NamedTuple, TypeAlias, final
 __all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
 
 Kind: TypeAlias = Literal[
-    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled", "head"
+    "text",
+    "heading",
+    "code",
+    "table",
+    "verse",
+    "figure",
+    "navigation",
+    "tangled",
+    "head",
+    "hidden",
 ]
 
 # One tag, comment, instruction, CDATA section or document type. Groups: 1 "/" of an end tag,
@@ -118,6 +127,11 @@ def attributes_of(attributes: str) -> dict[str, str]:
     return {m[2]: html.unescape(m[3][1:-1]) for m in ATTRIBUTE.finditer(attributes)}
 
 
+def is_hidden(attributes: str) -> bool:
+    """Whether an element is one that no reader shows."""
+    return "hidden" in attributes and "hidden" in attributes_of(attributes)
+
+
 def with_attribute(tag: str, name: str, value: str | None) -> str:
     """Return the source of a tag with an attribute set, or without it where ``value`` is None.
 
@@ -139,6 +153,8 @@ def whole_kind(name: str, attributes: str) -> Kind | None:
     kind = WHOLE.get(name)
     if kind or "=" not in attributes:
         return kind
+    if is_hidden(attributes):
+        return "hidden"
     types = attribute(attributes, "epub:type") if "epub:type" in attributes else ""
     for pattern, found in TYPES:
         if types and pattern.search(types):
@@ -257,7 +273,9 @@ class _Scanner:
         self.source = source
         self.known = known
         self.found: list[Passage] = []
-        self.begin = 0  # where the inline content since the last block tag begins
+        self.begin = int(
+            source.startswith("\ufeff")
+        )  # where the inline content since the last block tag begins
         self.depth = self.low = 0  # inline elements open since then, and their lowest number
         self.skipping = ""  # the element whose end is waited for
         self.nested = 0

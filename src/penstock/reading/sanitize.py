@@ -57,6 +57,8 @@ def _put(
     for child in node.children:
         if isinstance(child, str):
             out.append(html.escape(child))
+        elif "hidden" in child.attributes or (child.name in DROPPED and not child.foreign):
+            continue
         elif child.name == "svg" and not child.foreign:
             out.append(_drawing(child, ways[0]))
         elif child.name in ("img", "image") and not child.foreign:
@@ -66,7 +68,7 @@ def _put(
             out.append(f'<a data-to="{html.escape(to)}">' if to else "<span>")
             _put(child, out, ways, math=math)
             out.append("</a>" if to else "</span>")
-        elif child.name not in DROPPED or child.foreign:
+        else:
             inside = math or child.name == "math"
             known = not child.foreign and child.name in (FORMULA if inside else ELEMENTS)
             if known:

@@ -45,6 +45,8 @@ def seen(node: Node) -> str:
 
 
 def _walk(node: Node) -> str:
+    if "hidden" in node.attributes:
+        return ""
     rule = RULES.get(node.name)
     if rule and (not node.foreign or node.name == "switch"):
         return rule(node)
@@ -188,7 +190,7 @@ def _block(node: Node) -> str:
     if node.name == "tr":
         cells = [_block(c) for c in node.elements() if c.name in ("td", "th")]
         return f"\n{CELL.join(' '.join(cell.split()) for cell in cells)}\n"
-    if node.name in RULES or node.name in NOTHING:
+    if node.name in RULES or node.name in NOTHING or "hidden" in node.attributes:
         return _walk(node)
     text = "".join(BLANKS.sub(" ", c) if isinstance(c, str) else _block(c) for c in node.children)
     return f"\n{text}\n" if node.name in BLOCKS else text
