@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         risk_parity,
     )
     from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
-    from penstock.portfolio.files import Row, read_stream, read_table, record_rows, table_of
+    from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
     from penstock.portfolio.follow import followed, online_for
     from penstock.portfolio.online import OnlineRisk
     from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
@@ -42,6 +42,7 @@ __all__ = [
     "EXAMPLE_WEIGHTS",
     "Allocation",
     "Explanation",
+    "Format",
     "Frontier",
     "OnlineRisk",
     "Reading",
@@ -76,6 +77,7 @@ _LATER = {
     "EXAMPLE_NAMES": "explanation",
     "EXAMPLE_WEIGHTS": "explanation",
     "Explanation": "explanation",
+    "Format": "files",
     "Frontier": "choose",
     "OnlineRisk": "online",
     "Reading": "stage",
