@@ -61,10 +61,11 @@ def test_train_and_predict_on_a_table(iris: Path, trained: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     with iris.open(newline="") as file:
         truth = [row["kind"] for row in csv.DictReader(file)]
-    right = [row["kind"] == kind for row, kind in zip(rows, truth, strict=True)]
+    assert [row["kind"] for row in rows] == truth  # the file's own columns stay as they are
+    right = [row["predicted_kind"] == kind for row, kind in zip(rows, truth, strict=True)]
     assert np.mean(right) > 0.93
     assert rows[0]["sl"] == "5.1"
-    assert all(1 / 3 <= float(row["kind_probability"]) <= 1 for row in rows)
+    assert all(1 / 3 <= float(row["predicted_kind_probability"]) <= 1 for row in rows)
 
 
 @pytest.mark.slow
@@ -154,10 +155,12 @@ TABLE = "a,b,kind\n1,2,x\n2,1,y\n3,1,x\n4,4,y\n"
     ("content", "arguments", "says"),
     [
         (TABLE, ["--label", "kin"], "no column 'kin': did you mean 'kind'?"),
-        (TABLE.replace("3,1,x", "3,,x"), ["--label", "kind"], "line 4, column 'b'"),
-        (TABLE.replace("3,1", "3,nan"), ["--label", "kind"], "'nan' is no finite number"),
+        (TABLE.replace("3,1,x", "3,1_0,x"), ["--label", "kind"], "line 4, column 'b'"),
+        (TABLE.replace("a,b", "a,a"), ["--label", "kind"], "two columns are named a"),
+        (TABLE, ["--label", "kind", "--drop", "bb"], "no column 'bb'"),
+        (TABLE.replace("3,1", "3,abc"), ["--label", "kind"], "'abc' is no finite number"),
         (TABLE.replace("3,1,x", "3,1,"), ["--label", "kind"], "line 4: no label"),
-        (TABLE.replace("3,1,x", "3,1"), ["--label", "kind"], "line 4: 2 fields"),
+        (TABLE.replace("3,1,x", "3,1"), ["--label", "kind"], "line 4: 2 cells"),
         (TABLE.replace("y", "x"), ["--label", "kind"], "only one class"),
         ("a,b\n", ["--label", "b"], "no rows"),
         (TABLE, ["--label", "kind", "--hidden", "4,x"], "write units as in 32,16"),
