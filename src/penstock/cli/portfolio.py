@@ -168,6 +168,8 @@ def data_options(command: Command) -> Command:
     help="constant, hold, weekly, monthly, quarterly, yearly or every:N.",
 )  # fmt: skip
 @click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
+@click.option("--risk-free", type=float, help="Return a year without risk, such as 0.03.")
+@click.option("--benchmark", metavar="NAME", help="The asset in FILE to compare with.")
 @click.option("--rolling", type=int, metavar="N", help="Volatility over N rows, too.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw to .svg, .png or .pdf.")
 @click.option("--follow", is_flag=True, help="A line for each row as it arrives.")

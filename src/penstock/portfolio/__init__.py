@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
     from penstock.portfolio.follow import followed, online_for
     from penstock.portfolio.online import OnlineRisk
+    from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
     from penstock.portfolio.report import Report
     from penstock.portfolio.rolling import rolling_covariance, rolling_volatility
@@ -45,6 +46,7 @@ __all__ = [
     "Format",
     "Frontier",
     "OnlineRisk",
+    "Performance",
     "Reading",
     "Report",
     "Risk",
@@ -54,7 +56,9 @@ __all__ = [
     "explain",
     "followed",
     "minimum_volatility",
+    "monthly_returns",
     "online_for",
+    "performance",
     "printed_allocation",
     "printed_explanation",
     "printed_frontier",
@@ -80,6 +84,7 @@ _LATER = {
     "Format": "files",
     "Frontier": "choose",
     "OnlineRisk": "online",
+    "Performance": "ratios",
     "Reading": "stage",
     "Report": "report",
     "Row": "files",
@@ -88,7 +93,9 @@ _LATER = {
     "explain": "explanation",
     "followed": "follow",
     "minimum_volatility": "choose",
+    "monthly_returns": "ratios",
     "online_for": "follow",
+    "performance": "ratios",
     "printed_allocation": "printed",
     "printed_explanation": "printed",
     "printed_frontier": "printed",
