@@ -79,7 +79,7 @@ def neural() -> None:
     help="With --many: average all the networks, or keep the best.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the training in the --out file.")
-@click.option("--plot", type=FILE, help="Draw the history into this SVG file.")
+@click.option("--plot", type=FILE, help="Draw the history: .svg, .png or .pdf.")
 @click.option("--history", type=FILE, help="Write the history into this JSON Lines file.")
 @click.option("--onnx", type=FILE, help="Export the model into this ONNX file too.")
 @click.option(
@@ -260,7 +260,8 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
         Follower(out, named, live=sys.stderr.isatty()) as follower,
     ):
         warnings.simplefilter("always")
-        course = Course(watch=follower.show, resume=past, recipe=recipe)
+        both = past is None or "train_nll" in past.history  # a history goes on as it began
+        course = Course(watch=follower.show, resume=past, recipe=recipe, both=both)
         net.fit(table.features, _labels(table, options), course=course)
     done = net.training_
     assert done is not None  # one network was trained

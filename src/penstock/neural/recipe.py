@@ -40,12 +40,14 @@ class Course:
         watch: Called after each epoch with the training and the model as they stand.
         resume: A training to go on with, from an earlier ``watch``; data and parameters must be
             what they were, ``random_state`` included.
+        both: Whether to measure the rows that are learned from too, beside the held-out ones.
         recipe: Kept with each training that ``watch`` is shown: :attr:`Training.recipe`.
     """
 
     watch: Callable[[Training, Model], object] | None = None
     resume: Training | None = None
     recipe: str = ""
+    both: bool = False
 
 
 class Recipe(Parameters):
@@ -168,6 +170,8 @@ class Recipe(Parameters):
             datasets["valid"] = _scaled(valid, scaler, target)
         network = self.network(rows.features.shape[1], last)
         plan = self.plan(validated=valid is not None)
+        if course.both:
+            plan = replace(plan, monitor=tuple(reversed(datasets)))  # valid, which decides, first
         seed = int(generator.integers(2**31))
         if self.members == 1:
             weights = self._one(network, datasets, plan, seed, scaler, course)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
     from penstock.portfolio.follow import followed, online_for
     from penstock.portfolio.online import OnlineRisk
-    from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
+    from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.report import Report
     from penstock.portfolio.rolling import rolling_covariance, rolling_volatility
     from penstock.portfolio.sample import sample_prices
