@@ -16,7 +16,7 @@ from penstock.errors import InputError, Stopped
 from penstock.tables import Numbers, read_sheet
 
 if TYPE_CHECKING:
-    from penstock.portfolio import Format, Row, Table
+    from penstock.portfolio import Allocation, Format, Row, Table
 
 __all__ = ["portfolio"]
 
@@ -236,24 +236,34 @@ def following(
 @portfolio.command()
 @data_options
 @click.option(
-    "--aim", default="least", show_default=True, help="least (volatility) or parity (of risk)."
-)
+    "--aim", default="least", show_default=True,
+    help="least (volatility), parity (of risk), sharpe (the largest ratio) or hrp.",
+)  # fmt: skip
+@click.option("--bounds", metavar="LOW,HIGH", help="Of each weight, such as 0,.3 (not parity).")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
 @click.option("--short", default="", help="NAME,… to hold short (parity).")
 def weights(
     source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
 ) -> None:
-    """Choose weights for the assets in FILE: least volatility, or equal shares of the risk."""
+    """Choose weights for the assets in FILE: least volatility, equal shares of the risk, and more.
+
+    Bounds, sharpe and hrp are solved by skfolio (extra portfolio-prices).
+    """
     from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity
 
     table = load(source, options)
-    if aim == "least":
+    bounds = options.pop("bounds")
+    if aim in {"sharpe", "hrp"} or (bounds and aim == "least"):
+        found = _limited(table, aim, str(bounds or "0,1"), options)
+    elif bounds:
+        raise InputError(f"--bounds go with --aim least, sharpe and hrp, not {aim}")
+    elif aim == "least":
         found = minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     elif aim == "parity":
         names = [name for name in short.split(",") if name]
         found = risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
     else:
-        raise InputError(f"--aim {aim}: choose least or parity")
+        raise InputError(f"--aim {aim}: choose least, parity, sharpe or hrp")
     if not as_json:
         click.echo(printed_allocation(found))
         return
@@ -265,6 +275,16 @@ def weights(
         "assumptions": list(found.assumptions),
     }
     click.echo(json.dumps(whole, allow_nan=False))
+
+
+def _limited(table: Table, aim: str, bounds: str, options: dict[str, object]) -> Allocation:
+    from penstock.portfolio import Limits, optimal_weights
+
+    pair = [_weight(part) for part in bounds.split(",")]
+    if len(pair) != 2 or None in pair:
+        raise InputError(f"--bounds {bounds}: write two numbers, such as 0,.3")
+    low, high = (float(part or 0.0) for part in pair)
+    return optimal_weights(table, aim, Limits(bounds=(low, high)), **options)  # type: ignore[arg-type] # click gave them these types
 
 
 @portfolio.command()

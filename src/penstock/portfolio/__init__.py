@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         minimum_volatility,
         risk_parity,
     )
+    from penstock.portfolio.constrained import Limits, optimal_weights
     from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
     from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
     from penstock.portfolio.follow import followed, online_for
@@ -45,6 +46,7 @@ __all__ = [
     "Explanation",
     "Format",
     "Frontier",
+    "Limits",
     "OnlineRisk",
     "Performance",
     "Reading",
@@ -58,6 +60,7 @@ __all__ = [
     "minimum_volatility",
     "monthly_returns",
     "online_for",
+    "optimal_weights",
     "performance",
     "printed_allocation",
     "printed_explanation",
@@ -83,6 +86,7 @@ _LATER = {
     "Explanation": "explanation",
     "Format": "files",
     "Frontier": "choose",
+    "Limits": "constrained",
     "OnlineRisk": "online",
     "Performance": "ratios",
     "Reading": "stage",
@@ -95,6 +99,7 @@ _LATER = {
     "minimum_volatility": "choose",
     "monthly_returns": "ratios",
     "online_for": "follow",
+    "optimal_weights": "constrained",
     "performance": "ratios",
     "printed_allocation": "printed",
     "printed_explanation": "printed",

@@ -135,8 +135,8 @@ def minimum_volatility(
     """
     belief = believed(data, source)
     if not long_only:
-        return _allocation(belief, unbounded(belief.covariance), "least volatility, shorts allowed")
-    return _allocation(belief, _least(belief.covariance), "least volatility, no shorts")
+        return allocation(belief, unbounded(belief.covariance), "least volatility, shorts allowed")
+    return allocation(belief, _least(belief.covariance), "least volatility, no shorts")
 
 
 def _least(covariance: Floats) -> Floats:
@@ -181,7 +181,7 @@ def risk_parity(
     if abs(raw.sum()) < 1e-6 * np.abs(raw).sum():
         raise InputError("long and short positions cancel out: weights cannot sum to one")
     told = "equal shares of the risk" if budgets is None else "shares of the risk as given"
-    return _allocation(belief, raw / raw.sum(), told)
+    return allocation(belief, raw / raw.sum(), told)
 
 
 def _budgets(
@@ -334,7 +334,8 @@ def _check_definite(matrix: Floats, names: tuple[str, ...], rows: int) -> None:
         )
 
 
-def _allocation(belief: Belief, weights: Floats, told: str) -> Allocation:
+def allocation(belief: Belief, weights: Floats, told: str) -> Allocation:
+    """Return weights with what they would have been like."""
     moved = product(belief.covariance, weights)
     variance = float(weights @ moved)
     volatility = math.sqrt(max(variance, 0.0))

@@ -160,7 +160,7 @@ def _along(found: Risk) -> tuple[Floats | Dates, int]:
     """Return where to draw each row of a series, and every how many rows are drawn."""
     rows = len(found.series)
     step = -(-rows // _POINTS)
-    return (np.arange(rows) if found.dates is None else found.dates)[::step], step
+    return (np.arange(float(rows)) if found.dates is None else found.dates)[::step], step
 
 
 def overview(found: Risk, rolling: Floats | None, window: int, frontier: Frontier | str) -> Figure:
