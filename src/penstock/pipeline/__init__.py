@@ -12,7 +12,7 @@ from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
-from penstock.pipeline.json_text import is_json
+from penstock.pipeline.json_text import BAD_JSON, check_text, has_odd_numbers, is_json
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.progress import Meter, Progress, Rate
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads": "workers"}
 
 __all__ = [
+    "BAD_JSON",
     "Api",
     "Calls",
     "Checkpoint",
@@ -74,10 +75,12 @@ __all__ = [
     "Use",
     "Used",
     "batches",
+    "check_text",
     "each",
     "entry_of",
     "fetch",
     "fetch_chunks",
+    "has_odd_numbers",
     "in_threads",
     "is_json",
     "land",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import final
 
@@ -33,7 +33,10 @@ class Preset:
         policy: When to connect again.
         resume: How to go on after a cursor.
         id: Dotted paths of what tells messages apart; several are joined by ``:``. Empty: the
-            id of the event, or the stream's ``id``.
+            stream's ``id``, or nothing: then the same bytes, with the same event's id, are the same
+            message.
+        alike: Types of server-sent events whose ids are of one kind; the ids of others stand after
+            their type. Empty: all are of one kind.
         data: First members of ordinary messages: one that begins otherwise is looked at
             closely. Empty: every message is looked at.
         signs: In-band messages, the first that fits counts.
@@ -47,6 +50,8 @@ class Preset:
         query: Parameters of its URLs.
         too_old: Statuses of an answer that say that the cursor is too old.
         websocket: Whether it is spoken over a WebSocket.
+        repeats: Whether a POST only reads, and is sent again when the connection has ended.
+        once: Whether the stream ends when the server ends it in good order.
     """
 
     service: str
@@ -54,6 +59,7 @@ class Preset:
     policy: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     resume: Resume = field(default_factory=NoResume)
     id: tuple[str, ...] = ()
+    alike: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
     signs: tuple[Sign, ...] = ()
     kind: str | None = None
@@ -65,12 +71,20 @@ class Preset:
     query: Mapping[str, str] = field(default_factory=dict)
     too_old: frozenset[int] = frozenset()
     websocket: bool = False
+    repeats: bool = False
+    once: bool = False
+
+    def ending_at(self, *words: str) -> Preset:
+        """Return it with messages that are the end of the stream, such as ``[DONE]``."""
+        end = Sign(kind="end", path="", equals=words, then=Then.END)
+        return replace(self, signs=(end, *self.signs))
 
 
-_PLAIN = Preset(service="any stream")
+_PLAIN = Preset(service="any stream", resume=LastEventId()).ending_at("[DONE]")
 
 _TWITTER = Preset(
     service="Twitter v1.1",
+    repeats=True,
     framing="crlf",
     id=("id_str",),
     data=frozenset({"created_at", "id", "id_str", "text"}),
@@ -99,16 +113,18 @@ _X = Preset(
     decoded_stall=40.0,
     signs=(
         Sign(kind="delete", path="data.delete", then=Then.DELETE, id="data.delete.tweet.id"),
+        # Beside data, errors say what could not be added to a post: it is a post all the same.
         Sign(
             kind="error",
             path="errors.0.disconnect_type",
             equals=("InvalidCredentials", "UserNotAuthorized"),
             then=Then.STOP,
             text="errors.0.detail",
+            without="data",
         ),
-        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.detail"),
-        Sign(kind="error", path="connection_issue", then=Then.AGAIN, text="detail"),
-        Sign(kind="error", path="title", then=Then.AGAIN, text="detail"),
+        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.detail", without="data"),
+        Sign(kind="error", path="connection_issue", then=Then.AGAIN, text="detail", without="data"),
+        Sign(kind="error", path="title", then=Then.AGAIN, text="detail", without="data"),
     ),
 )
 
@@ -116,6 +132,7 @@ _MASTODON = Preset(
     service="Mastodon",
     framing="sse",
     id=("id",),
+    alike=frozenset({"update", "status.update"}),  # notifications count from 1 for themselves
     wire_stall=40.0,
     decoded_stall=40.0,
     signs=(Sign(kind="delete", path=EVENT, equals=("delete",), then=Then.DELETE, id=""),),
@@ -131,6 +148,7 @@ _EVENTSTREAMS = Preset(
 
 _COUCHDB = Preset(
     service="CouchDB continuous changes",
+    repeats=True,
     framing="lf",
     resume=QueryCursor("since", "seq"),
     id=("seq",),
@@ -145,6 +163,7 @@ _COUCHDB = Preset(
 
 _KUBERNETES = Preset(
     service="Kubernetes watch",
+    repeats=True,
     framing="lf",
     resume=QueryCursor("resourceVersion", "object.metadata.resourceVersion"),
     id=("object.metadata.uid", "object.metadata.resourceVersion"),
@@ -175,6 +194,7 @@ _KUBERNETES = Preset(
 
 _ETCD = Preset(
     service="etcd v3 watch",
+    repeats=True,
     framing="lf",
     # The header's revision is the server's: while it catches up, events are still to come.
     resume=BodyRevision("result.events.-1.kv.mod_revision", "create_request.start_revision"),
@@ -198,6 +218,12 @@ _ETCD = Preset(
         ),
         Sign(kind="created", path="result.created", equals=(True,)),
         Sign(kind="error", path="error", then=Then.AGAIN, text="error.message"),
+        Sign(
+            kind="progress",
+            path="result.header.revision",
+            without="result.events",
+            cursor="result.header.revision",
+        ),
     ),
 )
 
@@ -206,7 +232,7 @@ _EVENTS = Preset(
     framing="sse",
     resume=LastEventId(),
     policy=ReconnectPolicy(network=Linear(1.0, 16.0)),
-)
+).ending_at("[DONE]")
 
 _JETSTREAM = Preset(
     service="Bluesky Jetstream",
