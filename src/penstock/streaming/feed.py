@@ -70,7 +70,7 @@ class StreamFeed(Generic[T]):
 
     name = "stream"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a store may want of a stream
         self,
         stream: Stream[T],
         *,
@@ -162,17 +162,16 @@ class StreamFeed(Generic[T]):
     def _key(self, message: Message[T]) -> Key:
         """Return what ``message`` lands under."""
         keeps = self._on_same == "keep"
-        if message.id is not None:
+        if message.id is not None and self._stream.keyed:
             if keeps:
                 return f"{message.id}{_hash(message.body)}"
             self.changed += self._recent.saw(message.id, message.body) == "changed"
             return message.id
-        position = message.cursor if self._stream.by_event else None
-        self.unidentified += position is None
-        if keeps and position is None:
+        self.unidentified += message.id is None
+        if keeps and message.id is None:
             self._kept += 1  # of a process that began at its own time
             return f"@{self._began:x}-{self._kept:x}"
-        return _hash(message.body, position)
+        return _hash(message.body, message.id)
 
     def _body(self, message: Message[T]) -> bytes:
         if self._stream.decode == "json":
@@ -198,12 +197,12 @@ def entry_of_item(item: Notice | Gap, *, deletes: bool) -> Entry | None:
     return None
 
 
-def _hash(body: bytes, position: str | None = None) -> str:
+def _hash(body: bytes, position: Key | None = None) -> str:
     """Return the key of a message without an id: the same bytes are the same message.
 
     The id of a server-sent event says where it stands in the stream: two of them are two events.
     """
-    salt = b"" if position is None else hashlib.blake2b(position.encode(), digest_size=16).digest()
+    salt = b"" if position is None else hashlib.blake2b(str(position).encode(), digest_size=16).digest()
     return "#" + hashlib.blake2b(body, digest_size=16, salt=salt).hexdigest()
 
 

@@ -242,10 +242,10 @@ class ReconnectPolicy:
             if self.jitter and rng is not None:
                 wait = rng.uniform(wait / 2, wait)
         if rule.curve == "network":
-            wait = max(wait, state.retry)
+            wait = max(wait, min(state.retry, self.longest))
         if told is not None:
-            wait = told
-        return max(min(wait, self.longest), self.closed(state, now)), state
+            wait = min(told, self.longest)
+        return max(wait, self.closed(state, now)), state
 
     def closed(self, state: Backoff, now: float) -> float:
         """Return the seconds for which the windows allow no connection."""

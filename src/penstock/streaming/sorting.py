@@ -84,7 +84,7 @@ class Sorter(Generic[T]):
         self._whole = into is None or into is Record
         self._active = tuple(s for s in preset.signs if s.by is None or (s.by,) == preset.id)
         self._facts = self._load if self._whole else checked(peeker(_wanted(preset, self._active)))
-        self._recent = Recent() if preset.resume.overlaps else None
+        self._recent = Recent() if preset.resume.overlaps and preset.id else None
         beneath = {sign.path.partition(".")[0] for sign in self._active}
         self._data = frozenset(name.encode() for name in preset.data - beneath)
         self._by_event = isinstance(preset.resume, LastEventId)
@@ -152,7 +152,8 @@ class Sorter(Generic[T]):
 
     def _sort_other(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
         value = body.decode() if self._decode == "text" else body
-        self._message(cast("T", value), None, body, None, event, items)
+        id_ = None if event is None else event.id or None
+        self._message(cast("T", value), None, body, id_, event, items)
 
     def _message(
         self,
@@ -182,7 +183,7 @@ class Sorter(Generic[T]):
     def _identity(self, facts: object, event: ServerEvent | None) -> str | int | None:
         paths, alike = self._preset.id, self._preset.alike
         if not paths:
-            return None
+            return None if event is None else event.id or None
         parts = [_key(dig(facts, path)) for path in paths]
         if None in parts:
             return None

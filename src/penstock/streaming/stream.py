@@ -188,7 +188,7 @@ class Stream(Generic[T]):
         self._driver = Driver(asked, api, known, streamed, plan)
         self._clock = api.clock
         self._decode = decode
-        self._by_event = isinstance(known.resume, LastEventId)
+        self._keyed = bool(known.id)
         self._counts = [0, 0, 0]  # messages, notices, gaps
         self._cursor: str | None = None
         self._started = self._closed = self._entered = False
@@ -232,9 +232,9 @@ class Stream(Generic[T]):
         return self._identity
 
     @property
-    def by_event(self) -> bool:
-        """Whether its cursors are the ids of server-sent events."""
-        return self._by_event
+    def keyed(self) -> bool:
+        """Whether a message's ``id`` is in it; else it is its event's, which is a position."""
+        return self._keyed
 
     @property
     def decode(self) -> Decode:

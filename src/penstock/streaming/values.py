@@ -29,8 +29,9 @@ class Message(msgspec.Struct, Generic[T], frozen=True, gc=False):
     Attributes:
         value: The decoded body: a :class:`~penstock.http.Record`, or what ``into`` asked for.
         body: The bytes of the message as framed; a store that keeps JSON keeps these.
-        id: What tells messages apart, found at the stream's ``id`` path or, in server-sent
-            events, given by the server; None where there is none. It is the key to land under.
+        id: What tells messages apart, found at the stream's ``id`` path: the key to land under.
+            Without such a path, the id of a server-sent event, which is a position: a server that
+            begins again may give it to another event. Else None.
         cursor: Where to go on after this message, or None where the source has no such thing.
             Commit it in the same transaction as the message.
         kind: ``"data"`` or, where the source names its messages, that name: an event's
