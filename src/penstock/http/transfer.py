@@ -27,6 +27,9 @@ class Profile:
         verify: Whether to check the server's certificate. Leave it on.
         ca_file: Bundle of trusted certificates in PEM form, or None for the system's.
         http2: Whether to offer HTTP/2 over TLS.
+        cert_file: Our own certificate in PEM form, for servers that ask for one, or None.
+        key_file: Its key in PEM form, or None: in the same file.
+        unix_socket: Path of the socket that the server listens at, or None: TCP.
     """
 
     connect: float | None = 10.0
@@ -38,6 +41,9 @@ class Profile:
     verify: bool = True
     ca_file: str | None = None
     http2: bool = True
+    cert_file: str | None = None
+    key_file: str | None = None
+    unix_socket: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "stall", "total"):

@@ -1,7 +1,7 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
-from penstock.streaming.feed import UNREADABLE, StreamFeed
+from penstock.streaming.feed import UNREADABLE, OnSame, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.framing import FRAMING_KINDS
 from penstock.streaming.inband import Sign, Then
@@ -22,7 +22,9 @@ from penstock.streaming.resuming import (
     NoResume,
     QueryCursor,
     Resume,
+    moment,
 )
+from penstock.streaming.sorting import Decode
 from penstock.streaming.stream import Status, Stream
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice
 
@@ -37,6 +39,7 @@ __all__ = [
     "BodyRevision",
     "Counters",
     "Cursor",
+    "Decode",
     "Doubling",
     "DropOldest",
     "Ending",
@@ -50,6 +53,7 @@ __all__ = [
     "MessageTooLarge",
     "NoResume",
     "Notice",
+    "OnSame",
     "Overflow",
     "Preset",
     "QueryCursor",
@@ -64,5 +68,6 @@ __all__ = [
     "Then",
     "Window",
     "framing",
+    "moment",
     "presets",
 ]

@@ -374,7 +374,8 @@ class Driver:
         self.present = None
         if reception.framer is not None:
             self._last_heard = reception.at
-            self._alive = self._clock.monotonic()
+            if spoke(reception):
+                self._alive = self._clock.monotonic()
             self._cut = reception.unfinished > 0
             self._cursor = reception.position()
 

@@ -202,7 +202,11 @@ def _hash(body: bytes, position: Key | None = None) -> str:
 
     The id of a server-sent event says where it stands in the stream: two of them are two events.
     """
-    salt = b"" if position is None else hashlib.blake2b(str(position).encode(), digest_size=16).digest()
+    salt = (
+        b""
+        if position is None
+        else hashlib.blake2b(str(position).encode(), digest_size=16).digest()
+    )
     return "#" + hashlib.blake2b(body, digest_size=16, salt=salt).hexdigest()
 
 

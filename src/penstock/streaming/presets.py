@@ -76,6 +76,8 @@ class Preset:
 
     def ending_at(self, *words: str) -> Preset:
         """Return it with messages that are the end of the stream, such as ``[DONE]``."""
+        if not words:
+            return self
         end = Sign(kind="end", path="", equals=words, then=Then.END)
         return replace(self, signs=(end, *self.signs))
 

@@ -437,7 +437,10 @@ def _base(url: str) -> str:
 def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
     same = {
         name: getattr(profile, name)
-        for name in ("connect", "first_byte", "proxy", "verify", "ca_file")
+        for name in (
+            *("connect", "first_byte", "proxy", "verify", "ca_file"),
+            *("cert_file", "key_file", "unix_socket"),
+        )
     }
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
     return StreamProfile(**same, stall=None, http2=False, raw=raw, websocket=websocket)
