@@ -112,9 +112,9 @@ _OF_KEYS = (
     *("too_many_requests", "complete", "store", "uses"),
 )
 _OF_STREAMS = (
-    *("landed", "duplicates", "changed", "gaps", "reconnects", "keepalives", "seconds", "new"),
-    *("missed", "deleted", "failed", "unidentified", "unfinished", "notices", "ended"),
-    *("lives", "state", "last_reason", "store", "uses"),
+    *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
+    *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
+    *("changed", "unfinished", "lives", "state", "last_reason"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from penstock.address import look_up
+from penstock.errors import InputError
 
 __all__ = ["Secret", "reveal", "secret"]
 
