@@ -15,7 +15,7 @@ from penstock.assembly.plans import planned
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
-from penstock.assembly.streams import build_stream, stream_store
+from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.errors import InputError
 from penstock.events import Event, Events
 from penstock.http import Api, Get, PageFeed
@@ -225,7 +225,7 @@ class Run:
                     most=messages,
                     again=lambda: _flushed(store).again,
                     since=_paused(store),
-                    on_same=self._file.stream.on_same,
+                    on_same=on_same_of(self._file.stream, store),
                 )
                 return self._land(Pipeline(self._feed), store)
         source = self._file.source

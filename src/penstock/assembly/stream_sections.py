@@ -102,8 +102,9 @@ class StreamSection(Section, frozen=True, kw_only=True):
         id: Dotted path of a message's id, its key in the store; unset: the preset's, or a hash
             of the message with its event's id.
         on_same: What happens to a message whose id landed before, with other content: left out and
-            counted, or kept beside it, under the id and a hash. Where messages have no id, ``keep``
-            lands the same bytes as often as they come.
+            counted, or in its place, or a version beside it, as far as the store can, or kept
+            under the id and a hash; unset: the preset's. Where messages have no id, ``keep`` lands
+            the same bytes as often as they come.
         decode: What a message is: JSON, checked whole; a text; or bytes, which land in base64.
         open: What a WebSocket sends first, at each connection: texts, or tables sent as JSON.
         ends: Messages that end the stream, such as ``[DONE]``; unset: the preset's.
@@ -137,7 +138,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
     framing: Annotated[str, FRAMING_KINDS] | None = None
     id: str | None = None
-    on_same: OnSame = "first"
+    on_same: OnSame | None = None
     decode: Decode = "json"
     open: list[str | dict[str, object]] = []
     ends: list[str] | None = None

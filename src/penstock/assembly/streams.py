@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -19,6 +20,7 @@ from penstock.streaming import (
     Block,
     Cursor,
     DropOldest,
+    OnSame,
     Overflow,
     Preset,
     ReconnectPolicy,
@@ -31,7 +33,7 @@ from penstock.streaming import (
     presets,
 )
 
-__all__ = ["build_stream", "check_stream", "stream_store"]
+__all__ = ["build_stream", "check_stream", "on_same_of", "stream_store"]
 
 _URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
@@ -109,8 +111,29 @@ def check_stream(section: StreamSection) -> Preset:
     if section.ends is not None:
         others = tuple(sign for sign in preset.signs if sign.then is not Then.END)
         preset = replace(preset, signs=others).ending_at(*section.ends)
+    on_same = section.on_same or preset.on_same
     repeats = preset.repeats if section.repeat is None else section.repeat
-    return replace(preset, once=section.once, repeats=repeats)
+    return replace(preset, once=section.once, repeats=repeats, on_same=on_same)
+
+
+def on_same_of(section: StreamSection, store: object) -> OnSame:
+    """Return what becomes of a message whose id landed before, and set ``store`` to do it.
+
+    Raises:
+        InputError: The file asks for what the store cannot do.
+    """
+    wanted = check_stream(section).on_same
+    if section.on_same is None and getattr(store, "takes_again", False):
+        return "replace"  # the store was set already
+    if wanted not in ("replace", "history"):
+        return wanted
+    keep: Callable[[str], object] | None = getattr(store, "keep", None)
+    if keep is not None:
+        keep(wanted)
+        return wanted
+    if section.on_same is not None:
+        raise InputError(f'stream.on_same: this store keeps the "first", and cannot {wanted}')
+    return "first"
 
 
 def _opening(message: str | dict[str, object]) -> str:

@@ -83,7 +83,7 @@ class _WithoutToken:
     def refused(self, headers: Sequence[str]) -> bool:
         """Return whether a secret has changed since where it was read from; else it is wrong."""
         secrets = [value for value in vars(self).values() if isinstance(value, Secret)]
-        return any([one.read_again() for one in secrets])
+        return sum(one.read_again() for one in secrets) > 0
 
 
 def _check_header(text: str, what: str) -> None:

@@ -1,7 +1,7 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
-from penstock.streaming.feed import UNREADABLE, OnSame, StreamFeed
+from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.framing import FRAMING_KINDS
 from penstock.streaming.inband import Sign, Then
@@ -26,7 +26,7 @@ from penstock.streaming.resuming import (
 )
 from penstock.streaming.sorting import Decode
 from penstock.streaming.stream import Status, Stream
-from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice, OnSame
 
 __all__ = [
     "FRAMING_KINDS",

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, Literal, TypeAlias, final
+from typing import Generic, final
 
 import msgspec
 
@@ -25,16 +25,13 @@ from penstock.pipeline import Gap as GapEntry
 from penstock.streaming.recent import Recent
 from penstock.streaming.resuming import moment
 from penstock.streaming.stream import Stream
-from penstock.streaming.values import Gap, Item, Message, Notice, T
+from penstock.streaming.values import Gap, Item, Message, Notice, OnSame, T
 
-__all__ = ["UNREADABLE", "OnSame", "StreamFeed", "entry_of_item"]
+__all__ = ["UNREADABLE", "StreamFeed", "entry_of_item"]
 
 UNREADABLE = "Unreadable"
 """The error of a failure that stands for a message that is not JSON."""
 
-
-OnSame: TypeAlias = Literal["first", "keep"]
-"""What happens to a message whose id landed before, with other content."""
 
 _EXCERPT = 500
 _LOOK = 0.25  # seconds after which a quiet stream is asked whether its time is up
@@ -60,6 +57,7 @@ class StreamFeed(Generic[T]):
         on_same: What happens to a message whose id landed before, with other content: ``"first"``
             leaves it out, and it is counted (``changed``); with ``"keep"`` all that differ land,
             under their ids and a hash, and messages without ids land however often they come.
+            ``"replace"`` and ``"history"`` are up to the store, which has to be told as well.
 
     Attributes:
         unidentified: Messages without an id so far.
@@ -165,7 +163,8 @@ class StreamFeed(Generic[T]):
         if message.id is not None and self._stream.keyed:
             if keeps:
                 return f"{message.id}{_hash(message.body)}"
-            self.changed += self._recent.saw(message.id, message.body) == "changed"
+            if self._on_same == "first":
+                self.changed += self._recent.saw(message.id, message.body) == "changed"
             return message.id
         self.unidentified += message.id is None
         if keeps and message.id is None:

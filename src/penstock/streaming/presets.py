@@ -18,6 +18,7 @@ from penstock.streaming.resuming import (
     QueryCursor,
     Resume,
 )
+from penstock.streaming.values import OnSame
 
 __all__ = ["PRESETS", "PRESET_KINDS", "Preset", "by_name"]
 
@@ -52,6 +53,8 @@ class Preset:
         websocket: Whether it is spoken over a WebSocket.
         repeats: Whether a POST only reads, and is sent again when the connection has ended.
         once: Whether the stream ends when the server ends it in good order.
+        on_same: What becomes of a message whose id landed before, with other content: see
+            :data:`OnSame`. Where the store cannot do it, the first one stays.
     """
 
     service: str
@@ -73,6 +76,7 @@ class Preset:
     websocket: bool = False
     repeats: bool = False
     once: bool = False
+    on_same: OnSame = "first"
 
     def ending_at(self, *words: str) -> Preset:
         """Return it with messages that are the end of the stream, such as ``[DONE]``."""
@@ -134,6 +138,7 @@ _MASTODON = Preset(
     service="Mastodon",
     framing="sse",
     id=("id",),
+    on_same="replace",  # an edit is the post as it is now
     alike=frozenset({"update", "status.update"}),  # notifications count from 1 for themselves
     wire_stall=40.0,
     decoded_stall=40.0,
@@ -150,6 +155,7 @@ _EVENTSTREAMS = Preset(
 
 _COUCHDB = Preset(
     service="CouchDB continuous changes",
+    on_same="replace",
     repeats=True,
     framing="lf",
     resume=QueryCursor("since", "seq"),
@@ -165,6 +171,7 @@ _COUCHDB = Preset(
 
 _KUBERNETES = Preset(
     service="Kubernetes watch",
+    on_same="replace",
     repeats=True,
     framing="lf",
     resume=QueryCursor("resourceVersion", "object.metadata.resourceVersion"),
@@ -238,6 +245,7 @@ _EVENTS = Preset(
 
 _JETSTREAM = Preset(
     service="Bluesky Jetstream",
+    on_same="replace",
     resume=QueryCursor("cursor", "time_us", rewind=5_000_000),
     id=("did", "time_us"),
     kind="kind",

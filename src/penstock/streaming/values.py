@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, final
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, final
 
 import msgspec
 
@@ -19,7 +19,7 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice"]
+__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame"]
 
 
 @final
@@ -91,6 +91,10 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     count: int | None = None
     kind: str = "gap"
 
+
+OnSame: TypeAlias = Literal["first", "replace", "history", "keep"]
+"""What becomes of a message whose id landed before, with other content: it is left out and counted;
+the store replaces the record, or keeps both as versions; or it lands under the id and a hash."""
 
 Item: TypeAlias = Message[T] | Notice | Gap
 
