@@ -174,6 +174,8 @@ def test_every_sign_of_every_preset_can_fire(name: str, sign: Sign, into: type |
     """X: a delete lies under data, where ordinary messages begin, and was never seen."""
     preset = PRESETS[name]
     if sign.by is not None:
+        each = "list" if sign.path == "type" and name == "etcd" else None
+        preset = dataclasses.replace(preset, each=each)
         preset = dataclasses.replace(preset, id=(sign.by,))
     sorter: Sorter[object] = Sorter(preset, into, None)
     before = sorter.keepalives
@@ -422,3 +424,29 @@ def test_a_server_behind_a_unix_socket(tmp_path: Path) -> None:
         assert next(stream.messages()).value.id == 1
     thread.join()
     listener.close()
+
+
+def test_a_bunch_lands_one_by_one_with_the_cursor_behind_the_last() -> None:
+    """etcd: the events of a transaction come in one line, keys and values in base64."""
+    preset = dataclasses.replace(
+        PRESETS["etcd"],
+        each="result.events",
+        base64=("kv.key", "kv.value"),
+        id=("kv.key",),
+        unknown=False,
+    )
+    events = (
+        b'{"kv":{"key":"YQ==","value":"w7w=","mod_revision":"7"}},'
+        b'{"type":"DELETE","kv":{"key":"Yg==","mod_revision":"7"}},'
+        b'{"kv":{"key":"Yw==","value":"/w==","mod_revision":"7"}}'
+    )
+    body = b'{"result":{"header":{"revision":"9"},"events":[%s]}}' % events
+    sorter: Sorter[bytes] = Sorter(preset, bytes, "5")
+    items = list(sorter.items([body], Place(1, 1e9)))
+    assert [(item.kind, item.id, item.cursor) for item in items] == [  # type: ignore[union-attr] # no gap
+        ("data", "a", "5"),
+        ("delete", "b", "5"),
+        ("data", "c", "7"),
+    ]
+    assert items[0].body == '{"kv":{"key":"a","value":"ü","mod_revision":"7"}}'.encode()  # type: ignore[union-attr] # a message
+    assert b'"/w=="' in items[2].body  # type: ignore[union-attr] # not a text: as it came

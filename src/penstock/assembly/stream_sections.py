@@ -107,6 +107,9 @@ class StreamSection(Section, frozen=True, kw_only=True):
             the same bytes as often as they come.
         decode: What a message is: JSON, checked whole; a text; or bytes, which land in base64.
         open: What a WebSocket sends first, at each connection: texts, or tables sent as JSON.
+        each: Dotted path of a list in a message whose members land one by one; ``id`` is within
+            them then.
+        base64: Dotted paths of texts in base64, to land as the texts they stand for.
         ends: Messages that end the stream, such as ``[DONE]``; unset: the preset's.
         once: Whether the stream ends when the server ends it in good order.
         repeat: Whether a POST is sent again when the connection has ended; unset: as the
@@ -141,6 +144,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
     on_same: OnSame | None = None
     decode: Decode = "json"
     open: list[str | dict[str, object]] = []
+    each: str | None = None
+    base64: list[str] = []
     ends: list[str] | None = None
     once: bool = False
     repeat: bool | None = None

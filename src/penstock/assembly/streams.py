@@ -111,6 +111,9 @@ def check_stream(section: StreamSection) -> Preset:
     if section.ends is not None:
         others = tuple(sign for sign in preset.signs if sign.then is not Then.END)
         preset = replace(preset, signs=others).ending_at(*section.ends)
+    if section.each is not None or section.base64:
+        each = section.each or preset.each
+        preset = replace(preset, each=each, base64=tuple(section.base64), unknown=False)
     on_same = section.on_same or preset.on_same
     repeats = preset.repeats if section.repeat is None else section.repeat
     return replace(preset, once=section.once, repeats=repeats, on_same=on_same)

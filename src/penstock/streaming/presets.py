@@ -41,6 +41,9 @@ class Preset:
         data: First members of ordinary messages: one that begins otherwise is looked at
             closely. Empty: every message is looked at.
         signs: In-band messages, the first that fits counts.
+        each: Dotted path of a list whose members are the messages; ``id``, ``kind`` and signs of
+            deletions are within them. None: the message is one.
+        base64: Dotted paths of texts in base64, which are decoded where they are texts in UTF-8.
         kind: Dotted path of a message's kind; None: the event's type, or ``"data"``.
         unknown: Whether a message without an id is one of an unknown kind.
         wire_stall: Seconds without a byte after which the connection is given up.
@@ -65,6 +68,8 @@ class Preset:
     alike: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
     signs: tuple[Sign, ...] = ()
+    each: str | None = None
+    base64: tuple[str, ...] = ()
     kind: str | None = None
     unknown: bool = False
     wire_stall: float = 90.0
@@ -226,6 +231,14 @@ _ETCD = Preset(
             text="result.cancel_reason",
         ),
         Sign(kind="created", path="result.created", equals=(True,)),
+        Sign(
+            kind="delete",
+            path="type",
+            equals=("DELETE",),
+            then=Then.DELETE,
+            id="kv.key",
+            by="kv.key",
+        ),
         Sign(kind="error", path="error", then=Then.AGAIN, text="error.message"),
         Sign(
             kind="progress",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -137,8 +139,38 @@ class Sorter(Generic[T]):
             facts = exact(body)  # a shape of its own: nothing is passed over
         if self._active and not self._is_data(body) and self._signs(facts, body, event, items):
             return
-        if self._preset.resume.path is not None:
-            self.cursor = _position(facts, self._preset.resume.path) or self.cursor
+        path, before = self._preset.resume.path, self.cursor
+        if path is not None:
+            self.cursor = _position(facts, path) or self.cursor
+        if self._preset.each is not None or self._preset.base64:
+            self._parts(exact(body), before, event, items)
+        else:
+            self._one(facts, body, event, items)
+
+    def _parts(
+        self, value: object, before: str | None, event: ServerEvent | None, items: list[Item[T]]
+    ) -> None:
+        """Hand out the members of a list as messages; the cursor is behind the last of them."""
+        found = value if self._preset.each is None else dig(value, self._preset.each)
+        parts = found if self._preset.each and isinstance(found, list) else [value]
+        after, self.cursor = self.cursor, before
+        for number, part in enumerate(parts, 1):
+            for path in self._preset.base64:
+                _decode_base64(part, path)
+            body = json.dumps(part, separators=(",", ":"), ensure_ascii=False).encode()
+            facts = exact(body)
+            if number == len(parts):
+                self.cursor = after
+            sign = find_sign((s for s in self._active if s.then is Then.DELETE), facts, event)
+            if sign is None:
+                self._one(facts, body, event, items)
+            else:
+                self._act(sign, facts, body, items)
+        self.cursor = after
+
+    def _one(
+        self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
+    ) -> None:
         id_ = self._identity(facts, event)
         if self._preset.unknown and id_ is None:
             whole = facts if self._whole else exact(body)
@@ -270,6 +302,15 @@ def _key(found: object) -> str | int | None:
     if isinstance(found, bool) or not isinstance(found, str | int):
         return None
     return found if isinstance(found, str) or found in _KEYS else str(found)
+
+
+def _decode_base64(value: object, path: str) -> None:
+    """Put a text in the place of one in base64, where it is one."""
+    above, _, last = path.rpartition(".")
+    place = dig(value, above)
+    if isinstance(place, dict) and isinstance(text := place.get(last), str):
+        with contextlib.suppress(ValueError):
+            place[last] = base64.b64decode(text, validate=True).decode()
 
 
 def _wanted(preset: Preset, signs: Iterable[Sign]) -> set[str]:
