@@ -25,6 +25,7 @@ __all__ = [
     "Failed",
     "Landed",
     "LeftOut",
+    "Notice",
     "Retry",
     "RunEnded",
     "RunStarted",
@@ -112,6 +113,15 @@ class LeftOut(Event):
     use: str
     key: object
     reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something that a person should know; ``doubtful`` where it means that rows may be missing."""
+
+    reason: str
+    doubtful: bool
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -378,3 +379,36 @@ def test_one_oauth_2_is_shared_by_threads(simulate: Simulate, quick: Make) -> No
         thread.join()
     assert trouble == []
     assert simulator.truth()["served_total"] == 150
+
+
+@pytest.mark.parametrize("life", ['"3599"', "3599.5", "null", '"soon"', "0"])
+def test_a_token_is_taken_however_its_life_is_written(quick: Make, life: str) -> None:
+    """Azure AD v1 sends "expires_in": "3599": there was "no token in the answer"."""
+
+    def reply(asked: Asked) -> bytes:
+        if asked.target == "/token":
+            return answer(b'{"access_token": "t", "expires_in": %s}' % life.encode())
+        return answer(json.dumps(asked.headers.get("authorization")).encode())
+
+    with wire(answering(reply)) as server:
+        api = quick(server.url, auth=OAuth2(server.url + "/token", "me", "pw"))
+        assert [api.get("/"), api.get("/")] == ["Bearer t"] * 2
+        assert len(server.asked) == 3
+
+
+def test_id_and_secret_go_into_the_body_where_the_server_wants_them_there(quick: Make) -> None:
+    with wire(answering(lambda _: answer(b'{"access_token": "t"}'))) as server:
+        auth = OAuth2(server.url + "/token", "me", "p w", client_in="body")
+        quick(server.url, auth=auth).get("/")
+        asked = server.asked[0]
+    assert asked.body == b"grant_type=client_credentials&client_id=me&client_secret=p+w"
+    assert "authorization" not in asked.headers
+
+
+def test_a_rotated_refresh_token_is_handed_over_to_be_kept(quick: Make) -> None:
+    with wire(answering(lambda _: answer(b'{"access_token":"t","refresh_token":"r1"}'))) as server:
+        auth = OAuth2(server.url + "/token", "me", "pw", refresh_token="r0")
+        kept: list[str] = []
+        auth.rotated = kept.append
+        quick(server.url, auth=auth).get("/")
+    assert kept == ["r1"]

@@ -95,13 +95,13 @@ def test_a_wrong_password_ends_the_run_at_once(simulate: Simulate, quick: Make) 
     assert simulator.truth()["requests"] <= 10
 
 
-def test_an_answer_that_is_no_json_fails_unless_bytes_are_wanted(quick: Make) -> None:
+def test_an_answer_that_is_no_json_fails_at_once_unless_bytes_are_wanted(quick: Make) -> None:
+    """A body that was wholly there was asked for again and again, as if that could change it."""
     page = answering(lambda _: answer(b"<html>oops</html>"))
     with wire(page) as server:
-        once = RetryPolicy(attempts=2, base=0)
-        with pytest.raises(GaveUp, match="body is not JSON"):
-            quick(server.url, retry=once).get("/")
-        assert len(server.asked) == 2
+        with pytest.raises(PermanentError, match="body is not JSON"):
+            quick(server.url).get("/")
+        assert len(server.asked) == 1
         assert quick(server.url, decode="bytes").call(Get("/")).body == b"<html>oops</html>"
 
 

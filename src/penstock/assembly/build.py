@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote
 
 import msgspec
 
@@ -38,6 +37,7 @@ from penstock.http import (
     Style,
 )
 from penstock.http.body import dig
+from penstock.http.url import filled
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Limit, RetryPolicy
 from penstock.store import store_place
@@ -45,6 +45,7 @@ from penstock.store import store_place
 __all__ = [
     "build_api",
     "build_auth",
+    "build_listing",
     "build_request",
     "build_style",
     "store_named",
@@ -140,6 +141,8 @@ def build_api(
             proxy=section.proxy,
             verify=section.verify,
             ca_file=section.ca_file,
+            cert=section.cert,
+            key=section.key,
             http2=section.http2,
         ),
         decode=file.request.decode if file.request is not None else "json",
@@ -200,14 +203,13 @@ def build_request(section: RequestSection, *, reveal: bool = True) -> Callable[[
         idempotent, cost = section.idempotent, section.cost
 
         def simple(key: Key) -> Request:
-            filled = path.replace("{key}", quote(str(key), safe=""))
-            return kind(filled, idempotent=idempotent, cost=cost)
+            return kind(filled(path, key), idempotent=idempotent, cost=cost)
 
         return simple
 
     def request(key: Key) -> Request:
         return kind(
-            path.replace("{key}", quote(str(key), safe="")),
+            filled(path, key),
             query={name: _filled(value, key) for name, value in query.items()} or None,
             headers={name: str(_filled(v, key)) for name, v in section.headers.items()} or None,
             form=form and {name: _filled(value, key) for name, value in form.items()},
@@ -259,7 +261,24 @@ def _texts(value: object) -> list[str]:
     return []
 
 
-_FLAT = ("param", "size_param", "size", "first", "total", "pages", "next", "header")
+def build_listing(source: PagesSource) -> Request:
+    """Return the request that pages are made of.
+
+    Raises:
+        InputError: It has a body that its method does not carry.
+    """
+    query = dict(source.query) or None
+    if source.method == "POST":
+        return Post(source.path, query=query, json=source.json or {}, idempotent=True)
+    if source.json is not None:
+        raise InputError("source.json: a body needs method = 'POST'")
+    return Get(source.path, query=query)
+
+
+_FLAT = (
+    *("param", "size_param", "size", "first", "total", "pages", "next", "header"),
+    *("missing", "more", "until", "end", "max_pages", "on_expired", "sure"),
+)
 
 
 def build_style(source: PagesSource) -> Style:

@@ -117,6 +117,7 @@ STYLES: Final = _slot(
         "header-cursor": "HeaderCursor",
         "link-header": "LinkHeader",
         "link-body": "BodyLink",
+        "single": "SinglePage",
     },
 )
 AUTHS: Final = _slot(
@@ -261,7 +262,7 @@ def section_of(section: Callable[..., object], tag: str | None) -> type[Section]
             name,
             fields,
             bases=(Section,),
-            namespace={"__doc__": inspect.getdoc(section) or ""},
+            namespace={"__doc__": _doc(section)},
             tag_field=None if tag is None else "kind",
             tag=tag,
             frozen=True,
@@ -324,4 +325,17 @@ def meanings(section: object) -> dict[str, str]:
 
 
 def _doc(section: object) -> str:
-    return inspect.getdoc(section) or ""
+    """Return the docstring; of a class with the attributes that its bases tell of."""
+    words = inspect.getdoc(section) or ""
+    for base in section.__mro__[1:] if isinstance(section, type) else ():
+        told = re.search(
+            _ATTRIBUTES, inspect.cleandoc(vars(base).get("__doc__") or ""), re.MULTILINE
+        )
+        if told and "Attributes:\n" in words:
+            words = words.replace("Attributes:\n", f"Attributes:\n{told.group(1).rstrip()}\n", 1)
+        elif told:
+            words = f"{words}\n\nAttributes:\n{told.group(1)}"
+    return words
+
+
+_ATTRIBUTES = r"^Attributes:\n((?:    .*\n?|\n)+)"

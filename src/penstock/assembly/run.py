@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.assembly.build import build_api, build_request, build_style, store_path
+from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
+from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.plans import planned
 from penstock.assembly.sections import PagesSource, PipelineFile
@@ -17,8 +18,8 @@ from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.errors import InputError
-from penstock.events import Event, Events
-from penstock.http import Api, Get, PageFeed
+from penstock.events import Event, Events, Notice
+from penstock.http import Api, OAuth2, PageFeed
 from penstock.pipeline import (
     Checkpoint,
     Counts,
@@ -71,6 +72,8 @@ class Summary:
         state: How the stream's connection was at last, such as ``"live"`` or ``"waiting"``.
         last_reason: Why a connection ended last, or was not made.
         is_stream: Whether it is that of a stream.
+        warnings: What a person should know of this run, each in a line.
+        doubts: How many of the warnings mean that rows may be missing.
     """
 
     landed: int
@@ -100,6 +103,8 @@ class Summary:
     state: str
     last_reason: str
     is_stream: bool
+    warnings: tuple[str, ...]
+    doubts: int
 
     def fields(self) -> dict[str, object]:
         """Return what there is to say of this kind of source, by name."""
@@ -110,6 +115,7 @@ class Summary:
 _OF_KEYS = (
     *("landed", "failed", "pending", "seconds", "new", "skipped", "repeated", "retries"),
     *("too_many_requests", "complete", "store", "uses"),
+    *("warnings", "doubts"),
 )
 _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
@@ -163,6 +169,7 @@ class Run:
         else:
             self.place = store_path(file.store, folder)
             self._api = build_api(file, events=self.events)
+            self._keep_token(file.api.auth, self._api.auth, folder)
         self._file = file
         self._folder = folder
         self._check: Callable[[], None] = nothing_lost
@@ -172,9 +179,22 @@ class Run:
         self._feed: StreamFeed[bytes] | None = None
         self._started = time.monotonic()
         self._before = 0
+        self._notices: list[Notice] = []
         self.events.subscribe(self._saw)
 
+    def _keep_token(self, section: object, auth: object, folder: Path) -> None:
+        source = getattr(section, "refresh_token", None)
+        if isinstance(auth, OAuth2) and source is not None:
+            place = place_of(source, self.place, folder)
+            auth.begin_with(latest(source, place))
+            auth.rotated = keeping(source, place, self._tell)
+
+    def _tell(self, reason: str) -> None:
+        self.events.emit(Notice(reason=reason, doubtful=False))
+
     def _saw(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self._notices.append(event)
         self._meter.saw(event)  # of the present go: each counts for itself
 
     @property
@@ -189,7 +209,10 @@ class Run:
         Raises:
             StoreInUse: Another run has it.
         """
-        with locked_store(self._file.lock, self.place, self._folder) as (store, check):
+        with locked_store(self._file.lock, self.place, self._folder, self._file.store) as (
+            store,
+            check,
+        ):
             self._check = check
             yield store
 
@@ -267,7 +290,7 @@ class Run:
         assert self._api is not None  # only a stream has none
         return PageFeed(
             self._api,
-            Get(source.path, query=dict(source.query) or None),
+            build_listing(source),
             build_style(source),
             items=source.items,
             key=source.key,
@@ -348,6 +371,8 @@ class Run:
             state=look.status.state,
             last_reason=look.status.last_reason,
             is_stream=self.is_stream,
+            warnings=tuple(notice.reason for notice in self._notices),
+            doubts=sum(notice.doubtful for notice in self._notices),
         )
 
 

@@ -116,7 +116,7 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
         style: How one page names the next: see [http](http.md#pages).
         query: Parameters of the first page, and of each that is made of them.
         items: Dotted path of the rows in a page; empty: the page is the list.
-        key: Dotted path, within a row, of what tells rows apart.
+        key: Path, within a row, of what tells rows apart; a list of paths is a compound key.
         param: ``page``, ``offset``, ``cursor``, ``header-cursor``: the parameter that says
             which page.
         size_param: ``page``, ``offset``: the parameter for the rows of a page.
@@ -128,13 +128,32 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
         next: ``cursor``, ``link-body``: dotted path of the next cursor or URL.
         header: ``header-cursor``: the header that names the next page.
         concurrency: Pages at once, where their number is known.
+        method: ``POST`` sends ``json``; the parameters of pages go into that body.
+        json: The body of every page's request.
+        missing: ``empty``: a page without the list has no rows.
+        more: Path of a member that is true while there are more pages.
+        until: Path of a member that is true on the last page.
+        end: Statuses that mean that the page before was the last; unset: 404 where pages have
+            numbers.
+        max_pages: The most pages to read.
+        on_expired: ``restart``: begin once with the first page again when a cursor is refused.
+        sure: Take the end for the end, whatever else the page speaks of.
     """
 
     path: str
     style: StyleSection | str = "link-header"
+    method: Literal["GET", "POST"] = "GET"
+    json: dict[str, object] | None = None
+    missing: Literal["fail", "empty"] | None = None
+    more: str | None = None
+    until: str | None = None
+    end: frozenset[int] | None = None
+    max_pages: Count | None = None
+    on_expired: Literal["fail", "restart"] | None = None
+    sure: bool | None = None
     query: Query = {}
     items: str = ""
-    key: str = "id"
+    key: str | Annotated[list[str], Meta(min_length=1)] = "id"
     param: str | None = None
     size_param: str | None = None
     size: Count | None = None
@@ -170,6 +189,8 @@ class ApiSection(Section, frozen=True, kw_only=True):
         proxy: URL of a proxy; ``""`` for none; unset: the usual environment variables.
         verify: Whether to check the server's certificate; leave it on.
         ca_file: Trusted certificates in PEM form; unset: the system's.
+        cert: Our own certificate in PEM form, for servers that ask for one.
+        key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
         max_redirects: Redirects followed for one call.
     """
@@ -186,6 +207,8 @@ class ApiSection(Section, frozen=True, kw_only=True):
     proxy: str | None = None
     verify: bool = True
     ca_file: str | None = None
+    cert: str | None = None
+    key: str | None = None
     http2: bool = True
     max_redirects: Annotated[int, Meta(ge=0)] = 10
 
@@ -327,9 +350,11 @@ class StoreSection(Section, frozen=True, kw_only=True):
     Attributes:
         path: The directory, or ``mongodb://host,host/DATABASE.COLLECTION``, or ``env:NAME`` or
             ``file:PATH`` that holds it.
+        wait_for_room: Seconds that a run waits for room on a full disk; then it ends (exit code 4).
     """
 
     path: str
+    wait_for_room: Seconds = 600.0
 
 
 class LockSection(Section, frozen=True, kw_only=True):

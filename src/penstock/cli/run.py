@@ -54,8 +54,8 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     leave a cursor to go on from. --restart forgets how far pages or a stream were read; what has
     landed stays, and lands once.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status) or a use left records out,
-    2 bad input, 3 stopped, 4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status), a use left records out or
+    rows may be missing (a note says why), 2 bad input, 3 stopped, 4 storage or server gave up.
     """
     described = read_any(file)
     is_stream = isinstance(described, StreamFile)
@@ -139,7 +139,7 @@ def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Sh
         raise SystemExit(3)
     if summary.is_stream and not (summary.lives or summary.ended):
         raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
-    if summary.failed or any(used.left_out for used in summary.uses):
+    if summary.failed or summary.doubts or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
 
 
@@ -166,6 +166,8 @@ def _tell(summary: Summary, *, as_json: bool) -> None:
         click.echo(json.dumps(summary.fields()))
     else:
         click.echo(_of_stream(summary) if summary.is_stream else _sentence(summary))
+    for warning in summary.warnings:
+        click.echo(f"note: {warning}", err=True)
 
 
 def _of_stream(summary: Summary) -> str:

@@ -11,6 +11,7 @@ from penstock.errors import InputError
 from penstock.simulator import (
     CREDENTIALS,
     DEFAULT_MIX,
+    ODDITIES,
     AuthKind,
     Dialect,
     LimiterKind,
@@ -178,6 +179,15 @@ class OneLineCommand(click.Command):
 )
 @click.option(
     "--retry-dates", is_flag=True, help="Write half of the Retry-Afters of a 503 as dates."
+)
+@click.option(
+    "--odd",
+    type=click.Choice(("", *ODDITIES)),
+    default=DEFAULTS.odd,
+    metavar="NAME",
+    help="What is odd about the list at /odd: "
+    + "; ".join(f"{name}: {oddity.words}" for name, oddity in ODDITIES.items())
+    + ".",
 )
 @click.option("--until-eof", is_flag=True, help="End when standard input closes, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the first line as JSON.")

@@ -6,24 +6,28 @@ from penstock.http.body import decode_or_none, dig
 from penstock.http.calls import becomes_get
 from penstock.http.engine import Engine, engine
 from penstock.http.page_feed import PageFeed
-from penstock.http.pages import (
-    BodyCursor,
-    BodyLink,
-    HeaderCursor,
-    LinkHeader,
-    Offset,
-    Page,
-    PageNumber,
-    Style,
-    pages,
-    rows,
-)
+from penstock.http.pages import Page, pages, rows
 from penstock.http.record import Record, plain
 from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
 from penstock.http.response import Headers, Response, phrase
+from penstock.http.row_keys import Rows, row_result
 from penstock.http.secret import Secret, secret
 from penstock.http.session import Session
 from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
+from penstock.http.styles import (
+    BodyCursor,
+    BodyLink,
+    End,
+    HeaderCursor,
+    LinkHeader,
+    Listing,
+    Next,
+    Offset,
+    PageNumber,
+    SinglePage,
+    Style,
+    Unreadable,
+)
 from penstock.http.transfer import Inbox, Profile
 from penstock.http.url import join, shown
 
@@ -36,6 +40,7 @@ __all__ = [
     "BodyCursor",
     "BodyLink",
     "Delete",
+    "End",
     "Engine",
     "Get",
     "Head",
@@ -43,6 +48,8 @@ __all__ = [
     "Headers",
     "Inbox",
     "LinkHeader",
+    "Listing",
+    "Next",
     "OAuth1",
     "OAuth2",
     "Offset",
@@ -56,12 +63,15 @@ __all__ = [
     "Record",
     "Request",
     "Response",
+    "Rows",
     "Secret",
     "Session",
+    "SinglePage",
     "StatusCall",
     "StreamProfile",
     "StreamTransfer",
     "Style",
+    "Unreadable",
     "becomes_get",
     "check_websockets",
     "decode_or_none",
@@ -71,6 +81,7 @@ __all__ = [
     "pages",
     "phrase",
     "plain",
+    "row_result",
     "rows",
     "secret",
     "shown",

@@ -16,7 +16,7 @@ from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
 from penstock.events import Events
 from penstock.http.auth import Auth, Signed
-from penstock.http.body import dig, is_json, number_at
+from penstock.http.body import decode_or_none, dig, is_json, number_at
 from penstock.http.calls import Calls
 from penstock.http.engine import raise_descriptor_limit
 from penstock.http.record import Record
@@ -24,7 +24,7 @@ from penstock.http.request import Get, Post, Query, Request
 from penstock.http.response import Response
 from penstock.http.session import Session
 from penstock.http.transfer import Profile, Transfer
-from penstock.http.url import add_query, check_base, origin, resolve
+from penstock.http.url import add_query, check_base, origin, resolve, shown
 from penstock.resilience import (
     Breaker,
     BreakerPolicy,
@@ -223,20 +223,22 @@ class Api:
             self._constant = lines  # the same object each time: curl is told only once
         return Transfer(request.method, signed.url, lines, content, self.profile)
 
-    def is_failure(self, response: Response) -> bool:
-        """Whether a 2xx answer is an error in disguise.
+    def is_failure(self, response: Response, method: str = "GET") -> bool:
+        """Whether a 2xx answer to a request of that method is an error in disguise.
 
         Raises:
             PermanentError: It should be JSON and is not.
         """
-        if self.decode == "bytes" or not response.body:
+        if self.decode == "json":
+            response.become_utf8()
+            if not response.body and response.status == 200 and method == "GET":
+                raise PermanentError(f"{shown(response.url)}: the answer is empty, not JSON")
+            if response.body and not response.is_json and not is_json(response.body):
+                response.json()  # says why not
+            response.note_json()
+        if self.retry.failed is None or not response.body:
             return False
-        if self.retry.failed is not None:
-            return self.retry.failed(response.json())
-        if not is_json(response.body):
-            response.json()
-        response.note_json()
-        return False
+        return self.retry.failed(decode_or_none(response.body))
 
     def renews(self, headers: list[str]) -> bool:
         """After a 401: whether a fresh token may help."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import Literal, Protocol, final
 
 import msgspec
 
 from penstock.errors import InputError, MissingExtra, PermanentError
+from penstock.http.body import number
 from penstock.http.request import Post, Request
 from penstock.http.secret import Secret, reveal
 from penstock.http.url import add_query
@@ -224,7 +225,7 @@ class OAuth1(_WithoutToken):
 
 class _Token(msgspec.Struct):
     access_token: str
-    expires_in: float | None = None
+    expires_in: object = None
     refresh_token: str | None = None
 
 
@@ -237,16 +238,22 @@ class OAuth2:
     Args:
         token_url: Where tokens are given out.
         client_id: Who we are.
-        client_secret: Our secret, sent by Basic authentication (section 2.3.1).
+        client_secret: Our secret.
         scope: What to ask for, or None.
         refresh_token: A token to begin with, or None.
         extra: More form fields that the server wants, such as an audience.
+        client_in: Where our id and secret go: ``"basic"`` authentication, or form fields of the
+            ``"body"`` (both of section 2.3.1).
+
+    Attributes:
+        rotated: Called with each refresh token that takes the place of the one before, to keep it:
+            the old one may be good for nothing from then on.
     """
 
     constant = False
     _EARLY = 30.0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a token server may want
         self,
         token_url: str,
         client_id: str,
@@ -255,8 +262,12 @@ class OAuth2:
         scope: str | None = None,
         refresh_token: str | Secret | None = None,
         extra: Mapping[str, str] | None = None,
+        client_in: Literal["basic", "body"] = "basic",
     ) -> None:
         self.token_url = token_url
+        self.rotated: Callable[[str], object] | None = None
+        self._client_in = client_in
+        self._client = {"client_id": client_id, "client_secret": client_secret}
         self._basic = Basic(client_id, client_secret)
         self._scope = scope
         self._refresh = None if refresh_token is None else reveal(refresh_token)
@@ -280,6 +291,9 @@ class OAuth2:
                 form = {"grant_type": "refresh_token", "refresh_token": self._refresh}
             if self._scope is not None:
                 form["scope"] = self._scope
+        if self._client_in == "body":
+            form |= {name: reveal(value) for name, value in self._client.items()}
+            return Post(self.token_url, form=form, idempotent=True)
         name, _, value = self._basic.sign("POST", self.token_url, None).headers[0].partition(": ")
         return Post(self.token_url, form=form, headers={name: value}, idempotent=True)
 
@@ -291,15 +305,24 @@ class OAuth2:
         """
         try:
             token = msgspec.json.decode(body, type=_Token)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PermanentError(f"{self.token_url}: no token in the answer ({error})") from error
         if not (token.access_token.isascii() and token.access_token.isprintable()):
             raise PermanentError(f"{self.token_url}: the token is none that a header can carry")
         with self._lock:
             self._access = token.access_token
+            rotated = token.refresh_token not in (None, "", self._refresh)
             self._refresh = token.refresh_token or self._refresh
-            life = 3600.0 if token.expires_in is None else token.expires_in
+            life = number(token.expires_in)  # some servers send it as a text
+            life = 3600.0 if life is None or life <= 0 else life
             self._expires = now + max(life - self._EARLY, life / 2)
+        if rotated and self.rotated is not None and token.refresh_token:
+            self.rotated(token.refresh_token)
+
+    def begin_with(self, refresh_token: str) -> None:
+        """Take a refresh token that was kept in place of the one given."""
+        with self._lock:
+            self._refresh = refresh_token
 
     def token_refused(self, now: float) -> Request | None:
         """Return a request by our own credentials, where a refresh token received was refused.

@@ -7,13 +7,14 @@ from typing import final
 
 import msgspec
 
-from penstock.errors import PermanentError
+from penstock.events import Notice
 from penstock.http.api import Api
-from penstock.http.body import dig
-from penstock.http.pages import Page, Style, pages, rows
-from penstock.http.request import Get
+from penstock.http.pages import pages, rows
+from penstock.http.request import Get, Request
+from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.styles import Style
 from penstock.http.url import resolve, shown
-from penstock.pipeline import Key, LandedRecord, Lot, Position, Result, source_of
+from penstock.pipeline import Lot, Position, source_of
 
 __all__ = ["PageFeed"]
 
@@ -30,7 +31,7 @@ class PageFeed:
         request: The endpoint, as a request or a path.
         style: How its pages follow each other.
         items: Dotted path of the rows in the body; ``""`` where the body is the list.
-        key: Dotted path of what identifies a row; a row that is a text or a number is its own.
+        key: Path of what identifies a row, or several; a row that is a text or a number is its own.
         concurrency: Pages to fetch at once, where their number is known beforehand.
 
     >>> from penstock.http import LinkHeader
@@ -43,11 +44,11 @@ class PageFeed:
     def __init__(
         self,
         api: Api,
-        request: Get | str,
+        request: Request | str,
         style: Style,
         *,
         items: str = "",
-        key: str = "id",
+        key: KeyPath = "id",
         concurrency: int = 1,
     ) -> None:
         self._api = api
@@ -63,31 +64,22 @@ class PageFeed:
         asked = msgspec.structs.replace(self._request, cost=None, idempotent=None)
         style = (type(self._style).__name__, self._style)
         url = resolve(self._api.base, self._request.path)
-        return source_of(f"GET {shown(url)}", asked, style, self._items, self._key)
+        return source_of(
+            f"{self._request.method} {shown(url)}", asked, style, self._items, str(self._key)
+        )
 
     def lots(self, position: Position | None) -> Iterator[Lot]:
-        """Yield page after page.
+        """Yield page after page; a row without a usable key is a dead letter.
 
         Raises:
-            PermanentError: A page failed for good, has no list of rows, or a row has no key.
+            PermanentError: A page failed for good, or has no list of rows.
             GaveUp: A page failed as often as the policy allows.
         """
+        keyed = Rows(self._key)
         for page in pages(
             self._api, self._request, self._style, start=position, concurrency=self._concurrency
         ):
             following = "" if page.following is None else page.following
-            yield Lot(self._results(page), following)
-
-    def _results(self, page: Page) -> list[Result[Key, object]]:
-        found: list[Result[Key, object]] = []
-        for row in rows(page, self._items):
-            decoded = msgspec.json.decode(row)
-            key = decoded if isinstance(decoded, str | int) else dig(decoded, self._key)
-            if isinstance(key, bool) or not isinstance(key, str | int):
-                raise PermanentError(
-                    f"GET {self._request.path}: a row has no text or whole number at "
-                    f"{self._key!r}; set source.key. The row begins: "
-                    f"{row[:80].decode('utf-8', 'replace')!r}"
-                )
-            found.append(Result(key, LandedRecord(key, row)))
-        return found
+            yield Lot(keyed.results(rows(page, self._items)), following)
+        if keyed.doubt and self._api.events is not None:
+            self._api.events.emit(Notice(reason=keyed.doubt, doubtful=True))

@@ -1,88 +1,73 @@
-"""Endpoints that give their rows in pages: every usual style, in order, or many at once.
+"""Endpoints that give their rows in pages, in order, or many at once.
 
-A style is a frozen value that says how to ask for a page and where the next one is named. Where the
-number of pages is known beforehand, they are fetched in parallel and still come in order.
+A :mod:`style <penstock.http.styles>` says how to ask for a page and where the next one is named.
+Where the number of pages is known beforehand, they are fetched in parallel and still come in order.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, final
+import copy
+import dataclasses
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import final
 
 import msgspec
 
-from penstock.errors import InputError, PermanentError
+from penstock.errors import InputError, PenstockError, PermanentError
+from penstock.events import Notice
 from penstock.http.api import Api
-from penstock.http.body import dig, number_at
-from penstock.http.request import Get, Query
+from penstock.http.body import MISSING, number
+from penstock.http.request import Get, Query, Request
 from penstock.http.response import Response
-from penstock.http.url import join, resolve, shown
-from penstock.pipeline import Key, fetch
+from penstock.http.signs import full, sign_of_more
+from penstock.http.styles import (
+    End,
+    Following,
+    Listing,
+    Next,
+    Numbered,
+    Offset,
+    Position,
+    SinglePage,
+    Style,
+    Unreadable,
+    at,
+    is_object,
+    rows_at,
+)
+from penstock.http.url import resolve, shown
+from penstock.pipeline import Key, Result, fetch
 
-__all__ = [
-    "BodyCursor",
-    "BodyLink",
-    "HeaderCursor",
-    "LinkHeader",
-    "Offset",
-    "Page",
-    "PageNumber",
-    "Style",
-    "pages",
-    "rows",
-]
+__all__ = ["Page", "pages", "rows"]
 
-Position: TypeAlias = str | int
-"""Where a page is: its number, offset, cursor or URL."""
+_EXPIRED = frozenset({400, 404, 410})  # how a cursor is refused that is too old
+_BLANK = 2  # pages in a row without rows, before the last by the server's count, until we stop
+_SAME = 2  # pages in a row that only repeat the one before, until we stop
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: where it is, its answer, and where the next one is (None after the last)."""
+    """One page: where it is, its answer, and where the next one is (None after the last).
+
+    Attributes:
+        doubt: Why this may not be all there is, in words; ``""`` where nothing speaks against it.
+    """
 
     position: Position | None
     response: Response
     following: Position | None
+    doubt: str = ""
+    _rows: tuple[str, Sequence[bytes]] | None = field(default=None, repr=False, compare=False)
 
-
-class Style(Protocol):
-    """How to ask for a page, and how the next one is named."""
-
-    @property
-    def first(self) -> Position | None:
-        """The position of the first page; None is the plain request."""
-        ...
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for the page at ``position``."""
-        ...
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the position after the page at ``position``, or None where it was the last."""
-        ...
-
-    def count(self, response: Response) -> range | None:
-        """Return all positions where the first page tells how many there are, else None."""
-        ...
-
-
-def _with(request: Get, **query: object) -> Get:
-    return msgspec.structs.replace(request, query={**(request.query or {}), **query})
-
-
-def _rows_at(response: Response, path: str) -> list[msgspec.Raw] | None:
-    """Return the rows as raw JSON, digging without decoding what is beside the path."""
-    raw = response.body
-    try:
-        for step in path.split(".") if path else ():
-            raw = bytes(msgspec.json.decode(raw, type=dict[str, msgspec.Raw])[step])
-        return msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, KeyError, UnicodeDecodeError):
-        return None
+    def rows(self, items: str) -> Sequence[bytes] | None:
+        """Return the rows at a path as JSON texts, or None where there is no list."""
+        if self._rows is not None and self._rows[0] == items:
+            return self._rows[1]
+        return rows_at(self.response, items)
 
 
 def rows(page: Page, items: str = "") -> list[bytes]:
@@ -90,278 +75,29 @@ def rows(page: Page, items: str = "") -> list[bytes]:
 
     Args:
         page: A page.
-        items: Dotted path of the list in the body; ``""`` where the body is the list.
+        items: Path of the list in the body; ``""`` where the body is the list.
 
     Raises:
         PermanentError: There is no list there.
     """
-    found = _rows_at(page.response, items)
+    found = page.rows(items)
     if found is None:
-        where = f"at {items!r}" if items else "in the body"
-        raise PermanentError(f"{shown(page.response.url)}: no list {where} of the page")
-    return [bytes(row) for row in found]
+        raise PermanentError(_no_list(page.response, items))
+    return list(found)
 
 
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageNumber:
-    """``?page=3``: ends at an empty page, or after ``total`` rows, or ``pages`` pages.
-
-    Attributes:
-        param: Name of the parameter.
-        first: Number of the first page.
-        size_param: Name of the parameter for the page size, or None.
-        size: Rows a page.
-        items: Dotted path of the rows in the body; an empty page is the end.
-        total: Dotted path of the number of rows, or None; with it pages come in parallel.
-        pages: Dotted path of the number of pages, or None; likewise.
-    """
-
-    param: str = "page"
-    first: int = 1
-    size_param: str | None = "per_page"
-    size: int = 100
-    items: str = ""
-    total: str | None = None
-    pages: str | None = None
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for one page."""
-        return _numbered(self, request, position)
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the next number, unless this page was empty or the last."""
-        assert isinstance(position, int)  # positions of this style are numbers
-        if self.pages is not None:
-            number = _whole(number_at(response.json(), self.pages))
-            if number is not None:
-                return position + 1 if position - self.first + 1 < number else None
-        had = len(_rows_at(response, self.items) or ())
-        return None if not had or self._was_last(response, position, had) else position + 1
-
-    def _was_last(self, response: Response, position: int, had: int) -> bool:
-        total = None if self.total is None else number_at(response.json(), self.total)
-        if total is None:
-            return False
-        if position == self.first:
-            return had >= total
-        # A page that is not full may be the last, or the server's own, smaller size: not known.
-        return had == self.size and (position - self.first + 1) * had >= total
-
-    def count(self, response: Response) -> range | None:
-        """Return all numbers, where the body tells how many there are."""
-        if self.pages is not None:
-            number = _whole(number_at(response.json(), self.pages))
-        elif self.total is not None:
-            total = _total(self, response)
-            number = None if total is None else math.ceil(total / self.size)
-        else:
-            return None
-        return None if number is None else range(self.first, self.first + number)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offset:
-    """``?offset=200&limit=100``: ends at an empty page, or after ``total`` rows.
-
-    Attributes:
-        param: Name of the parameter.
-        first: The first offset.
-        size_param: Name of the parameter for the page size, or None.
-        size: Rows a page.
-        items: Dotted path of the rows in the body; an empty page is the end.
-        total: Dotted path of the number of rows, or None; with it pages come in parallel.
-    """
-
-    param: str = "offset"
-    first: int = 0
-    size_param: str | None = "limit"
-    size: int = 100
-    items: str = ""
-    total: str | None = None
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for one page."""
-        return _numbered(self, request, position)
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the next offset: as many rows further as this page had."""
-        assert isinstance(position, int)  # positions of this style are numbers
-        had = len(_rows_at(response, self.items) or ())
-        total = None if self.total is None else number_at(response.json(), self.total)
-        last = not had or (total is not None and position + had >= total)
-        return None if last else position + had
-
-    def count(self, response: Response) -> range | None:
-        """Return all offsets, where the body tells the number of rows."""
-        total = _total(self, response)
-        return None if total is None else range(self.first, int(total), self.size)
-
-
-def _numbered(style: PageNumber | Offset, request: Get, position: Position | None) -> Get:
-    """Return the request for the page at a number, of the style's size."""
-    size = {style.size_param: style.size} if style.size_param else {}
-    return _with(request, **{style.param: position}, **size)
-
-
-def _total(style: PageNumber | Offset, response: Response) -> float | None:
-    """Return the number of rows, where pages of the size asked for can be counted by it.
-
-    Many servers have a greatest size and keep to it without a word: counted by the size asked for,
-    the rows beyond would never be asked for. Such pages are followed one by one.
-    """
-    total = None if style.total is None else number_at(response.json(), style.total)
-    if total is None or total < 0:
-        return None
-    had = len(_rows_at(response, style.items) or ())
-    return total if had == min(style.size, total) else None
-
-
-class _Chained:
-    """A style whose page names the next one: how many there are is not told beforehand."""
-
-    __slots__ = ()
-
-    def count(self, response: Response) -> range | None:
-        """Return None: such a page tells one page ahead."""
-        return None
-
-
-def _at_cursor(request: Get, position: Position | None, param: str) -> Get:
-    """Return the request for the page at a cursor; None is the first page."""
-    return request if position is None else _with(request, **{param: position})
-
-
-def _at_url(request: Get, position: Position | None) -> Get:
-    """Return the request for the page at a URL; None is the first page."""
-    if position is None:
-        return request
-    return msgspec.structs.replace(request, path=str(position), query=None)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyCursor(_Chained):
-    """``?cursor=...`` with the next cursor in the body; null, 0, "" or "-1" end it.
-
-    Attributes:
-        param: Name of the parameter.
-        path: Dotted path of the next cursor in the body.
-        first: The cursor of the first page, or None for a request without one.
-    """
-
-    param: str = "cursor"
-    path: str = "next_cursor"
-    first: Position | None = None
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for one page."""
-        return _at_cursor(request, position, self.param)
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the next cursor."""
-        cursor = dig(response.json(), self.path)
-        if cursor in (None, 0, "", "0", -1, "-1", False):
-            return None
-        return cursor if isinstance(cursor, str | int) else str(cursor)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderCursor(_Chained):
-    """``?cursor=...`` with the next cursor, or the next URL, in a response header.
-
-    Attributes:
-        header: The header that names the next page.
-        param: Name of the parameter; None where the header holds a URL.
-        first: The cursor of the first page, or None for a request without one.
-    """
-
-    header: str
-    param: str | None = None
-    first: Position | None = None
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for one page."""
-        if self.param is None:
-            return _at_url(request, position)
-        return _at_cursor(request, position, self.param)
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the next cursor or URL."""
-        value = response.headers.get(self.header)
-        if not value:
-            return None
-        return join(response.url, value) if self.param is None else value
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkHeader(_Chained):
-    """``Link: <...>; rel="next"`` (RFC 8288).
-
-    Attributes:
-        rel: The relation of the link to the next page.
-        first: The URL of the first page, or None for the request as it is.
-    """
-
-    rel: str = "next"
-    first: Position | None = None
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for one page."""
-        return _at_url(request, position)
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the URL of the next page."""
-        link = _link(response.headers.get("link", ""), self.rel)
-        return None if link is None else join(response.url, link)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyLink(_Chained):
-    """The URL of the next page, whole or relative, in the body.
-
-    Attributes:
-        path: Dotted path of the URL in the body.
-        first: The URL of the first page, or None for the request as it is.
-    """
-
-    path: str = "links.next"
-    first: Position | None = None
-
-    def ask(self, request: Get, position: Position | None) -> Get:
-        """Return the request for one page."""
-        return _at_url(request, position)
-
-    def following(self, response: Response, position: Position | None) -> Position | None:
-        """Return the URL of the next page."""
-        link = dig(response.json(), self.path)
-        return join(response.url, link) if isinstance(link, str) and link else None
-
-
-_LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w!#$%&*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^;,"\s]*))?)*)')
-_PARAMETER = re.compile(r';\s*([\w!#$%&*+.^`|~-]+)\s*=\s*(?:"([^"]*)"|([^;,"\s]*))')
-
-
-def _link(header: str, rel: str) -> str | None:
-    """Return the target of the first link of that relation (RFC 8288 section 3)."""
-    for target, parameters in _LINK.findall(header):
-        for name, quoted, bare in _PARAMETER.findall(parameters):
-            if name.lower() == "rel" and rel in (quoted or bare).lower().split():
-                return str(target)
-    return None
+def _no_list(response: Response, items: str) -> str:
+    where = f"at {items!r}" if items else "in the body"
+    return (
+        f"{shown(response.url)}: no list {where} of the page, which begins "
+        f"{response.excerpt(60)!r}; say where the rows are (items), or missing = 'empty' where the "
+        "service leaves an empty list out"
+    )
 
 
 def pages(
     api: Api,
-    request: Get | str,
+    request: Request | str,
     style: Style,
     *,
     query: Query | None = None,
@@ -370,75 +106,317 @@ def pages(
 ) -> Iterator[Page]:
     """Yield the pages of an endpoint in order.
 
+    What speaks against having seen all is the ``doubt`` of the last page, and a
+    :class:`~penstock.events.Doubt` among the API's events.
+
     Args:
         api: The service.
-        request: The endpoint, as a request or a path.
+        request: The endpoint, as a request or a path. Of one with a JSON body, a ``Post``, the
+            parameters of pages go into that body.
         style: How its pages follow each other.
         query: Parameters of every page, where ``request`` is a path.
         start: Position to begin at instead of the first: where an earlier run stopped.
         concurrency: Pages to fetch at once, where their number is known beforehand.
 
     Raises:
-        PermanentError: A page failed for good, or the pages run in a circle.
+        PermanentError: A page failed for good, what it says of the next page cannot be read, or
+            the pages run in a circle.
         GaveUp: A page failed as often as the policy allows.
     """
-    plain = Get(request, query=query) if isinstance(request, str) else request
+    plain: Request = Get(request, query=query) if isinstance(request, str) else request
+    if not plain.repeatable and plain.idempotent is None:
+        plain = msgspec.structs.replace(plain, idempotent=True)  # it reads
     if concurrency < 1:
         raise InputError(f"pages(concurrency={concurrency}): at least 1 page at a time")
-    return _pages(api, plain, style, style.first if start is None else start, concurrency)
+    return _Walk(api, plain, style, start).go(concurrency)
 
 
-def _pages(
-    api: Api, request: Get, style: Style, position: Position | None, concurrency: int
-) -> Iterator[Page]:
-    first = api.call(style.ask(request, position))
-    known = style.count(first) if concurrency > 1 else None
-    if known is not None and isinstance(position, int) and position in known:
-        yield from _known_pages(
-            api, request, style, known[known.index(position) :], first, concurrency
+@final
+class _Walk:
+    """One way through the pages of an endpoint, and what is known of it so far."""
+
+    def __init__(self, api: Api, request: Request, style: Style, start: Position | None) -> None:
+        self._api = copy.copy(api)
+        self._api.decode = "bytes"  # what is odd in one row must not cost the page
+        self._request = request
+        self._style = style
+        self._listing = style if isinstance(style, Listing) else Listing()
+        self._numbered = isinstance(style, Numbered)
+        self._home = resolve(api.base, request.path)
+        self._restarted = False
+        self._begin(style.first if start is None else start, whole=start is None)
+
+    def _begin(self, position: Position | None, *, whole: bool) -> None:
+        self._position = position
+        # Positions seen, as hashes: a server whose "next" leads back would keep us for ever.
+        self._seen = {hash(self._absolute(position))}
+        self._came: int | None = 0 if whole else None  # rows, where known from the first page on
+        self._pages = 0
+        self._listed = self._matched = not whole  # whether a page had the list, named the next one
+        self._steered = not whole or not (self._listing.more or self._listing.until)
+        self._before: frozenset[bytes] = frozenset()
+        self._repeats = self._blank = 0
+        self._last: Response | None = None
+
+    def go(self, concurrency: int) -> Iterator[Page]:
+        """Yield the pages."""
+        more = True
+        while more:
+            response = self._fetched()
+            if response is None:
+                continue
+            known = self._style.count(response) if concurrency > 1 else None
+            if known is not None and isinstance(self._position, int) and self._position in known:
+                ahead = known[known.index(self._position) :]
+                more = yield from self._known(ahead, response, concurrency)
+                continue
+            page, following = self._read(response, self._position)
+            yield page
+            more = self._step(response, following)
+
+    def _fetched(self) -> Response | None:
+        """Return the next page's answer, or None where the pages begin again."""
+        position = self._position
+        request = self._style.ask(self._request, position)
+        if self._pages or self._restarted:
+            request = self._api.led_to(request, self._home)
+        try:
+            return self._api.call(request)
+        except PenstockError as error:
+            if error.status is None or position == self._style.first:
+                raise
+            if error.status in self._ends():
+                return Response(error.status, self._home, b"", b"", 0.0)
+            if self._numbered or error.status not in _EXPIRED:
+                raise
+            if self._listing.on_expired != "restart" or self._restarted:
+                raise _expired(error) from error
+            self._tell(f"{error}: the pages begin again", doubtful=False)
+            self._begin(self._style.first, whole=True)
+            self._restarted = True
+            return None
+
+    def _ends(self) -> frozenset[int]:
+        if self._listing.end is not None:
+            return self._listing.end
+        return frozenset({404}) if self._numbered else frozenset()
+
+    def _read(self, response: Response, position: Position | None) -> tuple[Page, Following]:
+        """Return the page, and what comes after it."""
+        items = self._listing.items
+        if response.status in self._ends():
+            end = End()
+            return Page(position, response, None, self._doubt(response, end, 0), (items, ())), end
+        response.become_utf8()
+        following = self._steering(response, self._following(response, position))
+        found = self._found(response, following)
+        following = self._unless_over(response, position, found, following)
+        self._last = response
+        doubt = ""
+        if isinstance(following, End):
+            doubt = self._doubt(response, following, len(found or ()))
+        goes_on = following.position if isinstance(following, Next) else None
+        if isinstance(following, Unreadable):
+            goes_on = position  # the rows land; what comes after them is asked for again
+        kept = None if found is None else (items, found)
+        return Page(position, response, goes_on, doubt, kept), following
+
+    def _following(self, response: Response, position: Position | None) -> Following:
+        """Return the style's answer; a bare position, or None, is the older way to say it."""
+        answer = self._style.following(response, position)
+        if answer is None:
+            return End()
+        return Next(answer) if isinstance(answer, str | int) else answer
+
+    def _steering(self, response: Response, following: Following) -> Following:
+        """Return what follows where members of the page say whether there is more."""
+        for path, means in ((self._listing.more, False), (self._listing.until, True)):
+            value = None if path is None else at(response, path)
+            if value is None or value is MISSING:
+                continue
+            said = _TRUTH.get(str(value).lower())
+            if said is None:
+                return Unreadable(f"at {path!r} stands {value!r:.80}, neither true nor false")
+            self._steered = True
+            if said is means:
+                return End()
+            if isinstance(following, End) and not self._numbered:
+                return Unreadable(
+                    f"{path!r} says that there is more, but there is not "
+                    f"{following.unmatched or 'a next page'}"
+                )
+        return following
+
+    def _found(self, response: Response, following: Following) -> list[bytes] | None:
+        """Return the rows; None where the style does not know where they are.
+
+        Raises:
+            PermanentError: There is no list, and nothing says that this is an empty page.
+        """
+        items = self._listing.items
+        found = rows_at(response, items)
+        if found is not None:
+            self._listed = True
+        elif items or self._numbered:
+            absent = items and at(response, items) is MISSING and is_object(response)
+            named = isinstance(following, Next) or (isinstance(following, End) and following.said)
+            left_out = self._listed and named and not self._numbered
+            if not (absent and (left_out or self._listing.missing == "empty")):
+                raise PermanentError(_no_list(response, items))
+            found = []
+        return found
+
+    def _unless_over(
+        self,
+        response: Response,
+        position: Position | None,
+        found: list[bytes] | None,
+        following: Following,
+    ) -> Following:
+        """Return what follows, unless what the page holds shows that nothing does."""
+        self._pages += 1
+        rows = frozenset(found or ())
+        repeats = bool(rows) and rows == self._before
+        self._repeats = self._repeats + 1 if repeats else 0
+        if self._came is not None:
+            self._came += len(found or ()) - len(rows & self._before)
+        self._before = rows
+        self._blank = 0 if rows else self._blank + 1
+        following = self._as_counted(response, position, following, len(found or ()))
+        if not isinstance(following, Next):
+            return following
+        self._matched = self._matched or not following.unmatched
+        if found == [] and following.position == position:
+            return End()
+        if self._repeats == self._same(len(rows)) and not following.counted:
+            return self._over_and_over(response)
+        if self._pages == self._listing.max_pages:
+            self._tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
+            return End()
+        return following
+
+    def _as_counted(
+        self, response: Response, position: Position | None, following: Following, had: int
+    ) -> Following:
+        """Return what follows by the server's own count, where pages are numbers and it has one."""
+        total = _counted(self._style, response)
+        if total is None or not isinstance(self._style, Numbered):
+            return following
+        if self._came is not None and self._came >= total:
+            return End()
+        # Where the first pages were read in another run, only a page without rows is the end.
+        futile = self._repeats >= self._same(had) or self._blank > (
+            0 if self._came is None else _BLANK
         )
-    else:
-        yield from _chained_pages(api, request, style, position, first)
+        if isinstance(following, End) and not futile and isinstance(position, int):
+            return Next(self._style.after(position, had), counted=True)
+        return following
 
+    def _same(self, had: int) -> int:
+        """Return after how many pages with the same rows we stop.
 
-def _chained_pages(
-    api: Api, request: Get, style: Style, position: Position | None, response: Response
-) -> Iterator[Page]:
-    # Positions seen, as hashes: a server whose "next" leads back would keep us for ever.
-    seen = {hash(_absolute(api, position))}
-    home = resolve(api.base, request.path)
-    while True:
-        following = style.following(response, position)
-        yield Page(position, response, following)
-        if following is None:
-            return
-        mark = hash(_absolute(api, following))
-        if mark in seen:
+        Where rows are hidden, offsets go on by what came, and so some pages overlap wholly.
+        """
+        return max(_SAME, self._style.size - had + 1) if isinstance(self._style, Offset) else _SAME
+
+    def _over_and_over(self, response: Response) -> Following:
+        where = f"{shown(response.url)}: the same rows came on {self._repeats + 1} pages"
+        if self._numbered and self._pages > self._repeats + 1:
+            self._tell(f"{where}, the last page again and again: taken for the end")
+            return End()
+        return End(unmatched=f"another page ({where}: is the parameter right?)", surely=True)
+
+    def _doubt(self, response: Response, end: End, rows: int) -> str:
+        """Return why this may not be the end, and say it; ``""`` where it is."""
+        page = response if response.body else self._last or response
+        reason = ""
+        if not self._listing.sure:
+            reason = self._reason(page, end, rows)
+        if reason:
+            reason = f"{shown(response.url)}: this may not be all: {reason}"
+            self._tell(reason, doubtful=True)
+        return reason
+
+    def _reason(self, page: Response, end: End, rows: int) -> str:
+        counted = _counted(self._style, page)
+        if counted is not None and self._came is not None and counted > self._came:
+            return f"the server counts {counted:.0f} rows, and {self._came} came"
+        if not self._steered:
+            return f"no page had {self._listing.more or self._listing.until!r}"
+        nowhere = f"no page had {end.unmatched}" if end.unmatched else ""
+        if nowhere and (end.surely or (self._numbered and not self._matched)):
+            return nowhere
+        sign = "" if isinstance(self._style, SinglePage) else sign_of_more(page, self._came, end)
+        if sign or self._matched or not nowhere or not full(page, rows):
+            return sign and f"{nowhere or 'the pages end'}, and yet {sign}"
+        return (
+            f"{nowhere}, and a page of {rows} rows looks full; if it is all there is, say "
+            "style = 'single'"
+        )
+
+    def _tell(self, reason: str, *, doubtful: bool = False) -> None:
+        if self._api.events is not None:
+            self._api.events.emit(Notice(reason=reason, doubtful=doubtful))
+
+    def _step(self, response: Response, following: Following) -> bool:
+        """Go on to what follows; return whether there is anything.
+
+        Raises:
+            PermanentError: It cannot be read, or was there before.
+        """
+        if isinstance(following, Unreadable):
             raise PermanentError(
-                f"{shown(response.url)}: the pages run in a circle: {following!r} was there before"
+                f"{shown(response.url)}: where the next page is cannot be read: {following.why}"
             )
-        seen.add(mark)
-        position = following
-        response = api.call(api.led_to(style.ask(request, position), home))
+        if isinstance(following, End):
+            return False
+        mark = hash(self._absolute(following.position))
+        if mark in self._seen:
+            raise PermanentError(
+                f"{shown(response.url)}: the pages run in a circle: {following.position!r} was "
+                "there before"
+            )
+        self._seen.add(mark)
+        self._position = following.position
+        return True
+
+    def _absolute(self, position: Position | None) -> Position | None:
+        if isinstance(position, str) and position.startswith("/"):
+            return resolve(self._api.base, position)
+        return position
+
+    def _known(
+        self, known: range, first: Response, concurrency: int
+    ) -> Generator[Page, None, bool]:
+        """Yield pages whose positions are known; return whether there are more behind them."""
+
+        def ask(position: Key) -> Request:
+            return self._style.ask(self._request, position)
+
+        response, last = first, known[-1]
+        following: Following = End()
+        rest = fetch(known[1:], self._api, ask, concurrency=concurrency, ordered=True)
+        for result in itertools.chain([Result(known[0], first)], rest):
+            assert isinstance(result.key, int)
+            response = result.unwrap()
+            page, following = self._read(response, result.key)
+            if result.key != last:
+                page = dataclasses.replace(page, following=result.key + known.step, doubt="")
+            yield page
+        return self._step(response, following)
 
 
-def _absolute(api: Api, position: Position | None) -> Position | None:
-    if isinstance(position, str) and position.startswith("/"):
-        return resolve(api.base, position)
-    return position
+def _counted(style: Style, response: Response) -> float | None:
+    """Return the number of rows by the server's count, where the style knows where it is."""
+    total = style.total if isinstance(style, Numbered) else None
+    found = None if total is None else number(at(response, total))
+    return None if found is None or found < 0 else found
 
 
-def _known_pages(
-    api: Api, request: Get, style: Style, known: range, first: Response, concurrency: int
-) -> Iterator[Page]:
-    yield Page(known[0], first, known[1] if len(known) > 1 else None)
-    rest = known[1:]
-
-    def ask(position: Key) -> Get:
-        return style.ask(request, position)
-
-    for result in fetch(rest, api, ask, concurrency=concurrency, ordered=True):
-        response = result.unwrap()
-        assert isinstance(result.key, int)  # keys are the positions of a range
-        following = result.key + known.step
-        yield Page(result.key, response, following if following in known else None)
+def _expired(error: PenstockError) -> PermanentError:
+    told = PermanentError(
+        f"{error}: the place to go on from may have expired; begin with the first page again "
+        "(penstock run --restart), or let every run do so (source.on_expired = 'restart')"
+    )
+    told.status, told.excerpt = error.status, error.excerpt
+    return told

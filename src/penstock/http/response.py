@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import TypeVar, final
@@ -11,10 +13,19 @@ import msgspec
 from penstock.errors import PermanentError
 from penstock.http.record import Record, wrap
 from penstock.http.url import shown
+from penstock.pipeline import is_json, load
 
 __all__ = ["Headers", "Response", "phrase"]
 
 T = TypeVar("T")
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_MARKS = (  # the longer ones first: that of UTF-32 begins like that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 @final
@@ -99,6 +110,25 @@ class Response:
         """The headers, parsed anew at each call: keep them if you need many."""
         return Headers(self.head)
 
+    def become_utf8(self) -> None:
+        """Turn a body in another encoding, or with a byte order mark, into plain UTF-8.
+
+        The mark tells the encoding, else the charset of Content-Type where the body is not UTF-8
+        (RFC 8259 section 8.1 wants UTF-8 and says nothing of other servers).
+        """
+        if self.is_json or is_json(self.body):
+            self.note_json()
+            return
+        charset = _CHARSET.search(self.headers.get("content-type", ""))
+        names = [name for mark, name in _MARKS if self.body.startswith(mark)][:1]
+        names += ["utf-8", *([charset[1]] if charset else [])]
+        for name in names:
+            try:
+                self.body = self.body.decode(name).removeprefix("\ufeff").encode()
+            except (UnicodeError, LookupError):
+                continue
+            return
+
     def json(self) -> object:
         """Return the body decoded from JSON into dicts, lists and scalars.
 
@@ -106,8 +136,8 @@ class Response:
             PermanentError: It is not JSON.
         """
         try:
-            return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return load(self.body)
+        except msgspec.DecodeError as error:
             raise PermanentError(f"{shown(self.url)}: body is not JSON ({error})") from error
 
     def record(self) -> Record | list[object] | object:
@@ -126,7 +156,7 @@ class Response:
             raise PermanentError(
                 f"{shown(self.url)}: body does not fit {type.__name__} ({error})"
             ) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PermanentError(f"{shown(self.url)}: body is not JSON ({error})") from error
 
     def excerpt(self, length: int = 500) -> str:

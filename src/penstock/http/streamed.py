@@ -228,6 +228,9 @@ class StreamHandle(Handle):
         except Exception as broke:  # noqa: BLE001 - the transfers of others go on
             return f"the stream broke: {broke!r}"
 
+    def _check_whole(self, transfer: Transfer) -> None:
+        """A stream has no end: whoever receives it sees where it was cut."""
+
     def finish(self, code: int, message: str) -> Transfer:
         """Return the transfer with its outcome, after its last bytes."""
         error = self.deliver()

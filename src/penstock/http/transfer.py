@@ -26,6 +26,8 @@ class Profile:
             all, or None to obey the usual environment variables.
         verify: Whether to check the server's certificate. Leave it on.
         ca_file: Bundle of trusted certificates in PEM form, or None for the system's.
+        cert: Our own certificate in PEM form, for servers that ask for one, or None.
+        key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
         cert_file: Our own certificate in PEM form, for servers that ask for one, or None.
         key_file: Its key in PEM form, or None: in the same file.
@@ -40,6 +42,8 @@ class Profile:
     proxy: str | None = field(default=None, repr=False)  # it may carry a password
     verify: bool = True
     ca_file: str | None = None
+    cert: str | None = None
+    key: str | None = None
     http2: bool = True
     cert_file: str | None = None
     key_file: str | None = None

@@ -10,7 +10,17 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from penstock.address import hide
 from penstock.errors import InputError
 
-__all__ = ["Query", "add_query", "check_base", "encode_query", "origin", "resolve", "shown"]
+__all__ = [
+    "Query",
+    "add_query",
+    "check_base",
+    "encode_query",
+    "filled",
+    "join",
+    "origin",
+    "resolve",
+    "shown",
+]
 
 Query: TypeAlias = Mapping[str, object]
 
@@ -58,6 +68,28 @@ def resolve(base: str, path: str) -> str:
     if path.startswith("/"):
         return base + path
     return f"{base}/{path}" if path else base
+
+
+def filled(template: str, key: object) -> str:
+    """Return a path with a key in its places, percent-encoded, slashes too.
+
+    >>> filled("/users/{key}.json", "a/b")
+    '/users/a%2Fb.json'
+
+    Raises:
+        InputError: It would be another path: of ``.``, ``..`` or nothing a server makes none.
+    """
+    text = str(key)
+    path = template.replace("{key}", quote(text, safe=""))
+    if text in _VANISHING:
+        before, after = (p.partition("?")[0].partition("#")[0] for p in (template, path))
+        for old, new in zip(before.split("/"), after.split("/"), strict=True):
+            if old != new and new in _VANISHING:
+                raise InputError(f"{template}: the key {text!r} would call another URL: not sent")
+    return path
+
+
+_VANISHING = ("", ".", "..")
 
 
 def encode_query(query: Query) -> str:

@@ -12,7 +12,17 @@ from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
-from penstock.pipeline.json_text import BAD_JSON, check_text, has_odd_numbers, is_json
+from penstock.pipeline.json_text import (
+    BAD_JSON,
+    check_text,
+    closes,
+    elements,
+    has_odd_numbers,
+    is_json,
+    load,
+    members,
+    without_halves,
+)
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.progress import Meter, Progress, Rate
@@ -76,7 +86,9 @@ __all__ = [
     "Used",
     "batches",
     "check_text",
+    "closes",
     "each",
+    "elements",
     "entry_of",
     "fetch",
     "fetch_chunks",
@@ -84,8 +96,11 @@ __all__ = [
     "in_threads",
     "is_json",
     "land",
+    "load",
+    "members",
     "source_of",
     "through",
+    "without_halves",
 ]
 
 __getattr__ = later(__name__, _HOMES)

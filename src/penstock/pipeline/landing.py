@@ -61,7 +61,10 @@ def entry_of(result: Result[Key, object]) -> LandedRecord | FailedRecord:
         # A store keeps lines of JSON: one that is none would spoil every reader of the segment.
         return _failed(result, PermanentError("the answer is not JSON, so it cannot land"))
     if b"\n" in body or b"\r" in body:
-        body = msgspec.json.format(body, indent=-1)
+        try:
+            body = msgspec.json.format(body, indent=-1)
+        except (msgspec.DecodeError, RecursionError):  # half a surrogate pair, or very deep
+            body = body.replace(b"\n", b" ").replace(b"\r", b" ")
     return LandedRecord(result.key, body)
 
 

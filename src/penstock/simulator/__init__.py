@@ -9,6 +9,7 @@
 
 from penstock.simulator.auth import CREDENTIALS
 from penstock.simulator.ledger import KeyTruth, Truth, WindowTruth
+from penstock.simulator.oddities import ODDITIES
 from penstock.simulator.process import SimulatorProcess, simulator_process
 from penstock.simulator.server import Simulator, serve
 from penstock.simulator.settings import (
@@ -28,6 +29,7 @@ from penstock.simulator.users import user, user_json
 __all__ = [
     "CREDENTIALS",
     "DEFAULT_MIX",
+    "ODDITIES",
     "AuthKind",
     "Dialect",
     "KeyTruth",

@@ -22,6 +22,8 @@ __all__ = [
     "follower_page",
     "id_page",
     "looping",
+    "page_of",
+    "page_url",
     "price_page",
 ]
 
@@ -55,6 +57,14 @@ def _rows(world: World, ids: Sequence[int]) -> str:
 
 def _json(text: str, *headers: tuple[str, str]) -> Answer:
     return Answer(200, text.encode(), headers)
+
+
+def page_of(world: World, call: Call) -> tuple[int, str, bool]:
+    """Return the number of the page asked for, its rows, and whether it is the last."""
+    name = "cursor" if "cursor" in call.request.parameters() else "page"
+    page, size = _number(call, name, 1, 1), _size(world, call)
+    rows = _rows(world, world.existing[(page - 1) * size : page * size])
+    return page, rows, page * size >= len(world.existing)
 
 
 def by_page(world: World, call: Call) -> Answer:
@@ -113,7 +123,8 @@ def by_header_cursor(world: World, call: Call) -> Answer:
     return _json(rows, *((("X-Next-Cursor", following),) if following else ()))
 
 
-def _page_url(call: Call, page: int, *, relative: bool = False) -> str:
+def page_url(call: Call, page: int, *, relative: bool = False) -> str:
+    """Return the URL of another page of the list that was asked for."""
     parameters = call.request.parameters() | {"page": str(page)}
     parameters.pop("api_key", None)  # a server does not repeat a secret
     return f"{'' if relative else call.base}{call.request.path}?{urlencode(parameters)}"
@@ -125,7 +136,7 @@ def by_link_header(world: World, call: Call) -> Answer:
     last = max(1, -(-len(world.existing) // size))
     relations = [("first", 1), ("prev", page - 1), ("next", page + 1), ("last", last)]
     links = ", ".join(
-        f'<{_page_url(call, number)}>; rel="{relation}"'
+        f'<{page_url(call, number)}>; rel="{relation}"'
         for relation, number in relations
         if 1 <= number <= last
     )
@@ -141,7 +152,7 @@ def by_link_body(world: World, call: Call) -> Answer:
     page, size = _number(call, "page", 1, 1), _size(world, call)
     relative = call.request.parameters().get("form") == "relative"
     more = page * size < len(world.existing)
-    following = _page_url(call, page + 1, relative=relative) if more else None
+    following = page_url(call, page + 1, relative=relative) if more else None
     rows = _rows(world, world.existing[(page - 1) * size : page * size])
     return _json(f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}')
 
@@ -149,7 +160,7 @@ def by_link_body(world: World, call: Call) -> Answer:
 def looping(world: World, call: Call) -> Answer:
     """Answer three pages whose last leads to the first again: a harvester has to notice."""
     page, size = _number(call, "page", 1, 1), _size(world, call)
-    following = _page_url(call, page % 3 + 1)
+    following = page_url(call, page % 3 + 1)
     rows = _rows(world, world.existing[(page - 1) * size : page * size])
     return _json(
         f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}',
@@ -166,7 +177,7 @@ def price_page(world: World, call: Call) -> Answer:
     last = min(world.settings.users, DAYS)
     days = range(last)[(page - 1) * size : page * size]
     rows = "[" + ",".join(price_json(world.settings.seed, day) for day in days) + "]"
-    following = f'<{_page_url(call, page + 1)}>; rel="next"'
+    following = f'<{page_url(call, page + 1)}>; rel="next"'
     return _json(rows, *([("Link", following)] if page * size < last else []))
 
 

@@ -12,6 +12,7 @@ from penstock.simulator import pages
 from penstock.simulator.answer import Answer, error_answer, http_date, json_answer
 from penstock.simulator.feeds import article_json
 from penstock.simulator.limiter import limiter_for
+from penstock.simulator.oddities import answer_oddly
 from penstock.simulator.stream_endpoint import answer_stream
 from penstock.simulator.streams.settings import PREFIX
 from penstock.simulator.users import user_json
@@ -114,6 +115,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/pages/link-header": Route(pages.by_link_header),
         "/pages/link-body": Route(pages.by_link_body),
         "/pages/header-cursor": Route(pages.by_header_cursor),
+        "/odd": Route(answer_oddly),
         "/pages/loop": Route(pages.looping),
         "/prices.json": Route(pages.price_page),
         "/items": Route(_post_item, methods=("POST",)),

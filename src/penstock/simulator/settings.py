@@ -115,6 +115,7 @@ class SimulatorSettings:
         gzip: Share of answers compressed for clients that accept gzip.
         chunked: Share of answers sent with chunked transfer coding.
         retry_dates: Whether half of the Retry-After headers on a 503 are HTTP dates.
+        odd: What is odd about the list at ``/odd``, by a name of ``oddities.ODDITIES``.
 
     Raises:
         InputError: A value is out of its range or not one of its choices.
@@ -148,6 +149,7 @@ class SimulatorSettings:
     gzip: float = 0.25
     chunked: float = 0.1
     retry_dates: bool = False
+    odd: str = ""
 
     def __post_init__(self) -> None:
         for name, (least, greatest) in RANGES.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import TypedDict, cast
 
@@ -10,7 +9,7 @@ import msgspec
 
 from penstock.errors import InputError
 from penstock.http import Record
-from penstock.pipeline import check_text, has_odd_numbers
+from penstock.pipeline import check_text, has_odd_numbers, without_halves
 
 __all__ = ["Load", "checked", "exact", "loader", "mended", "peeker", "reader"]
 
@@ -20,12 +19,6 @@ exact: Load = msgspec.json.Decoder().decode
 """Makes dicts and lists of JSON; whole numbers of any size stay what they are."""
 
 _BOM = b"\xef\xbb\xbf"
-# A pair of surrogates, a surrogate alone, or whatever else a backslash leads.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 
 
 def loader() -> Load:
@@ -74,15 +67,8 @@ def checked(decode: Load) -> Load:
 
 
 def mended(body: bytes) -> bytes:
-    r"""Return ``body`` without what only some writers take for JSON: a BOM, half a character.
-
-    Half of a pair of surrogates stands for no character: U+FFFD takes its place, as the WHATWG's
-    conversions do it.
-
-    >>> mended(b'\xef\xbb\xbf["\\ud83d", "\\ud83d\\ude00", "\\\\ud83d"]')
-    b'["\\ufffd", "\\ud83d\\ude00", "\\\\ud83d"]'
-    """
-    return _ESCAPE.sub(lambda m: rb"\ufffd" if m[1] else m[0], body.removeprefix(_BOM))
+    """Return ``body`` without what only some writers take for JSON: a BOM, half a character."""
+    return without_halves(body.removeprefix(_BOM))
 
 
 def _record_reader(load: Load) -> Load:

@@ -1,0 +1,108 @@
+"""Signs on a page that there is more than what the style found: asked before an end is believed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from penstock.http.body import number
+from penstock.http.links import linked
+from penstock.http.response import Response
+from penstock.http.styles import End
+from penstock.http.url import join
+from penstock.pipeline import load, members
+
+__all__ = ["full", "sign_of_more"]
+
+_TOTAL = re.compile(
+    r"(x-)?total([_-]?(count|results|items|rows|records|size))?|count|numberMatched"
+    r"|@odata\.count|result[_-]?count",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(r"(x-|@odata\.)?next.*|(end|page)?[_-]?cursor|continuation.*", re.IGNORECASE)
+_MORE = re.compile(r"has_?(more|next)(_?page)?(_?items)?|more", re.IGNORECASE)
+_BACK = re.compile(r"(prev|self|first|last|start|href$|url$).*", re.IGNORECASE)
+_SIZES = re.compile(
+    r"(.*per_?page|.*size|.*limit|\$?top|count|rows|n|max_?results)\]?", re.IGNORECASE
+)
+_LONG = 4096  # bytes of a member that is looked into
+
+
+def sign_of_more(response: Response, rows: int | None, end: End) -> str:
+    """Return what on the page speaks of more rows or pages, in words; ``""`` where nothing does.
+
+    Where the server said that it is the end, only its counts can speak against it.
+
+    Args:
+        response: The page that seems to be the last.
+        rows: Rows that came in all, or None where that is not known.
+        end: The end that was found.
+    """
+    for name, value in _said(response):
+        if sign := _sign(response.url, name, value, rows, said=end.said):
+            return sign
+    try:
+        linked_on = not end.said and linked(response.headers.get("link", ""), "next") is not None
+    except ValueError:
+        return "there is a Link header that cannot be read"
+    return "there is a Link header with rel=next" if linked_on else ""
+
+
+def _sign(url: str, name: str, value: object, rows: int | None, *, said: bool) -> str:
+    if rows is not None and _TOTAL.fullmatch(name) and (number(value) or 0) > rows:
+        return f"{name!r} says {number(value):.0f}, and {rows} came"
+    if _MORE.fullmatch(name) and value in (True, "true"):
+        return f"{name!r} is true"
+    if not said and _NEXT.fullmatch(name) and _leads_on(value):
+        return f"there is {name!r}"
+    if not said and _is_page_url(url, name, value):
+        return f"{name!r} is the URL of another page"
+    return ""
+
+
+def full(response: Response, rows: int) -> bool:
+    """Whether a page of so many rows looks full: of the size asked for, or of a usual one."""
+    asked = {v for n, v in parse_qsl(urlsplit(response.url).query) if _SIZES.fullmatch(n)}
+    if any(size.isdecimal() for size in asked):
+        return str(rows) in asked
+    return rows >= 10 and (rows % 10 == 0 or rows % 25 == 0)
+
+
+def _said(response: Response) -> Iterator[tuple[str, object]]:
+    """Yield the page's own members, and those of the objects among them; then its headers."""
+    for name, value in _members(response.body):
+        yield name, value
+        if isinstance(value, Mapping):
+            yield from value.items()
+    yield from response.headers.items()
+
+
+def _members(body: bytes) -> Iterator[tuple[str, object]]:
+    try:
+        found = members(body)
+    except msgspec.DecodeError:
+        return
+    for name, text in found.items():
+        if len(text) <= _LONG and text[:1] != b"[":  # rows are lists, and long
+            try:
+                yield name, load(text)
+            except msgspec.DecodeError:
+                continue
+
+
+def _leads_on(value: object) -> bool:
+    if isinstance(value, Mapping):
+        value = value.get("href") or value.get("url")
+    return isinstance(value, str | int) and value not in ("", "0", "-1", "null", 0, -1, False)
+
+
+def _is_page_url(url: str, name: str, value: object) -> bool:
+    if not isinstance(value, str) or "?" not in value or _BACK.fullmatch(name):
+        return False
+    if not value.startswith(("http://", "https://", "/", "?")):
+        return False
+    here, there = urlsplit(url), urlsplit(join(url, value))
+    return here.path == there.path and here.query != there.query

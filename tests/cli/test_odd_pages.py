@@ -1,0 +1,56 @@
+"""``penstock run`` on the simulator's odd lists: all lands, or it is said, by the exit code too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from penstock.simulator import Simulator
+
+from .conftest import Files, Penstock
+
+Simulators = Callable[..., Simulator]
+
+RIGHT = {
+    "odata": ('style = "link-body"\nnext = "@odata.nextLink"\nitems = "value"', 25, 0),
+    "quoted-link": ("", 25, 0),
+    "relations": (
+        'style = "link-body"\nnext = "links[rel=next].href"\nitems = "features"',
+        *(25, 0),
+    ),
+    "has-more": ('style = "cursor"\nnext = "cursor"\nitems = "items"\nmore = "has_more"', 25, 0),
+    "strict": ('style = "page"\nsize = 10', 25, 0),
+    "null": ('style = "cursor"\nitems = "items"', 25, 0),
+    "half": ('style = "page"\nsize = 10', 25, 0),
+    "nan": ('style = "page"\nsize = 10', 22, 1),
+    "bom": ('style = "page"\nsize = 10', 25, 0),
+    "same-key": ('style = "page"\nsize = 10', 3, 1),
+}
+
+
+@pytest.mark.parametrize("odd", RIGHT)
+def test_an_odd_list_lands_or_is_said(
+    penstock: Penstock, simulator: Simulators, pipeline: Files, odd: str
+) -> None:
+    source, landed, code = RIGHT[odd]
+    server = simulator(users=25, limit=0, pages=10, odd=odd)
+    text = f'[source]\nkind = "pages"\npath = "/odd"\n{source}\n[request]\n'
+    file = pipeline(server.url, text)
+    file.write_text(file.read_text().replace("[request]\n", ""))
+    ended = penstock("run", file, "--quiet", "--json")
+    assert "Traceback" not in ended.err
+    assert (ended.last["landed"], ended.code) == (landed, code), ended
+    assert bool(ended.last["doubts"]) == (odd == "same-key")
+
+
+def test_a_next_link_that_matches_nowhere_is_said(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    server = simulator(users=25, limit=0, pages=10, odd="odata")
+    source = 'style = "link-body"\nnext = "nextLink"\nitems = "value"'
+    file = pipeline(server.url, f'[source]\nkind = "pages"\npath = "/odd"\n{source}\n[request]\n')
+    file.write_text(file.read_text().replace("[request]\n", ""))
+    ended = penstock("run", file, "--quiet", "--json")
+    assert (ended.code, ended.last["landed"], ended.last["doubts"]) == (1, 10, 1)
+    assert "no page had a link at 'nextLink', and yet there is '@odata.nextLink'" in ended.line

@@ -1,0 +1,101 @@
+"""How pages end: expired cursors, bodies that are odd in one place, lists that are not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tests.http.wire import Asked, answer, answering, wire
+
+from penstock.errors import PermanentError
+from penstock.events import Event, Events, Notice
+from penstock.http import Api, BodyCursor, BodyLink, PageNumber, SinglePage, pages, row_result, rows
+from penstock.resilience import RetryPolicy
+
+Make = Callable[..., Api]
+ONCE = RetryPolicy(attempts=1)
+
+
+def expiring(asked: Asked) -> bytes:
+    """Three pages; the cursor "old" of another day is refused."""
+    cursor = asked.target.partition("cursor=")[2] or "0"
+    if cursor == "old":
+        return answer(b'{"error": "cursor expired"}', 410)
+    number = int(cursor)
+    following = number + 1 if number < 2 else None
+    return answer(json.dumps({"items": [{"id": number}], "next_cursor": following}).encode())
+
+
+def test_an_expired_cursor_begins_again_where_that_was_asked_for(quick: Make) -> None:
+    """Every run after it died at the same place: nothing forgot the mark."""
+    events = Events()
+    seen: list[Event] = []
+    events.subscribe(seen.append)
+    style = BodyCursor(items="items", on_expired="restart")
+    with wire(answering(expiring)) as server:
+        api = quick(server.url, retry=ONCE, events=events)
+        found = [r for page in pages(api, "/", style, start="old") for r in rows(page, "items")]
+    assert found == [b'{"id": 0}', b'{"id": 1}', b'{"id": 2}']
+    notices = [event for event in seen if isinstance(event, Notice)]
+    assert ["begin again" in notice.reason for notice in notices] == [True]
+    assert not notices[0].doubtful
+
+
+def test_an_expired_cursor_names_the_way_out_where_it_was_not(quick: Make) -> None:
+    with wire(answering(expiring)) as server:
+        api = quick(server.url, retry=ONCE)
+        with pytest.raises(PermanentError, match="penstock run --restart") as caught:
+            list(pages(api, "/", BodyCursor(items="items"), start="old"))
+    assert caught.value.status == 410
+
+
+def test_one_odd_row_costs_neither_its_page_nor_the_next(quick: Make) -> None:
+    """Half a surrogate pair, NaN or endless nesting in one row ended the pages for good."""
+    deep = b'{"id": 3, "d": ' + b"[" * 3000 + b"]" * 3000 + b"}"
+    odd = b'{"id": 1, "t": "\\ud83d"}', b'{"id": 2, "n": NaN}', deep
+    body = b'{"next": null, "items": [%s, {"id": 4}]}' % b", ".join(odd)
+    with wire(answering(lambda _: answer(body))) as server:
+        (page,) = pages(quick(server.url), "/", BodyLink(path="next", items="items"))
+    results = [row_result(row, "id") for row in rows(page, "items")]
+    assert [r.key for r in results if r.ok] == [1, 4]
+    assert next(r.value.body for r in results if r.value) == odd[0]
+
+
+@pytest.mark.parametrize("body", [b'{"error": "down"}', b'{"items": {}}', b"", b"<html>", b"[[]"])
+def test_a_page_without_its_list_is_not_an_empty_page(quick: Make, body: bytes) -> None:
+    """An error in an answer of 200 was taken for the end of the pages."""
+
+    def reply(asked: Asked) -> bytes:
+        return answer(body if "page=2" in asked.target else b'{"items": [{"id": 1}]}')
+
+    with wire(answering(reply)) as server:
+        found = pages(quick(server.url), "/", PageNumber(items="items"))
+        assert len(rows(next(found), "items")) == 1
+        with pytest.raises(PermanentError, match="no list at 'items'"):
+            next(found)
+        left_out = PageNumber(items="items", missing="empty")
+        if body.startswith(b'{"error'):
+            assert len(list(pages(quick(server.url), "/", left_out))) == 2
+
+
+def test_a_full_page_that_names_no_next_one_is_doubted_unless_it_is_sure(quick: Make) -> None:
+    body = json.dumps([{"id": n} for n in range(30)]).encode()
+    with wire(answering(lambda _: answer(body))) as server:
+        api = quick(server.url)
+        (page,) = pages(api, "/", BodyLink())
+        assert "style = 'single'" in page.doubt
+        for style in (SinglePage(), BodyLink(sure=True)):
+            (page,) = pages(api, "/", style)
+            assert not page.doubt
+
+
+def test_max_pages_and_until_end_the_pages(quick: Make) -> None:
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        return answer(json.dumps({"items": [{"id": number}], "isLast": number == 4}).encode())
+
+    with wire(answering(reply)) as server:
+        api = quick(server.url)
+        assert len(list(pages(api, "/", PageNumber(items="items", max_pages=2)))) == 2
+        assert len(list(pages(api, "/", PageNumber(items="items", until="isLast")))) == 4
