@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
+import glob
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +17,9 @@ from typing import BinaryIO
 from penstock.errors import InputError, StorageError
 
 __all__ = ["check_target", "whole_file", "whole_path"]
+
+_PART = ".part"
+_log = logging.getLogger(__name__)
 
 
 def check_target(path: Path) -> None:
@@ -60,11 +68,10 @@ def whole_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """
     check_target(path)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(descriptor)
+        _sweep(path)
+        descriptor, temporary = _made(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    temporary = Path(name)
     try:
         yield temporary
         _sync(temporary)
@@ -77,6 +84,31 @@ def whole_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
         raise StorageError(f"{path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _made(path: Path) -> tuple[int, Path]:
+    """Make an empty file beside ``path``, locked as long as we live: who sweeps leaves it alone."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
+        with contextlib.suppress(OSError):  # without locks nothing is swept either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)  # swept before it was locked
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left of earlier tries at the same file, and name it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{_PART}"):
+        with contextlib.suppress(OSError):
+            file = os.open(left, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+                _log.warning("removed %s: a command that was killed had left it", left)
+            finally:
+                os.close(file)
 
 
 def _sync(path: Path) -> None:
@@ -84,5 +116,9 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some file systems (CIFS, FUSE) refuse it for a folder as such.
+        if not path.is_dir() or error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}:
+            raise
     finally:
         os.close(handle)

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -236,7 +237,6 @@ def test_watch_tells_each_change(start: Start, room: LockerRoom) -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["run", "x", "--", "no-such-command-here"], "no such command"),
         (["run", "x"], "Missing argument"),
         (["run", "", "--", "true"], "a lock's name"),
         (["run", "x" * 600, "--", "true"], "512 characters"),
@@ -247,12 +247,52 @@ def test_watch_tells_each_change(start: Start, room: LockerRoom) -> None:
         (["status", "a\nb"], "printable"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_code_2(here: Run, words: list[str], what: str) -> None:
+def test_what_cannot_be_is_one_line_and_code_2(
+    here: Run, folder: str, words: list[str], what: str
+) -> None:
+    Path(folder).mkdir()
     ended = here(*words)
     assert ended.returncode == 2
     assert what in ended.stderr
     assert ended.stderr.startswith("penstock: ")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "what"),
+    [
+        (["no-such-command-here"], 127, "no such command"),
+        (["/etc/passwd"], 126, "may not be executed"),
+    ],
+)
+def test_what_cannot_be_run_ends_as_in_a_shell(
+    here: Run, words: list[str], code: int, what: str
+) -> None:
+    ended = here("run", "x", "--", *words)
+    assert (ended.returncode, ended.stderr.count("\n")) == (code, 1)
+    assert what in ended.stderr
+
+
+def test_who_does_not_wait_chooses_the_exit_code(here: Run, folder: str) -> None:
+    with LockerRoom(folder) as room, room.lock_and_release("x"):
+        assert here("run", "x", "-n", "--", "true").returncode == 3
+        assert here("run", "x", "-n", "-E", "75", "--", "true").returncode == 75
+        assert here("run", "x", "-w", "0", "-E", "0", "--", "true").returncode == 0
+
+
+def test_help_needs_no_store() -> None:
+    command = [*PROGRAM[:-1], "run", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "fencing token" in ended.stdout
+
+
+@pytest.mark.parametrize("words", [["status", "x"], ["list"], ["release", "x", "--force"]])
+def test_looking_makes_no_store(here: Run, folder: str, words: list[str]) -> None:
+    ended = here(*words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "no such directory" in ended.stderr
+    assert not Path(folder).exists()
 
 
 def test_a_store_that_is_a_file_is_refused(here: Run, folder: str) -> None:

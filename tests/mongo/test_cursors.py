@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pymongo
@@ -215,3 +216,58 @@ def test_connect_says_where_it_reads_from_and_reads_there(mongo: Mongo) -> None:
         cursor = rows.find()
         list(cursor)
         assert cursor.address in client.secondaries
+
+
+def test_documents_that_may_share_an_id_or_have_none_are_walked_but_not_resumed(
+    mongo: Mongo,
+) -> None:
+    with both(mongo) as at:
+        at.plain.rows.insert_many([{"_id": n, "tags": list("abc")} for n in range(90)])
+        parts = [{"$unwind": "$tags"}]
+        at.plain.create_collection("parts", viewOn="rows", pipeline=parts)
+        at.plain.create_collection("bare", viewOn="rows", pipeline=[{"$unset": "_id"}])
+        at.plain.create_collection("times", timeseries={"timeField": "t"})
+        moment = datetime(2024, 1, 1, tzinfo=UTC)
+        at.plain.times.insert_many([{"_id": n % 9, "t": moment, "n": n} for n in range(90)])
+        for name, why in [
+            ("parts", "in the view parts"),
+            ("bare", "no _id"),
+            ("times", "same _id"),
+        ]:
+            assert len(list(at.db[name].find(batch_size=20))) >= 90
+            cursors = [at.db[name].find(batch_size=20)]
+            cursors.append(at.db[name].aggregate([{"$match": {}}], batchSize=20))
+            for cursor in cursors:
+                for _ in range(25):
+                    next(cursor)
+                at.wire.lose("getMore", "request")
+                with pytest.raises(NotRetryable, match=why):
+                    list(cursor)
+
+
+def test_a_part_of_an_id_is_shown_and_the_walk_goes_on(mongo: Mongo) -> None:
+    with both(mongo) as at:
+        at.plain.rows.insert_many([{"_id": {"a": n % 7, "b": n}, "v": n} for n in range(50)])
+        cursor = at.db.rows.find({}, {"_id.a": 1, "v": 1}, batch_size=10)
+        seen = [next(cursor)]
+        at.wire.lose("getMore", "request")
+        seen += list(cursor)
+        assert seen == [{"_id": {"a": n % 7}, "v": n} for n in range(50)]
+
+
+def test_equal_texts_of_a_collections_own_collation_are_not_taken_for_different(
+    mongo: Mongo,
+) -> None:
+    with both(mongo) as at:
+        names = at.plain.create_collection("names", collation={"locale": "en", "strength": 1})
+        names.insert_many([{"_id": n, "s": "aA"[n % 2] * (1 + n // 20)} for n in range(60)])
+        for how in ({}, {"collation": {"locale": "en", "strength": 1}}):
+            cursor = at.db.names.find(batch_size=7, sort=[("s", 1)], **how)
+            seen = [next(cursor)["_id"] for _ in range(7)]
+            at.wire.lose("getMore", "request")
+            if how:
+                seen += [one["_id"] for one in cursor]
+                assert sorted(seen) == list(range(60))
+            else:
+                with pytest.raises(NotRetryable, match="which texts are equal"):
+                    list(cursor)

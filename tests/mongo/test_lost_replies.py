@@ -198,3 +198,82 @@ def test_a_long_list_has_its_deadline_for_each_part(mongo: Mongo) -> None:
     with connect(mongo.uri, deadline=20) as client:
         done = client[mongo.database].rows.insert_many({"_id": n} for n in range(10_001))
         assert len(done.inserted_ids) == 10_001
+
+
+REFUSED = {"errorCode": 10107, "closeConnection": False}  # NotWritablePrimary
+
+
+def test_several_commands_are_not_done_twice_when_the_second_is_refused(mongo: Mongo) -> None:
+    with (
+        pymongo.MongoClient[dict[str, Any]](mongo.uri) as plain,
+        connect(mongo.uri, retryWrites=False, deadline=20) as client,
+    ):
+        rows = client[mongo.database].rows
+        rows.insert_one({"_id": 1, "n": 0})
+        fail = {"failCommands": ["insert"], **REFUSED}
+        plain.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=fail)
+        try:
+            rows.bulk_write([UpdateOne({"_id": 1}, {"$inc": {"n": 1}}), InsertOne({"_id": 2})])
+        finally:
+            plain.admin.command("configureFailPoint", "failCommand", mode="off")
+        assert list(rows.find(sort=[("_id", 1)])) == [{"_id": 1, "n": 1}, {"_id": 2}]
+
+
+def test_a_refused_write_of_an_unordered_list_is_told_at_once(mongo: Mongo) -> None:
+    with connect(mongo.uri, deadline=60) as client:
+        rows = client[mongo.database].rows
+        rows.insert_one({"_id": 1, "n": 0})
+        writes: list[Any] = [InsertOne({"_id": 1}), UpdateMany({}, {"$inc": {"n": 1}})]
+        with pytest.raises(pymongo.errors.BulkWriteError) as caught:
+            rows.bulk_write(writes, ordered=False)
+        assert (caught.value.details or {})["nModified"] == 1
+        assert list(rows.find()) == [{"_id": 1, "n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "why"),
+    [
+        ([{"$project": {"_id": 0, "n": 1}}, {"$merge": "flat"}], r"\$project leaves without _id"),
+        ([{"$sample": {"size": 2}}, {"$merge": "flat"}], r"\$sample gives something else"),
+        ([{"$limit": 2}, {"$merge": "flat"}], r"\$limit takes other documents"),
+        ([{"$sample": {"size": 2}}, {"$out": "flat"}], r"\$sample gives something else"),
+    ],
+)
+def test_a_merge_that_would_add_documents_again_is_not_repeated(
+    mongo: Mongo, primary: tuple[str, int], plain: Any, pipeline: list[dict[str, Any]], why: str
+) -> None:
+    plain.rows.insert_many([{"_id": n, "n": n} for n in range(5)])
+    with Wire(primary) as wire, connect(wire.uri, deadline=20) as client:
+        rows = client[mongo.database].rows
+        rows.find_one()
+        for aggregate in (rows.aggregate, rows.aggregate_raw_batches):
+            plain.flat.drop()
+            wire.lose("aggregate", "reply")
+            with pytest.raises(NotRetryable, match=why):
+                aggregate(pipeline)
+            assert plain.flat.count_documents({}) in {2, 5}
+
+
+def test_a_merge_from_a_view_without_id_is_not_repeated(
+    mongo: Mongo, primary: tuple[str, int], plain: Any
+) -> None:
+    plain.rows.insert_many([{"_id": n, "n": n} for n in range(5)])
+    plain.create_collection("seen", viewOn="rows", pipeline=[{"$unset": "_id"}])
+    with Wire(primary) as wire, connect(wire.uri, deadline=20) as client:
+        wire.lose("aggregate", "reply")
+        with pytest.raises(NotRetryable, match="in the view seen"):
+            client[mongo.database].seen.aggregate([{"$merge": "flat"}])
+    assert plain.flat.count_documents({}) == 5
+
+
+def test_a_wtimeout_is_the_writes_own(mongo: Mongo) -> None:
+    concern = pymongo.WriteConcern(4, wtimeout=50)  # more members than there are
+    with connect(mongo.uri, deadline=20) as client:
+        rows = client[mongo.database].get_collection("rows", write_concern=concern)
+        for write in (
+            lambda: rows.insert_one({}),
+            lambda: rows.update_many({}, {"$set": {"n": 1}}),
+        ):
+            with pytest.raises(pymongo.errors.OperationFailure) as caught:
+                write()
+            assert not isinstance(caught.value, MongoGaveUp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import pickle
 from typing import Any
 
 import gridfs
@@ -200,6 +201,70 @@ def test_the_same_on_an_event_loop(mongo: Mongo) -> None:
             assert values == [2, 2, 2, 1]
 
     asyncio.run(work())
+
+
+class OwnCollection(Collection[dict[str, Any]]):
+    """As Flask-PyMongo and others have one."""
+
+    def find_or_fail(self, which: Any) -> Any:
+        found = self.find_one(which)
+        assert found is not None
+        return found
+
+
+class OwnDatabase(Database[dict[str, Any]]):
+    def __getitem__(self, name: str) -> Any:
+        return OwnCollection(self, name)
+
+
+class OwnClient(MongoClient[dict[str, Any]]):
+    def __getitem__(self, name: str) -> Any:
+        return OwnDatabase(self, name)
+
+
+def test_classes_made_from_pymongos_are_as_safe(mongo: Mongo) -> None:
+    with both(mongo) as at, OwnClient(at.wire.uri) as plain:
+        rows = resilient(plain, deadline=20)[mongo.database]["rows"]
+        assert isinstance(rows, OwnCollection)
+        rows.insert_one({"_id": 1})
+        at.wire.lose("find", "request", "request")
+        assert rows.find_or_fail({"_id": 1}) == {"_id": 1}
+        assert counters(rows).total == 1
+
+
+def test_pymongos_own_database_over_the_proxy_works_as_over_a_client(mongo: Mongo) -> None:
+    with both(mongo) as at:
+        database = Database(at.client, mongo.database)
+        database.rows.insert_one({"_id": 1})
+        assert list(database.rows.find()) == [{"_id": 1}]
+        with at.client.start_session() as session:
+            database.rows.insert_one({"_id": 2}, session=session)
+            assert database.rows.count_documents({}, session=session) == 2
+
+
+def test_what_pymongo_refuses_is_refused_in_its_words() -> None:
+    plain: Any = offline()
+    client: Any = resilient(plain)
+    for call in (
+        lambda c: c.shop.orders.bulk_write(),
+        lambda c: c.shop.orders.aggregate(),
+        lambda c: c.shop.command(),
+        lambda c: c.shop.orders.fooo(),
+        lambda c: c.shop.orders.insert_many({"a": 1}),
+        pickle.dumps,
+        copy.deepcopy,
+    ):
+        said = []
+        for one in (plain, client):
+            with pytest.raises(TypeError) as caught:
+                call(one)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
+    assert isinstance(copy.copy(client), MongoClient)
+    with pytest.raises(InputError, match="client, database or collection"):
+        resilient(plain.shop.orders.find())
+    with pytest.raises(InputError, match="a finite number of seconds"):
+        resilient(plain, deadline="5")  # type: ignore[arg-type] # on purpose
 
 
 def test_pymongo_is_named_when_it_is_missing() -> None:

@@ -1,5 +1,6 @@
 """A disk without room: an error, nothing half, and going on once there is room again."""
 
+import logging
 import os
 import resource
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.errors import InputError
+from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Landing
 from penstock.store import LocalStore, open_readonly
 
@@ -129,3 +130,36 @@ def test_a_store_on_a_read_only_disk_can_be_read(small_disk: Path) -> None:
         assert (reader.verify(), reader.get(1)) == (1, b"{}")
     with pytest.raises(InputError, match="Read-only"):
         LocalStore(path)
+
+
+def test_a_run_waits_for_room_and_goes_on(small_disk: Path) -> None:
+    path = small_disk / "store"
+    ballast = small_disk / "ballast"
+    said: list[str] = []
+
+    class Hear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+            ballast.unlink(missing_ok=True)  # somebody makes room
+
+    hear = Hear()
+    logging.getLogger("penstock.store").addHandler(hear)
+    try:
+        with LocalStore(path, wait_for_room=60.0) as store:
+            ballast.write_bytes(bytes(300_000))
+            store.settle([Landing(1, b'"%b"' % (b"x" * 350_000))], lambda _: None)
+            store.flush()
+            assert store.verify() == 1
+    finally:
+        logging.getLogger("penstock.store").removeHandler(hear)
+    assert "waiting for room" in said[0]
+    assert "going on" in said[-1]
+
+
+def test_without_room_for_long_it_is_an_error(small_disk: Path) -> None:
+    store = LocalStore(small_disk / "store", wait_for_room=0.01)
+    store.settle([Landing(1, b'"%b"' % (b"x" * 900_000))], lambda _: None)
+    with pytest.raises(StorageError):
+        store.flush()
+    with pytest.raises(StorageError):
+        store.close()

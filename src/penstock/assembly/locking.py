@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from penstock.address import hide, scheme_of
 from penstock.assembly.build import store_named
-from penstock.assembly.sections import LockSection
+from penstock.assembly.sections import LockSection, StoreSection
 from penstock.errors import InputError, StoreInUse
 from penstock.locks import BACKENDS, LockerRoom, LockTimeout, lock_place
 from penstock.mongo.address import place_in
@@ -25,7 +25,12 @@ _ROUND_TRIP = 2.0  # seconds beyond a lease, for the answer that it is over
 
 
 @contextmanager
-def locked_store(section: LockSection, place: Path | str, folder: Path) -> Iterator[Opened]:
+def locked_store(
+    section: LockSection,
+    place: Path | str,
+    folder: Path,
+    written: StoreSection | str | None = None,
+) -> Iterator[Opened]:
     """Give the store at ``place`` to one run at a time.
 
     Whoever is paused past the lease of its lock is out: a later run gets a larger token, and the
@@ -35,15 +40,19 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
         section: Which lock, and where.
         place: The store.
         folder: Where relative places start.
+        written: What the file says of the store.
 
     Raises:
         StoreInUse: Another run has the lock.
     """
+    wait_for_room = StoreSection(path="").wait_for_room
+    if isinstance(written, StoreSection):
+        wait_for_room = written.wait_for_room
     room_place = _room(section, place, folder) if section.enabled else place
     if isinstance(place, Path):
         prepare(place)
     if not section.enabled:
-        with open_store(place) as store:
+        with open_store(place, wait_for_room=wait_for_room) as store:
             yield store, nothing_lost
         return
     scope = f"{section.store or _ROOM}#{section.name}"
@@ -54,7 +63,8 @@ def locked_store(section: LockSection, place: Path | str, folder: Path) -> Itera
             held = room.lock(section.name, timeout=timeout, lease=section.lease, above=seen)
         except LockTimeout as error:
             raise StoreInUse(_in_use(room, section.name, place)) from error
-        with open_store(place, fence=Fence(scope, held.token)) as store:
+        fence = Fence(scope, held.token)
+        with open_store(place, fence=fence, wait_for_room=wait_for_room) as store:
             yield store, held.check
 
 

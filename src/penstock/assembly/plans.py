@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -51,6 +52,7 @@ class Plan:
         framing: How messages are told apart, or None where the content type tells it.
         id: Where a message's id is, or None where the preset knows it.
         resumes: How it goes on after an interruption, in a word.
+        free: Bytes of room on the disk of the store; None where only a call could tell.
     """
 
     source: str
@@ -68,6 +70,7 @@ class Plan:
     framing: str | None = None
     id: str | None = None
     resumes: str = ""
+    free: int | None = None
 
     def fields(self) -> dict[str, object]:
         """Return what there is to say of this kind of source, by name."""
@@ -110,6 +113,7 @@ def planned(file: PipelineFile | StreamFile, folder: Path, events: Events) -> Pa
         found,
         stages=tuple(describe_stage(section) for section in file.stage),
         uses=tuple(use.describes for use in uses),
+        free=None if found.store is None else _free(found.store),
     )
     return Parts(found, stages, uses)
 
@@ -160,6 +164,16 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         concurrency=file.api.concurrency,
         seconds=None if items is None else seconds_needed(items, file),
     )
+
+
+def _free(place: str) -> int | None:
+    """Return the bytes of room on the disk of a store; None where only a call could tell."""
+    if _store_exists(place) is None:
+        return None
+    path = Path(place).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
 
 
 def _store_exists(place: str) -> bool | None:

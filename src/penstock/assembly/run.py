@@ -199,7 +199,10 @@ class Run:
         Raises:
             StoreInUse: Another run has it.
         """
-        with locked_store(self._file.lock, self.place, self._folder) as (store, check):
+        with locked_store(self._file.lock, self.place, self._folder, self._file.store) as (
+            store,
+            check,
+        ):
             self._check = check
             yield store
 

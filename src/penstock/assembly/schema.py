@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeAlias, cast
 import msgspec
 from msgspec import Meta, Struct
 
-from penstock.assembly.kinds import kind_of, meanings, section_of, words
+from penstock.assembly.kinds import RESUMES, SLOTS, kind_of, meanings, section_of, words
 from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.values import Steps
@@ -50,7 +50,27 @@ def filled(
     Raises:
         InputError: An object is not named, cannot be imported, or takes no keys.
     """
-    return _Filling(refuse).struct(file, tables, ())
+    return _Filling(refuse).struct(file, tables, ()) if _named(tables) - _OWN else _usual(file)
+
+
+_OWN: Final = {name for slot in (*SLOTS.values(), RESUMES) for name in slot.own()}
+
+
+@functools.cache
+def _usual(file: type[Struct]) -> type[Struct]:
+    """Return the file's struct with our own kinds, made once: most files name no others."""
+    return _Filling(lambda _, what: InputError(what)).struct(file, {}, ())
+
+
+def _named(value: object) -> set[str]:
+    """Return what tables name as their kind, and the framings and presets they name."""
+    if isinstance(value, list):
+        return {name for one in value for name in _named(one)}
+    if not isinstance(value, dict):
+        return set()
+    own = [value.get(key) for key in ("kind", "framing", "preset", "like")]
+    inner = (name for one in value.values() for name in _named(one))
+    return {name for name in own if isinstance(name, str)} | set(inner)
 
 
 class _Filling:

@@ -350,9 +350,11 @@ class StoreSection(Section, frozen=True, kw_only=True):
     Attributes:
         path: The directory, or ``mongodb://host,host/DATABASE.COLLECTION``, or ``env:NAME`` or
             ``file:PATH`` that holds it.
+        wait_for_room: Seconds that a run waits for room on a full disk; then it ends (exit code 4).
     """
 
     path: str
+    wait_for_room: Seconds = 600.0
 
 
 class LockSection(Section, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ def _table(file: str, planned: Plan) -> str:
         *(_stream(planned) if planned.source == "stream" else _calls(planned)),
         *(("stage", stage) for stage in planned.stages),
         ("store", _store(planned)),
+        *([] if planned.free is None else [("free room", f"{planned.free / 1e9:,.1f} GB")]),
         *(("use", use) for use in planned.uses),
     ]
     text = "\n".join(f"  {name:<11} {value}" for name, value in rows)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from penstock.assembly import store_named
+from penstock.cli.bar import bar
 from penstock.errors import InputError
 from penstock.store import Format, StoreReader, open_readonly
 from penstock.store import export as export_store
-from penstock.store.exporting import Progress as Report
 from penstock.store.exporting.target import refuse_existing
 
 __all__ = ["export"]
@@ -35,6 +31,7 @@ TARGETS = (*get_args(Format), "javadata")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
+@click.option("--skip-damaged", is_flag=True, help="Leave damaged records out, and count them.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
@@ -46,13 +43,15 @@ def export(  # noqa: PLR0913 - one parameter an option
     force: bool,
     failed: bool,
     gaps: bool,
+    skip_damaged: bool,
     as_json: bool,
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The file
     appears whole or not at all. A run may go on in the store meanwhile. A file of Java data
-    (--to javadata) has the fields of --schema instead, each a member of the record.
+    (--to javadata) has the fields of --schema instead, each a member of the record. Exit code 1:
+    damaged records were left out (--skip-damaged).
     """
     if to == "javadata":
         with open_readonly(store_named(store)) as reader:
@@ -65,7 +64,7 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
     # Said on stderr where the data itself goes to stdout.
     aside = output == "-"
-    with open_readonly(store_named(store)) as reader, _progress() as report:
+    with open_readonly(store_named(store)) as reader, bar("exporting") as report:
         done = export_store(
             reader,
             to,
@@ -74,12 +73,20 @@ def export(  # noqa: PLR0913 - one parameter an option
             force=force,
             failed=failed,
             gaps=gaps,
+            skip_damaged=skip_damaged,
             progress=report,
         )
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)), err=aside)
+        told = dataclasses.asdict(done)
+        if not skip_damaged:
+            del told["damaged"]
+        click.echo(json.dumps(told), err=aside)
     elif not aside:
         click.echo(f"{done.rows:,} rows of {len(done.columns)} columns in {done.output}")
+    if done.damaged:
+        words = f"{done.damaged:,} damaged records were left out: see penstock verify {store}"
+        click.echo(f"penstock: {words}", err=True)
+        raise SystemExit(1)
 
 
 def _to_javadata(
@@ -95,19 +102,3 @@ def _to_javadata(
         raise InputError("export to javadata needs a file: give -o FILE")
     refuse_existing(Path(output), force=force)
     return write_java_file(reader.records(), Path(output), read_schema(schema, Path()))
-
-
-@contextmanager
-def _progress() -> Iterator[Report]:
-    """Show a bar on stderr where somebody looks at it."""
-    console = Console(stderr=True)
-    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("export", total=None)
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report

@@ -14,23 +14,22 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import final
 
-from penstock.errors import InputError
-
 __all__ = ["Guarded", "check_command"]
 
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _CANNOT_RUN = 126  # what a shell ends with when a command is there and cannot be run
+_NOT_FOUND = 127  # and with when there is none
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def check_command(words: Sequence[str]) -> None:
-    """Refuse a command that is not there, before anybody waits for a lock.
-
-    Raises:
-        InputError: There is no such program.
-    """
-    if shutil.which(words[0]) is None:
-        raise InputError(f"{words[0]}: no such command")
+    """End with a shell's code where there is nothing to run, before anybody waits for a lock."""
+    if shutil.which(words[0]) is not None:
+        return
+    there = shutil.which(words[0], os.F_OK) is not None
+    what = "it may not be executed" if there else "no such command"
+    sys.stderr.write(f"penstock: {words[0]}: {what}\n")
+    raise SystemExit(_CANNOT_RUN if there else _NOT_FOUND)
 
 
 @final

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,12 +21,40 @@ from penstock.assembly import store_named
 from penstock.cli.guarded import Guarded, check_command
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError, Stopped, StorageError
-from penstock.locks import LockerRoom, LockLost, Status
+from penstock.locks import LockerRoom, LockLost, LockTimeout, Status
 
 if TYPE_CHECKING:
     from penstock.locks import Held
 
 __all__ = ["lock"]
+
+_LOOK = frozenset({"status", "list", "release", "watch", "migrate"})
+
+
+def _named(context: click.Context) -> str:
+    """Return the store, which must be there for a command that only looks.
+
+    Raises:
+        InputError: None is named, or the directory is not there.
+    """
+    if context.obj is None:
+        raise InputError("Missing option '--store': name a directory or a mongodb:// URI")
+    store = store_named(context.obj)
+    if context.info_name in _LOOK and "://" not in store and not Path(store).exists():
+        raise InputError(f"{store}: no such directory, so there are no locks in it")
+    return store
+
+
+def with_store(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the store as its first argument: its --help needs none."""
+
+    @click.pass_context
+    @functools.wraps(function)
+    def called(context: click.Context, /, *args: object, **kwargs: object) -> None:
+        function(_named(context), *args, **kwargs)
+
+    return called
+
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 NAME = click.argument("name")
@@ -33,7 +63,6 @@ NAME = click.argument("name")
 @click.group()
 @click.option(
     "--store",
-    required=True,
     envvar="PENSTOCK_LOCK_STORE",
     metavar="PATH_OR_URI",
     help="Where the locks are: a directory of this machine, a mongodb URI, or env:NAME or "
@@ -41,18 +70,29 @@ NAME = click.argument("name")
     "[env var: PENSTOCK_LOCK_STORE]",
 )
 @click.pass_context
-def lock(context: click.Context, store: str) -> None:
+def lock(context: click.Context, store: str | None) -> None:
     """Run a command under a lock, and see and manage who holds what."""
-    context.obj = store_named(store)
+    context.obj = store
 
 
 @lock.command(context_settings={"ignore_unknown_options": True})
 @NAME
 @click.option(
     "--timeout",
+    "-w",
     type=float,
     metavar="S",
-    help="Seconds to wait for the lock, 0 for not at all; else for ever.",
+    help="Seconds to wait for the lock, 0 for not at all; else as long as it takes.",
+)
+@click.option("--nonblock", "-n", is_flag=True, help="Do not wait: the same as --timeout 0.")
+@click.option(
+    "--conflict-exit-code",
+    "-E",
+    type=click.IntRange(0, 255),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="The exit code where the lock was not got in time.",
 )
 @click.option(
     "--lease",
@@ -72,7 +112,7 @@ def lock(context: click.Context, store: str) -> None:
     help="Seconds between SIGTERM and SIGKILL when the lock is lost.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.pass_obj
+@with_store
 def run(  # noqa: PLR0913, PLR0917 - click passes what the command line has
     store: str,
     name: str,
@@ -81,14 +121,17 @@ def run(  # noqa: PLR0913, PLR0917 - click passes what the command line has
     owner: str | None,
     grace: float,
     command: tuple[str, ...],
+    *,
+    nonblock: bool,
+    conflict_exit_code: int,
 ) -> None:
     """Run COMMAND while holding NAME; its exit code is passed on.
 
     Write -- before COMMAND. It finds the fencing token in PENSTOCK_LOCK_TOKEN, and the lock's name
     in PENSTOCK_LOCK_NAME. Where the lock is lost it is ended (SIGTERM, then SIGKILL).
 
-    Exit codes beside those of COMMAND: 2 bad input, 3 not got in time, or lost, 4 the store gave
-    up, 126 COMMAND cannot be run.
+    Exit codes beside those of COMMAND: 2 bad input, 3 not got in time (see -E), or lost, 4 the
+    store gave up, 126 COMMAND cannot be run, 127 there is no such command.
     """
     check_command(command)
     if not grace >= 0:
@@ -98,9 +141,14 @@ def run(  # noqa: PLR0913, PLR0917 - click passes what the command line has
         reads, writes = os.pipe()
         try:
             with stoppable():
+                wait = 0.0 if nonblock else timeout
                 held = room.lock(
-                    name, owner, timeout, lease=lease, lost=lambda _: os.write(writes, b"!")
+                    name, owner, wait, lease=lease, lost=lambda _: os.write(writes, b"!")
                 )
+        except LockTimeout as error:
+            guarded.cancel()
+            click.echo(f"penstock: {error}", err=True)
+            raise SystemExit(conflict_exit_code) from None
         except BaseException:
             guarded.cancel()
             raise
@@ -126,7 +174,7 @@ def _guard(guarded: Guarded, held: Held, lost: int, grace: float) -> int:
 @lock.command()
 @NAME
 @JSON
-@click.pass_obj
+@with_store
 def status(store: str, name: str, *, as_json: bool) -> None:
     """Tell who holds NAME, since when, and who waits."""
     with LockerRoom(store) as room:
@@ -140,7 +188,7 @@ def status(store: str, name: str, *, as_json: bool) -> None:
 @lock.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also locks that nobody holds or awaits.")
 @JSON
-@click.pass_obj
+@with_store
 def list_locks(store: str, *, everything: bool, as_json: bool) -> None:
     """List the locks: holder, since when, lease left, waiters."""
     with LockerRoom(store) as room:
@@ -155,7 +203,7 @@ def list_locks(store: str, *, everything: bool, as_json: bool) -> None:
 @NAME
 @click.option("--force", is_flag=True, help="Take it away from whoever holds it.")
 @JSON
-@click.pass_obj
+@with_store
 def release(store: str, name: str, *, force: bool, as_json: bool) -> None:
     """Take NAME away from its holder: it is told when it renews or checks."""
     with LockerRoom(store) as room:
@@ -175,11 +223,29 @@ def release(store: str, name: str, *, force: bool, as_json: bool) -> None:
 
 
 @lock.command()
+@click.option("--force", is_flag=True, help="Also what is held: its holder is not told.")
+@JSON
+@with_store
+def migrate(store: str, *, force: bool, as_json: bool) -> None:
+    """Take over the locks of the original LockerRoom ({_id, locked, owner, timestamp}).
+
+    End its programs first. Exit code 1 where some are held and stay as they are.
+    """
+    with LockerRoom(store) as room:
+        taken, held = room.migrate(force=force)
+    if as_json:
+        click.echo(json.dumps({"migrated": taken, "held": held}))
+    else:
+        click.echo(f"{len(taken)} taken over, {len(held)} held and left: {', '.join(held) or '-'}")
+    raise SystemExit(1 if held else 0)
+
+
+@lock.command()
 @click.argument("name", required=False)
 @click.option("--every", type=float, default=0.5, show_default=True, help="Seconds between looks.")
 @click.option("--changes", type=int, help="End after so many lines.")
 @JSON
-@click.pass_obj
+@with_store
 def watch(
     store: str, name: str | None, every: float, changes: int | None, *, as_json: bool
 ) -> None:

@@ -23,6 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
     "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),
+    "verify": ("penstock.cli.upkeep", "Compare every record in a store with its checksum."),
+    "repair": ("penstock.cli.upkeep", "Mend a store that was damaged, restored or cut."),
+    "backup": ("penstock.cli.upkeep", "Copy a store, also while a run lands in it."),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),
@@ -88,6 +91,14 @@ def main() -> None:
     except PenstockError as error:
         click.echo(f"penstock: {error}", err=True)
         sys.exit(error.exit_code)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if type(error) is RuntimeError and "thread" not in str(error):
+            raise
+        # The machine refuses: no descriptor, no thread, no memory, no room.
+        file = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        words = (error.strerror if isinstance(error, OSError) else str(error)) or "no memory"
+        click.echo(f"penstock: {file}{words}: the system refuses; mend it and run again", err=True)
+        sys.exit(4)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from penstock.assembly import store_named
+from penstock.errors import StorageError
 from penstock.store import StoreStatus, open_readonly
 
 __all__ = ["status"]
@@ -23,17 +24,19 @@ def status(store: str, *, as_json: bool) -> None:
     """Tell what has landed in STORE, what failed and why, and what is still to do.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. Nothing is
-    locked, so it may be asked while a run goes on.
+    locked, so it may be asked while a run goes on. Exit code 4: a run would refuse the store.
     """
     with open_readonly(store_named(store)) as reader:
         now = reader.status()
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
-        return
+        raise SystemExit(4 if now.problem else 0)
     console = Console()
     console.print(_summary(now))
     if now.failures:
         console.print(_failures(now))
+    if now.problem:
+        raise StorageError(now.problem)
 
 
 def _summary(now: StoreStatus) -> Table:
@@ -48,6 +51,8 @@ def _summary(now: StoreStatus) -> Table:
         ("size", _size(now.bytes) + _segments(now.segments)),
         ("started", _moment(now.started)),
         ("last activity", _moment(now.updated)),
+        ("verified", "never" if now.verified is None else _moment(now.verified)),
+        ("free room", "not known" if now.free is None else _size(now.free)),
     ):
         table.add_row(name, value)
     if now.deleted:

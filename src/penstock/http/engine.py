@@ -17,16 +17,21 @@ from typing import final
 
 import pycurl
 
-from penstock.errors import GaveUp
+from penstock.errors import GaveUp, InputError
+from penstock.http.faults import shortage
 from penstock.http.handle import Handle
 from penstock.http.poller import Waker, new_poller
 from penstock.http.streamed import StreamHandle, StreamTransfer
 from penstock.http.transfer import Inbox, Profile, Transfer
+from penstock.http.url import shown
 
 __all__ = ["Engine", "engine"]
 
 _SWEEP = 0.05
+_HELD = 0.05  # seconds until what waits for room of ours is tried again
+_NO_ROOM = 10.0  # seconds without any room, and with nothing under way, after which all ends
 _CONNECTIONS_KEPT = 4096
+_OTHERS = 50  # open files that a run needs besides its connections
 _SHARD = 250  # transfers in one multi handle
 
 
@@ -43,6 +48,8 @@ class Engine:
         self._cancelled: deque[Transfer] = deque()
         self._idle: dict[Profile, list[Handle]] = {}
         self._active: dict[Transfer, Handle] = {}
+        self._held: dict[Transfer, float] = {}  # what waits for room of ours, and since when
+        self._retry_held = 0.0
         self._of_easy: dict[pycurl.Curl, Handle] = {}
         self._flowing: set[StreamHandle] = set()
         self._nudged = False
@@ -108,7 +115,7 @@ class Engine:
             else:
                 owner[fd].socket_action(fd, bits)
         self._asleep = False
-        if self._submitted:
+        if self._submitted or self._held:
             self._start()
         # Asked once a turn: a callback at every change would cost more than the question.
         for multi in self._multis:
@@ -144,28 +151,63 @@ class Engine:
             return 0.0
         told = [due for multi in self._multis if (due := multi.timeout()) >= 0]
         patience = min(told) / 1000 if told else -1.0
-        if self._active:
+        if self._held:
+            self._next_sweep = min(self._next_sweep, self._retry_held)
+        if self._active or self._held:
             sweep = max(0.0, self._next_sweep - time.monotonic())
             patience = sweep if patience < 0 else min(patience, sweep)
         return patience
 
     def _start(self) -> None:
         now = time.monotonic()
+        if self._held and now >= self._retry_held:
+            self._submitted.extend(held for held in self._held if held not in self._active)
+            self._retry_held = now + _HELD
         while self._submitted:
             transfer = self._submitted.popleft()
-            idle = self._idle.get(transfer.profile)
-            if idle:
-                handle = idle.pop()
-            else:
-                handle = self._new_handle(transfer)
-                self._of_easy[handle.easy] = handle
-            self._active[transfer] = handle
+            handle = None
             try:
+                handle = self._handle_for(transfer)
+                self._active[transfer] = handle
                 handle.begin(transfer, now)
                 self._add(handle)
-            except (pycurl.error, UnicodeError, ValueError) as error:
-                del self._active[transfer]
-                self._refuse(handle, error)
+            except (pycurl.error, UnicodeError, ValueError, OSError, MemoryError) as error:
+                self._active.pop(transfer, None)
+                if handle is None or _is_ours(error):
+                    if handle is not None:
+                        handle.finish(pycurl.E_FAILED_INIT, "")
+                        self._discard(handle)
+                    self._hold(transfer, str(error) or type(error).__name__, now)
+                else:
+                    self._held.pop(transfer, None)
+                    self._refuse(handle, error)
+
+    def _handle_for(self, transfer: Transfer) -> Handle:
+        idle = self._idle.get(transfer.profile)
+        if idle:
+            return idle.pop()
+        handle = self._new_handle(transfer)
+        self._of_easy[handle.easy] = handle
+        return handle
+
+    def _hold(self, transfer: Transfer, lack: str, now: float) -> None:
+        """Keep a transfer until there is room: what this machine lacks is not the item's failure.
+
+        While others are under way, room will come. Where nothing is, and none has come for long,
+        everything ends.
+        """
+        since = self._held.setdefault(transfer, now)
+        self._retry_held = now + _HELD
+        transfer.error = None
+        if now - since > _NO_ROOM and not self._active:
+            del self._held[transfer]
+            transfer.error = GaveUp(
+                f"{transfer.method} {shown(transfer.url)}: this machine is short of something: "
+                f"{lack}. Each call at once needs an open file (ulimit -n), about 50 more are "
+                "needed: raise the limit, or lower the concurrency; then run again",
+                attempts=0,
+            )
+            self._put(transfer)
 
     def _new_handle(self, transfer: Transfer) -> Handle:
         if isinstance(transfer, StreamTransfer):
@@ -216,8 +258,14 @@ class Engine:
     def _finish(self, easy: pycurl.Curl, code: int, message: str) -> None:
         handle = self._of_easy[easy]
         self._remove(handle)
+        lack = shortage(code, easy.getinfo(pycurl.OS_ERRNO), message) if code else None
         transfer = handle.finish(code, message)
         del self._active[transfer]
+        if lack is not None and not getattr(transfer.error, "sent", False):
+            self._discard(handle)
+            self._hold(transfer, lack, time.monotonic())
+            return
+        self._held.pop(transfer, None)
         self._idle.setdefault(transfer.profile, []).append(handle)
         self._put(transfer)
 
@@ -252,6 +300,7 @@ class Engine:
     def _drop(self) -> None:
         while self._cancelled:
             transfer = self._cancelled.popleft()
+            self._held.pop(transfer, None)
             handle = self._active.pop(transfer, None)
             if handle is not None:
                 self._remove(handle)
@@ -265,7 +314,7 @@ class Engine:
         handle.close()
 
     def _fail_all(self) -> None:
-        for transfer in [*self._active, *self._submitted]:
+        for transfer in {**self._active, **self._held, **dict.fromkeys(self._submitted)}:
             transfer.error = self._broken
             self._put(transfer)
         self._notify()
@@ -281,16 +330,31 @@ class Engine:
         self._waker.close()
 
 
-def raise_descriptor_limit(connections: int) -> None:
-    """Make room for ``connections`` sockets, as far as this user may.
+def _is_ours(error: Exception) -> bool:
+    """Return whether a transfer could not begin for a reason that has nothing to do with it."""
+    if isinstance(error, pycurl.error):
+        return error.args[0] not in {pycurl.E_URL_MALFORMAT, pycurl.E_UNSUPPORTED_PROTOCOL}
+    return isinstance(error, OSError | MemoryError)
 
-    Raises nothing: where the limit stays too low, curl says "cannot connect" and it is retried.
+
+def raise_descriptor_limit(connections: int) -> None:
+    """Make room for ``connections`` sockets.
+
+    Raises:
+        InputError: This user may not have so many open files.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        if most > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        if most < connections + _OTHERS:
+            raise InputError(
+                f"{connections} calls at once need about {connections + _OTHERS} open files, and "
+                f"{most} are allowed: raise the limit (ulimit -n), or set a concurrency of "
+                f"{max(1, most - _OTHERS)}"
+            )
 
 
 _engine: Engine | None = None

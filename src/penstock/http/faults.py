@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pycurl
 
 from penstock.errors import InputError, PenstockError, PermanentError, RetryableError
 
-__all__ = ["translate"]
+__all__ = ["shortage", "translate"]
 
 # No connection. Where none stood before, the request never left: safe to repeat whatever it does.
 _NO_CONNECTION = {
@@ -33,7 +36,39 @@ _INPUT = {
     pycurl.E_UNSUPPORTED_PROTOCOL: "not http or https",
     pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read",
 }
+# What a lack of descriptors, threads, memory or ports of ours looks like, among other reasons.
+_PERHAPS_OURS = {
+    pycurl.E_FAILED_INIT,
+    pycurl.E_OUT_OF_MEMORY,
+    pycurl.E_COULDNT_RESOLVE_HOST,
+    pycurl.E_COULDNT_RESOLVE_PROXY,
+    pycurl.E_COULDNT_CONNECT,
+    pycurl.E_SSL_CONNECT_ERROR,
+    pycurl.E_SSL_CACERT_BADFILE,
+}
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _CERTIFICATE = (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CERTPROBLEM)
+
+
+def shortage(code: int, number: int, message: str) -> str | None:
+    """Return what this machine was short of, or None where the failure has another reason.
+
+    Args:
+        code: libcurl's number.
+        number: The system's number (errno), 0 where there is none.
+        message: libcurl's words.
+    """
+    if code not in _PERHAPS_OURS:
+        return None
+    if number in _SHORT:
+        return os.strerror(number)
+    if code == pycurl.E_OUT_OF_MEMORY or "thread failed to start" in message:
+        return "no memory, or no further thread"
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def translate(code: int, message: str, where: str, *, sent: bool) -> PenstockError:

@@ -7,6 +7,7 @@ import time
 import pycurl
 
 from penstock.errors import PermanentError, RetryableError
+from penstock.http.completeness import cut_short
 from penstock.http.faults import translate
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.trust import trusted_certificates
@@ -160,11 +161,17 @@ class Handle:
             transfer.head = b"".join(self._head)
             chunks = self._chunks
             transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._check_whole(transfer)
         else:
             self._fail(transfer, code, message)
         self._head.clear()
         self._chunks.clear()
         return transfer
+
+    def _check_whole(self, transfer: Transfer) -> None:
+        method, status = transfer.method, transfer.status
+        if cut := cut_short(method, status, transfer.head, transfer.body):
+            transfer.error = RetryableError(f"{method} {shown(transfer.url)}: {cut}")
 
     def _fail(self, transfer: Transfer, code: int, message: str) -> None:
         where = f"{transfer.method} {shown(transfer.url)}"

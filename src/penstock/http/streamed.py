@@ -230,6 +230,9 @@ class StreamHandle(Handle):
             return None if self._paused else stream.sink.overdue(now)
         return super().overdue(now)
 
+    def _check_whole(self, transfer: Transfer) -> None:
+        """A stream has no end: whoever receives it sees where it was cut."""
+
     def finish(self, code: int, message: str) -> Transfer:
         """Return the transfer with its outcome, after its last bytes."""
         error = self.deliver()

@@ -120,7 +120,9 @@ class Attempt:
             heard = ear.wait(reply, place.id, min(left, self._pause(reply, place)))
             if isinstance(heard, Granted):
                 self._tally.told += 1
-                return Won(heard.place, believed_until(heard.place, reply, heard))
+                told = heard.place
+                got = replace(place, token=told.token, since=told.since, until=told.until)
+                return Won(got, believed_until(got, reply, heard))
             asked_by_itself = heard is None
             if elapsed() < deadline:
                 reply = self._ask(place, heard or frozenset())

@@ -34,7 +34,7 @@ class Granted:
     """Word that a waiter holds the lock now.
 
     Attributes:
-        place: Its place among the holders.
+        place: Its place among the holders: what is new is its token, since and until.
         received: When the word came, on this machine's clock.
     """
 

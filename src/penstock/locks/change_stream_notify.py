@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias, final
-
-from msgspec.structs import replace
 
 from penstock.locks.backend import Granted, Reply
 from penstock.locks.mongo_pipeline import WAKE
 from penstock.locks.process_identity import elapsed
+from penstock.locks.state import Place
 
 __all__ = ["Ears", "Listener", "Poller", "Stream", "grants_of"]
 
@@ -62,6 +61,7 @@ class Listener:
 
     def __init__(self, ears: Ears, address: str) -> None:
         self.address = address
+        self.is_queued = False
         self._ears = ears
         self._place_id = ""
         self._stream = 0  # which of the process's streams has been open since we asked
@@ -88,8 +88,8 @@ class Listener:
         if self._grant is None:
             return frozenset()
         token, since, until, received = self._grant
-        mine = next(place for place in reply.state.places() if place.id == place_id)
-        return Granted(replace(mine, token=token, since=since, until=until), received)
+        place = Place(id=place_id, owner="", lease=0.0, token=token, since=since, until=until)
+        return Granted(place, received)
 
     def tell(self, token: int, since: float, until: float) -> None:
         """Be told of a grant."""
@@ -115,6 +115,7 @@ class Ears:
 
     Attributes:
         opened: How often a stream was opened.
+        since: When it was opened last, on this machine's clock.
     """
 
     def __init__(self, open_stream: Open, address: str) -> None:
@@ -126,6 +127,7 @@ class Ears:
         self._ready = False
         self._closing = False
         self.opened = 0
+        self.since = 0.0
 
     def listen(self, place_id: str, listener: Listener) -> int:
         """Have ``listener`` told of a place's grant; return the stream's number, 0 for none."""
@@ -160,6 +162,32 @@ class Ears:
         with self._changed:
             self._waiting.pop(place_id, None)
 
+    def queued(self, place_id: str) -> None:
+        """Note that a place is in its queue."""
+        with self._changed:
+            if (listener := self._waiting.get(place_id)) is not None:
+                listener.is_queued = True
+
+    def is_queued(self, place_id: str) -> bool:
+        """Whether a place is in its queue, as far as is known."""
+        with self._changed:
+            listener = self._waiting.get(place_id)
+            return listener is not None and listener.is_queued
+
+    def unqueued(self) -> None:
+        """Note that no place is surely in its queue any more."""
+        with self._changed:
+            for listener in self._waiting.values():
+                listener.is_queued = False
+
+    def granted(self, places: Iterable[Place]) -> None:
+        """Tell those of this process that hold now: an answer to another one says so."""
+        for place in places:
+            with self._changed:
+                listener = self._waiting.get(place.id)
+            if listener is not None:
+                listener.tell(place.token, place.since, place.until)
+
     def close(self) -> None:
         """End the thread at its next turn."""
         self._closing = True
@@ -174,6 +202,7 @@ class Ears:
             with self._open(changes, int(_TURN * 1000)) as stream:
                 with self._changed:
                     self.opened += 1
+                    self.since = elapsed()
                     self._ready = True
                     self._changed.notify_all()
                 self._follow(stream)

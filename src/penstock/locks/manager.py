@@ -307,6 +307,24 @@ class LockerRoom:
         reply = self._backend.apply(name, Request(kind="force", place=place))
         return status_of(name, reply, self._backend)
 
+    def migrate(self, *, force: bool = False) -> tuple[list[str], list[str]]:
+        """Take over the locks that the original LockerRoom kept in this collection of MongoDB.
+
+        Its programs must not run any more: they do not see who holds a lock of ours.
+
+        Args:
+            force: Take over what is held as well; its holder is not told.
+
+        Returns:
+            The names of those taken over, and of those that are held and stay as they are.
+
+        Raises:
+            InputError: The locks are not in MongoDB.
+        """
+        if not isinstance(self._backend, Shared):
+            raise InputError("migrate: the original kept its locks in MongoDB: name its collection")
+        return self._backend.migrate(force=force)
+
     # -- the room itself -------------------------------------------------------------------------
 
     def close(self) -> None:

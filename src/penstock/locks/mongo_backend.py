@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import socket
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from penstock.locks.backend import Reply, Waiter
 from penstock.locks.change_stream_notify import Ears, Listener, Poller, Stream, forgotten
 from penstock.locks.mongo_pipeline import FORMAT, pipeline
 from penstock.locks.process_identity import elapsed, myself
-from penstock.locks.state import LockState, Place, Request
+from penstock.locks.state import PATIENCE, LockState, Place, Request
 
 if TYPE_CHECKING:
     from penstock.mongo.connect_any import Client, Collection
@@ -79,6 +80,8 @@ class Shared:
         self._locks: Collection = connect_any.collection_of(
             self._client, *self._names, safe=self.is_set
         )
+        self._latest: dict[str, Reply] = {}
+        self._asking = threading.Semaphore(_ASKING)
         self._address = uuid.uuid4().hex[:16]
         self._ears = Ears(self._stream, self._address)
 
@@ -110,21 +113,64 @@ class Shared:
     def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
         """Perform one transition: one ``findAndModify`` with an update pipeline."""
         self._after_fork()
+        if (known := self._known(name, request)) is not None:
+            return known
         locks = self._locks if limit is None else self._connect_any.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
             sent = elapsed()
             try:
-                found = self._changed(locks, name, request, upsert=wants)
+                with self._door(request, limit):
+                    found = self._changed(locks, name, request, upsert=wants)
             except self._driver.DuplicateKeyError:
                 # Somebody made it at the same moment, or it is not a lock of ours.
                 found = None
             if found is not None:
-                return _reply(name, found, sent)
-            there = self._document(name)
-            if there is None and not wants:
+                reply = _reply(name, found, sent)
+                self._heard(name, request, reply)
+                return reply
+            if not self._there(name) and not wants:
                 return Reply(LockState(), 0.0, sent)
         raise StorageError(f"lock {name!r}: its document comes and goes; who deletes it?")
+
+    def _known(self, name: str, request: Request) -> Reply | None:
+        """Return what another waiter of this process was answered a moment ago, if that will do.
+
+        Its asking kept all of them in the queue. Otherwise hundreds would ask one after the other.
+        """
+        known, now = self._latest.get(name), elapsed()
+        if known is None or request.kind != "acquire" or request.dead:
+            return None
+        fresh = known.sent > max(now - _KNOWN * self.interval, self._ears.since)
+        overdue = any(p.until - known.now <= now - known.sent for p in known.state.holders)
+        queued = self._ears.is_queued(request.place.id)
+        return known if fresh and queued and not overdue and known.state.holders else None
+
+    def _heard(self, name: str, request: Request, reply: Reply) -> None:
+        """Let the other waiters of this process know what one was answered."""
+        before = self._latest.get(name)
+        if before is None or reply.now > before.now:
+            self._latest[name] = reply
+            late = before is not None and reply.now - before.now > PATIENCE - _ANSWER
+            if late or (before is not None and reply.state.token < before.state.token):
+                self._ears.unqueued()  # they may have been passed over, or the lock is a new one
+        if request.kind == "acquire":
+            self._ears.queued(request.place.id)
+        self._ears.granted(p for p in reply.state.holders if p.id != request.place.id)
+
+    @contextlib.contextmanager
+    def _door(self, request: Request, limit: float | None) -> Iterator[None]:
+        """Let few of a process's threads join a queue at a time: nobody else waits for them.
+
+        Hundreds at once would only collide on the lock's one document, each again and again.
+        """
+        joins = request.kind == "acquire" and not self._ears.is_queued(request.place.id)
+        passed = joins and self._asking.acquire(timeout=limit)
+        try:
+            yield
+        finally:
+            if passed:
+                self._asking.release()
 
     def _changed(
         self, locks: Collection, name: str, request: Request, *, upsert: bool
@@ -134,6 +180,7 @@ class Shared:
                 {"_id": name, "format": FORMAT},
                 pipeline(request),
                 upsert=upsert,
+                projection=_FIRST,
                 return_document=True,
             )
             return found
@@ -152,34 +199,65 @@ class Shared:
         """Return the lock as it is."""
         self._after_fork()
         sent = elapsed()
-        found = self._document(name)
-        return Reply(LockState(), 0.0, sent) if found is None else _reply(name, found, sent)
+        found = self._found({"_id": name})
+        return _seen(name, found[0], sent) if found else Reply(LockState(), 0.0, sent)
 
     def read_all(self) -> Iterator[tuple[str, Reply]]:
-        """Yield every lock that ever was; documents of others are passed over."""
+        """Yield every lock that ever was, the original's too; other documents are passed over."""
         self._after_fork()
         sent = elapsed()
-        with self._translated():
-            found: Sequence[Mapping[str, object]] = list(
-                self._locks.aggregate(
-                    [{"$match": {"format": FORMAT}}, {"$sort": {"_id": 1}}, _AT_NOW]
-                )
-            )
-        for document in found:
+        for document in self._found({"$or": [{"format": FORMAT}, ORIGINAL]}):
             name = str(document["_id"])
-            yield name, _reply(name, document, sent)
+            yield name, _seen(name, document, sent)
 
-    def _document(self, name: str) -> Mapping[str, object] | None:
+    def _found(self, which: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
         with self._translated():
-            found: Sequence[Mapping[str, object]] = list(
-                self._locks.aggregate([{"$match": {"_id": name}}, _AT_NOW])
-            )
+            stages: list[dict[str, object]] = [{"$match": which}, {"$sort": {"_id": 1}}]
+            stages.append({"$set": {"at": "$$NOW"}})
+            return list(self._locks.aggregate(stages))
+
+    def _there(self, name: str) -> bool:
+        """Whether there is a lock of ours by that name.
+
+        Raises:
+            InputError: There is something else.
+        """
+        found = self._found({"_id": name})
         if found and found[0].get("format") != FORMAT:
+            where = ".".join(self._names)
+            if is_original(found[0]):
+                raise InputError(
+                    f"lock {name!r}: {where} has it as the original LockerRoom wrote it; take its "
+                    "locks over with: penstock lock migrate"
+                )
             raise InputError(
-                f"lock {name!r}: its document in {'.'.join(self._names)} was written by something "
-                "else; choose another collection, or delete it"
+                f"lock {name!r}: its document in {where} was written by something else; choose "
+                "another collection, or delete it"
             )
-        return found[0] if found else None
+        return bool(found)
+
+    def migrate(self, *, force: bool) -> tuple[list[str], list[str]]:
+        """Take the original's locks over; return which, and which are held and stay as they are.
+
+        Args:
+            force: Take over what is held as well; its holder is not told.
+        """
+        taken: list[str] = []
+        held: list[str] = []
+        for found in self._found(ORIGINAL):
+            name = str(found["_id"])
+            same = {key: found.get(key) for key in ("_id", "locked", "owner", "timestamp")}
+            nobody = Request(kind="expire", place=Place(id="", owner="", lease=0.0))
+            bare: dict[str, object] = {"$replaceWith": {"_id": "$_id"}}
+            stages = [bare, *pipeline(nobody)]
+            if found["locked"] and not force:
+                held.append(name)
+            else:
+                with self._translated():
+                    # One that has changed hands meanwhile is left as it is.
+                    done = self._locks.update_one({**same, **ORIGINAL}, stages)
+                (taken if done.matched_count else held).append(name)
+        return taken, held
 
     def ended(self, state: LockState) -> frozenset[str]:
         """Nothing is known of processes on other machines."""
@@ -219,7 +297,33 @@ class Shared:
             raise StorageError(f"locks in {where}: {words}") from error
 
 
-_AT_NOW: dict[str, object] = {"$set": {"at": "$$NOW"}}
+_FIRST: dict[str, object] = {"waiters": {"$slice": 64}}
+"""Of a long queue its beginning comes back: who stands behind that need not know where."""
+
+_KNOWN = 0.5  # of the interval is how long an answer does for all waiters of a process
+_ANSWER = 5.0  # seconds that an answer may take
+_ASKING = 2  # waiters of a process that ask at the same time
+
+ORIGINAL: dict[str, object] = {"format": {"$exists": False}, "locked": {"$type": "bool"}}
+"""What finds documents of the original: ``{_id, locked, owner, timestamp}``."""
+
+_NO_LEASE = 366 * 86_400.0
+
+
+def is_original(document: Mapping[str, object]) -> bool:
+    """Whether the original LockerRoom wrote it."""
+    return "format" not in document and isinstance(document.get("locked"), bool)
+
+
+def _seen(name: str, document: Mapping[str, object], sent: float) -> Reply:
+    """Return what a look tells, of one of the original's too: that has no lease and no token."""
+    if not is_original(document):
+        return _reply(name, document, sent)
+    now, since = _seconds(document["at"]), document.get("timestamp")
+    begun = _seconds(since) if isinstance(since, datetime) else now
+    owner = str(document.get("owner") or "somebody")
+    holder = Place(id=name, owner=owner, lease=0.0, since=begun, until=now + _NO_LEASE)
+    return Reply(LockState(holders=(holder,) if document["locked"] else ()), now, sent)
 
 
 def _reply(name: str, document: Mapping[str, object], sent: float) -> Reply:

@@ -63,10 +63,13 @@ def _kept(places: str, condition: object) -> Document:
     return {"$filter": {"input": places, "as": "p", "cond": condition}}
 
 
-def _changed(places: str, mine: Place, fields: Document) -> Document:
-    same = {"$eq": ["$$p.id", mine.id]}
+def _changed(places: str, same: object, fields: Document) -> Document:
     changed = {"$mergeObjects": ["$$p", fields]}
     return {"$map": {"input": places, "as": "p", "in": _if(same, changed, "$$p")}}
+
+
+def _is(mine: Place) -> Document:
+    return {"$eq": ["$$p.id", mine.id]}
 
 
 def _is_in(places: str, mine: Place) -> Document:
@@ -95,7 +98,8 @@ def _join(request: Request) -> Stages:
             {"since": "$$NOW", "until": _after(PATIENCE), "token": 0},
         ]
     }
-    waiting = _changed("$waiters", mine, {"until": _after(PATIENCE)})
+    beside: list[object] = [{"$eq": ["$$p.address", mine.address]}] if mine.address else []
+    waiting = _changed("$waiters", {"$or": [_is(mine), *beside]}, {"until": _after(PATIENCE)})
     another_kind = {"$ne": ["$capacity", request.capacity]}
     waiters = {
         "$switch": {
@@ -114,7 +118,7 @@ def _join(request: Request) -> Stages:
 
 
 def _extended(mine: Place) -> Document:
-    return _changed("$holders", mine, {"until": _after("$$p.lease")})
+    return _changed("$holders", _is(mine), {"until": _after("$$p.lease")})
 
 
 def _extend(request: Request) -> Stages:
@@ -167,9 +171,11 @@ def _grant(request: Request) -> Stages:
         "places": [],
     }
     shut = {"$mergeObjects": ["$$value", {"open": False}]}
+    # Each takes at least one of the capacity: of a long queue only the first can be next.
+    first_ones = {"$slice": ["$waiters", {"$max": [1, {"$toInt": "$capacity"}]}]}
     granted = {
         "$reduce": {
-            "input": "$waiters",
+            "input": first_ones,
             "initialValue": nobody,
             "in": _if(fits, one_more, shut),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from bson import encode
@@ -213,8 +214,15 @@ def _multi(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     method = getattr(thing._real, name)
     # In a transaction the concern is the transaction's.
     inner = {k: v for k, v in given.items() if k not in {"session", "write_concern"}}
-    whole = Whole(client_of(thing._real), given.get("session"), concern)
-    return (yield from transacted(task, whole, partial(method, **inner)))
+    whole, tries = Whole(client_of(thing._real), given.get("session"), concern), count()
+
+    def inside(session: Any) -> Any:
+        # A refused write ends its transaction, and those behind it are told only that: in order,
+        # the next try says which it was.
+        in_order = {"ordered": True} if next(tries) and "ordered" in inner else {}
+        return method(**{**inner, **in_order, "session": session})
+
+    return (yield from transacted(task, whole, inside))
 
 
 def _definition(thing: Proxy, level: str, name: str, given: Any) -> Steps[Any]:

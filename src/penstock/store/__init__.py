@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
+from penstock.store.backup import BackedUp
 from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
 from penstock.store.local import LocalStore, prepare
@@ -26,7 +27,10 @@ from penstock.store.opening import (
     store_place,
 )
 from penstock.store.ports import StoreReader, WritableStore
+from penstock.store.repair import Repaired
+from penstock.store.upkeep import backup_store, repair_store, verify_store
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.verification import Damage, Verified
 
 if TYPE_CHECKING:
     from penstock.store.mongo import MongoStore as MongoStore
@@ -37,7 +41,9 @@ _HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
 
 __all__ = [
     "STORES",
+    "BackedUp",
     "Column",
+    "Damage",
     "Exported",
     "Failure",
     "FailureCount",
@@ -45,19 +51,24 @@ __all__ = [
     "Format",
     "LocalStore",
     "MongoStore",
+    "Repaired",
     "State",
     "StoreKind",
     "StoreReader",
     "StoreStatus",
     "StoredGap",
+    "Verified",
     "WritableStore",
+    "backup_store",
     "export",
     "last_token",
     "open_mongo",
     "open_readonly",
     "open_store",
     "prepare",
+    "repair_store",
     "store_place",
+    "verify_store",
 ]
 
 __getattr__ = later(__name__, _HOMES)

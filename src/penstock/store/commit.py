@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.store.agreement import Watch
 from penstock.store.erasing import Place, delete, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.rows import LandedRow, enter_landed
@@ -58,6 +59,7 @@ class GroupCommit:
         tail: Where lines are appended.
         clock: Gives ``at``, once a group.
         fence: The run's right to write, looked at in each transaction.
+        watch: Notices what others do to the files meanwhile.
 
     Attributes:
         again: Entries that were refused since their key had landed before.
@@ -70,10 +72,13 @@ class GroupCommit:
         connection: sqlite3.Connection,
         tail: Tail,
         clock: Clock,
-        fence: Fence | None = None,
+        fence: Fence | None,
+        watch: Watch,
     ) -> None:
         self._directory = directory
         self._fence = fence
+        self._watch = watch
+        self._latest = 0.0
         self._connection = connection
         self._tail = tail
         self._clock = clock
@@ -89,16 +94,23 @@ class GroupCommit:
         Raises:
             sqlite3.Error: The ledger could not be written; none of the entries is safe.
             OSError: A segment could not be written; none of the entries is safe.
+            StorageError: Somebody changed the files meanwhile; none of the entries is safe.
             StoreInUse: Another run has taken the store over; none of the entries is safe.
         """
-        at = self._clock.time()
+        at = round(self._clock.time(), 3)
+        if at == self._latest:
+            at = round(at + 0.001, 3)  # the lines of two groups never show the same moment
+        self._latest = at
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             check(self._connection, self._fence)
+            self._watch.check()
             lines, size = self._enter(entries, at)
             if lines:
                 self._tail.append(lines, size)
             self._connection.execute("COMMIT")
+            if lines:
+                self._watch.safe(self._tail.number, self._tail.size)
             self.new += len(lines)
         except BaseException:
             self._to_erase = []
@@ -109,7 +121,7 @@ class GroupCommit:
 
     def _erase(self) -> None:
         """Overwrite what was deleted; the next group, or the next opening, ticks it off."""
-        overwrite(self._directory, self._to_erase)
+        overwrite(self._directory, self._connection, self._to_erase)
         self._erased, self._to_erase = self._to_erase, []
 
     def _enter(self, entries: Sequence[Entry], at: float) -> tuple[list[bytes], int]:
@@ -147,7 +159,7 @@ class GroupCommit:
     def _prepared(self, entries: Sequence[Entry], at: float) -> _Prepared:
         """Return the lines of what landed, and the item rows of all entries."""
         encode, start, offset = self._encode, self._tail.size, self._tail.size
-        middle = b',"at":%.3f,"body":' % at
+        moment = b',"at":%.3f' % at
         lines: list[bytes] = []
         landed: list[LandedRow] = []
         failed: list[tuple[Key, float]] = []
@@ -157,7 +169,9 @@ class GroupCommit:
                 if b"\n" in body:
                     # JSON allows a raw line feed between tokens only, where a space is the same.
                     body = body.replace(b"\n", b" ")
-                line = b"".join((b'{"key":', encode(key), middle, body, b"}\n"))
+                head = b'{"key":%b%b' % (encode(key), moment)
+                proof = crc32(b"}\n", crc32(body, crc32(b',"body":', crc32(head))))
+                line = b'%b,"crc32":"%08x","body":%b}\n' % (head, proof, body)
                 length = len(line)
                 landed.append((key, offset, length, crc32(line)))
                 lines.append(line)

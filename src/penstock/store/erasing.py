@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from penstock.pipeline.result import Key
-from penstock.store.segments import body_at, segment_path, sync
+from penstock.store.segments import DELETED, Line, body_at, judged, segment_path, sync
 
 __all__ = ["Place", "delete", "overwrite", "pending"]
 
@@ -66,8 +66,10 @@ def pending(connection: sqlite3.Connection) -> list[Place]:
     return connection.execute("SELECT segment, offset, length FROM erasing").fetchall()
 
 
-def overwrite(directory: Path, places: Sequence[Place]) -> None:
+def overwrite(directory: Path, connection: sqlite3.Connection, places: Sequence[Place]) -> None:
     """Return when the records at ``places`` are gone from the disk. May be done again.
+
+    What stands there is looked at first: only the line of a key that was deleted is overwritten.
 
     Raises:
         OSError: The disk does not take it.
@@ -76,11 +78,21 @@ def overwrite(directory: Path, places: Sequence[Place]) -> None:
         file = os.open(segment_path(directory, number), os.O_RDWR | os.O_CLOEXEC)
         try:
             for _, offset, length in group:
-                line = os.pread(file, length, offset)
-                start = body_at(line)
-                room = length - start - len(b"}\n")
-                gone = _GONE if room >= len(_GONE) else b"0"
-                os.pwrite(file, gone.ljust(room), offset + start)
+                line = judged(offset, os.pread(file, length, offset))
+                row = connection.execute("SELECT state FROM item WHERE key = ?", (line.key,))
+                if line.key is not None and row.fetchone() == ("deleted",):
+                    _overwrite(file, line)
             sync(file)
         finally:
             os.close(file)
+
+
+def _overwrite(file: int, line: Line) -> None:
+    start = body_at(line.data)
+    room = len(line.data) - start - len(b"}\n")
+    gone = (_GONE if room >= len(_GONE) else b"0").ljust(room)
+    mark = start - len(b'1a2b3c4d","body":')
+    if line.data[:mark].endswith(b',"crc32":"'):  # its checksum goes too: it is one of the record
+        gone = DELETED + line.data[mark + len(DELETED) : start] + gone
+        start = mark
+    os.pwrite(file, gone, line.offset + start)

@@ -16,7 +16,7 @@ from typing import final
 import msgspec
 
 from penstock.errors import StoreInUse
-from penstock.store.ledger import LEDGER, read, translated
+from penstock.store.ledger import begun, read, translated
 
 __all__ = ["Fence", "check", "current", "last_token_of", "replaced", "take_over"]
 
@@ -45,8 +45,9 @@ def current(connection: sqlite3.Connection) -> Fence | None:
 
 def last_token_of(directory: Path, scope: str) -> int:
     """Return the token of the last run that had the store by this lock, 0 where none had."""
-    if not (directory / LEDGER).exists():
-        return 0
+    with translated(directory):
+        if not begun(directory):
+            return 0
     with translated(directory), closing(read(directory)) as connection:
         now = current(connection)
     return now.token if now is not None and now.scope == scope else 0

@@ -5,18 +5,22 @@ WAL with ``synchronous=FULL``: a transaction that was committed survives ``kill 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import final
 from urllib.parse import quote
 
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
+from penstock.store.segments import found_segments
 
-__all__ = ["FORMAT", "LEDGER", "connect", "create", "read", "translated"]
+__all__ = ["FORMAT", "LEDGER", "begun", "connect", "create", "lost", "read", "translated"]
 
 LEDGER = "ledger.sqlite"
 FORMAT = 2
@@ -55,6 +59,11 @@ PRAGMA user_version = {FORMAT};
 """
 
 
+@final
+class _ForeignError(InputError):
+    """The file of the ledger is something else."""
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system raise into a :class:`StorageError` that names ``path``.
@@ -72,9 +81,64 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
 
 
-def connect(directory: Path) -> sqlite3.Connection:
-    """Open the ledger for writing, making an empty file where there is none."""
-    connection = _recognised(directory, "mode=rwc")
+def lost(directory: Path, what: str) -> StorageError:
+    """Return what to say where ledger and segments do not agree, with the way out."""
+    place = shlex.quote(str(directory))
+    return StorageError(
+        f"{directory}: {what}; data was deleted, damaged or restored. Nothing was changed. To mend "
+        f"it: penstock repair {place} (with --dry-run it only says what it would do)"
+    )
+
+
+def begun(directory: Path) -> bool:
+    """Return whether there is a store; False where there is nothing that could be lost.
+
+    The one answer to "new or lost?": no ledger, or one without tables, is what a first run leaves
+    that died in its first moments, unless segments hold data.
+
+    Raises:
+        StorageError: They do: the ledger that knows them is gone.
+        InputError: The ledger is something else.
+    """
+    kept = sum(found_segments(directory).values())
+    version = 0
+    try:
+        version = _version(directory) if (directory / LEDGER).exists() else 0
+    except _ForeignError as error:
+        if kept:
+            raise lost(directory, str(error)) from error
+        if not _is_blank(directory / LEDGER):
+            raise
+    if version == 0 and kept:
+        what = "empty" if (directory / LEDGER).exists() else "missing"
+        raise lost(directory, f"its segments hold {kept:,} bytes, but {LEDGER} is {what}")
+    return version > 0
+
+
+def _version(directory: Path) -> int:
+    # A journal of a transaction that was cut off can be undone by a writer only; on a read-only
+    # medium there is none.
+    for mode in ("mode=ro", "mode=rw"):
+        with (
+            contextlib.suppress(StorageError, sqlite3.OperationalError),
+            closing(_recognised(directory, mode)) as connection,
+        ):
+            return _number(connection, "PRAGMA user_version")
+    with closing(_recognised(directory, "mode=ro&immutable=1")) as connection:
+        return _number(connection, "PRAGMA user_version")
+
+
+def _is_blank(path: Path) -> bool:
+    """Return whether a file has a size and no content: the power failed while it was made."""
+    content = path.read_bytes() if path.stat().st_size < 1 << 20 else b"x"
+    return not content.strip(b"\0")
+
+
+def connect(directory: Path, *, new: bool = False) -> sqlite3.Connection:
+    """Open the ledger for writing; make it only where it is to be a new one."""
+    if new and (directory / LEDGER).exists() and _is_blank(directory / LEDGER):
+        os.truncate(directory / LEDGER, 0)
+    connection = _recognised(directory, "mode=rwc" if new else "mode=rw")
     try:
         connection.execute("PRAGMA journal_mode = WAL").close()
         connection.execute("PRAGMA synchronous = FULL").close()
@@ -105,6 +169,8 @@ def read(directory: Path) -> sqlite3.Connection:
         InputError: There is no store, or one of a newer version.
     """
     _refuse_unreadable(directory)
+    if not begun(directory):
+        raise InputError(f"{directory} is not a penstock store yet: its {LEDGER} is empty")
     try:
         connection = _recognised(directory, "mode=ro")
     except StorageError:
@@ -112,9 +178,6 @@ def read(directory: Path) -> sqlite3.Connection:
         if (directory / f"{LEDGER}-wal").exists():
             raise
         connection = _recognised(directory, "mode=ro&immutable=1")
-    if _number(connection, "PRAGMA user_version") == 0:
-        connection.close()
-        raise InputError(f"{directory} is not a penstock store: its {LEDGER} is empty")
     return connection
 
 
@@ -125,6 +188,7 @@ def _refuse_unreadable(directory: Path) -> None:
         if not stat.S_ISREG((directory / LEDGER).stat().st_mode):
             raise InputError(f"{directory} is not a penstock store: {LEDGER} is not a file")
     except FileNotFoundError as error:
+        begun(directory)
         what = f"no {LEDGER} in it" if directory.is_dir() else "no such directory"
         raise InputError(f"{directory} is not a penstock store: {what}") from error
     except OSError as error:
@@ -157,10 +221,14 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
         tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise InputError(f"{directory / LEDGER} is not a penstock ledger: {error}") from error
-        raise StorageError(f"{directory / LEDGER}: {error}") from error
+            words = f"{directory / LEDGER} is not a penstock ledger: {error}"
+            raise _ForeignError(words) from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise StorageError(f"{directory / LEDGER}: {error}") from error
+        raise lost(directory, f"{LEDGER}: {error}") from error
     if tables and _number(connection, "PRAGMA application_id") != _APPLICATION:
-        raise InputError(f"{directory / LEDGER} is not a penstock ledger: made by another program")
+        words = f"{directory / LEDGER} is not a penstock ledger: made by another program"
+        raise _ForeignError(words)
     version = _number(connection, "PRAGMA user_version")
     if version > FORMAT:
         raise InputError(

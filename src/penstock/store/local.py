@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import errno
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar, final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError, StoreInUse
-from penstock.pipeline.result import Entry, Failing, Key, Landing
+from penstock.pipeline.result import Entry, Key
 from penstock.store import fence as fences
 from penstock.store import ledger
+from penstock.store.agreement import ASIDE, Watch, fit
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
 from penstock.store.erasing import overwrite, pending
 from penstock.store.fence import Fence
-from penstock.store.lock import LOCK, DirectoryLock
+from penstock.store.lock import LOCK, DirectoryLock, Mark
 from penstock.store.reading import LocalReader
-from penstock.store.segments import SEGMENT, Tail, cut_back, sync_directory
+from penstock.store.segments import SEGMENT, Tail, found_segments, sync_directory
+from penstock.store.settlement import Settlement
 from penstock.store.writer import Writer
 
 __all__ = ["LocalStore", "prepare"]
 
 T = TypeVar("T")
 
+_LOOK = 1.0  # seconds between looks for room on a full disk
+_log = logging.getLogger(__name__)
 _SEGMENT_BYTES = 256 * 1024 * 1024
 
 
 @final
-class LocalStore(LocalReader):
+class LocalStore(Settlement, LocalReader):
     """A directory where records land exactly once, also after ``kill -9``.
 
-    Opening makes the directory where there is none, takes its lock and cuts torn tails off.
+    Opening makes the directory where there is none, takes its lock, and takes in or cuts off what
+    a crash left behind. Whatever else has become of the files, it stops and leaves them alone.
     Closing, or leaving the ``with`` block, makes safe whatever was settled.
 
     Args:
@@ -44,11 +49,12 @@ class LocalStore(LocalReader):
         fence: The fencing token of the run's lock. A store that is held with a smaller token, by
             a process that stands still, is taken over, and that process cannot write any more.
         clock: Time; tests give a :class:`~penstock.clock.FakeClock`.
+        wait_for_room: Seconds that a group waits where the disk is full; then it is an error.
 
     Raises:
         InputError: ``path`` is something else, unreadable, or written by a newer penstock.
         StoreInUse: Another process, or another object of this one, has it open.
-        StorageError: Data is missing in a segment, or the disk refuses.
+        StorageError: Ledger and segments do not agree, or the disk refuses.
 
     >>> import tempfile
     >>> from penstock.pipeline.result import Landing
@@ -67,23 +73,31 @@ class LocalStore(LocalReader):
         segment_bytes: int = _SEGMENT_BYTES,
         fence: Fence | None = None,
         clock: Clock | None = None,
+        wait_for_room: float = 0.0,
     ) -> None:
         clock = clock or SystemClock()
-        directory = Path(path)
+        self._clock, self._wait_for_room = clock, wait_for_room
+        directory = Path(path).absolute()  # whoever changes the working directory is not followed
         with ExitStack() as undo, ledger.translated(directory):
-            undo.callback(_taken(directory, fence).release)
-            _refuse_segments_without_ledger(directory)
-            self._writing = undo.enter_context(closing(ledger.connect(directory)))
+            lock = _taken(directory, fence)
+            undo.callback(lock.release)
+            new = not ledger.begun(directory)
+            self._writing = undo.enter_context(closing(ledger.connect(directory, new=new)))
             ledger.create(self._writing, clock.time())
             sync_directory(directory)
-            number, size = _cut_back(directory, self._writing, fence)
+            number, size = _taken_over(directory, self._writing, fence, lock.mark)
+            lock.begin(number, size)
             self._tail = Tail(directory, number, size, segment_bytes)
             undo.callback(self._tail.close)
-            overwrite(directory, pending(self._writing))
-            super().__init__(directory, undo.enter_context(closing(ledger.read(directory))))
+            overwrite(directory, self._writing, pending(self._writing))
+            reading = undo.enter_context(closing(ledger.read(directory)))
+            LocalReader.__init__(self, Path(path), reading)
             self._claims = Claims(clock, clock.time())
             self._fence = fence
-            self._commit = GroupCommit(directory, self._writing, self._tail, clock, fence)
+            self._watch = Watch(directory, lock)
+            self._commit = GroupCommit(
+                directory, self._writing, self._tail, clock, fence, self._watch
+            )
             self._writer = Writer(self._commit_and_release, clock)
             self._held = undo.pop_all()
 
@@ -96,39 +110,13 @@ class LocalStore(LocalReader):
         Raises:
             InputError: A key is neither a text nor a whole number of 64 bits.
         """
-        with closing(ledger.read(self.path)) as connection:
+        with closing(ledger.read(self._directory)) as connection:
 
             def lookup(wanted: Sequence[Key]) -> dict[Key, tuple[str, float]]:
                 with ledger.translated(self.path):
                     return settled(connection, wanted)
 
             yield from self._claims.claim(keys, lookup)
-
-    def settle(
-        self, entries: Sequence[Entry], durable: Callable[[int], object], *, group: int = 100
-    ) -> None:
-        """Take ``entries`` over and return; call ``durable(n)`` when n more are safe.
-
-        ``durable`` is called in the store's own thread, in the order of the entries, and must be
-        quick. Groups become safe when ``group`` entries wait or 8 ms after the first came. An
-        entry whose key has landed before is dropped and counted in :attr:`again`. Where the disk
-        is more than 32 groups behind, the call waits for it.
-
-        A record must be one JSON text; it is written as it is. The entries of one call become
-        safe together: all of them, or, where the process dies before, none.
-
-        Raises:
-            StorageError: An earlier entry could not be made safe; nothing after it was.
-        """
-        self._writer.settle(entries, durable, group)
-
-    def flush(self) -> None:
-        """Return when everything settled so far is safe.
-
-        Raises:
-            StorageError: It could not be made safe.
-        """
-        self._writer.flush()
 
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""
@@ -155,26 +143,6 @@ class LocalStore(LocalReader):
             query = "DELETE FROM item WHERE key = ? AND state = 'failed'"
             return connection.executemany(query, wanted).rowcount if wanted else 0
 
-    @property
-    def skipped(self) -> int:
-        """Keys that :meth:`claim` passed over since an earlier run settled them."""
-        return self._claims.skipped
-
-    @property
-    def repeated(self) -> int:
-        """Keys that :meth:`claim` passed over since they came before in this run."""
-        return self._claims.repeated
-
-    @property
-    def new(self) -> int:
-        """Records that became safe through this object."""
-        return self._commit.new
-
-    @property
-    def again(self) -> int:
-        """Entries that :meth:`settle` dropped since their key had landed before."""
-        return self._commit.again
-
     def close(self) -> None:
         """Make safe what was settled, then let the next process in. Closing twice is allowed.
 
@@ -184,39 +152,54 @@ class LocalStore(LocalReader):
         held, self._held = self._held, ExitStack()
         with held:
             self._writer.close()
+            if self._tail.number:
+                self._unchanged()
+            self._tail.number = 0
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except (StorageError, StoreInUse):
-            # Told already where this is what ends the block; it must not hide another error.
-            if error is None:
-                raise
-
-    def _in_flight(self) -> int:
-        return len(self._claims)
+    def _unchanged(self) -> None:
+        """Look at all files once more: what was reported safe must still be there."""
+        self._watch.check()
+        found = found_segments(self._directory)
+        for number, size in self._rows("SELECT number, size FROM segment"):
+            if found.get(number, 0) < size:
+                raise ledger.lost(self._directory, f"segment {number} lost data while it was open")
 
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
-        with ledger.translated(self.path):
-            self._commit(entries)
-        if len(self._claims):
-            self._claims.release(
-                entry.key for entry in entries if isinstance(entry, Landing | Failing)
-            )
+        until = self._clock.monotonic() + self._wait_for_room
+        waited = False
+        while True:
+            try:
+                with ledger.translated(self.path):
+                    self._commit(entries)
+                break
+            except StorageError as error:
+                if not _is_full(error.__cause__) or self._clock.monotonic() >= until:
+                    raise
+                if not waited:
+                    _log.warning("%s; waiting for room for %g s", error, self._wait_for_room)
+                waited = True
+                if not self._writer.wait_for_room(_LOOK):
+                    raise
+        if waited:
+            _log.warning("%s: there is room again; going on", self.path)
+        self._release(entries)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """Give a transaction of its own, beside the writer's: all of it becomes safe or nothing."""
-        with ledger.translated(self.path), closing(ledger.connect(self.path)) as connection:
+        directory = self._directory
+        with ledger.translated(self.path), closing(ledger.connect(directory)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             fences.check(connection, self._fence)
+            self._watch.check()
             yield connection
             connection.execute("COMMIT")
+
+
+def _is_full(error: BaseException | None) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
 def _prepare(directory: Path) -> None:
@@ -230,8 +213,9 @@ def _prepare(directory: Path) -> None:
     for path in reversed(missing):
         sync_directory(path.parent)
     names = {entry.name for entry in directory.iterdir()}
-    foreign = {name for name in names if not name.startswith((ledger.LEDGER, SEGMENT, LOCK))}
-    if foreign and ledger.LEDGER not in names:
+    ours = (ledger.LEDGER, SEGMENT, LOCK, ASIDE)
+    foreign = {name for name in names if not name.startswith(ours)}
+    if foreign and ledger.LEDGER not in names and not found_segments(directory):
         raise InputError(
             f"{directory} holds other files and no penstock store: name a new or empty directory"
         )
@@ -262,13 +246,13 @@ def _usable(directory: Path, act: Callable[[], T]) -> T:
     except OSError as error:
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise InputError(f"{directory} cannot be used as a store: {error.strerror}") from error
-        raise
+        raise StorageError(f"{directory} cannot be used as a store: {error.strerror}") from error
 
 
-def _cut_back(
-    directory: Path, connection: sqlite3.Connection, fence: Fence | None
+def _taken_over(
+    directory: Path, connection: sqlite3.Connection, fence: Fence | None, mark: Mark
 ) -> tuple[int, int]:
-    """Take the store over and cut torn tails off; return the last segment's number and size.
+    """Take the store over and fit ledger and segments; return the last segment's number and size.
 
     In one transaction: whoever had it before writes in transactions too, and none comes between.
     """
@@ -284,18 +268,14 @@ def _cut_back(
     try:
         if fence is not None:
             fences.take_over(connection, fence)
-        segments = connection.execute("SELECT number, size FROM segment ORDER BY number").fetchall()
-        cut_back(directory, segments)
+        last = fit(directory, connection, mark)
+        connection.execute("DELETE FROM fact WHERE name = 'backup'")
         connection.execute("COMMIT")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise ledger.lost(directory, f"{ledger.LEDGER}: {error}") from error
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-    return segments[-1] if segments else (0, 0)
-
-
-def _refuse_segments_without_ledger(directory: Path) -> None:
-    if not (directory / ledger.LEDGER).exists() and any(directory.glob(f"{SEGMENT}*")):
-        raise InputError(
-            f"{directory} has segments but no {ledger.LEDGER}: put it back from a copy, or name a "
-            "new directory"
-        )
+    return last

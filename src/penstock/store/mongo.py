@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from types import TracebackType
 from typing import final
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import StorageError
 from penstock.mongo.driver import UpdateOne
-from penstock.pipeline.result import Entry, Failing, Key, Landing
+from penstock.pipeline.result import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
 from penstock.store.mongo_commit import MongoCommit, settled
@@ -19,15 +17,17 @@ from penstock.store.mongo_documents import check_key
 from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_place import create, opened, translated
 from penstock.store.mongo_reading import MongoReader
+from penstock.store.settlement import Settlement
 from penstock.store.writer import Writer
 
 __all__ = ["MongoStore"]
 
 _CHUNK = 500  # keys changed at once
+_WRITERS = 1000  # openings that are remembered
 
 
 @final
-class MongoStore(MongoReader):
+class MongoStore(Settlement, MongoReader):
     """A collection where records land exactly once, whatever is killed meanwhile.
 
     Opening makes the store where there is none. Closing, or leaving the ``with`` block, makes safe
@@ -65,14 +65,16 @@ class MongoStore(MongoReader):
         try:
             with translated(place.shown):
                 create(place, clock.time())
-                super().__init__(place)
+                MongoReader.__init__(self, place)
                 self._fence = MongoFence(place, fence)
                 latest = max((row["latest"] for row in self._states()), default=0)
         except BaseException:
             place.client.close()
             raise
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
-        self._commit = MongoCommit(place, uuid.uuid4().hex, latest, clock, self._fence)
+        self._name = uuid.uuid4().hex
+        self._known = False
+        self._commit = MongoCommit(place, self._name, latest, clock, self._fence)
         self._writer = Writer(self._commit_and_release, clock)
 
     def claim(self, keys: Iterable[Key]) -> Iterator[Key]:
@@ -90,27 +92,6 @@ class MongoStore(MongoReader):
                 return settled(self._place, wanted)
 
         yield from self._claims.claim(keys, lookup)
-
-    def settle(
-        self, entries: Sequence[Entry], durable: Callable[[int], object], *, group: int = 100
-    ) -> None:
-        """Take ``entries`` over and return; call ``durable(n)`` when n more are safe.
-
-        As with :meth:`LocalStore.settle <penstock.store.LocalStore.settle>`. A record that no
-        document holds, not even as compressed text, ends as failed, with the error ``TooLarge``.
-
-        Raises:
-            StorageError: An earlier entry could not be made safe; nothing after it was.
-        """
-        self._writer.settle(entries, durable, group)
-
-    def flush(self) -> None:
-        """Return when everything settled so far is safe.
-
-        Raises:
-            StorageError: It could not be made safe.
-        """
-        self._writer.flush()
 
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""
@@ -142,25 +123,8 @@ class MongoStore(MongoReader):
         )
         return done.modified_count
 
-    @property
-    def skipped(self) -> int:
-        """Keys that :meth:`claim` passed over since an earlier run settled them."""
-        return self._claims.skipped
-
-    @property
-    def repeated(self) -> int:
-        """Keys that :meth:`claim` passed over since they came before in this run."""
-        return self._claims.repeated
-
-    @property
-    def new(self) -> int:
-        """Records that became safe through this object."""
-        return self._commit.new
-
-    @property
-    def again(self) -> int:
-        """Entries that :meth:`settle` dropped since their key had landed before."""
-        return self._commit.again
+    def _note(self, change: dict[str, object]) -> None:
+        self._place.facts.update_one({"_id": "store"}, change)
 
     def close(self) -> None:
         """Make safe what was settled and let go of the connections. Closing twice is allowed.
@@ -172,25 +136,19 @@ class MongoStore(MongoReader):
             self._writer.close()
         finally:
             self._fence.close()
-            super().close()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        except StorageError:
-            # Told already where this is what ends the block; it must not hide another error.
-            if error is None:
-                raise
-
-    def _in_flight(self) -> int:
-        return len(self._claims)
+            MongoReader.close(self)
 
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
         with translated(self.path):
+            first = not self._known and any(
+                isinstance(entry, Landing | Failing | Deletion) for entry in entries
+            )
+            if first:
+                # Before the first record: whoever opens it next knows whose records are its own.
+                ours = {"$each": [self._name], "$slice": -_WRITERS}
+                self._note({"$push": {"writers": ours}})
             self._commit(entries)
-        self._claims.release(e.key for e in entries if isinstance(e, Landing | Failing))
+            if first:
+                self._note({"$set": {"begun": True}})
+                self._known = True
+        self._release(entries)

@@ -101,6 +101,7 @@ def about(
     """
     found = facts.find_one({"_id": "store"}, session=session)
     if found is None or found.get("kind") != _KIND:
+        _refuse_orphans(place)
         raise InputError(
             f"{place.shown} is not a penstock store: no facts in the collection {facts.name}"
         )
@@ -112,21 +113,55 @@ def about(
     return found
 
 
+def _refuse_orphans(place: MongoPlace) -> bool:
+    """Refuse records of a store of which nothing is known; return whether there is anything."""
+    found = place.items.find_one({})
+    if found is not None and {"state", "order", "writer"} <= found.keys():
+        raise StorageError(
+            f"{place.shown}: the collection holds records of a store, but {place.facts.name} says "
+            "nothing of it: it was dropped. Restore it (mongorestore); nothing was changed"
+        )
+    return found is not None
+
+
+def _refuse_lost(place: MongoPlace, facts: Mapping[str, Any]) -> None:
+    """Refuse records that are not those which the facts are of: lost ones are not begun again."""
+    writers = facts.get("writers")
+    if not writers:
+        return  # nothing has landed yet, or an earlier version wrote it
+    last = place.items.find_one({}, {"writer": 1}, sort=[("order", -1)])
+    if last is None and not facts.get("begun"):
+        return
+    if last is None:
+        what = "the records of this store are gone"
+    elif last.get("writer") not in writers:
+        what = "the records are those of another store, or older than what is known of them"
+    else:
+        return
+    raise StorageError(
+        f"{place.shown}: {what}. Restore {place.items.name} and {place.facts.name} together "
+        "(mongorestore), or drop both to begin again; nothing was changed"
+    )
+
+
 def create(place: MongoPlace, now: float) -> None:
     """Make the store where there is none yet.
 
     Raises:
         InputError: The collection holds other documents.
     """
-    if place.facts.find_one({"_id": "store"}) is None:
-        if place.items.find_one({}, {"_id": 1}) is not None:
+    facts = place.facts.find_one({"_id": "store"})
+    if facts is not None:
+        _refuse_lost(place, facts)
+    else:
+        if _refuse_orphans(place):
             raise InputError(
                 f"{place.shown}: the collection {place.items.name} holds other documents and no "
                 "penstock store: name a new or empty one"
             )
         started = datetime.fromtimestamp(now, UTC)
-        facts = {"kind": _KIND, "format": FORMAT, "started": started, "expected": None}
+        made = {"kind": _KIND, "format": FORMAT, "started": started, "expected": None}
         # Another process may be doing the same: whoever is first says when it began.
-        place.facts.update_one({"_id": "store"}, {"$setOnInsert": facts}, upsert=True)
+        place.facts.update_one({"_id": "store"}, {"$setOnInsert": made}, upsert=True)
     about(place, place.facts)
     place.items.create_index(_INDEX, name="penstock_order")

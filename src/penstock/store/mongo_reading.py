@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from penstock.errors import InputError
+from penstock.errors import InputError, StorageError
 from penstock.mongo import ReadFrom
 from penstock.mongo.address import says
 from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
@@ -15,6 +15,7 @@ from penstock.pipeline.result import Key, Landing
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.verification import Damage
 
 if TYPE_CHECKING:
     from penstock.mongo.driver import ClientSession, Collection, Timestamp
@@ -82,6 +83,16 @@ class MongoReader:
             wanted["order"] = {"$gt": int(after)}
         for document in self._in_order(wanted):
             yield landing_of(document), str(document["order"])
+
+    def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
+        """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
+        for document in self._in_order({"state": "landed"}):
+            try:
+                record = landing_of(document)
+            except StorageError as error:
+                damaged(Damage(self.path, str(error), document["_id"]))
+            else:
+                yield record
 
     def get(self, key: Key) -> bytes | None:
         """Return the record of ``key`` as JSON bytes, or None where it has not landed.

@@ -66,12 +66,15 @@ def store_place(place: str | Path) -> str | Path:
     return at_schemes(STORES, place, "write to")
 
 
-def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStore:
+def open_store(
+    place: str | Path, *, fence: Fence | None = None, wait_for_room: float = 0.0
+) -> WritableStore:
     """Open the store at ``place`` for a run: a directory, or an address such as ``mongodb://...``.
 
     Args:
         place: Where it is.
         fence: The fencing token of the run's lock: whoever opens with a larger one takes over.
+        wait_for_room: Seconds that a directory on a full disk waits for room.
 
     Raises:
         InputError: It cannot be used as a store.
@@ -81,7 +84,7 @@ def open_store(place: str | Path, *, fence: Fence | None = None) -> WritableStor
     """
     place = store_place(place)
     if isinstance(place, Path):
-        return LocalStore(place, fence=fence)
+        return LocalStore(place, fence=fence, wait_for_room=wait_for_room)
     return STORES.find(scheme_of(place)).open(place, fence)
 
 

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from penstock.pipeline.result import Entry, Key, Landing
 from penstock.store.values import Failure, State, StoredGap, StoreStatus
+from penstock.store.verification import Damage
 
 __all__ = ["StoreReader", "WritableStore"]
 
@@ -36,6 +37,10 @@ class StoreReader(Protocol):
 
     def records(self) -> Iterator[Landing]:
         """Yield what has landed up to now, in landing order, in constant memory."""
+        ...
+
+    def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
+        """Yield what has landed and is as it was written; call ``damaged`` with what is not."""
         ...
 
     def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -15,8 +18,11 @@ from zlib import crc32
 from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
+from penstock.store.agreement import problem_of
+from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import segment_path, split_line
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.verification import Damage, verify
 
 __all__ = ["LocalReader", "open_local"]
 
@@ -39,6 +45,7 @@ class LocalReader:
 
     def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
         self.path = directory
+        self._directory = directory.absolute()
         self._reading = connection
         self._one_at_a_time = threading.Lock()  # a connection has one transaction at a time
 
@@ -65,6 +72,24 @@ class LocalReader:
         """
         for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
             yield from self._segment(number, size)
+
+    def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
+        """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
+        with closing(ledger.read(self._directory)) as connection:
+            rows = connection.execute(
+                "SELECT segment, key, offset, length, crc32 FROM item WHERE state = 'landed'"
+                " ORDER BY segment, offset"
+            )
+            for number, mine in groupby(rows, itemgetter(0)):
+                path = segment_path(self._directory, number)
+                with ExitStack() as held:
+                    file = held.enter_context(path.open("rb")) if path.exists() else None
+                    for _, key, offset, length, proof in mine:
+                        line = os.pread(file.fileno(), length, offset) if file else b""
+                        if crc32(line) == proof and (record := split_line(line)).key == key:
+                            yield record
+                        elif self.state(key) != "deleted":  # since this began
+                            damaged(Damage(path.name, f"the line at byte {offset} is damaged", key))
 
     def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
         """Yield what has landed after a position, each record with the position behind it.
@@ -106,7 +131,7 @@ class LocalReader:
         """
         query = "SELECT segment, offset, length, crc32 FROM item WHERE key = ? AND state = 'landed'"
         for number, offset, length, checksum in self._rows(query, (key,)):
-            path = segment_path(self.path, number)
+            path = segment_path(self._directory, number)
             with ledger.translated(path), path.open("rb") as file:
                 line = os.pread(file.fileno(), length, offset)
             record = _parsed(path, offset, line)
@@ -163,34 +188,24 @@ class LocalReader:
     def status(self) -> StoreStatus:
         """Return where the store stands, in one consistent look."""
         with self._one_at_a_time, ledger.translated(self.path):
+            mark = mark_of(self._directory)
             self._reading.execute("BEGIN")
             try:
-                return self._status()
+                return self._status(mark)
             finally:
                 self._reading.execute("COMMIT")
 
     def verify(self) -> int:
-        """Compare every line with its ledger row, and their number; return how many there are.
+        """Compare every line with its ledger row, and look at all tables; return how many lines.
 
         Raises:
-            StorageError: A line's length, checksum or key is not what the ledger knows, or the
-                ledger knows a line that no segment holds.
+            StorageError: Something is not as it was written; says what and where.
         """
-        total = 0
-        # One statement, so that a run that goes on meanwhile cannot come between the counts.
-        for number, size, landed, rows in self._rows(
-            "SELECT number, size, landed, rows FROM segment LEFT JOIN"
-            " (SELECT segment, count(*) AS rows FROM item WHERE state = 'landed' GROUP BY segment)"
-            " ON segment = number ORDER BY number"
-        ):
-            found = sum(1 for _ in self._segment(number, size))
-            total += found
-            if not found == rows == landed:
-                raise StorageError(
-                    f"{segment_path(self.path, number)}: {found} lines, but the ledger has {rows} "
-                    f"rows and counted {landed}"
-                )
-        return total
+        with ledger.translated(self._directory):
+            done = verify(self._directory)
+        for damage in done.damages:
+            raise StorageError(f"{self._directory / damage.file}: {damage.what}")
+        return done.lines
 
     def _in_flight(self) -> int | None:
         """Return how many keys are claimed and not settled, where that can be known."""
@@ -210,16 +225,18 @@ class LocalReader:
         self, number: int, size: int, offset: int
     ) -> Iterator[tuple[list[tuple[int, bytes]], list[Landing]]]:
         """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records."""
-        path = segment_path(self.path, number)
+        path = segment_path(self._directory, number)
         with ledger.translated(path), path.open("rb") as file:
             file.seek(offset)
             while offset < size:
                 lines: list[tuple[int, bytes]] = []
+                before = offset
                 for line in islice(file, _CHUNK):
                     if offset < size:
-                        lines.append((offset, line))
+                        if not line.isspace():
+                            lines.append((offset, line))
                         offset += len(line)
-                if not lines:
+                if offset == before:
                     raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
                 yield lines, self._checked(number, path, lines)
 
@@ -239,7 +256,7 @@ class LocalReader:
                 raise _damaged(path, offset)
         return kept
 
-    def _status(self) -> StoreStatus:
+    def _status(self, mark: Mark) -> StoreStatus:
         facts: dict[str, Any] = dict(self._rows("SELECT name, value FROM fact"))
         ((segments, size, landed),) = self._rows(
             "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(landed), 0) FROM segment"
@@ -277,6 +294,9 @@ class LocalReader:
             deleted=facts.get("deleted", 0),
             gaps=gaps[0][0],
             missed=gaps[0][1],
+            verified=facts.get("verified"),
+            free=shutil.disk_usage(self._directory).free,
+            problem=problem_of(self._directory, self._reading, mark),
         )
 
 

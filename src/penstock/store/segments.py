@@ -1,28 +1,36 @@
 """The segments: JSONL files that only grow, and how a record becomes a line in them.
 
-A line is ``{"key":7,"at":1763752964.123,"body":{...}}`` and a line feed: readable with ``cat`` and
-``jq``. The ledger tells how far each segment is safe; what lies behind is a torn tail.
+A line is ``{"key":7,"at":1763752964.123,"crc32":"1a2b3c4d","body":{...}}`` and a line feed:
+readable with ``cat`` and ``jq``. Its checksum is that of the line without the member ``crc32``, so
+that a line proves itself, without the ledger. Earlier versions wrote lines without one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
+from zlib import crc32
 
 import msgspec
 
 from penstock.errors import StorageError
-from penstock.pipeline.result import Landing
+from penstock.pipeline.json_text import is_json
+from penstock.pipeline.result import Key, Landing
 
 __all__ = [
+    "DELETED",
     "SEGMENT",
+    "Line",
     "Tail",
     "body_at",
-    "cut_back",
+    "found_segments",
+    "judged",
+    "lines",
     "segment_path",
     "split_line",
     "sync",
@@ -31,7 +39,11 @@ __all__ = [
 
 SEGMENT = "segment-"
 _AT = b',"at":'
+_CRC = b',"crc32":"'
 _BODY = b',"body":'
+_CRC_END = len(_CRC) + 8 + 1
+DELETED = b"deleted "
+"""What stands in place of the checksum of a line whose record was deleted."""
 _HEAD = len(b'{"key":')
 _TOGETHER = 1024  # what one writev takes: IOV_MAX of Linux and macOS
 _KEY = msgspec.json.Decoder(str | int)
@@ -80,34 +92,84 @@ def sync(file: int) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Return when the names of new files in ``directory`` would survive a power loss."""
+    """Return when the names of new files in ``directory`` would survive a power loss.
+
+    Some file systems (CIFS, FUSE) refuse that for a directory as such; they have no other way.
+    """
     handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}:
+            raise
     finally:
         os.close(handle)
 
 
-def cut_back(directory: Path, sizes: Iterable[tuple[int, int]]) -> None:
-    """Cut each segment back to its (number, size) of the ledger; what is behind was never safe.
+def found_segments(directory: Path) -> dict[int, int]:
+    """Return the size of every segment that is there, by its number."""
+    found = {}
+    for path in directory.glob(f"{SEGMENT}*.jsonl"):
+        digits = path.name.removeprefix(SEGMENT).removesuffix(".jsonl")
+        if digits.isdecimal() and path == segment_path(directory, int(digits)):
+            found[int(digits)] = path.stat().st_size
+    return dict(sorted(found.items()))
 
-    Raises:
-        StorageError: A segment is missing or shorter than the ledger says: data was deleted or
-            damaged, and going on would hide that.
+
+class Line(NamedTuple):
+    """A line, or what stands where one should be.
+
+    Attributes:
+        offset: Where it begins.
+        data: Its bytes with the line feed; without one where the file ends before.
+        key: Its key, or None where it is not a line.
+        at: When it landed, as the line says it.
+        state: ``whole``: it proves itself. ``unproved``: a line of an earlier version, without a
+            checksum. ``deleted``: its record was deleted. ``blank``: its place was cleared.
+            ``damaged``: anything else.
     """
-    number = 0
-    for number, size in sizes:
-        path = segment_path(directory, number)
-        found = path.stat().st_size if path.exists() else 0
-        if found < size:
-            raise StorageError(
-                f"{path}: {found} bytes, but the ledger knows {size}: data was deleted or damaged; "
-                "put the file back from a copy, or start a new store"
-            )
-        if found > size:
-            os.truncate(path, size)
-    # Made by a process that died before anything in it was committed.
-    segment_path(directory, number + 1).unlink(missing_ok=True)
+
+    offset: int
+    data: bytes
+    key: Key | None
+    at: float
+    state: str
+
+
+def lines(path: Path, start: int = 0, end: int | None = None) -> Iterator[Line]:
+    """Yield what a segment holds from ``start`` up to ``end``, each line looked at by itself."""
+    with path.open("rb", buffering=1 << 20) as file:
+        file.seek(start)
+        offset = start
+        for data in file:
+            if end is not None and offset >= end:
+                return
+            yield judged(offset, data)
+            offset += len(data)
+
+
+def judged(offset: int, data: bytes) -> Line:
+    """Return what the bytes at ``offset`` are, by themselves."""
+    if data.endswith(b"\n") and data.isspace():
+        return Line(offset, data, None, 0.0, "blank")
+    try:
+        at = data.index(_AT, _HEAD)
+        start = body_at(data)
+        key, moment = _KEY.decode(data[_HEAD:at]), data[at + len(_AT) : start - len(_BODY)]
+        text, member, told = moment.partition(_CRC)
+        seconds = float(text)
+    except ValueError:
+        return Line(offset, data, None, 0.0, "damaged")
+    state = "damaged"
+    if not data.endswith(b"}\n") or not data.startswith(b'{"key":'):
+        pass
+    elif not member:
+        state = "unproved" if is_json(data[start:-2]) else state
+    elif told == DELETED + b'"':
+        state = "deleted"
+    elif told == b'%08x"' % crc32(data[start - len(_BODY) :], crc32(data[: at + len(_AT + text)])):
+        state = "whole"
+    return Line(offset, data, key, seconds, state)
 
 
 @final
@@ -134,41 +196,63 @@ class Tail:
             self.close()
             self.number, self.size = self.number + 1, 0
         if self._file < 0:
-            path = segment_path(self._directory, self.number)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._file = os.open(path, flags, 0o644)
+            self._file = os.open(self.path, flags, 0o644)
             if self.size == 0:
-                os.ftruncate(self._file, 0)
-                sync_directory(self._directory)
+                sync_directory(self.path.parent)
+        self._expect(self.size)
 
-    def append(self, lines: Sequence[bytes], size: int) -> None:
-        """Write ``lines``, of ``size`` bytes in all, and return when they are on the disk.
+    @property
+    def path(self) -> Path:
+        """The segment that is appended to."""
+        return segment_path(self._directory, self.number)
+
+    def _expect(self, size: int) -> None:
+        """Refuse a segment that somebody else has changed: all that follows would be misplaced."""
+        found = os.fstat(self._file)
+        try:
+            same = os.path.samestat(found, self.path.stat())
+        except FileNotFoundError:
+            same = False
+        if not same or found.st_size != size:
+            what = f"has {found.st_size} bytes, not {size}" if same else "was moved or deleted"
+            raise StorageError(
+                f"{self.path} {what}: somebody changed it while the store was open; stopped, and "
+                f"nothing more was written. See penstock verify {self._directory}"
+            )
+
+    def append(self, group: Sequence[bytes], size: int) -> None:
+        """Write the lines ``group``, of ``size`` bytes in all; return when they are on the disk.
 
         Raises:
             OSError: The disk is full or broken. The lines were taken back, and :attr:`size` is
                 still what was safe.
+            StorageError: Somebody else wrote to the segment.
         """
         try:
-            for start in range(0, len(lines), _TOGETHER):
-                self._write(lines[start : start + _TOGETHER])
+            for start in range(0, len(group), _TOGETHER):
+                self._write(group[start : start + _TOGETHER])
             sync(self._file)
         except OSError:
-            self._take_back()
+            self._take_back(size)
             raise
+        self._expect(self.size + size)
         self.size += size
 
-    def _write(self, lines: Sequence[bytes]) -> None:
+    def _write(self, group: Sequence[bytes]) -> None:
         # Gathered by the system: to join them first costs as much as all the rest.
-        written = os.writev(self._file, lines)
-        if written < sum(map(len, lines)):
-            rest = memoryview(b"".join(lines))[written:]
+        written = os.writev(self._file, group)
+        if written < sum(map(len, group)):
+            rest = memoryview(b"".join(group))[written:]
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
-    def _take_back(self) -> None:
-        # Where that fails the next opening cuts the torn tail off; the first error is told.
+    def _take_back(self, size: int) -> None:
+        # Where that fails the next opening fits it to the ledger; the first error is told. What
+        # is longer than we wrote is somebody else's as well.
         with contextlib.suppress(OSError):
-            os.ftruncate(self._file, self.size)
+            if os.fstat(self._file).st_size <= self.size + size:
+                os.ftruncate(self._file, self.size)
 
     def close(self) -> None:
         """Close the file, if one is open."""

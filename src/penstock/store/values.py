@@ -93,6 +93,9 @@ class StoreStatus:
         deleted: Keys whose record was deleted, or is not to come.
         gaps: Gaps of a stream.
         missed: Messages missing in those gaps whose number is known.
+        verified: When ``penstock verify`` last found all well, in seconds since 1970 UTC.
+        free: Bytes of room on the store's disk; None where nobody can tell.
+        problem: Why a run would refuse it: ledger and segments do not agree.
     """
 
     path: str
@@ -109,3 +112,6 @@ class StoreStatus:
     deleted: int = 0
     gaps: int = 0
     missed: int = 0
+    verified: float | None = None
+    free: int | None = None
+    problem: str | None = None

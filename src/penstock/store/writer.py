@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TypeAlias, final
 
 from penstock.clock import Clock
-from penstock.errors import StorageError, StoreInUse
+from penstock.errors import Stopped, StorageError, StoreInUse
 from penstock.pipeline.result import Entry
 
 __all__ = ["Writer"]
@@ -37,6 +38,8 @@ class Writer:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # the thread waits here
         self._progress = threading.Condition(self._lock)  # flush and too quick callers wait here
+        self._room = threading.Condition(self._lock)  # the thread waits here for a full disk
+        self._stopped = False
         self._pieces: list[Piece] = []
         self._waiting = 0  # entries in the pieces
         self._first = 0.0  # when the first of them came
@@ -73,6 +76,10 @@ class Writer:
     def flush(self) -> None:
         """Return when everything settled so far is safe and was reported."""
         with self._lock:
+            if isinstance(sys.exception(), Stopped):
+                # Whoever was stopped makes safe what can be, and does not wait for room.
+                self._stopped = True
+                self._room.notify()
             goal = self._accepted
             if self._safe < goal:
                 self._hurry = True
@@ -80,6 +87,13 @@ class Writer:
             while self._safe < goal and self._failure is None:
                 self._progress.wait()
             self._refuse_after_failure()
+
+    def wait_for_room(self, seconds: float) -> bool:
+        """Wait in the writer's thread; return whether to try again: nobody asked to end."""
+        with self._lock:
+            if not (self._closing or self._stopped):
+                self._clock.wait(self._room, seconds)
+            return not (self._closing or self._stopped)
 
     def close(self) -> None:
         """Make safe what waits and end the thread. Closing twice is allowed.
@@ -90,6 +104,7 @@ class Writer:
         with self._lock:
             self._closing = True
             self._work.notify()
+            self._room.notify()
         self._thread.join()
         self._refuse_after_failure()
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal, TypeAlias, final, get_args
 import msgspec
 
 from penstock.errors import InputError
+from penstock.pipeline.result import Key, Landing
 from penstock.store.exporting.fields import Cells, fields
 from penstock.store.exporting.shape import Column, Shape
 from penstock.store.exporting.sqlite_file import write_sqlite
@@ -40,11 +41,13 @@ class Exported:
         output: The file, or ``-`` for the standard output.
         rows: How many records.
         columns: The columns of the table, the key first.
+        damaged: Records that were left out since they are damaged.
     """
 
     output: str
     rows: int
     columns: tuple[Column, ...]
+    damaged: int = 0
 
 
 def export(  # noqa: PLR0913 - each is one choice of the caller, all but two with a default
@@ -56,6 +59,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     force: bool = False,
     failed: bool = False,
     gaps: bool = False,
+    skip_damaged: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
     """Write what has landed up to now to ``output``, which appears whole or not at all.
@@ -71,6 +75,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         force: Replace a file that exists.
         failed: Write the failures instead of the records.
         gaps: Write the gaps of a stream instead of the records.
+        skip_damaged: Leave out and count records that are damaged, instead of stopping.
         progress: Is told how far it is.
 
     Raises:
@@ -87,6 +92,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         raise InputError("export writes the failures or the gaps: ask for one at a time")
     content: _Content = "failed" if failed else "gaps" if gaps else "records"
     table = _Table(store, content, flatten=flatten, progress=progress)
+    table.skips = skip_damaged
     if str(output) == "-":
         table.learn()
         return table.write_text(to, sys.stdout.buffer, "-")
@@ -118,6 +124,8 @@ class _Table:
         self._shape = Shape()
         self._count = 0
         self._done = 0
+        self.skips = False
+        self._damaged: set[Key | None] = set()
         status = store.status()
         counts = {"records": status.landed, "failed": status.failed, "gaps": status.gaps}
         self._total = 2 * counts[content]
@@ -153,7 +161,9 @@ class _Table:
 
     def _exported(self, output: str, columns: list[Column]) -> Exported:
         self._progress(self._done, self._total)
-        return Exported(output=output, rows=self._count, columns=tuple(columns))
+        return Exported(
+            output=output, rows=self._count, columns=tuple(columns), damaged=len(self._damaged)
+        )
 
     def _columns(self, fold: Callable[[str], str] = str) -> list[Column]:
         others = self._shape.columns(fold)
@@ -180,8 +190,13 @@ class _Table:
             for gap in self._store.gaps():
                 yield _encode(gap.number), _cells(gap, but="number")
         else:
-            for record in self._store.records():
+            for record in self._records():
                 yield _encode(record.key), fields(record.body, flatten=self._flatten)
+
+    def _records(self) -> Iterator[Landing]:
+        if not self.skips:
+            return self._store.records()
+        return self._store.whole_records(lambda damage: self._damaged.add(damage.key))
 
     def _counted(self, items: Iterator[tuple[bytes, Cells]]) -> Iterator[tuple[bytes, Cells]]:
         for item in items:

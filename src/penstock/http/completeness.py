@@ -1,0 +1,42 @@
+"""Whether an answer came to its end: libcurl takes some that were cut off for whole ones."""
+
+from __future__ import annotations
+
+from penstock.pipeline import is_json
+
+__all__ = ["cut_short"]
+
+_NOTHING = frozenset({204, 205, 304})  # RFC 9110 section 6.4.1: these have no content
+_ENDED_BY_CLOSE = (b"HTTP/1", b"HTTP/0")
+
+
+def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
+    r"""Return where an answer was cut off, or None where it is whole.
+
+    A body with a stated length or in chunks has been counted by libcurl. One that ends with the
+    connection (RFC 9112 section 6.3), and one that was compressed, can end early unseen: it is
+    whole where it is JSON, if it says that it is JSON.
+
+    >>> cut_short("GET", 200, b"HTTP/1.1 200 OK\r\nContent-Le", b"")
+    'answer ended within its headers'
+    >>> cut_short("GET", 200, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"")
+    """
+    answer = head[head.rfind(b"\nHTTP/") + 1 :]
+    if status < 200 or not (b"\r\n\r\n" in answer or b"\n\n" in answer):
+        return "answer ended within its headers"
+    if method == "HEAD" or status in _NOTHING:
+        return None
+    fields = answer.lower().replace(b" ", b"")
+    coded = b"\ncontent-encoding:" in fields
+    counted = (
+        b"\ncontent-length:" in fields
+        or b"\ntransfer-encoding:chunked" in fields
+        or not answer.startswith(_ENDED_BY_CLOSE)
+    )
+    if (counted and not coded) or b"\ncontent-length:0\r" in fields:
+        return None
+    if not body:
+        return "answer ended before its body"
+    says = b"json" in fields.partition(b"\ncontent-type:")[2].partition(b"\n")[0]
+    says = says or (b"\ncontent-type:" not in fields and body.lstrip()[:1] in (b"{", b"[", b'"'))
+    return "answer ended within its body" if says and not is_json(body) else None

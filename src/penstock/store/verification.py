@@ -1,0 +1,223 @@
+"""Whether a store is as it was written: every line, every table, every file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, TypeAlias, final
+from zlib import crc32
+
+import msgspec
+
+from penstock.pipeline.result import Key
+from penstock.store import ledger
+from penstock.store.agreement import problem_of
+from penstock.store.lock import mark_of
+from penstock.store.segments import SEGMENT, found_segments, judged, segment_path
+
+__all__ = ["Damage", "Progress", "Verified", "verify"]
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Called with (bytes done, bytes to do), some times a second."""
+
+_BLOCK = 1 << 23
+_ALL = """SELECT segment, key, offset, length, crc32 FROM item WHERE state = 'landed'
+    ORDER BY segment, offset"""
+_Row: TypeAlias = tuple[int, Key, int, int, int]
+_encode = msgspec.json.Encoder().encode
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that is not as it was written.
+
+    Attributes:
+        file: The file in the store.
+        what: What is wrong with it, and at which byte.
+        key: Whose record it is, where that is known.
+    """
+
+    file: str
+    what: str
+    key: Key | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification found.
+
+    Attributes:
+        lines: Lines that are as they were written.
+        bytes: Bytes that were read.
+        damages: What is not, in the order of the files.
+    """
+
+    lines: int
+    bytes: int
+    damages: tuple[Damage, ...]
+
+
+# What must hold between the tables; each query gives what does not.
+_RULES = {
+    "an item without its failure": """SELECT key FROM item WHERE state = 'failed'
+        AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = item.key AND current)""",
+    "a failure without its item": """SELECT key FROM failure WHERE current AND NOT EXISTS
+        (SELECT 1 FROM item WHERE item.key = failure.key AND state = 'failed')""",
+    "an item in no known state": """SELECT key FROM item
+        WHERE state NOT IN ('landed', 'failed', 'deleted')""",
+    "an item in no known segment": """SELECT key FROM item WHERE state = 'landed'
+        AND (segment IS NULL OR segment NOT IN (SELECT number FROM segment))""",
+    "a fact is missing": """SELECT name FROM (SELECT 'started' AS name UNION SELECT 'expected')
+        WHERE name NOT IN (SELECT name FROM fact)""",
+}
+
+
+def verify(directory: Path, progress: Progress | None = None) -> Verified:
+    """Look at everything in the store at ``directory``; a run may go on in it meanwhile.
+
+    Raises:
+        InputError: There is no store.
+        StorageError: The ledger is gone, or cannot be read at all.
+    """
+    with closing(ledger.read(directory)) as connection:
+        mark = mark_of(directory)
+        connection.execute("BEGIN")  # one look: what a run does meanwhile is not seen
+        damages = list(_tables(connection))
+        if any(damage.what.startswith("malformed") for damage in damages):
+            return Verified(0, 0, tuple(damages))
+        if problem := problem_of(directory, connection, mark):
+            what = problem.removeprefix(f"{directory}: ").partition("; data")[0]
+            damages.append(Damage(".", what))
+        damages += _strays(directory)
+        looked = _Segments(directory, connection, progress or _silent)
+        damages += looked.damages()
+        return Verified(looked.lines, looked.done, tuple(damages))
+
+
+def _tables(connection: sqlite3.Connection) -> Iterator[Damage]:
+    try:
+        for (words,) in connection.execute("PRAGMA integrity_check(20)").fetchall():
+            if words != "ok":
+                yield Damage(ledger.LEDGER, f"malformed: {' '.join(words.split())}")
+        for rule, query in _RULES.items():
+            for (key,) in connection.execute(f"{query} LIMIT 100").fetchall():
+                yield Damage(ledger.LEDGER, f"{rule}: {key!r}", key)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        yield Damage(ledger.LEDGER, f"malformed: {error}")
+
+
+def _strays(directory: Path) -> Iterator[Damage]:
+    known = {segment_path(directory, number).name for number in found_segments(directory)}
+    for path in sorted(directory.glob(f"{SEGMENT}*")):
+        if path.name not in known:
+            yield Damage(path.name, "is not a segment of this store")
+
+
+@final
+class _Segments:
+    """All segments, read once from their beginning to their end, beside the ledger's rows."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection, progress: Progress) -> None:
+        self._directory = directory
+        self._connection = connection
+        self._progress = progress
+        self.lines = 0
+        self.done = 0
+        self._total = 0
+
+    def damages(self) -> Iterator[Damage]:
+        sizes = "SELECT number, size, landed FROM segment ORDER BY number"
+        segments = self._connection.execute(sizes).fetchall()
+        self._total = sum(size for _, size, _ in segments)
+        by_segment = groupby(self._connection.execute(_ALL), itemgetter(0))
+        rows: tuple[int, Iterator[_Row]] = next(by_segment, (0, iter(())))
+        for place, (number, size, landed) in enumerate(segments, 1):
+            path = segment_path(self._directory, number)
+            if number != place:
+                yield Damage(path.name, f"segment {place} is missing before it")
+                return
+            while rows[0] and rows[0] < number:
+                rows = next(by_segment, (0, iter(())))
+            mine = rows[1] if rows[0] == number else iter(())
+            before = self.lines
+            yield from self._segment(path, size, mine)
+            if self.lines - before != landed:
+                found = self.lines - before
+                words = f"{found:,} lines are as written, but the ledger counted {landed:,}"
+                yield Damage(path.name, words)
+        self._progress(self.done, self._total)
+
+    def _segment(self, path: Path, size: int, rows: Iterator[_Row]) -> Iterator[Damage]:
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            yield Damage(path.name, f"cannot be read: {error.strerror}")
+            return
+        with file:
+            yield from self._read(file, path.name, size, rows)
+
+    def _read(self, file: BinaryIO, name: str, size: int, rows: Iterator[_Row]) -> Iterator[Damage]:
+        """Compare row after row with what stands there; between them only deleted lines may be."""
+        block, start, end = b"", 0, 0
+        lines = 0
+        for _, key, offset, length, proof in rows:
+            if offset != end:
+                yield from self._between(file, name, end, offset)
+            if offset + length > start + len(block):
+                file.seek(offset)
+                block, start = file.read(max(_BLOCK, length)), offset
+                self._progress(self.done + offset, self._total)
+            at = offset - start
+            line = block[at : at + length]
+            if crc32(line) == proof and line.startswith(b'{"key":%b,"at":' % _encode(key)):
+                lines += 1
+            else:
+                yield from self._wrong(name, key, offset, line)
+            end = max(end, offset + length)
+        self.lines += lines
+        if end != size:
+            yield from self._between(file, name, end, size)
+        self.done += size
+
+    def _wrong(self, name: str, key: Key, offset: int, line: bytes) -> Iterator[Damage]:
+        if self._is_deleted(key):
+            self.lines += 1  # since this look began
+            return
+        whose = judged(offset, line)
+        proved = "; it proves itself: the ledger is wrong" if whose.state == "whole" else ""
+        yield Damage(
+            name, f"the line at byte {offset} is damaged or not of key {key!r}{proved}", key
+        )
+
+    def _between(self, file: BinaryIO, name: str, start: int, end: int) -> Iterator[Damage]:
+        if end < start:
+            yield Damage(name, f"two rows of the ledger overlap at byte {end}")
+            return
+        file.seek(start)
+        while start < end:
+            data = file.readline(end - start)
+            if not data:
+                yield Damage(name, f"ends at byte {start}, but the ledger knows {end:,}")
+                return
+            line = judged(start, data)
+            if line.state != "blank" and not (line.key is not None and self._is_deleted(line.key)):
+                yield Damage(
+                    name, f"the line at byte {start} is damaged or unknown to the ledger", line.key
+                )
+            start += len(data)
+
+    def _is_deleted(self, key: Key) -> bool:
+        with closing(ledger.read(self._directory)) as now:
+            row = now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
+        return row is not None and row[0] == "deleted"
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody how far it is."""

@@ -1,0 +1,178 @@
+"""An error injected at every system call of a store's life: it ends right, and goes on afterwards.
+
+The calls are made to fail by a library of our own, loaded before libc (LD_PRELOAD): the Nth of them
+returns an error. With PENSTOCK_FAULTS=all every single call is tried, else a sample.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.store import LocalStore, verify_store
+
+FAIL = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static long count, wanted = -1;
+static int error;
+
+static int fails(const char *name) {
+    const char *which = getenv("FAIL_CALL");
+    if (!which || strcmp(which, name) || !getenv("FAIL_ON")) return 0;
+    if (wanted < 0) { wanted = atol(getenv("FAIL_AT")); error = atoi(getenv("FAIL_ERROR")); }
+    if (++count != wanted) return 0;
+    errno = error;
+    return 1;
+}
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+int fsync(int f) { return fails("fsync") ? -1 : REAL(fsync)(f); }
+int fdatasync(int f) { return fails("fdatasync") ? -1 : REAL(fdatasync)(f); }
+int ftruncate(int f, off_t n) { return fails("ftruncate") ? -1 : REAL(ftruncate)(f, n); }
+int ftruncate64(int f, off64_t n) { return fails("ftruncate") ? -1 : REAL(ftruncate64)(f, n); }
+int flock(int f, int how) { return fails("flock") ? -1 : REAL(flock)(f, how); }
+int unlink(const char *p) { return fails("unlink") ? -1 : REAL(unlink)(p); }
+int mkdir(const char *p, mode_t m) { return fails("mkdir") ? -1 : REAL(mkdir)(p, m); }
+int rename(const char *a, const char *b) { return fails("rename") ? -1 : REAL(rename)(a, b); }
+ssize_t writev(int f, const struct iovec *v, int n) {
+    return fails("writev") ? -1 : REAL(writev)(f, v, n);
+}
+ssize_t pwrite(int f, const void *b, size_t n, off_t o) {
+    return fails("pwrite") ? -1 : REAL(pwrite)(f, b, n, o);
+}
+ssize_t pwrite64(int f, const void *b, size_t n, off64_t o) {
+    return fails("pwrite") ? -1 : REAL(pwrite64)(f, b, n, o);
+}
+static int mode_of(int flags, va_list list) { return flags & O_CREAT ? va_arg(list, int) : 0; }
+int open(const char *p, int flags, ...) {
+    va_list l; va_start(l, flags); int m = mode_of(flags, l); va_end(l);
+    return fails("open") ? -1 : REAL(open)(p, flags, m);
+}
+int open64(const char *p, int flags, ...) {
+    va_list l; va_start(l, flags); int m = mode_of(flags, l); va_end(l);
+    return fails("open") ? -1 : REAL(open64)(p, flags, m);
+}
+"""
+
+LIFE = """
+import os, sys
+from penstock.errors import PenstockError
+from penstock.pipeline.result import Deletion, Failing, Landing, Mark
+from penstock.store import LocalStore, export, open_readonly
+from penstock.locks import LockerRoom
+
+path, safe = sys.argv[1], 0
+open(path + ".warm", "w").close()
+
+def durable(count):
+    global safe
+    safe += count
+
+os.environ["FAIL_ON"] = "1"
+code = 0
+try:
+    with LockerRoom(path + ".locks") as room:
+        held = room.lock("run")
+        with LocalStore(path, segment_bytes=600) as store:
+            for key in range(12):
+                store.settle([Landing(key, b'{"n":%d}' % key)], durable)
+                store.flush()
+            store.settle([Failing(12, "E", "m"), Mark("m", "1"), Deletion(3)], lambda count: None)
+        with open_readonly(path) as reader:
+            export(reader, "csv", path + ".csv", force=True)
+        held.release()
+except PenstockError as error:
+    assert "\\n" not in str(error)
+    code = error.exit_code
+except OSError as error:
+    code = 4  # as the program ends, with one line
+print(safe)
+sys.exit(code)
+"""
+
+CALLS = {
+    "open": (24, 13, 28),
+    "fsync": (5, 22),
+    "fdatasync": (5, 28),
+    "ftruncate": (5,),
+    "flock": (37, 95),
+    "unlink": (5,),
+    "mkdir": (28, 30),
+    "rename": (5,),
+    "writev": (28, 5, 122),
+    "pwrite": (28, 5),
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("errors are injected on Linux, where there is a C compiler")
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "fail.c").write_text(FAIL)
+    made = folder / "fail.so"
+    source = str(folder / "fail.c")
+    command = [compiler, "-shared", "-fPIC", "-w", "-O1", "-o", str(made), source, "-ldl"]
+    subprocess.run(command, check=True)
+    return made
+
+
+def live(library: Path, path: Path, call: str, at: int, error: int) -> tuple[int, int, str]:
+    """Live a life in which one call fails; return the exit code, what is safe, and the words."""
+    told = {"FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_ERROR": str(error)}
+    done = subprocess.run(
+        [sys.executable, "-c", LIFE, str(path)],
+        env={**os.environ, "LD_PRELOAD": str(library), **told},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, int(done.stdout or -1), done.stderr
+
+
+def cases() -> list[tuple[str, int, int]]:
+    everything = [
+        (call, at, error)
+        for call, errors in CALLS.items()
+        for error in errors
+        for at in range(1, 41 if call in {"open", "pwrite", "fdatasync"} else 16)
+    ]
+    if os.environ.get("PENSTOCK_FAULTS") == "all":
+        return everything
+    return random.sample(everything, 8)
+
+
+def test_an_error_of_any_system_call_ends_right_and_the_next_run_goes_on(
+    library: Path, tmp_path: Path
+) -> None:
+    for number, (call, at, error) in enumerate(cases()):
+        case = (call, at, error)
+        path = tmp_path / str(number) / "store"
+        path.parent.mkdir()
+        code, safe, words = live(library, path, call, at, error)
+        assert code in {0, 2, 4}, (case, words)
+        assert "Traceback" not in words, (case, words)
+        if path.exists():
+            with LocalStore(path) as store:
+                there = {int(record.key) for record in store.records()}
+                assert {*range(safe)} <= {*there, 3}, case
+                for key in store.claim(range(12)):
+                    assert key not in there, case
+        code, safe, words = live(library, path, "", 1, 0)
+        assert code == 0, (case, words)
+        assert not verify_store(path).damages, case

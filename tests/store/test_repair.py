@@ -1,0 +1,344 @@
+"""What is not a crash of ours (cut, swapped, edited, old, missing) destroys nothing."""
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from penstock.cli.main import main
+from penstock.errors import InputError, PenstockError, StorageError
+from penstock.pipeline.result import Deletion, Failing, Landing, Mark
+from penstock.store import (
+    LocalStore,
+    Verified,
+    backup_store,
+    last_token,
+    open_readonly,
+    repair_store,
+    verify_store,
+)
+from penstock.store.ledger import LEDGER
+from penstock.store.lock import LOCK
+from penstock.store.segments import segment_path
+
+WAYS = int(os.environ.get("PENSTOCK_DAMAGES", "60"))
+
+
+def body(key: int) -> bytes:
+    return b'{"n":%d,"x":"%b"}' % (key, b"x" * (key * 37 % 90))
+
+
+def land(path: Path, keys: range, *, group: int = 7) -> None:
+    with LocalStore(path, segment_bytes=1500) as store:
+        for start in range(keys.start, keys.stop, group):
+            entries = [
+                Failing(key, "E", "m") if key % 10 == 9 else Landing(key, body(key))
+                for key in range(start, min(start + group, keys.stop))
+            ]
+            store.settle([*entries, Mark("last", str(start))], lambda _: None)
+            store.flush()
+
+
+class Stores:
+    """A store at several moments of its life, all of its files as bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.moments: list[dict[str, bytes]] = []
+        path = folder / "made"
+        for stop in (20, 40, 60):
+            land(path, range(stop - 20, stop))
+            self._keep(path)
+        with LocalStore(path, segment_bytes=1500) as store:
+            store.settle([Deletion(3), Deletion(41)], lambda _: None)
+            store.flush()
+            # As `kill -9` leaves it: the log is not written back.
+            store.settle([Landing(key, body(key)) for key in range(60, 70)], lambda _: None)
+            store.flush()
+            self._keep(path)
+        other = folder / "other"
+        land(other, range(1000, 1050))
+        self._keep(other)
+
+    def _keep(self, path: Path) -> None:
+        names = [p for p in path.iterdir() if p.is_file() and not p.name.endswith("-shm")]
+        self.moments.append({p.name: p.read_bytes() for p in names})
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Stores:
+    return Stores(tmp_path_factory.mktemp("stores"))
+
+
+def write(path: Path, files: dict[str, bytes]) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+
+
+def flip(files: dict[str, bytes], name: str, rng: random.Random) -> None:
+    data = bytearray(files[name])
+    if data:
+        for _ in range(rng.choice([1, 1, 5])):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    files[name] = bytes(data)
+
+
+def damaged(stores: Stores, rng: random.Random) -> tuple[str, dict[str, bytes]]:
+    """Return a store that something happened to, and what."""
+    files = dict(stores.moments[rng.choice([2, 3, 3, 3])])
+    older = stores.moments[rng.choice([0, 1, 4])]
+    segments = [name for name in files if name.endswith(".jsonl")]
+    some = rng.choice(segments)
+    ways: dict[str, Callable[[], object]] = {
+        "cut": lambda: files.update({some: files[some][: rng.randrange(len(files[some]))]}),
+        "flip": lambda: flip(files, some, rng),
+        "flip in the ledger": lambda: flip(files, LEDGER, rng),
+        "swap": lambda: files.update({some: files[segments[0]], segments[0]: files[some]}),
+        "remove": lambda: files.pop(some),
+        "old ledger": lambda: [
+            files.pop(f"{LEDGER}-wal", None),
+            files.update({LEDGER: older[LEDGER]}),
+        ],
+        "old segment": lambda: files.update({some: older.get(some, b"")}),
+        "log lost": lambda: files.pop(f"{LEDGER}-wal", None),
+        "log cut": lambda: files.update(
+            {f"{LEDGER}-wal": files.get(f"{LEDGER}-wal", b"")[: rng.randrange(30000)]}
+        ),
+        "log left behind": lambda: files.update({LEDGER: older[LEDGER]}),
+        "ledger lost": lambda: [files.pop(LEDGER), files.pop(f"{LEDGER}-wal", None)],
+        "ledger empty": lambda: [files.update({LEDGER: b""}), files.pop(f"{LEDGER}-wal", None)],
+        "appended": lambda: files.update(
+            {some: files[some] + rng.choice([b"hello\n", b"x", files[some]])}
+        ),
+        "inserted": lambda: files.update({some: b"hello\n" + files[some]}),
+        "copied": lambda: files.update(
+            {f"segment-{len(segments) + rng.choice([1, 2]):06d}.jsonl": files[some]}
+        ),
+        "stray": lambda: files.update({"segment-000001 (1).jsonl": files[some]}),
+        "zeros": lambda: files.update({some: files[some][:99] + bytes(80) + files[some][179:]}),
+    }
+    chosen = rng.sample(list(ways), rng.choice([1, 1, 2]))
+    for way in chosen:
+        try:
+            ways[way]()
+        except (KeyError, ValueError):
+            continue
+    if rng.random() < 0.3:
+        files.pop(LOCK, None)
+    return " and ".join(chosen), files
+
+
+def whole_lines(files: dict[str, bytes]) -> dict[int, bytes]:
+    """Return what the segments hold of the first store's keys, read by nothing of ours."""
+    found = {}
+    for name, data in files.items():
+        if name.endswith(".jsonl"):
+            for key in range(70):
+                line = b'"body":' + body(key) + b"}\n"
+                if b'{"key":%d,' % key in data and line in data:
+                    found[key] = body(key)
+    return found
+
+
+def kept_anywhere(path: Path, data: bytes) -> bool:
+    return any(data in file.read_bytes() for file in path.rglob("*") if file.is_file())
+
+
+def refusal(path: Path) -> PenstockError | None:
+    try:
+        LocalStore(path, segment_bytes=1500).close()
+    except PenstockError as error:
+        return error
+    return None
+
+
+def test_no_damage_destroys_a_line_and_all_of_it_is_found(stores: Stores, tmp_path: Path) -> None:
+    start = random.randrange(2**32)
+    for number in range(WAYS):
+        case = f"{start + number}"
+        rng = random.Random(case)
+        what, files = damaged(stores, rng)
+        case = f"{case}: {what}"
+        path = tmp_path / "store"
+        write(path, files)
+        there = whole_lines(files)
+        before = {name: data for name, data in files.items() if name.endswith(".jsonl")}
+        error = refusal(path)
+        if error is not None:
+            assert error.exit_code == 4, (case, error)
+            assert "\n" not in str(error), case
+            now = {name: (path / name).read_bytes() for name in before}
+            assert now == before, case
+        for data in there.values():
+            assert kept_anywhere(path, data) or data in (body(3), body(41)), case
+        wrong = found_wrong(path)
+        if not wrong:
+            assert all(state(path, key) != "pending" for key in there), case
+        done = repair_store(path)
+        assert done.changed == wrong, case
+        verified = verify_store(path)
+        assert not verified.damages, (case, verified)
+        for key, data in there.items():
+            if key not in (3, 41):
+                assert kept_anywhere(path, data), (case, key)
+        with LocalStore(path, segment_bytes=1500) as store:
+            keys = {int(record.key): record.body for record in store.records()}
+            assert all(data == body(key) for key, data in keys.items() if key < 70), case
+            hurt = set(what.split()) & {"flip", "zeros", "cut", "stray"}
+            assert hurt or set(there) <= {*keys, 3, 41}, case
+
+
+def state(path: Path, key: int) -> str:
+    with open_readonly(path) as reader:
+        return reader.state(key)
+
+
+def found_wrong(path: Path) -> bool:
+    try:
+        return bool(verify_store(path).damages)
+    except StorageError:
+        return True
+
+
+def test_a_damaged_line_is_named_left_out_put_aside_and_to_do_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "store"
+    land(path, range(30))
+    segment = segment_path(path, 1)
+    segment.write_bytes(segment.read_bytes().replace(b'"n":4', b'"n":5', 1))
+    assert command("verify", str(path)) == 1
+    assert "of key 4" in capfd.readouterr().out
+    out = ["--to", "csv", "-o", str(tmp_path / "x.csv")]
+    assert command("export", str(path), *out) == 4
+    assert command("export", str(path), "--skip-damaged", *out) == 1
+    assert "1 damaged records were left out" in capfd.readouterr().err
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 27
+    assert command("repair", str(path), "--dry-run") == 1
+    assert "first of them: 4" in capfd.readouterr().out
+    assert not (path / "aside").exists()
+    assert command("repair", str(path)) == 1
+    assert command("repair", str(path)) == 0
+    assert command("verify", str(path)) == 0
+    (kept,) = (path / "aside").glob("segment-*")
+    assert b'"n":5' in kept.read_bytes()
+    with LocalStore(path) as store:
+        assert list(store.claim(range(30))) == [4]
+    with open_readonly(path) as reader:
+        assert reader.status().verified is not None
+        assert (reader.status().free or 0) > 0
+
+
+def command(*words: str) -> int:
+    """Call the program as a shell does; return its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["penstock", *words])
+        try:
+            main()
+        except SystemExit as ended:
+            return int(ended.code or 0)
+    return 0
+
+
+def test_what_others_do_to_the_files_of_an_open_store_stops_it(tmp_path: Path) -> None:
+    def append(path: Path) -> None:
+        with segment_path(path, 1).open("ab") as file:
+            file.write(b"hello\n")
+
+    ways: list[Callable[[Path], object]] = [
+        append,
+        lambda path: os.truncate(segment_path(path, 1), 100),
+        lambda path: segment_path(path, 1).unlink(),
+        lambda path: segment_path(path, 1).rename(path / "moved"),
+        lambda path: (path / LOCK).unlink(),
+        lambda path: (path / LEDGER).rename(path / "moved"),
+        lambda path: os.truncate(path / f"{LEDGER}-wal", 0),
+        lambda path: path.rename(path.with_name("moved")),
+    ]
+    for number, way in enumerate(ways):
+        path = tmp_path / str(number) / "store"
+        store = LocalStore(path)
+        store.settle([Landing(key, body(key)) for key in range(9)], lambda _: None)
+        store.flush()
+        way(path)
+        store.settle([Landing(9, body(9))], lambda _: None)
+        with pytest.raises(StorageError):
+            store.flush()
+        with pytest.raises(StorageError):
+            store.close()
+
+
+def test_a_segment_that_is_gone_at_the_end_is_noticed(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.settle([Landing(1, b"1")], lambda _: None)
+    store.flush()
+    segment_path(tmp_path / "store", 1).unlink()
+    with pytest.raises(StorageError, match="lost data"):
+        store.close()
+
+
+def test_a_relative_store_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "one")
+    with LocalStore("store") as store:
+        monkeypatch.chdir(tmp_path / "two")
+        store.settle([Landing(1, b"1")], lambda _: None)
+        store.flush()
+        store.expect(1)
+        assert store.verify() == 1
+    assert not (tmp_path / "two" / "store").exists()
+    assert open_readonly(tmp_path / "one" / "store").verify() == 1
+
+
+def test_a_run_that_died_in_its_first_moments_is_begun_again(tmp_path: Path) -> None:
+    for number, content in enumerate([b"", bytes(4096)]):
+        path = tmp_path / str(number)
+        path.mkdir()
+        (path / LEDGER).write_bytes(content)
+        assert last_token(path, "any") == 0
+        with pytest.raises(InputError, match="not a penstock store"):
+            open_readonly(path)
+        with LocalStore(path) as store:
+            store.settle([Landing(1, b"1")], lambda _: None)
+        assert verify_store(path).lines == 1
+
+
+def test_live_backups_open_and_verify(tmp_path: Path) -> None:
+    path, target = tmp_path / "store", tmp_path / "backup"
+    with LocalStore(path, segment_bytes=3000) as store:
+        for round_ in range(12):
+            for key in range(round_ * 20, round_ * 20 + 20):
+                store.settle([Landing(key, body(key))], lambda _: None)
+                if key % 15 == 14:
+                    store.settle([Deletion(key - 7)], lambda _: None)
+            done = backup_store(path, target)
+            assert verify_store(target) == Verified(done.landed, done.bytes, ())
+    done = backup_store(path, target)
+    assert backup_store(path, target).copied == 0
+    assert done.landed == open_readonly(path).status().landed
+    with LocalStore(target) as copy:
+        assert list(copy.claim(range(242))) == [240, 241]
+    with pytest.raises(InputError, match="was written to since"):
+        backup_store(path, target)
+    with pytest.raises(InputError, match="the store itself"):
+        backup_store(path, path)
+
+
+def test_a_line_of_an_earlier_version_is_read_and_repaired(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    path.mkdir()
+    lines = b"".join(b'{"key":%d,"at":1.500,"body":%b}\n' % (key, body(key)) for key in range(5))
+    gone = b'{"key":5,"at":1.500,"body":null   }\n'
+    segment_path(path, 1).write_bytes(lines + gone)
+    assert repair_store(path).landed == 5
+    with LocalStore(path) as store:
+        assert store.get(3) == body(3)
+        assert store.state(5) == "deleted"
+        assert list(store.claim(range(7))) == [6]
