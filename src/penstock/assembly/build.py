@@ -32,6 +32,7 @@ from penstock.http import (
     Post,
     Profile,
     Put,
+    Reach,
     Request,
     StatusCall,
     Style,
@@ -147,6 +148,7 @@ def build_api(
         ),
         decode=file.request.decode if file.request is not None else "json",
         max_redirects=section.max_redirects,
+        reach=Reach(section.hosts, section.private),
         events=events,
         clock=clock,
     )

@@ -193,6 +193,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
         max_redirects: Redirects followed for one call.
+        hosts: Where else calls may go: ``cdn.example.com``, ``*.example.com``,
+            ``http://old.example.com``; ``[]``: to the service alone; unset: anywhere public.
+        private: Whether the server may lead to addresses that are not public; unset: where its
+            own is not, either.
     """
 
     base: str
@@ -211,6 +215,8 @@ class ApiSection(Section, frozen=True, kw_only=True):
     key: str | None = None
     http2: bool = True
     max_redirects: Annotated[int, Meta(ge=0)] = 10
+    hosts: list[str] | None = None
+    private: bool | None = None
 
 
 class RequestSection(Section, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pycurl
@@ -9,6 +10,7 @@ import pycurl
 from penstock.errors import PermanentError, RetryableError
 from penstock.http.completeness import cut_short
 from penstock.http.faults import translate
+from penstock.http.reach import is_public, not_public
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.trust import trusted_certificates
 from penstock.http.url import shown
@@ -27,6 +29,7 @@ class Handle:
         "_headers",
         "_plain",
         "_profile",
+        "_refused",
         "_requests",
         "_room",
         "_seen",
@@ -47,6 +50,7 @@ class Handle:
         self._chunks: list[bytes] = []
         self._room = profile.max_body
         self._requests = 0
+        self._refused = ""
         self._headers: list[str] | None = None
         self._plain = True
         self._seen = 0
@@ -91,11 +95,24 @@ class Handle:
         self._chunks.append(chunk)
         return size
 
-    def _before_request(self, *_addresses: object) -> int:
+    def _before_request(self, address: str, *_others: object) -> int:
         # libcurl silently sends a request again when a kept-alive connection turns out dead.
         # That would spend quota unseen, and repeat what may not be repeated: we decide instead.
+        transfer = self.transfer
+        if transfer is not None and transfer.guarded and not is_public(address):
+            self._refused = address  # of a connection that another call had opened
+            return int(pycurl.PREREQFUNC_ABORT)
         self._requests += 1
         return int(pycurl.PREREQFUNC_OK if self._requests == 1 else pycurl.PREREQFUNC_ABORT)
+
+    def _connect(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> object:
+        # Asked for each address of a name, when it is connected to: what the name had been looked
+        # up to before does not count.
+        family, kind, protocol, address = target
+        if not is_public(address[0]):
+            self._refused = address[0]
+            return pycurl.SOCKET_BAD
+        return socket.socket(family, kind, protocol)
 
     def begin(self, transfer: Transfer, now: float) -> None:
         """Take up ``transfer``: set what differs from the one before."""
@@ -104,6 +121,7 @@ class Handle:
         self._seen = 0
         self._seen_at = now
         self._requests = 0
+        self._refused = ""
         self._room = self._profile.max_body
         easy = self.easy
         if not self._plain:
@@ -113,6 +131,9 @@ class Handle:
             self._plain = True
         if transfer.method != "GET" or transfer.content is not None:
             self._set_method(transfer)
+        if transfer.guarded:
+            self._plain = False
+            easy.setopt(pycurl.OPENSOCKETFUNCTION, self._connect)
         if transfer.fresh:
             self._plain = False
             easy.setopt(pycurl.FRESH_CONNECT, 1)
@@ -158,6 +179,7 @@ class Handle:
         transfer.seconds = time.monotonic() - self.started
         if code == 0:
             transfer.status = self.easy.getinfo(pycurl.RESPONSE_CODE)
+            transfer.peer = self.easy.getinfo(pycurl.PRIMARY_IP)
             transfer.head = b"".join(self._head)
             chunks = self._chunks
             transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -177,7 +199,10 @@ class Handle:
         where = f"{transfer.method} {shown(transfer.url)}"
         sent = self._requests > 0
         transfer.stale = code == pycurl.E_ABORTED_BY_CALLBACK  # see _before_request
-        if code == pycurl.E_WRITE_ERROR and self._room < 0:
+        if self._refused:
+            transfer.stale = False
+            transfer.error = PermanentError(not_public(where, self._refused))
+        elif code == pycurl.E_WRITE_ERROR and self._room < 0:
             limit = self._profile.max_body
             transfer.error = PermanentError(f"{where}: body is larger than max_body={limit} bytes")
         else:

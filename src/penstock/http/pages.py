@@ -144,6 +144,7 @@ class _Walk:
         self._numbered = isinstance(style, Numbered)
         self._home = resolve(api.base, request.path)
         self._restarted = False
+        self._peer = ""  # the address that answered last
         self._begin(style.first if start is None else start, whole=start is None)
 
     def _begin(self, position: Position | None, *, whole: bool) -> None:
@@ -178,10 +179,11 @@ class _Walk:
         """Return the next page's answer, or None where the pages begin again."""
         position = self._position
         request = self._style.ask(self._request, position)
-        if self._pages or self._restarted:
+        led = request.path != self._request.path
+        if led:
             request = self._api.led_to(request, self._home)
         try:
-            return self._api.call(request)
+            response = self._api.call(request, guarded=led and self._api.guards(self._peer))
         except PenstockError as error:
             if error.status is None or position == self._style.first:
                 raise
@@ -195,6 +197,8 @@ class _Walk:
             self._begin(self._style.first, whole=True)
             self._restarted = True
             return None
+        self._peer = response.peer
+        return response
 
     def _ends(self) -> frozenset[int]:
         if self._listing.end is not None:

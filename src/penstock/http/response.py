@@ -84,9 +84,10 @@ class Response:
         body: The decoded body (no content coding left).
         head: The raw header lines.
         seconds: How long the last call took.
+        peer: The address that answered; ``""`` where nobody did.
     """
 
-    __slots__ = ("_checked", "body", "head", "seconds", "status", "url")
+    __slots__ = ("_checked", "body", "head", "peer", "seconds", "status", "url")
 
     def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
         self.status = status
@@ -94,6 +95,7 @@ class Response:
         self.head = head
         self.body = body
         self.seconds = seconds
+        self.peer = ""
         self._checked: bytes | None = None
 
     @property

@@ -79,6 +79,7 @@ class StreamTransfer(Transfer):
     def __init__(self, transfer: Transfer, profile: StreamProfile, sink: Sink) -> None:
         super().__init__(transfer.method, transfer.url, transfer.headers, transfer.content, profile)
         self.sink = sink
+        self.guarded = transfer.guarded
 
 
 @final

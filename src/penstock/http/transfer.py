@@ -85,6 +85,8 @@ class Transfer:
         seconds: How long it took.
         fresh: Whether it wants a connection of its own, and none that was kept.
         stale: Whether the server had closed the kept connection it went out on, unanswered.
+        guarded: Whether it may reach public addresses only.
+        peer: The address that answered.
     """
 
     __slots__ = (
@@ -93,10 +95,12 @@ class Transfer:
         "context",
         "error",
         "fresh",
+        "guarded",
         "head",
         "headers",
         "inbox",
         "method",
+        "peer",
         "profile",
         "seconds",
         "stale",
@@ -121,3 +125,5 @@ class Transfer:
         self.seconds = 0.0
         self.fresh = False
         self.stale = False
+        self.guarded = False
+        self.peer = ""

@@ -18,11 +18,14 @@ from urllib.parse import quote
 
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
-from penstock.store.segments import found_segments
+from penstock.files import check_names, open_regular
+from penstock.store.segments import SEGMENT, found_segments
 
-__all__ = ["FORMAT", "LEDGER", "begun", "connect", "create", "lost", "read", "translated"]
+__all__ = ["FORMAT", "LEDGER", "NAMES", "begun", "connect", "create", "lost", "read", "translated"]
 
 LEDGER = "ledger.sqlite"
+NAMES = (LEDGER, SEGMENT, "lock")
+"""How the names of a store's files begin."""
 FORMAT = 2
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
@@ -136,8 +139,12 @@ def _is_blank(path: Path) -> bool:
 
 def connect(directory: Path, *, new: bool = False) -> sqlite3.Connection:
     """Open the ledger for writing; make it only where it is to be a new one."""
-    if new and (directory / LEDGER).exists() and _is_blank(directory / LEDGER):
-        os.truncate(directory / LEDGER, 0)
+    if new:
+        check_names(directory, NAMES, write=True)
+        if not (directory / LEDGER).exists():
+            os.close(open_regular(directory / LEDGER, os.O_RDWR | os.O_CREAT))
+        elif _is_blank(directory / LEDGER):
+            os.truncate(directory / LEDGER, 0)
     connection = _recognised(directory, "mode=rwc" if new else "mode=rw")
     try:
         connection.execute("PRAGMA journal_mode = WAL").close()
@@ -185,7 +192,7 @@ def _refuse_unreadable(directory: Path) -> None:
     # Never by opening the file: closing it again would drop, as POSIX has it, the locks by which
     # SQLite connections of this very process keep others from deleting the log under them.
     try:
-        if not stat.S_ISREG((directory / LEDGER).stat().st_mode):
+        if not stat.S_ISREG((directory / LEDGER).lstat().st_mode):
             raise InputError(f"{directory} is not a penstock store: {LEDGER} is not a file")
     except FileNotFoundError as error:
         begun(directory)
@@ -201,6 +208,7 @@ def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
     """Open the ledger; refuse what is none and what we would misread."""
     path = (directory / LEDGER).absolute()
     with translated(path):
+        check_names(directory, NAMES, write=not mode.startswith("mode=ro"))
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?{mode}",
             uri=True,
@@ -209,6 +217,8 @@ def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
             check_same_thread=False,
         )
     try:
+        # Somebody else's schema may call functions in views and triggers: only harmless ones.
+        connection.execute("PRAGMA trusted_schema = OFF").close()
         _recognise(connection, directory)
     except BaseException:
         connection.close()
