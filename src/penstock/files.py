@@ -76,14 +76,14 @@ def file_mode(directory: Path) -> int:
     return _SHARED if directory.stat().st_mode & stat.S_IWGRP else _PRIVATE
 
 
-def check_names(directory: Path, prefixes: Collection[str], *, write: bool) -> None:
+def check_names(directory: Path, names: Collection[str], *, write: bool) -> None:
     """Refuse a directory in which something else than a file stands under a name of ours.
 
     Nothing is opened: closing a file would drop the locks that SQLite holds on it.
 
     Args:
         directory: Where to look; only its own entries are looked at.
-        prefixes: How names of ours begin.
+        names: Those of ours; with a hyphen and more behind them they are ours, too.
         write: Whether the files are to be written: then they have no second name either.
 
     Raises:
@@ -91,7 +91,7 @@ def check_names(directory: Path, prefixes: Collection[str], *, write: bool) -> N
     """
     with os.scandir(directory) as entries:
         for entry in entries:
-            if not entry.name.startswith(tuple(prefixes)):
+            if not any(entry.name == name or entry.name.startswith(f"{name}-") for name in names):
                 continue
             regular = entry.is_file(follow_symlinks=False)
             if not regular or (write and entry.stat(follow_symlinks=False).st_nlink > 1):

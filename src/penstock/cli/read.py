@@ -6,11 +6,13 @@ import gc
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
+from penstock.cli.screen import unscreened
 from penstock.errors import InputError
 from penstock.reading import (
     DEVICES,
@@ -202,8 +204,9 @@ def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Repor
     else:
         lines = json_lines(blocks, look, report.count)
     if target == "-":
-        for line in lines:
-            sys.stdout.write(line + "\n")
+        with unscreened() if ansi else nullcontext():
+            for line in lines:
+                sys.stdout.write(line + "\n")
     else:
         with whole_file(Path(target)) as out:
             out.writelines(f"{line}\n".encode() for line in lines)
@@ -286,7 +289,8 @@ def open_book(book: str) -> None:
     data = load_epub(book)
     identity, file = hashlib.sha256(data).hexdigest()[:16], places_file()
     reader = Reader(list(book_blocks(Archive(data, book))), load_place(identity, file) or Place())
-    run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
+    with unscreened():
+        run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
 
 
 @read.command()

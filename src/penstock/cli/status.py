@@ -7,10 +7,10 @@ import json
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from penstock.assembly import store_named
+from penstock.cli.screen import console
 from penstock.errors import StorageError
 from penstock.store import StoreStatus, open_readonly
 
@@ -31,10 +31,10 @@ def status(store: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
         raise SystemExit(4 if now.problem else 0)
-    console = Console()
-    console.print(_summary(now))
+    out = console()
+    out.print(_summary(now))
     if now.failures:
-        console.print(_failures(now))
+        out.print(_failures(now))
     if now.problem:
         raise StorageError(now.problem)
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import final
-from urllib.request import (
-    getproxies_environment,
-    proxy_bypass_environment,  # type: ignore[attr-defined] # left out of typeshed
-)
 
 from penstock.errors import InputError, PermanentError
 from penstock.http.url import origin, shown
@@ -150,8 +147,11 @@ def proxied(url: str, proxy: str | None) -> bool:
     """Return whether a call goes by a proxy: then the address is looked up there, not here."""
     if proxy is not None:
         return bool(proxy)
-    known = getproxies_environment()
+    known = urllib.request.getproxies_environment()
     scheme, host, port = origin(url)
-    return bool(known.get(scheme) or known.get("all")) and not proxy_bypass_environment(
+    if not (known.get(scheme) or known.get("all")):
+        return False
+    passed_by = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined] # not in typeshed
         f"{host}:{port}"
     )
+    return not passed_by

@@ -14,8 +14,11 @@ from penstock.errors import PermanentError
 from penstock.http.record import Record, wrap
 from penstock.http.url import shown
 from penstock.pipeline import is_json, load
+from penstock.redaction import redacted
 
 __all__ = ["Headers", "Response", "phrase"]
+
+_MARGIN = 4096
 
 T = TypeVar("T")
 
@@ -162,8 +165,9 @@ class Response:
             raise PermanentError(f"{shown(self.url)}: body is not JSON ({error})") from error
 
     def excerpt(self, length: int = 500) -> str:
-        """Return the beginning of the body as text, for people."""
-        return self.body[:length].decode("utf-8", "replace")
+        """Return the beginning of the body as text, for people; our own secrets are not in it."""
+        # Cut after that: half a secret is one, too.
+        return redacted(self.body[: length + _MARGIN].decode("utf-8", "replace"))[:length]
 
     def __repr__(self) -> str:
         return f"<Response {phrase(self.status)} {shown(self.url)} {len(self.body)} bytes>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from penstock.address import look_up
+from penstock.redaction import remember
 
 __all__ = ["Secret", "reveal", "secret"]
 
@@ -21,6 +22,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        remember(value)
 
     def reveal(self) -> str:
         """Return the string itself."""
@@ -56,5 +58,8 @@ def secret(source: str) -> Secret:
 
 
 def reveal(value: str | Secret) -> str:
-    """Return the string of either form."""
-    return value.reveal() if isinstance(value, Secret) else value
+    """Return the string of either form; from now on it is known as a secret."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    remember(value)
+    return value

@@ -24,8 +24,8 @@ from penstock.store.segments import SEGMENT, found_segments
 __all__ = ["FORMAT", "LEDGER", "NAMES", "begun", "connect", "create", "lost", "read", "translated"]
 
 LEDGER = "ledger.sqlite"
-NAMES = (LEDGER, SEGMENT, "lock")
-"""How the names of a store's files begin."""
+NAMES = (LEDGER, SEGMENT.rstrip("-"), "lock")
+"""What a store's files are called, up to a hyphen."""
 FORMAT = 2
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
