@@ -30,7 +30,8 @@ class NativeCore(BuildHookInterface):
         """Called by hatchling before it gathers the files."""
         source = Path(self.root, SOURCE)
         # A wheel is built beside the sources only in name: what they hold now is left alone.
-        beside = source.parent if version == "editable" else Path(tempfile.mkdtemp())
+        self.scratch = None if version == "editable" else Path(tempfile.mkdtemp())
+        beside = self.scratch or source.parent
         target = beside / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
         if not compiled(source, target):
             return
@@ -39,18 +40,26 @@ class NativeCore(BuildHookInterface):
             build_data["infer_tag"] = True
             build_data["force_include"] = {str(target): f"penstock/javadata/{target.name}"}
 
+    def finalize(self, *_: object) -> None:
+        """Called by hatchling when the wheel is made."""
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
 
 def compiled(source: Path, target: Path) -> bool:
     """Compile ``source``; return whether it worked."""
     target.unlink(missing_ok=True)
     compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or "gcc"]
-    if os.environ.get("PENSTOCK_PURE") or not shutil.which(compiler[0]) or os.name != "posix":
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    unwanted = os.environ.get("PENSTOCK_PURE") or free_threaded
+    if unwanted or not shutil.which(compiler[0]) or os.name != "posix":
         print("penstock: no C compiler used: javadata will run in pure Python")
         return False
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     fresh = target.with_suffix(".new")
     command = [
         *compiler, "-O3", "-fPIC", *LINK.get(sys.platform, ["-shared"]),
+        *shlex.split(os.environ.get("CFLAGS", "")),
         f'-DCORE_SOURCE="{digest}"', f"-I{sysconfig.get_path('include')}",
         str(source), "-o", str(fresh),
     ]  # fmt: skip

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import glob
 import logging
 import os
-import tempfile
+import secrets
+import stat
+import warnings
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, final
 
 from penstock.errors import InputError, StorageError
 
-__all__ = ["check_target", "whole_file", "whole_path"]
-
 _PART = ".part"
 _log = logging.getLogger(__name__)
+
+__all__ = ["Replacement", "check_target", "whole_file", "whole_path"]
 
 
 def check_target(path: Path) -> None:
@@ -59,56 +61,140 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 def whole_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give the path of an empty file to fill, for writers that open it themselves.
 
-    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does, with
-    the permissions ``mode``, less what the umask takes away.
+    It takes the place of ``path`` only when the block went well, as :func:`whole_file` does. A
+    new file gets the permissions ``mode``, less what the umask takes away; one that was there
+    keeps its own, but for reading and writing that ``mode`` does not have.
 
     Raises:
         InputError: ``path`` cannot be a file, or nothing may be made there.
         StorageError: The disk does not take it; what was at ``path`` is still there.
     """
-    check_target(path)
-    try:
-        _sweep(path)
-        descriptor, temporary = _made(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    target, temporary, held = _begun(path, mode)
     try:
         yield temporary
-        _sync(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(mode & ~umask)
-        temporary.replace(path)
-        _sync(path.parent)
+        _put(temporary, target, mode)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
-        os.close(descriptor)
+        os.close(held)
 
 
-def _made(path: Path) -> tuple[int, Path]:
-    """Make an empty file beside ``path``, locked as long as we live: who sweeps leaves it alone."""
+@final
+class Replacement:
+    """A file that takes the place of ``path`` when it is closed, or never.
+
+    Raises:
+        InputError: ``path`` cannot be a file, or nothing may be made there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._target, temporary, self._held = _begun(path)
+        self.file = temporary.open("wb", buffering=1 << 20)
+        self.write, self.flush = self.file.write, self.file.flush
+        self._temporary = temporary
+        self._forgotten = weakref.finalize(self, _forgotten, self.file, self._held, temporary, path)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed or discarded."""
+        return self.file.closed
+
+    def close(self) -> None:
+        """Put the file in its place, synced. Closing twice does nothing more.
+
+        Raises:
+            StorageError: The disk does not take it; what was at the path is still there.
+        """
+        if self.file.closed:
+            return
+        try:
+            self.file.close()
+            _put(self._temporary, self._target)
+        except OSError as error:
+            raise StorageError(f"{self._path}: {error.strerror or error}") from error
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Leave the path as it was. After ``close`` this does nothing."""
+        if self._forgotten.detach() is None:
+            return
+        with suppress(OSError):
+            self.file.close()
+        self._temporary.unlink(missing_ok=True)
+        os.close(self._held)
+
+
+def _forgotten(file: BinaryIO, held: int, temporary: Path, path: Path) -> None:
+    """Clean up behind a writer that nobody closed, and say that nothing was written."""
+    with suppress(OSError):
+        file.close()
+    temporary.unlink(missing_ok=True)
+    os.close(held)
+    warnings.warn(
+        f"{path} was written to and never closed, so it is as it was: close it, or use `with`",
+        ResourceWarning,
+        stacklevel=2,
+    )
+
+
+def _begun(path: Path, mode: int = 0o666) -> tuple[Path, Path, int]:
+    """Return what is to be replaced, a link followed, and an empty file beside it, locked."""
+    check_target(path)
+    try:
+        target = path.resolve()
+        check_target(target)
+        _sweep(target)
+        # A new file gets the mode that any other gets here; a secret stays one while it is written.
+        temporary, held = _made(target, 0o600 if target.exists() else mode)
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before 3.13
+        raise InputError(
+            f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from error
+    return target, temporary, held
+
+
+def _stem(target: Path) -> str:
+    return f".{target.name[:200]}."
+
+
+def _made(target: Path, mode: int) -> tuple[Path, int]:
+    """Make an empty file beside ``target``, locked as long as we live: a sweep leaves it alone."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
-        with contextlib.suppress(OSError):  # without locks nothing is swept either
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_nlink:
-            return descriptor, Path(name)
-        os.close(descriptor)  # swept before it was locked
+        temporary = target.with_name(f"{_stem(target)}{secrets.token_hex(4)}{_PART}")
+        held = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+        with suppress(OSError):  # without locks nothing is swept either
+            fcntl.flock(held, fcntl.LOCK_EX)
+        if os.fstat(held).st_nlink:
+            return temporary, held
+        os.close(held)  # swept before it was locked
 
 
-def _sweep(path: Path) -> None:
+def _sweep(target: Path) -> None:
     """Remove what killed processes left of earlier tries at the same file, and name it."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{_PART}"):
-        with contextlib.suppress(OSError):
-            file = os.open(left, os.O_RDWR | os.O_CLOEXEC)
+    for left in target.parent.glob(f"{glob.escape(_stem(target))}????????{_PART}"):
+        with suppress(OSError):
+            file = os.open(left, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 left.unlink()
                 _log.warning("removed %s: a command that was killed had left it", left)
             finally:
                 os.close(file)
+
+
+def _put(temporary: Path, target: Path, mode: int = 0o666) -> None:
+    """Replace ``target``, which keeps its owner where allowed and its mode, if ``mode`` lets it."""
+    with suppress(FileNotFoundError):
+        before = target.stat()
+        with suppress(OSError):  # only root may give files away
+            os.chown(temporary, before.st_uid, before.st_gid)
+        temporary.chmod(stat.S_IMODE(before.st_mode) & (mode | 0o7111))
+    _sync(temporary)
+    temporary.replace(target)
+    _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from tests.ready import strict
 
-from penstock.javadata import text
-from penstock.javadata.core import NATIVE_CODEC, PURE, Core
+from penstock.javadata import Schema, text
+from penstock.javadata.core import NATIVE_CODEC, PURE, Core, Row
 from penstock.javadata.native import NATIVE
 
 Decode = Callable[[bytes], str]
@@ -30,4 +30,10 @@ CORES = [
     pytest.param(NATIVE_CODEC, id="native", marks=without),
 ]
 NAMED_CORES = ["pure", pytest.param("native", marks=without)]
-__all__ = ["CORES", "DECODERS", "ENCODERS", "NAMED_CORES", "Core", "Decode", "Encode"]
+__all__ = ["CORES", "DECODERS", "ENCODERS", "NAMED_CORES", "Core", "Decode", "Encode", "made"]
+
+
+def made(schema: Schema[Row], name: str, *values: object) -> Row:
+    """Return a record of the class that the schema has of this name."""
+    row: Row = schema.types[name]._make(values)  # type: ignore[attr-defined] # a NamedTuple
+    return row

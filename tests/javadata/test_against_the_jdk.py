@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.javadata import DataInputStream, DataOutputStream, RandomAccessFile
-from penstock.javadata.failures import MalformedText, UTFDataFormatError
+from penstock.javadata.errors import MalformedText, UTFDataFormatError
 
 from .conftest import Java
 from .cores import DECODERS, ENCODERS, Decode, Encode

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from penstock.errors import InputError
 from penstock.javadata import EndOfData, Schema, UTFDataFormatError, parse_schema
-from penstock.javadata.arrow import LoneSurrogates, batch_of
+from penstock.javadata.arrow import batch_of
 from penstock.javadata.core import NATIVE_CODEC, PURE, Row
+from penstock.javadata.kinds import LoneSurrogates
 from penstock.javadata.text import encode_modified_utf8
 
 from .cores import CORES, Core

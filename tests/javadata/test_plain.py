@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import InputError
-from penstock.javadata import parse_schema
-from penstock.javadata.plain import from_plain, to_plain
+from penstock.javadata import from_plain, parse_schema, to_plain
 
 SCHEMA = parse_schema(
     "id: long, ok: boolean, at: double, f: float, name: utf, c: char, key: bytes[3],"

@@ -115,20 +115,66 @@ def core(request: pytest.FixtureRequest) -> Core:
     return made
 
 
-def interpreted(schema: Schema[Everything], rows: list[Everything]) -> bytes:
-    """Return the bytes that the plain interpreter writes."""
-    from penstock.javadata.interpret import write_value
-
+def by_hand(rows: list[Everything]) -> bytes:
+    """Return the bytes that a program writes which calls Java's methods one by one."""
     file = io.BytesIO()
+    out = DataOutputStream(file)
     for row in rows:
-        write_value(DataOutputStream(file), schema.kind, row, "record")
+        out.write_boolean(row.flag)
+        out.write_byte(row.small)
+        out.write_unsigned_byte(row.wide)
+        out.write_short(row.low)
+        out.write_unsigned_short(row.high)
+        out.write_char(row.unit)
+        out.write_int(row.number)
+        out.write_long(row.at)
+        out.write_float(row.ratio)
+        out.write_double(row.price)
+        out.write_utf(row.name)
+        out.write(row.key)
+        out.write_int(len(row.raw))
+        out.write(row.raw)
+        out.write_unsigned_short(len(row.note.encode()))
+        out.write(row.note.encode())
+        out.write_short(len(row.marks))
+        out.write_array("double", row.marks)
+        out.write_array("int", row.weights)
+        out.write_chars("".join(row.pair))
+        out.write_int(len(row.many))
+        for names in row.many:
+            out.write_byte(len(names))
+            for name in names:
+                out.write_utf(name)
+        for present, value in ((row.owner is not None, row.owner),):
+            out.write_boolean(present)
+            if value is not None:
+                out.write_utf(value)
+        leg_by_hand(out, row.leg)
+        out.write_int(len(row.legs))
+        for leg in row.legs:
+            leg_by_hand(out, leg)
+        out.write_boolean(row.best is not None)
+        if row.best is not None:
+            leg_by_hand(out, row.best)
+        if isinstance(row.shape, Circle):
+            out.write_byte(1)
+            out.write_double(row.shape.radius)
+        else:
+            out.write_byte(-2)
+            out.write_double(row.shape.width)
+            out.write_utf(row.shape.label)
     return file.getvalue()
+
+
+def leg_by_hand(out: DataOutputStream, leg: Leg) -> None:
+    out.write_int(leg.size)
+    out.write_float(leg.rate)
 
 
 def test_every_kind_goes_there_and_back(core: Core) -> None:
     schema = Schema(Everything, core=core)
     data = schema.encode([ONE, OTHER, ONE])
-    assert data == interpreted(schema, [ONE, OTHER, ONE])
+    assert data == by_hand([ONE, OTHER, ONE])
     assert schema.decode(data) == [ONE, OTHER, ONE]
     stream = DataInputStream(data)
     assert [schema.read(stream) for _ in range(3)] == [ONE, OTHER, ONE]
@@ -166,14 +212,14 @@ def test_text_over_lines_with_comments() -> None:
         ("a: int b: int", "expected , or line end, found 'b'"),
         ("a: utf[double]", "'double' cannot be a count"),
         ("a: utf[char]", "'char' cannot be a count"),
-        ("a: text[3]", "type of the count"),
+        ("a: text[until 3]", "needs a count"),
         ("a: utf[=b]", "as many as 'b'"),
         ("a: utf, b: int[=a]", "as many as 'a'"),
         ("a: bytes[0][int]", "take no bytes"),
         ("a: utf[0][int]", "take no bytes"),
         ("a: {b: bytes[0]}[int]", "take no bytes"),
         ("a: bytes[0]", "takes no bytes"),
-        ("a: bytes[-1]", "-1 bytes"),
+        ("a: bytes[-1]", "bytes of -1"),
         ("a: int[-1]", "an array of -1"),
         ("a: <byte 1=A{x: int}, 1=B{x: int}>", "its own tag"),
         ("a: <byte 300=A{x: int}>", "tag 300 does not fit byte"),
@@ -181,7 +227,7 @@ def test_text_over_lines_with_comments() -> None:
         ("a: int\nb: $", "line 2, column 4"),
         ("a: " + "{a: " * 60, "nested deeper"),
         ("a: int" + "[1]" * 60, "nested deeper"),
-        ("a: int" + "?" * 60, "nested deeper"),
+        ("a: int??", "optional twice"),
     ],
 )
 def test_a_schema_that_cannot_be_says_where(text: str, says: str) -> None:
@@ -204,8 +250,6 @@ def test_a_class_that_cannot_be_names_the_field() -> None:
         Schema(Wrong)
     with pytest.raises(InputError, match="not a NamedTuple"):
         Schema(tuple)
-    with pytest.raises(InputError, match="Loop contains itself"):
-        Schema(Loop)
 
 
 class Loop(NamedTuple):
@@ -417,7 +461,7 @@ NAMES = st.sampled_from(
 KINDS = st.recursive(
     NAMES,
     lambda inner: st.one_of(
-        inner.map(lambda kind: f"{kind}?"),
+        inner.map(lambda kind: kind if kind.endswith("?") else f"{kind}?"),
         inner.map(lambda kind: f"{{a: {kind}}}"),
         st.lists(inner, min_size=1, max_size=3).map(
             lambda kinds: (

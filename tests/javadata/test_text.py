@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.javadata import text
-from penstock.javadata.failures import MalformedText
+from penstock.javadata.errors import MalformedText
 from penstock.javadata.text import decode_units
 
 from .cores import DECODERS, ENCODERS, Decode, Encode

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast, final
+from typing import TYPE_CHECKING, BinaryIO, final
 
 import msgspec
 
@@ -37,7 +36,9 @@ def read_schema(text: str, folder: Path) -> Schema[Row]:
     path = folder / Path(text).expanduser()
     try:
         if path.is_file():
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the schema is not UTF-8 text: {error.reason}") from error
     except (OSError, ValueError):
         pass  # no name of a file: too long, or with a line break in it
     return parse_schema(text)
@@ -49,33 +50,32 @@ def java_keys(source: JavaDataSource, folder: Path) -> Iterator[Key]:
     Raises:
         InputError: The file is missing, does not fit the schema, or a record has no such key.
     """
-    from penstock.javadata import records
-    from penstock.javadata.plain import to_plain
+    from penstock.javadata import DAMAGED, records, to_plain
 
     schema = read_schema(source.schema, folder)
     path = folder / Path(source.path).expanduser()
     try:
         with _opened(path, source) as file:
             for number, record in enumerate(records(file, schema)):
-                yield _key(dig(to_plain(record), source.field), number, source.field)
+                yield _key(dig(to_plain(record, schema), source.field), number, source.field)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file (named in [source])") from error
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, *DAMAGED) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
 @contextmanager
 def _opened(path: Path, source: JavaDataSource) -> Iterator[BinaryIO]:
     """Open the file; what only looks like Java data is refused unless ``gzip`` says what it is."""
-    from penstock.javadata.sniff import hint
+    from penstock.javadata import HEAD, hint, unwrapped
 
     with path.open("rb") as plain:
-        looks = hint(plain.peek(4)[:4]) if source.gzip is None else None
+        looks = hint(plain.peek(HEAD)[:HEAD]) if source.gzip is None else None
         if looks:
             raise InputError(f"{looks}; gzip = true unpacks it, gzip = false reads it as it is")
-        yield cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if source.gzip else plain
+        yield unwrapped(plain, "gzip" if source.gzip else None)
 
 
 def _key(found: object, number: int, field: str) -> Key:
@@ -111,7 +111,7 @@ def write_java_file(landed: Iterable[LandedRecord], path: Path, schema: Schema[R
 
 
 def _encoded(one: LandedRecord, schema: Schema[Row]) -> bytes:
-    from penstock.javadata.plain import from_plain
+    from penstock.javadata import from_plain
 
     record = msgspec.json.decode(one.body)
     if isinstance(record, dict):

@@ -1,8 +1,8 @@
-/* The native core of penstock.javadata: what text.py, generate.py and generate_write.py do, sooner.
+/* The native core of penstock.javadata: what text.py, decoding.py and encoding.py do, sooner.
  *
  * A schema arrives as nested tuples (native.py makes them) and is kept as a tree of nodes. Readers
  * return the whole records of a block and stop, without saying why, before a record that is cut
- * short or wrong; writers raise ValueError. In both cases interpret.py goes over that one record
+ * short or wrong; writers raise ValueError. In both cases Python goes over that one record
  * again and says what is wrong, so nothing here words an error about data but the text decoder.
  */
 #define PY_SSIZE_T_CLEAN
@@ -127,7 +127,7 @@ static double widened(uint32_t bits)
 
 /* Modified UTF-8 --------------------------------------------------------------------------- */
 
-static PyObject *Malformed; /* penstock.javadata.failures.MalformedText */
+static PyObject *Malformed; /* penstock.javadata.errors.MalformedText */
 
 enum { GOOD, CUT_SHORT, AROUND };
 
@@ -571,7 +571,7 @@ static PyObject *read_counted(const Node *node, Cursor *cursor, PyObject *outer)
         cursor->at += count;
         return PyBytes_FromStringAndSize((const char *)cursor->at - count, (Py_ssize_t)count);
     }
-    if (count * node->least > cursor->end - cursor->at)
+    if (node->least > 0 && count > (cursor->end - cursor->at) / node->least)
         return NULL;
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (Py_ssize_t index = 0; list != NULL && index < count; index++) {
@@ -587,6 +587,10 @@ static PyObject *read_counted(const Node *node, Cursor *cursor, PyObject *outer)
 static PyObject *read_record(const Node *node, Cursor *cursor)
 {
     PyObject *row = node->allocate((PyTypeObject *)node->made, node->children);
+#if PY_VERSION_HEX >= 0x030E0000
+    if (row != NULL)
+        ((PyTupleObject *)row)->ob_hash = -1; /* not yet computed; tp_alloc leaves a valid 0 */
+#endif
     for (int index = 0; row != NULL && index < node->children; index++) {
         PyObject *value = read_value(&node->child[index], cursor, row);
         if (value == NULL)
@@ -734,17 +738,45 @@ static int put_float(char code, double value, Bytes *out)
     return 0;
 }
 
+/* True or False, NumPy's too, 0 and 1; -1 for anything else. */
+static int truth_of(PyObject *value)
+{
+    if (PyBool_Check(value))
+        return value == Py_True;
+    if (PyLong_CheckExact(value)) {
+        long number = PyLong_AsLong(value);
+        if (number == -1)
+            PyErr_Clear();
+        return number == 0 || number == 1 ? (int)number : -1;
+    }
+    const char *name = Py_TYPE(value)->tp_name;
+    return strcmp(name, "numpy.bool") == 0 || strcmp(name, "numpy.bool_") == 0 ? PyObject_IsTrue(value) : -1;
+}
+
+/* Whether a double is this whole number exactly. */
+static int holds(double real, PyObject *value)
+{
+    if (real > -9007199254740992.0 && real < 9007199254740992.0)
+        return 1;
+    PyObject *back = PyLong_FromDouble(real);
+    int same = back == NULL ? 0 : PyObject_RichCompareBool(back, value, Py_EQ);
+    Py_XDECREF(back);
+    return same == 1;
+}
+
 static int write_primitive(const Node *node, PyObject *value, Bytes *out)
 {
     int truth;
     double real;
     switch (node->code) {
     case '?':
-        truth = PyObject_IsTrue(value);
-        return truth < 0 ? -1 : put_integer('b', truth, out);
+        truth = truth_of(value);
+        return truth < 0 ? refuse() : put_integer('b', truth, out);
     case 'f': case 'd':
         real = PyFloat_AsDouble(value);
-        return real == -1.0 && PyErr_Occurred() ? -1 : put_float(node->code, real, out);
+        if (real == -1.0 && PyErr_Occurred())
+            return -1;
+        return PyLong_Check(value) && !holds(real, value) ? refuse() : put_float(node->code, real, out);
     case 'c':
         if (PyUnicode_Check(value))
             return PyUnicode_GetLength(value) == 1
@@ -1008,7 +1040,7 @@ static int counted_column(const Node *node, Cursor *cursor, int policy, const No
         cursor->at += count;
         return append(data, cursor->at - count, (size_t)count) < 0 ? FAILED : offset_of(node->stream, data->size);
     }
-    if (count * node->least > cursor->end - cursor->at)
+    if (node->least > 0 && count > (cursor->end - cursor->at) / node->least)
         return CUT;
     int32_t before;
     memcpy(&before, node->stream->data + node->stream->size - 4, 4);
@@ -1306,7 +1338,7 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_core", NULL, -1
 PyMODINIT_FUNC PyInit__core(void)
 {
     fill_transitions();
-    PyObject *failures = PyImport_ImportModule("penstock.javadata.failures");
+    PyObject *failures = PyImport_ImportModule("penstock.javadata.errors");
     if (failures == NULL)
         return NULL;
     Malformed = PyObject_GetAttrString(failures, "MalformedText");

@@ -8,24 +8,27 @@ hold a union.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
+from penstock.errors import InputError
 from penstock.javadata import kinds
 from penstock.javadata.columnar import pa
-from penstock.javadata.failures import SchemaMismatch, UTFDataFormatError
+from penstock.javadata.errors import MalformedText, SchemaMismatch, UTFDataFormatError, join
 from penstock.javadata.native import decode_modified_utf8, encode_modified_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LoneSurrogates", "arrow_schema", "batch_of", "from_arrow", "rows_of"]
+    from penstock.javadata.kinds import LoneSurrogates
 
-LoneSurrogates = Literal["error", "replace", "binary"]
+__all__ = ["arrow_schema", "arrow_type", "batch_of", "expansion", "from_arrow", "rows_of"]
+
 Row = tuple[object, ...]
 LONE = re.compile("[\ud800-\udfff]")
 TYPES = {
     "?": pa.bool_(), "i1": pa.int8(), "u1": pa.uint8(), "i2": pa.int16(), "u2": pa.uint16(),
-    "i4": pa.int32(), "i8": pa.int64(), "f4": pa.float32(), "f8": pa.float64(),
+    "i4": pa.int32(), "u4": pa.uint32(), "i8": pa.int64(), "u8": pa.uint64(), "f4": pa.float32(),
+    "f8": pa.float64(),
 }  # fmt: skip
 
 
@@ -36,19 +39,25 @@ def arrow_schema(record: kinds.RecordKind, lone: LoneSurrogates) -> pa.Schema:
 
 def struct_fields(record: kinds.RecordKind, lone: LoneSurrogates) -> list[pa.Field]:
     return [
-        pa.field(
-            field.name, arrow_type(field.kind, lone), nullable=isinstance(field.kind, kinds.Flagged)
-        )
+        pa.field(field.name, arrow_type(field.kind, lone), nullable=kinds.may_be_none(field.kind))
         for field in record.fields
     ]
 
 
 def arrow_type(kind: kinds.Kind, lone: LoneSurrogates) -> pa.DataType:
-    """Return the Arrow type of a kind; ``lone`` "binary" keeps writeUTF's bytes as they are."""
+    """Return the Arrow type of a kind; ``lone`` "binary" keeps writeUTF's bytes as they are.
+
+    Raises:
+        InputError: A tree, which Arrow cannot hold.
+    """
     match kind:
-        case kinds.Primitive():
-            return TYPES[kind.dtype]
-        case kinds.UtfKind():
+        case kinds.Primitive(dtype=dtype) | kinds.Checksum(stored=kinds.Primitive(dtype=dtype)):
+            return TYPES[dtype]
+        case kinds.Varint(bits=bits):
+            return TYPES[f"i{bits // 8}"]
+        case kinds.Given():
+            return pa.int64()
+        case kinds.UtfKind() | kinds.Text(encoding="mutf8" | "utf16" | "utf16le"):
             return pa.binary() if lone == "binary" else pa.string()
         case kinds.Text():
             return pa.string()
@@ -57,17 +66,56 @@ def arrow_type(kind: kinds.Kind, lone: LoneSurrogates) -> pa.DataType:
         case kinds.Counted(element=None):
             return pa.binary()
         case kinds.Counted(element=element):
-            item = pa.field("item", arrow_type(cast("kinds.Kind", element), lone), nullable=False)
-            return pa.list_(item)
-        case kinds.Flagged(element=element):
+            inner = cast("kinds.Kind", element)
+            nullable = kinds.may_be_none(inner)
+            return pa.list_(pa.field("item", arrow_type(inner, lone), nullable=nullable))
+        case kinds.Flagged(element=element) | kinds.Constant(element=element):
             return arrow_type(element, lone)
-        case kinds.Variant(tag=tag, cases=cases):
-            each = [
-                pa.field(case.record.made.__name__, arrow_type(case.record, lone)) for case in cases
-            ]
-            return pa.struct([pa.field("tag", TYPES[tag.dtype], nullable=False), *each])
+        case kinds.Sized(element=element):
+            return arrow_type(element, lone)
+        case kinds.Variant(tag=tag):
+            return pa.struct([tag_field(tag), *case_fields(kind, lone)])
         case kinds.RecordKind():
             return pa.struct(struct_fields(kind, lone))
+        case kinds.Nested(made=made):
+            raise InputError(
+                f"{made.__name__} stands inside itself: Arrow and Parquet cannot hold a tree; "
+                "use records() or JSON (dump)"
+            )
+
+
+def tag_field(tag: kinds.Number | kinds.SameAs) -> pa.Field:
+    if isinstance(tag, kinds.SameAs):
+        return pa.field("tag", pa.int64())  # null in the case of every other tag
+    return pa.field("tag", arrow_type(tag, "error"), nullable=False)
+
+
+def case_fields(kind: kinds.Variant, lone: LoneSurrogates) -> list[pa.Field]:
+    """Return a nullable struct for each case; one without fields is its tag alone."""
+    return [
+        pa.field(case.record.made.__name__, arrow_type(case.record, lone))
+        for case in kind.cases
+        if isinstance(case.record, kinds.Nested) or case.record.fields
+    ]
+
+
+def least_null(kind: kinds.Kind) -> int:
+    """Return the bytes that a value takes in Arrow's columns if all of it is absent."""
+    match kind:
+        case kinds.Primitive(size=size) | kinds.Checksum(stored=kinds.Primitive(size=size)):
+            return size
+        case kinds.FixedBytes(count=count):
+            return count
+        case kinds.Counted() | kinds.Text() | kinds.UtfKind():
+            return 4
+        case _:
+            return 1 + sum(map(least_null, kinds.children_of(kind)))
+
+
+def expansion(kind: kinds.Kind) -> int:
+    """Return how many bytes of columns one byte of data may become, where parts are absent."""
+    here = least_null(kind) // max(1, kinds.least_size(kind))
+    return max([here, *map(expansion, kinds.children_of(kind))])
 
 
 def batch_of(rows: Sequence[Row], record: kinds.RecordKind, lone: LoneSurrogates) -> pa.RecordBatch:
@@ -83,23 +131,38 @@ def batch_of(rows: Sequence[Row], record: kinds.RecordKind, lone: LoneSurrogates
 
 def plain(value: object, kind: kinds.Kind, lone: LoneSurrogates, path: str) -> object:
     """Return a value as pyarrow takes it: dicts for records, numbers for chars."""
+    if value is None:
+        return None
     match kind:
-        case kinds.Primitive(name="char"):
+        case kinds.Primitive() if kind.name.endswith("char"):
             return ord(cast("str", value))
-        case kinds.UtfKind():
+        case kinds.UtfKind() | kinds.Text(encoding="mutf8" | "utf16" | "utf16le"):
             return plain_text(cast("str", value), lone, path)
         case kinds.Counted(element=element) if element is not None:
             return [plain(each, element, lone, path) for each in cast("list[object]", value)]
-        case kinds.Flagged(element=element):
-            return None if value is None else plain(value, element, lone, path)
+        case kinds.Flagged(element=element) | kinds.Constant(element=element):
+            return plain(value, element, lone, path)
+        case kinds.Sized(element=element):
+            return plain(value, element, lone, path)
         case kinds.RecordKind():
             return plain_record(cast("Row", value), kind, lone, path)
-        case kinds.Variant(cases=cases):
-            case = next(case for case in cases if isinstance(value, case.record.made))
-            inner = plain_record(cast("Row", value), case.record, lone, path)
-            return {"tag": case.tag, case.record.made.__name__: inner}
+        case kinds.Variant():
+            return plain_variant(value, kind, lone, path)
         case _:
             return value
+
+
+def plain_variant(
+    value: object, kind: kinds.Variant, lone: LoneSurrogates, path: str
+) -> dict[str, object]:
+    """Return the tag and the record of its case; an earlier field's tag stands there already."""
+    case = next(case for case in kind.cases if isinstance(value, case.record.made))
+    record = cast("kinds.RecordKind", case.record)  # arrow_type() refused trees
+    kept = len(case.tags) != 1 and not isinstance(kind.tag, kinds.SameAs)
+    tag = cast("Row", value)[0] if kept else next(iter(case.tags), None)
+    if not record.fields:
+        return {"tag": tag}
+    return {"tag": tag, record.made.__name__: plain_record(cast("Row", value), record, lone, path)}
 
 
 def plain_record(
@@ -131,11 +194,16 @@ def lone_surrogate(path: str) -> UTFDataFormatError:
     )
 
 
-def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind) -> list[Row]:
+def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind, first: int = 0) -> list[Row]:
     """Return the rows of a record batch, columns found by name.
 
+    Args:
+        batch: The columns.
+        record: What to make of a row.
+        first: The number of the first row, for errors.
+
     Raises:
-        SchemaMismatch: A column is missing.
+        SchemaMismatch: A column is missing, or holds what the schema cannot.
     """
     columns = []
     for field in record.fields:
@@ -146,36 +214,61 @@ def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind) -> list[Row]:
                 f"no such column; there are {names}", reading=f"field {field.name}"
             )
         values = batch.column(index).to_pylist()
-        columns.append([from_arrow(value, field.kind) for value in values])
+        columns.append(
+            [
+                from_arrow(value, field.kind, f"record {number}, field {field.name}")
+                for number, value in enumerate(values, first)
+            ]
+        )
     make = record.made._make  # type: ignore[attr-defined] # a NamedTuple
     return [make(row) for row in zip(*columns, strict=True)]
 
 
-def from_arrow(value: object, kind: kinds.Kind) -> object:
-    """Return the value that our writer takes for one of pyarrow's."""
+def from_arrow(value: object, kind: kinds.Kind, path: str) -> object:
+    """Return the value that our writer takes for one of pyarrow's; it refuses what is left."""
     if value is None:
         return None
     match kind:
-        case kinds.UtfKind() if isinstance(value, bytes):
-            return decode_modified_utf8(value)
-        case kinds.Counted(element=element) if element is not None:
-            return [from_arrow(each, element) for each in cast("list[object]", value)]
-        case kinds.Flagged(element=element):
-            return from_arrow(value, element)
-        case kinds.RecordKind():
-            return made_from(cast("dict[str, object]", value), kind)
-        case kinds.Variant(cases=cases):
-            given = cast("dict[str, object]", value)
-            case = next((case for case in cases if case.tag == given.get("tag")), None)
-            if case is None:
-                raise SchemaMismatch(f"tag {given.get('tag')} is unknown", reading="variant")
-            return made_from(
-                cast("dict[str, object]", given[case.record.made.__name__]), case.record
-            )
+        case kinds.Primitive() if kind.name.endswith("char") and isinstance(value, int):
+            return chr(value)
+        case kinds.UtfKind() | kinds.Text() if isinstance(value, bytes):
+            try:
+                return decode_modified_utf8(value)
+            except MalformedText as error:
+                raise UTFDataFormatError(str(error), reading=path) from error
+        case kinds.Counted(element=element) if element is not None and isinstance(value, list):
+            return [from_arrow(each, element, f"{path}[{at}]") for at, each in enumerate(value)]
+        case kinds.Flagged(element=element) | kinds.Constant(element=element):
+            return from_arrow(value, element, path)
+        case kinds.Sized(element=element):
+            return from_arrow(value, element, path)
+        case kinds.RecordKind() if isinstance(value, dict):
+            return made_from(value, kind, path)
+        case kinds.Variant() if isinstance(value, dict):
+            return variant_from(value, kind, path)
         case _:
             return value
 
 
-def made_from(values: dict[str, object], kind: kinds.RecordKind) -> Row:
-    fields = [from_arrow(values.get(field.name), field.kind) for field in kind.fields]
+def variant_from(value: dict[str, object], kind: kinds.Variant, path: str) -> Row:
+    """Return the record of the case that the tag says."""
+    tag = value.get("tag")
+    default = next((case for case in kind.cases if not case.tags), None)
+    case = next((case for case in kind.cases if tag in case.tags), default)
+    if case is None or not isinstance(case.record, kinds.RecordKind):
+        raise SchemaMismatch(f"tag {tag} is unknown", reading=path)
+    inner = value.get(case.record.made.__name__)
+    if case.record.fields and not isinstance(inner, dict):
+        raise SchemaMismatch(f"tag {tag}, but no {case.record.made.__name__}", reading=path)
+    return made_from(cast("dict[str, object]", inner or {}), case.record, path)
+
+
+def made_from(values: dict[str, object], kind: kinds.RecordKind, path: str) -> Row:
+    missing = [field.name for field in kind.fields if field.name not in values]
+    if missing:
+        there = ", ".join(values) or "none"
+        raise SchemaMismatch(f"no such column; there are {there}", reading=join(path, missing[0]))
+    fields = [
+        from_arrow(values[field.name], field.kind, join(path, field.name)) for field in kind.fields
+    ]
     return kind.made._make(fields)  # type: ignore[attr-defined,no-any-return] # a NamedTuple

@@ -1,118 +1,365 @@
-"""A source read block by block, always holding at least the record at hand."""
+"""Records out of bytes as they come: block by block, piece by piece, in linear time."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Self, final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast, final
 
-from penstock.javadata.failures import EndOfData, SchemaMismatch
-from penstock.javadata.interpret import read_value
-from penstock.javadata.reading import DataInput
-from penstock.javadata.sniff import hint
-from penstock.javadata.sources import Source, bytes_left, open_source, position_of, read_some
+from penstock.javadata.data_input import DataInput
+from penstock.javadata.decoding import TO_END, Fault, Short
+from penstock.javadata.detection import HEAD, hint
+from penstock.javadata.errors import EndOfData, SchemaMismatch
+from penstock.javadata.files import open_source, position_of, read_some
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from penstock.javadata.kinds import RecordKind
+    from penstock.javadata.core import Codec
+    from penstock.javadata.decoding import Steps
+    from penstock.javadata.files import Source
 
-__all__ = ["Blocks"]
+__all__ = ["BLOCK", "LARGEST_RECORD", "Decoder", "Feeder", "Records", "read_record"]
 
+R = TypeVar("R", bound=tuple[object, ...])
+T = TypeVar("T")
+Row = tuple[object, ...]
+# From a block and a position: what was decoded, how many records that is, and where they end.
+Take = Callable[[bytes, int], tuple[T, int, int]]
 BLOCK = 1 << 18
+LARGEST_RECORD = 64 << 20
+# Few enough to stay in the processor's cache until the caller is done with them.
+ROWS_READ = 64
 
 
 @final
-class Blocks:
-    """The moving window over a source from which records are decoded.
-
-    Use: while ``fill()``: decode from ``data`` at ``position`` and ``advance(...)`` while there are
-    whole records, then ``settle()``.
+class Decoder:
+    """What has been read of one record, and where it stands: it goes on where bytes were missing.
 
     Attributes:
-        data: The bytes at hand.
-        position: Where in ``data`` the next record begins.
-        offset: Where in the source ``data`` begins.
         number: How many records came before.
+        offset: Where in the source the record at hand begins.
+        last_size: Bytes of the record that came in pieces last.
     """
 
-    def __init__(
-        self, source: Source, kind: RecordKind, *, largest: int, block: int = BLOCK
-    ) -> None:
-        self.file, self.owned = open_source(source)
-        self.kind = kind
+    def __init__(self, codec: Codec, *, largest: int = LARGEST_RECORD, offset: int = 0) -> None:
+        self.codec = codec
         self.largest = largest
-        self.block = block
-        self.data = b""
-        self.position = 0
-        self.offset = position_of(self.file) or 0
         self.number = 0
-        self.begun = b""
-        self.goes_back = bytes_left(self.file) is not None
-        self.want = block
+        self.offset = offset
+        self.last_size = 0
+        self._block, self._position = b"", 0
+        self._steps: Steps | None = None
+        self._want = 0
+        self._taken: list[bytes] = []
+        self._size = 0  # of what was taken
+        self._held = bytearray()
+        self._begun = b"" if offset == 0 else b"\0"
 
-    def fill(self) -> bool:
-        """Read on. Return whether there is anything to decode.
+    @property
+    def pending(self) -> bytes:
+        """The bytes that were given and belong to no whole record yet."""
+        return b"".join([*self._taken, self._held, self._block[self._position :]])
 
-        Raises:
-            EndOfData: The source has ended inside a record.
-        """
-        left = len(self.data) - self.position
-        self.offset += self.position
-        if self.goes_back and left:
-            # Cheaper to read a part of a record twice than to copy a block for its sake.
-            self.file.seek(-left, io.SEEK_CUR)
-            self.data = read_some(self.file, left + self.want)
-        else:
-            fresh = read_some(self.file, self.want)
-            self.data = self.data[self.position :] + fresh if left else fresh
-        self.position = 0
-        self.begun = self.begun or self.data[:4]
-        if left and len(self.data) <= left:
-            self.explain(ended=True)
-        return bool(self.data)
-
-    def advance(self, count: int, position: int) -> None:
-        """Count what was decoded."""
-        self.position = position
-        self.number += count
-
-    def settle(self) -> None:
-        """Raise where the next record is wrong, and not merely cut short.
+    def whole(self, block: bytes, take: Take[T], one: Callable[[Row], T]) -> Iterator[T]:
+        """Yield what is whole in ``block``: of what ``take`` decodes, and of the first record.
 
         Raises:
-            UTFDataFormatError, SchemaMismatch: It does not fit.
+            UTFDataFormatError, SchemaMismatch: A record does not fit; what came first was yielded.
         """
-        if self.position < len(self.data):
-            self.explain(ended=False)
+        self._block, self._position = block, 0
+        self._begun = self._begun or block[:HEAD]
+        if self._steps is not None and (row := self._go_on()) is not None:
+            yield one(row)
+        while self._steps is None and self._position < len(block):
+            found, count, position = take(block, self._position)
+            if not count:
+                self._begin()
+                row = self._go_on()
+                if row is not None:
+                    yield one(row)
+                continue
+            self.offset += position - self._position
+            self.number += count
+            self._position = position
+            yield found
 
-    def explain(self, *, ended: bool) -> None:
-        """Raise what is wrong with the record at hand; return if more data may mend it."""
-        here = self.offset + self.position
-        rest = self.data[self.position :]
-        stream = DataInput(io.BytesIO(rest), base=here)
+    def end(self) -> Row | None:
+        """Return the record that reaches to the end of the data, if there is one.
+
+        Raises:
+            EndOfData: The data ended inside a record.
+        """
+        if self._steps is None:
+            return None
         try:
-            read_value(stream, self.kind, f"record {self.number}")
-        except EndOfData as error:
-            if ended:
-                raise self.with_hint(error) from error.__cause__
-            # A record larger than the block doubles what is read, so that it is gone over a few
-            # times and not once for each block.
-            self.want = max(self.block, len(rest))
-            if len(rest) > self.largest:
-                raise SchemaMismatch(
-                    f"takes more than {self.largest} bytes; does the schema fit?",
-                    offset=here,
-                    reading=error.reading,
-                ) from error
-        except (ValueError, RecursionError) as error:
-            raise self.with_hint(error) from error.__cause__
+            if self._want == TO_END:
+                piece = bytes(self._held)
+                self._held.clear()
+                self._took(piece)
+                self._steps.send(piece)
+            else:
+                self._steps.throw(Short(len(self._held)))
+        except StopIteration as done:
+            return self._done(cast("Row", done.value))
+        except Fault as fault:
+            raise self._error(fault) from fault.__cause__
+        raise AssertionError("a reader went on behind the end")
 
-    def with_hint(self, error: Exception) -> Exception:
-        """Add what the beginning of the source looks like."""
-        looks = hint(self.begun)
+    def _begin(self) -> None:
+        self._steps = self.codec.reader({})
+        self._want = next(self._steps)
+
+    def _took(self, piece: bytes) -> None:
+        self._taken.append(piece)
+        self._size += len(piece)
+
+    def _done(self, row: Row) -> Row:
+        self.offset += self._size
+        self.last_size = self._size
+        self.number += 1
+        self._steps, self._taken, self._size = None, [], 0
+        return row
+
+    def _go_on(self) -> Row | None:
+        """Give the reader what it wants as long as it is there."""
+        assert self._steps is not None
+        try:
+            while (piece := self._piece()) is not None:
+                self._took(piece)
+                self._want = self._steps.send(piece)
+        except StopIteration as done:
+            return self._done(cast("Row", done.value))
+        except Fault as fault:
+            raise self._error(fault) from fault.__cause__
+        if self._size + len(self._held) > self.largest:
+            self._too_large()
+        return None
+
+    def _piece(self) -> bytes | None:
+        """Return the bytes wanted; None, and hold what there is, until all of them are there."""
+        block, position, held = self._block, self._position, self._held
+        there = len(held) + len(block) - position
+        if there < abs(self._want):
+            held += block[position:] if position else block
+            self._position = len(block)
+            return None
+        if self._want <= 0:
+            return b""
+        end = position + self._want - len(held)
+        if not held:
+            self._position = end
+            return block[position:end]
+        if end > position:
+            held += block[position:end]
+            self._position = end
+        piece = bytes(held[: self._want])
+        del held[: self._want]
+        return piece
+
+    def _too_large(self) -> None:
+        assert self._steps is not None
+        reading = f"record {self.number}"
+        try:
+            self._steps.throw(Short(0))
+        except Fault as fault:
+            reading = fault.reading(reading)
+        raise SchemaMismatch(
+            f"takes more than {self.largest} bytes; does the schema fit?",
+            offset=self.offset,
+            reading=reading,
+        )
+
+    def _error(self, fault: Fault) -> Exception:
+        """Return the error, with what the beginning of the source looks like."""
+        error = fault.error(f"record {self.number}", self.offset + self._size)
+        looks = hint(self._begun)
         if looks:
             error.add_note(looks)
         return error
+
+
+def take_rows(codec: Codec, limit: Callable[[], int]) -> Take[list[Row]]:
+    """Return what takes rows out of a block, at most ``limit()`` at once."""
+
+    def take(block: bytes, position: int) -> tuple[list[Row], int, int]:
+        rows, end = codec.read(block, position, limit())
+        return rows, len(rows), end
+
+    return take
+
+
+@final
+class Feeder(Generic[R]):
+    r"""Records out of bytes that somebody else brings: a socket's callback, a message, a pipe.
+
+    The cost is linear in the bytes, however small the pieces; memory holds one record at most.
+
+    >>> from penstock.javadata import parse_schema
+    >>> feeder = parse_schema("id: short, name: utf").feeder()
+    >>> feeder.feed(b"\0\7\0\3Ad"), feeder.feed(b"a\0"), feeder.feed(b"\x08\0\0")
+    ([], [Record(id=7, name='Ada')], [Record(id=8, name='')])
+    >>> feeder.end()
+    []
+    """
+
+    def __init__(self, codec: Codec, *, largest: int = LARGEST_RECORD) -> None:
+        self._decoder = Decoder(codec, largest=largest)
+        self._take = take_rows(codec, lambda: 1 << 30)
+        self._error: Exception | None = None
+
+    @property
+    def pending(self) -> bytes:
+        """The bytes that belong to no whole record yet."""
+        return self._decoder.pending
+
+    def feed(self, data: bytes) -> list[R]:
+        """Take bytes; return the records that are whole now.
+
+        Raises:
+            UTFDataFormatError, SchemaMismatch: The next record does not fit. The records before it
+                are returned first; the error comes with the next call.
+        """
+        if self._error is not None:
+            raise self._error
+        rows: list[R] = []
+        try:
+            for some in self._decoder.whole(bytes(data), self._take, lambda row: [row]):
+                rows += cast("list[R]", some)
+        except Exception as error:
+            self._error = error
+            if not rows:
+                raise
+        return rows
+
+    def end(self) -> list[R]:
+        """Say that nothing follows; return the record that reaches to the end, if there is one.
+
+        Raises:
+            EndOfData: The data ended inside a record.
+        """
+        if self._error is not None:
+            raise self._error
+        last = self._decoder.end()
+        return [] if last is None else [cast("R", last)]
+
+
+@final
+class Blocks(Generic[T]):
+    """A source read block by block, into whatever ``take`` makes of them."""
+
+    def __init__(
+        self, source: Source, decoder: Decoder, take: Take[T], one: Callable[[Row], T], block: int
+    ) -> None:
+        self.file, self.owned = open_source(source)
+        start = position_of(self.file)
+        self.goes_back = start is not None
+        decoder.offset = start or int(getattr(self.file, "offset", 0))  # a DataInput's
+        self.decoder = decoder
+        self.take, self.one, self.block = take, one, block
+        self.begun: Iterator[T] = iter(())
+        self.open = True
+
+    def next(self) -> T | None:
+        """Return the next of what is whole, None at the end.
+
+        Raises:
+            TimeoutError, BlockingIOError: Nothing is there yet; call again.
+        """
+        while self.open:
+            try:
+                found = next(self.begun, None)
+                if found is not None:
+                    return found
+                data = read_some(self.file, self.block)
+                if not data:
+                    return self.last()
+                self.begun = self.decoder.whole(data, self.take, self.one)
+            except (TimeoutError, BlockingIOError):
+                raise
+            except BaseException:
+                self.close()
+                raise
+        return None
+
+    def last(self) -> T | None:
+        """Return what reaches to the end."""
+        row = self.decoder.end()
+        self.close()
+        return None if row is None else self.one(row)
+
+    def close(self) -> None:
+        """Leave the source behind the last whole record, as far as it lets us; close our own."""
+        if not self.open:
+            return
+        self.open = False
+        if self.owned:
+            self.file.close()
+        elif self.goes_back:
+            self.file.seek(self.decoder.offset)
+        elif isinstance(self.file, DataInput):
+            self.file.unread(self.decoder.pending)
+
+
+@final
+class Records(Generic[R]):
+    """The records of a source, as an iterator that goes on after a time-out.
+
+    ``for`` may be begun again, and ``next`` called again, after TimeoutError or BlockingIOError:
+    nothing is lost. Use ``with`` or ``close()`` where the loop may be left early.
+    """
+
+    def __init__(
+        self, source: Source, codec: Codec, *, largest: int, count: int | None = None
+    ) -> None:
+        self._left = count
+        self._rows: Iterator[R] = iter(())
+        decoder = Decoder(codec, largest=largest)
+        self._blocks = Blocks(
+            source, decoder, take_rows(codec, self._limit), lambda row: [row], BLOCK
+        )
+        blocks = self._blocks
+        ahead = blocks.goes_back or blocks.owned or isinstance(blocks.file, DataInput)
+        self._exact = None if ahead or count is None else DataInput(blocks.file)
+
+    def _limit(self) -> int:
+        return ROWS_READ if self._left is None else min(ROWS_READ, self._left)
+
+    def __iter__(self) -> Iterator[R]:
+        """Go on with the next record."""
+        while True:
+            yield from self._rows
+            rows = self._more()
+            if rows is None:
+                return
+            self._rows = iter(rows)
+
+    def __next__(self) -> R:
+        """Return the next record."""
+        for row in self:
+            return row
+        raise StopIteration
+
+    def _more(self) -> list[R] | None:
+        if self._left == 0:
+            self.close()
+            return None
+        if self._exact is not None:  # what cannot be put back must not be read
+            codec, number = self._blocks.decoder.codec, self._blocks.decoder.number
+            rows: list[R] | None = [cast("R", read_record(self._exact, codec, f"record {number}"))]
+            self._blocks.decoder.number += 1
+        else:
+            rows = cast("list[R] | None", self._blocks.next())
+        if self._left is not None and rows is None:
+            decoder = self._blocks.decoder
+            reading = f"record {decoder.number} of {decoder.number + self._left}"
+            raise EndOfData(offset=decoder.offset, reading=reading, needed=1, got=0)
+        if self._left is not None and rows is not None:
+            self._left -= len(rows)
+        return rows
+
+    def close(self) -> None:
+        """Close what was opened; leave a file of the caller's behind the last record."""
+        self._blocks.close()
 
     def __enter__(self) -> Self:
         return self
@@ -123,5 +370,47 @@ class Blocks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.owned:
-            self.file.close()
+        self.close()
+
+    def __del__(self) -> None:
+        """Close a file of our own that nobody reads on."""
+        blocks = getattr(self, "_blocks", None)
+        if blocks is not None and blocks.owned:
+            blocks.close()
+
+
+def read_record(stream: DataInput, codec: Codec, name: str = "record") -> Row:
+    """Read one record and nothing beyond it; a record that cannot be read consumes nothing."""
+    steps, start, taken = codec.reader({}), stream.offset, 0
+    pieces: list[bytes] = []
+    try:
+        want = next(steps)
+        while True:
+            want, piece = wanted(stream, steps, want)
+            if piece is not None:
+                pieces.append(piece)
+                taken += len(piece)
+                want = steps.send(piece)
+    except StopIteration as done:
+        return cast("Row", done.value)
+    except Fault as fault:
+        stream.unread(b"".join(pieces))
+        raise fault.error(name, start + taken) from fault.__cause__
+    except OSError:
+        stream.unread(b"".join(pieces))
+        raise
+
+
+def wanted(stream: DataInput, steps: Steps, want: int) -> tuple[int, bytes | None]:
+    """Return the bytes a reader wants; or, where they are not there, what it wants now."""
+    if want == TO_END:
+        return want, b"".join(iter(lambda: stream.read1(BLOCK), b""))
+    if want < 0:
+        left = stream.left()
+        if left is not None and left < -want:
+            return steps.throw(Short(left)), None
+        return want, b""
+    try:
+        return want, stream.read_fully(want)
+    except EOFError as error:
+        return steps.throw(Short(getattr(error, "got", 0))), None

@@ -15,7 +15,7 @@ from penstock.javadata.columnar import np, pa
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from penstock.javadata.arrow import LoneSurrogates
+    from penstock.javadata.kinds import LoneSurrogates
 
     Fill = Callable[[bytes, int, int], tuple[int, int, list[bytes], bool]]
     Columns = Callable[[bytes, int], tuple[pa.RecordBatch, int]]
@@ -117,7 +117,7 @@ def struct_array(
     if isinstance(kind, kinds.RecordKind):
         children = [array_of(field.kind, streams, count, lone) for field in kind.fields]
     else:
-        children = [array_of(kind.tag, streams, count, lone)]
+        children = [array_of(cast("kinds.Number", kind.tag), streams, count, lone)]
         for case in kind.cases:
             chosen = next(streams)
             children.append(array_of(case.record, streams, count, lone, chosen))

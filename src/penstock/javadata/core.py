@@ -1,28 +1,26 @@
-"""The two cores behind a schema: generated Python everywhere, compiled C where it was built."""
+"""The two cores behind a schema: Python everywhere, compiled C where it was built."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, cast, final
 
-from penstock.javadata.generate import generated_reader
-from penstock.javadata.generate_write import generated_writer
-from penstock.javadata.native import NATIVE, specification
+from penstock.javadata.decoding import Fault, Reader, drive, record_reader
+from penstock.javadata.encoding import Writer, record_writer
+from penstock.javadata.native import NATIVE, NotNative, specification
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.javadata.arrow import LoneSurrogates
-    from penstock.javadata.kinds import RecordKind
+    from penstock.javadata.kinds import LoneSurrogates, RecordKind
 
 __all__ = ["BEST", "NATIVE_CODEC", "PURE", "Codec", "Core"]
 
 Row = tuple[object, ...]
 MOST = 1 << 62
 Read = Callable[[bytes, int, int], tuple[list[Row], int]]
-Write = Callable[[Sequence[Row]], bytes]
 if TYPE_CHECKING:
     Columns = Callable[[bytes, int], tuple[pa.RecordBatch, int]]
 
@@ -33,29 +31,61 @@ class Codec:
     """Reads and writes blocks of records of one schema.
 
     Attributes:
+        name: "native" or "pure".
         read: ``(data, start, limit)`` to the whole records and the position behind them.
-        write: Rows to their bytes.
+        write: Rows to their bytes; raises whatever it likes where ``writer`` says why.
         columns: What to do with lone surrogates to a function of ``(data, start)``, which returns
             the whole records as a record batch, and the position behind them.
+        reader: Of one record, from bytes that come piece by piece; it says what is wrong.
+        writer: Of one record; likewise.
     """
 
+    name: str
     read: Read
-    write: Write
+    write: Callable[[Sequence[Row]], bytes]
     columns: Callable[[LoneSurrogates], Columns]
+    reader: Reader
+    writer: Writer
 
 
 Core = Callable[["RecordKind"], Codec]
 
 
-def PURE(kind: RecordKind) -> Codec:  # noqa: N802 - a constant like BEST
+def pure_codec(kind: RecordKind) -> Codec:
     """Return the codec in pure Python."""
-    read = generated_reader(kind)
-    return Codec(read, generated_writer(kind), partial(pure_columns, kind, read))
+    reader, writer = record_reader(kind), record_writer(kind)
+    read = partial(read_block, reader)
+    columns = partial(pure_columns, kind, read)
+    return Codec("pure", read, partial(write_block, writer), columns, reader, writer)
+
+
+def read_block(reader: Reader, data: bytes, start: int, limit: int) -> tuple[list[Row], int]:
+    """Return the whole records from ``start``, and where the next begins."""
+    rows: list[Row] = []
+    size = len(data)
+    while start < size and len(rows) < limit:
+        try:
+            found = drive(reader({}), data, start, final=False)
+        except Fault:
+            break
+        if found is None:
+            break
+        row, start = found
+        rows.append(cast("Row", row))
+    return rows, start
+
+
+def write_block(writer: Writer, rows: Sequence[Row]) -> bytes:
+    """Return the bytes of rows."""
+    out = bytearray()
+    for row in rows:
+        writer(row, out, {})
+    return bytes(out)
 
 
 def pure_columns(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Columns:
     """Return the reader of record batches: by NumPy where nothing is nested, else by rows."""
-    from penstock.javadata.flat import flat_reader, is_flat
+    from penstock.javadata.numpy_columns import flat_reader, is_flat
 
     by_rows = columns_of_rows(kind, read, lone)
     return flat_reader(kind, lone, by_rows) if is_flat(kind) else by_rows
@@ -73,14 +103,21 @@ def columns_of_rows(kind: RecordKind, read: Read, lone: LoneSurrogates) -> Colum
 
 
 def native_codec(kind: RecordKind) -> Codec:
-    """Return the codec in C. Call it only where NATIVE is there."""
-    assert NATIVE is not None  # BEST and NATIVE_CODEC see to it
-    program = NATIVE.compile(specification(kind))
+    """Return the codec in C, or the pure one for kinds that C does not know."""
+    pure = pure_codec(kind)
+    try:
+        assert NATIVE is not None
+        program = NATIVE.compile(specification(kind))
+    except NotNative:
+        return pure
     write = NATIVE.write
     return Codec(
+        "native",
         partial(NATIVE.read, program),
         lambda rows: write(program, rows if isinstance(rows, list) else list(rows)),
         partial(native_columns, kind, program),
+        pure.reader,
+        pure.writer,
     )
 
 
@@ -93,5 +130,6 @@ def native_columns(kind: RecordKind, program: object, lone: LoneSurrogates) -> C
     return column_reader(kind, partial(NATIVE.columns, program), lone, slow)
 
 
+PURE: Final[Core] = pure_codec
 NATIVE_CODEC: Final[Core | None] = native_codec if NATIVE else None
 BEST: Final[Core] = NATIVE_CODEC or PURE

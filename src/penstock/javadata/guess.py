@@ -20,6 +20,10 @@ FEWEST_RECORDS = 8
 JUDGED = 1 << 14
 WEIGHT = 1 / 16
 ALMOST = 1.04
+# A true record size makes its bytes at least so much more regular than a byte by itself is.
+STANDS_OUT = 0.95
+# Bits a byte, below which data is regular whatever the size.
+FLAT = 1.0
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -63,8 +67,28 @@ def record_size(data: Bytes, size: int | None) -> int:
         )
     costs = {width: bits_per_byte(data, width) for width in widths}
     best = min(widths, key=costs.__getitem__)
+    plain = bits_per_byte(data, 1)
+    if costs[best] > STANDS_OUT * plain and plain > FLAT:
+        raise InputError(
+            "cannot guess a schema: no record size stands out, so the records differ in length or "
+            f"a header comes first{seen(data.tobytes())}; say the schema, or --skip the header"
+        )
     # Several records at a time are a little more regular still: every second count is even.
     return next(w for w in widths if best % w == 0 and costs[w] <= ALMOST * costs[best])
+
+
+def seen(data: bytes) -> str:
+    """Return what text as writeUTF writes it begins where, for the error."""
+    found = [
+        (at, data[at + 2 : at + 2 + size])
+        for at in range(min(len(data) - 5, 4096))
+        if 3 <= (size := data[at] << 8 | data[at + 1]) <= 200 and at + 2 + size <= len(data)
+    ]
+    texts = [(at, text) for at, text in found if text.isascii() and text.decode().isprintable()]
+    if not texts:
+        return ""
+    at, text = texts[0]
+    return f"; text as writeUTF writes it stands at offset {at}: {text.decode()[:20]!r}"
 
 
 def bits_per_byte(data: Bytes, width: int) -> float:

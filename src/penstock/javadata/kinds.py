@@ -8,39 +8,92 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, Literal, final
 
 from penstock.errors import InputError
 
 __all__ = [
-    "PRIMITIVES", "Boolean", "Byte", "Case", "Char", "Counted", "Double", "Field", "FixedBytes",
-    "Flagged", "Float", "Int", "Kind", "Long", "Primitive", "RecordKind", "SameAs", "Short", "Text",
-    "UnsignedByte", "UnsignedShort", "Utf", "UtfKind", "Variant", "array_of", "fixed_bytes",
-    "least_size", "optional", "records_in", "text_of", "variant",
+    "CHECKSUMS",
+    "ENCODINGS",
+    "LITTLE",
+    "NUMBERS",
+    "PRIMITIVES",
+    "VARINTS",
+    "Boolean",
+    "Byte",
+    "Case",
+    "Char",
+    "Checksum",
+    "Constant",
+    "Count",
+    "Counted",
+    "Double",
+    "Field",
+    "FixedBytes",
+    "Flagged",
+    "Float",
+    "Given",
+    "Int",
+    "Kind",
+    "LoneSurrogates",
+    "Long",
+    "Nested",
+    "Number",
+    "Primitive",
+    "RecordKind",
+    "SameAs",
+    "Short",
+    "Sized",
+    "Text",
+    "ToEnd",
+    "UnsignedByte",
+    "UnsignedInt",
+    "UnsignedShort",
+    "Until",
+    "Utf",
+    "UtfKind",
+    "Variant",
+    "Varint",
+    "array_of",
+    "children_of",
+    "counting",
+    "fixed_bytes",
+    "least_size",
+    "limits",
+    "may_be_none",
+    "optional",
+    "records_in",
+    "text_of",
+    "variant",
 ]  # fmt: skip
+
+# What to do with half a surrogate pair where text cannot hold it.
+LoneSurrogates = Literal["error", "replace", "binary"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Primitive:
-    """One of Java's numbers, big-endian.
+    """One of Java's numbers, big-endian unless ``order`` says otherwise.
 
     Attributes:
         name: Java's name.
         code: Its letter in ``struct``.
         size: Bytes it takes.
         dtype: NumPy's name of it.
+        order: ``struct``'s sign of the byte order.
     """
 
     name: str
     code: str
     size: int
     dtype: str
+    order: str = ">"
 
     @property
     def integral(self) -> bool:
         """Whether it can count things."""
-        return self.code in "bBhHiq" and self.name != "char"
+        return self.code in "bBhHiIqQ" and not self.name.endswith("char")
 
 
 PRIMITIVES = {
@@ -53,11 +106,52 @@ PRIMITIVES = {
         ("unsigned short", "H", 2, "u2"),
         ("char", "H", 2, "u2"),
         ("int", "i", 4, "i4"),
+        ("unsigned int", "I", 4, "u4"),
         ("long", "q", 8, "i8"),
+        ("unsigned long", "Q", 8, "u8"),
         ("float", "f", 4, "f4"),
         ("double", "d", 8, "f8"),
     ]
 }
+
+# What Guava's LittleEndianDataOutputStream and the like write.
+LITTLE = {
+    f"little {name}": Primitive(f"little {name}", kind.code, kind.size, kind.dtype, "<")
+    for name, kind in PRIMITIVES.items()
+    if kind.size > 1
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Varint:
+    """A whole number of one to ten bytes.
+
+    Attributes:
+        name: Its name in the notation.
+        style: "groups" of seven bits, lowest first; "zigzag", the same with the sign in the lowest
+            bit; "hadoop", WritableUtils' own.
+        bits: 32 or 64; the value is signed.
+    """
+
+    name: str
+    style: str
+    bits: int
+
+
+VARINTS = {
+    kind.name: kind
+    for kind in [
+        Varint("varint", "groups", 32),  # Minecraft, Lucene, JaCoCo
+        Varint("varlong", "groups", 64),
+        Varint("zigzag int", "zigzag", 32),  # Kafka, Avro
+        Varint("zigzag long", "zigzag", 64),
+        Varint("vint", "hadoop", 32),
+        Varint("vlong", "hadoop", 64),
+    ]
+}
+Number = Primitive | Varint
+NUMBERS: dict[str, Number] = {**PRIMITIVES, **LITTLE, **VARINTS}
 
 
 @final
@@ -69,9 +163,36 @@ class UtfKind:
 @final
 @dataclass(frozen=True, slots=True)
 class SameAs:
-    """A count that is not in the data: as many as the earlier field ``name`` says or holds."""
+    """A number that is not written here: what earlier fields, here or further out, say or hold.
+
+    Attributes:
+        name: The field: a number, or an array for its length.
+        times: Further fields it is multiplied by.
+        plus: What is added then.
+        by: What it is divided by at last, rounded down.
+    """
 
     name: str
+    times: tuple[str, ...] = ()
+    plus: int = 0
+    by: int = 1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Elements, which are variants, until this tag stands where the next would begin."""
+
+    tag: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ToEnd:
+    """To the end of the data, or of the payload around it."""
+
+
+Count = Number | SameAs | Until | ToEnd | int
 
 
 @final
@@ -82,12 +203,30 @@ class FixedBytes:
     count: int
 
 
+# Python's codec, and the bytes of a unit; modified UTF-8 has a codec of this room's own.
+ENCODINGS = {
+    "utf8": ("utf-8", 1),
+    "mutf8": ("", 1),
+    "latin1": ("latin-1", 1),
+    "utf16": ("utf-16-be", 2),
+    "utf16le": ("utf-16-le", 2),
+}
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A count, then so many bytes of standard UTF-8: text of any length. Not Java's writeUTF."""
+    """A count, then so many bytes of text: by default standard UTF-8, not Java's writeUTF.
 
-    count: Primitive
+    Attributes:
+        count: The number before it, or how it is known; of UTF-16 it counts units of two bytes.
+        encoding: One of ENCODINGS.
+        null: A count of -1 says None.
+    """
+
+    count: Count
+    encoding: str = "utf8"
+    null: bool = False
 
 
 @final
@@ -98,10 +237,12 @@ class Counted:
     Attributes:
         count: The number before them; a plain int where there is none; or an earlier field.
         element: Kind of each element, which takes at least one byte.
+        null: A count of -1 says None.
     """
 
-    count: Primitive | SameAs | int
+    count: Count
     element: Kind | None
+    null: bool = False
 
 
 @final
@@ -114,19 +255,65 @@ class Flagged:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One alternative of a variant: the tag that announces it and the record that follows."""
+class Constant:
+    """A value that is always the same: checked on reading, and on writing."""
 
-    tag: int
-    record: RecordKind
+    element: Kind
+    value: object
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A count of bytes, then a value that takes exactly so many."""
+
+    count: Count
+    element: Kind
+
+
+CHECKSUMS = ("crc32", "adler32")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """The checksum of an earlier field's bytes, or of all bytes of the record before it.
+
+    Attributes:
+        method: One of CHECKSUMS.
+        of: The field; None for all before.
+        stored: How it is written; Java's ``(int) crc.getValue()`` is an int.
+    """
+
+    method: str
+    of: str | None
+    stored: Primitive
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The tag that was read before the record, kept as the record's first field."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One alternative of a variant: the tags that announce it and the record that follows.
+
+    Without tags it is the case of every other tag.
+    """
+
+    tags: tuple[int, ...]
+    record: RecordKind | Nested
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A tag, then the record of its case."""
+    """A tag, before the record or in an earlier field, then the record of its case."""
 
-    tag: Primitive
+    tag: Number | SameAs
     cases: tuple[Case, ...]
 
 
@@ -148,7 +335,18 @@ class RecordKind:
     fields: tuple[Field, ...]
 
 
-Kind = Primitive | UtfKind | FixedBytes | Text | Counted | Flagged | Variant | RecordKind
+@final
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """The record of this name that it stands inside of: a tree."""
+
+    made: type[tuple[object, ...]]
+
+
+Kind = (
+    Primitive | Varint | UtfKind | FixedBytes | Text | Counted | Flagged | Constant | Sized
+    | Checksum | Given | Variant | RecordKind | Nested
+)  # fmt: skip
 
 
 def least_size(kind: Kind) -> int:
@@ -158,42 +356,85 @@ def least_size(kind: Kind) -> int:
     (2, 1)
     """
     match kind:
-        case Primitive(size=size):
+        case Primitive(size=size) | Checksum(stored=Primitive(size=size)):
             return size
+        case Varint() | Flagged() | Nested():
+            return 1
         case UtfKind():
             return 2
         case FixedBytes(count=count):
             return count
-        case Text(count=count):
-            return count.size
-        case Counted(count=Primitive(size=size)):
-            return size
-        case Counted(count=int() as count, element=element):
-            return count * (1 if element is None else least_size(element))
-        case Counted():
-            return 0
-        case Flagged():
-            return 1
+        case Text(count=count, encoding=encoding):
+            return least_counted(count, ENCODINGS[encoding][1])
+        case Counted(count=count, element=element):
+            return least_counted(count, 1 if element is None else least_size(element))
+        case Sized(count=count):
+            return least_counted(count, 1)
+        case Constant(element=element):
+            return least_size(element)
         case Variant(tag=tag, cases=cases):
-            return tag.size + min(least_size(case.record) for case in cases)
+            ahead = 0 if isinstance(tag, SameAs) else least_size(tag)
+            return ahead + min(least_size(case.record) for case in cases)
         case RecordKind(fields=fields):
             return sum(least_size(field.kind) for field in fields)
+        case Given():
+            return 0
+
+
+def least_counted(count: Count, each: int) -> int:
+    """Return the fewest bytes of a count and what it counts, which takes ``each``."""
+    match count:
+        case Primitive() | Varint():
+            return least_size(count)
+        case int():
+            return count * each
+        case Until():
+            return 1
+        case _:
+            return 0
+
+
+def children_of(kind: Kind) -> tuple[Kind, ...]:
+    """Return the kinds directly inside a kind."""
+    match kind:
+        case RecordKind(fields=fields):
+            return tuple(field.kind for field in fields)
+        case Variant(cases=cases):
+            return tuple(case.record for case in cases)
+        case Counted(element=element) if element is not None:
+            return (element,)
+        case Flagged(element=element) | Constant(element=element) | Sized(element=element):
+            return (element,)
+        case _:
+            return ()
 
 
 def records_in(kind: Kind) -> Iterator[RecordKind]:
     """Yield the records a kind is or has inside, outermost first."""
+    if isinstance(kind, RecordKind):
+        yield kind
+    for inner in children_of(kind):
+        yield from records_in(inner)
+
+
+def may_be_none(kind: Kind) -> bool:
+    """Return whether None is a value of this kind."""
     match kind:
-        case RecordKind(fields=fields):
-            yield kind
-            for field in fields:
-                yield from records_in(field.kind)
-        case Variant(cases=cases):
-            for case in cases:
-                yield from records_in(case.record)
-        case Counted(element=element) | Flagged(element=element) if element is not None:
-            yield from records_in(element)
+        case Flagged() | Counted(null=True) | Text(null=True):
+            return True
+        case Constant(element=element) | Sized(element=element):
+            return may_be_none(element)
         case _:
-            return
+            return False
+
+
+def limits(kind: Number) -> tuple[int, int]:
+    """Return the lowest and highest value of an integral kind."""
+    if isinstance(kind, Varint):
+        return (-1 << kind.bits - 1, (1 << kind.bits - 1) - 1)
+    bits = 8 * kind.size
+    signed = kind.code.islower() and kind.code != "?"
+    return (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
 Boolean = Annotated[bool, PRIMITIVES["boolean"]]
@@ -203,6 +444,7 @@ Short = Annotated[int, PRIMITIVES["short"]]
 UnsignedShort = Annotated[int, PRIMITIVES["unsigned short"]]
 Char = Annotated[str, PRIMITIVES["char"]]
 Int = Annotated[int, PRIMITIVES["int"]]
+UnsignedInt = Annotated[int, PRIMITIVES["unsigned int"]]
 Long = Annotated[int, PRIMITIVES["long"]]
 Float = Annotated[float, PRIMITIVES["float"]]
 Double = Annotated[float, PRIMITIVES["double"]]
@@ -214,7 +456,7 @@ Utf = Annotated[str, UtfKind()]
 class ArrayMark:
     """Annotation of a list or bytes field; the element comes from the list's own type."""
 
-    count: Primitive | SameAs | int
+    count: Count
 
 
 @final
@@ -228,15 +470,16 @@ class OptionalMark:
 class VariantMark:
     """Annotation of a union of NamedTuples."""
 
-    tag: Primitive
+    tag: Number
     tags: tuple[int, ...]
 
 
-def counting(name: str) -> Primitive:
-    """Return the primitive ``name`` if it can count things."""
-    kind = PRIMITIVES.get(name)
-    if kind is None or not kind.integral:
-        able = ", ".join(each.name for each in PRIMITIVES.values() if each.integral)
+def counting(name: str) -> Number:
+    """Return the number ``name`` if it can count things."""
+    kind = NUMBERS.get(name)
+    if kind is None or (isinstance(kind, Primitive) and not kind.integral):
+        known = [each.name for each in PRIMITIVES.values() if each.integral]
+        able = ", ".join([*known, *VARINTS])
         raise InputError(f"{name!r} cannot be a count or a tag: use one of {able}")
     return kind
 

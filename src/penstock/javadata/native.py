@@ -1,7 +1,8 @@
 """The optional native core: the same results as the pure one, sooner.
 
-It is compiled at install time where there is a C compiler. Setting ``PENSTOCK_PURE`` in the
-environment, or a core built from other source than this, leaves it unused.
+It is compiled at install time where there is a C compiler. :func:`core_line` says whether it is at
+work, and if not why. It knows the kinds of which most files consist; a schema with any other kind
+is read and written in Python.
 """
 
 from __future__ import annotations
@@ -9,31 +10,18 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from penstock.javadata import text
-from penstock.javadata.kinds import (
-    Case,
-    Counted,
-    FixedBytes,
-    Flagged,
-    Kind,
-    Primitive,
-    RecordKind,
-    SameAs,
-    Text,
-    UtfKind,
-    Variant,
-    least_size,
-)
+from penstock.javadata import kinds, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "NATIVE", "NativeCore", "Specification", "decode_modified_utf8", "encode_modified_utf8",
-    "specification",
+    "NATIVE", "NativeCore", "NotNative", "Specification", "core_line", "decode_modified_utf8",
+    "encode_modified_utf8", "specification",
 ]  # fmt: skip
 
 
@@ -71,18 +59,34 @@ class NativeCore(Protocol):
         ...
 
 
-def load() -> NativeCore | None:
-    """Return the native core, or None where it is absent, unwanted or stale."""
+class NotNative(Exception):
+    """A kind that the native core does not know."""
+
+
+def load() -> tuple[NativeCore | None, str]:
+    """Return the native core, or None where it is absent, unwanted or stale; and why."""
     if os.environ.get("PENSTOCK_PURE"):
-        return None
+        return None, "PENSTOCK_PURE is set"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return None, "the native core is not made for free-threaded Python"
     try:
         core = cast("NativeCore", importlib.import_module("penstock.javadata._core"))
-    except ImportError:
-        return None
+    except ImportError as error:
+        return None, f"no native core was built for this Python ({error})"
     source = Path(__file__).with_name("_core.c")
     # In a checkout the source may have changed since; in a wheel there is no source.
-    stale = source.exists() and hashlib.sha256(source.read_bytes()).hexdigest() != core.SOURCE
-    return None if stale else core
+    if source.exists() and hashlib.sha256(source.read_bytes()).hexdigest() != core.SOURCE:
+        return None, "the native core was built from other source: pip install again"
+    return core, ""
+
+
+def core_line() -> str:
+    """Return a line that says which core reads and writes, and why.
+
+    >>> core_line().startswith("javadata: ")
+    True
+    """
+    return "javadata: native core (C)" if NATIVE else f"javadata: pure Python; {WHY_PURE}"
 
 
 def node(
@@ -98,52 +102,64 @@ def node(
     return (op, letter, mode, number, least, 0, made, children)
 
 
-def letter(kind: Primitive) -> str:
+def letter(kind: kinds.Kind | kinds.SameAs | int) -> str:
     """Return the core's letter of a primitive: that of struct, but for char."""
+    if not isinstance(kind, kinds.Primitive) or kind.order == "<" or kind.code in "IQ":
+        raise NotNative
     return "c" if kind.name == "char" else kind.code
 
 
-def specification(kind: Kind, earlier: tuple[str, ...] = ()) -> Specification:
-    """Return a kind as the native core takes it; ``earlier`` names the fields before it."""
+def specification(kind: kinds.Kind, earlier: tuple[str, ...] = ()) -> Specification:
+    """Return a kind as the native core takes it; ``earlier`` names the fields before it.
+
+    Raises:
+        NotNative: The core does not know this kind, or one inside it.
+    """
     match kind:
-        case Primitive():
+        case kinds.Primitive():
             return node(PRIMITIVE, letter(kind))
-        case UtfKind():
+        case kinds.UtfKind():
             return node(UTF)
-        case FixedBytes(count=size):
+        case kinds.FixedBytes(count=size):
             return node(FIXED, number=size)
-        case Text(count=count):
-            return node(TEXT, count.code)
-        case Counted():
+        case kinds.Text(count=kinds.Primitive() as count, encoding="utf8", null=False):
+            return node(TEXT, letter(count))
+        case kinds.Counted(null=False):
             return counted(kind, earlier)
-        case Flagged(element=element):
+        case kinds.Flagged(element=element):
             return node(FLAGGED, "b", specification(element))
-        case Variant(tag=tag, cases=cases):
-            return node(VARIANT, tag.code, *[tagged(case) for case in cases])
-        case RecordKind(made=made, fields=fields):
+        case kinds.Variant(tag=kinds.Primitive() as tag, cases=cases):
+            return node(VARIANT, letter(tag), *[tagged(case) for case in cases])
+        case kinds.RecordKind(made=made, fields=fields) if fields:
             names = tuple(field.name for field in fields)
             children = [specification(each.kind, names[:at]) for at, each in enumerate(fields)]
-            return node(RECORD, "b", *children, least=least_size(kind), made=made)
+            return node(RECORD, "b", *children, least=kinds.least_size(kind), made=made)
+        case _:
+            raise NotNative
 
 
-def tagged(case: Case) -> Specification:
+def tagged(case: kinds.Case) -> Specification:
+    if len(case.tags) != 1:
+        raise NotNative
     op, code, mode, number, least, _, made, children = specification(case.record)
-    return (op, code, mode, number, least, case.tag, made, children)
+    return (op, code, mode, number, least, case.tags[0], made, children)
 
 
-def counted(kind: Counted, earlier: tuple[str, ...]) -> Specification:
+def counted(kind: kinds.Counted, earlier: tuple[str, ...]) -> Specification:
     children = () if kind.element is None else (specification(kind.element),)
-    least = 1 if kind.element is None else least_size(kind.element)
+    least = 1 if kind.element is None else kinds.least_size(kind.element)
     match kind.count:
         case int() as number:
             return node(COUNTED, "b", *children, mode=ALWAYS, number=number, least=least)
-        case SameAs(name=name):
+        case kinds.SameAs(name=name, times=(), plus=0, by=1) if name in earlier:
             number = earlier.index(name)
             return node(COUNTED, "b", *children, mode=AS_EARLIER, number=number, least=least)
-        case Primitive(code=code):
-            return node(COUNTED, code, *children, least=least)
+        case kinds.Primitive() as count:
+            return node(COUNTED, letter(count), *children, least=least)
+        case _:
+            raise NotNative
 
 
-NATIVE = load()
+NATIVE, WHY_PURE = load()
 decode_modified_utf8 = NATIVE.decode_modified_utf8 if NATIVE else text.decode_modified_utf8
 encode_modified_utf8 = NATIVE.encode_modified_utf8 if NATIVE else text.encode_modified_utf8

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, final
 
-from penstock.javadata.reading import DataInput, not_negative
-from penstock.javadata.writing import DataOutput
+from penstock.errors import InputError
+from penstock.javadata.data_input import DataInput, not_negative
+from penstock.javadata.data_output import DataOutput
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["RandomAccessFile"]
+
+Mode = Literal["r", "rw", "rws", "rwd"]
+# What puts written data on the disk, by mode.
+MODES: dict[str, Callable[[int], None] | None] = {
+    "r": None,
+    "rw": None,
+    "rws": os.fsync,
+    "rwd": getattr(os, "fdatasync", os.fsync),
+}
 
 
 @final
@@ -21,8 +32,10 @@ class RandomAccessFile(DataInput, DataOutput):
     """Both DataInput and DataOutput over one file, in place.
 
     Args:
-        path: The file; "rw" makes it if it is not there.
-        mode: "r" to read, "rw" to do both.
+        path: The file; the modes that write make it if it is not there.
+        mode: "r" to read; "rw" to do both, written when the file is closed, flushed or read from
+            (Java writes at once); "rws" and "rwd" to have every value on the disk before the
+            method returns: with the file's metadata, or its data alone.
         wrap: Cut numbers out of range as Java does, instead of raising.
 
     >>> import tempfile
@@ -34,13 +47,22 @@ class RandomAccessFile(DataInput, DataOutput):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], mode: Literal["r", "rw"] = "r", *, wrap: bool = False
+        self, path: str | os.PathLike[str], mode: Mode = "r", *, wrap: bool = False
     ) -> None:
+        if mode not in MODES:
+            raise InputError(f"RandomAccessFile(..., {mode!r}): the modes are {', '.join(MODES)}")
+        self._sync = MODES[mode]
         flags = os.O_RDONLY if mode == "r" else os.O_RDWR | os.O_CREAT
         handle = os.open(Path(path), flags | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC, 0o666)
         file = os.fdopen(handle, "rb" if mode == "r" else "r+b")
         DataInput.__init__(self, file)
         DataOutput.__init__(self, file, wrap=wrap)
+
+    def _put(self, data: bytes) -> None:
+        super()._put(data)
+        if self._sync is not None:
+            self._file.flush()
+            self._sync(self._file.fileno())
 
     def seek(self, position: int) -> None:
         """Go to a byte. Beyond the end is allowed: writing there fills the gap with zeros."""
@@ -62,6 +84,7 @@ class RandomAccessFile(DataInput, DataOutput):
         here = self._file.tell()
         self._file.truncate(not_negative(length, "set_length"))
         self._file.seek(min(here, length))
+        self._put(b"")
 
     def skip_bytes(self, count: int) -> int:
         """Move on by at most ``count`` bytes, not beyond the end, and return by how many."""

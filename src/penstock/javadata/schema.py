@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-import io
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
+from typing import TYPE_CHECKING, BinaryIO, Generic, Protocol, TypeVar, cast, final
 
 from penstock.javadata import core as cores
-from penstock.javadata.blocks import Blocks
-from penstock.javadata.declare import record_kind
-from penstock.javadata.failures import SchemaMismatch
-from penstock.javadata.interpret import read_value, write_value
+from penstock.javadata.blocks import LARGEST_RECORD, Feeder, Records, read_record
+from penstock.javadata.data_input import DataInput
+from penstock.javadata.data_output import DataOutput, DataOutputStream
+from penstock.javadata.declarations import record_kind
+from penstock.javadata.decoding import Fault
+from penstock.javadata.errors import SchemaMismatch
+from penstock.javadata.files import PLAIN_FILES
 from penstock.javadata.kinds import RecordKind, records_in
 from penstock.javadata.notation import fields_text, parse_record
-from penstock.javadata.reading import DataInput
-from penstock.javadata.writing import DataOutput, DataOutputStream
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from penstock.javadata.arrow import LoneSurrogates
-    from penstock.javadata.sources import Sink, Source
+    from penstock.javadata.files import Sink, Source
+    from penstock.javadata.kinds import LoneSurrogates
 
-__all__ = ["LARGEST_RECORD", "Schema", "parse_schema", "records", "write_records"]
+__all__ = ["Schema", "guess_schema", "parse_schema", "records", "write_records"]
 
 R = TypeVar("R", bound=tuple[object, ...])
 Row = tuple[object, ...]
-LARGEST_RECORD = 64 << 20
 ROWS_AT_ONCE = 4096
-# Few enough to stay in the processor's cache until the caller is done with them.
-ROWS_READ = 64
+
+
+class AsyncReadable(Protocol):
+    """What is read with await, as asyncio's StreamReader."""
+
+    async def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, those that are there; none at the end."""
+        ...
 
 
 @final
@@ -65,6 +70,16 @@ class Schema(Generic[R]):
         return cast("type[R]", self.kind.made)
 
     @property
+    def core(self) -> str:
+        """What reads and writes: "native", or "pure"; see :func:`penstock.javadata.core_line`."""
+        return self.codec.name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as the class or the text, and the core by its name."""
+        named = "__reduce__" in vars(self.made)  # made from a text, which says all
+        return restored, (str(self) if named else self.made, self.core)
+
+    @property
     def types(self) -> dict[str, type[Row]]:
         """The NamedTuple classes of the record and of all records inside it, by name."""
         return {kind.made.__name__: kind.made for kind in records_in(self.kind)}
@@ -73,28 +88,41 @@ class Schema(Generic[R]):
         """Return the schema in the notation that :func:`parse_schema` reads."""
         return fields_text(self.kind)
 
-    def records(self, source: Source, *, largest: int = LARGEST_RECORD) -> Iterator[R]:
+    def records(
+        self, source: Source, *, largest: int = LARGEST_RECORD, count: int | None = None
+    ) -> Records[R]:
         """Yield the records of ``source`` to its end, in constant memory.
 
-        All whole records are yielded before an error is raised: what comes first is good.
+        All whole records are yielded before an error is raised: what comes first is good. They are
+        yielded when they are there, from pipes and sockets too. TimeoutError and BlockingIOError
+        lose nothing: go on with the same iterator.
 
         Args:
-            source: As for DataInputStream. It is read ahead in blocks of a megabyte.
+            source: As for DataInputStream. It is read ahead in blocks of 256 KiB.
             largest: Bytes a single record may take; more is refused as a schema that does not fit.
+            count: How many records to read, fewer being an error; the source is left behind the
+                last. Without it all are read, to the end of the data.
 
         Raises:
             EndOfData: The data ends inside a record.
             UTFDataFormatError, SchemaMismatch: A record that does not fit; with offset and path.
         """
-        with Blocks(source, self.kind, largest=largest) as blocks:
-            while blocks.fill():
-                more = True
-                while more:
-                    rows, position = self.codec.read(blocks.data, blocks.position, ROWS_READ)
-                    yield from cast("list[R]", rows)
-                    blocks.advance(len(rows), position)
-                    more = bool(rows)
-                blocks.settle()
+        return Records(source, self.codec, largest=largest, count=count)
+
+    def feeder(self, *, largest: int = LARGEST_RECORD) -> Feeder[R]:
+        """Return what takes bytes as they come and gives the records that are whole."""
+        return Feeder(self.codec, largest=largest)
+
+    async def async_records(
+        self, reader: AsyncReadable, *, largest: int = LARGEST_RECORD
+    ) -> AsyncIterator[R]:
+        """Yield the records of an asyncio stream as they come; raises as :meth:`records`."""
+        feeder = self.feeder(largest=largest)
+        while data := await reader.read(1 << 16):
+            for row in feeder.feed(data):
+                yield row
+        for row in feeder.end():
+            yield row
 
     def batches(
         self,
@@ -111,16 +139,17 @@ class Schema(Generic[R]):
                 hold: raise, put U+FFFD in its place, or make columns of modified UTF-8 bytes.
             largest: As for :meth:`records`.
         """
-        from penstock.javadata.tables import batches
+        from penstock.javadata.parquet import batches
 
-        return batches(self, source, lone=on_lone_surrogate, largest=largest)
+        return batches(self.kind, self.codec, source, lone=on_lone_surrogate, largest=largest)
 
     def table(self, source: Source, *, on_lone_surrogate: LoneSurrogates = "error") -> pa.Table:
         """Return all records as one Arrow table; ``.to_pandas()`` and Polars go on from there."""
-        from penstock.javadata.tables import table
+        from penstock.javadata.arrow import arrow_schema
+        from penstock.javadata.columnar import pa
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
-        return table(self, given, on_lone_surrogate)
+        return pa.Table.from_batches(given, schema=arrow_schema(self.kind, on_lone_surrogate))
 
     def to_parquet(
         self,
@@ -131,26 +160,40 @@ class Schema(Generic[R]):
     ) -> int:
         """Write the records to a Parquet file, which appears when it is whole. Returns how many."""
         from penstock.javadata.arrow import arrow_schema
-        from penstock.javadata.tables import to_parquet
+        from penstock.javadata.parquet import to_parquet
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
         return to_parquet(given, arrow_schema(self.kind, on_lone_surrogate), Path(path))
 
+    def rows_to_parquet(
+        self,
+        rows: Iterable[R],
+        path: str | os.PathLike[str],
+        *,
+        on_lone_surrogate: LoneSurrogates = "error",
+    ) -> int:
+        """Write rows to a Parquet file, which appears when it is whole. Returns how many."""
+        from penstock.javadata.arrow import arrow_schema
+        from penstock.javadata.parquet import row_batches, to_parquet
+
+        columns = arrow_schema(self.kind, on_lone_surrogate)
+        return to_parquet(row_batches(rows, self.kind, on_lone_surrogate), columns, Path(path))
+
     def from_parquet(self, path: str | os.PathLike[str], sink: Sink) -> int:
         """Write the rows of a Parquet file as Java data, columns found by name."""
-        from penstock.javadata.tables import from_parquet
+        from penstock.javadata.parquet import rows_of_parquet
 
-        return from_parquet(self, path, sink)
+        return self.write_records(cast("Iterator[R]", rows_of_parquet(path, self.kind)), sink)
 
     def write_batches(self, given: Iterable[pa.RecordBatch], sink: Sink) -> int:
         """Write Arrow record batches as Java data, columns found by name. Returns the rows."""
-        from penstock.javadata.tables import write_batches
+        from penstock.javadata.parquet import rows_of_batches
 
-        return write_batches(self, given, sink)
+        return self.write_records(cast("Iterator[R]", rows_of_batches(given, self.kind)), sink)
 
     def read(self, stream: DataInput) -> R:
-        """Read one record from a stream, and nothing beyond it."""
-        return cast("R", read_value(stream, self.kind, "record"))
+        """Read one record from a stream, and nothing beyond it; or raise and consume nothing."""
+        return cast("R", stream.ready_record(self.codec.read) or read_record(stream, self.codec))
 
     def decode(self, data: bytes) -> list[R]:
         """Return all records of ``data``; raises as :meth:`records`."""
@@ -175,7 +218,10 @@ class Schema(Generic[R]):
             return self.codec.write(rows)
         except Exception as error:
             for number, row in enumerate(rows, first):
-                write_value(DataOutput(io.BytesIO()), self.kind, row, f"record {number}")
+                try:
+                    self.codec.writer(row, bytearray(), {})
+                except Fault as fault:
+                    raise fault.error(f"record {number}", None) from error
             raise SchemaMismatch(str(error), reading="records") from error
 
     def write_records(self, rows: Iterable[R], sink: Sink) -> int:
@@ -202,6 +248,16 @@ def batches(rows: Iterable[R]) -> Iterator[list[R]]:
         yield batch
 
 
+def restored(declared: type[Row] | str, core: str) -> Schema[Row]:
+    """Return the schema that was pickled."""
+    made = cores.PURE if core == "pure" else None
+    return (
+        parse_schema(declared, core=made)
+        if isinstance(declared, str)
+        else Schema(declared, core=made)
+    )
+
+
 def parse_schema(text: str, *, core: cores.Core | None = None) -> Schema[Row]:
     """Return the schema that a text describes, see :mod:`penstock.javadata.notation`.
 
@@ -209,6 +265,22 @@ def parse_schema(text: str, *, core: cores.Core | None = None) -> Schema[Row]:
     [Record(age=7, name='Ada')]
     """
     return Schema(parse_record(text), core=core)
+
+
+def guess_schema(source: BinaryIO) -> Schema[Row]:
+    """Return a guess at the layout of records of one size; ``source`` is left where it stood.
+
+    Raises:
+        InputError: Too little data, or no record size that stands out.
+    """
+    from penstock.javadata.guess import SAMPLE, guess
+
+    start = source.tell()
+    sample = source.read(SAMPLE)
+    packed = not isinstance(source, PLAIN_FILES)
+    size = None if packed else source.seek(0, os.SEEK_END) - start
+    source.seek(start)
+    return parse_schema(guess(sample, size))
 
 
 def records(path: Source, schema: Schema[R]) -> Iterator[R]:

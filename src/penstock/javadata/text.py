@@ -12,7 +12,7 @@ import re
 from array import array
 from sys import byteorder
 
-from penstock.javadata.failures import MalformedText
+from penstock.javadata.errors import MalformedText
 
 __all__ = ["MOST_UTF_BYTES", "decode_modified_utf8", "decode_units", "encode_modified_utf8"]
 
@@ -36,7 +36,7 @@ def decode_modified_utf8(data: bytes) -> str:
     >>> decode_modified_utf8(b"a\xf0\x9f\x98\x80")
     Traceback (most recent call last):
     ...
-    penstock.javadata.failures.MalformedText: malformed input around byte 1
+    penstock.javadata.errors.MalformedText: malformed input around byte 1
     """
     if data.isascii():
         return data.decode("ascii")

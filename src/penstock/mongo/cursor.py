@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor_liveness import check_reach
 from penstock.mongo.cursor_position import Position
-from penstock.mongo.effects import Steps, run, run_async
+from penstock.mongo.effects import Call, Steps, run, run_async
 from penstock.mongo.error_kinds import fault_of
 from penstock.mongo.proxy import Proxy, unwrapped
 from penstock.mongo.retry import Task, again, always
@@ -129,16 +129,33 @@ class Walking(Proxy):
             self._place.note(batch)
         return batch
 
+    def _batch(self) -> Steps[list[Any]]:
+        """Return the next documents, none at the end."""
+        batch: list[Any] = []
+        while not batch and not self._ended:
+            try:
+                record = recorded(self._session)
+                if record is None:
+                    if self._long():
+                        yield from self._turned()
+                    batch = yield Call(self._next_batch)
+                else:
+                    batch = yield from self._fetched(record)
+            except PyMongoError as error:
+                batch = yield from self._resumed(error)
+            batch = self._noted(batch)
+        return batch
+
     def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
         """Return the next documents after the last batch failed with ``error``."""
         if self._session is not None and unwrapped(self._session).in_transaction:
             raise error  # its transaction is what is done again, or not
-        why_not = self._why_not()
+        why_not, started = self._why_not(), self._core.now()
         if why_not is None and self._place.delivered and _may_pass(error):
             why_not = yield from self._unfit()
         repeats = always if why_not is None else _never
         task = Task(
-            *(self._core, self._name, self._where, self._go_on, self._core.now(), repeats),
+            *(self._core, self._name, self._where, self._go_on, started, repeats),
             remedy=f"This cursor cannot be resumed: {why_not}.",
             reads=True,
         )
@@ -181,20 +198,7 @@ class Streamed(Walking):
     __slots__ = ()
 
     def _more(self) -> list[Any]:
-        batch: list[Any] = []
-        while not batch and not self._ended:
-            try:
-                record = recorded(self._session)
-                if record is None:
-                    if self._long():
-                        run(self._turned(), self._core.settings.clock)
-                    batch = self._next_batch()
-                else:
-                    batch = run(self._fetched(record), self._core.settings.clock)
-            except PyMongoError as error:
-                batch = run(self._resumed(error), self._core.settings.clock)
-            batch = self._noted(batch)
-        return batch
+        return run(self._batch(), self._core.settings.clock)
 
     def _documents(self) -> Iterator[Any]:
         while batch := self._more():
@@ -245,20 +249,7 @@ class StreamedAsync(Walking):
     __slots__ = ()
 
     async def _more(self) -> list[Any]:
-        batch: list[Any] = []
-        while not batch and not self._ended:
-            try:
-                record = recorded(self._session)
-                if record is None:
-                    if self._long():
-                        await run_async(self._turned(), self._core.settings.clock)
-                    batch = await self._next_batch()
-                else:
-                    batch = await run_async(self._fetched(record), self._core.settings.clock)
-            except PyMongoError as error:
-                batch = await run_async(self._resumed(error), self._core.settings.clock)
-            batch = self._noted(batch)
-        return batch
+        return await run_async(self._batch(), self._core.settings.clock)
 
     async def _documents(self) -> AsyncIterator[Any]:
         while batch := await self._more():

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Token
-from functools import partial
+from functools import partial, update_wrapper
 from types import TracebackType
 from typing import Any, final
 
-from penstock.mongo.effects import run, run_async
+from penstock.mongo.effects import Call, Steps, run, run_async
 from penstock.mongo.proxy import BOUND, Proxy
 from penstock.mongo.settings import Core
 from penstock.mongo.transaction_replay import Record, commit
 
 __all__ = ["Session", "SessionAsync", "recorded"]
+
+
+def done(steps: Callable[..., Steps[Any]]) -> Callable[..., Any]:
+    """Return a method that performs ``steps`` in its thread."""
+
+    def method(self: Proxy, *args: Any, **kwargs: Any) -> Any:
+        return run(steps(self, *args, **kwargs), self._core.settings.clock)
+
+    return update_wrapper(method, steps, ("__doc__",))
+
+
+def done_async(steps: Callable[..., Steps[Any]]) -> Callable[..., Any]:
+    """Return a method that performs ``steps`` on the running event loop."""
+
+    async def method(self: Proxy, *args: Any, **kwargs: Any) -> Any:
+        return await run_async(steps(self, *args, **kwargs), self._core.settings.clock)
+
+    return update_wrapper(method, steps, ("__doc__",))
 
 
 class Sitting(Proxy):
@@ -27,18 +46,41 @@ class Sitting(Proxy):
         super().__init__(real, core)
         object.__setattr__(self, "_record", None)
 
-    def _recording(self, args: Any, kwargs: Any) -> None:
+    def _start(self, *args: Any, **kwargs: Any) -> Steps[Any]:
+        """Begin a transaction whose statements are recorded."""
         begin = partial(self._real.start_transaction, *args, **kwargs)
+        yield Call(begin)
         object.__setattr__(self, "_record", Record(self._core, self._real, begin))
+        return Transaction(self)
+
+    def _commit(self) -> Steps[None]:
+        """Commit it; what was lost on the way is done again."""
+        record = self._record
+        if record is None or not self._real.in_transaction:
+            yield Call(self._real.commit_transaction)
+            return
+        yield from commit(record)
+        self._forget()
+
+    def _abort(self) -> Steps[None]:
+        """Drop it."""
+        record, is_open = self._record, self._real.in_transaction
+        self._forget()
+        if record is None or not record.spoiled or is_open:  # else it was dropped already
+            yield Call(self._real.abort_transaction)
+
+    def _end(self) -> Steps[None]:
+        """End the session; an open transaction is dropped."""
+        self._forget()
+        yield Call(self._real.end_session)
+
+    def _with(self, callback: Any, *args: Any, **kwargs: Any) -> Steps[Any]:
+        """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
+        whole = self._real.with_transaction
+        return (yield Call(partial(whole, lambda _: callback(self), *args, **kwargs)))
 
     def _forget(self) -> None:
         object.__setattr__(self, "_record", None)
-
-    def _dropped_already(self) -> bool:
-        """Forget the record; whether the transaction was dropped when it was given up."""
-        record, is_open = self._record, self._real.in_transaction
-        self._forget()
-        return record is not None and record.spoiled and not is_open
 
     def bind(self, *args: Any, **kwargs: Any) -> Any:
         """Give this session to operations that name none."""
@@ -55,34 +97,11 @@ class Session(Sitting):
 
     __slots__ = ()
 
-    def start_transaction(self, *args: Any, **kwargs: Any) -> Any:
-        """Begin a transaction whose statements are recorded."""
-        self._real.start_transaction(*args, **kwargs)
-        self._recording(args, kwargs)
-        return Transaction(self)
-
-    def commit_transaction(self) -> None:
-        """Commit it; what was lost on the way is done again."""
-        record = self._record
-        if record is None or not self._real.in_transaction:
-            self._real.commit_transaction()
-            return
-        run(commit(record), self._core.settings.clock)
-        self._forget()
-
-    def abort_transaction(self) -> None:
-        """Drop it."""
-        if not self._dropped_already():
-            self._real.abort_transaction()
-
-    def end_session(self) -> None:
-        """End the session; an open transaction is dropped."""
-        self._forget()
-        self._real.end_session()
-
-    def with_transaction(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
-        return self._real.with_transaction(lambda _: callback(self), *args, **kwargs)
+    start_transaction = done(Sitting._start)
+    commit_transaction = done(Sitting._commit)
+    abort_transaction = done(Sitting._abort)
+    end_session = done(Sitting._end)
+    with_transaction = done(Sitting._with)
 
     def __enter__(self) -> Any:
         return self
@@ -96,34 +115,11 @@ class SessionAsync(Sitting):
 
     __slots__ = ()
 
-    async def start_transaction(self, *args: Any, **kwargs: Any) -> Any:
-        """Begin a transaction whose statements are recorded."""
-        await self._real.start_transaction(*args, **kwargs)
-        self._recording(args, kwargs)
-        return Transaction(self)
-
-    async def commit_transaction(self) -> None:
-        """Commit it; what was lost on the way is done again."""
-        record = self._record
-        if record is None or not self._real.in_transaction:
-            await self._real.commit_transaction()
-            return
-        await run_async(commit(record), self._core.settings.clock)
-        self._forget()
-
-    async def abort_transaction(self) -> None:
-        """Drop it."""
-        if not self._dropped_already():
-            await self._real.abort_transaction()
-
-    async def end_session(self) -> None:
-        """End the session; an open transaction is dropped."""
-        self._forget()
-        await self._real.end_session()
-
-    async def with_transaction(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
-        return await self._real.with_transaction(lambda _: callback(self), *args, **kwargs)
+    start_transaction = done_async(Sitting._start)
+    commit_transaction = done_async(Sitting._commit)
+    abort_transaction = done_async(Sitting._abort)
+    end_session = done_async(Sitting._end)
+    with_transaction = done_async(Sitting._with)
 
     async def __aenter__(self) -> Any:
         return self

@@ -12,6 +12,7 @@ from typing import final
 from penstock.errors import InputError, StorageError
 from penstock.files import make_private, open_regular
 from penstock.store import ledger
+from penstock.store.erasing import delete, overwrite, pending
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import DirectoryLock
 from penstock.store.segments import found_segments, segment_path, sync, sync_directory
@@ -21,7 +22,6 @@ __all__ = ["BackedUp", "backup"]
 
 _PART = f"{LEDGER}.part"
 _BLOCK = 1 << 22
-_TRIES = 5  # looks at a store from which records are deleted all the time
 _STAMP = "SELECT value FROM fact WHERE name = ?"
 
 
@@ -59,16 +59,9 @@ def backup(directory: Path, target: Path, progress: Progress | None = None) -> B
         sync_directory(target.parent)
         lock = DirectoryLock(target)
         held.callback(lock.release)
-        copied = 0
-        for _ in range(_TRIES):
-            sizes = _copy_ledger(source, target)
-            copied += _copy_segments(directory, target, sizes, progress)
-            # A record that was deleted meanwhile is gone from the segment, not yet from our ledger.
-            with closing(sqlite3.connect(target / _PART)) as made:
-                if _fact(made, "deleted") == _fact(source, "deleted"):
-                    break
-        else:
-            raise StorageError(f"{directory}: records are deleted all the time; try again later")
+        sizes = _copy_ledger(source, target)
+        copied = _copy_segments(directory, target, sizes, progress)
+        _delete_likewise(source, target)
         for suffix in ("-wal", "-shm"):
             (target / f"{LEDGER}{suffix}").unlink(missing_ok=True)
         (target / _PART).replace(target / LEDGER)
@@ -122,6 +115,20 @@ def _copy_ledger(source: sqlite3.Connection, target: Path) -> dict[int, int]:
     with part.open("rb+") as file:
         sync(file.fileno())
     return sizes
+
+
+def _delete_likewise(source: sqlite3.Connection, target: Path) -> None:
+    """Delete what was deleted since the ledger was copied: its lines may be gone already."""
+    gone = source.execute("SELECT key, at FROM item WHERE state = 'deleted'").fetchall()
+    with closing(sqlite3.connect(target / _PART, isolation_level=None)) as copy:
+        copy.execute("BEGIN")
+        if gone:
+            delete(copy, [key for key, _ in gone], max(at for _, at in gone))
+        places = pending(copy)
+        copy.execute("COMMIT")
+        overwrite(target, copy, places)
+    with (target / _PART).open("rb+") as file:
+        sync(file.fileno())
 
 
 def _copy_segments(

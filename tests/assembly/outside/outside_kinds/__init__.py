@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.assembly import Kind, Site, Used
-from penstock.http import Bearer, Get, PageNumber, Response, Secret
+from penstock.http import Bearer, End, Get, Next, PageNumber, Response, Secret, Unreadable
 from penstock.locks import Granted, LockState, Reply, Request, Waiter, step
 from penstock.pipeline import Key, Landing, Result, Stage
 from penstock.store import Fence, LocalStore, StoreReader, last_token, open_readonly
@@ -43,7 +43,7 @@ class Hop:
     def ask(self, request: Get, position: str | int | None) -> Get:
         return self._like.ask(request, position)
 
-    def following(self, response: Response, position: str | int | None) -> str | int | None:
+    def following(self, response: Response, position: str | int | None) -> Next | End | Unreadable:
         return self._like.following(response, position)
 
     def count(self, response: Response) -> range | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING, BinaryIO, Self, cast, final
+from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from penstock.errors import InputError
-from penstock.javadata.failures import EndOfData, MalformedText, UTFDataFormatError
+from penstock.javadata.errors import EndOfData, MalformedText, UTFDataFormatError
+from penstock.javadata.files import PIECE, Source, bytes_left, open_source, position_of, read_some
 from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
-from penstock.javadata.sources import PIECE, Source, bytes_left, open_source, position_of, read_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    from penstock.javadata.bulk import Numbers
+    from penstock.javadata.arrays import Numbers
+
+    ReadBlock = Callable[[bytes, int, int], tuple[list[tuple[object, ...]], int]]
 
 __all__ = ["DataInput", "DataInputStream"]
 
@@ -29,8 +32,9 @@ DOUBLE = struct.Struct(">d").unpack
 class DataInput:
     """The methods of java.io.DataInput over an open binary file.
 
-    A value that cannot be read raises and, where the file can seek, leaves it where the value
-    began, so that it can be read again or as something else. Java leaves it somewhere inside.
+    A value that cannot be read raises and consumes nothing, so that it can be read again, later or
+    as something else: a file that can seek is put back, of any other the bytes are kept here. That
+    holds for time-outs and sources that would block, too. Java leaves the file somewhere inside.
     """
 
     def __init__(self, file: BinaryIO, *, base: int = 0) -> None:
@@ -39,6 +43,7 @@ class DataInput:
         start = position_of(file)
         self._seekable = start is not None
         self._offset = base + (start or 0)
+        self._kept = b""  # read from a file that cannot seek, and not used
 
     @property
     def offset(self) -> int:
@@ -48,6 +53,31 @@ class DataInput:
     def left(self) -> int | None:
         """Return how many bytes are left, None where the file cannot say."""
         return bytes_left(self._file)
+
+    def at_end(self) -> bool:
+        """Return whether no byte follows. A stream waits for the next one to know."""
+        data = self.read(1)
+        self.unread(data)
+        return not data
+
+    def unread(self, data: bytes) -> None:
+        """Put back the last bytes that were read."""
+        if self._seekable:
+            self._file.seek(-len(data), io.SEEK_CUR)
+        else:
+            self._offset -= len(data)
+            self._kept = data + self._kept
+
+    def ready_record(self, read: ReadBlock) -> tuple[object, ...] | None:
+        """Return the next record if all of it lies in the file's buffer, else None."""
+        peek = getattr(self._file, "peek", None)
+        if peek is None or self._kept or isinstance(self._file, io.BufferedRandom):
+            return None
+        rows, end = read(peek(), 0, 1)
+        if not rows:
+            return None
+        self._offset += len(self._file.read(end))
+        return rows[0]
 
     def read_boolean(self) -> bool:
         """Read one byte: any value but 0 is True."""
@@ -102,20 +132,14 @@ class DataInput:
             EndOfData: An ``EOFError``; nothing is consumed where the file can seek.
             UTFDataFormatError: The bytes are not what DataInputStream.readUTF takes.
         """
-        start = self.offset
         head = self._take(2, "utf length")
         size = head[0] << 8 | head[1]
-        data = read_all(self._file, size)
-        if len(data) < size:
-            self._restore(start, 2 + len(data))
-            raise EndOfData(offset=start, reading="utf", needed=2 + size, got=2 + len(data))
+        data, start = self._take(size, "utf", head), self.offset - size - 2
         try:
-            text = decode_modified_utf8(data)
+            return decode_modified_utf8(data)
         except MalformedText as error:
-            self._restore(start, 2 + size)
+            self.unread(head + data)
             raise UTFDataFormatError(str(error), offset=start) from error
-        self._offset += size
-        return text
 
     def read_fully(self, size: int) -> bytes:
         """Read exactly ``size`` bytes or raise EndOfData."""
@@ -123,7 +147,22 @@ class DataInput:
 
     def read(self, size: int = -1) -> bytes:
         """Read at most ``size`` bytes, all that is left by default; none at the end."""
-        data = self._file.read(size)
+        if not self._kept:
+            data = self._file.read(size)
+            if data is None:
+                raise BlockingIOError("nothing to read yet: call again when there is")
+        elif size < 0:
+            data, self._kept = self._kept + self._file.read(size), b""
+        else:
+            data, self._kept = self._kept[:size], self._kept[size:]
+        self._offset += len(data)
+        return data
+
+    def read1(self, size: int) -> bytes:
+        """Read at most ``size`` bytes, those that are there; none at the end."""
+        if self._kept:
+            return self.read(size)
+        data = read_some(self._file, size)
         self._offset += len(data)
         return data
 
@@ -132,7 +171,7 @@ class DataInput:
 
         Bytes are taken as they stand; numbers of a NumPy array are converted from Java's order.
         """
-        from penstock.javadata.bulk import fill
+        from penstock.javadata.arrays import fill
 
         fill(self, target)
 
@@ -146,12 +185,17 @@ class DataInput:
         Raises:
             EndOfData: Fewer values are left; nothing is consumed where the file can seek.
         """
-        from penstock.javadata.bulk import read_array
+        from penstock.javadata.arrays import read_array
 
         return read_array(self, type_name, count)
 
     def skip_bytes(self, count: int) -> int:
         """Skip at most ``count`` bytes and return how many; never raises at the end."""
+        left = self.left()
+        if self._seekable and left is not None:
+            skipped = max(0, min(count, left))
+            self._file.seek(skipped, io.SEEK_CUR)
+            return skipped
         skipped = 0
         while skipped < count:
             piece = self.read(min(count - skipped, PIECE))
@@ -163,68 +207,53 @@ class DataInput:
     def read_line(self) -> str | None:
         r"""Read to the next ``\n``, ``\r`` or ``\r\n`` as Latin-1, None at the end of the data."""
         line = bytearray()
-        while byte := self.read(1):
-            if byte == b"\n":
-                break
-            if byte == b"\r":
-                self._swallow_line_feed()
-                break
-            line += byte
-        else:
-            return line.decode("latin-1") if line else None
-        return line.decode("latin-1")
+        try:
+            while byte := self.read(1):
+                line += byte
+                if byte == b"\r":
+                    line += self._line_feed()
+                if byte in {b"\n", b"\r"}:
+                    break
+        except OSError:
+            self.unread(bytes(line))
+            raise
+        if not line:
+            return None
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode("latin-1")
 
-    def _swallow_line_feed(self) -> None:
+    def _line_feed(self) -> bytes:
+        """Take the line feed behind a carriage return, if it is one."""
         byte = self.read(1)
         if byte and byte != b"\n":
-            self._offset -= 1
-            if self._seekable:
-                self._file.seek(-1, io.SEEK_CUR)
-            else:
-                self._file = cast("BinaryIO", PushedBack(byte, self._file))
+            self.unread(byte)
+            return b""
+        return byte
 
-    def _take(self, size: int, reading: str) -> bytes:
-        data = self._file.read(size) if size <= PIECE else read_all(self._file, size)
-        if not data or len(data) < size:
-            data = self._take_rest(data, size, reading)
-        self._offset += size
-        return data
-
-    def _take_rest(self, data: bytes | None, size: int, reading: str) -> bytes:
-        """Go on where a socket gave less than asked; raise at the end."""
-        if data is None:
-            raise InputError("the source would block: set the socket or pipe to blocking mode")
-        if data:
-            data += read_all(self._file, size - len(data))
-        if len(data) < size:
-            start = self.offset - len(data) if self._seekable else self._offset
-            self._restore(start, len(data))
-            raise EndOfData(offset=start, reading=reading, needed=size, got=len(data))
-        return data
-
-    def _restore(self, start: int, consumed: int) -> None:
-        """Go back to where a value began. Where that is impossible, count what is gone."""
-        if self._seekable:
-            self._file.seek(start - self._base)
-        else:
-            self._offset = start + consumed
-
-
-@final
-class PushedBack:
-    """A stream with one byte put back before it: Java's PushbackInputStream."""
-
-    def __init__(self, byte: bytes, file: BinaryIO) -> None:
-        self.byte = byte
-        self.file = file
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the byte first, then what the stream gives."""
-        if not self.byte or size == 0:
-            return self.file.read(size)
-        byte, self.byte = self.byte, b""
-        rest = self.file.read(size - 1 if size > 0 else size) if size != 1 else b""
-        return byte + rest
+    def _take(self, size: int, reading: str, before: bytes = b"") -> bytes:
+        """Read ``size`` bytes of a value whose first bytes are ``before``, or nothing of it."""
+        data = b"" if self._kept or size > PIECE else self._file.read(size)
+        self._offset += len(data or b"")
+        if data and len(data) == size:  # None where nothing is there yet
+            return data
+        pieces, missing = [before, data or b""], size - len(data or b"")
+        try:
+            while missing:  # a source may give less than asked; a hostile size takes no memory
+                piece = self.read(min(missing, PIECE))
+                if not piece:
+                    break
+                pieces.append(piece)
+                missing -= len(piece)
+        except OSError:  # a time-out, or nothing there yet
+            self.unread(b"".join(pieces))
+            raise
+        found = b"".join(pieces)
+        if missing:
+            start = self.offset - len(found)
+            self.unread(found)
+            raise EndOfData(
+                offset=start, reading=reading, needed=len(before) + size, got=len(found)
+            )
+        return found[len(before) :]
 
 
 def not_negative(value: int, method: str) -> int:
@@ -248,7 +277,7 @@ class DataInputStream(DataInput):
     >>> stream.read_long()
     Traceback (most recent call last):
     ...
-    penstock.javadata.failures.EndOfData: data ended at offset 11 inside long at
+    penstock.javadata.errors.EndOfData: data ended at offset 11 inside long at
     offset 11: needed 8 bytes, got 0
     """
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from penstock.errors import InputError, MissingExtra
-from penstock.javadata.declare import limits
-from penstock.javadata.failures import EndOfData
-from penstock.javadata.kinds import PRIMITIVES, Primitive
-from penstock.javadata.sources import PLAIN_FILES, bytes_left
+from penstock.javadata.errors import EndOfData
+from penstock.javadata.files import PLAIN_FILES, bytes_left
+from penstock.javadata.kinds import PRIMITIVES, Primitive, limits
 
 try:
     import numpy as np
@@ -20,7 +19,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from penstock.javadata.reading import DataInput
 
 __all__ = ["Numbers", "array_bytes", "fill", "read_array"]
 
@@ -28,6 +26,23 @@ Numbers = npt.NDArray[np.generic]
 MAPPED_FROM = 1 << 18
 AT_ONCE = 1 << 18
 BY_DTYPE = {np.dtype(kind.dtype).str.lstrip("<>|="): kind for kind in PRIMITIVES.values()}
+
+
+class Stream(Protocol):
+    """What of a DataInput is used here."""
+
+    _file: BinaryIO
+
+    @property
+    def offset(self) -> int:
+        """Where the next value begins."""
+        ...
+
+    def _take(self, size: int, reading: str, /) -> bytes: ...
+
+    def read_fully(self, size: int, /) -> bytes:
+        """Return exactly so many bytes."""
+        ...
 
 
 def primitive(type_name: str) -> Primitive:
@@ -47,7 +62,7 @@ def native(values: Numbers, kind: Primitive) -> Numbers:
     return values != 0 if kind.dtype == "?" else values.astype(kind.dtype)
 
 
-def read_array(stream: DataInput, type_name: str, count: int) -> Numbers:
+def read_array(stream: Stream, type_name: str, count: int) -> Numbers:
     """Read ``count`` values, see :meth:`DataInput.read_array`."""
     kind = primitive(type_name)
     if count < 0:
@@ -56,7 +71,7 @@ def read_array(stream: DataInput, type_name: str, count: int) -> Numbers:
 
 
 def taken(
-    stream: DataInput, kind: Primitive, count: int, use: Callable[[Numbers], Numbers]
+    stream: Stream, kind: Primitive, count: int, use: Callable[[Numbers], Numbers]
 ) -> Numbers:
     """Give the next ``count`` values, as they stand in the file, to ``use``; return its result."""
     size, what = count * kind.size, f"array of {count} {kind.name}"
@@ -86,7 +101,7 @@ def mapped(
     return values
 
 
-def fill(stream: DataInput, target: bytearray | memoryview | Numbers) -> None:
+def fill(stream: Stream, target: bytearray | memoryview | Numbers) -> None:
     """Fill ``target``, see :meth:`DataInput.read_into`."""
     if isinstance(target, np.ndarray):
         fill_array(stream, target)
@@ -95,7 +110,7 @@ def fill(stream: DataInput, target: bytearray | memoryview | Numbers) -> None:
         view[:] = stream.read_fully(len(view))
 
 
-def fill_array(stream: DataInput, target: Numbers) -> None:
+def fill_array(stream: Stream, target: Numbers) -> None:
     kind = BY_DTYPE.get(target.dtype.str.lstrip("<>|="))
     if kind is None:
         raise InputError(f"read_into an array of {target.dtype}: Java has no such numbers")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import inspect
 import io
 import mmap
 import os
-import secrets
 import socket
 import stat
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast, final
 
 from penstock.errors import InputError
-from penstock.whole import check_target
+from penstock.whole import Replacement
 
 __all__ = [
     "Readable",
-    "ReplacedOnClose",
     "Sink",
     "Source",
     "Writable",
@@ -60,8 +58,12 @@ def open_source(source: Source) -> tuple[BinaryIO, bool]:
     if isinstance(source, str | os.PathLike):
         return Path(source).open("rb"), True
     if isinstance(source, socket.socket):
-        return cast("BinaryIO", source.makefile("rb", buffering=0)), True
+        return cast("BinaryIO", SocketFile(source)), False
     refuse_text(source)
+    if inspect.iscoroutinefunction(getattr(source, "read", None)):
+        raise InputError(
+            f"{type(source).__name__} is read with await: use schema.async_records(reader)"
+        )
     if hasattr(source, "read"):
         return cast("BinaryIO", source), False
     if isinstance(source, bytes | bytearray | memoryview):
@@ -78,7 +80,7 @@ def open_sink(sink: Sink) -> tuple[BinaryIO, bool]:
         path = Path(sink)
         if path.exists() and not path.is_file():  # a pipe or device cannot be replaced
             return path.open("wb"), True
-        return cast("BinaryIO", ReplacedOnClose(path)), True
+        return cast("BinaryIO", Replacement(path)), True
     if isinstance(sink, socket.socket):
         return cast("BinaryIO", sink.makefile("wb", buffering=0)), True
     refuse_text(sink)
@@ -96,30 +98,31 @@ def refuse_text(file: object) -> None:
         raise InputError("the file is open as text: open it with 'rb' or 'wb'")
 
 
-def read_all(file: BinaryIO, size: int) -> bytes:
-    """Read ``size`` bytes, or fewer at the end of the data only.
-
-    Read piece by piece, so that a hostile size costs no more memory than there is data.
-    """
-    data = read_some(file, min(size, PIECE))
-    if len(data) == size or not data:
-        return data
-    pieces, missing = [data], size - len(data)
-    while missing:
-        data = read_some(file, min(missing, PIECE))
-        if not data:
-            break
-        pieces.append(data)
-        missing -= len(data)
-    return b"".join(pieces)
-
-
 def read_some(file: BinaryIO, size: int) -> bytes:
-    """Read once; a socket or pipe may return less than asked."""
-    data: bytes | None = file.read(size)
+    """Read once, what is there; a socket, pipe or terminal gives less than asked.
+
+    Raises:
+        BlockingIOError: Nothing is there, and the source is set not to wait.
+    """
+    read1 = getattr(file, "read1", None)
+    data: bytes | None = file.read(size) if read1 is None else read1(size)
     if data is None:
-        raise InputError("the source would block: set the socket or pipe to blocking mode")
+        raise BlockingIOError("nothing to read yet: call again when there is")
     return data
+
+
+@final
+class SocketFile:
+    """A socket as a file. It goes on after a time-out, which makefile() does not."""
+
+    def __init__(self, source: socket.socket) -> None:
+        self.source = source
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what is there, at most ``size`` bytes; TimeoutError if nothing is."""
+        if size >= 0:
+            return self.source.recv(size)
+        return b"".join(iter(lambda: self.source.recv(PIECE), b""))
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -154,35 +157,3 @@ def bytes_left(file: BinaryIO) -> int | None:
         status = os.fstat(file.fileno())
         return status.st_size - file.tell() if stat.S_ISREG(status.st_mode) else None
     return None
-
-
-@final
-class ReplacedOnClose:
-    """A file that appears, whole and synced, under its name when it is closed, or not at all."""
-
-    def __init__(self, path: Path) -> None:
-        check_target(path)
-        self.path = path
-        self.temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        self.file = self.temporary.open("xb", buffering=PIECE)
-        self.write = self.file.write
-        self.flush = self.file.flush
-
-    def close(self) -> None:
-        """Put the file in place. Closing twice does nothing more."""
-        if self.file.closed:
-            return
-        try:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
-            self.temporary.replace(self.path)
-        except BaseException:
-            self.discard()
-            raise
-
-    def discard(self) -> None:
-        """Leave the target as it was."""
-        with contextlib.suppress(OSError):
-            self.file.close()
-        self.temporary.unlink(missing_ok=True)

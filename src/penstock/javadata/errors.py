@@ -6,7 +6,12 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["EndOfData", "MalformedText", "SchemaMismatch", "UTFDataFormatError"]
+__all__ = ["EndOfData", "MalformedText", "SchemaMismatch", "UTFDataFormatError", "join"]
+
+
+def join(path: str, name: str) -> str:
+    """Return the path of a field: "record 3" begins it, a dot goes on."""
+    return f"{path}.{name}" if ", field " in path else f"{path}, field {name}"
 
 
 @final

@@ -7,17 +7,19 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO, Self, SupportsIndex, final
 
 from penstock.errors import InputError
-from penstock.javadata.failures import UTFDataFormatError
+from penstock.javadata.encoding import one_boolean, too_long
+from penstock.javadata.errors import UTFDataFormatError
+from penstock.javadata.files import Sink, open_sink, write_all
 from penstock.javadata.floats import CANONICAL_DOUBLE, narrowed, wrapped
 from penstock.javadata.native import encode_modified_utf8
-from penstock.javadata.sources import ReplacedOnClose, Sink, open_sink, write_all
 from penstock.javadata.text import MOST_UTF_BYTES
+from penstock.whole import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from penstock.javadata.bulk import Numbers
+    from penstock.javadata.arrays import Numbers
 
 __all__ = ["DataOutput", "DataOutputStream", "utf_bytes"]
 
@@ -32,11 +34,7 @@ def utf_bytes(text: str, *, reading: str = "utf") -> bytes:
     """
     data = encode_modified_utf8(text)
     if len(data) > MOST_UTF_BYTES:
-        raise UTFDataFormatError(
-            f"encoded string too long: {len(data)} bytes, at most {MOST_UTF_BYTES}; write the "
-            "length as an int and the bytes of UTF-8 instead, if the reader is yours",
-            reading=reading,
-        )
+        raise UTFDataFormatError(too_long(len(data)), reading=reading)
     return len(data).to_bytes(2) + data
 
 
@@ -58,8 +56,11 @@ class DataOutput:
         self._put(data)
 
     def write_boolean(self, value: bool) -> None:  # noqa: FBT001 - Java's signature
-        """Write 1 for a true value, 0 for a false one."""
-        self._put(b"\1" if value else b"\0")
+        """Write 1 for True, 0 for False. NumPy's booleans, 0 and 1 will do, nothing else."""
+        truth = one_boolean(value)
+        if truth is None:
+            raise InputError(f"write_boolean({value!r:.40}): give True or False")
+        self._put(b"\1" if truth else b"\0")
 
     def write_byte(self, value: SupportsIndex) -> None:
         """Write a signed byte, -128 to 127."""
@@ -134,7 +135,7 @@ class DataOutput:
             values: Numbers that fit the type, else nothing is written (unless ``wrap``).
             raw_bits: Keep the bits of a NaN, where Java's writeFloat makes them canonical.
         """
-        from penstock.javadata.bulk import array_bytes
+        from penstock.javadata.arrays import array_bytes
 
         for piece in array_bytes(type_name, values, raw_bits=raw_bits, wrap=self._wrap):
             self._put(piece)
@@ -208,7 +209,7 @@ class DataOutputStream(DataOutput):
 
     def discard(self) -> None:
         """Leave a path given as sink as it was; close anything else this object opened."""
-        if isinstance(self._file, ReplacedOnClose):
+        if isinstance(self._file, Replacement):
             self._file.discard()
         elif self._owned:
             self._file.close()

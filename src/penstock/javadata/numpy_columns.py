@@ -25,7 +25,7 @@ from penstock.javadata.kinds import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from penstock.javadata.arrow import LoneSurrogates
+    from penstock.javadata.kinds import LoneSurrogates
 
     Columns = Callable[[bytes, int], tuple[pa.RecordBatch, int]]
     Walk = Callable[[bytes, int], Iterator[int]]
@@ -46,9 +46,15 @@ def is_flat(record: RecordKind) -> bool:
 
 
 def is_plain(kind: Kind) -> bool:
-    if isinstance(kind, Counted):
-        return kind.element is None and isinstance(kind.count, Primitive)
-    return isinstance(kind, Primitive | UtfKind | Text | FixedBytes)
+    match kind:
+        case Counted(count=Primitive(order=">"), element=None, null=False):
+            return True
+        case Text(count=Primitive(order=">"), encoding="utf8", null=False):
+            return True
+        case Primitive(order=">") | UtfKind() | FixedBytes():
+            return True
+        case _:
+            return False
 
 
 def flat_reader(record: RecordKind, lone: LoneSurrogates, by_rows: Columns) -> Columns:

@@ -1,0 +1,127 @@
+"""Java data as Arrow record batches and Parquet files, and back, in constant memory."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.errors import InputError, MissingExtra
+from penstock.javadata.arrow import arrow_schema, batch_of, expansion, rows_of
+from penstock.javadata.blocks import Blocks, Decoder
+from penstock.javadata.errors import SchemaMismatch
+from penstock.whole import Replacement
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ImportError as error:
+    raise MissingExtra("Parquet", "pyarrow", "javadata") from error
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    from penstock.javadata.core import Codec
+    from penstock.javadata.files import Source
+    from penstock.javadata.kinds import LoneSurrogates, RecordKind
+
+__all__ = ["batches", "row_batches", "rows_of_batches", "rows_of_parquet", "to_parquet"]
+
+Row = tuple[object, ...]
+BLOCK = 1 << 21
+# Rows gathered to one group of a Parquet file: enough to compress well, few enough to hold.
+GROUP_ROWS = 1 << 18
+GROUP_BYTES = 32 << 20
+MOST_EXPANDED = 1 << 30
+ROWS_AT_ONCE = 4096
+
+
+def batches(
+    kind: RecordKind, codec: Codec, source: Source, *, lone: LoneSurrogates, largest: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield record batches, about one for each two megabytes of the source.
+
+    Where absent parts take room in columns, as of ``bytes[65536]?``, the blocks are smaller.
+    """
+    columns = codec.columns(lone)
+    arrow_schema(kind, lone)  # refuses a tree before anything is read
+    growth = expansion(kind)
+
+    def take(block: bytes, position: int) -> tuple[pa.RecordBatch, int, int]:
+        batch, end = columns(block, position)
+        return batch, batch.num_rows, end
+
+    def one(row: tuple[object, ...]) -> pa.RecordBatch:
+        size = decoder.last_size
+        if size * growth > MOST_EXPANDED:
+            raise SchemaMismatch(
+                f"{size} bytes may become {size * growth} in Arrow's columns, most of them absent",
+                reading=f"record {decoder.number - 1}",
+            )
+        return batch_of([row], kind, lone)
+
+    decoder = Decoder(codec, largest=largest)
+    block = max(256, min(BLOCK, 8 * BLOCK // growth))
+    blocks = Blocks(source, decoder, take, one, block)
+    try:
+        while (batch := blocks.next()) is not None:
+            yield batch
+    finally:
+        blocks.close()
+
+
+def row_batches(
+    rows: Iterable[tuple[object, ...]], kind: RecordKind, lone: LoneSurrogates
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows as record batches."""
+    left = iter(rows)
+    while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+        yield batch_of(some, kind, lone)
+
+
+def to_parquet(given: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path) -> int:
+    """Write batches to a Parquet file that appears when it is whole. Returns the rows written."""
+    target, rows = Replacement(path), 0
+    try:
+        with pq.ParquetWriter(target.file, columns) as writer:
+            for group in groups(given):
+                writer.write_table(pa.Table.from_batches(group))
+                rows += sum(batch.num_rows for batch in group)
+    except BaseException:
+        target.discard()
+        raise
+    target.close()
+    return rows
+
+
+def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Gather batches to row groups."""
+    group: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in given:
+        group.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield group
+            group, rows, size = [], 0, 0
+    if group:
+        yield group
+
+
+def rows_of_parquet(path: str | os.PathLike[str], kind: RecordKind) -> Iterator[Row]:
+    """Yield the rows of a Parquet file, columns found by name."""
+    try:
+        with pq.ParquetFile(Path(path)) as file:
+            yield from rows_of_batches(file.iter_batches(batch_size=1 << 14), kind)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def rows_of_batches(given: Iterable[pa.RecordBatch], kind: RecordKind) -> Iterator[Row]:
+    """Yield the rows of record batches, columns found by name."""
+    first = 0
+    for batch in given:
+        yield from rows_of(batch, kind, first)
+        first += batch.num_rows
