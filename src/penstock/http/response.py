@@ -44,13 +44,13 @@ class Headers(Mapping[str, str]):
     def __init__(self, head: bytes) -> None:
         # Interim answers (1xx) and proxies put blocks of their own before the last one.
         start = head.rfind(b"\nHTTP/") + 1
-        self._fields: dict[str, str] = {}
+        fields: dict[str, list[str]] = {}
         for line in head[start:].splitlines()[1:]:
             name, colon, value = line.partition(b":")
             if colon:
-                key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
-                known = self._fields.get(key)
-                self._fields[key] = text if known is None else f"{known}, {text}"
+                text = value.strip().decode("latin-1")
+                fields.setdefault(name.decode("latin-1").lower(), []).append(text)
+        self._fields = {key: ", ".join(texts) for key, texts in fields.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
