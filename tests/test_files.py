@@ -14,7 +14,7 @@ from penstock.errors import InputError, StorageError
 from penstock.files import open_regular
 from penstock.locks import LockerRoom
 from penstock.pipeline import Landing
-from penstock.store import LocalStore, open_readonly
+from penstock.store import LocalStore, export, open_readonly
 
 NAMES: tuple[str, ...] = (
     "ledger.sqlite",
@@ -128,3 +128,39 @@ def test_a_segments_number_that_is_a_path_is_damage(tmp_path: Path) -> None:
         database.execute("UPDATE item SET segment = '../../victim'")
     with open_readonly(directory) as reader, pytest.raises(StorageError, match="damaged"):
         reader.get(1)
+
+
+def everything(directory: Path) -> dict[str, tuple[int, int, bytes]]:
+    return {
+        path.name: (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes())
+        for path in directory.iterdir()
+    }
+
+
+def test_a_store_at_rest_is_read_without_a_write(tmp_path: Path) -> None:
+    directory = landed(tmp_path / "store")
+    before = everything(directory)
+    with open_readonly(directory) as reader:
+        assert reader.status().landed == len(list(reader.records())) == 3
+        assert reader.get(1) is not None
+        export(reader, "csv", tmp_path / "out.csv")
+    assert everything(directory) == before
+
+
+def test_a_reader_of_a_store_at_rest_sees_the_run_that_begins(tmp_path: Path) -> None:
+    directory = landed(tmp_path / "store")
+    with open_readonly(directory) as reader:
+        assert reader.status().landed == 3
+        with LocalStore(directory) as store:
+            for key in store.claim(["x", "y"]):
+                store.settle([Landing(key, b"{}")], durable=lambda _: None)
+            store.flush()
+            assert reader.status().landed == 5
+        assert reader.get("y") == b"{}"
+        with LocalStore(directory) as store:
+            store.settle([Landing("z", b"{}")], durable=lambda _: None)
+        assert [record.key for record in reader.records()][-1] == "z"
+    with open_readonly(directory) as reader, LocalStore(directory) as store:
+        store.settle([Landing("u", b"{}")], durable=lambda _: None)
+        store.flush()
+        assert reader.get("u") == b"{}"
