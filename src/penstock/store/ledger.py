@@ -213,7 +213,10 @@ def at_rest(directory: Path) -> tuple[int, int, int] | None:
     """
     if any((directory / f"{LEDGER}{suffix}").exists() for suffix in ("-wal", "-journal")):
         return None
-    found = (directory / LEDGER).stat()
+    try:
+        found = (directory / LEDGER).stat()
+    except FileNotFoundError:
+        return None
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
