@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from random import Random
 from re import _constants as op  # type: ignore[attr-defined] # the parser's own names
 from re import _parser as parser  # type: ignore[attr-defined] # likewise
+from typing import Any, TypeAlias
 
-Tree = list[tuple[object, object]]
+Tree = list[tuple[object, Any]]
+Argument: TypeAlias = Any  # of an item: a code, a set, a body, as the parser has it
 Pattern = re.Pattern[str] | re.Pattern[bytes]
 Go = Callable[[int], bool]
 LIMIT = 400_000
@@ -29,7 +31,7 @@ def tree_of(pattern: re.Pattern[str] | re.Pattern[bytes]) -> Tree:
     return list(parser.parse(text, pattern.flags))
 
 
-def is_in(kind: object, argument: object, character: str, flags: int) -> bool:
+def is_in(kind: object, argument: Argument, character: str, flags: int) -> bool:
     """Whether an item for one character takes it."""
     folded = (
         {character, character.lower(), character.upper()} if flags & re.IGNORECASE else {character}
@@ -42,7 +44,7 @@ def is_in(kind: object, argument: object, character: str, flags: int) -> bool:
     if kind is op.ANY:
         return bool(flags & re.DOTALL) or character != "\n"
     found, negated = False, False
-    for what, value in argument:  # type: ignore[attr-defined] # of IN
+    for what, value in argument:
         if what is op.NEGATE:
             negated = True
         elif what is op.LITERAL:
@@ -81,7 +83,7 @@ class Matcher:
         start = 0
         while start <= len(self.text):
             ends: list[int] = []
-            if self._all(self.tree, 0, start, lambda end, to=ends: not to.append(end)):  # type: ignore[misc] # a list
+            if self._all(self.tree, 0, start, _into(ends)):
                 start = max(ends[0], start + 1)
             else:
                 start += 1
@@ -98,17 +100,17 @@ class Matcher:
         kind, argument = tree[index]
         return self._one(kind, argument, at, lambda end: self._all(tree, index + 1, end, go))
 
-    def _one(self, kind: object, argument: object, at: int, go: Go) -> bool:  # noqa: PLR0911 - a table
+    def _one(self, kind: object, argument: Argument, at: int, go: Go) -> bool:  # noqa: PLR0911 - a table
         if kind in {op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN}:
             here = at < len(self.text) and is_in(kind, argument, self.text[at], self.flags)
             return here and go(at + 1)
         if kind in _REPEATS:
-            least, most, body = argument  # type: ignore[misc] # of a repeat
+            least, most, body = argument
             if kind is op.POSSESSIVE_REPEAT:
                 return go(end) if (end := self._greedy(list(body), least, most, at)) >= 0 else False
             return self._repeat(list(body), least, most, 0, at, go, lazy=kind is op.MIN_REPEAT)
         if kind is op.SUBPATTERN:
-            number, _, _, body = argument  # type: ignore[misc] # of a group
+            number, _, _, body = argument
 
             def closed(end: int) -> bool:
                 self.groups[number] = (at, end)
@@ -116,16 +118,16 @@ class Matcher:
 
             return self._all(list(body), 0, at, closed)
         if kind is op.BRANCH:
-            return any(self._all(list(body), 0, at, go) for body in argument[1])  # type: ignore[index] # of a branch
+            return any(self._all(list(body), 0, at, go) for body in argument[1])
         if kind is op.ATOMIC_GROUP:
-            end = self._greedy(list(argument), 1, 1, at)  # type: ignore[call-overload] # a body
+            end = self._greedy(list(argument), 1, 1, at)
             return end >= 0 and go(end)
         if kind in {op.ASSERT, op.ASSERT_NOT}:
-            direction, body = argument  # type: ignore[misc] # of an assertion
+            direction, body = argument
             holds = self._looks(list(body), direction, at)
             return holds is (kind is op.ASSERT) and go(at)
         if kind is op.GROUPREF:
-            start, end = self.groups.get(argument, (0, 0))  # type: ignore[call-overload] # a number
+            start, end = self.groups.get(argument, (0, 0))
             same = self.text.startswith(self.text[start:end], at)
             return same and go(at + end - start)
         return self._is_at(argument, at) and go(at)
@@ -148,7 +150,7 @@ class Matcher:
         done = 0
         while done < int(most):
             ends: list[int] = []
-            if not self._all(body, 0, at, lambda end, to=ends: not to.append(end)):  # type: ignore[misc] # a list
+            if not self._all(body, 0, at, _into(ends)):
                 break
             done += 1
             if ends[0] == at:
@@ -173,6 +175,14 @@ class Matcher:
         if "BEGINNING" in name:
             return at == 0 or (by_line and text[at - 1] == "\n")
         return at == len(text) or ((by_line or at == len(text) - 1) and text[at] == "\n")
+
+
+def _into(ends: list[int]) -> Go:
+    def put(end: int) -> bool:
+        ends.append(end)
+        return True
+
+    return put
 
 
 class Maker:
@@ -201,18 +211,18 @@ class Maker:
             if kind in {op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN}:
                 fits = [c for c in self._letters if is_in(kind, argument, c, self.flags)]
                 if kind is op.LITERAL:
-                    fits = [chr(argument)]  # type: ignore[call-overload] # a code
+                    fits = [chr(argument)]
                 parts.append(self._rng.choice(fits) if fits else "")
             elif kind in _REPEATS:
-                least, most, body = argument  # type: ignore[misc] # of a repeat
+                least, most, body = argument
                 times = max(int(least), min(int(most), self._rng.choice((0, 1, 1))))
                 parts.extend(self._sample(list(body)) for _ in range(times))
             elif kind is op.SUBPATTERN:
-                parts.append(self._sample(list(argument[3])))  # type: ignore[index] # of a group
+                parts.append(self._sample(list(argument[3])))
             elif kind is op.BRANCH:
-                parts.append(self._sample(list(self._rng.choice(argument[1]))))  # type: ignore[index] # of a branch
+                parts.append(self._sample(list(self._rng.choice(argument[1]))))
             elif kind is op.ATOMIC_GROUP:
-                parts.append(self._sample(list(argument)))  # type: ignore[call-overload] # a body
+                parts.append(self._sample(list(argument)))
         return "".join(parts)
 
 
@@ -220,24 +230,24 @@ def _repeated(tree: Tree, before: Tree) -> Iterator[tuple[Tree, Tree]]:
     for index, (kind, argument) in enumerate(tree):
         ahead = [*before, *tree[:index]]
         if kind in _REPEATS:
-            _, most, body = argument  # type: ignore[misc] # of a repeat
+            _, most, body = argument
             if int(most) > 32:
                 yield ahead, list(body)
             yield from _repeated(list(body), ahead)
         elif kind is op.SUBPATTERN:
-            yield from _repeated(list(argument[3]), ahead)  # type: ignore[index] # of a group
+            yield from _repeated(list(argument[3]), ahead)
         elif kind is op.BRANCH:
-            for body in argument[1]:  # type: ignore[index] # of a branch
+            for body in argument[1]:
                 yield from _repeated(list(body), ahead)
         elif kind is op.ATOMIC_GROUP:
-            yield from _repeated(list(argument), ahead)  # type: ignore[call-overload] # a body
+            yield from _repeated(list(argument), ahead)
 
 
-def _literals(tree: object) -> Iterator[int]:
+def _literals(tree: Argument) -> Iterator[int]:
     if isinstance(tree, tuple) and len(tree) == 2 and tree[0] is op.LITERAL:
         yield tree[1]
     elif isinstance(tree, list | tuple) or type(tree).__name__ == "SubPattern":
-        for part in tree:  # type: ignore[attr-defined] # a sequence
+        for part in tree:
             yield from _literals(part)
 
 

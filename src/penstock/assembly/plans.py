@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, final
 from urllib.parse import parse_qsl, quote
 
-from penstock.address import hide, is_address, is_reference
+from penstock.address import hide, is_address, is_reference, is_secret_name
 from penstock.assembly.build import build_listing, build_request, build_style, store_shown
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
@@ -23,7 +23,7 @@ from penstock.assembly.streams import check_stream
 from penstock.assembly.values import missing_references
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http.url import Query, check_base, encode_query, resolve, shown
+from penstock.http.url import Query, check_base, encode_query, origin, resolve, shown
 from penstock.pipeline import Key, Stage, Use
 from penstock.store import StoreReader
 
@@ -240,8 +240,16 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
     return max(0, windows) * limit.per
 
 
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _warnings(file: PipelineFile) -> list[str]:
     warnings = missing_references(file)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
+    base = file.api.base
+    secret = file.api.auth is not None or any(map(is_secret_name, file.api.headers))
+    if secret and base.startswith("http://") and not _is_here(origin(base)[1]):
+        warnings.append("api.base is http://: anybody on the way can read the credentials")
     return warnings

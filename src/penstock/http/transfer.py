@@ -59,7 +59,7 @@ class Profile:
                 raise InputError(f"{name}={value}: {what} is more than 0, or None")
         for name in ("max_body", "max_bodies", "max_ratio"):
             if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: at least 1")
+                raise InputError(f"{name}={getattr(self, name):g}: at least 1")
 
 
 @final
