@@ -12,7 +12,7 @@ from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
-from penstock.pipeline.json_text import elements, is_json, load, members
+from penstock.pipeline.json_text import closes, elements, is_json, load, members
 from penstock.pipeline.landing import Counts, entry_of, land
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.progress import Meter, Progress, Rate
@@ -74,6 +74,7 @@ __all__ = [
     "Use",
     "Used",
     "batches",
+    "closes",
     "each",
     "elements",
     "entry_of",

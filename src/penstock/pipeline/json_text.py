@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-__all__ = ["elements", "is_json", "load", "members"]
+__all__ = ["closes", "elements", "is_json", "load", "members"]
 
 _SKIP = msgspec.json.Decoder(msgspec.Raw)  # checks the form, not the texts' encoding
 _TOO_DEEP = "it is nested too deeply to be read"
@@ -100,6 +100,24 @@ def members(text: bytes) -> dict[str, bytes]:
                 raise msgspec.DecodeError("a member has no name") from None
             found[str(load(member[1]))] = member[2]
         return found
+
+
+def closes(text: bytes) -> bool:
+    """Whether a list or an object comes to its end, whatever is in it; a mark in front is no part.
+
+    >>> closes(b'[{"a": NaN}]'), closes(b'[{"a": NaN}'), closes(b'[{"a": "]')
+    (True, False, False)
+    """
+    bare = text.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")  # of any UTF
+    brackets = {b"[": b"[]", b"{": b"{}"}.get(bare[:1])
+    if brackets is None:
+        return False
+    try:
+        for _ in _pieces(bare, brackets):
+            pass
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _pieces(text: bytes, brackets: bytes) -> Iterator[bytes]:
