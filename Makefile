@@ -1,12 +1,13 @@
 # make demo   harvest 2,000 users from a faulty, rate-limited server into ./demo-data
 # make test   everything: lint, types, import rules, unit, property, crash and real-server tests
 # make quick  lint, types and the tests that need no server, in a minute
+# make audit  known vulnerabilities of the pinned versions; make sbom lists what is installed
 # make bench  the figures, side by side with the peers (installs the peers in an environment of their own)
 SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test quick ready lint format coverage mutate docs wheel pythons bench clean
+.PHONY: audit demo sbom test quick ready lint format coverage mutate docs wheel pythons bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/base
@@ -51,6 +52,9 @@ wheel: .venv/full
 # The tests that need no server, on each Python from 3.11 to 3.14 that is here; says which are not.
 pythons: .venv/full
 	@$(BIN)/python scripts/pythons.py
+
+audit sbom: .venv/full
+	@scripts/audit $@
 
 bench: .venv/full
 	@$(BIN)/python benchmarks/run

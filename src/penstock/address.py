@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from penstock.errors import InputError
+from penstock.redaction import remember
 
 __all__ = [
     "at_schemes",
@@ -201,16 +204,18 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_reference(text: str) -> bool:
-    """Return whether ``text`` only says where the value is: ``env:NAME`` or ``file:PATH``.
+    """Return whether ``text`` says where the value is: ``env:NAME``, ``file:PATH``, ``cmd:...``.
 
     >>> is_reference("env:BASE"), is_reference("file:///srv/users"), is_reference("users/")
     (True, False, False)
     """
-    return text.startswith(("env:", "file:")) and not text.startswith("file://")
+    return text.startswith(("env:", "file:", "cmd:")) and not text.startswith("file://")
 
 
 def look_up(source: str) -> str:
-    """Return what ``NAME``, ``env:NAME`` or ``file:PATH`` holds; a final line break is left out.
+    """Return what ``NAME``, ``env:NAME`` or ``file:PATH`` holds, or ``cmd:COMMAND`` prints.
+
+    A final line break is left out. A command is run without a shell.
 
     Raises:
         InputError: There is no such variable or file, or it is empty.
@@ -218,20 +223,38 @@ def look_up(source: str) -> str:
     kind, colon, name = source.partition(":")
     if not colon:
         kind, name = "env", source
-    if kind == "env":
-        value = os.environ.get(name)
-        if value is None:
+    if kind == "cmd":
+        value = _said_by(name)
+    elif kind == "env":
+        if name not in os.environ:
             raise InputError(f"environment variable {name} is not set: export {name}=...")
+        value = os.environ[name]
     elif kind == "file":
         try:
             value = Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(f"secret file {name} cannot be read: {error}") from error
     else:
-        raise InputError(f"a secret comes from env:NAME or file:PATH, not from {kind}:...")
+        raise InputError(
+            f"a secret comes from env:NAME, file:PATH or cmd:COMMAND, not from {kind}:..."
+        )
     if not value:
         raise InputError(f"the secret in {source} is empty")
+    remember(_secret_part(value).rstrip("@").partition(":")[2] if "://" in value else "")
     return value
+
+
+def _said_by(command: str) -> str:
+    """Return what a command prints: of a password manager, or of the system's keyring."""
+    try:
+        words = shlex.split(command)
+        done = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=_PATIENCE)  # noqa: S603 - the user's own, without a shell
+        return done.stdout.decode().rstrip("\r\n")
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        raise InputError(f"the command for a secret, {command!r}, failed: {error}") from error
+
+
+_PATIENCE = 300.0  # seconds: somebody may have to type in a passphrase
 
 
 def missing(source: str) -> str | None:

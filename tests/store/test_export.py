@@ -14,12 +14,17 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.pipeline.result import Entry, Failing, Key, Landing
 from penstock.store import Exported, Format, LocalStore, export, open_readonly
+from penstock.store.exporting.shape import Column
+from penstock.store.exporting.text_files import write_csv
 
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 FORMATS: Sequence[Format] = get_args(Format)
 RECORDS: dict[Key, object] = {
     1: {"name": 'Ada "Lace"', "size": 1, "tags": ["x"], "address": {"city": "London", "at": [1]}},
@@ -315,3 +320,15 @@ def test_importing_the_store_imports_nothing_heavy() -> None:
     code = "import sys, penstock.store; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {"pyarrow", "rich", "click", "pycurl"} & set(out.stdout.split())
+
+
+@given(TEXTS, TEXTS)
+def test_a_safe_csv_has_no_formula(name: str, value: str) -> None:
+    columns = [Column(f"={name}", "text"), Column("b", "int")]
+    starts = ("=", "+", "-", "@", " =", "x")
+    rows = [[json.dumps(start + value).encode(), b"-1"] for start in starts]
+    file = io.BytesIO()
+    write_csv(rows, columns, file, safe=True)
+    for row in csv.reader(io.StringIO(file.getvalue().decode(), newline="")):
+        assert row[0].lstrip()[:1] not in ("=", "+", "-", "@")
+        assert row[1] in ("b", "-1")

@@ -107,3 +107,28 @@ def test_a_failure_comes_back_as_it_was() -> None:
 def test_a_key_that_bson_cannot_hold_is_refused(key: Key) -> None:
     with pytest.raises(InputError, match="a key is a UTF-8 text or a whole number of 64 bits"):
         as_document(Landing(key, b"{}"), ORDER, "me")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"$ref":"a","$id":1}',
+        b'{"$ref":5,"$id":{}}',
+        b'{"a":[{"$ref":"#/x","$id":"y","$db":"z"}]}',
+        b'{"\\u0024ref":"a","$id":1}',
+        b'{"$ref":"a"}',
+        b'{"$where":"1","a.b":{"$gt":1},"$oid":"00"}',
+    ],
+)
+def test_a_record_comes_back_whatever_its_keys(body: bytes) -> None:
+    assert landing_of(kept(body)).body == body
+
+
+def test_a_reference_that_an_earlier_version_landed_comes_back() -> None:
+    from zlib import crc32
+
+    body = b'{"a":{"$ref":"b","$id":1}}'
+    document: dict[str, object] = bson.decode(
+        bson.encode({"_id": 1, "body": {"a": {"$ref": "b", "$id": 1}}, "crc32": crc32(body)})
+    )
+    assert landing_of(document).body == body

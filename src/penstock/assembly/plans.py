@@ -7,8 +7,9 @@ import math
 import shutil
 from pathlib import Path
 from typing import NamedTuple, final
+from urllib.parse import parse_qsl, quote
 
-from penstock.address import is_address, is_reference
+from penstock.address import hide, is_address, is_reference, is_secret_name
 from penstock.assembly.build import build_listing, build_request, build_style, store_shown
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
@@ -22,8 +23,8 @@ from penstock.assembly.streams import check_stream
 from penstock.assembly.values import missing_references
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http.url import check_base, encode_query, resolve, shown
-from penstock.pipeline import Stage, Use
+from penstock.http.url import Query, check_base, encode_query, origin, resolve, shown
+from penstock.pipeline import Key, Stage, Use
 from penstock.store import StoreReader
 
 __all__ = ["Parts", "Plan", "plan", "planned", "seconds_needed"]
@@ -143,8 +144,7 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
     if isinstance(file.source, PagesSource):
         build_style(file.source)
         build_listing(file.source)
-        query = encode_query(file.source.query)
-        url = resolve(base, file.source.path) + (f"?{query}" if query else "")
+        url = _visible(resolve(base, file.source.path), file.source.query)
         example = f"{file.source.method} {url}"
     else:
         example = _example(file, folder, base)
@@ -193,8 +193,20 @@ def _example(file: PipelineFile, folder: Path, base: str) -> str:
     if first is None:
         return "nothing: the source is empty"
     asked = request(first)
-    query = encode_query(asked.query) if asked.query else ""
-    return f"{asked.method} {resolve(base, asked.path)}" + (f"?{query}" if query else "")
+    return f"{asked.method} {_visible(resolve(base, asked.path), asked.query, first)}"
+
+
+def _visible(url: str, query: Query | None, key: Key | None = None) -> str:
+    """Return a URL for eyes and logs: a text in its query that is not the key may be a secret."""
+    where, mark, own = url.partition("?")
+    pairs = parse_qsl(own, keep_blank_values=True) if mark else []
+    pairs += parse_qsl(encode_query(query or {}), keep_blank_values=True)
+    plain = {str(key), "true", "false"}
+    parts = [
+        f"{quote(name)}={quote(value) if value in plain or value.isdigit() else '...'}"
+        for name, value in pairs
+    ]
+    return hide(where) + ("?" + "&".join(parts) if parts else "")
 
 
 def _check_limits(file: PipelineFile) -> None:
@@ -228,8 +240,16 @@ def _least(items: int, limit: LimitSection, file: PipelineFile) -> float:
     return max(0, windows) * limit.per
 
 
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _warnings(file: PipelineFile) -> list[str]:
     warnings = missing_references(file)
     if not file.api.verify:
         warnings.append("api.verify = false: anybody on the way can read and change everything")
+    base = file.api.base
+    secret = file.api.auth is not None or any(map(is_secret_name, file.api.headers))
+    if secret and base.startswith("http://") and not _is_here(origin(base)[1]):
+        warnings.append("api.base is http://: anybody on the way can read the credentials")
     return warnings

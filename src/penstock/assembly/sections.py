@@ -185,7 +185,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
         first_byte: Seconds from the start to the first byte of the answer.
         stall: Seconds of silence in an answer that has begun.
         total: Seconds for a whole call.
+        least_rate: Bytes a second that an answer brings at least, on average.
         max_body: Bytes a decoded body may have.
+        max_bodies: Bytes that all bodies under way may have together.
+        max_ratio: How many times larger a large body may become by decompression.
         proxy: URL of a proxy; ``""`` for none; unset: the usual environment variables.
         verify: Whether to check the server's certificate; leave it on.
         ca_file: Trusted certificates in PEM form; unset: the system's.
@@ -193,6 +196,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
         max_redirects: Redirects followed for one call.
+        hosts: Where else calls may go: ``cdn.example.com``, ``*.example.com``,
+            ``http://old.example.com``; ``[]``: to the service alone; unset: anywhere public.
+        private: Whether the server may lead to addresses that are not public; unset: where its
+            own is not, either.
     """
 
     base: str
@@ -203,7 +210,10 @@ class ApiSection(Section, frozen=True, kw_only=True):
     first_byte: Positive = 60.0
     stall: Positive = 60.0
     total: Positive | None = None
+    least_rate: Positive | None = 10.0
     max_body: Count = 256 * 1024 * 1024
+    max_bodies: Count = 1024 * 1024 * 1024
+    max_ratio: Annotated[float, Meta(ge=1)] = 200.0
     proxy: str | None = None
     verify: bool = True
     ca_file: str | None = None
@@ -211,6 +221,8 @@ class ApiSection(Section, frozen=True, kw_only=True):
     key: str | None = None
     http2: bool = True
     max_redirects: Annotated[int, Meta(ge=0)] = 10
+    hosts: list[str] | None = None
+    private: bool | None = None
 
 
 class RequestSection(Section, frozen=True, kw_only=True):

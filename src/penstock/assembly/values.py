@@ -18,6 +18,7 @@ from penstock.address import (
     look_up,
     missing,
 )
+from penstock.redaction import remember
 
 __all__ = ["SECRET", "Steps", "is_secret", "missing_references", "revealed", "secrets_in"]
 
@@ -26,7 +27,7 @@ Steps: TypeAlias = tuple[str | int, ...]
 """Where something stands: names of tables and keys, and numbers of a list's tables."""
 
 SECRET: Final = Meta(
-    extra={"secret": True}, extra_json_schema={"pattern": "^(env|file):", "writeOnly": True}
+    extra={"secret": True}, extra_json_schema={"pattern": "^(env|file|cmd):", "writeOnly": True}
 )
 """Marks a key that only points to its value: ``Annotated[str, SECRET]``."""
 
@@ -68,7 +69,12 @@ def _revealed(value: object) -> object:
         names = [n for n in value.__struct_fields__ if not is_secret(type(value), n)]
         return msgspec.structs.replace(value, **{n: _revealed(getattr(value, n)) for n in names})
     if isinstance(value, Mapping):
-        return {name: _revealed(one) for name, one in value.items()}
+        # Of headers, parameters and fields: what is not written there is a secret.
+        found = {name: _revealed(one) for name, one in value.items()}
+        for name, one in value.items():
+            if one != found[name] and isinstance(found[name], str):
+                remember(str(found[name]))
+        return found
     if isinstance(value, list | tuple):
         return type(value)(map(_revealed, value))
     return value
@@ -98,9 +104,9 @@ _LOOSE = {"headers", "query", "form", "json", "extra"}  # tables whose keys are 
 
 def secrets_in(file: Struct) -> Iterator[tuple[Steps, str]]:
     """Yield where secrets stand in the file itself, and what is wrong, without the secret."""
-    instead = 'write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
+    instead = 'write "env:NAME", "file:PATH" or "cmd:COMMAND"; a pipeline file holds no secrets'
     for at, text, secret in _texts(file):
-        if not text or text.startswith(("env:", "file:")):
+        if not text or text.startswith(("env:", "file:", "cmd:")):
             continue
         if secret or ("{key}" not in text and _named(at)):
             yield at, instead

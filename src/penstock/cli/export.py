@@ -32,6 +32,9 @@ TARGETS = (*get_args(Format), "javadata")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
 @click.option("--skip-damaged", is_flag=True, help="Leave damaged records out, and count them.")
+@click.option(
+    "--safe-csv", is_flag=True, help="csv: put ' before texts that a spreadsheet would compute."
+)
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
@@ -44,6 +47,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     failed: bool,
     gaps: bool,
     skip_damaged: bool,
+    safe_csv: bool,
     as_json: bool,
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
@@ -55,7 +59,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     """
     if to == "javadata":
         with open_readonly(store_named(store)) as reader:
-            choices = {"flatten": flatten, "failed": failed}
+            choices = {"flatten": flatten, "failed": failed, "safe-csv": safe_csv}
             count = _to_javadata(reader, output, schema, choices, force=force)
         told = {"output": output, "rows": count}
         click.echo(json.dumps(told) if as_json else f"{count:,} records in {output}")
@@ -74,6 +78,7 @@ def export(  # noqa: PLR0913 - one parameter an option
             failed=failed,
             gaps=gaps,
             skip_damaged=skip_damaged,
+            safe_csv=safe_csv,
             progress=report,
         )
     if as_json:

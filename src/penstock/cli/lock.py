@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from penstock.assembly import store_named
 from penstock.cli.guarded import Guarded, check_command
+from penstock.cli.screen import console
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError, Stopped, StorageError
 from penstock.locks import LockerRoom, LockLost, LockTimeout, Status
@@ -196,7 +196,7 @@ def list_locks(store: str, *, everything: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"locks": [status.plain() for status in found]}))
     else:
-        Console().print(_table(found))
+        console().print(_table(found))
 
 
 @lock.command()

@@ -10,6 +10,7 @@ from typing import final
 import click
 
 from penstock import __version__
+from penstock.cli.screen import screened
 from penstock.errors import PenstockError
 
 __all__ = ["main"]
@@ -70,6 +71,11 @@ def penstock() -> None:
 
 def main() -> None:
     """Run the program; every foreseen failure is one line on stderr and an exit code."""
+    with screened():
+        _main()
+
+
+def _main() -> None:
     try:
         penstock.main(standalone_mode=False, prog_name="penstock")
     except click.exceptions.Exit as error:
@@ -89,7 +95,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except PenstockError as error:
-        click.echo(f"penstock: {error}", err=True)
+        # What a server said in it begins no line of its own.
+        click.echo(f"penstock: {error}".replace("\n", "\n  "), err=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError, RuntimeError) as error:
         if type(error) is RuntimeError and "thread" not in str(error):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from penstock.cli.screen import console
 from penstock.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
         return
     name = f" {now.name}" if now.name else ""
     click.echo(f"{now.uri}\n{now.kind}{name}, MongoDB {now.version}")
-    console = Console()
-    console.print(_members(now))
-    console.print(_targets(now))
+    out = console()
+    out.print(_members(now))
+    out.print(_targets(now))
 
 
 def _members(now: ClusterStatus) -> Table:
@@ -125,7 +125,7 @@ def run_drill(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found)))
     else:
-        Console().print(_compared(found))
+        console().print(_compared(found))
     ours = found.proxy
     if ours.errors or ours.lost or ours.duplicated or ours.torn:
         raise SystemExit(1)
@@ -205,7 +205,7 @@ def dev_status(directory: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(dataclasses.asdict(now)))
     else:
         click.echo(now.uri)
-        Console().print(_nodes(now))
+        console().print(_nodes(now))
 
 
 def _nodes(now: SetStatus) -> Table:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Protocol, final
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from penstock.assembly import Look
+from penstock.cli.screen import console, marked
 from penstock.errors import InputError
 from penstock.events import Event, Events, Landed
 from penstock.pipeline import Progress
+from penstock.redaction import redacted
 
 __all__ = ["RunView", "View", "line", "log_to", "showing", "span"]
 
@@ -80,11 +82,11 @@ def span(seconds: float) -> str:
 @contextmanager
 def showing(view: View, events: Events, *, quiet: bool = False) -> Iterator[None]:
     """Show ``view`` on standard error while the block runs."""
-    console = Console(stderr=True)
+    out = console(stderr=True)
     if quiet:
         yield
-    elif console.is_terminal:
-        with Live(view, console=console, refresh_per_second=8):
+    elif out.is_terminal:
+        with Live(view, console=out, refresh_per_second=8):
             yield
     else:
         stop = events.subscribe(_Lines(view, sys.stderr))
@@ -127,20 +129,24 @@ class RunView:
         head = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=seen.total, completed=seen.done, width=40, pulse=not seen.total)
         head.add_row(
-            f"[bold]{self._title}[/]", bar, f"[bold]{seen.done:,}[/]{total}", f"ETA {_eta(seen)}"
+            marked("[bold]{}[/]", self._title),
+            bar,
+            marked("[bold]{}[/]{}", f"{seen.done:,}", total),
+            f"ETA {_eta(seen)}",
         )
         numbers = Table.grid(padding=(0, 3))
         numbers.add_row(
-            f"[cyan]{seen.rate:.0f}[/] items/s",
-            f"budget [cyan]{_budget(seen)}[/]",
-            f"retries [yellow]{seen.retries}[/]",
-            f"refused (420, 429) [yellow]{seen.refused}[/]",
-            f"failed [red]{seen.failed}[/]",
+            marked("[cyan]{}[/] items/s", f"{seen.rate:.0f}"),
+            marked("budget [cyan]{}[/]", _budget(seen)),
+            marked("retries [yellow]{}[/]", seen.retries),
+            marked("refused (420, 429) [yellow]{}[/]", seen.refused),
+            marked("failed [red]{}[/]", seen.failed),
         )
         whole = Table.grid()
         whole.add_row(head)
         whole.add_row(numbers)
-        whole.add_row(f"[dim]{'waiting: ' + _waiting(seen) if _waiting(seen) else ' '}[/]")
+        waiting = _waiting(seen)
+        whole.add_row(marked("[dim]{}[/]", f"waiting: {waiting}" if waiting else " "))
         return whole
 
 
@@ -167,13 +173,14 @@ def log_to(path: str | None, events: Events) -> Iterator[None]:
         yield
         return
     try:
-        file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+        made = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(made, "a", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
     def write(event: Event) -> None:
         fields = {"at": round(time.time(), 3), **event.fields()}
-        file.write(json.dumps(fields, default=str) + "\n")
+        file.write(redacted(json.dumps(fields, default=str)) + "\n")
         if not isinstance(event, Landed):
             file.flush()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 import click
 
+from penstock.cli.screen import unscreened
 from penstock.errors import GaveUp, InputError, PermanentError, RetryableError
 from penstock.reading import (
     DEVICES,
@@ -271,8 +272,9 @@ class _Making:
         else:
             lines = json_lines(blocks, self.look, report.count)
         if target == "-":
-            for line in lines:
-                sys.stdout.write(line + "\n")
+            with unscreened() if ansi else nullcontext():
+                for line in lines:
+                    sys.stdout.write(line + "\n")
         else:
             with whole_file(Path(target)) as out:
                 out.writelines(f"{line}\n".encode() for line in lines)
@@ -385,7 +387,8 @@ def open_book(book: str) -> None:
     place = load_place(identity, file) or load_place(earlier, file) or Place()
     blocks = list(book_blocks(archive))
     reader = Reader(blocks, place, block_contents(archive, blocks))
-    run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
+    with unscreened():
+        run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
 
 
 @read.command()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from penstock.assembly import store_named
+from penstock.cli.screen import console
 from penstock.errors import StorageError
 from penstock.store import StoreStatus, open_readonly
 
@@ -31,10 +31,10 @@ def status(store: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
         raise SystemExit(4 if now.problem else 0)
-    console = Console()
-    console.print(_summary(now))
+    out = console()
+    out.print(_summary(now))
     if now.failures:
-        console.print(_failures(now))
+        out.print(_failures(now))
     if now.problem:
         raise StorageError(now.problem)
 
@@ -100,4 +100,8 @@ def _size(count: int) -> str:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return f"{seconds!r}, which is not a time"  # the ledger of somebody else
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import final
 
 import click
-from rich.console import Console
 
 from penstock.assembly import StreamFile, build_stream, plan, read_any
 from penstock.assembly.timestamps import lag
 from penstock.cli.progress import showing
+from penstock.cli.screen import console
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream_view import StreamView, Troubles
 from penstock.errors import InputError
@@ -65,7 +65,7 @@ def stream(file: str, *, seconds: float | None, max_messages: int | None) -> Non
         events.subscribe(Troubles(lambda: source.status))
         view = StreamView(Path(file).stem, lambda: (source.counters, source.status))
         show = _on_screen(view, described.stream.time)
-        live = Console().is_terminal
+        live = console().is_terminal
         until = None if seconds is None else time.monotonic() + seconds
         left = max_messages
         with showing(view, events, quiet=not live):
@@ -114,11 +114,11 @@ def _printable(text: str) -> str:
 
 def _as_lines(item: Item[bytes]) -> None:
     if isinstance(item, Message):
-        sys.stdout.buffer.write(item.body.replace(b"\n", b" ") + b"\n")
+        click.echo(item.body.decode("utf-8", "backslashreplace").replace("\n", " "))
     elif isinstance(item, Gap):
         click.echo(f"penstock: {_gap(item)}", err=True)
     else:
-        click.echo(f"penstock: {item.kind}: {item.text}", err=True)
+        click.echo(f"penstock: {item.kind}: {item.text}".replace("\n", " "), err=True)
 
 
 def _gap(gap: Gap) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.cli.progress import span
+from penstock.cli.screen import marked
 from penstock.events import Event, Retry
 from penstock.pipeline import Rate
 from penstock.streaming import Counters, Status
@@ -71,16 +72,16 @@ class StreamView:
         counters, status = self.look()
         table = Table.grid(padding=(0, 3))
         table.add_row(
-            f"[bold]{self.title}[/]",
-            f"[bold]{counters.messages:,}[/] messages",
-            f"[cyan]{self._rate.at(counters.messages):.0f}[/]/s",
-            f"lag [cyan]{self.behind()}[/]",
+            marked("[bold]{}[/]", self.title),
+            marked("[bold]{}[/] messages", f"{counters.messages:,}"),
+            marked("[cyan]{}[/]/s", f"{self._rate.at(counters.messages):.0f}"),
+            marked("lag [cyan]{}[/]", self.behind()),
             _state(status),
         )
         table.add_row(
             "",
-            f"reconnects [yellow]{counters.reconnects}[/]",
-            f"gaps [red]{counters.gaps}[/]",
+            marked("reconnects [yellow]{}[/]", counters.reconnects),
+            marked("gaps [red]{}[/]", counters.gaps),
             f"heartbeats {counters.keepalives:,}",
             f"{counters.wire_bytes / 1e6:.1f} MB ({counters.duplicates:,} twice)",
         )

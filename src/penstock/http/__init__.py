@@ -7,6 +7,7 @@ from penstock.http.calls import becomes_get
 from penstock.http.engine import Engine, engine
 from penstock.http.page_feed import PageFeed
 from penstock.http.pages import Page, pages, rows
+from penstock.http.reach import Reach, is_public
 from penstock.http.record import Record, plain
 from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
 from penstock.http.response import Headers, Response, phrase
@@ -60,6 +61,7 @@ __all__ = [
     "Post",
     "Profile",
     "Put",
+    "Reach",
     "Record",
     "Request",
     "Response",
@@ -77,6 +79,7 @@ __all__ = [
     "decode_or_none",
     "dig",
     "engine",
+    "is_public",
     "join",
     "pages",
     "phrase",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, is_json, number_at
 from penstock.http.calls import Calls
 from penstock.http.engine import raise_descriptor_limit
+from penstock.http.reach import Reach, check_literal, proxied
 from penstock.http.record import Record
 from penstock.http.request import Get, Post, Query, Request
 from penstock.http.response import Response
@@ -79,6 +81,8 @@ class Api:
         profile: Timeouts, proxy, certificates.
         decode: ``"json"`` treats an answer that is not JSON as failed; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
+        reach: Where the server's words may lead; by default anywhere public, without a body, and
+            never from https to http.
         events: Where to tell what happens.
         clock: Source of time.
         seed: Seed of the jitter, for tests; None is random.
@@ -98,6 +102,7 @@ class Api:
         profile: Profile | None = None,
         decode: Literal["json", "bytes"] = "json",
         max_redirects: int = 10,
+        reach: Reach | None = None,
         events: Events | None = None,
         clock: Clock | None = None,
         seed: int | None = None,
@@ -110,6 +115,7 @@ class Api:
         self.profile = profile or Profile()
         self.decode = decode
         self.max_redirects = max_redirects
+        self.reach = reach or Reach()
         self.events = events
         self.clock: Clock = clock or SystemClock()
         self.rng = random.Random(seed)
@@ -143,8 +149,10 @@ class Api:
 
     # Calls, one and many
 
-    def call(self, request: Request) -> Response:
+    def call(self, request: Request, *, guarded: bool = False) -> Response:
         """Make one call now, under the policy and budget, and return its answer.
+
+        Where it is ``guarded``, it goes to a public address or nowhere.
 
         Raises:
             PermanentError: The server says no, and will again.
@@ -152,7 +160,7 @@ class Api:
             InputError: The credentials are refused, or the request cannot be sent.
         """
         with self.session() as calls:
-            calls.submit(0, request)
+            calls.submit(0, request, guarded=guarded)
             while calls.pending:
                 for result in calls.collect():
                     return result.unwrap()
@@ -205,6 +213,11 @@ class Api:
     def _signed_transfer(self, request: Request, url: str) -> Transfer:
         content, content_type = request.body()
         same = origin(url) == self._origin
+        profile = self.profile
+        if not same:
+            self.reach.check(url)
+            if profile.cert is not None:  # it says who we are
+                profile = dataclasses.replace(profile, cert=None, key=None)
         headers = self._common if same else self._harmless
         if request.headers or content_type:
             own = dict(request.headers or {})
@@ -221,7 +234,7 @@ class Api:
         plain = request.method == "GET" and request.headers is None and content is None and same
         if plain and (self.auth is None or self.auth.constant):
             self._constant = lines  # the same object each time: curl is told only once
-        return Transfer(request.method, signed.url, lines, content, self.profile)
+        return Transfer(request.method, signed.url, lines, content, profile)
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:
         """Whether a 2xx answer to a request of that method is an error in disguise.
@@ -255,10 +268,32 @@ class Api:
         """Return ``request``, that a server's words made, as it may be sent: found at ``url``.
 
         On another origin it goes without headers of its own: they may be credentials.
+
+        Raises:
+            PermanentError: It would leave https, or take a body to another origin.
         """
-        if request.headers and origin(resolve(self.base, request.path)) != origin(url):
+        target = resolve(self.base, request.path)
+        if target == url:
+            return request
+        self.reach.check_lead(url, target, body=request.body()[0] is not None)
+        if request.headers and origin(target) != origin(url):
             return msgspec.structs.replace(request, headers=None)
         return request
+
+    def guards(self, peer: str) -> bool:
+        """Whether what the server at the address ``peer`` says leads to public addresses only."""
+        return self.reach.guards("" if proxied(self.base, self.profile.proxy) else peer)
+
+    def guard(self, transfer: Transfer) -> None:
+        """Keep a transfer to public addresses, unless its host is named.
+
+        Raises:
+            PermanentError: Its host is an address, and not a public one.
+        """
+        if not self.reach.names(transfer.url):
+            # A proxy looks names up by itself; what is no name can be seen from here.
+            transfer.guarded = not proxied(transfer.url, transfer.profile.proxy)
+            check_literal(transfer.url)
 
     def prepare_to_call(self, now: float) -> None:
         """Get a token or the server's status first, where that is due."""
@@ -277,7 +312,10 @@ class Api:
 
     def _fetch_token(self, auth: Auth, request: Request, now: float) -> Request | None:
         """Make ``request``; return what to ask instead where it was refused."""
-        bare = Api(self.base, retry=self.retry, profile=self.profile, clock=self.clock)
+        # No redirects: what is sent is a refresh token, what comes back is a password.
+        bare = Api(
+            self.base, retry=self.retry, profile=self.profile, clock=self.clock, max_redirects=0
+        )
         try:
             response = bare.call(request)
         except (PermanentError, InputError) as error:
@@ -309,6 +347,7 @@ class Api:
             headers=self._headers,
             retry=self.retry,
             profile=self.profile,
+            reach=self.reach,
             clock=self.clock,
         )
         asked = self.clock.monotonic()

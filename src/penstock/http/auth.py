@@ -16,6 +16,7 @@ from penstock.http.body import number
 from penstock.http.request import Post, Request
 from penstock.http.secret import Secret, reveal
 from penstock.http.url import add_query
+from penstock.redaction import remember
 
 __all__ = ["ApiKey", "Auth", "Basic", "Bearer", "OAuth1", "OAuth2", "Signed"]
 
@@ -117,8 +118,9 @@ class Basic(_WithoutToken):
 
     def sign(self, method: str, url: str, form: bytes | None) -> Signed:
         """Return the header."""
-        pair = f"{self.user}:{reveal(self.password)}".encode()
-        return Signed(url, (f"Authorization: Basic {base64.b64encode(pair).decode()}",))
+        pair = base64.b64encode(f"{self.user}:{reveal(self.password)}".encode()).decode()
+        remember(pair)
+        return Signed(url, (f"Authorization: Basic {pair}",))
 
 
 @final
@@ -309,6 +311,8 @@ class OAuth2:
             raise PermanentError(f"{self.token_url}: no token in the answer ({error})") from error
         if not (token.access_token.isascii() and token.access_token.isprintable()):
             raise PermanentError(f"{self.token_url}: the token is none that a header can carry")
+        remember(token.access_token)
+        remember(token.refresh_token or "")
         with self._lock:
             self._access = token.access_token
             rotated = token.refresh_token not in (None, "", self._refresh)

@@ -28,7 +28,7 @@ from penstock.http.request import Get, Request
 from penstock.http.response import Headers, Response, phrase
 from penstock.http.session import Session
 from penstock.http.transfer import Inbox, Transfer
-from penstock.http.url import join, origin, resolve, shown
+from penstock.http.url import join, resolve, shown
 from penstock.pipeline.result import Key, Result
 from penstock.resilience import (
     QUOTA,
@@ -61,6 +61,8 @@ class Service(Protocol):
     def renews(self, headers: list[str]) -> bool: ...
     def redirected(self, request: Request, target: str) -> Request: ...
     def led_to(self, request: Request, url: str) -> Request: ...
+    def guards(self, peer: str) -> bool: ...
+    def guard(self, transfer: Transfer) -> None: ...
 
 
 @final
@@ -72,6 +74,7 @@ class Call:
         "failures",
         "first",
         "fresh",
+        "guarded",
         "hops",
         "key",
         "refusals",
@@ -87,6 +90,7 @@ class Call:
         self.attempts = 0
         self.failures = 0
         self.hops = 0
+        self.guarded = False  # a server led there: to public addresses only
         self.fresh = False  # the kept connection was closed: on a new one, this time
         self.refusals = 0  # answers of 403 that were taken for "too fast"
         self.renewed = False
@@ -125,9 +129,14 @@ class Calls:
         queued = len(self._waiting) + len(self._delayed)
         return queued + len(self._flying) + len(self._results)
 
-    def submit(self, key: Key, request: Request) -> None:
-        """Take a call on; it is sent by the next :meth:`send` or :meth:`collect`."""
-        self._waiting.append(Call(key, request))
+    def submit(self, key: Key, request: Request, *, guarded: bool = False) -> None:
+        """Take a call on; it is sent by the next :meth:`send` or :meth:`collect`.
+
+        Where it is ``guarded``, it goes to a public address or nowhere.
+        """
+        call = Call(key, request)
+        call.guarded = guarded
+        self._waiting.append(call)
 
     def wake(self) -> None:
         """Make :meth:`collect` return, from any thread."""
@@ -269,6 +278,8 @@ class Calls:
 
     def _start(self, call: Call, now: float) -> Transfer:
         transfer = self._service.transfer(call.request)
+        if call.guarded:
+            self._service.guard(transfer)
         if call.first is None:
             call.first = now
             self._retries.called()
@@ -292,6 +303,7 @@ class Calls:
         status = transfer.status
         hints = parse_hints(transfer.head, self._dialects)
         response = Response(status, transfer.url, transfer.head, transfer.body, transfer.seconds)
+        response.peer = transfer.peer
         if status in QUOTA or status == 403:
             hints = hints_in_body(decode_or_none(response.body), hints)
         if (
@@ -312,6 +324,7 @@ class Calls:
         if self._retry.takes(status, asks=call.request.asks):
             self._arrived(call, response, now)
         elif status in _REDIRECTS and "location" in (headers := response.headers):
+            call.guarded = call.guarded or self._service.guards(transfer.peer)
             self._redirect(call, response, headers)
         else:
             self._bad_status(call, transfer, response, hints, now)
@@ -426,25 +439,25 @@ class Calls:
         """Go where the server points; credentials go along to the same origin only."""
         call.hops += 1
         try:
-            target = join(response.url, headers["location"])
-            origin(target)
-        except InputError as unusable:
+            call.request = self._pointed(call, response, headers["location"])
+        except (InputError, PermanentError) as unusable:
             self._failed(call, unusable, response)
             return
-        if call.hops > self._service.max_redirects or not target.startswith(
-            ("http://", "https://")
-        ):
-            error = PermanentError(f"{self._where(call)}: redirected too often, to {shown(target)}")
-            self._failed(call, error, response)
-            return
-        request = call.request
-        if becomes_get(request.method, response.status):
-            call.request = Get(target, headers=request.headers, cost=request.cost)
-        else:
-            call.request = self._service.redirected(request, target)
-        call.request = self._service.led_to(call.request, response.url)
         call.attempts -= 1
         self._waiting.appendleft(call)
+
+    def _pointed(self, call: Call, response: Response, location: str) -> Request:
+        target = join(response.url, location)
+        most = self._service.max_redirects
+        if call.hops > most or not target.startswith(("http://", "https://")):
+            what = "redirected too often" if most else "redirected"
+            raise PermanentError(f"{self._where(call)}: {what}, to {shown(target)}")
+        request = call.request
+        if becomes_get(request.method, response.status):
+            request = Get(target, headers=request.headers, cost=request.cost)
+        else:
+            request = self._service.redirected(request, target)
+        return self._service.led_to(request, response.url)
 
     def _again(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import socket
 import time
 
 import pycurl
@@ -9,13 +11,20 @@ import pycurl
 from penstock.errors import PermanentError, RetryableError
 from penstock.http.completeness import cut_short
 from penstock.http.faults import translate
+from penstock.http.reach import is_public, not_public
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.trust import trusted_certificates
 from penstock.http.url import shown
 
 __all__ = ["Handle"]
 
+_STEP = 4 * 1024 * 1024  # bytes by which a body grows until it is looked at again
+_LONGEST_NUMBER = 19
+_SURE = 16 * 1024 * 1024  # bytes up to which no ratio matters
 _ENCODINGS = ""  # libcurl: all it can decode (gzip, br, zstd where built in)
+
+_BODIES: dict[Handle, int] = {}
+"""What the larger bodies under way hold. Of the I/O thread."""
 
 
 class Handle:
@@ -25,12 +34,15 @@ class Handle:
         "_chunks",
         "_head",
         "_headers",
+        "_mark",
         "_plain",
         "_profile",
+        "_refused",
         "_requests",
         "_room",
         "_seen",
         "_seen_at",
+        "_too_much",
         "easy",
         "shard",
         "started",
@@ -46,7 +58,10 @@ class Handle:
         self._head: list[bytes] = []
         self._chunks: list[bytes] = []
         self._room = profile.max_body
+        self._mark = max(0, self._room - _STEP)
+        self._too_much = ""
         self._requests = 0
+        self._refused = ""
         self._headers: list[str] | None = None
         self._plain = True
         self._seen = 0
@@ -93,16 +108,65 @@ class Handle:
     def _write(self, chunk: bytes) -> int:
         size = len(chunk)
         self._room -= size
-        if self._room < 0:
+        if self._room < self._mark and not self._may_grow():
             return 0
         self._chunks.append(chunk)
         return size
 
-    def _before_request(self, *_addresses: object) -> int:
+    def _may_grow(self) -> bool:
+        """Look at a body that has grown by another step, by itself and with all others."""
+        profile = self._profile
+        size = profile.max_body - self._room
+        if self._room < 0:
+            self._too_much = f"body is larger than max_body={profile.max_body} bytes"
+            return False
+        _BODIES[self] = size
+        self._mark = max(0, self._room - _STEP)
+        if self._has_swollen(self._declared()):
+            return False
+        if (total := sum(_BODIES.values())) > profile.max_bodies:
+            self._too_much = (
+                f"the bodies under way hold {total:,} bytes, more than max_bodies="
+                f"{profile.max_bodies}; lower concurrency"
+            )
+        return not self._too_much
+
+    def _has_swollen(self, came: int | None) -> bool:
+        """Return whether what came became too much of a body, and note it."""
+        profile = self._profile
+        size = profile.max_body - self._room
+        if came is None or size <= _SURE or size <= profile.max_ratio * max(came, 1):
+            return False
+        self._too_much = (
+            f"{came:,} bytes became {size:,} by decompression: more than max_ratio="
+            f"{profile.max_ratio:g} times as many"
+        )
+        return True
+
+    def _declared(self) -> int | None:
+        """Return how many bytes the answer says it has; libcurl takes no more."""
+        said = [line for line in self._head if line[:15].lower() == b"content-length:"]
+        digits = said[-1][15:].strip() if said else b""
+        return int(digits) if digits.isdigit() and len(digits) < _LONGEST_NUMBER else None
+
+    def _before_request(self, address: str, *_others: object) -> int:
         # libcurl silently sends a request again when a kept-alive connection turns out dead.
         # That would spend quota unseen, and repeat what may not be repeated: we decide instead.
+        transfer = self.transfer
+        if transfer is not None and transfer.guarded and not is_public(address):
+            self._refused = address  # of a connection that another call had opened
+            return int(pycurl.PREREQFUNC_ABORT)
         self._requests += 1
         return int(pycurl.PREREQFUNC_OK if self._requests == 1 else pycurl.PREREQFUNC_ABORT)
+
+    def _connect(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> object:
+        # Asked for each address of a name, when it is connected to: what the name had been looked
+        # up to before does not count.
+        family, kind, protocol, address = target
+        if not is_public(address[0]):
+            self._refused = address[0]
+            return pycurl.SOCKET_BAD
+        return socket.socket(family, kind, protocol)
 
     def begin(self, transfer: Transfer, now: float) -> None:
         """Take up ``transfer``: set what differs from the one before."""
@@ -111,7 +175,10 @@ class Handle:
         self._seen = 0
         self._seen_at = now
         self._requests = 0
+        self._refused = ""
         self._room = self._profile.max_body
+        self._mark = max(0, self._room - _STEP)
+        self._too_much = ""
         easy = self.easy
         if not self._plain:
             easy.reset()
@@ -120,6 +187,9 @@ class Handle:
             self._plain = True
         if transfer.method != "GET" or transfer.content is not None:
             self._set_method(transfer)
+        if transfer.guarded:
+            self._plain = False
+            easy.setopt(pycurl.OPENSOCKETFUNCTION, self._connect)
         if transfer.fresh:
             self._plain = False
             easy.setopt(pycurl.FRESH_CONNECT, 1)
@@ -155,20 +225,42 @@ class Handle:
             return f"no answer within {profile.first_byte:g} s"
         elif seen and profile.stall and now - self._seen_at > profile.stall:
             return f"answer stalled for {profile.stall:g} s"
-        return None
+        if seen and self._has_swollen(self._came()):
+            return self._too_much
+        return self._dripping(now) if seen and profile.least_rate and profile.stall else None
+
+    def _came(self) -> int:
+        """Return how many bytes came over the wire; only libcurl knows, and not in a callback."""
+        return int(self.easy.getinfo(pycurl.SIZE_DOWNLOAD_T))
+
+    def _dripping(self, now: float) -> str | None:
+        profile = self._profile
+        took = now - self.started
+        came = sum(map(len, self._head)) + profile.max_body - self._room
+        least = profile.least_rate or 0.0
+        if took < (profile.stall or math.inf) or came >= took * least:
+            return None
+        return (
+            f"answer drips: {came:,} bytes in {took:.0f} s, less than least_rate={least:g} a second"
+        )
 
     def finish(self, code: int, message: str) -> Transfer:
         """Return the transfer with its outcome, and be ready for the next."""
         transfer = self.transfer
         assert transfer is not None  # curl reports a handle only once
         self.transfer = None
+        _BODIES.pop(self, None)
         transfer.seconds = time.monotonic() - self.started
         if code == 0:
             transfer.status = self.easy.getinfo(pycurl.RESPONSE_CODE)
+            transfer.peer = self.easy.getinfo(pycurl.PRIMARY_IP)
             transfer.head = b"".join(self._head)
             chunks = self._chunks
             transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            self._check_whole(transfer)
+            if self._room < self._profile.max_body - _SURE and self._has_swollen(self._came()):
+                self._fail(transfer, pycurl.E_WRITE_ERROR, "")
+            else:
+                self._check_whole(transfer)
         else:
             self._fail(transfer, code, message)
         self._head.clear()
@@ -184,20 +276,25 @@ class Handle:
         where = f"{transfer.method} {shown(transfer.url)}"
         sent = self._requests > 0
         transfer.stale = code == pycurl.E_ABORTED_BY_CALLBACK  # see _before_request
-        if code == pycurl.E_WRITE_ERROR and self._room < 0:
-            limit = self._profile.max_body
-            transfer.error = PermanentError(f"{where}: body is larger than max_body={limit} bytes")
+        if self._refused:
+            transfer.stale = False
+            transfer.error = PermanentError(not_public(where, self._refused))
+        elif code == pycurl.E_WRITE_ERROR and self._too_much:
+            transfer.error = PermanentError(f"{where}: {self._too_much}")
         else:
             transfer.error = translate(code, message, where, sent=sent)
 
     def abandon(self, reason: str) -> Transfer:
         """Return the transfer, failed by us because of ``reason``."""
         transfer = self.finish(pycurl.E_OPERATION_TIMEDOUT, reason)
-        if isinstance(transfer.error, RetryableError):
+        if self._too_much:
+            transfer.error = PermanentError(f"{transfer.method} {shown(transfer.url)}: {reason}")
+        elif isinstance(transfer.error, RetryableError):
             where = f"{transfer.method} {shown(transfer.url)}"
             transfer.error = RetryableError(f"{where}: {reason}", sent=transfer.error.sent)
         return transfer
 
     def close(self) -> None:
         """Free the handle."""
+        _BODIES.pop(self, None)
         self.easy.close()

@@ -37,8 +37,9 @@ from penstock.http.styles import (
     is_object,
     rows_at,
 )
-from penstock.http.url import resolve, shown
+from penstock.http.url import add_query, encode_query, origin, resolve, shown
 from penstock.pipeline import Key, Result, fetch
+from penstock.redaction import secret_parameters
 
 __all__ = ["Page", "pages", "rows"]
 
@@ -144,6 +145,7 @@ class _Walk:
         self._numbered = isinstance(style, Numbered)
         self._home = resolve(api.base, request.path)
         self._restarted = False
+        self._peer = ""  # the address that answered last
         self._begin(style.first if start is None else start, whole=start is None)
 
     def _begin(self, position: Position | None, *, whole: bool) -> None:
@@ -178,10 +180,11 @@ class _Walk:
         """Return the next page's answer, or None where the pages begin again."""
         position = self._position
         request = self._style.ask(self._request, position)
-        if self._pages or self._restarted:
-            request = self._api.led_to(request, self._home)
+        led = request.path != self._request.path
+        if led:
+            request = self._api.led_to(self._with_secrets(request), self._home)
         try:
-            return self._api.call(request)
+            response = self._api.call(request, guarded=led and self._api.guards(self._peer))
         except PenstockError as error:
             if error.status is None or position == self._style.first:
                 raise
@@ -195,6 +198,18 @@ class _Walk:
             self._begin(self._style.first, whole=True)
             self._restarted = True
             return None
+        self._peer = response.peer
+        return response
+
+    def _with_secrets(self, request: Request) -> Request:
+        """Return a link with those parameters of the request that no link is kept with."""
+        query = {
+            name: value
+            for name, value in (self._request.query or {}).items()
+            if isinstance(value, str) and secret_parameters("?" + encode_query({name: value}))
+        }
+        same = origin(resolve(self._api.base, request.path)) == origin(self._home)
+        return msgspec.structs.replace(request, query=query) if query and same else request
 
     def _ends(self) -> frozenset[int]:
         if self._listing.end is not None:
@@ -226,7 +241,10 @@ class _Walk:
         answer = self._style.following(response, position)
         if answer is None:
             return End()
-        return Next(answer) if isinstance(answer, str | int) else answer
+        found = Next(answer) if isinstance(answer, str | int) else answer
+        if isinstance(found, Next):
+            return dataclasses.replace(found, position=_kept(found.position))
+        return found
 
     def _steering(self, response: Response, following: Following) -> Following:
         """Return what follows where members of the page say whether there is more."""
@@ -411,6 +429,13 @@ def _counted(style: Style, response: Response) -> float | None:
     total = style.total if isinstance(style, Numbered) else None
     found = None if total is None else number(at(response, total))
     return None if found is None or found < 0 else found
+
+
+def _kept(position: Position) -> Position:
+    """Return a position without secrets that the server said back: it is written to the store."""
+    if not isinstance(position, str) or not (names := secret_parameters(position)):
+        return position
+    return add_query(position, dict.fromkeys(names))
 
 
 def _expired(error: PenstockError) -> PermanentError:

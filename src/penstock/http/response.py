@@ -14,8 +14,11 @@ from penstock.errors import PermanentError
 from penstock.http.record import Record, wrap
 from penstock.http.url import shown
 from penstock.pipeline import is_json, load
+from penstock.redaction import redacted
 
 __all__ = ["Headers", "Response", "phrase"]
+
+_MARGIN = 4096
 
 T = TypeVar("T")
 
@@ -41,13 +44,13 @@ class Headers(Mapping[str, str]):
     def __init__(self, head: bytes) -> None:
         # Interim answers (1xx) and proxies put blocks of their own before the last one.
         start = head.rfind(b"\nHTTP/") + 1
-        self._fields: dict[str, str] = {}
+        fields: dict[str, list[str]] = {}
         for line in head[start:].splitlines()[1:]:
             name, colon, value = line.partition(b":")
             if colon:
-                key, text = name.decode("latin-1").lower(), value.strip().decode("latin-1")
-                known = self._fields.get(key)
-                self._fields[key] = text if known is None else f"{known}, {text}"
+                text = value.strip().decode("latin-1")
+                fields.setdefault(name.decode("latin-1").lower(), []).append(text)
+        self._fields = {key: ", ".join(texts) for key, texts in fields.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
@@ -84,9 +87,10 @@ class Response:
         body: The decoded body (no content coding left).
         head: The raw header lines.
         seconds: How long the last call took.
+        peer: The address that answered; ``""`` where nobody did.
     """
 
-    __slots__ = ("_checked", "body", "head", "seconds", "status", "url")
+    __slots__ = ("_checked", "body", "head", "peer", "seconds", "status", "url")
 
     def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
         self.status = status
@@ -94,6 +98,7 @@ class Response:
         self.head = head
         self.body = body
         self.seconds = seconds
+        self.peer = ""
         self._checked: bytes | None = None
 
     @property
@@ -160,8 +165,9 @@ class Response:
             raise PermanentError(f"{shown(self.url)}: body is not JSON ({error})") from error
 
     def excerpt(self, length: int = 500) -> str:
-        """Return the beginning of the body as text, for people."""
-        return self.body[:length].decode("utf-8", "replace")
+        """Return the beginning of the body as text, for people; our own secrets are not in it."""
+        # Cut after that: half a secret is one, too.
+        return redacted(self.body[: length + _MARGIN].decode("utf-8", "replace"))[:length]
 
     def __repr__(self) -> str:
         return f"<Response {phrase(self.status)} {shown(self.url)} {len(self.body)} bytes>"

@@ -6,6 +6,7 @@ from typing import final
 
 from penstock.address import look_up
 from penstock.errors import InputError
+from penstock.redaction import remember
 
 __all__ = ["Secret", "reveal", "secret"]
 
@@ -23,6 +24,7 @@ class Secret:
     def __init__(self, value: str, source: str | None = None) -> None:
         self._value = value
         self._source = source
+        remember(value)
 
     def reveal(self) -> str:
         """Return the string itself."""
@@ -69,5 +71,8 @@ def secret(source: str) -> Secret:
 
 
 def reveal(value: str | Secret) -> str:
-    """Return the string of either form."""
-    return value.reveal() if isinstance(value, Secret) else value
+    """Return the string of either form; from now on it is known as a secret."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    remember(value)
+    return value

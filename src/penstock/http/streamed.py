@@ -93,6 +93,7 @@ class StreamTransfer(Transfer):
         lines = cast("list[str]", headers)
         super().__init__(transfer.method, transfer.url, lines, transfer.content, profile)
         self.sink = sink
+        self.guarded = transfer.guarded
 
 
 @final

@@ -21,7 +21,12 @@ class Profile:
         first_byte: From the start until the first byte of the answer.
         stall: Between two signs of life of an answer that has begun.
         total: From the start to the last byte.
+        least_rate: Bytes a second that an answer brings at least, on average over ``stall`` or
+            longer; a server that lets it drip would hold a place for itself.
         max_body: Bytes a decoded body may have.
+        max_bodies: Bytes that all bodies under way may have together, in this process.
+        max_ratio: How many times larger than what came over the wire a body of more than 16 MiB
+            may become by decompression.
         proxy: URL of a proxy (``http://``, ``https://``, ``socks5h://``), ``""`` for none at
             all, or None to obey the usual environment variables.
         verify: Whether to check the server's certificate. Leave it on.
@@ -38,7 +43,10 @@ class Profile:
     first_byte: float | None = 60.0
     stall: float | None = 60.0
     total: float | None = None
+    least_rate: float | None = 10.0
     max_body: int = 256 * 1024 * 1024
+    max_bodies: int = 1024 * 1024 * 1024
+    max_ratio: float = 200.0
     proxy: str | None = field(default=None, repr=False)  # it may carry a password
     verify: bool = True
     ca_file: str | None = None
@@ -50,12 +58,14 @@ class Profile:
     unix_socket: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "stall", "total"):
+        for name in ("connect", "first_byte", "stall", "total", "least_rate"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise InputError(f"{name}={value}: a timeout is more than 0 seconds, or None")
-        if self.max_body <= 0:
-            raise InputError(f"max_body={self.max_body}: at least 1 byte")
+                what = "a rate" if name == "least_rate" else "a timeout"
+                raise InputError(f"{name}={value}: {what} is more than 0, or None")
+        for name in ("max_body", "max_bodies", "max_ratio"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name):g}: at least 1")
 
 
 @final
@@ -91,6 +101,8 @@ class Transfer:
         seconds: How long it took.
         fresh: Whether it wants a connection of its own, and none that was kept.
         stale: Whether the server had closed the kept connection it went out on, unanswered.
+        guarded: Whether it may reach public addresses only.
+        peer: The address that answered.
     """
 
     __slots__ = (
@@ -99,10 +111,12 @@ class Transfer:
         "context",
         "error",
         "fresh",
+        "guarded",
         "head",
         "headers",
         "inbox",
         "method",
+        "peer",
         "profile",
         "seconds",
         "stale",
@@ -127,3 +141,5 @@ class Transfer:
         self.seconds = 0.0
         self.fresh = False
         self.stale = False
+        self.guarded = False
+        self.peer = ""

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
+from penstock.files import check_names, open_regular
 from penstock.locks.process_identity import boot
 from penstock.locks.state import LockState
 
@@ -26,6 +27,7 @@ _FORMAT = 1
 _APPLICATION = 0x50454E4C  # "PENL"
 _WAIT = 30.0  # seconds to wait for a program that is not ours and reads or writes the file
 _CHECKPOINT = 8000  # pages of log, some 30 MB, after which it is written back with a sync
+_ETERNITY = 3e10  # seconds
 _EPOCH = 32  # bits of a token that count grants; those above count starts of the machine
 
 _SCHEMA = f"""
@@ -59,19 +61,22 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
-            self._guard = os.open(folder / _GUARD, flags, 0o666)
+            check_names(folder, (FILE, _GUARD), write=True)
+            self._guard = open_regular(folder / _GUARD, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise InputError(f"{folder} cannot hold locks: {error.strerror}") from error
         with contextlib.ExitStack() as undo:
             undo.callback(os.close, self._guard)
             fcntl.flock(self._guard, fcntl.LOCK_EX)
             try:
+                if not self._path.exists():
+                    os.close(open_regular(self._path, os.O_RDWR | os.O_CREAT))
                 self._connection = sqlite3.connect(
                     self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
                 )
                 undo.callback(self._connection.close)
+                self._connection.execute("PRAGMA trusted_schema = OFF")
                 self._recognise()
                 self._note_start()
             except (sqlite3.Error, OSError) as error:
@@ -165,11 +170,14 @@ class Database:
 
     def _decoded(self, name: str, text: str) -> LockState:
         try:
-            return _DECODER.decode(text)
+            state = _DECODER.decode(text)
         except (msgspec.MsgspecError, TypeError) as error:
             raise InputError(
                 f"{self._path}: the lock {name!r} was written by something else: {error}"
             ) from error
+        if any(abs(place.since) > _ETERNITY for place in state.places()):
+            raise InputError(f"{self._path}: the lock {name!r} has a time that no clock shows")
+        return state
 
     def _number(self, query: str) -> int:
         row: tuple[int] = self._connection.execute(query).fetchone()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,27 +20,37 @@ from typing import final
 
 import msgspec
 
+from penstock.files import file_mode
 from penstock.locks.backend import Granted, Reply
 from penstock.locks.process_identity import elapsed, has_ended, myself, watch
 from penstock.locks.state import LockState, Place
 
 __all__ = ["Ear", "swept", "tell"]
 
+_CAREFULLY = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _NUDGE = b"\n"
 _LARGEST = 65536
+_ADDRESS = re.compile(r"[0-9A-Za-z][\w.-]{0,127}", re.ASCII)
 _WATCHED = 64  # processes a waiter watches at most; the end of others is found by asking again
 _DECODER = msgspec.json.Decoder(Place)
 _ENCODER = msgspec.json.Encoder()
 
 
 def tell(folder: Path, place: Place | None, address: str) -> bool:
-    """Tell a waiter that it holds the lock, or with None that it should look; False: it is gone."""
+    """Tell a waiter that it holds the lock, or with None that it should look; False: it is gone.
+
+    The address comes out of the database, which anybody may have written: a name, and of a FIFO.
+    """
     words = _NUDGE if place is None else _ENCODER.encode(place) + b"\n"
-    try:
-        fifo = os.open(f"{folder}/{address}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:  # ENXIO: nobody reads; ENOENT: it was removed
+    if not _ADDRESS.fullmatch(address):
         return False
     try:
+        fifo = os.open(f"{folder}/{address}", os.O_WRONLY | _CAREFULLY)
+    except OSError:  # ENXIO: nobody reads; ENOENT: it was removed; ELOOP: a link
+        return False
+    try:
+        if not stat.S_ISFIFO(os.fstat(fifo).st_mode):
+            return False
         # Less than PIPE_BUF, so that it is written whole or, in a full FIFO, not at all.
         os.write(fifo, words)
     except BlockingIOError:
@@ -68,7 +80,8 @@ class Ear:
     def __init__(self, folder: Path) -> None:
         self.address = f"{myself()}-{uuid.uuid4().hex[:12]}"
         self._path = folder / self.address
-        os.mkfifo(self._path, 0o666)
+        os.mkfifo(self._path, 0o600)
+        self._path.chmod(file_mode(folder))
         self._reads = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         # Held open by ourselves, or the end of one writer would read as the end of all.
         self._writes = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -100,7 +113,11 @@ class Ear:
             if not word:
                 heard = heard or frozenset()
                 continue
-            place = _DECODER.decode(word)
+            try:
+                place = _DECODER.decode(word)
+            except msgspec.MsgspecError:  # somebody else wrote it: look at the store instead
+                heard = heard or frozenset()
+                continue
             if place.id == place_id:
                 return Granted(place, elapsed())
         return heard

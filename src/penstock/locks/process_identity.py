@@ -14,6 +14,7 @@ __all__ = ["boot", "elapsed", "has_ended", "myself", "watch"]
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _AFTER_NAME = 2  # of /proc/PID/stat, what follows "(name) " begins with field 3
 _STARTED = 22
+_NO_PROCESS = 1 << 31  # larger numbers than any system gives
 
 
 def elapsed() -> float:
@@ -89,7 +90,7 @@ def _parts(process: str) -> tuple[int, int, int]:
         pid, started, namespace = map(int, process.split("."))
     except ValueError:
         return 0, 0, -1
-    return pid, started, namespace
+    return (pid, started, namespace) if 0 <= pid < _NO_PROCESS else (0, 0, -1)
 
 
 def _signalled(pid: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import final
 
 from penstock.errors import InputError
+from penstock.files import make_inside, make_private
 from penstock.locks.backend import Reply, Waiter
 from penstock.locks.database import Database
 from penstock.locks.fifo_notify import Ear, swept, tell
@@ -49,7 +50,8 @@ class Embedded:
         self.path = Path(path)
         self._wakes = self.path / _WAKES
         try:
-            self._wakes.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
+            make_inside(self._wakes)
             swept(self._wakes)
         except (FileExistsError, NotADirectoryError) as error:
             raise InputError(f"{path} is a file: name a directory for the locks") from error

@@ -5,7 +5,7 @@ To be imported after something that says what is missing, such as :func:`penstoc
 
 from __future__ import annotations
 
-from bson import Int64, encode
+from bson import DBRef, Int64, encode
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -41,6 +41,7 @@ __all__ = [
     "BulkWriteError",
     "ClientSession",
     "Collection",
+    "DBRef",
     "Database",
     "DuplicateKeyError",
     "IndexModel",

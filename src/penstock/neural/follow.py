@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +43,7 @@ class Follower:
         self._path, self._named = path, named
         self._clock = clock or SystemClock()
         self._saved = self._clock.monotonic()
-        self._live = Live(console=Console(stderr=True), transient=True) if live else None
+        self._live = Live(console=Console(file=sys.__stderr__), transient=True) if live else None
 
     def __enter__(self) -> Self:
         if self._live is not None:

@@ -15,6 +15,7 @@ from penstock.pipeline.json_text import is_json
 from penstock.pipeline.ports import Store
 from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Result
 from penstock.pipeline.uses import Used
+from penstock.redaction import redacted
 
 __all__ = ["Counts", "Lander", "entry_of", "land"]
 
@@ -81,10 +82,10 @@ def _failed(result: Result[Key, object], error: Exception) -> FailedRecord:
     return FailedRecord(
         key=result.key,
         error=type(error).__name__,
-        message=str(error) or type(error).__name__,
+        message=redacted(str(error)) or type(error).__name__,
         status=getattr(error, "status", None),
         attempts=result.attempts,
-        excerpt=getattr(error, "excerpt", ""),
+        excerpt=redacted(getattr(error, "excerpt", "")),
     )
 
 

@@ -12,6 +12,7 @@ from penstock.reading.layout import plan
 from penstock.reading.settings import Guide, Look
 from penstock.reading.stats import Count
 from penstock.reading.text_map import cells, shade_text
+from penstock.visible import STEERING
 
 __all__ = ["TextLine", "block_lines", "json_lines", "text_lines"]
 
@@ -103,7 +104,7 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2Jb")
     'a[2Jb'
     """
-    return "".join(c for c in text if c == "\t" or (c >= " " and not "\x7f" <= c <= "\x9f"))
+    return STEERING.sub("", text).replace("\n", "")
 
 
 def _mark(line: TextLine, guide: Guide, *, ansi: bool) -> str:

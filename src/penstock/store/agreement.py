@@ -19,6 +19,7 @@ from typing import final
 from zlib import crc32
 
 from penstock.errors import StorageError
+from penstock.files import make_inside, open_regular
 from penstock.store.ledger import LEDGER, lost
 from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_of
 from penstock.store.segments import found_segments, lines, segment_path, sync, sync_directory
@@ -156,10 +157,11 @@ def fit(directory: Path, connection: sqlite3.Connection, mark: Mark) -> tuple[in
 def set_aside(directory: Path, path: Path, start: int, end: int) -> Path:
     """Copy bytes of a file into the store's ``aside``, safe when this returns; return the copy."""
     folder = directory / ASIDE
-    folder.mkdir(exist_ok=True)
+    make_inside(folder)
     sync_directory(directory)
     target = folder / f"{path.name}.{start}-{end}"
-    with path.open("rb") as source, target.open("wb") as copy:
+    made = open_regular(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    with path.open("rb") as source, os.fdopen(made, "wb") as copy:
         source.seek(start)
         while start < end and (block := source.read(min(1 << 22, end - start))):
             copy.write(block)

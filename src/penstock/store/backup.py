@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import final
 
 from penstock.errors import InputError, StorageError
+from penstock.files import make_private, open_regular
 from penstock.store import ledger
 from penstock.store.erasing import delete, overwrite, pending
 from penstock.store.ledger import LEDGER
@@ -54,7 +55,7 @@ def backup(directory: Path, target: Path, progress: Progress | None = None) -> B
     directory, target = directory.absolute(), target.absolute()
     with ledger.translated(target), closing(ledger.read(directory)) as source, ExitStack() as held:
         _refuse_other(source, directory, target)
-        target.mkdir(parents=True, exist_ok=True)
+        make_private(target)
         sync_directory(target.parent)
         lock = DirectoryLock(target)
         held.callback(lock.release)
@@ -105,6 +106,7 @@ def _copy_ledger(source: sqlite3.Connection, target: Path) -> dict[int, int]:
     """Copy the ledger beside the one that is there; return the sizes of the segments it knows."""
     part = target / _PART
     part.unlink(missing_ok=True)
+    os.close(open_regular(part, os.O_RDWR | os.O_CREAT))
     with closing(sqlite3.connect(part, isolation_level=None)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE").close()
@@ -155,7 +157,8 @@ def _copy(source: Path, target: Path, size: int) -> int:
         if now.st_size == size == before.st_size and now.st_mtime_ns == before.st_mtime_ns:
             return 0
     written = place = 0
-    with source.open("rb") as reads, target.open("r+b" if target.exists() else "x+b") as writes:
+    made = open_regular(target, os.O_RDWR | os.O_CREAT)
+    with source.open("rb") as reads, os.fdopen(made, "r+b") as writes:
         while place < size:
             block = reads.read(min(_BLOCK, size - place))
             if not block:

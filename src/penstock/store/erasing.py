@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias
 
+from penstock.files import open_regular
 from penstock.pipeline.result import Key
 from penstock.store.segments import DELETED, Line, body_at, judged, segment_path, sync
 
@@ -75,7 +76,7 @@ def overwrite(directory: Path, connection: sqlite3.Connection, places: Sequence[
         OSError: The disk does not take it.
     """
     for number, group in groupby(sorted(places), itemgetter(0)):
-        file = os.open(segment_path(directory, number), os.O_RDWR | os.O_CLOEXEC)
+        file = open_regular(segment_path(directory, number), os.O_RDWR)
         try:
             for _, offset, length in group:
                 line = judged(offset, os.pread(file, length, offset))

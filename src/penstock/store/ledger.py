@@ -18,13 +18,29 @@ from urllib.parse import quote
 
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
-from penstock.store.segments import found_segments
+from penstock.files import check_names, open_regular
+from penstock.store.segments import SEGMENT, found_segments
 
-__all__ = ["FORMAT", "LEDGER", "begun", "connect", "create", "lost", "read", "translated"]
+__all__ = [
+    "FORMAT",
+    "LEDGER",
+    "NAMES",
+    "at_rest",
+    "begun",
+    "connect",
+    "create",
+    "lost",
+    "read",
+    "refuse_unreadable",
+    "translated",
+]
 
 LEDGER = "ledger.sqlite"
+NAMES = (LEDGER, SEGMENT.rstrip("-"), "lock")
+"""What a store's files are called, up to a hyphen."""
 FORMAT = 2
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
+_AT_REST = "mode=ro&immutable=1"
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
 
 # The key column has no type on purpose: SQLite then keeps 7 and "7" apart.
@@ -118,13 +134,13 @@ def begun(directory: Path) -> bool:
 def _version(directory: Path) -> int:
     # A journal of a transaction that was cut off can be undone by a writer only; on a read-only
     # medium there is none.
-    for mode in ("mode=ro", "mode=rw"):
+    for mode in (_AT_REST,) if at_rest(directory) else ("mode=ro", "mode=rw"):
         with (
             contextlib.suppress(StorageError, sqlite3.OperationalError),
             closing(_recognised(directory, mode)) as connection,
         ):
             return _number(connection, "PRAGMA user_version")
-    with closing(_recognised(directory, "mode=ro&immutable=1")) as connection:
+    with closing(_recognised(directory, _AT_REST)) as connection:
         return _number(connection, "PRAGMA user_version")
 
 
@@ -136,8 +152,12 @@ def _is_blank(path: Path) -> bool:
 
 def connect(directory: Path, *, new: bool = False) -> sqlite3.Connection:
     """Open the ledger for writing; make it only where it is to be a new one."""
-    if new and (directory / LEDGER).exists() and _is_blank(directory / LEDGER):
-        os.truncate(directory / LEDGER, 0)
+    if new:
+        check_names(directory, NAMES, write=True)
+        if not (directory / LEDGER).exists():
+            os.close(open_regular(directory / LEDGER, os.O_RDWR | os.O_CREAT))
+        elif _is_blank(directory / LEDGER):
+            os.truncate(directory / LEDGER, 0)
     connection = _recognised(directory, "mode=rwc" if new else "mode=rw")
     try:
         connection.execute("PRAGMA journal_mode = WAL").close()
@@ -162,30 +182,54 @@ def create(connection: sqlite3.Connection, now: float) -> None:
         connection.execute("COMMIT")
 
 
-def read(directory: Path) -> sqlite3.Connection:
+def read(directory: Path, *, resting: bool = False) -> sqlite3.Connection:
     """Open the ledger for reading only; a run may go on beside it.
+
+    SQLite makes files of its own beside a ledger that is read. Where it is ``resting``
+    (:func:`at_rest`), nothing is made; then whoever reads looks again whether it still was.
 
     Raises:
         InputError: There is no store, or one of a newer version.
     """
-    _refuse_unreadable(directory)
+    refuse_unreadable(directory)
     if not begun(directory):
         raise InputError(f"{directory} is not a penstock store yet: its {LEDGER} is empty")
+    if resting:
+        return _recognised(directory, _AT_REST)
     try:
         connection = _recognised(directory, "mode=ro")
     except StorageError:
         # A store on a read-only medium: SQLite cannot share it, and nobody can be changing it.
         if (directory / f"{LEDGER}-wal").exists():
             raise
-        connection = _recognised(directory, "mode=ro&immutable=1")
+        connection = _recognised(directory, _AT_REST)
     return connection
 
 
-def _refuse_unreadable(directory: Path) -> None:
+def at_rest(directory: Path) -> tuple[int, int, int] | None:
+    """Return by what the ledger is known to be unchanged, or None where somebody may write to it.
+
+    No writer is without a log beside the ledger, nor ends without having changed the ledger.
+    """
+    if any((directory / f"{LEDGER}{suffix}").exists() for suffix in ("-wal", "-journal")):
+        return None
+    try:
+        found = (directory / LEDGER).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def refuse_unreadable(directory: Path) -> None:
+    """Refuse what is not a store, or may not be read.
+
+    Raises:
+        InputError: It is that.
+    """
     # Never by opening the file: closing it again would drop, as POSIX has it, the locks by which
     # SQLite connections of this very process keep others from deleting the log under them.
     try:
-        if not stat.S_ISREG((directory / LEDGER).stat().st_mode):
+        if not stat.S_ISREG((directory / LEDGER).lstat().st_mode):
             raise InputError(f"{directory} is not a penstock store: {LEDGER} is not a file")
     except FileNotFoundError as error:
         begun(directory)
@@ -201,6 +245,7 @@ def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
     """Open the ledger; refuse what is none and what we would misread."""
     path = (directory / LEDGER).absolute()
     with translated(path):
+        check_names(directory, NAMES, write=not mode.startswith("mode=ro"))
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?{mode}",
             uri=True,
@@ -209,6 +254,8 @@ def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
             check_same_thread=False,
         )
     try:
+        # Somebody else's schema may call functions in views and triggers: only harmless ones.
+        connection.execute("PRAGMA trusted_schema = OFF").close()
         _recognise(connection, directory)
     except BaseException:
         connection.close()

@@ -12,6 +12,7 @@ from typing import TypeVar, final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError, StoreInUse
+from penstock.files import make_private
 from penstock.pipeline.result import Entry, Key
 from penstock.store import fence as fences
 from penstock.store import ledger
@@ -209,7 +210,7 @@ def _prepare(directory: Path) -> None:
         InputError: It is a file, holds something else, or may not be written.
     """
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
+    make_private(directory)
     for path in reversed(missing):
         sync_directory(path.parent)
     names = {entry.name for entry in directory.iterdir()}

@@ -17,6 +17,8 @@ from typing import final
 from zlib import crc32
 
 from penstock.errors import StorageError, StoreInUse
+from penstock.files import check_names, open_regular
+from penstock.store.ledger import NAMES
 
 __all__ = ["LOCK", "DirectoryLock", "Mark", "mark_of"]
 
@@ -78,6 +80,7 @@ class DirectoryLock:
     def __init__(self, directory: Path, token: int | None = None) -> None:
         path = directory / LOCK
         with _turn(directory):
+            check_names(directory, NAMES, write=True)
             self.mark = mark_of(directory)
             self._file = _opened(path)
             if not _locked(self._file):
@@ -121,7 +124,7 @@ class DirectoryLock:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    return open_regular(path, os.O_RDWR | os.O_CREAT)
 
 
 def _locked(file: int, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> bool:

@@ -19,7 +19,7 @@ from zlib import compress, crc32, decompress
 import msgspec
 
 from penstock.errors import InputError, StorageError
-from penstock.mongo.driver import BSONError, Int64, RawBSONDocument, encode
+from penstock.mongo.driver import BSONError, DBRef, Int64, RawBSONDocument, encode
 from penstock.pipeline.result import Failing, Key, Landing
 from penstock.store.values import Failure
 
@@ -32,6 +32,7 @@ _LARGEST = 16 * 1024 * 1024 - 64 * 1024
 _DEEPEST = 100
 _PACKED_FROM = 4 * 1024 * 1024  # bytes of text from which on it is compressed where it is alone
 _LONG = 2**63
+_REFERENCE = b"$ref\0"
 
 
 class TooLarge(Exception):
@@ -120,7 +121,8 @@ def _native(facts: dict[str, object], body: bytes) -> RawBSONDocument | None:
     except (BSONError, OverflowError, RecursionError, msgspec.DecodeError):
         # A number beyond 64 bits, a NUL in a field's name, half a surrogate pair in a text.
         return None
-    return RawBSONDocument(data) if len(data) <= _LARGEST else None
+    # An object with the key "$ref" comes back as a reference (DBRef), or not at all.
+    return RawBSONDocument(data) if len(data) <= _LARGEST and _REFERENCE not in data else None
 
 
 def _is_shallow(value: object) -> bool:
@@ -162,10 +164,12 @@ def _body_of(document: Document) -> bytes | None:
     return None
 
 
-def _plain(value: object) -> int:
-    """Return BSON's long numbers as numbers, which is all that is strange in a body."""
+def _plain(value: object) -> object:
+    """Return BSON's long numbers as numbers; the reference that an earlier version made, whole."""
     if isinstance(value, Int64):
         return int(value)
+    if isinstance(value, DBRef):
+        return value.as_doc()
     raise NotImplementedError(type(value))
 
 

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 from zlib import crc32
 
 from penstock.errors import InputError, StorageError
@@ -26,7 +26,11 @@ from penstock.store.verification import Damage, verify
 
 __all__ = ["LocalReader", "open_local"]
 
+# Connections that knew no locks, of stores that were at rest and are written to now. To close one
+# would drop, as POSIX has it, the locks that a writer of this very process has on the same file.
+_RETIRED: list[sqlite3.Connection] = []
 _CHUNK = 256  # lines or rows read at once
+T = TypeVar("T")
 _Row: TypeAlias = tuple[Any, ...]
 _GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
@@ -40,12 +44,18 @@ class LocalReader:
 
     Args:
         directory: The store.
-        connection: A connection to its ledger, closed with the reader.
+        connection: A connection to its ledger, closed with the reader; None opens one by which
+            nothing is written as long as the store is at rest.
     """
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, directory: Path, connection: sqlite3.Connection | None = None) -> None:
         self.path = directory
         self._directory = directory.absolute()
+        self._rest: tuple[int, int, int] | None = None
+        if connection is None:
+            ledger.refuse_unreadable(directory)
+            self._rest = ledger.at_rest(directory)
+            connection = ledger.read(directory, resting=self._rest is not None)
         self._reading = connection
         self._one_at_a_time = threading.Lock()  # a connection has one transaction at a time
 
@@ -62,7 +72,10 @@ class LocalReader:
 
     def close(self) -> None:
         """Close the ledger. Closing twice is allowed."""
-        self._reading.close()
+        if self._rest is None or ledger.at_rest(self._directory) == self._rest:
+            self._reading.close()
+        else:
+            _RETIRED.append(self._reading)
 
     def records(self) -> Iterator[Landing]:
         """Yield what has landed up to now, in landing order, in constant memory.
@@ -188,12 +201,15 @@ class LocalReader:
     def status(self) -> StoreStatus:
         """Return where the store stands, in one consistent look."""
         with self._one_at_a_time, ledger.translated(self.path):
-            mark = mark_of(self._directory)
-            self._reading.execute("BEGIN")
-            try:
-                return self._status(mark)
-            finally:
-                self._reading.execute("COMMIT")
+            return self._settled(self._consistent)
+
+    def _consistent(self) -> StoreStatus:
+        mark = mark_of(self._directory)
+        self._reading.execute("BEGIN")
+        try:
+            return self._status(mark)
+        finally:
+            self._reading.execute("COMMIT")
 
     def verify(self) -> int:
         """Compare every line with its ledger row, and look at all tables; return how many lines.
@@ -214,7 +230,29 @@ class LocalReader:
     def _rows(self, query: str, values: Sequence[object] = ()) -> list[_Row]:
         with ledger.translated(self.path / ledger.LEDGER):
             # All at once: a cursor left open would keep the write-ahead log from being reused.
-            return self._reading.execute(query, values).fetchall()
+            if self._reading.in_transaction:
+                return self._reading.execute(query, values).fetchall()
+            return self._settled(lambda: self._reading.execute(query, values).fetchall())
+
+    def _settled(self, act: Callable[[], T]) -> T:
+        """Return what ``act`` reads; where a run has begun meanwhile, read again beside it."""
+        try:
+            found = act()
+        except sqlite3.DatabaseError:
+            if not self._awake():
+                raise
+        else:
+            if not self._awake():
+                return found
+        return act()
+
+    def _awake(self) -> bool:
+        if self._rest is None or ledger.at_rest(self._directory) == self._rest:
+            return False
+        self._rest = None
+        _RETIRED.append(self._reading)
+        self._reading = ledger.read(self._directory)
+        return True
 
     def _segment(self, number: int, size: int) -> Iterator[Landing]:
         """Yield the records of the first ``size`` bytes of a segment, each one checked."""
@@ -308,7 +346,7 @@ def open_local(path: str | Path) -> LocalReader:
         StorageError: The ledger cannot be read.
     """
     directory = Path(path)
-    return LocalReader(directory, ledger.read(directory))
+    return LocalReader(directory)
 
 
 def _parsed(path: Path, offset: int, line: bytes) -> Landing:

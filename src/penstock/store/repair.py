@@ -15,6 +15,7 @@ from zlib import crc32
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
+from penstock.files import make_inside, open_regular
 from penstock.pipeline.result import Key
 from penstock.store import ledger
 from penstock.store.agreement import ASIDE, set_aside
@@ -131,6 +132,7 @@ class _Rebuilt:
         self._draft = draft
         self._bad: list[tuple[Path, int, int]] = []
         self._trusted = True  # whether the old ledger is sound
+        os.close(open_regular(draft, os.O_RDWR | os.O_CREAT))
         with closing(sqlite3.connect(draft, isolation_level=None)) as self._new:
             self._new.execute("PRAGMA synchronous = OFF")
             ledger.create(self._new, now)
@@ -284,7 +286,7 @@ class _Rebuilt:
             _clear(path, start, end)
         sizes = found_segments(directory)
         for number in range(1, max(sizes, default=0)):
-            segment_path(directory, number).touch()
+            os.close(open_regular(segment_path(directory, number), os.O_RDWR | os.O_CREAT))
             sizes.setdefault(number, 0)
         for path in directory.glob(f"{SEGMENT}*"):
             if path not in {segment_path(directory, number) for number in sizes}:
@@ -304,7 +306,7 @@ class _Rebuilt:
 
 def _move_aside(directory: Path, path: Path) -> None:
     folder = directory / ASIDE
-    folder.mkdir(exist_ok=True)
+    make_inside(folder)
     number = 1
     while (target := folder / f"{path.name}.{number}").exists():
         number += 1
@@ -314,7 +316,7 @@ def _move_aside(directory: Path, path: Path) -> None:
 
 def _clear(path: Path, start: int, end: int) -> None:
     """Put blank lines in the place of what was copied: the others stay where they are."""
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    file = open_regular(path, os.O_RDWR)
     try:
         while start < end:
             length = min(end - start, len(_FILLER))

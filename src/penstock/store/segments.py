@@ -19,6 +19,7 @@ from zlib import crc32
 import msgspec
 
 from penstock.errors import StorageError
+from penstock.files import open_regular
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.result import Key, Landing
 
@@ -54,7 +55,12 @@ def segment_path(directory: Path, number: int) -> Path:
 
     >>> segment_path(Path("users"), 1).name
     'segment-000001.jsonl'
+
+    Raises:
+        StorageError: It is not a number: a ledger that somebody else made says so.
     """
+    if not isinstance(number, int):
+        raise StorageError(f"{directory}: the ledger is damaged: {number!r} is not a segment")
     return directory / f"{SEGMENT}{number:06d}.jsonl"
 
 
@@ -196,8 +202,8 @@ class Tail:
             self.close()
             self.number, self.size = self.number + 1, 0
         if self._file < 0:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._file = os.open(self.path, flags, 0o644)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            self._file = open_regular(self.path, flags)
             if self.size == 0:
                 sync_directory(self.path.parent)
         self._expect(self.size)

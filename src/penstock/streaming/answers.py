@@ -7,6 +7,7 @@ from typing import final
 
 from penstock.errors import InputError
 from penstock.http import Headers, decode_or_none, phrase
+from penstock.redaction import redacted
 from penstock.resilience import (
     Dialect,
     Hints,
@@ -50,7 +51,7 @@ class Answer:
     @property
     def line(self) -> str:
         """Where, what, and the beginning of what it said."""
-        words = " ".join(self.excerpt[:200].decode("utf-8", "replace").split())
+        words = redacted(" ".join(self.excerpt.decode("utf-8", "replace").split()))[:200]
         said = f": it said {words!r}" if words else ""
         return f"{self.where}: {phrase(self.status)}{said}"
 
@@ -96,7 +97,7 @@ def refusal(answer: Answer, policy: ReconnectPolicy) -> InputError | None:
     else:
         error = InputError(f"{line}: check the URL and what is asked of it")
     error.status = answer.status
-    error.excerpt = answer.excerpt.decode("utf-8", "replace")
+    error.excerpt = redacted(answer.excerpt.decode("utf-8", "replace"))
     return error
 
 

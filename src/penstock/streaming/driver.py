@@ -245,12 +245,12 @@ class Driver:
 
     def _transferred(self, now: float) -> tuple[Outcome, Reception | None] | None:
         """Make one connection, redirects followed, and return how it ended; None where stopped."""
-        request = self._going_on()
+        request, guarded = self._going_on(), False
         for _hop in range(self._api.max_redirects + 1):
             self._backoff = self._policy.dialled(self._backoff, now)
             self.state, self.reason = "connecting", ""
             try:
-                transfer, reception = self._begin(request)
+                transfer, reception = self._begin(request, guarded=guarded)
             except (RetryableError, GaveUp) as error:  # no token
                 return Outcome(Ending.UNREACHABLE, str(error)), None
             by_itself = self._wait_for(transfer)
@@ -264,6 +264,7 @@ class Driver:
             target = Headers(reception.head).get("location")
             if reception.status not in _REDIRECTS or target is None:
                 return self._outcome(transfer, reception, broken), reception
+            guarded = guarded or self._api.guards(transfer.peer)
             request = self._redirected(request, transfer, target)
         raise PermanentError(f"{self._where}: redirected too often")
 
@@ -300,9 +301,11 @@ class Driver:
     def _ending(self) -> bool:
         return self._stopped or self._verdict is not None
 
-    def _begin(self, request: Request) -> tuple[StreamTransfer, Reception]:
+    def _begin(self, request: Request, *, guarded: bool) -> tuple[StreamTransfer, Reception]:
         self._api.prepare_to_call(self._clock.monotonic())
         made = self._api.transfer(request)
+        if guarded:
+            self._api.guard(made)
         if self._profile.websocket:
             made.url = "ws" + made.url.removeprefix("http")
         coding = accepted() if self._gzip else "identity"

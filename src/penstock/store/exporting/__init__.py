@@ -60,6 +60,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     failed: bool = False,
     gaps: bool = False,
     skip_damaged: bool = False,
+    safe_csv: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
     """Write what has landed up to now to ``output``, which appears whole or not at all.
@@ -75,6 +76,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         force: Replace a file that exists.
         failed: Write the failures instead of the records.
         gaps: Write the gaps of a stream instead of the records.
+        safe_csv: Put ``'`` before texts in CSV that a spreadsheet would take for formulas.
         skip_damaged: Leave out and count records that are damaged, instead of stopping.
         progress: Is told how far it is.
 
@@ -93,6 +95,9 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     content: _Content = "failed" if failed else "gaps" if gaps else "records"
     table = _Table(store, content, flatten=flatten, progress=progress)
     table.skips = skip_damaged
+    table.safe_csv = safe_csv
+    if safe_csv and to != "csv":
+        raise InputError(f"safe_csv is for csv: {to} has no formulas")
     if str(output) == "-":
         table.learn()
         return table.write_text(to, sys.stdout.buffer, "-")
@@ -124,7 +129,7 @@ class _Table:
         self._shape = Shape()
         self._count = 0
         self._done = 0
-        self.skips = False
+        self.skips = self.safe_csv = False
         self._damaged: set[Key | None] = set()
         status = store.status()
         counts = {"records": status.landed, "failed": status.failed, "gaps": status.gaps}
@@ -141,7 +146,7 @@ class _Table:
     def write_text(self, to: Format, file: BinaryIO, output: str) -> Exported:
         columns = self._columns()
         if to == "csv":
-            write_csv(self._rows(), columns, file)
+            write_csv(self._rows(), columns, file, safe=self.safe_csv)
         else:
             write_jsonl(self._rows(), [_encode(column.name) for column in columns], file)
         file.flush()

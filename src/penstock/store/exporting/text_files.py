@@ -14,6 +14,7 @@ Row = Sequence[bytes | None]
 """The JSON text of each column, None where the record has no such field."""
 
 _BLOCK = 1 << 18
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # wide ones, too
 
 
 def write_jsonl(rows: Iterable[Row], names: Sequence[bytes], file: BinaryIO) -> None:
@@ -32,15 +33,20 @@ def write_jsonl(rows: Iterable[Row], names: Sequence[bytes], file: BinaryIO) -> 
     )
 
 
-def write_csv(rows: Iterable[Row], columns: Sequence[Column], file: BinaryIO) -> None:
+def write_csv(
+    rows: Iterable[Row], columns: Sequence[Column], file: BinaryIO, *, safe: bool = False
+) -> None:
     """Write CSV as RFC 4180 has it, with a header, in UTF-8.
 
-    Null is an empty field and the empty text is ``""``, so that both can be told apart.
+    Null is an empty field and the empty text is ``""``, so that both can be told apart. Where it is
+    to be ``safe`` for spreadsheets, a text that they would take for a formula begins with ``'``.
     """
-    file.write((",".join(_quoted(column.name) for column in columns) + "\r\n").encode())
+    names = [_no_formula(column.name) if safe else column.name for column in columns]
+    file.write((",".join(map(_quoted, names)) + "\r\n").encode())
+    cell = _safe_cell if safe else _csv_cell
     texts = [column.kind == "text" for column in columns]
     _write(
-        ((",".join(map(_csv_cell, row, texts)) + "\r\n").encode() for row in rows),
+        ((",".join(map(cell, row, texts)) + "\r\n").encode() for row in rows),
         file,
     )
 
@@ -49,6 +55,21 @@ def _csv_cell(cell: bytes | None, is_text: bool) -> str:  # noqa: FBT001 - calle
     if cell is None or cell == b"null":
         return ""
     return _quoted(text_of(cell) if is_text else cell.decode())
+
+
+def _safe_cell(cell: bytes | None, is_text: bool) -> str:  # noqa: FBT001 - called by map
+    if cell is None or cell[:1] != b'"':
+        return _csv_cell(cell, is_text)
+    return _quoted(_no_formula(text_of(cell) if is_text else cell.decode()))
+
+
+def _no_formula(text: str) -> str:
+    """Return a text that no spreadsheet computes.
+
+    >>> _no_formula("=HYPERLINK(1)"), _no_formula("a=b")
+    ("'=HYPERLINK(1)", 'a=b')
+    """
+    return "'" + text if text.lstrip(" \t\r\n\0")[:1] in _FORMULA else text
 
 
 def _quoted(text: str) -> str:

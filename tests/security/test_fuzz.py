@@ -1,0 +1,169 @@
+"""Any answer ends in a response or in an error of ours; PENSTOCK_FUZZ says how many are tried."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from random import Random
+
+import pytest
+from tests.http.wire import Asked, answering, wire
+
+from penstock.clock import FakeClock
+from penstock.errors import PenstockError
+from penstock.http import (
+    Api,
+    BodyCursor,
+    BodyLink,
+    Get,
+    HeaderCursor,
+    LinkHeader,
+    Offset,
+    PageNumber,
+    Post,
+    Reach,
+    Style,
+    pages,
+    rows,
+)
+from penstock.http.engine import engine
+from penstock.resilience import RetryPolicy
+
+TRIES = int(os.environ.get("PENSTOCK_FUZZ", "150"))
+SEED = int(os.environ.get("PENSTOCK_FUZZ_SEED", "1"))
+STATUSES = [200, 200, 200, 201, 204, 206, 301, 302, 303, 307, 308, 304, 400, 401, 403, 404, 410]
+STATUSES += [420, 429, 429, 500, 503, 503, 520, 999]
+NAMES = [
+    *("Retry-After", "RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining"),
+    *(
+        "RateLimit-Reset",
+        "X-RateLimit-Reset",
+        "X-Rate-Limit-Reset-Day",
+        "Retry-After-Ms",
+        "Backoff",
+    ),
+    *(
+        "Link",
+        "Location",
+        "Date",
+        "Content-Type",
+        "X-Next",
+        "Sforce-Limit-Info",
+        "WWW-Authenticate",
+    ),
+    *("X-Shopify-Shop-Api-Call-Limit", "X-MBX-USED-WEIGHT-1M", "Content-Encoding", "Set-Cookie"),
+]
+VALUES = [
+    *("", "0", "-1", "1", "99999999999", "1e308", "inf", "nan", "9" * 400, "1e-400", "0x10", "١"),
+    *('"a";r=0;t=9000000000000000', '"' * 500, "\\" * 200, "limit=1, remaining=0, reset=1e300"),
+    *("1h" * 300, "Wed, 21 Oct 9999999 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "a" * 9000),
+    *(
+        '<//[>; rel="next"',
+        "<http://[::1>; rel=next",
+        "<>;rel=next",
+        "<?page=2>; rel=next",
+        "http://[",
+    ),
+    *(
+        "http://127.0.0.1:99999/",
+        "//",
+        "/\\",
+        "?",
+        "#",
+        "file:///etc/passwd",
+        "http://a@b:c@d/",
+        "\xff",
+    ),
+    *("application/json; charset=utf-16", "text/html; charset=no-such", "gzip", "br", "a, b;;,=,"),
+    *(
+        "http://xn--/",
+        "http://[",
+        "\xff",
+        "http://\xad/",
+        "1/0",
+        "1/",
+        "api-usage=1/0",
+        "18446744073709551616",
+    ),
+]
+LEAVES: list[object] = [
+    *(None, True, 0, -1, 1e308, 1e30, 10**400, "", "next", "http://[", "/a", "\x00\ud800", [], {}),
+    *({"a": 1}, [1, 2], [{"id": 1}], "9" * 5000, {"$ref": "a", "$id": 1}, 2**70),
+]
+KEYS = [
+    "next",
+    "links",
+    "total",
+    "pages",
+    "items",
+    "data",
+    "cursor",
+    "retry_after",
+    "message",
+    "error",
+]
+STYLES: list[Style] = [
+    *(LinkHeader(), BodyLink(path="next"), BodyCursor(param="cursor", path="cursor")),
+    *(PageNumber(total="total"), PageNumber(pages="pages"), Offset(size=2, total="total")),
+    HeaderCursor(header="X-Next"),
+]
+
+
+def body(rng: Random) -> bytes:
+    if rng.random() < 0.2:
+        return rng.choice(
+            [
+                b"[" * 5000 + b"]" * 5000,
+                b"{",
+                b"\xff\xfe[\x00]\x00",
+                b"<html>",
+                b"\xef\xbb\xbf{}",
+                b"nan",
+            ]
+        )
+    if rng.random() < 0.2:
+        return rng.randbytes(rng.randrange(40))
+    members = {rng.choice(KEYS): rng.choice(LEAVES) for _ in range(rng.randrange(6))}
+    return json.dumps(members).encode("utf-8", "surrogatepass")
+
+
+def reply(rng: Random) -> bytes:
+    content = body(rng)
+    lines = [f"HTTP/1.1 {rng.choice(STATUSES)} X", f"Content-Length: {len(content)}"]
+    lines += [f"{rng.choice(NAMES)}: {rng.choice(VALUES)}" for _ in range(rng.randrange(8))]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8") + content
+
+
+def walked(api: Api, style: Style, rng: Random) -> None:
+    for page in itertools.islice(pages(api, "/", style, concurrency=rng.choice((1, 4))), 3):
+        rows(page)
+        page.response.record()
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_any_answer_ends_in_a_response_or_in_an_error_of_ours(part: int) -> None:
+    rng = Random(SEED * 4 + part)
+    before = engine()
+
+    def answered(_: Asked) -> bytes:
+        return reply(rng)
+
+    with wire(answering(answered)) as server:
+        for _ in range(TRIES // 4):
+            api = Api(
+                server.url,
+                retry=RetryPolicy(attempts=2, total=1),
+                reach=Reach([]),
+                clock=FakeClock(),
+                max_redirects=2,
+            )
+            try:
+                if rng.random() < 0.5:
+                    walked(api, rng.choice(STYLES), rng)
+                else:
+                    request = rng.choice([Get("/"), Post("/", json={"a": 1}, idempotent=True)])
+                    api.call(request).record()
+            except PenstockError as error:
+                str(error).encode()  # it can be printed
+    assert engine() is before, "the I/O thread was stopped"
