@@ -132,7 +132,7 @@ def test_the_pacer_moves_evenly_over_paragraph_ends(opened: Chromium) -> None:
         json.loads(
             str(
                 opened.run(
-                    """new Promise((done) => { penstock.set('speed', 600); penstock.go(1, 0);
+                    """new Promise((done) => { penstock.set('speed', 1000); penstock.go(1, 0);
         const out = [], box = document.getElementById('lines'); let before = null;
         const first = penstock.state.block;
         penstock.play(true);
