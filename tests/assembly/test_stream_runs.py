@@ -277,11 +277,13 @@ def test_stages_and_uses_stand_beside_a_stream_too(simulate: Start, file: Path) 
     summary = json.loads(done.stdout)
     assert (done.returncode, summary["landed"], summary["failed"]) == (1, 0, 20)
     save_model(file.parent / "net.safetensors", replace(model, features=("id",)))
-    again = json.loads(run(file, "--json", command="retry-failed").stdout)
+    tried = run(file, "--json", command="retry-failed")
+    assert tried.returncode == 0
+    again = json.loads(tried.stdout)
     assert (again["landed"], again["failed"], again["gaps"]) == (20, 0, 0)
     assert again["uses"][0]["taken"] == 20
     with open_readonly(file.parent / "store") as store:
-        assert json.loads(store.get("7") or b"")["twice"] == 14.0
+        assert json.loads(store.get(7) or b"")["twice"] == 14.0
 
 
 def test_a_run_says_how_it_is_doing_while_it_goes_on(simulate: Start, file: Path) -> None:
