@@ -88,7 +88,7 @@ def kept(file: Path) -> list[str]:
 
 def test_a_stream_lands_byte_by_byte_and_ends_with_the_counts(simulate: Start, file: Path) -> None:
     simulator = simulate()
-    describe(file, simulator, "sse;messages=300;beat=0.05", 'preset = "sse"')
+    describe(file, simulator, "sse;messages=300;beat=0.05", 'preset = "sse"\nid = "id"')
     summary = landed(file, "--max-messages", "300")
     keys = ("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds")
     assert list(summary)[:6] == list(keys)
@@ -113,7 +113,7 @@ def test_exactly_the_messages_that_are_wanted_and_then_the_next(
     simulate: Start, file: Path
 ) -> None:
     simulator = simulate()
-    name = describe(file, simulator, "sse;messages=100", 'preset = "sse"')
+    name = describe(file, simulator, "sse;messages=100", 'preset = "sse"\nid = "id"')
     assert landed(file, "--max-messages", "40")["landed"] == 40
     assert landed(file, "--max-messages", "25")["new"] == 25
     assert kept(file) == [str(n) for n in range(1, 66)]
@@ -251,9 +251,9 @@ def test_a_cursor_of_another_stream_is_refused_and_nothing_is_lost(
     simulate: Start, file: Path
 ) -> None:
     simulator = simulate()
-    describe(file, simulator, "sse;messages=9;name=one", 'preset = "sse"')
+    describe(file, simulator, "sse;messages=9;name=one", 'preset = "sse"\nid = "id"')
     landed(file, "--max-messages", "9")
-    describe(file, simulator, "sse;messages=9;name=two", 'preset = "sse"')
+    describe(file, simulator, "sse;messages=9;name=two", 'preset = "sse"\nid = "id"')
     done = run(file, "--json")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "name=one" in done.stderr
@@ -272,20 +272,22 @@ def test_stages_and_uses_stand_beside_a_stream_too(simulate: Start, file: Path) 
     more = '[[stage]]\nkind = "label"\nmodel = "net.safetensors"\nfield = "twice"\n'
     more += '[[use]]\nkind = "javadata"\nschema = "schema.txt"\npath = "ids.bin"\n'
     (file.parent / "schema.txt").write_text("id: long, twice: double")
-    describe(file, simulate(), "sse;messages=20", f'preset = "sse"\n{more}')
+    describe(file, simulate(), "sse;messages=20", f'preset = "sse"\nid = "id"\n{more}')
     done = run(file, "--json", "--for", "1s")
     summary = json.loads(done.stdout)
     assert (done.returncode, summary["landed"], summary["failed"]) == (1, 0, 20)
     save_model(file.parent / "net.safetensors", replace(model, features=("id",)))
-    again = json.loads(run(file, "--json", command="retry-failed").stdout)
+    tried = run(file, "--json", command="retry-failed")
+    assert tried.returncode == 0
+    again = json.loads(tried.stdout)
     assert (again["landed"], again["failed"], again["gaps"]) == (20, 0, 0)
     assert again["uses"][0]["taken"] == 20
     with open_readonly(file.parent / "store") as store:
-        assert json.loads(store.get("7") or b"")["twice"] == 14.0
+        assert json.loads(store.get(7) or b"")["twice"] == 14.0
 
 
 def test_a_run_says_how_it_is_doing_while_it_goes_on(simulate: Start, file: Path) -> None:
-    describe(file, simulate(), "sse;messages=50", 'preset = "sse"')
+    describe(file, simulate(), "sse;messages=50", 'preset = "sse"\nid = "id"')
     work = Run(read_any(file), file.parent)
     seen: list[Look] = []
     work.events.subscribe(lambda _: seen.append(work.look()))
@@ -320,7 +322,7 @@ def test_ctrl_c_leaves_a_cursor_to_go_on_from(
     simulate: Start, file: Path, number: signal.Signals
 ) -> None:
     simulator = simulate()
-    name = describe(file, simulator, "sse;messages=500;rate=300", 'preset = "sse"')
+    name = describe(file, simulator, "sse;messages=500;rate=300", 'preset = "sse"\nid = "id"')
     with start(file) as process:
         wait_until_told(simulator, name, 40)
         process.send_signal(number)
@@ -342,7 +344,7 @@ def test_killed_at_many_moments_no_message_is_lost_or_twice(simulate: Start, fil
     rng = random.Random(seed)
     simulator = simulate()
     path = "sse;messages=4000;rate=2000;overlap=9;ends=random@900"
-    name = describe(file, simulator, path, 'preset = "sse"')
+    name = describe(file, simulator, path, 'preset = "sse"\nid = "id"')
     before: list[str] = []
     for _ in range(KILLS):
         stream = simulator.truth()["streams"].get(name)

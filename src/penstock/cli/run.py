@@ -137,7 +137,8 @@ def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Sh
     _tell(summary, as_json=shown.as_json)
     if not (summary.is_stream or summary.complete):
         raise SystemExit(3)
-    if summary.is_stream and not (summary.lives or summary.ended):
+    never_live = summary.state != "new" and not (summary.lives or summary.ended)
+    if summary.is_stream and never_live:
         raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
     if summary.failed or summary.doubts or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
