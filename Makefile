@@ -53,8 +53,11 @@ wheel: .venv/full
 pythons: .venv/full
 	@$(BIN)/python scripts/pythons.py
 
-audit sbom: .venv/full
-	@scripts/audit $@
+audit: .venv/full
+	@scripts/audit
+
+sbom: .venv/full
+	@scripts/audit sbom
 
 bench: .venv/full
 	@$(BIN)/python benchmarks/run

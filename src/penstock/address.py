@@ -236,7 +236,7 @@ def look_up(source: str) -> str:
             raise InputError(f"secret file {name} cannot be read: {error}") from error
     else:
         raise InputError(
-            f"a secret comes from env:NAME, file:PATH or cmd:COMMAND, not from {kind}:..."
+            f"a secret comes from env:NAME or file:PATH, or from cmd:COMMAND, not from {kind}:..."
         )
     if not value:
         raise InputError(f"the secret in {source} is empty")

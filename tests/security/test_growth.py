@@ -31,6 +31,7 @@ MADE_WHEN_USED = {
     "javadata.text:FOUR_BYTE_LEAD": "one class of bytes",
     "mongo.client_options": "a password, quoted",
     "redaction": "secrets, quoted",
+    "tables.numbers": "groups of digits of fixed length",
 }
 # The reading room mends its own: what is linear there is struck off here.
 NOT_YET = "reading"

@@ -104,7 +104,7 @@ _LOOSE = {"headers", "query", "form", "json", "extra"}  # tables whose keys are 
 
 def secrets_in(file: Struct) -> Iterator[tuple[Steps, str]]:
     """Yield where secrets stand in the file itself, and what is wrong, without the secret."""
-    instead = 'write "env:NAME", "file:PATH" or "cmd:COMMAND"; a pipeline file holds no secrets'
+    instead = 'write "env:NAME" or "file:PATH"; a pipeline file holds no secrets'
     for at, text, secret in _texts(file):
         if not text or text.startswith(("env:", "file:", "cmd:")):
             continue

@@ -20,7 +20,7 @@ from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, is_json, number_at
 from penstock.http.calls import Calls
 from penstock.http.engine import raise_descriptor_limit
-from penstock.http.reach import Reach, check_literal, proxied
+from penstock.http.reach import Reach, address_of, check_literal, proxied
 from penstock.http.record import Record
 from penstock.http.request import Get, Post, Query, Request
 from penstock.http.response import Response
@@ -282,7 +282,11 @@ class Api:
 
     def guards(self, peer: str) -> bool:
         """Whether what the server at the address ``peer`` says leads to public addresses only."""
-        return self.reach.guards("" if proxied(self.base, self.profile.proxy) else peer)
+        if proxied(self.base, self.profile.proxy):
+            peer = ""  # it would be the proxy's
+        elif not peer:  # nobody answered yet: a run goes on at a link that was kept
+            peer = address_of(self.base)
+        return self.reach.guards(peer)
 
     def guard(self, transfer: Transfer) -> None:
         """Keep a transfer to public addresses, unless its host is named.

@@ -19,7 +19,7 @@ from typing import final
 from penstock.errors import InputError, PermanentError
 from penstock.http.url import origin, shown
 
-__all__ = ["Reach", "check_literal", "is_public", "not_public", "proxied"]
+__all__ = ["Reach", "address_of", "check_literal", "is_public", "not_public", "proxied"]
 
 _NAT64 = 0x64FF9B << 64  # RFC 6052: the last 32 bits are an IPv4 address
 
@@ -133,6 +133,15 @@ def check_literal(url: str) -> None:
         host = socket.inet_ntoa(socket.inet_aton(host))  # 2130706433 and 0x7f.1, too
     if (":" in host or host.replace(".", "").isdigit()) and not is_public(host):
         raise PermanentError(not_public(shown(url), host))
+
+
+def address_of(url: str) -> str:
+    """Return the address of a URL's host, or ``""`` where it has none."""
+    _, host, port = origin(url)
+    try:
+        return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+    except (OSError, UnicodeError):
+        return ""
 
 
 def not_public(where: str, address: str) -> str:

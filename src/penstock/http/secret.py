@@ -39,6 +39,7 @@ class Secret:
         except InputError:
             return False  # it is being replaced, it may be: what is known stays
         changed, self._value = value != self._value, value
+        remember(value)
         return changed
 
     def __eq__(self, other: object) -> bool:
