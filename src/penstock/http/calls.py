@@ -14,6 +14,7 @@ from collections import deque
 from typing import Protocol, final
 
 from penstock.errors import (
+    Absent,
     GaveUp,
     InputError,
     MissingExtra,
@@ -404,6 +405,9 @@ class Calls:
             call.renewed = True
             self._waiting.appendleft(call)
             return
+        if response.status in self._retry.absent:
+            self._failed(call, Absent(str(error)), response)
+            return
         if response.status in self._retry.fatal:
             raise self._refusal(error, response)
         retry_after = None
@@ -484,7 +488,7 @@ class Calls:
             self._events.emit(told)
 
     def _failed(self, call: Call, error: PenstockError, response: Response | None) -> None:
-        if call.attempts > 1 and call.failures > 1:
+        if call.attempts > 1 and call.failures > 1 and not isinstance(error, Absent):
             gave_up = GaveUp(f"{error} (after {call.attempts} calls)", attempts=call.attempts)
             gave_up.__cause__ = error
             error = gave_up

@@ -68,6 +68,8 @@ class RetryPolicy:
         otherwise: What holds for every other status of 400 and above, or below 200.
         fatal: Statuses that end the whole run at once: every further call would only
             burn the budget (a wrong password).
+        absent: Statuses that say that there is nothing to be had: the item is settled
+            (:class:`~penstock.errors.Absent`), and has not failed.
         failed: Given the decoded JSON body of a 2xx answer, says whether it is an error in
             disguise; such an answer is tried again.
 
@@ -89,13 +91,14 @@ class RetryPolicy:
     otherwise: bool = True
     fatal: frozenset[int] | set[int] = frozenset({401})
     failed: Callable[..., bool] | None = None
+    absent: frozenset[int] | set[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise InputError(f"RetryPolicy(attempts={self.attempts}): at least 1 call is needed")
         if self.base < 0 or self.cap < 0 or (self.total is not None and self.total < 0):
             raise InputError("RetryPolicy: base, cap and total are seconds, 0 or more")
-        for name in ("never", "always", "fatal"):
+        for name in ("never", "always", "fatal", "absent"):
             codes = getattr(self, name)
             if isinstance(codes, int):
                 raise InputError(f"RetryPolicy({name}={codes}): write {name}={{{codes}}}, a set")

@@ -20,10 +20,22 @@ from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.store.segments import found_segments
 
-__all__ = ["FORMAT", "LEDGER", "begun", "connect", "create", "lost", "read", "translated"]
+__all__ = [
+    "FORMAT",
+    "LEDGER",
+    "add_versions",
+    "allow_versions",
+    "begun",
+    "connect",
+    "create",
+    "lost",
+    "read",
+    "translated",
+    "versioned",
+]
 
 LEDGER = "ledger.sqlite"
-FORMAT = 2
+FORMAT = 3
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
 
@@ -49,12 +61,23 @@ CREATE INDEX failure_current ON failure (error, status) WHERE current;
 CREATE TABLE mark (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
 """
 # What format 2 has more: gaps of streams, and records that are to be overwritten.
-_SECOND = f"""
+_SECOND = """
 CREATE TABLE gap (
     id INTEGER PRIMARY KEY, since TEXT NOT NULL, until TEXT, reason TEXT NOT NULL, count INTEGER,
     at REAL NOT NULL
 );
 CREATE TABLE erasing (segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
+PRAGMA user_version = 2;
+"""
+# What format 3 has more, in stores that keep what comes again: lines that others took the place of.
+_VERSION = """version (
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+    crc32 INTEGER NOT NULL, key NOT NULL, by_segment INTEGER NOT NULL, by_offset INTEGER NOT NULL,
+    PRIMARY KEY (segment, offset)
+) WITHOUT ROWID"""
+_THIRD = f"""
+CREATE TABLE main.{_VERSION};
+CREATE INDEX version_key ON version (key);
 PRAGMA user_version = {FORMAT};
 """
 
@@ -162,6 +185,26 @@ def create(connection: sqlite3.Connection, now: float) -> None:
         connection.execute("COMMIT")
 
 
+def versioned(connection: sqlite3.Connection) -> bool:
+    """Return whether the store keeps records that others took the place of."""
+    return _number(connection, "PRAGMA user_version") >= FORMAT
+
+
+def allow_versions(connection: sqlite3.Connection) -> None:
+    """Let a connection ask for versions, where the store keeps none."""
+    if not versioned(connection):
+        connection.execute("PRAGMA temp_store = MEMORY").close()
+        connection.execute(f"CREATE TEMP TABLE {_VERSION}")
+
+
+def add_versions(connection: sqlite3.Connection) -> None:
+    """Make room for what records take the place of, in the present transaction."""
+    connection.execute("DROP TABLE IF EXISTS temp.version")
+    if not versioned(connection):
+        for statement in filter(str.strip, _THIRD.split(";")):
+            connection.execute(statement)
+
+
 def read(directory: Path) -> sqlite3.Connection:
     """Open the ledger for reading only; a run may go on beside it.
 
@@ -235,6 +278,7 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
             f"{directory} was written by a newer penstock (format {version}, this one knows "
             f"{FORMAT}): {UPGRADE}"
         )
+    allow_versions(connection)
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:
