@@ -77,7 +77,8 @@ class Api:
         headers: Headers of every request below ``base``. Another origin, where a redirect or a
             link may lead, gets none of them but User-Agent, Accept and Accept-Language.
         profile: Timeouts, proxy, certificates.
-        decode: ``"json"`` treats an answer that is not JSON as failed; ``"bytes"`` takes any.
+        decode: ``"json"`` treats an answer that is not JSON as failed; ``"text"`` makes it a
+            JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
         events: Where to tell what happens.
         clock: Source of time.
@@ -96,7 +97,7 @@ class Api:
         breaker: BreakerPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         profile: Profile | None = None,
-        decode: Literal["json", "bytes"] = "json",
+        decode: Literal["json", "text", "csv", "jsonl", "bytes"] = "json",
         max_redirects: int = 10,
         events: Events | None = None,
         clock: Clock | None = None,
@@ -229,7 +230,12 @@ class Api:
         Raises:
             PermanentError: It should be JSON and is not.
         """
-        if self.decode == "json":
+        text = self.retry.failed_text
+        if text is not None and text.search(response.body.decode("utf-8", "replace")):
+            return True
+        if self.decode in ("text", "csv", "jsonl"):
+            response.become_json(self.decode)
+        elif self.decode == "json":
             response.become_utf8()
             if not response.body and response.status == 200 and method == "GET":
                 raise PermanentError(f"{shown(response.url)}: the answer is empty, not JSON")

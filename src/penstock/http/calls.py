@@ -310,7 +310,9 @@ class Calls:
             self._breaker.failed(now)
         else:
             self._breaker.succeeded()
-        if self._retry.takes(status, asks=call.request.asks):
+        if self._retry.takes(status, asks=call.request.asks) or (
+            status == 304 and call.request.conditional
+        ):
             self._arrived(call, response, now)
         elif status in _REDIRECTS and "location" in (headers := response.headers):
             self._redirect(call, response, headers)

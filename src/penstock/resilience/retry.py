@@ -6,6 +6,7 @@ The policy never sleeps and never calls: it is told what happened and answers ho
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
@@ -72,6 +73,7 @@ class RetryPolicy:
             (:class:`~penstock.errors.Absent`), and has not failed.
         failed: Given the decoded JSON body of a 2xx answer, says whether it is an error in
             disguise; such an answer is tried again.
+        failed_text: The same of the text of a 2xx answer, whatever it is: matches an error.
 
     >>> policy = RetryPolicy(attempts=3, base=1, cap=10, never={404}, always={520, 101})
     >>> [policy.ceiling(n) for n in (1, 2, 3, 4, 5)]
@@ -91,6 +93,7 @@ class RetryPolicy:
     otherwise: bool = True
     fatal: frozenset[int] | set[int] = frozenset({401})
     failed: Callable[..., bool] | None = None
+    failed_text: re.Pattern[str] | None = None
     absent: frozenset[int] | set[int] = frozenset()
 
     def __post_init__(self) -> None:
