@@ -152,6 +152,7 @@ def build_api(
         ),
         decode=_decode(file),
         max_redirects=section.max_redirects,
+        cookies=section.cookies,
         events=events,
         clock=clock,
     )

@@ -205,6 +205,10 @@ def json_schema() -> dict[str, object]:
     refs, parts = msgspec.json.schema_components(
         files, ref_template="#/$defs/{name}", schema_hook=_anything
     )
+    whole = parts
+    whole["PipelineFile"]["required"].remove("source")
+    whole["PipelineFile"]["oneOf"] = [{"required": ["source"]}, {"required": ["resource"]}]
+    whole["ResourceSection"]["required"].remove("kind")  # its place says it
     return {
         "$schema": _DIALECT,
         "title": "A pipeline file of penstock",

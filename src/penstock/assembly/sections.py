@@ -278,6 +278,7 @@ class ApiSection(Section, frozen=True, kw_only=True):
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
         max_redirects: Redirects followed for one call.
+        cookies: Whether to keep cookies, and send them back where they belong.
     """
 
     base: str
@@ -296,6 +297,7 @@ class ApiSection(Section, frozen=True, kw_only=True):
     key: str | None = None
     http2: bool = True
     max_redirects: Annotated[int, Meta(ge=0)] = 10
+    cookies: bool = False
 
 
 class RequestSection(Section, frozen=True, kw_only=True):

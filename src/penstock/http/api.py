@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +82,7 @@ class Api:
         decode: ``"json"`` treats an answer that is not JSON as failed; ``"text"`` makes it a
             JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
+        cookies: Whether to keep cookies and send them back where they belong, as browsers do.
         events: Where to tell what happens.
         clock: Source of time.
         seed: Seed of the jitter, for tests; None is random.
@@ -99,6 +102,7 @@ class Api:
         profile: Profile | None = None,
         decode: Literal["json", "text", "csv", "jsonl", "bytes"] = "json",
         max_redirects: int = 10,
+        cookies: bool = False,
         events: Events | None = None,
         clock: Clock | None = None,
         seed: int | None = None,
@@ -109,6 +113,8 @@ class Api:
         self.budget: Gate = budget or Budget()
         self.status = status
         self.profile = profile or Profile()
+        if cookies:
+            self.profile = dataclasses.replace(self.profile, cookies=next(_JARS))
         self.decode = decode
         self.max_redirects = max_redirects
         self.events = events
@@ -332,6 +338,7 @@ class Api:
         self._informed().status(quota, self.clock.monotonic(), asked)
 
 
+_JARS = itertools.count(1)
 _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")
 # RFC 9110 section 5.5: anything else could end the line and begin another.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

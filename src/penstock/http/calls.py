@@ -75,6 +75,7 @@ class Call:
         "fresh",
         "hops",
         "key",
+        "raw",
         "refusals",
         "renewed",
         "request",
@@ -88,6 +89,7 @@ class Call:
         self.attempts = 0
         self.failures = 0
         self.hops = 0
+        self.raw = False  # libcurl could not undo the content coding
         self.fresh = False  # the kept connection was closed: on a new one, this time
         self.refusals = 0  # answers of 403 that were taken for "too fast"
         self.renewed = False
@@ -278,6 +280,7 @@ class Calls:
         transfer.inbox = self._inbox
         transfer.context = call
         transfer.fresh, call.fresh = call.fresh, False
+        transfer.raw = call.raw
         return transfer
 
     def _answered(self, transfer: Transfer) -> None:
@@ -362,6 +365,11 @@ class Calls:
             # The server had closed the connection before: again at once, and not an attempt.
             call.fresh = True
             call.attempts -= 1
+            self._breaker.dropped()
+            self._waiting.appendleft(call)
+            return
+        if transfer.undecoded and call.request.repeatable and not call.raw:
+            call.raw = True  # once more, to undo it ourselves
             self._breaker.dropped()
             self._waiting.appendleft(call)
             return

@@ -29,6 +29,7 @@ class Profile:
         cert: Our own certificate in PEM form, for servers that ask for one, or None.
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
+        cookies: Number of the jar where cookies are kept, 0 for none: see ``Api``.
     """
 
     connect: float | None = 10.0
@@ -42,6 +43,7 @@ class Profile:
     cert: str | None = None
     key: str | None = None
     http2: bool = True
+    cookies: int = 0
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "stall", "total"):
@@ -83,6 +85,8 @@ class Transfer:
         body: The decoded body.
         error: Why there is no whole answer, or None.
         seconds: How long it took.
+        raw: Whether its content coding is undone by us: libcurl could not.
+        undecoded: Whether libcurl could not undo the content coding of a whole answer.
         fresh: Whether it wants a connection of its own, and none that was kept.
         stale: Whether the server had closed the kept connection it went out on, unanswered.
     """
@@ -98,9 +102,11 @@ class Transfer:
         "inbox",
         "method",
         "profile",
+        "raw",
         "seconds",
         "stale",
         "status",
+        "undecoded",
         "url",
     )
 
@@ -119,5 +125,5 @@ class Transfer:
         self.body = b""
         self.error: PenstockError | None = None
         self.seconds = 0.0
-        self.fresh = False
+        self.fresh = self.raw = self.undecoded = False
         self.stale = False
