@@ -339,3 +339,17 @@ def test_a_trial_says_what_would_not_match(tmp_path: Path, shop: Shop) -> None:
     told = penstock("check", written(tmp_path, shop, text), "--try", code=1)
     assert "items = 'data'" in told
     assert not (tmp_path / "s").exists()
+
+
+def test_resources_beside_kinds_of_ones_own(tmp_path: Path, shop: Shop) -> None:
+    (tmp_path / "mine_again.py").write_text(
+        "from penstock.http import Bearer\n\ndef key(token: str):\n    return Bearer(token)\n"
+    )
+    file = written(tmp_path, shop, RESOURCES)
+    text = file.read_text().replace(
+        "[retry]\n",
+        '[api.auth]\nkind = "python"\nobject = "mine_again:key"\ntoken = "x"\n[retry]\n',
+    )
+    file.write_text(text)
+    shop.paths["/shops"] = []
+    assert penstock("run", file, "--json", "--quiet")["resources"]["lines"]["new"] == 0

@@ -117,7 +117,7 @@ SOURCES: Final = _slot(
             "stdin",
         )
     }
-    | {"pages": "PAGES", "resource": "RESOURCE", "resources": "RESOURCES"},
+    | {"pages": "PAGES", "resources": "RESOURCES"},
 )
 STYLES: Final = _slot(
     "style of pages",

@@ -65,6 +65,8 @@ def parts(file: PipelineFile | StreamFile) -> list[Part]:
         return [Part("", file)]
     found: dict[str, Part] = {}
     for one in file.resource:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", one.name) or one.name == "locks":
+            raise InputError(f"resource {one.name!r}: a name is letters, digits, - and _")
         if one.name in found:
             raise InputError(f"resource {one.name!r}: there are two of that name")
         if one.parent is not None and one.parent not in found:

@@ -85,7 +85,7 @@ class GridSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="grid
         lists: The values, by name.
     """
 
-    lists: Annotated[dict[str, list[str | int]], Meta(min_length=1)]
+    lists: dict[str, list[str | int]]
 
 
 class StoreSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="store"):
@@ -236,12 +236,12 @@ class ResourceSection(PagesSource, frozen=True, kw_only=True, tag_field="kind", 
     parent: its pages are read for each of them.
 
     Attributes:
-        name: Its name, and that of its store.
+        name: Its name, and that of its store: letters, digits, ``-`` and ``_``.
         parent: The resource whose records it is read for; it stands before this one.
         include: Paths of the parent's fields that its records get, in ``_parent``.
     """
 
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$")]
+    name: str
     parent: str | None = None
     include: list[str] = []
 

@@ -28,7 +28,6 @@ from penstock.assembly.sections import (
     LinesSource,
     PagesSource,
     RangeSource,
-    ResourceSection,
     ResourcesSource,
     StdinSource,
     StoreSource,
@@ -90,6 +89,8 @@ def _of_dates(source: DatesSource, _site: Site) -> list[Key]:
 
 
 def _of_grid(source: GridSource, _site: Site) -> list[Key]:
+    if not source.lists or "key" in source.lists:
+        raise InputError("source.lists: at least one list, and none is called key")
     return [compound(values) for values in itertools.product(*source.lists.values())]
 
 
@@ -157,7 +158,6 @@ JSONL = Kind("jsonl", JsonlSource, _of_jsonl)
 JAVADATA = Kind("javadata", JavaDataSource, _of_java)
 STDIN = Kind("stdin", StdinSource, _of_stdin)
 PAGES = Kind("pages", PagesSource, _of_pages)
-RESOURCE = Kind("resource", ResourceSection, _of_pages)
 RESOURCES = Kind("resources", ResourcesSource, _of_pages)
 DATES = Kind("dates", DatesSource, _of_dates)
 GRID = Kind("grid", GridSource, _of_grid)
