@@ -134,8 +134,7 @@ def test_a_password_in_a_pipeline_file_is_refused(tmp_path: Path) -> None:
             done = penstock(command, file)
             assert (done.returncode, done.stderr.count("\n")) == (2, 1)
             assert (
-                'store: the address carries credentials: write "env:NAME" or "file:PATH"'
-                in done.stderr
+                ': the address carries credentials: write "env:NAME" or "file:PATH"' in done.stderr
             )
 
 

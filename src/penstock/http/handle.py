@@ -106,6 +106,13 @@ class Handle:
         if profile.cookies:
             easy.setopt(pycurl.SHARE, _jar(profile.cookies))
             easy.setopt(pycurl.COOKIEFILE, "")
+        for option, value in (
+            (pycurl.SSLCERT, profile.cert_file),
+            (pycurl.SSLKEY, profile.key_file),
+            (pycurl.UNIX_SOCKET_PATH, profile.unix_socket),
+        ):
+            if value is not None:
+                easy.setopt(option, value)
         easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
         self._configure_body()
 
