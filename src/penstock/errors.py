@@ -12,6 +12,7 @@ from collections.abc import Callable
 from penstock.distribution import install
 
 __all__ = [
+    "Absent",
     "ExecutorFailed",
     "GaveUp",
     "InputError",
@@ -81,6 +82,10 @@ class RetryableError(PenstockError):
 
 class PermanentError(PenstockError):
     """The same call will fail again: do not repeat it."""
+
+
+class Absent(PermanentError):
+    """What was asked for is not there, and that is an answer: settled, and not a failure."""
 
 
 class GaveUp(PenstockError):

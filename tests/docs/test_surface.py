@@ -117,6 +117,7 @@ def test_the_house_that_is_drawn_is_the_one_that_the_contracts_enforce() -> None
 def test_every_error_says_its_exit_code() -> None:
     codes = {name: getattr(errors, name).exit_code for name in errors.__all__}
     assert codes == {
+        "Absent": 4,
         "ExecutorFailed": 4,
         "GaveUp": 4,
         "InputError": 2,

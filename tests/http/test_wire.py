@@ -479,3 +479,51 @@ def test_a_fork_disturbs_neither_side(simulate: Simulate) -> None:
     """
     simulator = simulate(users=40, latency=0.05)
     subprocess.run([sys.executable, "-c", FORKING, simulator.url], check=True, timeout=60)
+
+
+# Codings that libcurl will not undo, and cookies
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "right"),
+    [
+        (b"gzip", gzip.compress(b'{"a":1}') + b"xx", True),
+        (b"utf-8", b'{"a":1}', True),
+        (b"utf-8, gzip", gzip.compress(b'{"a":1}'), True),
+        (b"gzip", b'{"a":1}', False),
+    ],
+)
+def test_codings_that_others_read(quick: Make, coding: bytes, body: bytes, *, right: bool) -> None:
+    def coded(peer: Peer) -> None:
+        while peer.request():
+            head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\n" % coding
+            peer.send(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    with wire(coded) as server:
+        api = quick(server.url, retry=ONCE)
+        if right:
+            assert api.call(Get("/")).body == b'{"a":1}'
+        else:
+            with pytest.raises(RetryableError, match="damaged"):
+                api.call(Get("/"))
+
+
+@pytest.mark.parametrize("cookies", [True, False])
+def test_a_cookie_set_by_a_redirect(quick: Make, *, cookies: bool) -> None:
+    def gate(peer: Peer) -> None:
+        while asked := peer.request():
+            if asked.headers.get("cookie") == "seen=1":
+                peer.send(answer(b'{"in":true}'))
+            else:
+                head = b"HTTP/1.1 302 Found\r\nSet-Cookie: seen=1\r\nLocation: /\r\n"
+                peer.send(head + b"Content-Length: 0\r\n\r\n")
+
+    with wire(gate) as server:
+        api = quick(server.url, retry=ONCE, cookies=cookies)
+        if cookies:
+            assert api.call(Get("/")).body == b'{"in":true}'
+            other = quick(server.url, retry=ONCE, cookies=True, max_redirects=0)
+        else:
+            other = api
+        with pytest.raises(PermanentError, match="redirected too often"):
+            other.call(Get("/"))  # another account's jar is its own

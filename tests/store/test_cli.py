@@ -41,7 +41,7 @@ def test_status_for_programs(store: Path) -> None:
     told = json.loads(penstock("status", store, "--json").stdout)
     assert (told["landed"], told["failed"], told["pending"], told["expected"]) == (2, 1, 7, 10)
     assert told["failures"] == [{"error": "PermanentError", "status": 404, "count": 1}]
-    assert told["version"] == FORMAT
+    assert told["version"] == FORMAT - 1  # the third is for stores that keep versions
     assert told["path"] == str(store)
 
 

@@ -6,11 +6,13 @@ from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
+from penstock.assembly.resources import Part, parts, resource_store, resources_in
 from penstock.assembly.run import Look, Run, Summary
 from penstock.assembly.schema import json_schema
 from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream
+from penstock.assembly.trial import Trial, try_part
 from penstock.pipeline import Use, Used
 
 # The names they had while streams were run apart, for one release.
@@ -23,6 +25,7 @@ __all__ = [
     "SLOTS",
     "Kind",
     "Look",
+    "Part",
     "PipelineFile",
     "Plan",
     "Run",
@@ -30,17 +33,22 @@ __all__ = [
     "Site",
     "StreamFile",
     "Summary",
+    "Trial",
     "Use",
     "Used",
     "build_stream",
     "json_schema",
     "labelling",
+    "parts",
     "plan",
     "read_any",
     "read_file",
     "read_schema",
     "read_stream_text",
     "read_text",
+    "resource_store",
+    "resources_in",
     "store_named",
+    "try_part",
     "write_java_file",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +12,7 @@ import msgspec
 from penstock.address import hide, is_reference, look_up
 from penstock.assembly.kinds import AUTHS, STYLES, Section, Site, build, kind_of, section_of
 from penstock.assembly.sections import (
+    Decode,
     PagesSource,
     PipelineFile,
     RequestSection,
@@ -34,6 +35,7 @@ from penstock.http import (
     Put,
     Reach,
     Request,
+    Since,
     StatusCall,
     Style,
 )
@@ -48,7 +50,10 @@ __all__ = [
     "build_auth",
     "build_listing",
     "build_request",
+    "build_since",
     "build_style",
+    "replaced",
+    "seconds_of",
     "store_named",
     "store_path",
     "store_shown",
@@ -149,12 +154,19 @@ def build_api(
             key=section.key,
             http2=section.http2,
         ),
-        decode=file.request.decode if file.request is not None else "json",
+        decode=_decode(file),
         max_redirects=section.max_redirects,
         reach=Reach(section.hosts, section.private),
+        cookies=section.cookies,
         events=events,
         clock=clock,
     )
+
+
+def _decode(file: PipelineFile) -> Decode:
+    if file.request is not None:
+        return file.request.decode
+    return file.source.decode if isinstance(file.source, PagesSource) else "json"
 
 
 def build_auth(section: Section, place: str = "api.auth") -> Auth:
@@ -177,15 +189,32 @@ def _retry(section: RetrySection) -> RetryPolicy:
         always=default.always if section.always is None else frozenset(section.always),
         otherwise=section.otherwise,
         fatal=default.fatal if section.fatal is None else frozenset(section.fatal),
-        failed=None if section.failed is None else _failed(section.failed),
+        failed=_failed(section.failed, section.success),
+        failed_text=None if section.failed_text is None else _pattern(section.failed_text),
+        absent=frozenset(section.absent),
     )
 
 
-def _failed(path: str) -> Callable[[object], bool]:
-    """Return a predicate: whether there is something at ``path`` of a body."""
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise InputError(f"retry.failed_text: not a regular expression: {error}") from error
+
+
+def _failed(bad: str | None, good: str | None) -> Callable[[object], bool] | None:
+    """Return a predicate of bodies: whether something is at ``bad``, or ``good`` is not so."""
+    if bad is None and good is None:
+        return None
+    path, says, wanted = (good or "").partition("=")
 
     def failed(body: object) -> bool:
-        return dig(body, path) not in (None, False, "", [], {})
+        if bad is not None and dig(body, bad) not in (None, False, "", [], {}):
+            return True
+        found = dig(body, path) if good else True
+        if says:
+            return str(found) != wanted.strip()
+        return found in (None, False, "", 0) or str(found).lower() == "false"
 
     return failed
 
@@ -193,18 +222,25 @@ def _failed(path: str) -> Callable[[object], bool]:
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
-def build_request(section: RequestSection, *, reveal: bool = True) -> Callable[[Key], Request]:
+def build_request(
+    section: RequestSection, names: tuple[str, ...] = (), *, reveal: bool = True
+) -> Callable[[Key], Request]:
     """Return what makes a key's request; without ``reveal`` one whose references are only shown.
+
+    Args:
+        section: What to ask.
+        names: What the values of compound keys are called: ``{name}`` stands for one of them.
+        reveal: Whether to read what references point to.
 
     Raises:
         InputError: A placeholder is unknown, no place is left for the key, or a variable or file
             is not there.
     """
-    _check_places(section)
+    _check_places(section, names)
     section = revealed(section) if reveal else section
     kind = _METHODS[section.method]
     path, query, json, form = section.path, section.query, section.json, section.form
-    if not query and not section.headers and json is None and form is None:
+    if not names and not query and not section.headers and json is None and form is None:
         idempotent, cost = section.idempotent, section.cost
 
         def simple(key: Key) -> Request:
@@ -213,12 +249,16 @@ def build_request(section: RequestSection, *, reveal: bool = True) -> Callable[[
         return simple
 
     def request(key: Key) -> Request:
+        values = {"key": key, **dict(zip(names, parts(key, len(names)), strict=True))}
+        where = path
+        for name, value in values.items():
+            where = filled(where, value, name)
         return kind(
-            filled(path, key),
-            query={name: _filled(value, key) for name, value in query.items()} or None,
-            headers={name: str(_filled(v, key)) for name, v in section.headers.items()} or None,
-            form=form and {name: _filled(value, key) for name, value in form.items()},
-            json=msgspec.UNSET if json is None else _filled(json, key),
+            where,
+            query={name: replaced(value, values) for name, value in query.items()} or None,
+            headers={n: str(replaced(v, values)) for n, v in section.headers.items()} or None,
+            form=form and {name: replaced(value, values) for name, value in form.items()},
+            json=msgspec.UNSET if json is None else replaced(json, values),
             idempotent=section.idempotent,
             cost=section.cost,
         )
@@ -226,18 +266,39 @@ def build_request(section: RequestSection, *, reveal: bool = True) -> Callable[[
     return request
 
 
-def _filled(value: object, key: Key) -> object:
-    """Return ``value`` with the key in its places; a text that is all place becomes the key."""
+def parts(key: Key, count: int) -> list[object]:
+    """Return the values of a compound key.
+
+    Raises:
+        InputError: It has another number of them.
+    """
+    if not count:
+        return []
+    try:
+        values = msgspec.json.decode(str(key), type=list[object])
+    except msgspec.DecodeError:
+        values = []
+    if len(values) != count:
+        raise InputError(f"key {key!r} is not the list of {count} values that the source gives now")
+    return values
+
+
+def replaced(value: object, values: Mapping[str, object]) -> object:
+    """Return ``value`` with values in their places; a text that is all place becomes the value."""
     if isinstance(value, str):
-        return key if value == "{key}" else value.replace("{key}", str(key))
+        whole = _PLACE.fullmatch(value)
+        if whole and whole[1] in values:
+            return values[whole[1]]
+        return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), value)
     if isinstance(value, list):
-        return [_filled(item, key) for item in value]
+        return [replaced(item, values) for item in value]
     if isinstance(value, dict):
-        return {name: _filled(item, key) for name, item in value.items()}
+        return {name: replaced(item, values) for name, item in value.items()}
     return value
 
 
-def _check_places(section: RequestSection) -> None:
+def _check_places(section: RequestSection, names: tuple[str, ...]) -> None:
+    known = {"key", *names}
     strict = {
         "path": [section.path],
         "query": _texts(section.query),
@@ -245,14 +306,14 @@ def _check_places(section: RequestSection) -> None:
         "form": _texts(section.form),
     }
     for name, found in strict.items():
-        unknown = sorted({place for text in found for place in _PLACE.findall(text)} - {"key"})
+        unknown = sorted({place for text in found for place in _PLACE.findall(text)} - known)
         if unknown:
-            raise InputError(
-                f"request.{name}: unknown place {{{unknown[0]}}}; there is only {{key}}"
-            )
+            there = " and ".join(f"{{{one}}}" for one in ("key", *names))
+            only = "there is only" if not names else "there are"
+            raise InputError(f"request.{name}: unknown place {{{unknown[0]}}}; {only} {there}")
     texts = [text for found in strict.values() for text in found]
     texts += _texts(section.json)  # braces in a JSON body may mean themselves
-    if not any("{key}" in text for text in texts):
+    if not any(f"{{{name}}}" in text for text in texts for name in known):
         raise InputError("request: {key} stands nowhere, so every key would get the same answer")
 
 
@@ -278,6 +339,43 @@ def build_listing(source: PagesSource) -> Request:
     if source.json is not None:
         raise InputError("source.json: a body needs method = 'POST'")
     return Get(source.path, query=query)
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds_of(text: str | float, place: str) -> float:
+    """Return a time span in seconds: ``90``, ``90s``, ``10m``, ``1.5h``, ``2d``.
+
+    >>> seconds_of("1.5h", "store.refresh")
+    5400.0
+
+    Raises:
+        InputError: It is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(text).strip())
+    if found is None:
+        raise InputError(f"{place}: {text!r} is no time span; write 90s, 10m, 1.5h or 2d")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def build_since(source: PagesSource) -> Since | None:
+    """Return how a source asks for what is new only.
+
+    Raises:
+        InputError: It cannot be.
+    """
+    since = source.since
+    if since is None:
+        return None
+    overlap = seconds_of(since.overlap, "source.since.overlap")
+    return Since(
+        param=since.param,
+        field=since.field,
+        cursor=since.cursor,
+        start=since.start,
+        overlap=overlap,
+    )
 
 
 _FLAT = (

@@ -103,8 +103,21 @@ SOURCES: Final = _slot(
     "source",
     "penstock.sources",
     "penstock.assembly.sources",
-    {name: name.upper() for name in ("range", "lines", "csv", "jsonl", "javadata", "stdin")}
-    | {"pages": "PAGES"},
+    {
+        name: name.upper()
+        for name in (
+            "range",
+            "dates",
+            "grid",
+            "lines",
+            "csv",
+            "jsonl",
+            "store",
+            "javadata",
+            "stdin",
+        )
+    }
+    | {"pages": "PAGES", "resources": "RESOURCES"},
 )
 STYLES: Final = _slot(
     "style of pages",

@@ -10,14 +10,21 @@ from typing import NamedTuple, final
 from urllib.parse import parse_qsl, quote
 
 from penstock.address import hide, is_address, is_reference, is_secret_name
-from penstock.assembly.build import build_listing, build_request, build_style, store_shown
+from penstock.assembly.build import (
+    build_listing,
+    build_request,
+    build_since,
+    build_style,
+    seconds_of,
+    store_shown,
+)
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
     LimitSection,
     PagesSource,
     PipelineFile,
 )
-from penstock.assembly.sources import count, keys
+from penstock.assembly.sources import count, keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import check_stream
 from penstock.assembly.values import missing_references
@@ -143,14 +150,16 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
         build_style(file.source)
+        build_since(file.source)
         build_listing(file.source)
         url = _visible(resolve(base, file.source.path), file.source.query)
         example = f"{file.source.method} {url}"
     else:
         example = _example(file, folder, base)
     if file.request is not None:
-        build_request(file.request, reveal=False)
+        build_request(file.request, names(file.source), reveal=False)
     _check_limits(file)
+    _check_same(file)
     place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),
@@ -176,6 +185,16 @@ def _free(place: str) -> int | None:
     return shutil.disk_usage(path).free
 
 
+def _check_same(file: PipelineFile) -> None:
+    if isinstance(file.store, str) or file.store.refresh is None:
+        return
+    seconds_of(file.store.refresh, "store.refresh")
+    if file.store.on_same == "first":
+        raise InputError("store.refresh: what is fetched again is kept with on_same = 'replace'")
+    if file.request is None:
+        raise InputError("store.refresh: it is for keys of [request]; pages are read each time")
+
+
 def _store_exists(place: str) -> bool | None:
     """Return whether there is something at a place as it is shown; None where nobody looked."""
     elsewhere = is_address(place) or is_reference(place)
@@ -185,7 +204,7 @@ def _store_exists(place: str) -> bool | None:
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
     if file.request is None:
         raise InputError("section [request] is missing: it says what to ask for each key")
-    request = build_request(file.request, reveal=False)
+    request = build_request(file.request, names(file.source), reveal=False)
     if file.source.__struct_config__.tag == "stdin":
         first: str | int | None = "KEY"
     else:
@@ -252,4 +271,10 @@ def _warnings(file: PipelineFile) -> list[str]:
     secret = file.api.auth is not None or any(map(is_secret_name, file.api.headers))
     if secret and base.startswith("http://") and not _is_here(origin(base)[1]):
         warnings.append("api.base is http://: anybody on the way can read the credentials")
+    first = isinstance(file.store, str) or file.store.on_same == "first"
+    if first and isinstance(file.source, PagesSource) and file.source.since is not None:
+        warnings.append(
+            "source.since with store.on_same = 'first': of rows that changed the first stays; "
+            "'replace' keeps the latest"
+        )
     return warnings

@@ -95,6 +95,15 @@ def _converted(kind: type[F], text: str, name: str) -> F:
     def refuse(at: Steps, what: str) -> InputError:
         return InputError(f"{name}:{line_of(text, at)}: {_dotted(at)}: {what}")
 
+    resources = tables.get("resource")
+    if isinstance(resources, list) and kind is PipelineFile:
+        if "source" in tables or "request" in tables:
+            what = "source" if "source" in tables else "request"
+            raise refuse((what,), "a file with [[resource]] has its sources there")
+        tables["source"] = {"kind": "resources"}
+        for one in resources:
+            if isinstance(one, dict):
+                one["kind"] = "resource"
     with beside(Path(name).parent):
         whole = filled(kind, tables, refuse)
     _refuse_unknown(tables, whole, (), text, name)

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
-from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
+from penstock.assembly.build import (
+    build_api,
+    build_listing,
+    build_request,
+    build_since,
+    build_style,
+    seconds_of,
+    store_path,
+)
 from penstock.assembly.kept_tokens import keeping, latest, place_of
+from penstock.assembly.kinds import Section
 from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.plans import planned
-from penstock.assembly.sections import PagesSource, PipelineFile
-from penstock.assembly.sources import keys
+from penstock.assembly.refreshing import Revalidating
+from penstock.assembly.resources import children, key_children
+from penstock.assembly.sections import (
+    PagesSource,
+    PipelineFile,
+    RequestSection,
+    ResourceSection,
+    StoreSection,
+)
+from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, OAuth2, PageFeed
+from penstock.http import Api, ChildFeed, LinkHeader, OAuth2, PageFeed
 from penstock.pipeline import (
     Checkpoint,
     Counts,
@@ -33,7 +51,7 @@ from penstock.pipeline import (
     Progress,
     Used,
 )
-from penstock.store import WritableStore
+from penstock.store import WritableStore, open_readonly
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
 __all__ = ["Look", "Run", "Summary"]
@@ -74,6 +92,7 @@ class Summary:
         is_stream: Whether it is that of a stream.
         warnings: What a person should know of this run, each in a line.
         doubts: How many of the warnings mean that rows may be missing.
+        absent: Keys that have no record, and need none.
     """
 
     landed: int
@@ -105,6 +124,7 @@ class Summary:
     is_stream: bool
     warnings: tuple[str, ...]
     doubts: int
+    absent: int
 
     def fields(self) -> dict[str, object]:
         """Return what there is to say of this kind of source, by name."""
@@ -115,7 +135,7 @@ class Summary:
 _OF_KEYS = (
     *("landed", "failed", "pending", "seconds", "new", "skipped", "repeated", "retries"),
     *("too_many_requests", "complete", "store", "uses"),
-    *("warnings", "doubts"),
+    *("warnings", "doubts", "absent"),
 )
 _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
@@ -147,6 +167,8 @@ class Run:
     Args:
         file: The pipeline.
         folder: Where its relative paths start.
+        parent: The pipeline whose records this one is read for, of a child resource.
+        like: Another run of the same file: the service, with what is left to spend, is shared.
 
     Attributes:
         place: The store.
@@ -157,8 +179,16 @@ class Run:
         InputError: The file asks for something that cannot be; no store was touched.
     """
 
-    def __init__(self, file: PipelineFile | StreamFile, folder: Path) -> None:
-        self.events = Events()
+    def __init__(
+        self,
+        file: PipelineFile | StreamFile,
+        folder: Path,
+        *,
+        parent: PipelineFile | None = None,
+        like: Run | None = None,
+    ) -> None:
+        self.events: Events = Events() if like is None else like.events
+        self._parent = parent
         parts = planned(file, folder, self.events)
         self._stages, self._uses = parts.stages, parts.uses
         self.expected = parts.plan.items
@@ -168,7 +198,8 @@ class Run:
             build_stream(file).close()  # so that a bad value or a missing secret makes no store
         else:
             self.place = store_path(file.store, folder)
-            self._api = build_api(file, events=self.events)
+            self._api = like._api if like else build_api(file, events=self.events)  # noqa: SLF001 - another of our kind
+            assert self._api is not None  # only a stream has none
             self._keep_token(file.api.auth, self._api.auth, folder)
         self._file = file
         self._folder = folder
@@ -214,6 +245,9 @@ class Run:
             check,
         ):
             self._check = check
+            section = getattr(self._file, "store", None)
+            if isinstance(section, StoreSection) and section.on_same != "first":
+                store.keep(section.on_same)
             yield store
 
     def go(
@@ -223,6 +257,7 @@ class Run:
         seconds: float | None = None,
         messages: int | None = None,
         restart: bool = False,
+        refresh: bool = False,
     ) -> Summary:
         """Run to the end, or until something stops it; what was settled by then is safe.
 
@@ -231,14 +266,14 @@ class Run:
             seconds: How long to follow a stream, or None.
             messages: How many new messages of a stream to land, or None.
             restart: Whether to forget how far pages or a stream were read. What has landed stays.
+            refresh: Whether to fetch again what has landed, however new it is.
 
         Raises:
             InputError: The store's checkpoint belongs to another source.
             PenstockError: The run could not go on.
         """
         if restart:
-            store.settle([Checkpoint(name, "") for name in _FEEDS], _ignore)
-            store.flush()
+            _forget(store)
         if isinstance(self._file, StreamFile):
             with build_stream(self._file, events=self.events) as self._stream:
                 self._feed = StreamFeed(
@@ -252,11 +287,16 @@ class Run:
                 )
                 return self._land(Pipeline(self._feed), store)
         source = self._file.source
-        if isinstance(source, PagesSource):
-            self._land(self._pipeline(self._file, self._pages(source)), store)
+        self._set_refresh(store, refresh=refresh)
+        if self._file.request is not None and self._file.request.items is not None:
+            if isinstance(source, PagesSource):
+                raise InputError("request.items: rows of rows are a [[resource]] with a parent")
+            self._land(Pipeline(self._rows_of_keys(self._file.request, source, store)), store)
+        elif isinstance(source, PagesSource):
+            self._land(self._pipeline(self._file, self._pages(source, store), store), store)
         else:
             store.expect(self.expected)
-            self._land(self._pipeline(self._file, keys(source, self._folder)), store)
+            self._land(self._pipeline(self._file, keys(source, self._folder), store), store)
         self._settle_expectation(store)
         return self.summary(store)
 
@@ -278,16 +318,30 @@ class Run:
                 raise InputError("what failed of the stream is not JSON, and comes only once")
             records = [LandedRecord(f.key, f.excerpt.encode()) for f in again]
             return self._land(Pipeline(_Kept(records)), store)
-        if isinstance(self._file.source, PagesSource) and self._file.request is None:
-            store.settle([Checkpoint(PageFeed.name, "")], _ignore)
-            store.flush()
+        asked = self._file.request
+        paged = isinstance(self._file.source, PagesSource) and asked is None
+        if paged or (asked is not None and asked.items is not None):
+            _forget(store)
             store.retry_failed(failed)
             return self.go(store)
         store.retry_failed(failed)
-        return self._land(self._pipeline(self._file, failed), store)
+        return self._land(self._pipeline(self._file, failed, store), store)
 
-    def _pages(self, source: PagesSource) -> PageFeed:
+    def _set_refresh(self, store: WritableStore, *, refresh: bool) -> None:
+        section = self._file.store
+        if refresh and not store.takes_again:
+            raise InputError(
+                "--refresh: what is fetched again is kept with store.on_same = 'replace'"
+            )
+        if refresh:
+            store.refresh(math.inf)
+        elif isinstance(section, StoreSection) and section.refresh is not None:
+            store.refresh(time.time() - seconds_of(section.refresh, "store.refresh"))
+
+    def _pages(self, source: PagesSource, store: WritableStore) -> Feed:
         assert self._api is not None  # only a stream has none
+        if isinstance(source, ResourceSection) and self._parent is not None:
+            return self._children(source, self._parent, store)
         return PageFeed(
             self._api,
             build_listing(source),
@@ -295,23 +349,70 @@ class Run:
             items=source.items,
             key=source.key,
             concurrency=source.concurrency,
+            since=build_since(source),
+            recall=store.mark,
+            every=store.takes_again,
         )
 
-    def _pipeline(self, file: PipelineFile, source: Iterable[Key] | Feed) -> Pipeline:
+    def _children(
+        self, source: ResourceSection, parent: PipelineFile, store: WritableStore
+    ) -> ChildFeed:
+        assert self._api is not None  # only a stream has none
+        place = store_path(parent.store, self._folder)
+        fixed = isinstance(parent.source, PagesSource) and parent.source.since is None
+        return ChildFeed(
+            self._api,
+            children(source, lambda: open_readonly(place)),
+            build_style(source),
+            (f"{source.method} {source.path}", source),
+            items=source.items,
+            key=source.key,
+            concurrency=self._concurrency(),
+            every=store.takes_again,
+            again=fixed,
+        )
+
+    def _rows_of_keys(
+        self, request: RequestSection, source: Section, store: WritableStore
+    ) -> ChildFeed:
+        assert self._api is not None  # only a stream has none
+        named = names(source)
+        return ChildFeed(
+            self._api,
+            key_children(request, named, lambda: iter(keys(source, self._folder))),
+            LinkHeader(items=request.items or ""),
+            (f"{request.method} {request.path}", request),
+            items=request.items or "",
+            key=request.key,
+            concurrency=self._concurrency(),
+            every=store.takes_again,
+        )
+
+    def _concurrency(self) -> int:
+        return self._file.api.concurrency if isinstance(self._file, PipelineFile) else 1
+
+    def _pipeline(
+        self, file: PipelineFile, source: Iterable[Key] | Feed, store: WritableStore
+    ) -> Pipeline:
         assert self._api is not None  # only a stream has none
         pipeline = Pipeline(source)
         if file.request is None:
             return pipeline
         if file.batch is not None:
             pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
-        request = build_request(file.request)
+        request = build_request(file.request, names(file.source))
+        if store.takes_again and not self._stages:
+            service = Revalidating(self._api, store)
+            return cast(
+                "Pipeline", pipeline.fetch(service, request, concurrency=file.api.concurrency)
+            )
         return pipeline.fetch(self._api, request, concurrency=file.api.concurrency)
 
     def _land(self, flow: Pipeline, store: WritableStore) -> Summary:
         self._started, self._before = time.monotonic(), store.new
         status = store.status()
         total = status.expected if self.expected is None else self.expected
-        self._meter = Meter(total, status.landed + status.failed)
+        self._meter = Meter(total, status.landed + status.failed + status.absent)
         for stage in self._stages:
             flow = flow.through(stage)
         for use in self._uses:
@@ -319,12 +420,15 @@ class Run:
         for counts in flow.landing(store, events=self.events):
             self._counts = counts
             self._check()
+        if stale := getattr(store, "stale", 0):
+            what = f"{stale:,} keys failed when they were fetched again: their earlier records stay"
+            self.events.emit(Notice(reason=what, doubtful=True))
         return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
         status = store.status()
-        done = status.landed + status.failed
+        done = status.landed + status.failed + status.absent
         if self._counts.complete:
             store.expect(done)
         elif self.expected is not None:
@@ -372,11 +476,12 @@ class Run:
             last_reason=look.status.last_reason,
             is_stream=self.is_stream,
             warnings=tuple(notice.reason for notice in self._notices),
+            absent=status.absent,
             doubts=sum(notice.doubtful for notice in self._notices),
         )
 
 
-_FEEDS = (PageFeed.name, StreamFeed.name)
+_FEEDS = (PageFeed.name, StreamFeed.name, "since")
 
 
 @final
@@ -390,6 +495,12 @@ class _Kept:
 
     def lots(self, position: Position | None) -> Iterator[Lot]:
         yield Lot(self._records)
+
+
+def _forget(store: WritableStore) -> None:
+    """Forget how far pages or a stream were read."""
+    store.settle([Checkpoint(name, "") for name in _FEEDS], _ignore)
+    store.flush()
 
 
 def _flushed(store: WritableStore) -> WritableStore:

@@ -53,7 +53,7 @@ def filled(
     return _Filling(refuse).struct(file, tables, ()) if _named(tables) - _OWN else _usual(file)
 
 
-_OWN: Final = {name for slot in (*SLOTS.values(), RESUMES) for name in slot.own()}
+_OWN: Final = {name for slot in (*SLOTS.values(), RESUMES) for name in slot.own()} | {"resource"}
 
 
 @functools.cache
@@ -124,6 +124,9 @@ class _Filling:
             return form if shape is None else self.struct(section_of(shape, None), None, at)
         if origin is list:
             values = value if isinstance(value, list) else [value]
+            if isinstance(parts[0], type) and issubclass(parts[0], Struct):  # all of one kind
+                tables = [one for one in values if isinstance(one, dict)]
+                values = [{name: one[name] for one in tables for name in one}]
             forms = [self.form(parts[0], one, (*at, n)) for n, one in enumerate(values)]
             # A list's tables may be of different kinds: all of them are allowed in each place.
             return form if all(one is parts[0] for one in forms) else list[_union(forms)]  # type: ignore[misc] # known when it runs
@@ -205,6 +208,10 @@ def json_schema() -> dict[str, object]:
     refs, parts = msgspec.json.schema_components(
         files, ref_template="#/$defs/{name}", schema_hook=_anything
     )
+    whole = parts
+    whole["PipelineFile"]["required"].remove("source")
+    whole["PipelineFile"]["oneOf"] = [{"required": ["source"]}, {"required": ["resource"]}]
+    whole["ResourceSection"]["required"].remove("kind")  # its place says it
     return {
         "$schema": _DIALECT,
         "title": "A pipeline file of penstock",

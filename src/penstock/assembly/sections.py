@@ -5,11 +5,13 @@ The docs' reference table is drawn from these structs, so that it cannot drift.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from penstock.assembly.kinds import AUTHS, SOURCES, STAGES, STYLES, USES, Section
+from penstock.store import OnSame
 
 __all__ = [
     "ApiSection",
@@ -17,6 +19,8 @@ __all__ = [
     "BatchSection",
     "BreakerSection",
     "BudgetSection",
+    "Decode",
+    "KeyPaths",
     "LimitSection",
     "PipelineFile",
     "RequestSection",
@@ -31,6 +35,8 @@ Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 Scalar: TypeAlias = str | int | float | bool
 Strings: TypeAlias = dict[str, str]
+KeyPaths: TypeAlias = str | Annotated[list[str], Meta(min_length=1)]
+Decode: TypeAlias = Literal["json", "text", "csv", "jsonl", "bytes"]
 Query: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
@@ -58,17 +64,53 @@ class LinesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="lin
     path: str
 
 
+class DatesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="dates"):
+    """Dates as keys, ``2026-01-31``, or months, ``2026-01``.
+
+    Attributes:
+        start: The first day.
+        stop: The last day; unset: today (UTC).
+        step: From one key to the next: a ``day`` or a ``month``.
+    """
+
+    start: date
+    stop: date | None = None
+    step: Literal["day", "month"] = "day"
+
+
+class GridSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="grid"):
+    """Each combination of values. A key is the list of its values; ``{name}`` is one of them.
+
+    Attributes:
+        lists: The values, by name.
+    """
+
+    lists: dict[str, list[str | int]]
+
+
+class StoreSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="store"):
+    """The records of another store: their keys, or a field of each.
+
+    Attributes:
+        path: The store, as in [store].
+        field: Dotted path of the key in a record; several are a compound key; unset: its own key.
+    """
+
+    path: str
+    field: KeyPaths | None = None
+
+
 class CsvSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="csv"):
     """A column of a CSV file with a header line.
 
     Attributes:
-        path: The file, likewise.
-        column: Name of the column, as in the header line.
+        path: The file, likewise, or its URL; gzip is recognised.
+        column: Name of the column, as in the header line; of several, ``{name}`` is one of them.
         delimiter: What separates the columns.
     """
 
     path: str
-    column: str
+    column: KeyPaths
     delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
 
 
@@ -76,12 +118,12 @@ class JsonlSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="jso
     """A field, at a dotted path, of each line of a JSONL file.
 
     Attributes:
-        path: The file, likewise.
-        field: Dotted path of the key, such as ``user.id``.
+        path: The file, likewise, or its URL; gzip is recognised.
+        field: Dotted path of the key, such as ``user.id``; of several, ``{name}`` is one of them.
     """
 
     path: str
-    field: str
+    field: KeyPaths
 
 
 class JavaDataSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="javadata"):
@@ -104,6 +146,24 @@ class JavaDataSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="
 
 class StdinSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="stdin"):
     """One key a line of standard input, as lines come."""
+
+
+class SinceSection(Section, frozen=True, kw_only=True):
+    """Ask for what is new only: the greatest value that has landed is sent with the next run.
+
+    Attributes:
+        param: The parameter that takes it.
+        field: Path of the value within a row: a time in ISO form, or a number.
+        cursor: Path of a cursor in a page instead of ``field``: the last one counts, as it is.
+        start: What the first run asks for; unset: it asks without the parameter.
+        overlap: How far to go back, as in ``1m``; a number, where values are numbers.
+    """
+
+    param: str
+    field: str | None = None
+    cursor: str | None = None
+    start: str | int | float | None = None
+    overlap: str | int | float = 0
 
 
 class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pages"):
@@ -138,6 +198,8 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
         max_pages: The most pages to read.
         on_expired: ``restart``: begin once with the first page again when a cursor is refused.
         sure: Take the end for the end, whatever else the page speaks of.
+        decode: What a page is: ``json``, or ``csv`` or ``jsonl`` whose lines are the rows.
+        since: Ask for what is new only: see [source.since] below.
     """
 
     path: str
@@ -153,7 +215,9 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
     sure: bool | None = None
     query: Query = {}
     items: str = ""
-    key: str | Annotated[list[str], Meta(min_length=1)] = "id"
+    key: KeyPaths = "id"
+    decode: Decode = "json"
+    since: SinceSection | None = None
     param: str | None = None
     size_param: str | None = None
     size: Count | None = None
@@ -163,6 +227,27 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
     next: str | None = None
     header: str | None = None
     concurrency: Count = 1
+
+
+class ResourceSection(PagesSource, frozen=True, kw_only=True, tag_field="kind", tag="resource"):
+    """One of several resources of a file, each in a store of its own below ``store``.
+
+    Of a child, ``{parent.id}`` in ``path``, ``query`` and ``json`` is a field of a record of its
+    parent: its pages are read for each of them.
+
+    Attributes:
+        name: Its name, and that of its store: letters, digits, ``-`` and ``_``.
+        parent: The resource whose records it is read for; it stands before this one.
+        include: Paths of the parent's fields that its records get, in ``_parent``.
+    """
+
+    name: str
+    parent: str | None = None
+    include: list[str] = []
+
+
+class ResourcesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="resources"):
+    """The [[resource]] tables of the file; said by their being there."""
 
 
 # Tables of an open slot: which kinds there are is known when a file is read.
@@ -200,6 +285,7 @@ class ApiSection(Section, frozen=True, kw_only=True):
             ``http://old.example.com``; ``[]``: to the service alone; unset: anywhere public.
         private: Whether the server may lead to addresses that are not public; unset: where its
             own is not, either.
+        cookies: Whether to keep cookies, and send them back where they belong.
     """
 
     base: str
@@ -223,6 +309,7 @@ class ApiSection(Section, frozen=True, kw_only=True):
     max_redirects: Annotated[int, Meta(ge=0)] = 10
     hosts: list[str] | None = None
     private: bool | None = None
+    cookies: bool = False
 
 
 class RequestSection(Section, frozen=True, kw_only=True):
@@ -238,7 +325,11 @@ class RequestSection(Section, frozen=True, kw_only=True):
         idempotent: Whether repeating is harmless; unset: by the method.
         cost: Units a call spends besides one request, by the name of the limit: ``{ tokens = 20
             }``.
-        decode: ``bytes`` takes answers that are not JSON (such an answer cannot land).
+        decode: What answers are: ``json``, ``text`` (lands as a text), ``csv`` and ``jsonl`` (land
+            as a list of rows), or ``bytes`` (cannot land).
+        items: Dotted path of rows in an answer, ``""`` where it is the list: they land themselves,
+            with ``_parent.key``, and a ``Link`` to a next page is followed.
+        key: Path of what tells those rows apart, as in pages; ``_parent.key`` may be part of it.
     """
 
     path: str
@@ -249,7 +340,9 @@ class RequestSection(Section, frozen=True, kw_only=True):
     form: Query | None = None
     idempotent: bool | None = None
     cost: dict[str, Positive] | None = None
-    decode: Literal["json", "bytes"] = "json"
+    decode: Decode = "json"
+    items: str | None = None
+    key: KeyPaths = "id"
 
 
 class RetrySection(Section, frozen=True, kw_only=True):
@@ -266,6 +359,10 @@ class RetrySection(Section, frozen=True, kw_only=True):
         otherwise: Whether all other statuses of 400 and above are tried again.
         fatal: Statuses that end the run at once; unset: 401.
         failed: Dotted path of a member that makes a 2xx answer an error.
+        failed_text: Regular expression that makes a 2xx answer an error where its text matches.
+        success: Dotted path of a member that is true in a good answer, such as ``ok``; or with the
+            value it has there, such as ``status=OK``. A 2xx answer without it is an error.
+        absent: Statuses that mean that there is nothing for a key: settled, and not failed.
     """
 
     attempts: Count = 5
@@ -277,6 +374,9 @@ class RetrySection(Section, frozen=True, kw_only=True):
     otherwise: bool = True
     fatal: list[int] | None = None
     failed: str | None = None
+    failed_text: str | None = None
+    success: str | None = None
+    absent: list[int] = []
 
 
 class LimitSection(Section, frozen=True, kw_only=True):
@@ -363,10 +463,15 @@ class StoreSection(Section, frozen=True, kw_only=True):
         path: The directory, or ``mongodb://host,host/DATABASE.COLLECTION``, or ``env:NAME`` or
             ``file:PATH`` that holds it.
         wait_for_room: Seconds that a run waits for room on a full disk; then it ends (exit code 4).
+        on_same: What becomes of a record whose key has landed before: ``first`` drops it, with
+            ``replace`` the latest counts, with ``history`` every version can be read.
+        refresh: Keys are fetched again after such a time: ``90s``, ``12h``, ``1d``.
     """
 
     path: str
     wait_for_room: Seconds = 600.0
+    on_same: OnSame = "first"
+    refresh: str | None = None
 
 
 class LockSection(Section, frozen=True, kw_only=True):
@@ -395,6 +500,7 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
     source: SourceSection
+    resource: list[ResourceSection] = []
     api: ApiSection
     store: StoreSection | str
     request: RequestSection | None = None

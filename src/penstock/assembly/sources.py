@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import itertools
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, cast, final
 
@@ -15,18 +20,25 @@ from penstock.assembly.java_files import java_keys
 from penstock.assembly.kinds import SOURCES, Kind, Section, Site, build
 from penstock.assembly.sections import (
     CsvSource,
+    DatesSource,
+    GridSource,
     JavaDataSource,
     JsonlSource,
+    KeyPaths,
     LinesSource,
     PagesSource,
     RangeSource,
+    ResourcesSource,
     StdinSource,
+    StoreSource,
 )
 from penstock.errors import InputError
+from penstock.http import Api, Get
 from penstock.http.body import dig
-from penstock.pipeline import Key
+from penstock.pipeline import Key, load
+from penstock.store import open_readonly, store_place
 
-__all__ = ["count", "keys"]
+__all__ = ["compound", "count", "keys", "names"]
 
 
 def keys(source: Section, folder: Path) -> Iterable[Key]:
@@ -68,16 +80,63 @@ def _range(source: RangeSource, _site: Site) -> range:
     return range(source.start, source.stop, source.step)
 
 
-def _of_lines(source: LinesSource, site: Site) -> _Counted:
-    return _Counted(lambda: _lines(site.folder / source.path))
+def _of_dates(source: DatesSource, _site: Site) -> list[Key]:
+    stop = source.stop or datetime.now(UTC).date()
+    days = (source.start + timedelta(n) for n in range((stop - source.start).days + 1))
+    if source.step == "day":
+        return [day.isoformat() for day in days]
+    return list(dict.fromkeys(day.strftime("%Y-%m") for day in days))
 
 
-def _of_csv(source: CsvSource, site: Site) -> _Counted:
-    return _Counted(lambda: _column(site.folder / source.path, source))
+def _of_grid(source: GridSource, _site: Site) -> list[Key]:
+    if not source.lists or "key" in source.lists:
+        raise InputError("source.lists: at least one list, and none is called key")
+    return [compound(values) for values in itertools.product(*source.lists.values())]
 
 
-def _of_jsonl(source: JsonlSource, site: Site) -> _Counted:
-    return _Counted(lambda: _field(site.folder / source.path, source.field))
+def _of_store(source: StoreSource, site: Site) -> Iterator[Key]:
+    place = store_place(source.path)
+    with open_readonly(site.folder / place if isinstance(place, Path) else place) as store:
+        for record in store.records():
+            if source.field is None:
+                yield record.key
+            else:
+                yield _key_at(record.body, source.field, f"{source.path}: key {record.key!r}")
+
+
+def compound(values: Iterable[object]) -> str:
+    """Return the key that several values are: their JSON list, as of rows with several keys.
+
+    >>> compound(["de", 7])
+    '["de",7]'
+    """
+    return msgspec.json.encode(list(values)).decode()
+
+
+def names(source: Section) -> tuple[str, ...]:
+    """Return what the values of a source's compound keys are called, () where keys are plain."""
+    if isinstance(source, GridSource):
+        return tuple(source.lists)
+    found = next((getattr(source, n) for n in ("column", "field", "key") if hasattr(source, n)), "")
+    return tuple(found) if isinstance(found, list) else ()
+
+
+def _of_lines(source: LinesSource, site: Site) -> Iterable[Key]:
+    return _counted(source.path, site, _lines)
+
+
+def _of_csv(source: CsvSource, site: Site) -> Iterable[Key]:
+    return _counted(source.path, site, lambda path: _column(path, source))
+
+
+def _of_jsonl(source: JsonlSource, site: Site) -> Iterable[Key]:
+    return _counted(source.path, site, lambda path: _field(path, source.field))
+
+
+def _counted(path: str, site: Site, read: Callable[[Path | str], Iterator[Key]]) -> Iterable[Key]:
+    if path.startswith(("http://", "https://")):
+        return read(path)  # not counted: that would be a call
+    return _Counted(lambda: read(site.folder / path))
 
 
 def _of_java(source: JavaDataSource, site: Site) -> _Counted:
@@ -88,7 +147,7 @@ def _of_stdin(_source: StdinSource, _site: Site) -> Iterator[Key]:
     return _stripped(sys.stdin)
 
 
-def _of_pages(_source: PagesSource, _site: Site) -> Iterable[Key]:
+def _of_pages(_source: Section, _site: Site) -> Iterable[Key]:
     raise InputError("pages come from the service: they are run by the pipeline")
 
 
@@ -99,12 +158,20 @@ JSONL = Kind("jsonl", JsonlSource, _of_jsonl)
 JAVADATA = Kind("javadata", JavaDataSource, _of_java)
 STDIN = Kind("stdin", StdinSource, _of_stdin)
 PAGES = Kind("pages", PagesSource, _of_pages)
+RESOURCES = Kind("resources", ResourcesSource, _of_pages)
+DATES = Kind("dates", DatesSource, _of_dates)
+GRID = Kind("grid", GridSource, _of_grid)
+STORE = Kind("store", StoreSource, _of_store)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
+def _opened(path: Path | str) -> Iterator[IO[str]]:
     try:
-        file = path.open(encoding="utf-8-sig", newline="")
+        raw: IO[bytes] = io.BytesIO(_fetched(path)) if isinstance(path, str) else path.open("rb")
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+        file = io.TextIOWrapper(plain, encoding="utf-8-sig", newline="")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file (named in [source])") from error
     except OSError as error:
@@ -114,6 +181,14 @@ def _opened(path: Path) -> Iterator[IO[str]]:
             yield file
         except UnicodeDecodeError as error:
             raise InputError(f"{path} is not UTF-8 text: {error.reason}") from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(f"{path} is damaged or cut: {error}") from error
+
+
+def _fetched(url: str) -> bytes:
+    base, slash, path = url.partition("://")[2].partition("/")
+    api = Api(f"{url.partition('://')[0]}://{base}", headers={"Accept": "*/*"}, decode="bytes")
+    return api.call(Get(slash + path)).body
 
 
 def _stripped(lines: Iterable[str]) -> Iterator[Key]:
@@ -123,35 +198,44 @@ def _stripped(lines: Iterable[str]) -> Iterator[Key]:
             yield key
 
 
-def _lines(path: Path) -> Iterator[Key]:
+def _lines(path: Path | str) -> Iterator[Key]:
     with _opened(path) as file:
         yield from _stripped(file)
 
 
-def _column(path: Path, source: CsvSource) -> Iterator[Key]:
+def _column(path: Path | str, source: CsvSource) -> Iterator[Key]:
     with _opened(path) as file:
         reader = csv.DictReader(file, delimiter=source.delimiter)
-        names = list(reader.fieldnames or [])
-        if source.column not in names:
-            known = ", ".join(names) or "none: the file is empty"
-            raise InputError(f"{path}: no column {source.column!r}; there are: {known}")
+        known = list(reader.fieldnames or [])
+        columns = [source.column] if isinstance(source.column, str) else source.column
+        for column in columns:
+            if column not in known:
+                there = ", ".join(known) or "none: the file is empty"
+                raise InputError(f"{path}: no column {column!r}; there are: {there}")
         for row in reader:
-            key = row[source.column]
-            if key is None:
-                raise InputError(f"{path}:{reader.line_num}: the line has no {source.column!r}")
-            if key.strip():
-                yield key.strip()
+            for column in columns:
+                if row[column] is None:
+                    raise InputError(f"{path}:{reader.line_num}: the line has no {column!r}")
+            values = [row[column].strip() for column in columns]
+            if any(values):
+                yield values[0] if isinstance(source.column, str) else compound(values)
 
 
-def _field(path: Path, field: str) -> Iterator[Key]:
+def _field(path: Path | str, field: KeyPaths) -> Iterator[Key]:
     with _opened(path) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                key = dig(msgspec.json.decode(line), field)
-            except msgspec.DecodeError as error:
-                raise InputError(f"{path}:{number}: not JSON: {error}") from error
-            if not isinstance(key, str | int) or isinstance(key, bool):
-                raise InputError(f"{path}:{number}: no text or whole number at {field!r}")
-            yield key
+            if line.strip():
+                yield _key_at(line.encode(), field, f"{path}:{number}")
+
+
+def _key_at(text: bytes, field: KeyPaths, where: str) -> Key:
+    try:
+        value = load(text)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{where}: not JSON: {error}") from error
+    fields = [field] if isinstance(field, str) else field
+    found = [dig(value, one) for one in fields]
+    keys = [key for key in found if isinstance(key, str | int) and not isinstance(key, bool)]
+    if len(keys) < len(fields):
+        raise InputError(f"{where}: no text or whole number at {field!r}")
+    return keys[0] if isinstance(field, str) else compound(keys)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, plan, read_any
+from penstock.assembly import Plan, parts, plan, read_any, try_part
 from penstock.cli.progress import span
 
 __all__ = ["check"]
@@ -16,16 +16,32 @@ __all__ = ["check"]
 @click.command()
 @click.argument("file", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as one JSON object.")
-def check(file: str, *, as_json: bool) -> None:
+@click.option(
+    "--try", "trial", is_flag=True, help="Make one call a resource, and say what it shows."
+)
+def check(file: str, *, as_json: bool, trial: bool) -> None:
     """Validate FILE and show its plan: what is called, how often, and how long it takes.
 
-    No call is made. A bad file ends with exit code 2 and a line that says where and what.
+    No call is made, but with --try one for each resource: what came, what its key, next page and
+    limit are, and what would not match. A bad file ends with exit code 2 and a line that says where
+    and what; a trial that shows something wrong with 1.
     """
-    planned = plan(read_any(file), Path(file).parent)
-    if as_json:
-        click.echo(json.dumps({"file": file, **planned.fields()}))
+    described, folder = read_any(file), Path(file).parent
+    plans = {part.name: plan(part.file, folder) for part in parts(described)}
+    if as_json and "" in plans:
+        click.echo(json.dumps({"file": file, **plans[""].fields()}))
+    elif as_json:
+        resources = {name: planned.fields() for name, planned in plans.items()}
+        click.echo(json.dumps({"file": file, "resources": resources}))
     else:
-        click.echo(_table(file, planned))
+        for name, planned in plans.items():
+            click.echo(_table(f"{file} [{name}]" if name else file, planned))
+    if trial:
+        tried = [try_part(part, folder) for part in parts(described)]
+        for one in tried:
+            click.echo("\n".join(one.lines()), err=as_json)
+        if not all(one.fine for one in tried):
+            raise SystemExit(1)
 
 
 def _table(file: str, planned: Plan) -> str:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 import click
 
-from penstock.assembly import store_named
+from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.bar import bar
 from penstock.errors import InputError
 from penstock.store import Format, StoreReader, open_readonly
@@ -35,6 +35,7 @@ TARGETS = (*get_args(Format), "javadata")
 @click.option(
     "--safe-csv", is_flag=True, help="csv: put ' before texts that a spreadsheet would compute."
 )
+@click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
@@ -48,6 +49,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     gaps: bool,
     skip_damaged: bool,
     safe_csv: bool,
+    resource: str | None,
     as_json: bool,
 ) -> None:
     """Write what has landed in STORE to a file; its columns are inferred.
@@ -57,8 +59,12 @@ def export(  # noqa: PLR0913 - one parameter an option
     (--to javadata) has the fields of --schema instead, each a member of the record. Exit code 1:
     damaged records were left out (--skip-damaged).
     """
+    place = store_named(store)
+    if resource is None and (there := resources_in(place)):
+        raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
+    place = resource_store(place, resource)
     if to == "javadata":
-        with open_readonly(store_named(store)) as reader:
+        with open_readonly(place) as reader:
             choices = {"flatten": flatten, "failed": failed, "safe-csv": safe_csv}
             count = _to_javadata(reader, output, schema, choices, force=force)
         told = {"output": output, "rows": count}
@@ -68,7 +74,7 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
     # Said on stderr where the data itself goes to stdout.
     aside = output == "-"
-    with open_readonly(store_named(store)) as reader, bar("exporting") as report:
+    with open_readonly(place) as reader, bar("exporting") as report:
         done = export_store(
             reader,
             to,

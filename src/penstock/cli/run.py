@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import final
 
 import click
 
 from penstock.address import is_address
-from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_named
+from penstock.assembly import (
+    PipelineFile,
+    Run,
+    StreamFile,
+    Summary,
+    Used,
+    parts,
+    read_any,
+    store_named,
+)
 from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
@@ -36,6 +46,7 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @LOG
 @click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
+@click.option("--refresh", is_flag=True, help="Fetch again what has landed, however new it is.")
 @click.option("--restart", is_flag=True, help="Read pages or a stream from their beginning again.")
 def run(  # noqa: PLR0913 - one parameter an option of the command
     file: str,
@@ -46,6 +57,7 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     seconds: float | None,
     max_messages: int | None,
     restart: bool,
+    refresh: bool,
 ) -> None:
     """Harvest what FILE describes into its store.
 
@@ -61,49 +73,76 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     is_stream = isinstance(described, StreamFile)
     if not is_stream and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
-    work = Run(described, Path(file).parent)
 
-    def go(store: WritableStore) -> Summary:
-        return work.go(store, seconds=seconds, messages=max_messages, restart=restart)
+    def go(work: Run, store: WritableStore) -> Summary:
+        return work.go(
+            store, seconds=seconds, messages=max_messages, restart=restart, refresh=refresh
+        )
 
-    _run(file, work, go, Shown(as_json=as_json, quiet=quiet, log=log))
+    _run_all(file, described, go, Shown(as_json=as_json, quiet=quiet, log=log))
 
 
 @click.command("retry-failed")
 @click.argument("file", type=click.Path())
 @click.argument("keys", nargs=-1)
+@click.option("--status", type=int, multiple=True, help="Only what failed so, such as 403.")
+@click.option(
+    "--accept", is_flag=True, help="Take them as they are: they no longer count as failed."
+)
 @JSON
 @QUIET
 @LOG
-def retry_failed(
-    file: str, keys: tuple[str, ...], *, as_json: bool, quiet: bool, log: str | None
+def retry_failed(  # noqa: PLR0913 - one parameter an option of the command
+    file: str,
+    keys: tuple[str, ...],
+    *,
+    status: tuple[int, ...],
+    accept: bool,
+    as_json: bool,
+    quiet: bool,
+    log: str | None,
 ) -> None:
     """Try the failed KEYS of a pipeline again, or all of them.
 
     FILE is the pipeline file: its failed keys are fetched at once. Where FILE is a store, they are
-    put back to do, and the next run takes them up.
+    put back to do, and the next run takes them up. With --accept they are settled without a record
+    instead, and later runs no longer end with exit code 1 for them.
     """
     place = store_named(file)
     if is_address(place) or Path(place).is_dir():
         with open_store(place) as store:
-            count = store.retry_failed(_failed_keys(store, keys))
+            chosen = _failed_keys(store, keys, status)
+            count = store.accept(chosen) if accept else store.retry_failed(chosen)
         if as_json:
-            click.echo(json.dumps({"put_back": count}))
+            click.echo(json.dumps({"accepted" if accept else "put_back": count}))
+        elif accept:
+            click.echo(f"{count:,} keys are accepted as they are")
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
         return
     described = read_any(file)
     if isinstance(described, StreamFile) and not described.stage:
         raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
-    work = Run(described, Path(file).parent)
-    shown = Shown(as_json=as_json, quiet=quiet, log=log)
-    _run(file, work, lambda store: work.retry(store, keys), shown)
+
+    def go(work: Run, store: WritableStore) -> Summary:
+        chosen = _failed_keys(store, keys, status)
+        if accept:
+            store.accept(chosen)
+        if accept or (status and not chosen):
+            return replace(work.summary(store), complete=True)
+        return work.retry(store, [str(key) for key in chosen] if status else keys)
+
+    _run_all(file, described, go, Shown(as_json=as_json, quiet=quiet, log=log))
 
 
-def _failed_keys(store: StoreReader, wanted: Sequence[str]) -> list[Key]:
+def _failed_keys(store: StoreReader, wanted: Sequence[str], status: Sequence[int]) -> list[Key]:
     """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
     names = set(wanted)
-    return [f.key for f in store.failures() if not names or str(f.key) in names]
+    found = [f for f in store.failures() if not status or f.status in status]
+    chosen = [f.key for f in found if not names or str(f.key) in names]
+    for name in sorted(names - {str(key) for key in chosen}):
+        click.echo(f"note: key {name} is not failed here", err=True)
+    return chosen
 
 
 @final
@@ -116,8 +155,43 @@ class Shown:
     log: str | None
 
 
-def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> None:
-    """Run ``go`` with progress, print what came of it and end with its exit code."""
+def _run_all(
+    file: str,
+    described: PipelineFile | StreamFile,
+    go: Callable[[Run, WritableStore], Summary],
+    shown: Shown,
+) -> None:
+    """Run all pipelines of a file, parents first, and end with the exit code of all."""
+    summaries: dict[str, Summary] = {}
+    like: Run | None = None
+    for part in parts(described):
+        work = Run(part.file, Path(file).parent, parent=part.parent, like=like)
+        like = work
+        summary = summaries[part.name] = _run(file, work, partial(go, work), shown)
+        if not shown.as_json and part.name:
+            click.echo(f"{part.name}:")
+        if not shown.as_json or not part.name:
+            _tell(summary, as_json=shown.as_json)
+    if shown.as_json and "" not in summaries:
+        told = {name: summary.fields() for name, summary in summaries.items()}
+        click.echo(json.dumps({"resources": told}))
+    if not all(summary.is_stream or summary.complete for summary in summaries.values()):
+        raise SystemExit(3)
+    for summary in summaries.values():
+        never_live = summary.state != "new" and not (summary.lives or summary.ended)
+        if summary.is_stream and never_live:
+            raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
+    if any(_is_lacking(summary) for summary in summaries.values()):
+        raise SystemExit(1)
+
+
+def _is_lacking(summary: Summary) -> bool:
+    left_out = any(used.left_out for used in summary.uses)
+    return bool(summary.failed or summary.doubts or left_out)
+
+
+def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> Summary:
+    """Run ``go`` with progress and return what came of it."""
     quiet = shown.quiet or (work.is_stream and shown.as_json)
     if work.is_stream:
         work.events.subscribe(Troubles(lambda: work.look().status))
@@ -127,21 +201,13 @@ def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Sh
                 log_to(shown.log, work.events),
                 showing(_view(file, work), work.events, quiet=quiet),
             ):
-                summary = go(store)
+                return go(store)
         except Stopped as error:
             store.flush()
             summary = work.summary(store)
             if summary.is_stream:
                 _tell(summary, as_json=shown.as_json)
             raise Stopped(f"{error}; {_safe(summary)}; run again to go on") from error
-    _tell(summary, as_json=shown.as_json)
-    if not (summary.is_stream or summary.complete):
-        raise SystemExit(3)
-    never_live = summary.state != "new" and not (summary.lives or summary.ended)
-    if summary.is_stream and never_live:
-        raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
-    if summary.failed or summary.doubts or any(used.left_out for used in summary.uses):
-        raise SystemExit(1)
 
 
 def _view(file: str, work: Run) -> View:
@@ -215,9 +281,10 @@ def _lost(summary: Summary) -> list[str]:
 
 
 def _sentence(summary: Summary) -> str:
+    absent = f", {summary.absent:,} absent" if summary.absent else ""
     counts = (
-        f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending; "
-        f"{summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
+        f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending"
+        f"{absent}; {summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
     )
     store = shlex.quote(summary.store)
     lines = [

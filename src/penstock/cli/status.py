@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from penstock.assembly import store_named
+from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.screen import console
 from penstock.errors import StorageError
 from penstock.store import StoreStatus, open_readonly
@@ -20,13 +20,18 @@ __all__ = ["status"]
 @click.command()
 @click.argument("store", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def status(store: str, *, as_json: bool) -> None:
+@click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
+def status(store: str, *, as_json: bool, resource: str | None) -> None:
     """Tell what has landed in STORE, what failed and why, and what is still to do.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. Nothing is
     locked, so it may be asked while a run goes on. Exit code 4: a run would refuse the store.
     """
-    with open_readonly(store_named(store)) as reader:
+    place = store_named(store)
+    if resource is None and (names := resources_in(place)):
+        _of_all(place, names, as_json=as_json)
+        return
+    with open_readonly(resource_store(place, resource)) as reader:
         now = reader.status()
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(now)))
@@ -37,6 +42,25 @@ def status(store: str, *, as_json: bool) -> None:
         out.print(_failures(now))
     if now.problem:
         raise StorageError(now.problem)
+
+
+def _of_all(place: str, names: list[str], *, as_json: bool) -> None:
+    found: dict[str, StoreStatus] = {}
+    for name in names:
+        with open_readonly(resource_store(place, name)) as reader:
+            found[name] = reader.status()
+    if as_json:
+        told = {name: dataclasses.asdict(now) for name, now in found.items()}
+        click.echo(json.dumps({"resources": told}))
+    else:
+        screen = console()
+        for now in found.values():
+            screen.print(_summary(now))
+            if now.failures:
+                console.print(_failures(now))
+    for now in found.values():
+        if now.problem:
+            raise StorageError(now.problem)
 
 
 def _summary(now: StoreStatus) -> Table:
@@ -55,6 +79,8 @@ def _summary(now: StoreStatus) -> Table:
         ("free room", "not known" if now.free is None else _size(now.free)),
     ):
         table.add_row(name, value)
+    if now.absent:
+        table.add_row("absent", f"{now.absent:,}")
     if now.deleted:
         table.add_row("deleted", f"{now.deleted:,}")
     if now.gaps:

@@ -4,6 +4,7 @@ from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
 from penstock.http.body import decode_or_none, dig
 from penstock.http.calls import becomes_get
+from penstock.http.child_feed import Child, ChildFeed
 from penstock.http.engine import Engine, engine
 from penstock.http.page_feed import PageFeed
 from penstock.http.pages import Page, pages, rows
@@ -14,6 +15,7 @@ from penstock.http.response import Headers, Response, phrase
 from penstock.http.row_keys import Rows, row_result
 from penstock.http.secret import Secret, secret
 from penstock.http.session import Session
+from penstock.http.since import Since
 from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
 from penstock.http.styles import (
     BodyCursor,
@@ -40,6 +42,8 @@ __all__ = [
     "Bearer",
     "BodyCursor",
     "BodyLink",
+    "Child",
+    "ChildFeed",
     "Delete",
     "End",
     "Engine",
@@ -68,6 +72,7 @@ __all__ = [
     "Rows",
     "Secret",
     "Session",
+    "Since",
     "SinglePage",
     "StatusCall",
     "StreamProfile",

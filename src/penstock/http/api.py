@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,10 +80,12 @@ class Api:
         headers: Headers of every request below ``base``. Another origin, where a redirect or a
             link may lead, gets none of them but User-Agent, Accept and Accept-Language.
         profile: Timeouts, proxy, certificates.
-        decode: ``"json"`` treats an answer that is not JSON as failed; ``"bytes"`` takes any.
+        decode: ``"json"`` treats an answer that is not JSON as failed; ``"text"`` makes it a
+            JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
         reach: Where the server's words may lead; by default anywhere public, without a body, and
             never from https to http.
+        cookies: Whether to keep cookies and send them back where they belong, as browsers do.
         events: Where to tell what happens.
         clock: Source of time.
         seed: Seed of the jitter, for tests; None is random.
@@ -100,9 +103,10 @@ class Api:
         breaker: BreakerPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         profile: Profile | None = None,
-        decode: Literal["json", "bytes"] = "json",
+        decode: Literal["json", "text", "csv", "jsonl", "bytes"] = "json",
         max_redirects: int = 10,
         reach: Reach | None = None,
+        cookies: bool = False,
         events: Events | None = None,
         clock: Clock | None = None,
         seed: int | None = None,
@@ -113,6 +117,8 @@ class Api:
         self.budget: Gate = budget or Budget()
         self.status = status
         self.profile = profile or Profile()
+        if cookies:
+            self.profile = dataclasses.replace(self.profile, cookies=next(_JARS))
         self.decode = decode
         self.max_redirects = max_redirects
         self.reach = reach or Reach()
@@ -242,7 +248,12 @@ class Api:
         Raises:
             PermanentError: It should be JSON and is not.
         """
-        if self.decode == "json":
+        text = self.retry.failed_text
+        if text is not None and text.search(response.body.decode("utf-8", "replace")):
+            return True
+        if self.decode in ("text", "csv", "jsonl"):
+            response.become_json(self.decode)
+        elif self.decode == "json":
             response.become_utf8()
             if not response.body and response.status == 200 and method == "GET":
                 raise PermanentError(f"{shown(response.url)}: the answer is empty, not JSON")
@@ -372,6 +383,7 @@ class Api:
         self._informed().status(quota, self.clock.monotonic(), asked)
 
 
+_JARS = itertools.count(1)
 _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")
 # RFC 9110 section 5.5: anything else could end the line and begin another.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

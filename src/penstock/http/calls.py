@@ -14,6 +14,7 @@ from collections import deque
 from typing import Protocol, final
 
 from penstock.errors import (
+    Absent,
     GaveUp,
     InputError,
     MissingExtra,
@@ -77,6 +78,7 @@ class Call:
         "guarded",
         "hops",
         "key",
+        "raw",
         "refusals",
         "renewed",
         "request",
@@ -91,6 +93,7 @@ class Call:
         self.failures = 0
         self.hops = 0
         self.guarded = False  # a server led there: to public addresses only
+        self.raw = False  # libcurl could not undo the content coding
         self.fresh = False  # the kept connection was closed: on a new one, this time
         self.refusals = 0  # answers of 403 that were taken for "too fast"
         self.renewed = False
@@ -288,6 +291,7 @@ class Calls:
         transfer.inbox = self._inbox
         transfer.context = call
         transfer.fresh, call.fresh = call.fresh, False
+        transfer.raw = call.raw
         return transfer
 
     def _answered(self, transfer: Transfer) -> None:
@@ -321,7 +325,9 @@ class Calls:
             self._breaker.failed(now)
         else:
             self._breaker.succeeded()
-        if self._retry.takes(status, asks=call.request.asks):
+        if self._retry.takes(status, asks=call.request.asks) or (
+            status == 304 and call.request.conditional
+        ):
             self._arrived(call, response, now)
         elif status in _REDIRECTS and "location" in (headers := response.headers):
             call.guarded = call.guarded or self._service.guards(transfer.peer)
@@ -375,6 +381,11 @@ class Calls:
             self._breaker.dropped()
             self._waiting.appendleft(call)
             return
+        if transfer.undecoded and call.request.repeatable and not call.raw:
+            call.raw = True  # once more, to undo it ourselves
+            self._breaker.dropped()
+            self._waiting.appendleft(call)
+            return
         if not isinstance(error, RetryableError):
             self._breaker.succeeded()
             self._failed(call, error, None)
@@ -416,6 +427,9 @@ class Calls:
         if response.status == 401 and not call.renewed and self._service.renews(transfer.headers):
             call.renewed = True
             self._waiting.appendleft(call)
+            return
+        if response.status in self._retry.absent:
+            self._failed(call, Absent(str(error)), response)
             return
         if response.status in self._retry.fatal:
             raise self._refusal(error, response)
@@ -497,7 +511,7 @@ class Calls:
             self._events.emit(told)
 
     def _failed(self, call: Call, error: PenstockError, response: Response | None) -> None:
-        if call.attempts > 1 and call.failures > 1:
+        if call.attempts > 1 and call.failures > 1 and not isinstance(error, Absent):
             gave_up = GaveUp(f"{error} (after {call.attempts} calls)", attempts=call.attempts)
             gave_up.__cause__ = error
             error = gave_up

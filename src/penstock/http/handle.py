@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import socket
 import time
+import zlib
+from functools import lru_cache
 
 import pycurl
 
@@ -12,6 +14,7 @@ from penstock.errors import PermanentError, RetryableError
 from penstock.http.completeness import cut_short
 from penstock.http.faults import translate
 from penstock.http.reach import is_public, not_public
+from penstock.http.response import Headers
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.trust import trusted_certificates
 from penstock.http.url import shown
@@ -25,6 +28,33 @@ _ENCODINGS = ""  # libcurl: all it can decode (gzip, br, zstd where built in)
 
 _BODIES: dict[Handle, int] = {}
 """What the larger bodies under way hold. Of the I/O thread."""
+
+
+@lru_cache(maxsize=256)
+def _jar(_number: int) -> pycurl.CurlShare:
+    """Return where the cookies of one ``Api`` are kept; used by the I/O thread alone."""
+    jar = pycurl.CurlShare()
+    jar.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_COOKIE)
+    return jar
+
+
+def decoded(head: bytes, body: bytes, most: int) -> bytes:
+    """Return a body without its content coding; what is no coding at all is passed over.
+
+    Raises:
+        ValueError: It is a coding that only libcurl knows, or the body is cut or too large.
+        zlib.error: The body is damaged.
+    """
+    for coding in reversed(Headers(head).get("content-encoding", "").split(",")):
+        if coding.strip().lower() in ("br", "zstd", "compress"):
+            raise ValueError(coding.strip())
+        if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+            continue
+        unpacking = zlib.decompressobj(47)
+        body = unpacking.decompress(body, most)
+        if not unpacking.eof:
+            raise ValueError("it ends too early, or is larger than max_body")
+    return body
 
 
 class Handle:
@@ -88,6 +118,9 @@ class Handle:
         else:
             easy.setopt(pycurl.SSL_VERIFYPEER, 0)
             easy.setopt(pycurl.SSL_VERIFYHOST, 0)
+        if profile.cookies:
+            easy.setopt(pycurl.SHARE, _jar(profile.cookies))
+            easy.setopt(pycurl.COOKIEFILE, "")
         for option, value in (
             (pycurl.SSLCERT, profile.cert_file),
             (pycurl.SSLKEY, profile.key_file),
@@ -190,6 +223,9 @@ class Handle:
         if transfer.guarded:
             self._plain = False
             easy.setopt(pycurl.OPENSOCKETFUNCTION, self._connect)
+        if transfer.raw:
+            self._plain = False
+            easy.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
         if transfer.fresh:
             self._plain = False
             easy.setopt(pycurl.FRESH_CONNECT, 1)
@@ -257,6 +293,8 @@ class Handle:
             transfer.head = b"".join(self._head)
             chunks = self._chunks
             transfer.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if transfer.raw:
+                self._decode(transfer)
             if self._room < self._profile.max_body - _SURE and self._has_swollen(self._came()):
                 self._fail(transfer, pycurl.E_WRITE_ERROR, "")
             else:
@@ -272,14 +310,23 @@ class Handle:
         if cut := cut_short(method, status, transfer.head, transfer.body):
             transfer.error = RetryableError(f"{method} {shown(transfer.url)}: {cut}")
 
+    def _decode(self, transfer: Transfer) -> None:
+        try:
+            transfer.body = decoded(transfer.head, transfer.body, self._profile.max_body)
+        except (ValueError, zlib.error) as error:
+            where = f"{transfer.method} {shown(transfer.url)}"
+            transfer.error = RetryableError(f"{where}: compressed answer is damaged ({error})")
+
     def _fail(self, transfer: Transfer, code: int, message: str) -> None:
         where = f"{transfer.method} {shown(transfer.url)}"
         sent = self._requests > 0
         transfer.stale = code == pycurl.E_ABORTED_BY_CALLBACK  # see _before_request
+        transfer.undecoded = code in (pycurl.E_WRITE_ERROR, pycurl.E_BAD_CONTENT_ENCODING)
         if self._refused:
             transfer.stale = False
             transfer.error = PermanentError(not_public(where, self._refused))
         elif code == pycurl.E_WRITE_ERROR and self._too_much:
+            transfer.undecoded = False
             transfer.error = PermanentError(f"{where}: {self._too_much}")
         else:
             transfer.error = translate(code, message, where, sent=sent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import final
 
 import msgspec
@@ -12,9 +12,10 @@ from penstock.http.api import Api
 from penstock.http.pages import pages, rows
 from penstock.http.request import Get, Request
 from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.since import Since, Watermark
 from penstock.http.styles import Style
 from penstock.http.url import resolve, shown
-from penstock.pipeline import Lot, Position, source_of
+from penstock.pipeline import Entry, Key, Lot, Position, Result, source_of
 
 __all__ = ["PageFeed"]
 
@@ -33,6 +34,9 @@ class PageFeed:
         items: Dotted path of the rows in the body; ``""`` where the body is the list.
         key: Path of what identifies a row, or several; a row that is a text or a number is its own.
         concurrency: Pages to fetch at once, where their number is known beforehand.
+        since: How to ask for what is new only, or None.
+        recall: With ``since``: the store's ``mark``, which keeps how far it came.
+        every: Whether rows that have the same key all count: the store knows what to do with them.
 
     >>> from penstock.http import LinkHeader
     >>> PageFeed(Api("https://a.example"), "/users", LinkHeader()).source.partition(" #")[0]
@@ -41,7 +45,7 @@ class PageFeed:
 
     name = "pages"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a listing is
         self,
         api: Api,
         request: Request | str,
@@ -50,6 +54,9 @@ class PageFeed:
         items: str = "",
         key: KeyPath = "id",
         concurrency: int = 1,
+        since: Since | None = None,
+        recall: Callable[[str], str | None] | None = None,
+        every: bool = False,
     ) -> None:
         self._api = api
         self._request = Get(request) if isinstance(request, str) else request
@@ -57,6 +64,9 @@ class PageFeed:
         self._items = items
         self._key = key
         self._concurrency = concurrency
+        self._since = since
+        self._recall = recall
+        self._every = every
 
     @property
     def source(self) -> str:
@@ -64,9 +74,9 @@ class PageFeed:
         asked = msgspec.structs.replace(self._request, cost=None, idempotent=None)
         style = (type(self._style).__name__, self._style)
         url = resolve(self._api.base, self._request.path)
-        return source_of(
-            f"{self._request.method} {shown(url)}", asked, style, self._items, str(self._key)
-        )
+        facts = [asked, style, self._items, str(self._key)]
+        facts += [] if self._since is None else [self._since.param, self._since.field]
+        return source_of(f"{self._request.method} {shown(url)}", *facts)
 
     def lots(self, position: Position | None) -> Iterator[Lot]:
         """Yield page after page; a row without a usable key is a dead letter.
@@ -75,11 +85,21 @@ class PageFeed:
             PermanentError: A page failed for good, or has no list of rows.
             GaveUp: A page failed as often as the policy allows.
         """
-        keyed = Rows(self._key)
+        keyed = Rows(self._key, every=self._every)
+        mark, request = None, self._request
+        if self._since is not None:
+            mark = Watermark(self._since, self.source, self._recall and self._recall("since"))
+            request = mark.asked(request)
         for page in pages(
-            self._api, self._request, self._style, start=position, concurrency=self._concurrency
+            self._api, request, self._style, start=position, concurrency=self._concurrency
         ):
             following = "" if page.following is None else page.following
-            yield Lot(keyed.results(rows(page, self._items)), following)
-        if keyed.doubt and self._api.events is not None:
-            self._api.events.emit(Notice(reason=keyed.doubt, doubtful=True))
+            found = rows(page, self._items)
+            items: list[Result[Key, object] | Entry] = [*keyed.results(found)]
+            if mark is not None:
+                last = page.following is None and not (page.doubt or page.cut)
+                items.append(mark.saw(page.response, found, last=last))
+            yield Lot(items, following)
+        for doubt in (keyed.doubt, mark.doubt if mark else ""):
+            if doubt and self._api.events is not None:
+                self._api.events.emit(Notice(reason=doubt, doubtful=True))

@@ -56,12 +56,14 @@ class Page:
 
     Attributes:
         doubt: Why this may not be all there is, in words; ``""`` where nothing speaks against it.
+        cut: Whether it is the last only since ``max_pages`` were read.
     """
 
     position: Position | None
     response: Response
     following: Position | None
     doubt: str = ""
+    cut: bool = False
     _rows: tuple[str, Sequence[bytes]] | None = field(default=None, repr=False, compare=False)
 
     def rows(self, items: str) -> Sequence[bytes] | None:
@@ -138,13 +140,14 @@ class _Walk:
 
     def __init__(self, api: Api, request: Request, style: Style, start: Position | None) -> None:
         self._api = copy.copy(api)
-        self._api.decode = "bytes"  # what is odd in one row must not cost the page
+        if self._api.decode == "json":
+            self._api.decode = "bytes"  # what is odd in one row must not cost the page
         self._request = request
         self._style = style
         self._listing = style if isinstance(style, Listing) else Listing()
         self._numbered = isinstance(style, Numbered)
         self._home = resolve(api.base, request.path)
-        self._restarted = False
+        self._restarted = self._cut = False
         self._peer = ""  # the address that answered last
         self._begin(style.first if start is None else start, whole=start is None)
 
@@ -221,7 +224,8 @@ class _Walk:
         items = self._listing.items
         if response.status in self._ends():
             end = End()
-            return Page(position, response, None, self._doubt(response, end, 0), (items, ())), end
+            doubt = self._doubt(response, end, 0)
+            return Page(position, response, None, doubt, _rows=(items, ())), end
         response.become_utf8()
         following = self._steering(response, self._following(response, position))
         found = self._found(response, following)
@@ -234,7 +238,7 @@ class _Walk:
         if isinstance(following, Unreadable):
             goes_on = position  # the rows land; what comes after them is asked for again
         kept = None if found is None else (items, found)
-        return Page(position, response, goes_on, doubt, kept), following
+        return Page(position, response, goes_on, doubt, self._cut, kept), following
 
     def _following(self, response: Response, position: Position | None) -> Following:
         """Return the style's answer; a bare position, or None, is the older way to say it."""
@@ -309,6 +313,7 @@ class _Walk:
         if self._repeats == self._same(len(rows)) and not following.counted:
             return self._over_and_over(response)
         if self._pages == self._listing.max_pages:
+            self._cut = True
             self._tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
             return End()
         return following

@@ -59,6 +59,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             return True
         return self.method not in ("PUT", "DELETE") and self.repeatable
 
+    @property
+    def conditional(self) -> bool:
+        """Whether 304, *as you have it*, is an answer to it."""
+        asked = ("if-none-match", "if-modified-since")
+        return self.headers is not None and any(name.lower() in asked for name in self.headers)
+
     def __repr__(self) -> str:
         # No query, headers or body: secrets live there.
         return f"{type(self).__name__}({shown(self.path)!r})"

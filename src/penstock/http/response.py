@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -77,6 +79,17 @@ def phrase(status: int) -> str:
         return str(status)
 
 
+def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
+    """Return a row of CSV; one that is longer or shorter than the header line is not guessed at.
+
+    Raises:
+        csv.Error: It is.
+    """
+    if "_more" in row or None in row.values():
+        raise csv.Error(f"a row has more or fewer fields than the header line: {row!r:.200}")
+    return dict(row)
+
+
 @final
 class Response:
     """A whole answer.
@@ -133,6 +146,28 @@ class Response:
             except (UnicodeError, LookupError):
                 continue
             return
+
+    def become_json(self, kind: str) -> None:
+        """Turn a body of plain text, of CSV with a header line or of JSON lines into JSON.
+
+        Raises:
+            PermanentError: It cannot be.
+        """
+        self.become_utf8()
+        try:
+            text = self.body.decode()
+            if kind == "text":
+                self.body = msgspec.json.encode(text)
+            elif kind == "csv":
+                rows = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", strict=True)
+                self.body = msgspec.json.encode([_row(row) for row in rows])
+            else:
+                lines = [line for line in self.body.splitlines() if line.strip()]
+                self.body = b"[%b]" % b",".join(lines)
+                self.json()
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise PermanentError(f"{shown(self.url)}: body is not {kind} ({error})") from error
+        self.note_json()
 
     def json(self) -> object:
         """Return the body decoded from JSON into dicts, lists and scalars.

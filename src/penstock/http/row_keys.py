@@ -80,6 +80,7 @@ class Rows:
 
     Args:
         key: What identifies a row.
+        every: Whether rows that have the same key all count: the store knows what to do with them.
 
     Attributes:
         differing: Rows that were left out though they have another body than the one kept.
@@ -91,13 +92,16 @@ class Rows:
     1
     """
 
-    def __init__(self, key: KeyPath) -> None:
+    def __init__(self, key: KeyPath, *, every: bool = False) -> None:
         self._key = key
+        self._every = every
         self._bodies: dict[Key, int] = {}
         self.differing = 0
 
     def results(self, rows: Iterable[bytes]) -> list[Result[Key, LandedRecord]]:
-        """Return the rows of one page, each key once."""
+        """Return the rows of one page, each key once where only the first counts."""
+        if self._every:
+            return [row_result(row, self._key) for row in rows]
         found: dict[Key, Result[Key, LandedRecord]] = {}
         for row in rows:
             result = row_result(row, self._key)

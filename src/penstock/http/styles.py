@@ -34,12 +34,14 @@ __all__ = [
     "Offset",
     "PageNumber",
     "Position",
+    "R",
     "SinglePage",
     "Style",
     "Unreadable",
     "at",
     "is_object",
     "rows_at",
+    "with_parameters",
 ]
 
 Position: TypeAlias = str | int
@@ -211,7 +213,7 @@ class Numbered(Listing):
     def ask(self, request: R, position: Position | None) -> R:
         """Return the request for one page."""
         size = {self.size_param: self.size} if self.size_param else {}
-        return _with(request, {self.param: position, **size})
+        return with_parameters(request, {self.param: position, **size})
 
     def after(self, position: int, had: int) -> int:
         """Return the position after a page of so many rows."""
@@ -318,7 +320,7 @@ class _Chained:
         return None
 
 
-def _with(request: R, parameters: Query) -> R:
+def with_parameters(request: R, parameters: Query) -> R:
     """Return ``request`` with parameters: in its JSON body where it has one, else in the query."""
     if isinstance(request.json, dict):
         body: object = request.json
@@ -337,7 +339,7 @@ def _set(body: object, path: list[str], value: object) -> object:
 
 def _at_cursor(request: R, position: Position | None, param: str) -> R:
     """Return the request for the page at a cursor; None is the first page."""
-    return request if position is None else _with(request, {param: position})
+    return request if position is None else with_parameters(request, {param: position})
 
 
 def _at_url(request: R, position: Position | None) -> R:

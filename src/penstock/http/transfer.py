@@ -34,6 +34,7 @@ class Profile:
         cert: Our own certificate in PEM form, for servers that ask for one, or None.
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
+        cookies: Number of the jar where cookies are kept, 0 for none: see ``Api``.
         cert_file: Our own certificate in PEM form, for servers that ask for one, or None.
         key_file: Its key in PEM form, or None: in the same file.
         unix_socket: Path of the socket that the server listens at, or None: TCP.
@@ -53,6 +54,7 @@ class Profile:
     cert: str | None = None
     key: str | None = None
     http2: bool = True
+    cookies: int = 0
     cert_file: str | None = None
     key_file: str | None = None
     unix_socket: str | None = None
@@ -99,6 +101,8 @@ class Transfer:
         body: The decoded body.
         error: Why there is no whole answer, or None.
         seconds: How long it took.
+        raw: Whether its content coding is undone by us: libcurl could not.
+        undecoded: Whether libcurl could not undo the content coding of a whole answer.
         fresh: Whether it wants a connection of its own, and none that was kept.
         stale: Whether the server had closed the kept connection it went out on, unanswered.
         guarded: Whether it may reach public addresses only.
@@ -118,9 +122,11 @@ class Transfer:
         "method",
         "peer",
         "profile",
+        "raw",
         "seconds",
         "stale",
         "status",
+        "undecoded",
         "url",
     )
 
@@ -139,7 +145,7 @@ class Transfer:
         self.body = b""
         self.error: PenstockError | None = None
         self.seconds = 0.0
-        self.fresh = False
+        self.fresh = self.raw = self.undecoded = False
         self.stale = False
         self.guarded = False
         self.peer = ""

@@ -70,8 +70,8 @@ def resolve(base: str, path: str) -> str:
     return f"{base}/{path}" if path else base
 
 
-def filled(template: str, key: object) -> str:
-    """Return a path with a key in its places, percent-encoded, slashes too.
+def filled(template: str, key: object, name: str = "key") -> str:
+    """Return a path with a key in its places ``{name}``, percent-encoded, slashes too.
 
     >>> filled("/users/{key}.json", "a/b")
     '/users/a%2Fb.json'
@@ -80,7 +80,7 @@ def filled(template: str, key: object) -> str:
         InputError: It would be another path: of ``.``, ``..`` or nothing a server makes none.
     """
     text = str(key)
-    path = template.replace("{key}", quote(text, safe=""))
+    path = template.replace(f"{{{name}}}", quote(text, safe=""))
     if text in _VANISHING:
         before, after = (p.partition("?")[0].partition("#")[0] for p in (template, path))
         for old, new in zip(before.split("/"), after.split("/"), strict=True):

@@ -269,8 +269,10 @@ class Pipeline(Generic[V_co]):
 
     def _entries(self, lot: Lot, store: Store) -> list[Entry]:
         """Return what lands of a lot: of results those that are to do, through the stages."""
-        results = {item.key: item for item in lot.items if type(item) is Result}
-        fresh = [results[key] for key in store.claim(results)] if results else []
+        fresh = [item for item in lot.items if type(item) is Result]
+        if fresh and not getattr(store, "takes_again", False):
+            results = {item.key: item for item in fresh}
+            fresh = [results[key] for key in store.claim(results)]
         given = [item for item in lot.items if not isinstance(item, Result)]
         bodies: dict[Key, bytes] = {}
         if self._stages:

@@ -8,7 +8,7 @@ from typing import final
 
 import msgspec
 
-from penstock.errors import PermanentError
+from penstock.errors import Absent, PermanentError
 from penstock.events import Event, Events, Failed, Landed
 from penstock.pipeline.concurrent import Slots
 from penstock.pipeline.json_text import is_json
@@ -115,7 +115,11 @@ class Lander:
         landed = [type(entry) for entry in entries].count(LandedRecord)
         failed: list[FailedRecord] = []
         if landed < len(entries):
-            failed = [entry for entry in entries if isinstance(entry, FailedRecord)]
+            failed = [
+                entry
+                for entry in entries
+                if isinstance(entry, FailedRecord) and entry.error != Absent.__name__
+            ]
         self.counts.landed += landed
         self.counts.failed += len(failed)
         if self._events is not None:

@@ -6,6 +6,7 @@ The policy never sleeps and never calls: it is told what happened and answers ho
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
@@ -68,8 +69,11 @@ class RetryPolicy:
         otherwise: What holds for every other status of 400 and above, or below 200.
         fatal: Statuses that end the whole run at once: every further call would only
             burn the budget (a wrong password).
+        absent: Statuses that say that there is nothing to be had: the item is settled
+            (:class:`~penstock.errors.Absent`), and has not failed.
         failed: Given the decoded JSON body of a 2xx answer, says whether it is an error in
             disguise; such an answer is tried again.
+        failed_text: The same of the text of a 2xx answer, whatever it is: matches an error.
 
     >>> policy = RetryPolicy(attempts=3, base=1, cap=10, never={404}, always={520, 101})
     >>> [policy.ceiling(n) for n in (1, 2, 3, 4, 5)]
@@ -89,13 +93,15 @@ class RetryPolicy:
     otherwise: bool = True
     fatal: frozenset[int] | set[int] = frozenset({401})
     failed: Callable[..., bool] | None = None
+    failed_text: re.Pattern[str] | None = None
+    absent: frozenset[int] | set[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise InputError(f"RetryPolicy(attempts={self.attempts}): at least 1 call is needed")
         if self.base < 0 or self.cap < 0 or (self.total is not None and self.total < 0):
             raise InputError("RetryPolicy: base, cap and total are seconds, 0 or more")
-        for name in ("never", "always", "fatal"):
+        for name in ("never", "always", "fatal", "absent"):
             codes = getattr(self, name)
             if isinstance(codes, int):
                 raise InputError(f"RetryPolicy({name}={codes}): write {name}={{{codes}}}, a set")

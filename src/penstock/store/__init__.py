@@ -29,7 +29,7 @@ from penstock.store.opening import (
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.repair import Repaired
 from penstock.store.upkeep import backup_store, repair_store, verify_store
-from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.values import Failure, FailureCount, OnSame, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, Verified
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ __all__ = [
     "Format",
     "LocalStore",
     "MongoStore",
+    "OnSame",
     "Repaired",
     "State",
     "StoreKind",

@@ -20,7 +20,7 @@ from zlib import crc32
 
 from penstock.errors import StorageError
 from penstock.files import make_inside, open_regular
-from penstock.store.ledger import LEDGER, lost
+from penstock.store.ledger import LEDGER, lost, versioned
 from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_of
 from penstock.store.segments import found_segments, lines, segment_path, sync, sync_directory
 
@@ -112,15 +112,19 @@ def _ends_as_known(directory: Path, connection: sqlite3.Connection, number: int,
         return True
     row = connection.execute(_ROW, (line.key,)).fetchone()
     mine = (number, line.offset, len(line.data), crc32(line.data), "landed")
-    return row == mine or (row is not None and row[-1] == "deleted")
+    if row == mine or (row is not None and row[-1] == "deleted"):
+        return True
+    earlier = "SELECT length, crc32 FROM version WHERE segment = ? AND offset = ?"
+    return bool(connection.execute(earlier, mine[:2]).fetchone() == mine[2:4])
 
 
 def _behind(directory: Path, connection: sqlite3.Connection, number: int, start: int) -> Behind:
     path = segment_path(directory, number)
     moment, end, some, whole = None, start, False, False
+    open_states = {"failed", "landed"} if versioned(connection) else {"failed"}
     for line in lines(path, start):
         known = line.key is not None and connection.execute(_ROW, (line.key,)).fetchone()
-        strange = line.state in {"blank", "deleted"} or (known and known[-1] != "failed")
+        strange = line.state in {"blank", "deleted"} or (known and known[-1] not in open_states)
         proved = line.state in {"whole", "unproved"}
         if strange or (proved and moment not in {None, line.at}):
             # Two groups, or what only older writing leaves: no crash of ours.

@@ -121,6 +121,7 @@ def _delete_likewise(source: sqlite3.Connection, target: Path) -> None:
     """Delete what was deleted since the ledger was copied: its lines may be gone already."""
     gone = source.execute("SELECT key, at FROM item WHERE state = 'deleted'").fetchall()
     with closing(sqlite3.connect(target / _PART, isolation_level=None)) as copy:
+        ledger.allow_versions(copy)
         copy.execute("BEGIN")
         if gone:
             delete(copy, [key for key, _ in gone], max(at for _, at in gone))

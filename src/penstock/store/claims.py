@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias, final
@@ -37,6 +38,7 @@ class Claims:
         self._opened = opened
         self._in_flight: set[Key] = set()
         self._one_at_a_time = threading.Lock()
+        self.before = -math.inf  # keys settled before that are to do again
         self.skipped = 0
         self.repeated = 0
 
@@ -67,12 +69,17 @@ class Claims:
             unknown = [key for key in wanted if key not in self._in_flight]
             self.repeated += len(chunk) - len(unknown)
             done = lookup(unknown) if unknown else {}
+            if self.before > -math.inf:
+                done = {key: found for key, found in done.items() if not self._is_due(*found)}
             before = sum(at < self._opened for _, at in done.values())
             self.skipped += before
             self.repeated += len(done) - before
             fresh = [key for key in unknown if key not in done] if done else unknown
             self._in_flight.update(fresh)
         return fresh
+
+    def _is_due(self, state: str, at: float) -> bool:
+        return state != "deleted" and at < min(self.before, self._opened)
 
     def _chunks(self, keys: Iterable[Key]) -> Iterator[list[Key]]:
         """Yield growing chunks, small again as soon as the source makes us wait."""

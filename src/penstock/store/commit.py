@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing
 from penstock.store.agreement import Watch
 from penstock.store.erasing import Place, delete, overwrite
 from penstock.store.fence import Fence, check
-from penstock.store.rows import LandedRow, enter_landed
-from penstock.store.segments import Tail
+from penstock.store.rows import LandedRow, enter_landed, supersede
+from penstock.store.segments import Tail, segment_path, split_line
 
 __all__ = ["GroupCommit", "settled"]
 
@@ -64,6 +65,8 @@ class GroupCommit:
     Attributes:
         again: Entries that were refused since their key had landed before.
         new: Records that became safe.
+        stale: Keys that failed though an earlier record of theirs landed, which stays.
+        on_same: What becomes of a record whose key has landed before.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class GroupCommit:
         self._erased: list[Place] = []
         self.again = 0
         self.new = 0
+        self.stale = 0
+        self.on_same = "first"
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -134,13 +139,13 @@ class GroupCommit:
             self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
             check(self._connection, self._fence)
-            entries = self._still_to_do(entries)
-            group = self._prepared(entries, at)
+            entries = self._still_to_do(entries, at)
+            group = self._superseding(self._prepared(entries, at))
             if not self._insert(group, at):
                 raise sqlite3.IntegrityError("a key that is neither a text nor a 64-bit number")
         if group.lines:
             end = self._tail.size + group.size
-            self._connection.execute(_GROWN, (self._tail.number, end, len(group.lines), at))
+            self._connection.execute(_GROWN, (self._tail.number, end, len(group.landed), at))
         others = [entry for entry in entries if type(entry) is not Landing]
         if others:
             self._enter_others(others, at)
@@ -180,22 +185,63 @@ class GroupCommit:
                 failed.append((entry.key, at))
         return _Prepared(lines, offset - start, landed, failed)
 
-    def _still_to_do(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return the entries without those whose key landed before; the newest failure stays."""
+    def _superseding(self, group: _Prepared) -> _Prepared:
+        """Let the records of a group take the place of earlier ones, also of the same group."""
+        number, rows = self._tail.number, group.landed
+        if self.on_same == "first":
+            return group
+        first = {row[0]: (row[0], number, row[1]) for row in reversed(rows)}
+        supersede(self._connection, list(first.values()))
+        last: dict[Key, LandedRow] = {}
+        for row in rows:
+            if (old := last.get(row[0])) is not None:
+                earlier = (number, *old[1:], old[0], number, row[1])
+                self._connection.execute("INSERT INTO version VALUES (?,?,?,?,?,?,?)", earlier)
+            last[row[0]] = row
+        return group._replace(landed=list(last.values()))
+
+    def _still_to_do(self, entries: Sequence[Entry], at: float) -> list[Entry]:
+        """Return the entries without those whose key landed before; the newest failure stays.
+
+        Where the store keeps what comes again, a record that differs from the one before stays.
+        """
         done = self._states(entry.key for entry in entries if isinstance(entry, Landing | Failing))
         keep: dict[Key, Entry] = {}
+        followed: list[Entry] = []
         others: list[Entry] = []
         for entry in entries:
             if not isinstance(entry, Landing | Failing):
                 others.append(entry)
             elif (state := done.get(entry.key)) == "landed":
-                self.again += 1
+                before = keep.get(entry.key)
+                if isinstance(entry, Failing) or not self._differs(entry, before, at):
+                    self.again += 1
+                    self.stale += isinstance(entry, Failing) and self.on_same != "first"
+                    continue
+                if before is not None:
+                    followed.append(keep.pop(entry.key))
+                keep[entry.key] = entry
             elif state != "deleted":
                 if state == "failed":
                     self._forget_failure(entry.key)
                 keep[entry.key] = entry
                 done[entry.key] = "landed" if type(entry) is Landing else "failed"
-        return [*keep.values(), *others]
+        return [*followed, *keep.values(), *others]
+
+    def _differs(self, entry: Landing, before: Entry | None, at: float) -> bool:
+        """Return whether a record takes the place of the one that landed; note that it was seen."""
+        if self.on_same == "first":
+            return False
+        body = entry.body.replace(b"\n", b" ")
+        if isinstance(before, Landing):
+            return before.body.replace(b"\n", b" ") != body
+        query = "SELECT segment, offset, length FROM item WHERE key = ?"
+        number, offset, length = self._connection.execute(query, (entry.key,)).fetchone()
+        with segment_path(self._directory, number).open("rb") as file:
+            same = split_line(os.pread(file.fileno(), length, offset)).body == body
+        if same:
+            self._connection.execute("UPDATE item SET at = ? WHERE key = ?", (at, entry.key))
+        return not same
 
     def _states(self, keys: Iterable[Key]) -> dict[Key, str]:
         wanted = list(keys)

@@ -49,8 +49,12 @@ def delete(connection: sqlite3.Connection, keys: Iterable[Key], at: float) -> li
             (key, at),
         )
         if state == "landed":
-            places.append((place[0], place[1], place[2]))
-            connection.execute("INSERT INTO erasing VALUES (?, ?, ?)", place)
+            query = "SELECT segment, offset, length FROM version WHERE key = ?"
+            earlier: list[Place] = connection.execute(query, (key,)).fetchall()
+            connection.execute("DELETE FROM version WHERE key = ?", (key,))
+            gone = [(place[0], place[1], place[2]), *earlier]
+            places += gone
+            connection.executemany("INSERT INTO erasing VALUES (?, ?, ?)", gone)
             connection.execute("UPDATE segment SET landed = landed - 1 WHERE number = ?", place[:1])
         elif state == "failed":
             connection.execute("UPDATE failure SET current = 0 WHERE key = ?", (key,))

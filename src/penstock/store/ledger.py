@@ -25,6 +25,8 @@ __all__ = [
     "FORMAT",
     "LEDGER",
     "NAMES",
+    "add_versions",
+    "allow_versions",
     "at_rest",
     "begun",
     "connect",
@@ -33,12 +35,13 @@ __all__ = [
     "read",
     "refuse_unreadable",
     "translated",
+    "versioned",
 ]
 
 LEDGER = "ledger.sqlite"
 NAMES = (LEDGER, SEGMENT.rstrip("-"), "lock")
 """What a store's files are called, up to a hyphen."""
-FORMAT = 2
+FORMAT = 3
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
 _AT_REST = "mode=ro&immutable=1"
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
@@ -65,12 +68,23 @@ CREATE INDEX failure_current ON failure (error, status) WHERE current;
 CREATE TABLE mark (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
 """
 # What format 2 has more: gaps of streams, and records that are to be overwritten.
-_SECOND = f"""
+_SECOND = """
 CREATE TABLE gap (
     id INTEGER PRIMARY KEY, since TEXT NOT NULL, until TEXT, reason TEXT NOT NULL, count INTEGER,
     at REAL NOT NULL
 );
 CREATE TABLE erasing (segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
+PRAGMA user_version = 2;
+"""
+# What format 3 has more, in stores that keep what comes again: lines that others took the place of.
+_VERSION = """version (
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+    crc32 INTEGER NOT NULL, key NOT NULL, by_segment INTEGER NOT NULL, by_offset INTEGER NOT NULL,
+    PRIMARY KEY (segment, offset)
+) WITHOUT ROWID"""
+_THIRD = f"""
+CREATE TABLE main.{_VERSION};
+CREATE INDEX version_key ON version (key);
 PRAGMA user_version = {FORMAT};
 """
 
@@ -182,6 +196,26 @@ def create(connection: sqlite3.Connection, now: float) -> None:
         connection.execute("COMMIT")
 
 
+def versioned(connection: sqlite3.Connection) -> bool:
+    """Return whether the store keeps records that others took the place of."""
+    return _number(connection, "PRAGMA user_version") >= FORMAT
+
+
+def allow_versions(connection: sqlite3.Connection) -> None:
+    """Let a connection ask for versions, where the store keeps none."""
+    if not versioned(connection):
+        connection.execute("PRAGMA temp_store = MEMORY").close()
+        connection.execute(f"CREATE TEMP TABLE {_VERSION}")
+
+
+def add_versions(connection: sqlite3.Connection) -> None:
+    """Make room for what records take the place of, in the present transaction."""
+    connection.execute("DROP TABLE IF EXISTS temp.version")
+    if not versioned(connection):
+        for statement in filter(str.strip, _THIRD.split(";")):
+            connection.execute(statement)
+
+
 def read(directory: Path, *, resting: bool = False) -> sqlite3.Connection:
     """Open the ledger for reading only; a run may go on beside it.
 
@@ -282,6 +316,7 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
             f"{directory} was written by a newer penstock (format {version}, this one knows "
             f"{FORMAT}): {UPGRADE}"
         )
+    allow_versions(connection)
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:

@@ -25,6 +25,7 @@ from penstock.store.lock import LOCK, DirectoryLock, Mark
 from penstock.store.reading import LocalReader
 from penstock.store.segments import SEGMENT, Tail, found_segments, sync_directory
 from penstock.store.settlement import Settlement
+from penstock.store.values import ABSENT
 from penstock.store.writer import Writer
 
 __all__ = ["LocalStore", "prepare"]
@@ -124,6 +125,19 @@ class LocalStore(Settlement, LocalReader):
         with self._changing() as connection:
             connection.execute("UPDATE fact SET value = ? WHERE name = 'expected'", (total,))
 
+    def _keep_versions(self) -> None:
+        for connection in (self._writing, self._reading):
+            connection.execute("DROP TABLE IF EXISTS temp.version")
+        with self._changing() as connection:
+            ledger.add_versions(connection)
+
+    def accept(self, keys: Iterable[Key]) -> int:
+        """Take failed keys as they are: they have no record and need none; return how many."""
+        query = "UPDATE failure SET error = ? WHERE key = ? AND current"
+        with self._changing() as connection:
+            done = connection.executemany(query, [(ABSENT, key) for key in keys])
+            return max(0, done.rowcount)
+
     def retry_failed(self, keys: Iterable[Key] | None = None) -> int:
         """Put failed keys, all or the given ones, back to do; return how many.
 
@@ -132,11 +146,10 @@ class LocalStore(Settlement, LocalReader):
         """
         with self._changing() as connection:
             if keys is None:
-                connection.execute(
-                    "UPDATE failure SET current = 0, replayed = replayed + 1 WHERE current"
-                )
-                return connection.execute("DELETE FROM item WHERE state = 'failed'").rowcount
-            wanted = [(key,) for key in keys]
+                query = "SELECT key FROM failure WHERE current AND error != ?"
+                wanted = connection.execute(query, (ABSENT,)).fetchall()
+            else:
+                wanted = [(key,) for key in keys]
             connection.executemany(
                 "UPDATE failure SET current = 0, replayed = replayed + 1 WHERE key = ? AND current",
                 wanted,

@@ -18,6 +18,7 @@ from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_place import create, opened, translated
 from penstock.store.mongo_reading import MongoReader
 from penstock.store.settlement import Settlement
+from penstock.store.values import ABSENT
 from penstock.store.writer import Writer
 
 __all__ = ["MongoStore"]
@@ -117,9 +118,25 @@ class MongoStore(Settlement, MongoReader):
 
     def _put_back(self, keys: Sequence[Key]) -> int:
         back = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
-        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, back) for k in keys]
+        return self._written(
+            [UpdateOne({"_id": check_key(k), "state": "failed"}, back) for k in keys]
+        )
+
+    def _keep_versions(self) -> None:
+        self._place.versions.create_index([("order", 1)], name="penstock_order")
+
+    def accept(self, keys: Iterable[Key]) -> int:
+        """Take failed keys as they are: they have no record and need none; return how many."""
+        settled = {"$set": {"error": ABSENT}}
+        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, settled) for k in keys]
+        with translated(self.path):
+            return self._written(writes)
+
+    def _written(self, writes: Sequence[UpdateOne]) -> int:
+        if not writes:
+            return 0
         done = self._fence.within(
-            lambda session: self._place.items.bulk_write(writes, session=session)
+            lambda session: self._place.items.bulk_write(list(writes), session=session)
         )
         return done.modified_count
 

@@ -16,7 +16,7 @@ from penstock.mongo.driver import (
     UpdateOne,
 )
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
-from penstock.store.mongo_documents import TooLarge, as_document, check_key
+from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_place import MongoPlace
 
@@ -27,6 +27,7 @@ _Write: TypeAlias = InsertOne[dict[str, Any]] | UpdateOne
 _DUPLICATE = 11000
 _PAUSE = 0.02  # seconds before looking again at what a majority does not show yet
 _HISTORY = 10  # failures that are remembered of one key
+_FIELDS = {"state": 1, "order": 1, "writer": 1, "seen": 1}
 _OPEN = ["failed", "todo"]  # states that something newer may take the place of
 _TRANSACTION = 16 * 1024 * 1024  # bytes of documents in one transaction, about
 
@@ -34,15 +35,15 @@ _TRANSACTION = 16 * 1024 * 1024  # bytes of documents in one transaction, about
 def settled(place: MongoPlace, keys: Sequence[Key]) -> dict[Key, tuple[str, float]]:
     """Return the (state, at) of those ``keys`` that landed, failed or were deleted."""
     return {
-        key: (document["state"], document["order"] / 1e6)
-        for key, document in _look(place, keys).items()
+        key: (document["state"], (document.get("seen") or document["order"]) / 1e6)
+        for key, document in _look(place, keys, _FIELDS).items()
         if document["state"] != "todo"
     }
 
 
-def _look(place: MongoPlace, keys: Sequence[Key]) -> Known:
+def _look(place: MongoPlace, keys: Sequence[Key], fields: dict[str, int] | None) -> Known:
     wanted = [check_key(key) for key in keys]
-    found = place.items.find({"_id": {"$in": wanted}}, {"state": 1, "order": 1, "writer": 1})
+    found = place.items.find({"_id": {"$in": wanted}}, fields)
     return {document["_id"]: document for document in found}
 
 
@@ -55,6 +56,7 @@ class _Pending:
     order: int
     landed: bool
     document: RawBSONDocument
+    body: bytes
 
 
 @final
@@ -78,6 +80,8 @@ class MongoCommit:
     Attributes:
         again: Entries that were dropped since their key had landed before.
         new: Records that became safe.
+        stale: Keys that failed though an earlier record of theirs landed, which stays.
+        on_same: What becomes of a record whose key has landed before.
     """
 
     def __init__(
@@ -90,6 +94,8 @@ class MongoCommit:
         self._fence = fence
         self.again = 0
         self.new = 0
+        self.stale = 0
+        self.on_same = "first"
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -99,28 +105,55 @@ class MongoCommit:
             InputError: A key cannot be stored.
         """
         self._latest = max(self._latest, int(self._clock.time() * 1e6))
-        pending = [self._pending(entry) for entry in self._once_each(entries)]
-        known: Known = {}  # nobody settles what he has not claimed: the cheap way is tried first
-        while not all(self._written(part, known) for part in self._parts(pending)):
-            known = _look(self._place, [one.key for one in pending])
-            pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
-            if not any(one.key in known for one in pending):
-                self._clock.sleep(_PAUSE)
-        self.new += sum(one.landed for one in pending)
+        for wave in self._waves(entries):
+            self._settle(wave)
         self._delete(entry.key for entry in entries if isinstance(entry, Deletion))
         self._note(entries)
 
+    def _settle(self, entries: Sequence[Landing | Failing]) -> None:
+        """Write entries of different keys; those that are there already are looked at first."""
+        pending = [self._pending(entry) for entry in entries]
+        known: Known = {}  # nobody settles what he has not claimed: the cheap way is tried first
+        while not all(self._written(part, known) for part in self._parts(pending)):
+            known = self._look(pending)
+            pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
+            self._keep([known[one.key] for one in pending if one.key in known])
+            if not any(one.key in known for one in pending):
+                self._clock.sleep(_PAUSE)
+        self.new += sum(one.landed for one in pending)
+
+    def _keep(self, documents: Sequence[dict[str, Any]]) -> None:
+        """Copy what is about to be replaced; done again, it changes nothing."""
+        writes = [
+            UpdateOne(
+                {"_id": f"{document['order']}:{document['writer']}"},
+                [{"$replaceWith": {"$mergeObjects": ["$$ROOT", {"$literal": _version(document)}]}}],
+                upsert=True,
+            )
+            for document in documents
+            if document["state"] == "landed" and self.on_same == "history"
+        ]
+        if writes:
+            versions = self._place.versions
+            self._fence.within(lambda session: versions.bulk_write(writes, session=session))
+
+    def _look(self, pending: Sequence[_Pending]) -> Known:
+        fields = None if self.on_same != "first" else _FIELDS
+        return _look(self._place, [one.key for one in pending], fields)
+
     def _delete(self, keys: Iterable[Key]) -> None:
         """Leave of ``keys`` only that they are gone, also where they have not come yet."""
+        keys = list(dict.fromkeys(map(check_key, keys)))
         gone = {"state": "deleted", "order": Int64(self._latest), "writer": self._writer}
         writes = [
             UpdateOne({"_id": key}, [{"$replaceWith": {"_id": "$_id", **gone}}], upsert=True)
-            for key in dict.fromkeys(map(check_key, keys))
+            for key in keys
         ]
-        if writes:
-            self._fence.within(
-                lambda session: self._place.items.bulk_write(writes, session=session)
-            )
+        if not writes:
+            return
+        self._fence.within(lambda session: self._place.items.bulk_write(writes, session=session))
+        if self.on_same == "history":
+            self._place.versions.delete_many({"key": {"$in": list(keys)}})
 
     def _note(self, entries: Sequence[Entry]) -> None:
         facts = self._place.facts
@@ -147,6 +180,17 @@ class MongoCommit:
         facts = {"since": gap.since, "until": gap.until, "reason": gap.reason, "count": gap.count}
         return {"_id": f"gap:{self._latest}:{self._writer}", "gap": Int64(self._latest), **facts}
 
+    def _waves(self, entries: Sequence[Entry]) -> Iterator[list[Landing | Failing]]:
+        """Yield the entries so that no key comes twice at once."""
+        if self.on_same == "first":
+            yield self._once_each(entries)
+            return
+        left = [entry for entry in entries if isinstance(entry, Landing | Failing)]
+        while left:
+            wave: dict[Key, Landing | Failing] = {}
+            left = [one for one in left if wave.setdefault(one.key, one) is not one]
+            yield list(wave.values())
+
     def _once_each(self, entries: Sequence[Entry]) -> list[Landing | Failing]:
         """Return one entry a key: rather a record than a failure, rather a new failure."""
         kept: dict[Key, Landing | Failing] = {}
@@ -166,7 +210,8 @@ class MongoCommit:
             entry = Failing(entry.key, "TooLarge", str(error))
             document = as_document(entry, self._latest, self._writer)
         landed = isinstance(entry, Landing)
-        return _Pending(check_key(entry.key), self._latest, landed, document)
+        body = entry.body.replace(b"\n", b" ") if isinstance(entry, Landing) else b""
+        return _Pending(check_key(entry.key), self._latest, landed, document, body)
 
     def _parts(self, pending: Sequence[_Pending]) -> Iterator[Sequence[_Pending]]:
         """Yield what is written at once: all, or as much as one transaction should hold."""
@@ -188,6 +233,9 @@ class MongoCommit:
             # A raw document is one that has been encoded already; PyMongo takes it as it is.
             insert: InsertOne[Any] = InsertOne(one.document)
             return insert
+        if known[one.key]["state"] == "landed":
+            newer = {"_id": one.key, "state": "landed", "order": {"$lt": one.order}}
+            return UpdateOne(newer, [{"$replaceWith": {"$literal": one.document}}])
         return UpdateOne(
             {"_id": one.key, "state": {"$in": _OPEN}, "order": {"$ne": one.order}},
             _replacing(one.document),
@@ -219,8 +267,20 @@ class MongoCommit:
             return True  # it was ours that landed, only the reply had not come
         if found["state"] in _OPEN:
             return False
+        if found["state"] == "landed" and self.on_same != "first":
+            if one.landed and landing_of(found).body != one.body:
+                return False
+            self.stale += not one.landed
+            if one.landed:  # as it was, and seen again
+                seen = {"$max": {"seen": Int64(one.order)}}
+                self._place.items.update_one({"_id": one.key}, seen)
         self.again += found["state"] == "landed"
         return True
+
+
+def _version(document: dict[str, Any]) -> dict[str, Any]:
+    facts = {name: value for name, value in document.items() if name not in ("_id", "seen")}
+    return {**facts, "key": document["_id"]}
 
 
 def _replacing(document: RawBSONDocument) -> list[dict[str, Any]]:

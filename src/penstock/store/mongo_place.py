@@ -38,7 +38,7 @@ class MongoPlace:
     Attributes:
         shown: The address, without credentials.
         client: What both are reached through.
-        items: One document a key.
+        items: One document a key: its latest.
         facts: What is known of the store itself.
     """
 
@@ -46,6 +46,11 @@ class MongoPlace:
     client: MongoClient[dict[str, Any]]
     items: Collection[dict[str, Any]]
     facts: Collection[dict[str, Any]]
+
+    @property
+    def versions(self) -> Collection[dict[str, Any]]:
+        """What other records took the place of, where that is kept."""
+        return self.items.database[f"{self.items.name}.versions"]
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +16,7 @@ from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
 from penstock.pipeline.result import Key, Landing
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
-from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 
 if TYPE_CHECKING:
@@ -84,6 +86,23 @@ class MongoReader:
         for document in self._in_order(wanted):
             yield landing_of(document), str(document["order"])
 
+    def versions(self) -> Iterator[tuple[Landing, float]]:
+        """Yield every version of every record with when it landed, in that order.
+
+        Raises:
+            StorageError: A document is not what landed, or nobody answers.
+        """
+        with self._reading() as session:
+            earlier = self._place.versions.find({}, sort=[("order", 1)], session=session)
+            before = (document | {"_id": document["key"]} for document in earlier)
+            now = self._in_order({"state": "landed"})
+            seen: tuple[Key, int] | None = None
+            for document in heapq.merge(before, now, key=itemgetter("order")):
+                mine = (document["_id"], document["order"])
+                if mine != seen:  # copied, and not yet replaced
+                    yield landing_of(document), document["order"] / 1e6
+                seen = mine
+
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
         """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
         for document in self._in_order({"state": "landed"}):
@@ -110,7 +129,7 @@ class MongoReader:
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
-        for document in self._in_order({"state": "failed"}):
+        for document in self._in_order({"state": "failed", "error": {"$ne": ABSENT}}):
             yield failure_of(document)
 
     def gaps(self) -> Iterator[StoredGap]:
@@ -145,8 +164,10 @@ class MongoReader:
         started = facts["started"].timestamp()
         latest = max((row["latest"] for row in states.values()), default=0) / 1e6
         landed = states.get("landed", {"count": 0})["count"]
-        failed, expected = sum(kind.count for kind in failures), facts["expected"]
-        pending = self._in_flight() if expected is None else max(0, expected - landed - failed)
+        absent = sum(kind.count for kind in failures if kind.error == ABSENT)
+        failed, expected = sum(kind.count for kind in failures) - absent, facts["expected"]
+        done = landed + failed + absent
+        pending = self._in_flight() if expected is None else max(0, expected - done)
         return StoreStatus(
             path=self.path,
             version=facts["format"],
@@ -158,7 +179,8 @@ class MongoReader:
             segments=0,
             started=started,
             updated=max(started, latest),
-            failures=failures,
+            failures=tuple(kind for kind in failures if kind.error != ABSENT),
+            absent=absent,
             deleted=states.get("deleted", {"count": 0})["count"],
             gaps=gaps[0]["gaps"],
             missed=gaps[0]["missed"],

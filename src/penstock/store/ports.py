@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from penstock.pipeline.result import Entry, Key, Landing
-from penstock.store.values import Failure, State, StoredGap, StoreStatus
+from penstock.store.values import Failure, OnSame, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 
 __all__ = ["StoreReader", "WritableStore"]
@@ -37,6 +37,10 @@ class StoreReader(Protocol):
 
     def records(self) -> Iterator[Landing]:
         """Yield what has landed up to now, in landing order, in constant memory."""
+        ...
+
+    def versions(self) -> Iterator[tuple[Landing, float]]:
+        """Yield every version of every record with when it landed, in that order."""
         ...
 
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
@@ -97,6 +101,28 @@ class WritableStore(StoreReader, Protocol):
     @property
     def again(self) -> int:
         """Entries that :meth:`settle` dropped since their key had landed before."""
+        ...
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether a record whose key has landed before is looked at: it may be a newer version."""
+        ...
+
+    @property
+    def stale(self) -> int:
+        """Keys that failed when they were fetched again: their earlier records stay."""
+        ...
+
+    def keep(self, on_same: OnSame) -> None:
+        """Say what becomes of a record whose key has landed before; to be said after opening."""
+        ...
+
+    def refresh(self, before: float) -> None:
+        """Let :meth:`claim` yield keys again that were last seen before ``before`` (since 1970)."""
+        ...
+
+    def accept(self, keys: Iterable[Key]) -> int:
+        """Take failed keys as they are: they have no record and need none; return how many."""
         ...
 
     def claim(self, keys: Iterable[Key]) -> Iterator[Key]:

@@ -20,8 +20,8 @@ from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.agreement import problem_of
 from penstock.store.lock import Mark, mark_of
-from penstock.store.segments import segment_path, split_line
-from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
+from penstock.store.segments import judged, segment_path, split_line
+from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, verify
 
 __all__ = ["LocalReader", "open_local"]
@@ -32,6 +32,7 @@ _RETIRED: list[sqlite3.Connection] = []
 _CHUNK = 256  # lines or rows read at once
 T = TypeVar("T")
 _Row: TypeAlias = tuple[Any, ...]
+_Place: TypeAlias = tuple[int, int]
 _GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
 
@@ -83,8 +84,31 @@ class LocalReader:
         Raises:
             StorageError: A line is not what the ledger knows of it; says segment and offset.
         """
-        for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
-            yield from self._segment(number, size)
+        sizes: list[_Place] = self._rows("SELECT number, size FROM segment ORDER BY number")
+        for number, size in sizes:
+            for _, records in self._chunks(number, size, 0, sizes[-1]):
+                yield from records
+
+    def versions(self) -> Iterator[tuple[Landing, float]]:
+        """Yield every version of every record with when it landed, in that order.
+
+        Raises:
+            StorageError: A line is not what the ledger knows of it.
+        """
+        with closing(ledger.read(self._directory)) as connection:
+            rows = connection.execute(
+                "SELECT segment, offset, length, crc32 FROM item WHERE state = 'landed' UNION ALL"
+                " SELECT segment, offset, length, crc32 FROM version ORDER BY 1, 2"
+            )
+            for number, mine in groupby(rows, itemgetter(0)):
+                path = segment_path(self._directory, number)
+                with ledger.translated(path), path.open("rb") as file:
+                    for _, offset, length, proof in mine:
+                        line = judged(offset, os.pread(file.fileno(), length, offset))
+                        if crc32(line.data) == proof:
+                            yield split_line(line.data), line.at
+                        elif line.key is None or self.state(line.key) != "deleted":
+                            raise _damaged(path, offset)
 
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
         """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
@@ -118,10 +142,12 @@ class LocalReader:
             StorageError: A line is not what the ledger knows of it.
         """
         first, start = self._place(after)
-        for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
+        sizes: list[_Place] = self._rows("SELECT number, size FROM segment ORDER BY number")
+        for number, size in sizes:
             if number < first:
                 continue
-            for lines, records in self._chunks(number, size, start if number == first else 0):
+            offset = start if number == first else 0
+            for lines, records in self._chunks(number, size, offset, sizes[-1]):
                 for (offset, line), record in zip(lines, records, strict=True):
                     yield record, f"{number}:{offset + len(line)}"
 
@@ -161,7 +187,8 @@ class LocalReader:
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
-        query = f"SELECT id, {_FAILURE} FROM failure WHERE id > ? AND current ORDER BY id LIMIT ?"
+        mine = f"FROM failure WHERE id > ? AND current AND error != '{ABSENT}'"
+        query = f"SELECT id, {_FAILURE} {mine} ORDER BY id LIMIT ?"
         last = -1
         while rows := list(self._rows(query, (last, _CHUNK))):
             last = rows[-1][0]
@@ -254,15 +281,13 @@ class LocalReader:
         self._reading = ledger.read(self._directory)
         return True
 
-    def _segment(self, number: int, size: int) -> Iterator[Landing]:
-        """Yield the records of the first ``size`` bytes of a segment, each one checked."""
-        for _, records in self._chunks(number, size, 0):
-            yield from records
-
     def _chunks(
-        self, number: int, size: int, offset: int
+        self, number: int, size: int, offset: int, end: _Place
     ) -> Iterator[tuple[list[tuple[int, bytes]], list[Landing]]]:
-        """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records."""
+        """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records.
+
+        What another record took the place of before ``end`` is left out.
+        """
         path = segment_path(self._directory, number)
         with ledger.translated(path), path.open("rb") as file:
             file.seek(offset)
@@ -276,23 +301,34 @@ class LocalReader:
                         offset += len(line)
                 if offset == before:
                     raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
-                yield lines, self._checked(number, path, lines)
+                yield self._checked(number, path, lines, end)
 
-    def _checked(self, number: int, path: Path, lines: list[tuple[int, bytes]]) -> list[Landing]:
+    def _checked(
+        self, number: int, path: Path, lines: list[tuple[int, bytes]], end: _Place
+    ) -> tuple[list[tuple[int, bytes]], list[Landing]]:
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
         query = (
             f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"
         )
         known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
-        kept = []
+        kept: list[Landing] = []
+        at: list[tuple[int, bytes]] = []
         for record, (offset, line) in zip(records, lines, strict=True):
             row = known.get(record.key)
-            if row == (number, offset, len(line), crc32(line), "landed"):
+            mine = (number, offset, len(line), crc32(line))
+            if row == (*mine, "landed") or self._followed(mine, end):
                 kept.append(record)
-            elif row is None or row[-1] != "deleted":
+                at.append((offset, line))
+            elif row is None or (row[-1] != "deleted" and not self._followed(mine)):
                 raise _damaged(path, offset)
-        return kept
+        return at, kept
+
+    def _followed(self, line: tuple[int, ...], since: _Place = (0, 0)) -> bool:
+        """Return whether another record took the place of a line, at ``since`` or later."""
+        query = """SELECT by_segment, by_offset FROM version
+            WHERE segment = ? AND offset = ? AND length = ? AND crc32 = ?"""
+        return any(tuple(place) >= since for place in self._rows(query, line))
 
     def _status(self, mark: Mark) -> StoreStatus:
         facts: dict[str, Any] = dict(self._rows("SELECT name, value FROM fact"))
@@ -310,9 +346,11 @@ class LocalReader:
             "SELECT max(coalesce((SELECT max(at) FROM segment), 0),"
             " coalesce((SELECT at FROM failure ORDER BY id DESC LIMIT 1), 0))"
         )
-        failed = sum(kind.count for kind in failures)
+        absent = sum(kind.count for kind in failures if kind.error == ABSENT)
+        failed = sum(kind.count for kind in failures) - absent
         expected: int | None = facts["expected"]
-        pending = self._in_flight() if expected is None else max(0, expected - landed - failed)
+        done = landed + failed + absent
+        pending = self._in_flight() if expected is None else max(0, expected - done)
         ((version,),) = self._rows("PRAGMA user_version")
         gaps = [(0, 0)]
         if self._has_gaps():
@@ -328,7 +366,8 @@ class LocalReader:
             segments=segments,
             started=facts["started"],
             updated=max(updated, facts["started"]),
-            failures=failures,
+            failures=tuple(kind for kind in failures if kind.error != ABSENT),
+            absent=absent,
             deleted=facts.get("deleted", 0),
             gaps=gaps[0][0],
             missed=gaps[0][1],

@@ -22,6 +22,7 @@ from penstock.store.agreement import ASIDE, set_aside
 from penstock.store.erasing import overwrite, pending
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import DirectoryLock
+from penstock.store.rows import supersede
 from penstock.store.segments import (
     SEGMENT,
     Line,
@@ -137,10 +138,13 @@ class _Rebuilt:
             self._new.execute("PRAGMA synchronous = OFF")
             ledger.create(self._new, now)
             self._new.execute("BEGIN")
+            self._versions = True  # unless the old ledger knows that a key's first line counts
             self._new.execute(
                 "CREATE TEMP TABLE was (key PRIMARY KEY, segment, offset, length, crc32)"
             )
             self._read_old()
+            if self._versions:
+                ledger.add_versions(self._new)
             self._read_segments()
             self._count(now)
             self._new.execute("COMMIT")
@@ -148,6 +152,7 @@ class _Rebuilt:
     def _read_old(self) -> None:
         try:
             with closing(ledger.connect(self._directory)) as old:
+                self._versions = ledger.versioned(old)
                 ((words,),) = old.execute("PRAGMA integrity_check(1)").fetchall()
                 self._trusted = words == "ok"
                 for table, columns in _TABLES.items():
@@ -237,12 +242,17 @@ class _Rebuilt:
         if landed == len(rows):
             return landed
         for line, row in zip(chunk, rows, strict=True):
+            assert line.key is not None  # whole
             query = "SELECT state, segment, offset FROM item WHERE key = ?"
             state, *place = self._new.execute(query, (line.key,)).fetchone()
             if place == [number, line.offset]:
                 continue
             if state == "deleted" and self._trusted:
                 self._new.execute("INSERT INTO erasing VALUES (?, ?, ?)", row[1:4])
+            elif state == "landed" and self._versions:
+                supersede(self._new, [(line.key, *row[1:3])])
+                landed -= place[0] == number
+                landed += self._new.execute(enter, row).rowcount
             elif state == "landed":
                 self.done.twice += 1
                 self._bad.append((path, line.offset, line.offset + len(line.data)))

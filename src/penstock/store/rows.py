@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from penstock.pipeline.result import Key
 
-__all__ = ["LandedRow", "enter_landed"]
+__all__ = ["LandedRow", "enter_landed", "supersede"]
 
 LandedRow: TypeAlias = tuple[Key, int, int, int]
 """Key, offset, length and crc32 of a line."""
@@ -34,6 +34,24 @@ def enter_landed(
             new += connection.execute(_statement(size), values).rowcount
             start += size
     return new
+
+
+def supersede(connection: sqlite3.Connection, places: Sequence[tuple[Key, int, int]]) -> None:
+    """Make what landed under these keys earlier versions, each followed by the line given.
+
+    Args:
+        connection: The ledger.
+        places: Key, segment and offset of what takes its place.
+    """
+    mine = "FROM item WHERE key = ?1 AND state = 'landed'"
+    keys = [place[:1] for place in places]
+    connection.executemany(
+        f"INSERT INTO version SELECT segment, offset, length, crc32, key, ?2, ?3 {mine}", places
+    )
+    connection.executemany(
+        f"UPDATE segment SET landed = landed - 1 WHERE number = (SELECT segment {mine})", keys
+    )
+    connection.executemany(f"DELETE {mine}", keys)
 
 
 @lru_cache

@@ -10,6 +10,7 @@ from typing import Protocol
 from penstock.errors import StorageError, StoreInUse
 from penstock.pipeline.result import Entry, Failing, Landing
 from penstock.store.claims import Claims
+from penstock.store.values import OnSame
 from penstock.store.writer import Writer
 
 __all__ = ["Settlement"]
@@ -18,6 +19,8 @@ __all__ = ["Settlement"]
 class _Commit(Protocol):
     again: int
     new: int
+    stale: int
+    on_same: str
 
     def __call__(self, entries: Sequence[Entry]) -> None: ...
 
@@ -28,6 +31,33 @@ class Settlement(ABC):
     _claims: Claims
     _writer: Writer
     _commit: _Commit
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether a record whose key has landed before is looked at: it may be a newer version."""
+        return self._commit.on_same != "first"
+
+    def keep(self, on_same: OnSame) -> None:
+        """Say what becomes of a record whose key has landed before; to be said after opening.
+
+        Args:
+            on_same: ``"first"`` drops it. ``"replace"`` and ``"history"`` let one that differs take
+                the place of the one before; with ``"history"`` all versions can be read.
+
+        Raises:
+            StorageError: The store cannot be prepared for it.
+        """
+        self._commit.on_same = on_same
+        if self.takes_again:
+            self._keep_versions()
+
+    def refresh(self, before: float) -> None:
+        """Let :meth:`claim` yield keys again that were last seen before ``before`` (since 1970)."""
+        self._claims.before = before
+
+    @abstractmethod
+    def _keep_versions(self) -> None:
+        """Prepare the store for more than one record of a key."""
 
     def settle(
         self, entries: Sequence[Entry], durable: Callable[[int], object], *, group: int = 100
@@ -76,6 +106,11 @@ class Settlement(ABC):
     def again(self) -> int:
         """Entries that :meth:`settle` dropped since their key had landed before."""
         return self._commit.again
+
+    @property
+    def stale(self) -> int:
+        """Keys that failed when they were fetched again: their earlier records stay."""
+        return self._commit.stale
 
     @abstractmethod
     def close(self) -> None:

@@ -7,7 +7,13 @@ from typing import Literal, TypeAlias, final
 
 from penstock.pipeline.result import Key
 
-__all__ = ["Failure", "FailureCount", "State", "StoreStatus", "StoredGap"]
+__all__ = ["ABSENT", "Failure", "FailureCount", "OnSame", "State", "StoreStatus", "StoredGap"]
+
+OnSame: TypeAlias = Literal["first", "replace", "history"]
+"""What becomes of a record whose key has landed before."""
+
+ABSENT = "Absent"
+"""The error of a key that has no record, which is no failure: ``penstock.errors.Absent``."""
 
 State: TypeAlias = Literal["landed", "failed", "pending", "deleted"]
 """The one state a key is in. ``pending`` is every key that is in none of the others."""
@@ -96,6 +102,7 @@ class StoreStatus:
         verified: When ``penstock verify`` last found all well, in seconds since 1970 UTC.
         free: Bytes of room on the store's disk; None where nobody can tell.
         problem: Why a run would refuse it: ledger and segments do not agree.
+        absent: Keys that have no record, and need none: the service said so, or a person.
     """
 
     path: str
@@ -115,3 +122,4 @@ class StoreStatus:
     verified: float | None = None
     free: int | None = None
     problem: str | None = None
+    absent: int = 0

@@ -27,7 +27,7 @@ Progress: TypeAlias = Callable[[int, int], object]
 
 _BLOCK = 1 << 23
 _ALL = """SELECT segment, key, offset, length, crc32 FROM item WHERE state = 'landed'
-    ORDER BY segment, offset"""
+    UNION ALL SELECT segment, key, offset, length, crc32 FROM version ORDER BY 1, 3"""
 _Row: TypeAlias = tuple[int, Key, int, int, int]
 _encode = msgspec.json.Encoder().encode
 
@@ -133,7 +133,8 @@ class _Segments:
         self._total = 0
 
     def damages(self) -> Iterator[Damage]:
-        sizes = "SELECT number, size, landed FROM segment ORDER BY number"
+        sizes = """SELECT number, size, landed + (SELECT count(*) FROM version
+            WHERE version.segment = number) FROM segment ORDER BY number"""
         segments = self._connection.execute(sizes).fetchall()
         self._total = sum(size for _, size, _ in segments)
         by_segment = groupby(self._connection.execute(_ALL), itemgetter(0))

@@ -1,0 +1,181 @@
+"""Several resources in one file: each is a pipeline of its own, in a store below the file's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from penstock.address import is_address, look_up
+from penstock.assembly.build import build_listing, build_request, replaced
+from penstock.assembly.sections import (
+    PagesSource,
+    PipelineFile,
+    RequestSection,
+    ResourceSection,
+    StoreSection,
+)
+from penstock.assembly.stream_sections import StreamFile
+from penstock.errors import InputError, PermanentError
+from penstock.http import Child, Request
+from penstock.http.body import MISSING, find
+from penstock.http.url import filled
+from penstock.pipeline import Key, load
+from penstock.store import StoreReader
+
+__all__ = [
+    "Part",
+    "children",
+    "key_children",
+    "parts",
+    "resource_store",
+    "resources_in",
+    "store_of",
+]
+
+_LEDGER = "ledger.sqlite"
+_PARENT = re.compile(r"\{(parent\.[^{}]+)\}")
+
+
+class Part(NamedTuple):
+    """One of the pipelines of a file.
+
+    Attributes:
+        name: The resource, ``""`` where there is only one.
+        file: The pipeline, with a single source.
+        parent: The pipeline whose records it is read for.
+    """
+
+    name: str
+    file: PipelineFile | StreamFile
+    parent: PipelineFile | None = None
+
+
+def parts(file: PipelineFile | StreamFile) -> list[Part]:
+    """Return the pipelines of a file, parents first.
+
+    Raises:
+        InputError: The resources do not fit together.
+    """
+    if isinstance(file, StreamFile) or not file.resource:
+        return [Part("", file)]
+    found: dict[str, Part] = {}
+    for one in file.resource:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", one.name) or one.name == "locks":
+            raise InputError(f"resource {one.name!r}: a name is letters, digits, - and _")
+        if one.name in found:
+            raise InputError(f"resource {one.name!r}: there are two of that name")
+        if one.parent is not None and one.parent not in found:
+            raise InputError(
+                f"resource {one.name!r}: its parent {one.parent!r} must stand before it"
+            )
+        _check(one)
+        store = store_of(file.store, one.name)
+        mine = msgspec.structs.replace(file, source=one, store=store, resource=[])
+        parent = found[one.parent].file if one.parent else None
+        assert not isinstance(parent, StreamFile)  # as all of them are made here
+        found[one.name] = Part(one.name, mine, parent)
+    return list(found.values())
+
+
+def _check(one: ResourceSection) -> None:
+    places = _PARENT.findall(one.path + str(one.query) + str(one.json))
+    if one.parent is None and (places or one.include):
+        what = f"{{{places[0]}}}" if places else "include"
+        raise InputError(f"resource {one.name!r}: {what} needs parent = ...")
+    if one.parent is not None and not places:
+        raise InputError(
+            f"resource {one.name!r}: {{parent.FIELD}} stands nowhere, so every parent would get "
+            "the same answer"
+        )
+    if one.parent is not None and one.since is not None:
+        raise InputError(
+            f"resource {one.name!r}: since is for resources without a parent; put it there: the "
+            "children of parents that are new or changed are read then"
+        )
+
+
+def store_of(store: StoreSection | str, name: str) -> StoreSection:
+    """Return the store of a resource: a directory, or a collection, below that of the file.
+
+    >>> store_of("shop", "orders").path, store_of("mongodb://h/db.shop?w=majority", "orders").path
+    ('shop/orders', 'mongodb://h/db.shop.orders?w=majority')
+    """
+    section = StoreSection(path=store) if isinstance(store, str) else store
+    path = look_up(section.path) if section.path.startswith(("env:", "file:")) else section.path
+    if "://" in path:
+        parts = urlsplit(path)
+        path = urlunsplit(parts._replace(path=f"{parts.path}.{name}"))
+    else:
+        path = str(Path(path) / name)
+    return msgspec.structs.replace(section, path=path)
+
+
+def resource_store(place: str, name: str | None) -> str:
+    """Return the store of a resource, or ``place`` where none is named."""
+    return place if name is None else store_of(place, name).path
+
+
+def resources_in(place: str) -> list[str]:
+    """Return the resources whose stores are in a directory that is none itself."""
+    folder = Path(place)
+    if is_address(place) or not folder.is_dir() or (folder / _LEDGER).exists():
+        return []
+    return sorted(path.parent.name for path in folder.glob(f"*/{_LEDGER}"))
+
+
+def children(
+    source: ResourceSection, reader: Callable[[], StoreReader]
+) -> Callable[[str], Iterator[Child]]:
+    """Return what yields the records of the parent, each with what to ask for its children."""
+    places = sorted(set(_PARENT.findall(source.path + str(source.query) + str(source.json))))
+
+    def parents(after: str) -> Iterator[Child]:
+        with reader() as store:
+            for record, position in store.follow(after):
+                value = load(record.body)
+                include = {path: find(value, path) for path in source.include}
+                kept = {path: one for path, one in include.items() if one is not MISSING}
+                text = msgspec.json.encode(kept) if source.include else b""
+                yield Child(record.key, _request(source, places, value), text, position)
+
+    return parents
+
+
+def _request(source: PagesSource, places: list[str], parent: object) -> Request | PermanentError:
+    values = {place: find(parent, place.removeprefix("parent.")) for place in places}
+    path = source.path
+    try:
+        for place, value in values.items():
+            if not isinstance(value, str | int | float):
+                return PermanentError(f"the parent has no text or number at {place[7:]!r}")
+            path = filled(path, value, place)
+    except InputError as error:
+        return PermanentError(str(error))
+    query, json = replaced(source.query, values), replaced(source.json, values)
+    return build_listing(msgspec.structs.replace(source, path=path, query=query, json=json))
+
+
+def key_children(
+    section: RequestSection, names: tuple[str, ...], keys: Callable[[], Iterator[Key]]
+) -> Callable[[str], Iterator[Child]]:
+    """Return what yields the keys of a source, each with its request, whose rows land."""
+    request = build_request(section, names)
+
+    def parents(after: str) -> Iterator[Child]:
+        done, _, last = after.partition(":")
+        for number, key in enumerate(keys(), 1):
+            if number > int(done or 0):
+                include = msgspec.json.encode({"key": key})
+                yield Child(key, request(key), include, f"{number}:{key}")
+            elif number == int(done) and str(key) != last:
+                raise InputError(
+                    f"the source has {key!r} where {last!r} was: it is another one. Begin again "
+                    "with penstock run --restart (what has landed stays)"
+                )
+
+    return parents

@@ -1,0 +1,173 @@
+"""A trial: one call a resource, and what it shows of the file that describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+from penstock.assembly.build import (
+    build_api,
+    build_listing,
+    build_request,
+    build_since,
+    build_style,
+)
+from penstock.assembly.resources import Part
+from penstock.assembly.sections import PagesSource, PipelineFile
+from penstock.assembly.sources import keys, names
+from penstock.assembly.stream_sections import StreamFile
+from penstock.errors import Absent, PenstockError
+from penstock.http import Api, Page, pages, row_result
+from penstock.http.body import dig
+from penstock.http.url import shown
+from penstock.pipeline import load
+
+__all__ = ["Trial", "try_part"]
+
+_LISTS = ("items", "data", "results", "value", "records", "rows", "entries", "features", "objects")
+_NEXT = (
+    "next",
+    "@odata.nextLink",
+    "links.next",
+    "links[rel=next].href",
+    "nextPageToken",
+    "paging.next",
+)
+_KEYS = ("id", "key", "uuid", "_id", "ID", "name")
+
+
+@final
+@dataclasses.dataclass(slots=True)
+class Trial:
+    """What one call showed.
+
+    Attributes:
+        name: The resource.
+        facts: What came, by name, for people.
+        faults: What would not do, and what to write instead.
+    """
+
+    name: str
+    facts: dict[str, str] = dataclasses.field(default_factory=dict)
+    faults: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing speaks against a run."""
+        return not self.faults
+
+    def lines(self) -> list[str]:
+        """Return what to tell people."""
+        head = f"tried {self.name}".rstrip() + ": " + ("fine" if self.fine else "not fine")
+        told = [f"  {name:<11} {value}" for name, value in self.facts.items()]
+        return [head, *told, *(f"  fault       {fault}" for fault in self.faults)]
+
+
+def try_part(part: Part, folder: Path) -> Trial:
+    """Make one call of a pipeline and return what it showed; nothing lands.
+
+    Raises:
+        InputError: The file cannot run.
+    """
+    trial = Trial(part.name)
+    if isinstance(part.file, StreamFile):
+        trial.facts["skipped"] = "a stream: penstock stream shows it"
+    elif part.parent is not None:
+        trial.facts["skipped"] = "a child: its first call is made of a record of its parent"
+    else:
+        api = build_api(part.file)
+        try:
+            _try(part.file, folder, api, trial)
+        except Absent as error:
+            trial.facts["absent"] = str(error)
+        except PenstockError as error:
+            said = f"; it said {error.excerpt[:120]!r}" if error.excerpt else ""
+            trial.faults.append(f"{error}{said}")
+        view = api.budget.view(api.clock.monotonic())
+        trial.facts["limit"] = (
+            "the answer names none"
+            if view.remaining is None
+            else f"{view.remaining:g} of {view.limit or 0:g} calls left"
+        )
+    return trial
+
+
+def _try(file: PipelineFile, folder: Path, api: Api, trial: Trial) -> None:
+    source = file.source
+    if isinstance(source, PagesSource):
+        _try_pages(source, api, trial)
+        return
+    if file.request is None:
+        return
+    key = next(iter(keys(source, folder)), None)
+    if key is None:
+        trial.faults.append("the source is empty")
+        return
+    answer = api.call(build_request(file.request, names(source))(key))
+    trial.facts["answer"] = f"{answer.status} to key {key!r}: {answer.excerpt(80)!r}"
+
+
+def _try_pages(source: PagesSource, api: Api, trial: Trial) -> None:
+    request, since = build_listing(source), build_since(source)
+    try:
+        page = next(pages(api, request, build_style(source)))
+    except PenstockError as error:
+        trial.faults.append(str(error))
+        if error.status is None:
+            _guess(api, source, trial)
+        return
+    found = page.rows(source.items) or ()
+    trial.facts["url"] = shown(page.response.url)
+    trial.facts["rows"] = (
+        f"{len(found):,} at {source.items!r}" if source.items else f"{len(found):,}"
+    )
+    _try_key(found, source, trial)
+    _try_next(page, trial)
+    if since is not None and since.field and found and dig(load(found[0]), since.field) is None:
+        trial.faults.append(f"since.field = {since.field!r} is not in the first row")
+
+
+def _try_key(found: Sequence[bytes], source: PagesSource, trial: Trial) -> None:
+    results = [row_result(row, source.key) for row in found]
+    bad = next((result.error for result in results if result.error is not None), None)
+    distinct = len({result.key for result in results})
+    if bad is not None:
+        row = load(found[0])
+        other = [name for name in _KEYS if isinstance(dig(row, name), str | int)]
+        trial.faults.append(f"key: {bad}" + (f"; there is {other[0]!r}" if other else ""))
+    elif results:
+        trial.facts["key"] = f"{source.key!r}, as in {results[0].key!r}"
+    if distinct < len(results):
+        trial.faults.append(
+            f"key = {source.key!r}: {len(results):,} rows have {distinct:,} keys; name what tells "
+            'them apart, such as key = ["a", "b"]'
+        )
+
+
+def _try_next(page: Page, trial: Trial) -> None:
+    if page.following is not None:
+        where = page.following
+        trial.facts["next"] = (
+            shown(where) if isinstance(where, str) and "://" in where else repr(where)
+        )
+        return
+    trial.facts["next"] = "no further page"
+    if page.doubt:
+        body = load(page.response.body)
+        there = [path for path in _NEXT if dig(body, path) not in (None, "", False)]
+        there += ["a Link header"] if "link" in page.response.headers else []
+        trial.faults.append(page.doubt + (f"; there is {there[0]}" if there else ""))
+
+
+def _guess(api: Api, source: PagesSource, trial: Trial) -> None:
+    """Say where the rows may be, from the answer that has none where the file says."""
+    body = api.call(build_listing(source)).json()
+    if isinstance(body, list):
+        trial.faults.append(f"the page itself is a list of {len(body):,}: leave items out")
+    elif isinstance(body, dict):
+        lists = [name for name, value in body.items() if isinstance(value, list)]
+        lists.sort(key=lambda name: name not in _LISTS)
+        known = f"items = {lists[0]!r}" if lists else "no list in it"
+        trial.faults.append(f"the page has the members {', '.join(map(repr, body))}: {known}")

@@ -1,0 +1,170 @@
+"""The pages of an endpoint that belongs to a parent, such as the comments of each issue."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeAlias, final
+
+import msgspec
+
+from penstock.errors import Absent, GaveUp, PenstockError, PermanentError
+from penstock.events import Notice
+from penstock.http.api import Api
+from penstock.http.pages import pages, rows
+from penstock.http.request import Request
+from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.styles import Style
+from penstock.pipeline import Key, LandedRecord, Lot, Position, Result, source_of
+
+__all__ = ["Child", "ChildFeed", "Parents"]
+
+_READ_AHEAD = 2  # pages of each parent that are read before it is its turn
+
+
+class Child(NamedTuple):
+    """A parent whose pages are to be read.
+
+    Attributes:
+        key: Its key.
+        request: The first page of what belongs to it, or why it cannot be asked for.
+        include: What its rows get in ``_parent``, as JSON; ``b""`` for nothing.
+        position: Where the parents go on after it.
+    """
+
+    key: Key
+    request: Request | PermanentError
+    include: bytes
+    position: str
+
+
+Parents: TypeAlias = Callable[[str], Iterator[Child]]
+"""Yields the parents behind a position, all of them behind ``""``, in an order that lasts."""
+
+_Page: TypeAlias = tuple[list[bytes] | PenstockError, Position | None]
+
+
+@final
+class ChildFeed:
+    """The pages of each parent as a feed; the checkpoint says which parent, and which page of it.
+
+    Several parents are read at once, and land in their order. A parent whose pages fail for good
+    is a dead letter and ends nothing else.
+
+    Args:
+        api: The service.
+        parents: The parents.
+        style: How the pages follow each other.
+        facts: What the positions belong to: a text for people, and what else matters.
+        items: Dotted path of the rows in the body.
+        key: Path of what identifies a row, with its ``_parent``.
+        concurrency: Parents at once.
+        every: Whether rows that have the same key all count.
+        again: Whether the next run reads the pages of all parents again.
+    """
+
+    name = "pages"
+
+    def __init__(  # noqa: PLR0913 - what pages need, for each of many
+        self,
+        api: Api,
+        parents: Parents,
+        style: Style,
+        facts: tuple[str, object],
+        *,
+        items: str = "",
+        key: KeyPath = "id",
+        concurrency: int = 1,
+        every: bool = False,
+        again: bool = True,
+    ) -> None:
+        self._api = api
+        self._parents = parents
+        self._style = style
+        self._items = items
+        self._concurrency = concurrency
+        self._again = again
+        self._keyed = Rows(key, every=every)
+        self.source = source_of(*facts, (type(style).__name__, style), items, str(key))
+
+    def lots(self, position: Position | None) -> Iterator[Lot]:
+        """Yield the pages of parent after parent.
+
+        Raises:
+            GaveUp: The server has failed for too long.
+            InputError: The server refuses our credentials.
+        """
+        done, page = msgspec.json.decode(str(position)) if position else ("", None)
+        for parent, walk in self._ahead(self._parents(done), page):
+            for found, following in walk:
+                results: list[Result[Key, LandedRecord]]
+                if isinstance(found, PenstockError):
+                    results = [Result(f"pages of {parent.key}", None, found)]
+                else:
+                    results = self._keyed.results(found)
+                here = [parent.position, None] if following is None else [done, following]
+                yield Lot(results, msgspec.json.encode(here).decode())
+            done = parent.position
+        if self._again:
+            yield Lot((), "")
+        if self._keyed.doubt and self._api.events is not None:
+            self._api.events.emit(Notice(reason=self._keyed.doubt, doubtful=True))
+
+    def _ahead(
+        self, parents: Iterator[Child], start: Position | None
+    ) -> Iterator[tuple[Child, Iterator[_Page]]]:
+        """Yield parents with their pages, of which the first are read beforehand."""
+        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="penstock-pages")
+        waiting: deque[tuple[Child, Future[list[_Page]], Iterator[_Page]]] = deque()
+        try:
+            for parent in parents:
+                walk = self._walk(parent, start)
+                start = None
+                waiting.append((parent, pool.submit(_first, walk), walk))
+                if len(waiting) >= self._concurrency:
+                    yield _whole(*waiting.popleft())
+            while waiting:
+                yield _whole(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _walk(self, parent: Child, start: Position | None) -> Iterator[_Page]:
+        try:
+            if isinstance(parent.request, PermanentError):
+                raise parent.request
+            for page in pages(self._api, parent.request, self._style, start=start):
+                found = [_joined(row, parent.include) for row in rows(page, self._items)]
+                yield found, page.following
+        except Absent:
+            yield [], None
+        except (PermanentError, GaveUp) as error:
+            if isinstance(error, GaveUp) and error.status is None:
+                raise  # the server is down, for every parent
+            yield error, None
+
+
+def _first(walk: Iterator[_Page]) -> list[_Page]:
+    return list(itertools.islice(walk, _READ_AHEAD))
+
+
+def _whole(
+    parent: Child, first: Future[list[_Page]], rest: Iterator[_Page]
+) -> tuple[Child, Iterator[_Page]]:
+    return parent, itertools.chain(first.result(), rest)
+
+
+def _joined(row: bytes, include: bytes) -> bytes:
+    """Return a row with what it gets of its parent.
+
+    >>> _joined(b' {"id": 1}', b'{"id":7}'), _joined(b"3", b'{"id":7}')
+    (b'{"_parent":{"id":7},"id": 1}', b'{"_parent":{"id":7},"value":3}')
+    """
+    if not include:
+        return row
+    text = row.strip()
+    if text[:1] != b"{":
+        return b'{"_parent":%b,"value":%b}' % (include, text)
+    rest = text[1:].lstrip()
+    return b'{"_parent":%b%b%b' % (include, b"" if rest == b"}" else b",", rest)

@@ -1,0 +1,191 @@
+"""Only what is new: the greatest value that has landed is what the next walk asks from."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeAlias, final
+
+import msgspec
+
+from penstock.errors import InputError
+from penstock.http.body import MISSING, value_at
+from penstock.http.response import Response
+from penstock.http.styles import R, at, with_parameters
+from penstock.pipeline import Checkpoint
+
+__all__ = ["Since", "Watermark"]
+
+Value: TypeAlias = str | int | float
+
+_FRACTION = re.compile(r"\.(\d+)")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """How to ask an endpoint for what is new.
+
+    Attributes:
+        param: The parameter that takes the value.
+        field: Path of the value within a row: a time in ISO form, or a number.
+        cursor: Path of a cursor within a page, in place of ``field``: the last one counts.
+        start: What the first walk asks for, or None to leave the parameter out.
+        overlap: How far to go back behind the greatest value: seconds of times, else units.
+
+    >>> Since(param="since", field="at", cursor="next")
+    Traceback (most recent call last):
+    ...
+    penstock.errors.InputError: since: give field (of a row) or cursor (of a page), one of them
+    """
+
+    param: str
+    field: str | None = None
+    cursor: str | None = None
+    start: Value | None = None
+    overlap: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.field is None) == (self.cursor is None):
+            raise InputError("since: give field (of a row) or cursor (of a page), one of them")
+        if self.overlap < 0 or (self.overlap and self.cursor is not None):
+            raise InputError("since: an overlap is 0 or more, and a cursor has none")
+
+
+@final
+class _State(msgspec.Struct):
+    source: str
+    floor: Value | None = None
+    high: Value | None = None
+
+
+@final
+class Watermark:
+    """What one walk asks from, and the greatest value it has seen.
+
+    What is asked stays the same until a walk has ended, so that rows may come in any order; it is
+    kept in the transaction of the rows it stands for.
+
+    Args:
+        since: How to ask.
+        source: What the values belong to.
+        kept: What the store kept of the walk before, or None.
+
+    Raises:
+        InputError: That belongs to another source.
+    """
+
+    name = "since"
+
+    def __init__(self, since: Since, source: str, kept: str | None) -> None:
+        self._since = since
+        self._rows = self._unread = 0
+        self._state = _State(source, since.start)
+        if kept:
+            self._state = msgspec.json.decode(kept, type=_State)
+        if self._state.source != source:
+            raise InputError(
+                f"what is new ({self.name!r} in the store) belongs to {self._state.source}, not to "
+                f"{source}: land in a store of its own, or begin again with penstock run --restart"
+            )
+
+    def asked(self, request: R) -> R:
+        """Return the request that asks for what is new."""
+        floor = self._state.floor
+        if floor is None:
+            return request
+        return with_parameters(request, {self._since.param: _earlier(floor, self._since.overlap)})
+
+    def saw(self, page: Response, rows: Iterable[bytes], *, last: bool) -> Checkpoint:
+        """Return what to keep together with a page; after the ``last`` the next walk goes on."""
+        state = self._state
+        if self._since.field is not None:
+            for row in rows:
+                self._see(row, self._since.field)
+        elif self._since.cursor is not None:
+            found = at(page, self._since.cursor)
+            if isinstance(found, str | int | float) and found != "":
+                state.high = found
+        if last and state.high is not None:
+            state.floor, state.high = state.high, None
+        return Checkpoint(self.name, msgspec.json.encode(state).decode())
+
+    def _see(self, row: bytes, field: str) -> None:
+        self._rows += 1
+        try:
+            value = value_at(row, field)
+        except msgspec.DecodeError:
+            value = MISSING
+        before = self._state.floor if self._state.high is None else self._state.high
+        if not isinstance(value, str | int | float) or (rank := _rank(value)) is None:
+            self._unread += 1
+            return
+        known = None if before is None else _rank(before)
+        if known is not None and isinstance(known, datetime) != isinstance(rank, datetime):
+            self._unread += 1
+        elif known is None or rank > known:  # type: ignore[operator] # of one type, as just asked
+            self._state.high = value
+
+    @property
+    def doubt(self) -> str:
+        """What to tell people of values that could not be read; ``""`` where all could."""
+        if not self._unread:
+            return ""
+        return (
+            f"{self._unread:,} of {self._rows:,} rows have no time or number at "
+            f"{self._since.field!r} (since.field) that can be compared: what changes in them may "
+            "be missed"
+        )
+
+
+def _rank(value: Value) -> datetime | float | None:
+    """Return what values are compared by: a moment or a number."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value) if not isinstance(value, int) else value
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _earlier(value: Value, overlap: float) -> Value:
+    """Return a value so much earlier, in the form it has.
+
+    >>> _earlier("2026-01-01T00:00:00Z", 60), _earlier("2026-01-01", 60), _earlier(7, 2)
+    ('2025-12-31T23:59:00Z', '2025-12-31', 5)
+    """
+    if not overlap:
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        return _moment_before(str(value), timedelta(seconds=overlap))
+    less = (int(value) if number == int(number) else number) - (
+        int(overlap) if overlap == int(overlap) else overlap
+    )
+    return str(less) if isinstance(value, str) else less
+
+
+def _moment_before(text: str, overlap: timedelta) -> str:
+    moment = datetime.fromisoformat(text)
+    before = moment - overlap
+    if len(text) == len("2026-01-01"):
+        return date.isoformat(before.date())
+    digits = _FRACTION.search(text)
+    shown = before.isoformat(sep=text[10], timespec="microseconds" if digits else "seconds")
+    if digits and len(digits[1]) < len("123456"):
+        shown = (
+            shown.replace(found[0], found[0][: len(digits[1]) + 1])
+            if (found := _FRACTION.search(shown))
+            else shown
+        )
+    return shown.replace("+00:00", "Z") if text.endswith("Z") else shown
