@@ -57,7 +57,7 @@ def _of_all(place: str, names: list[str], *, as_json: bool) -> None:
         for now in found.values():
             screen.print(_summary(now))
             if now.failures:
-                console.print(_failures(now))
+                screen.print(_failures(now))
     for now in found.values():
         if now.problem:
             raise StorageError(now.problem)
