@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from penstock.address import is_address, is_reference
-from penstock.assembly.build import build_listing, build_request, build_style, store_shown
+from penstock.assembly.build import (
+    build_listing,
+    build_request,
+    build_style,
+    check_gate,
+    store_shown,
+)
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.sections import (
     LimitSection,
@@ -151,6 +157,7 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
     if file.request is not None:
         build_request(file.request, reveal=False)
     _check_limits(file)
+    check_gate(file.budget, folder)
     place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),

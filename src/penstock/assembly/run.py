@@ -33,6 +33,7 @@ from penstock.pipeline import (
     Progress,
     Used,
 )
+from penstock.resilience import SharedGate
 from penstock.store import WritableStore
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed
 from penstock.streaming.resuming import moment
@@ -158,7 +159,7 @@ class Run:
             build_stream(file).close()  # so that a bad value or a missing secret makes no store
         else:
             self.place = store_path(file.store, folder)
-            self._api = build_api(file, events=self.events)
+            self._api = build_api(file, folder=folder, events=self.events)
             self._keep_token(file.api.auth, self._api.auth, folder)
         self._file = file
         self._folder = folder
@@ -204,7 +205,11 @@ class Run:
             check,
         ):
             self._check = check
-            yield store
+            try:
+                yield store
+            finally:
+                if self._api is not None and isinstance(self._api.budget, SharedGate):
+                    self._api.budget.close()
 
     def go(
         self,

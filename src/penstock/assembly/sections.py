@@ -301,11 +301,16 @@ class BudgetSection(Section, frozen=True, kw_only=True):
     """What may be spent. Without ``limits`` it is learned from the server alone.
 
     Attributes:
+        name: Name of the budget: all files and processes that name it spend one limit; needs
+            ``shared``.
+        shared: Where it is kept: a directory of this machine, or an address of MongoDB.
         reserve: Requests of every limit that are never spent.
         limits: Limits known beforehand, any number of them.
         status: Where to ask what is left.
     """
 
+    name: str | None = None
+    shared: str | None = None
     reserve: Annotated[float, Meta(ge=0)] = 0
     limits: list[LimitSection] = []
     status: StatusSection | None = None

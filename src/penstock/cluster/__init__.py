@@ -1,0 +1,24 @@
+"""Beyond one process: a budget that processes share, and workers that share a run.
+
+All truth is in a place that everybody reaches: a directory of this machine, or MongoDB.
+"""
+
+from penstock.cluster.budget import SharedBudget
+from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, begin, step
+from penstock.cluster.places import BUDGETS, Decide, OpenPlace, Place, budget_place
+
+__all__ = [
+    "BUDGETS",
+    "Answered",
+    "Decide",
+    "Granted",
+    "Holder",
+    "OpenPlace",
+    "Place",
+    "Shared",
+    "SharedBudget",
+    "Want",
+    "begin",
+    "budget_place",
+    "step",
+]
