@@ -7,16 +7,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import cast, final
+
+import msgspec
 
 from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
 from penstock.assembly.kept_tokens import keeping, latest, place_of
-from penstock.assembly.locking import locked_store, nothing_lost
+from penstock.assembly.locking import (
+    locked_store,
+    nothing_lost,
+    opened_room,
+    room_of,
+    scope_of,
+)
 from penstock.assembly.plans import planned
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
+from penstock.cluster import Blocks, Leased, sharded
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
 from penstock.http import Api, OAuth2, PageFeed
@@ -34,7 +43,7 @@ from penstock.pipeline import (
     Used,
 )
 from penstock.resilience import SharedGate
-from penstock.store import WritableStore
+from penstock.store import WritableStore, open_store
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed
 from penstock.streaming.resuming import moment
 
@@ -138,6 +147,7 @@ class Run:
     Args:
         file: The pipeline.
         folder: Where its relative paths start.
+        shard: Which part of the keys to do, of how many, counted from 1; None: all of them.
 
     Attributes:
         place: The store.
@@ -148,7 +158,16 @@ class Run:
         InputError: The file asks for something that cannot be; no store was touched.
     """
 
-    def __init__(self, file: PipelineFile | StreamFile, folder: Path) -> None:
+    def __init__(
+        self,
+        file: PipelineFile | StreamFile,
+        folder: Path,
+        *,
+        shard: tuple[int, int] | None = None,
+    ) -> None:
+        if shard is not None:
+            file = _sharded(file, shard)
+        self._shard = shard
         self.events = Events()
         parts = planned(file, folder, self.events)
         self._stages, self._uses = parts.stages, parts.uses
@@ -205,11 +224,16 @@ class Run:
             check,
         ):
             self._check = check
-            try:
+            with self._budget_closed():
                 yield store
-            finally:
-                if self._api is not None and isinstance(self._api.budget, SharedGate):
-                    self._api.budget.close()
+
+    @contextmanager
+    def _budget_closed(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self._api is not None and isinstance(self._api.budget, SharedGate):
+                self._api.budget.close()
 
     def go(
         self,
@@ -250,8 +274,11 @@ class Run:
             self._land(self._pipeline(self._file, self._pages(source)), store)
         else:
             store.expect(self.expected)
-            self._land(self._pipeline(self._file, keys(source, self._folder)), store)
-        self._settle_expectation(store)
+            found = keys(source, self._folder)
+            part = found if self._shard is None else sharded(found, self._shard)
+            self._land(self._pipeline(self._file, part), store)
+        if self._shard is None:  # else there is more than was drawn here
+            self._settle_expectation(store)
         return self.summary(store)
 
     def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
@@ -280,6 +307,67 @@ class Run:
         store.retry_failed(failed)
         return self._land(self._pipeline(self._file, failed), store)
 
+    def work(self, store: WritableStore) -> Summary:
+        """Join a run: do blocks of keys that nobody else works on, until all are done.
+
+        Args:
+            store: Where records land, opened at :attr:`place` by :meth:`joined`.
+
+        Raises:
+            LockLost: This process stood still past its lease, and another has its block.
+            PenstockError: The run could not go on.
+        """
+        file = self._file
+        assert isinstance(file, PipelineFile)  # joined() has looked
+        store.expect(self.expected)
+        section, lock = file.cluster, file.lock
+        with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
+            blocks = Blocks(
+                keys(file.source, self._folder),
+                section.block,
+                store=cast("Leased", store),
+                room=room,
+                name=lock.name,
+                scope=scope_of(lock),
+                lease=section.lease,
+            )
+
+            def land(part: Sequence[Key], check: Callable[[], None]) -> bool:
+                self._check = check
+                self._landed(self._pipeline(file, part), store)
+                return self._counts.complete
+
+            complete = blocks.work(land)
+        self._counts.complete = complete
+        return self.summary(store)
+
+    @contextmanager
+    def joined(self) -> Iterator[WritableStore]:
+        """Give the store to land in together with other workers, for :meth:`work`.
+
+        Raises:
+            InputError: Nobody can join this run: its records land in a directory, or what it does
+                cannot be divided.
+        """
+        if not isinstance(self._file, PipelineFile) or isinstance(self._file.source, PagesSource):
+            raise InputError("workers share keys: a stream or pages are for one run")
+        if isinstance(self.place, Path):
+            raise InputError(
+                f"{self.place} is a directory, which one process writes: workers need a store in "
+                'MongoDB (store = "env:MONGO")'
+            )
+        if self._file.source.__struct_config__.tag == "stdin":
+            raise InputError("workers share keys that all can read: stdin is for one run")
+        if self._uses:
+            raise InputError(
+                "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
+            )
+        self._started = time.monotonic()
+        with open_store(self.place) as store, self._budget_closed():
+            status = store.status()
+            self._meter = Meter(self.expected, status.landed + status.failed)
+            yield store
+
     def _pages(self, source: PagesSource) -> PageFeed:
         assert self._api is not None  # only a stream has none
         return PageFeed(
@@ -306,6 +394,10 @@ class Run:
         status = store.status()
         total = status.expected if self.expected is None else self.expected
         self._meter = Meter(total, status.landed + status.failed)
+        self._landed(flow, store)
+        return self.summary(store)
+
+    def _landed(self, flow: Pipeline, store: WritableStore) -> None:
         for stage in self._stages:
             flow = flow.through(stage)
         for use in self._uses:
@@ -313,7 +405,6 @@ class Run:
         for counts in flow.landing(store, events=self.events):
             self._counts = counts
             self._check()
-        return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
@@ -365,6 +456,14 @@ class Run:
 
 
 _FEEDS = (PageFeed.name, StreamFeed.name)
+
+
+def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> PipelineFile:
+    """Return the file with a lock of the shard's own."""
+    if not isinstance(file, PipelineFile) or isinstance(file.source, PagesSource):
+        raise InputError("a shard is a part of the keys: a stream or pages are not divided")
+    name = f"{file.lock.name} {shard[0]}/{shard[1]}"
+    return msgspec.structs.replace(file, lock=msgspec.structs.replace(file.lock, name=name))
 
 
 @final

@@ -17,6 +17,7 @@ __all__ = [
     "BatchSection",
     "BreakerSection",
     "BudgetSection",
+    "ClusterSection",
     "LimitSection",
     "PipelineFile",
     "RequestSection",
@@ -384,6 +385,18 @@ class LockSection(Section, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class ClusterSection(Section, frozen=True, kw_only=True):
+    """Many workers on one run: see [cluster](cluster.md).
+
+    Attributes:
+        block: Keys that a worker takes at a time.
+        lease: Seconds without a sign of life after which another takes a worker's block over.
+    """
+
+    block: Count = 500
+    lease: Positive = 10.0
+
+
 class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -398,3 +411,4 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     stage: list[StageSection] = []
     use: list[UseSection] = []
     lock: LockSection = LockSection()
+    cluster: ClusterSection = ClusterSection()

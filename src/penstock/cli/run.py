@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -17,12 +18,13 @@ from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView
+from penstock.cluster import parse_shard
 from penstock.errors import InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
 
-__all__ = ["retry_failed", "run"]
+__all__ = ["retry_failed", "run", "work"]
 
 JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -37,6 +39,7 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
 @click.option("--restart", is_flag=True, help="Read pages or a stream from their beginning again.")
+@click.option("--shard", metavar="K/N", help="Do the K-th of N parts of the keys, from 1.")
 def run(  # noqa: PLR0913 - one parameter an option of the command
     file: str,
     *,
@@ -46,6 +49,7 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     seconds: float | None,
     max_messages: int | None,
     restart: bool,
+    shard: str | None,
 ) -> None:
     """Harvest what FILE describes into its store.
 
@@ -61,12 +65,31 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     is_stream = isinstance(described, StreamFile)
     if not is_stream and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
-    work = Run(described, Path(file).parent)
+    part = None if shard is None else parse_shard(shard)
+    work = Run(described, Path(file).parent, shard=part)
 
     def go(store: WritableStore) -> Summary:
         return work.go(store, seconds=seconds, messages=max_messages, restart=restart)
 
     _run(file, work, go, Shown(as_json=as_json, quiet=quiet, log=log))
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@JSON
+@QUIET
+@LOG
+def work(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
+    """Join the run of FILE from this machine, together with other workers.
+
+    Each takes blocks of keys that nobody else works on, until all are done. A worker that dies is
+    taken over within a lease. The store is in MongoDB, and every worker reads the same keys.
+
+    Exit codes: as of penstock run.
+    """
+    joining = Run(read_any(file), Path(file).parent)
+    shown = Shown(as_json=as_json, quiet=quiet, log=log)
+    _run(file, joining, joining.work, shown, joining.joined())
 
 
 @click.command("retry-failed")
@@ -116,10 +139,16 @@ class Shown:
     log: str | None
 
 
-def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> None:
+def _run(
+    file: str,
+    work: Run,
+    go: Callable[[WritableStore], Summary],
+    shown: Shown,
+    opened: AbstractContextManager[WritableStore] | None = None,
+) -> None:
     """Run ``go`` with progress, print what came of it and end with its exit code."""
     quiet = shown.quiet or (work.is_stream and shown.as_json)
-    with stoppable(), work.opened() as store:
+    with stoppable(), opened or work.opened() as store:
         try:
             with (
                 log_to(shown.log, work.events),

@@ -3,6 +3,7 @@
 All truth is in a place that everybody reaches: a directory of this machine, or MongoDB.
 """
 
+from penstock.cluster.blocks import Blocks, Land, Leased, parse_shard, sharded
 from penstock.cluster.budget import SharedBudget
 from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, begin, step
 from penstock.cluster.places import BUDGETS, Decide, OpenPlace, Place, budget_place
@@ -10,9 +11,12 @@ from penstock.cluster.places import BUDGETS, Decide, OpenPlace, Place, budget_pl
 __all__ = [
     "BUDGETS",
     "Answered",
+    "Blocks",
     "Decide",
     "Granted",
     "Holder",
+    "Land",
+    "Leased",
     "OpenPlace",
     "Place",
     "Shared",
@@ -20,5 +24,7 @@ __all__ = [
     "Want",
     "begin",
     "budget_place",
+    "parse_shard",
+    "sharded",
     "step",
 ]

@@ -76,6 +76,7 @@ class MongoCommit:
         fence: The run's right to write; with a token, what is written at once is a transaction.
 
     Attributes:
+        fence: The run's right to write, as now.
         again: Entries that were dropped since their key had landed before.
         new: Records that became safe.
     """
@@ -87,7 +88,7 @@ class MongoCommit:
         self._writer = writer
         self._latest = latest
         self._clock = clock
-        self._fence = fence
+        self.fence = fence
         self.again = 0
         self.new = 0
 
@@ -118,9 +119,7 @@ class MongoCommit:
             for key in dict.fromkeys(map(check_key, keys))
         ]
         if writes:
-            self._fence.within(
-                lambda session: self._place.items.bulk_write(writes, session=session)
-            )
+            self.fence.within(lambda session: self._place.items.bulk_write(writes, session=session))
 
     def _note(self, entries: Sequence[Entry]) -> None:
         facts = self._place.facts
@@ -138,9 +137,9 @@ class MongoCommit:
                 facts.bulk_write(values, session=session)
 
         if gaps:
-            self._fence.transaction(together)
+            self.fence.transaction(together)
         elif values:
-            self._fence.within(together)
+            self.fence.within(together)
 
     def _gap(self, gap: Gap) -> dict[str, Any]:
         self._latest += 1
@@ -170,7 +169,7 @@ class MongoCommit:
 
     def _parts(self, pending: Sequence[_Pending]) -> Iterator[Sequence[_Pending]]:
         """Yield what is written at once: all, or as much as one transaction should hold."""
-        if not self._fence.held:
+        if not self.fence.held:
             yield pending
             return
         part: list[_Pending] = []
@@ -199,7 +198,7 @@ class MongoCommit:
         if not writes:
             return True
         try:
-            self._fence.within(
+            self.fence.within(
                 lambda session: self._place.items.bulk_write(writes, ordered=True, session=session)
             )
         except BulkWriteError as error:
