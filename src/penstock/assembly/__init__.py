@@ -5,6 +5,7 @@ from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
+from penstock.assembly.processes import with_workers
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
 from penstock.assembly.run import Look, Run, Summary
 from penstock.assembly.schema import json_schema
@@ -42,5 +43,6 @@ __all__ = [
     "read_stream_text",
     "read_text",
     "store_named",
+    "with_workers",
     "write_java_file",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast, final
 
 import msgspec
@@ -21,11 +22,12 @@ from penstock.assembly.locking import (
     scope_of,
 )
 from penstock.assembly.plans import planned
+from penstock.assembly.processes import making, shared_by, workers_of
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
-from penstock.cluster import Blocks, Leased, sharded
+from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
 from penstock.http import Api, OAuth2, PageFeed
@@ -148,6 +150,7 @@ class Run:
         file: The pipeline.
         folder: Where its relative paths start.
         shard: Which part of the keys to do, of how many, counted from 1; None: all of them.
+        path: Where the file was read, for workers that read it too.
 
     Attributes:
         place: The store.
@@ -164,7 +167,16 @@ class Run:
         folder: Path,
         *,
         shard: tuple[int, int] | None = None,
+        path: str | Path | None = None,
     ) -> None:
+        self._scratch = ExitStack()
+        self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
+        self._path = path
+        if self._workers and isinstance(file, PipelineFile):
+            if path is None:
+                raise InputError("[cluster]: workers read the file, too: Run(..., path=...)")
+            scratch = TemporaryDirectory(prefix="penstock-budget-")
+            file = shared_by(file, Path(self._scratch.enter_context(scratch)))
         if shard is not None:
             file = _sharded(file, shard)
         self._shard = shard
@@ -234,6 +246,7 @@ class Run:
         finally:
             if self._api is not None and isinstance(self._api.budget, SharedGate):
                 self._api.budget.close()
+            self._scratch.close()
 
     def go(
         self,
@@ -319,6 +332,7 @@ class Run:
         """
         file = self._file
         assert isinstance(file, PipelineFile)  # joined() has looked
+        self._workers = 0  # each worker is one
         store.expect(self.expected)
         section, lock = file.cluster, file.lock
         with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
@@ -386,6 +400,14 @@ class Run:
             return pipeline
         if file.batch is not None:
             pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
+        if self._workers:
+            assert self._path is not None  # __init__ has looked
+            budget = file.budget
+            make = making(Path(self._path), self._folder, budget.name, budget.shared)
+            processes = Processes(make, self._workers, self.events)
+            return pipeline.fetch(
+                processes, _same, concurrency=self._workers * file.api.concurrency
+            )
         request = build_request(file.request)
         return pipeline.fetch(self._api, request, concurrency=file.api.concurrency)
 
@@ -488,6 +510,10 @@ def _paused(store: WritableStore) -> str | None:
     """Return since when a stream without a checkpoint was not listened to, where it ever was."""
     status = store.status()
     return moment(status.updated) if status.landed or status.gaps else None
+
+
+def _same(key: Key) -> Key:
+    return key
 
 
 def _ignore(_count: int) -> None:

@@ -389,10 +389,14 @@ class ClusterSection(Section, frozen=True, kw_only=True):
     """Many workers on one run: see [cluster](cluster.md).
 
     Attributes:
+        scheduler: What starts workers: ``local:4`` is four processes of this machine, which call,
+            while one lands; ``none``: each ``penstock work`` is a worker, and ``penstock run`` too;
+            unset: one process does all.
         block: Keys that a worker takes at a time.
         lease: Seconds without a sign of life after which another takes a worker's block over.
     """
 
+    scheduler: Annotated[str, Meta(pattern="^(none|local:[1-9][0-9]*)$")] | None = None
     block: Count = 500
     lease: Positive = 10.0
 

@@ -13,7 +13,7 @@ from typing import final
 import click
 
 from penstock.address import is_address
-from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_named
+from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_named, with_workers
 from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
@@ -40,6 +40,7 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
 @click.option("--restart", is_flag=True, help="Read pages or a stream from their beginning again.")
 @click.option("--shard", metavar="K/N", help="Do the K-th of N parts of the keys, from 1.")
+@click.option("--workers", type=click.IntRange(1), help="Call with so many processes.")
 def run(  # noqa: PLR0913 - one parameter an option of the command
     file: str,
     *,
@@ -50,6 +51,7 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     max_messages: int | None,
     restart: bool,
     shard: str | None,
+    workers: int | None,
 ) -> None:
     """Harvest what FILE describes into its store.
 
@@ -66,12 +68,18 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     if not is_stream and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
     part = None if shard is None else parse_shard(shard)
-    work = Run(described, Path(file).parent, shard=part)
+    if workers is not None:
+        described = with_workers(described, workers)
+    work = Run(described, Path(file).parent, shard=part, path=file)
 
     def go(store: WritableStore) -> Summary:
         return work.go(store, seconds=seconds, messages=max_messages, restart=restart)
 
-    _run(file, work, go, Shown(as_json=as_json, quiet=quiet, log=log))
+    shown = Shown(as_json=as_json, quiet=quiet, log=log)
+    if not isinstance(described, StreamFile) and described.cluster.scheduler == "none":
+        _run(file, work, work.work, shown, work.joined())
+    else:
+        _run(file, work, go, shown)
 
 
 @click.command()
@@ -87,7 +95,7 @@ def work(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
 
     Exit codes: as of penstock run.
     """
-    joining = Run(read_any(file), Path(file).parent)
+    joining = Run(read_any(file), Path(file).parent, path=file)
     shown = Shown(as_json=as_json, quiet=quiet, log=log)
     _run(file, joining, joining.work, shown, joining.joined())
 
@@ -118,7 +126,7 @@ def retry_failed(
     described = read_any(file)
     if isinstance(described, StreamFile) and not described.stage:
         raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
-    work = Run(described, Path(file).parent)
+    work = Run(described, Path(file).parent, path=file)
     shown = Shown(as_json=as_json, quiet=quiet, log=log)
     _run(file, work, lambda store: work.retry(store, keys), shown)
 

@@ -7,6 +7,7 @@ from penstock.cluster.blocks import Blocks, Land, Leased, parse_shard, sharded
 from penstock.cluster.budget import SharedBudget
 from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, begin, step
 from penstock.cluster.places import BUDGETS, Decide, OpenPlace, Place, budget_place
+from penstock.cluster.processes import Make, Processes
 
 __all__ = [
     "BUDGETS",
@@ -17,8 +18,10 @@ __all__ = [
     "Holder",
     "Land",
     "Leased",
+    "Make",
     "OpenPlace",
     "Place",
+    "Processes",
     "Shared",
     "SharedBudget",
     "Want",
