@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 ROOMS = [
     *("resilience", "pipeline", "http", "streaming", "locks", "store", "simulator", "assembly"),
-    *("javadata", "mongo", "neural", "portfolio", "reading"),
+    *("cluster", "javadata", "mongo", "neural", "portfolio", "reading"),
 ]
 SURFACE = [
     *("Api", "ApiKey", "Basic", "Bearer", "Budget", "FakeClock", "Get", "OAuth1", "OAuth2"),

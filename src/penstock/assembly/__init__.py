@@ -5,6 +5,7 @@ from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
+from penstock.assembly.processes import with_workers
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
 from penstock.assembly.resources import Part, parts, resource_store, resources_in
 from penstock.assembly.run import Look, Run, Summary
@@ -50,5 +51,6 @@ __all__ = [
     "resources_in",
     "store_named",
     "try_part",
+    "with_workers",
     "write_java_file",
 ]

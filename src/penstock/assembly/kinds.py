@@ -24,6 +24,7 @@ from penstock.events import Events
 from penstock.http import Secret, secret
 from penstock.locks import BACKENDS
 from penstock.registry import Registry
+from penstock.resilience import GATES
 from penstock.store import STORES
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS
 
@@ -182,7 +183,7 @@ SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "rate-limit dialect": Registry(
         "rate-limit dialect", "penstock.dialects", {"headers": "penstock.resilience:parse_hints"}
     ),
-    "gate": Registry("gate", "penstock.gates", {"memory": "penstock.resilience:Budget"}),
+    "gate": GATES,
     "executor": Registry(
         "executor",
         "penstock.executors",

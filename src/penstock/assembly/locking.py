@@ -15,13 +15,18 @@ from penstock.locks import BACKENDS, LockerRoom, LockTimeout, lock_place
 from penstock.mongo.address import place_in
 from penstock.store import Fence, WritableStore, last_token, open_store, prepare
 
-__all__ = ["Opened", "locked_store", "nothing_lost"]
+__all__ = ["Opened", "locked_store", "nothing_lost", "opened_room", "room_of", "scope_of"]
 
 Opened: TypeAlias = tuple[WritableStore, Callable[[], None]]
 """A store, and what raises when the lock that protects it is lost."""
 
 _ROOM = "locks"
 _ROUND_TRIP = 2.0  # seconds beyond a lease, for the answer that it is over
+
+
+def scope_of(section: LockSection) -> str:
+    """Return which lock a token is of."""
+    return f"{section.store or _ROOM}#{section.name}"
 
 
 @contextmanager
@@ -48,15 +53,15 @@ def locked_store(
     wait_for_room = StoreSection(path="").wait_for_room
     if isinstance(written, StoreSection):
         wait_for_room = written.wait_for_room
-    room_place = _room(section, place, folder) if section.enabled else place
+    room_place = room_of(section, place, folder) if section.enabled else place
     if isinstance(place, Path):
         prepare(place)
     if not section.enabled:
         with open_store(place, wait_for_room=wait_for_room) as store:
             yield store, nothing_lost
         return
-    scope = f"{section.store or _ROOM}#{section.name}"
-    with _opened(room_place, place) as room:
+    scope = scope_of(section)
+    with opened_room(room_place, place) as room:
         seen = last_token(place, scope)
         try:
             timeout = _patience(section, room_place)
@@ -68,7 +73,8 @@ def locked_store(
             yield store, held.check
 
 
-def _opened(room_place: Path | str, place: Path | str) -> LockerRoom:
+def opened_room(room_place: Path | str, place: Path | str) -> LockerRoom:
+    """Open the locks at ``room_place``; those of a store in MongoDB are beside its records."""
     purpose = "penstock run"
     if (
         isinstance(room_place, str)
@@ -81,7 +87,12 @@ def _opened(room_place: Path | str, place: Path | str) -> LockerRoom:
     return LockerRoom(room_place, purpose=purpose)
 
 
-def _room(section: LockSection, place: Path | str, folder: Path) -> Path | str:
+def room_of(section: LockSection, place: Path | str, folder: Path) -> Path | str:
+    """Return where the lock of a run that lands at ``place`` is.
+
+    Raises:
+        InputError: There are no locks where it lands.
+    """
     if section.store is not None:
         where = lock_place(store_named(section.store))
         return where if isinstance(where, str) else folder / where

@@ -15,6 +15,7 @@ from penstock.assembly.build import (
     build_request,
     build_since,
     build_style,
+    check_gate,
     seconds_of,
     store_shown,
 )
@@ -160,6 +161,7 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         build_request(file.request, names(file.source), reveal=False)
     _check_limits(file)
     _check_same(file)
+    check_gate(file.budget, folder)
     place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),

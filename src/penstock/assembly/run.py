@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast, final
+
+import msgspec
 
 from penstock.assembly.build import (
     build_api,
@@ -21,8 +24,15 @@ from penstock.assembly.build import (
 )
 from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.kinds import Section
-from penstock.assembly.locking import locked_store, nothing_lost
+from penstock.assembly.locking import (
+    locked_store,
+    nothing_lost,
+    opened_room,
+    room_of,
+    scope_of,
+)
 from penstock.assembly.plans import planned
+from penstock.assembly.processes import making, shared_by, workers_of
 from penstock.assembly.refreshing import Revalidating
 from penstock.assembly.resources import children, key_children
 from penstock.assembly.sections import (
@@ -35,6 +45,7 @@ from penstock.assembly.sections import (
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
+from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
 from penstock.http import Api, ChildFeed, LinkHeader, OAuth2, PageFeed
@@ -51,7 +62,8 @@ from penstock.pipeline import (
     Progress,
     Used,
 )
-from penstock.store import WritableStore, open_readonly
+from penstock.resilience import SharedGate
+from penstock.store import WritableStore, open_readonly, open_store
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
 __all__ = ["Look", "Run", "Summary"]
@@ -169,6 +181,8 @@ class Run:
         folder: Where its relative paths start.
         parent: The pipeline whose records this one is read for, of a child resource.
         like: Another run of the same file: the service, with what is left to spend, is shared.
+        shard: Which part of the keys to do, of how many, counted from 1; None: all of them.
+        path: Where the file was read, for workers that read it too.
 
     Attributes:
         place: The store.
@@ -186,9 +200,22 @@ class Run:
         *,
         parent: PipelineFile | None = None,
         like: Run | None = None,
+        shard: tuple[int, int] | None = None,
+        path: str | Path | None = None,
     ) -> None:
-        self.events: Events = Events() if like is None else like.events
         self._parent = parent
+        self._scratch = ExitStack()
+        self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
+        self._path = path
+        if self._workers and isinstance(file, PipelineFile):
+            if path is None:
+                raise InputError("[cluster]: workers read the file, too: Run(..., path=...)")
+            scratch = TemporaryDirectory(prefix="penstock-budget-")
+            file = shared_by(file, Path(self._scratch.enter_context(scratch)))
+        if shard is not None:
+            file = _sharded(file, shard)
+        self._shard = shard
+        self.events: Events = Events() if like is None else like.events
         parts = planned(file, folder, self.events)
         self._stages, self._uses = parts.stages, parts.uses
         self.expected = parts.plan.items
@@ -198,8 +225,10 @@ class Run:
             build_stream(file).close()  # so that a bad value or a missing secret makes no store
         else:
             self.place = store_path(file.store, folder)
-            self._api = like._api if like else build_api(file, events=self.events)  # noqa: SLF001 - another of our kind
-            assert self._api is not None  # only a stream has none
+            api = None if like is None else like._api  # noqa: SLF001 - another of our kind
+            if api is None or isinstance(api.budget, SharedGate):  # that one closes with its run
+                api = build_api(file, folder=folder, events=self.events)
+            self._api = api
             self._keep_token(file.api.auth, self._api.auth, folder)
         self._file = file
         self._folder = folder
@@ -245,10 +274,23 @@ class Run:
             check,
         ):
             self._check = check
-            section = getattr(self._file, "store", None)
-            if isinstance(section, StoreSection) and section.on_same != "first":
-                store.keep(section.on_same)
-            yield store
+            self._keep_same(store)
+            with self._budget_closed():
+                yield store
+
+    def _keep_same(self, store: WritableStore) -> None:
+        section = getattr(self._file, "store", None)
+        if isinstance(section, StoreSection) and section.on_same != "first":
+            store.keep(section.on_same)
+
+    @contextmanager
+    def _budget_closed(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self._api is not None and isinstance(self._api.budget, SharedGate):
+                self._api.budget.close()
+            self._scratch.close()
 
     def go(
         self,
@@ -296,8 +338,11 @@ class Run:
             self._land(self._pipeline(self._file, self._pages(source, store), store), store)
         else:
             store.expect(self.expected)
-            self._land(self._pipeline(self._file, keys(source, self._folder), store), store)
-        self._settle_expectation(store)
+            found = keys(source, self._folder)
+            part = found if self._shard is None else sharded(found, self._shard)
+            self._land(self._pipeline(self._file, part, store), store)
+        if self._shard is None:  # else there is more than was drawn here
+            self._settle_expectation(store)
         return self.summary(store)
 
     def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
@@ -326,6 +371,77 @@ class Run:
             return self.go(store)
         store.retry_failed(failed)
         return self._land(self._pipeline(self._file, failed, store), store)
+
+    def work(self, store: WritableStore) -> Summary:
+        """Join a run: do blocks of keys that nobody else works on, until all are done.
+
+        Args:
+            store: Where records land, opened at :attr:`place` by :meth:`joined`.
+
+        Raises:
+            LockLost: This process stood still past its lease, and another has its block.
+            PenstockError: The run could not go on.
+        """
+        file = self._file
+        assert isinstance(file, PipelineFile)  # joined() has looked
+        self._workers = 0  # each worker is one
+        store.expect(self.expected)
+        section, lock = file.cluster, file.lock
+        with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
+            blocks = Blocks(
+                keys(file.source, self._folder),
+                section.block,
+                store=cast("Leased", store),
+                room=room,
+                name=lock.name,
+                scope=scope_of(lock),
+                lease=section.lease,
+            )
+
+            def land(part: Sequence[Key], check: Callable[[], None]) -> bool:
+                self._check = check
+                self._landed(self._pipeline(file, part, store), store)
+                return self._counts.complete
+
+            complete = blocks.work(land)
+        self._counts.complete = complete
+        self._tell_stale(store)
+        return self.summary(store)
+
+    @contextmanager
+    def joined(self) -> Iterator[WritableStore]:
+        """Give the store to land in together with other workers, for :meth:`work`.
+
+        Raises:
+            InputError: Nobody can join this run: its records land in a directory, or what it does
+                cannot be divided.
+        """
+        if not isinstance(self._file, PipelineFile) or isinstance(self._file.source, PagesSource):
+            raise InputError("workers share keys: a stream or pages are for one run")
+        if isinstance(self.place, Path):
+            raise InputError(
+                f"{self.place} is a directory, which one process writes: workers need a store in "
+                'MongoDB (store = "env:MONGO")'
+            )
+        if self._file.source.__struct_config__.tag == "stdin":
+            raise InputError("workers share keys that all can read: stdin is for one run")
+        if self._uses:
+            raise InputError(
+                "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
+            )
+        if self._file.request is not None and self._file.request.items is not None:
+            raise InputError("workers share keys: with request.items, rows land: use penstock run")
+        if isinstance(self._file.store, StoreSection) and self._file.store.refresh is not None:
+            raise InputError(
+                "store.refresh: workers do each block of keys once; leave it out, or use "
+                "penstock run"
+            )
+        self._started = time.monotonic()
+        with open_store(self.place) as store, self._budget_closed():
+            status = store.status()
+            self._meter = Meter(self.expected, status.landed + status.failed + status.absent)
+            self._keep_same(store)
+            yield store
 
     def _set_refresh(self, store: WritableStore, *, refresh: bool) -> None:
         section = self._file.store
@@ -400,6 +516,14 @@ class Run:
             return pipeline
         if file.batch is not None:
             pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
+        if self._workers:
+            assert self._path is not None  # __init__ has looked
+            budget = file.budget
+            make = making(Path(self._path), self._folder, budget.name, budget.shared)
+            processes = Processes(make, self._workers, self.events)
+            return pipeline.fetch(
+                processes, _same, concurrency=self._workers * file.api.concurrency
+            )
         request = build_request(file.request, names(file.source))
         if store.takes_again and not self._stages:
             service = Revalidating(self._api, store)
@@ -413,6 +537,11 @@ class Run:
         status = store.status()
         total = status.expected if self.expected is None else self.expected
         self._meter = Meter(total, status.landed + status.failed + status.absent)
+        self._landed(flow, store)
+        self._tell_stale(store)
+        return self.summary(store)
+
+    def _landed(self, flow: Pipeline, store: WritableStore) -> None:
         for stage in self._stages:
             flow = flow.through(stage)
         for use in self._uses:
@@ -420,10 +549,11 @@ class Run:
         for counts in flow.landing(store, events=self.events):
             self._counts = counts
             self._check()
+
+    def _tell_stale(self, store: WritableStore) -> None:
         if stale := getattr(store, "stale", 0):
             what = f"{stale:,} keys failed when they were fetched again: their earlier records stay"
             self.events.emit(Notice(reason=what, doubtful=True))
-        return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
@@ -484,6 +614,16 @@ class Run:
 _FEEDS = (PageFeed.name, StreamFeed.name, "since")
 
 
+def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> PipelineFile:
+    """Return the file with a lock of the shard's own."""
+    if isinstance(file, PipelineFile) and file.request is not None and file.request.items:
+        raise InputError("a shard is a part of the keys: with request.items, rows land")
+    if not isinstance(file, PipelineFile) or isinstance(file.source, PagesSource):
+        raise InputError("a shard is a part of the keys: a stream or pages are not divided")
+    name = f"{file.lock.name} {shard[0]}/{shard[1]}"
+    return msgspec.structs.replace(file, lock=msgspec.structs.replace(file.lock, name=name))
+
+
 @final
 class _Kept:
     """Records that failed in a stage, as they were kept."""
@@ -512,6 +652,10 @@ def _paused(store: WritableStore) -> str | None:
     """Return since when a stream without a checkpoint was not listened to, where it ever was."""
     status = store.status()
     return moment(status.updated) if status.landed or status.gaps else None
+
+
+def _same(key: Key) -> Key:
+    return key
 
 
 def _ignore(_count: int) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "BatchSection",
     "BreakerSection",
     "BudgetSection",
+    "ClusterSection",
     "Decode",
     "KeyPaths",
     "LimitSection",
@@ -413,11 +414,16 @@ class BudgetSection(Section, frozen=True, kw_only=True):
     """What may be spent. Without ``limits`` it is learned from the server alone.
 
     Attributes:
+        name: Name of the budget: all files and processes that name it spend one limit; needs
+            ``shared``.
+        shared: Where it is kept: a directory of this machine, or an address of MongoDB.
         reserve: Requests of every limit that are never spent.
         limits: Limits known beforehand, any number of them.
         status: Where to ask what is left.
     """
 
+    name: str | None = None
+    shared: str | None = None
     reserve: Annotated[float, Meta(ge=0)] = 0
     limits: list[LimitSection] = []
     status: StatusSection | None = None
@@ -496,6 +502,22 @@ class LockSection(Section, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class ClusterSection(Section, frozen=True, kw_only=True):
+    """Many workers on one run: see [cluster](cluster.md).
+
+    Attributes:
+        scheduler: What starts workers: ``local:4`` is four processes of this machine, which call,
+            while one lands; ``none``: each ``penstock work`` is a worker, and ``penstock run`` too;
+            unset: one process does all.
+        block: Keys that a worker takes at a time.
+        lease: Seconds without a sign of life after which another takes a worker's block over.
+    """
+
+    scheduler: Annotated[str, Meta(pattern="^(none|local:[1-9][0-9]*)$")] | None = None
+    block: Count = 500
+    lease: Positive = 10.0
+
+
 class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -511,3 +533,4 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     stage: list[StageSection] = []
     use: list[UseSection] = []
     lock: LockSection = LockSection()
+    cluster: ClusterSection = ClusterSection()

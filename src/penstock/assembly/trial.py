@@ -23,6 +23,7 @@ from penstock.http import Api, Page, pages, row_result
 from penstock.http.body import dig
 from penstock.http.url import shown
 from penstock.pipeline import load
+from penstock.resilience import SharedGate
 
 __all__ = ["Trial", "try_part"]
 
@@ -77,7 +78,7 @@ def try_part(part: Part, folder: Path) -> Trial:
     elif part.parent is not None:
         trial.facts["skipped"] = "a child: its first call is made of a record of its parent"
     else:
-        api = build_api(part.file)
+        api = build_api(part.file, folder=folder)
         try:
             _try(part.file, folder, api, trial)
         except Absent as error:
@@ -91,6 +92,8 @@ def try_part(part: Part, folder: Path) -> Trial:
             if view.remaining is None
             else f"{view.remaining:g} of {view.limit or 0:g} calls left"
         )
+        if isinstance(api.budget, SharedGate):
+            api.budget.close()
     return trial
 
 

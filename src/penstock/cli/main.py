@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
     "schema": ("penstock.cli.schema", "Print the JSON schema of pipeline files, for editors."),
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
+    "work": ("penstock.cli.run", "Join the run of a pipeline file, beside other workers."),
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
     "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),

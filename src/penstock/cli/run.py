@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,17 +23,19 @@ from penstock.assembly import (
     parts,
     read_any,
     store_named,
+    with_workers,
 )
 from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView, Troubles
+from penstock.cluster import parse_shard
 from penstock.errors import GaveUp, InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
 
-__all__ = ["retry_failed", "run"]
+__all__ = ["retry_failed", "run", "work"]
 
 JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -48,6 +51,8 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
 @click.option("--refresh", is_flag=True, help="Fetch again what has landed, however new it is.")
 @click.option("--restart", is_flag=True, help="Read pages or a stream from their beginning again.")
+@click.option("--shard", metavar="K/N", help="Do the K-th of N parts of the keys, from 1.")
+@click.option("--workers", type=click.IntRange(1), help="Call with so many processes.")
 def run(  # noqa: PLR0913 - one parameter an option of the command
     file: str,
     *,
@@ -58,6 +63,8 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     max_messages: int | None,
     restart: bool,
     refresh: bool,
+    shard: str | None,
+    workers: int | None,
 ) -> None:
     """Harvest what FILE describes into its store.
 
@@ -73,13 +80,40 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     is_stream = isinstance(described, StreamFile)
     if not is_stream and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
+    part = None if shard is None else parse_shard(shard)
+    if workers is not None:
+        described = with_workers(described, workers)
+    joins = not isinstance(described, StreamFile) and described.cluster.scheduler == "none"
+    if joins and refresh:
+        raise InputError("--refresh: workers do each block of keys once")
 
     def go(work: Run, store: WritableStore) -> Summary:
         return work.go(
             store, seconds=seconds, messages=max_messages, restart=restart, refresh=refresh
         )
 
-    _run_all(file, described, go, Shown(as_json=as_json, quiet=quiet, log=log))
+    shown = Shown(as_json=as_json, quiet=quiet, log=log)
+    if joins:
+        _run_all(file, described, Run.work, shown, shard=part, joins=True)
+    else:
+        _run_all(file, described, go, shown, shard=part)
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@JSON
+@QUIET
+@LOG
+def work(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
+    """Join the run of FILE from this machine, together with other workers.
+
+    Each takes blocks of keys that nobody else works on, until all are done. A worker that dies is
+    taken over within a lease. The store is in MongoDB, and every worker reads the same keys.
+
+    Exit codes: as of penstock run.
+    """
+    shown = Shown(as_json=as_json, quiet=quiet, log=log)
+    _run_all(file, read_any(file), Run.work, shown, joins=True)
 
 
 @click.command("retry-failed")
@@ -160,14 +194,21 @@ def _run_all(
     described: PipelineFile | StreamFile,
     go: Callable[[Run, WritableStore], Summary],
     shown: Shown,
+    *,
+    shard: tuple[int, int] | None = None,
+    joins: bool = False,
 ) -> None:
     """Run all pipelines of a file, parents first, and end with the exit code of all."""
     summaries: dict[str, Summary] = {}
     like: Run | None = None
     for part in parts(described):
-        work = Run(part.file, Path(file).parent, parent=part.parent, like=like)
+        work = Run(
+            part.file, Path(file).parent, parent=part.parent, like=like, shard=shard, path=file
+        )
         like = work
-        summary = summaries[part.name] = _run(file, work, partial(go, work), shown)
+        summary = summaries[part.name] = _run(
+            file, work, partial(go, work), shown, work.joined() if joins else None
+        )
         if not shown.as_json and part.name:
             click.echo(f"{part.name}:")
         if not shown.as_json or not part.name:
@@ -190,12 +231,18 @@ def _is_lacking(summary: Summary) -> bool:
     return bool(summary.failed or summary.doubts or left_out)
 
 
-def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> Summary:
+def _run(
+    file: str,
+    work: Run,
+    go: Callable[[WritableStore], Summary],
+    shown: Shown,
+    opened: AbstractContextManager[WritableStore] | None = None,
+) -> Summary:
     """Run ``go`` with progress and return what came of it."""
     quiet = shown.quiet or (work.is_stream and shown.as_json)
     if work.is_stream:
         work.events.subscribe(Troubles(lambda: work.look().status))
-    with stoppable(), work.opened() as store:
+    with stoppable(), opened or work.opened() as store:
         try:
             with (
                 log_to(shown.log, work.events),

@@ -6,6 +6,7 @@ from penstock.locks.fencing import fenced_update
 from penstock.locks.handle import Held, Holding
 from penstock.locks.manager import LockerRoom
 from penstock.locks.places import BACKENDS, OpenBackend, lock_place
+from penstock.locks.process_identity import boot, has_ended, myself
 from penstock.locks.rules import step
 from penstock.locks.state import LockState, Place, Request
 from penstock.locks.status import Holder, Status
@@ -28,7 +29,10 @@ __all__ = [
     "Request",
     "Status",
     "Waiter",
+    "boot",
     "fenced_update",
+    "has_ended",
     "lock_place",
+    "myself",
     "step",
 ]

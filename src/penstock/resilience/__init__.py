@@ -1,8 +1,8 @@
 """What to do when a service limits, fails or disconnects: rules without sockets or sleeping."""
 
 from penstock.resilience.breaker import Breaker, BreakerPolicy, RetryBudget
-from penstock.resilience.budget import Budget
-from penstock.resilience.gate import BudgetView, Gate, Informed
+from penstock.resilience.budget import GATES, Budget
+from penstock.resilience.gate import BudgetView, Gate, Informed, SharedGate
 from penstock.resilience.hints import (
     DIALECTS,
     Dialect,
@@ -19,10 +19,14 @@ from penstock.resilience.hints import (
 )
 from penstock.resilience.limits import Limit
 from penstock.resilience.retry import QUOTA, Fault, RetryPolicy
+from penstock.resilience.rules import ONE, State, allowed, held, keeps, seen, step, wait_for
 from penstock.resilience.ticket import Ticket
+from penstock.resilience.window import ServerClock
 
 __all__ = [
     "DIALECTS",
+    "GATES",
+    "ONE",
     "QUOTA",
     "Breaker",
     "BreakerPolicy",
@@ -39,11 +43,20 @@ __all__ = [
     "Reset",
     "RetryBudget",
     "RetryPolicy",
+    "ServerClock",
+    "SharedGate",
+    "State",
     "Ticket",
+    "allowed",
+    "held",
     "hints_in_body",
+    "keeps",
     "parse_hints",
     "parse_reset",
     "parse_retry_after",
     "seconds_until",
+    "seen",
+    "step",
     "too_fast",
+    "wait_for",
 ]

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import final
+from pathlib import Path
+from typing import Final, cast, final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
+from penstock.registry import Registry
 from penstock.resilience import rules
-from penstock.resilience.gate import BudgetView
+from penstock.resilience.gate import BudgetView, SharedGate
 from penstock.resilience.hints import Hints, Quota
 from penstock.resilience.limits import GivenLimit, Limit
 from penstock.resilience.ticket import Ticket
 from penstock.resilience.window import ServerClock
 
-__all__ = ["Budget"]
+__all__ = ["GATES", "Budget"]
 
 
 @final
@@ -61,6 +63,35 @@ class Budget:
             reserve=self.reserve,
             given=tuple(GivenLimit.of(limit, self.reserve) for limit in limits),
         )
+
+    @staticmethod
+    def shared(
+        name: str,
+        *,
+        at: str | Path,
+        reserve: float = 0,
+        limits: Sequence[Limit] = (),
+        clock: Clock | None = None,
+    ) -> SharedGate:
+        """Return the gate of all processes that name it: together they spend one limit.
+
+        Args:
+            name: Whoever names it shares it.
+            at: A directory of this machine, an address of MongoDB, or ``env:NAME`` of either.
+            reserve: Requests of every limit that are never spent; the largest of all holds.
+            limits: Limits known beforehand; the smallest of all holds.
+            clock: Source of time.
+
+        Raises:
+            InputError: The place cannot be used.
+            StorageError: Nobody answers there.
+
+        >>> import tempfile
+        >>> gate = Budget.shared("github-me", at=tempfile.mkdtemp(), reserve=50)
+        >>> ticket = gate.take(now=0.0)
+        """
+        opened = cast("Callable[..., SharedGate]", GATES.find("shared"))
+        return opened(name, at, reserve=reserve, limits=limits, clock=clock)
 
     def __reduce__(self) -> tuple[Callable[..., Budget], tuple[object, ...]]:
         # In another process time runs differently: it learns for itself.
@@ -144,3 +175,12 @@ class Budget:
 
 def _reopened(reserve: float, limits: Sequence[Limit], clock: Clock) -> Budget:
     return Budget(reserve=reserve, limits=limits, clock=clock)
+
+
+GATES: Final[Registry[Callable[..., object]]] = Registry(
+    # A room above this one keeps what is shared: it is found by its name.
+    "gate",
+    "penstock.gates",
+    {"memory": Budget, "shared": "penstock.cluster:SharedBudget"},
+)
+"""The kinds of gates by name."""

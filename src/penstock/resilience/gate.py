@@ -9,7 +9,7 @@ from typing import Protocol, final, runtime_checkable
 from penstock.resilience.hints import Hints, Quota
 from penstock.resilience.ticket import Ticket
 
-__all__ = ["BudgetView", "Gate", "Informed"]
+__all__ = ["BudgetView", "Gate", "Informed", "SharedGate"]
 
 
 @final
@@ -70,4 +70,13 @@ class Informed(Protocol):
 
     def unknown(self) -> bool:
         """Whether nothing is known of what is left: the moment for a status call."""
+        ...
+
+
+@runtime_checkable
+class SharedGate(Gate, Informed, Protocol):
+    """A gate of several processes: leave that was not used is given back when it is closed."""
+
+    def close(self) -> None:
+        """Let go of where it is kept. Closing twice is allowed."""
         ...

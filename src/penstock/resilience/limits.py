@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import final
 
 import msgspec
@@ -106,11 +108,36 @@ class GivenLimit(msgspec.Struct, frozen=True, gc=False):
         log = current.log
         # Many calls are kept in a bounded number of slots; each slot ends with its last call.
         if len(log) >= _SLOTS and now - log[-1][0] < self.per / _SLOTS:
-            first, _, before = log[-1]
-            log = (*log[:-1], (first, now, before + amount))
+            first, last, before = log[-1]
+            log = (*log[:-1], (first, max(last, now), before + amount))
         else:
             log = (*log, (now, now, amount))
         return replace(current, log=log, spent=current.spent + amount)
+
+    def answered(self, sent: float, now: float) -> GivenLimit:
+        """Note the answer to a call: the server counted it at some moment in between."""
+        return self._changed(sent, now, 0.0)
+
+    def unused(self, sent: float, cost: Mapping[str, float]) -> GivenLimit:
+        """Note that a call never went out."""
+        return self._changed(sent, -math.inf, cost.get(self.unit, 0.0))
+
+    def _changed(self, sent: float, until: float, less: float) -> GivenLimit:
+        at = bisect_right(self.log, sent, key=itemgetter(0)) - 1
+        if at < 0 or (self.log[at][1] >= until and not less):
+            return self
+        first, last, amount = self.log[at]
+        less = min(less, amount)
+        changed = (first, max(last, until), amount - less)
+        log = (*self.log[:at], changed, *self.log[at + 1 :])
+        return replace(self, log=log, spent=self.spent - less)
+
+    def lasting(self, until: float) -> GivenLimit:
+        """Take the latest calls for sent as late as ``until``."""
+        if not self.log or self.log[-1][1] >= until:
+            return self
+        first, _, amount = self.log[-1]
+        return replace(self, log=(*self.log[:-1], (first, until, amount)))
 
     def left(self, now: float) -> float:
         """Return how many requests may still go out now."""

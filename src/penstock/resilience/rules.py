@@ -26,14 +26,26 @@ from penstock.errors import InputError
 from penstock.resilience.gate import BudgetView
 from penstock.resilience.hints import Hints, Quota, believable
 from penstock.resilience.learned import LearnedWindow
-from penstock.resilience.limits import GivenLimit
+from penstock.resilience.limits import GivenLimit, Limit
 from penstock.resilience.pace import Pace
 from penstock.resilience.retry import QUOTA
 from penstock.resilience.routes import learn_route, resource_of
 from penstock.resilience.ticket import Ticket
 from penstock.resilience.window import Reported, ServerClock, Window
 
-__all__ = ["ONE", "STEPS", "State", "StepName", "allowed", "seen", "step", "unknown", "wait_for"]
+__all__ = [
+    "ONE",
+    "STEPS",
+    "State",
+    "StepName",
+    "allowed",
+    "held",
+    "keeps",
+    "seen",
+    "step",
+    "unknown",
+    "wait_for",
+]
 
 ONE: Final[Mapping[str, float]] = {"requests": 1.0}
 """What a call costs unless it says otherwise."""
@@ -94,7 +106,7 @@ class State(msgspec.Struct, frozen=True):
     told_by_status: bool = False
 
 
-StepName: TypeAlias = Literal["take", "settle", "abandon", "inform"]
+StepName: TypeAlias = Literal["take", "settle", "abandon", "unused", "inform"]
 
 
 def take(
@@ -318,6 +330,7 @@ def settle(
     over = ticket.number == state.probe or (state.probing and ticket.number >= state.renewed)
     state = replace(
         state,
+        given=tuple(given.answered(ticket.sent, now) for given in state.given),
         done=state.done + ticket.cost["requests"],
         out=_counted(state.out, ticket, -1.0),
         accepted=total,
@@ -338,18 +351,27 @@ def settle(
 
 def abandon(state: State, ticket: Ticket) -> tuple[State, None]:
     """Take into account that there was no answer; the call may have been counted all the same."""
+    return _reported(_ended(state, ticket), ticket, 0.0, ()), None
+
+
+def unused(state: State, ticket: Ticket) -> tuple[State, None]:
+    """Take into account that the call was never sent."""
+    given = tuple(limit.unused(ticket.sent, ticket.cost) for limit in state.given)
+    return replace(_ended(state, ticket), given=given), None
+
+
+def _ended(state: State, ticket: Ticket) -> State:
     windows = tuple(
         replace(window, probe=0) if window.probe == ticket.number else window
         for window in state.windows
     )
-    state = replace(
+    return replace(
         state,
         done=state.done + ticket.cost["requests"],
         out=_counted(state.out, ticket, -1.0),
         probe=0 if ticket.number == state.probe else state.probe,
         windows=windows,
     )
-    return _reported(state, ticket, 0.0, ()), None
 
 
 def inform(
@@ -472,6 +494,39 @@ def _refused_without_time(state: State, ticket: Ticket, now: float, hints: Hints
     return state
 
 
+# Leave that is given ahead of the call
+
+
+def held(state: State, until: float) -> tuple[State, float]:
+    """Return until when leave may be kept, at most ``until``, before the call is sent.
+
+    What counts calls on our side then takes the latest for sent as late as that.
+    """
+    learned = state.learned
+    if state.pace is not None and (state.pace.rate is not None or state.pace.searching):
+        return state, -math.inf
+    if learned is not None and learned.limit is not None:
+        until = min(until, learned.opens)
+    given = tuple(limit.lasting(until) for limit in state.given)
+    return replace(state, given=given), until
+
+
+def keeps(state: State, reserve: float, limits: Sequence[Limit], now: float) -> State:
+    """Return ``state`` with this reserve and these limits. What was spent of them stays spent.
+
+    Raises:
+        InputError: The reserve leaves nothing of a limit.
+    """
+    fresh = [GivenLimit.of(limit, reserve) for limit in limits]
+    known = {(given.unit, given.per): given for given in state.given}
+    given = [
+        replace(known.pop((one.unit, one.per), one), count=one.count) for one in fresh
+    ]  # one that nobody names any more holds until its calls have left the window
+    given += [one for one in known.values() if one.spent and one.log[-1][1] > now - one.per]
+    learned = state.learned and replace(state.learned, reserve=reserve)
+    return replace(state, reserve=reserve, given=tuple(given), learned=learned)
+
+
 # What is asked of a state
 
 
@@ -532,6 +587,7 @@ STEPS: dict[StepName, Callable[..., tuple[State, Ticket | float | None]]] = {
     "take": take,
     "settle": settle,
     "abandon": abandon,
+    "unused": unused,
     "inform": inform,
 }
 

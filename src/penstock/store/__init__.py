@@ -34,10 +34,11 @@ from penstock.store.verification import Damage, Verified
 
 if TYPE_CHECKING:
     from penstock.store.mongo import MongoStore as MongoStore
+    from penstock.store.mongo_place import translated as translated
     from penstock.store.mongo_reading import open_mongo as open_mongo
 
 # What needs PyMongo is loaded when it is first used.
-_HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
+_HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading", "translated": "mongo_place"}
 
 __all__ = [
     "STORES",
@@ -69,6 +70,7 @@ __all__ = [
     "prepare",
     "repair_store",
     "store_place",
+    "translated",
     "verify_store",
 ]
 

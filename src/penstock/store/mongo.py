@@ -75,7 +75,8 @@ class MongoStore(Settlement, MongoReader):
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
         self._name = uuid.uuid4().hex
         self._known = False
-        self._commit = MongoCommit(place, self._name, latest, clock, self._fence)
+        self._commits = MongoCommit(place, self._name, latest, clock, self._fence)
+        self._commit = self._commits
         self._writer = Writer(self._commit_and_release, clock)
 
     def claim(self, keys: Iterable[Key]) -> Iterator[Key]:
@@ -93,6 +94,20 @@ class MongoStore(Settlement, MongoReader):
                 return settled(self._place, wanted)
 
         yield from self._claims.claim(keys, lookup)
+
+    def begin(self, fence: Fence) -> None:
+        """Go on under another fence, such as that of the next block of keys.
+
+        What was settled before is safe then. A process that had the block before writes no more.
+
+        Raises:
+            StoreInUse: A later holder of that lock was here.
+        """
+        self.flush()
+        with translated(self.path):
+            before, self._fence = self._fence, MongoFence(self._place, fence)
+        self._commits.fence = self._fence
+        before.close()
 
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""

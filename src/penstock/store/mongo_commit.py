@@ -78,6 +78,7 @@ class MongoCommit:
         fence: The run's right to write; with a token, what is written at once is a transaction.
 
     Attributes:
+        fence: The run's right to write, as now.
         again: Entries that were dropped since their key had landed before.
         new: Records that became safe.
         stale: Keys that failed though an earlier record of theirs landed, which stays.
@@ -91,7 +92,7 @@ class MongoCommit:
         self._writer = writer
         self._latest = latest
         self._clock = clock
-        self._fence = fence
+        self.fence = fence
         self.again = 0
         self.new = 0
         self.stale = 0
@@ -135,7 +136,7 @@ class MongoCommit:
         ]
         if writes:
             versions = self._place.versions
-            self._fence.within(lambda session: versions.bulk_write(writes, session=session))
+            self.fence.within(lambda session: versions.bulk_write(writes, session=session))
 
     def _look(self, pending: Sequence[_Pending]) -> Known:
         fields = None if self.on_same != "first" else _FIELDS
@@ -151,7 +152,7 @@ class MongoCommit:
         ]
         if not writes:
             return
-        self._fence.within(lambda session: self._place.items.bulk_write(writes, session=session))
+        self.fence.within(lambda session: self._place.items.bulk_write(writes, session=session))
         if self.on_same == "history":
             self._place.versions.delete_many({"key": {"$in": list(keys)}})
 
@@ -171,9 +172,9 @@ class MongoCommit:
                 facts.bulk_write(values, session=session)
 
         if gaps:
-            self._fence.transaction(together)
+            self.fence.transaction(together)
         elif values:
-            self._fence.within(together)
+            self.fence.within(together)
 
     def _gap(self, gap: Gap) -> dict[str, Any]:
         self._latest += 1
@@ -215,7 +216,7 @@ class MongoCommit:
 
     def _parts(self, pending: Sequence[_Pending]) -> Iterator[Sequence[_Pending]]:
         """Yield what is written at once: all, or as much as one transaction should hold."""
-        if not self._fence.held:
+        if not self.fence.held:
             yield pending
             return
         part: list[_Pending] = []
@@ -247,7 +248,7 @@ class MongoCommit:
         if not writes:
             return True
         try:
-            self._fence.within(
+            self.fence.within(
                 lambda session: self._place.items.bulk_write(writes, ordered=True, session=session)
             )
         except BulkWriteError as error:

@@ -2,7 +2,8 @@
 
 As in :mod:`penstock.store.fence`: the facts hold the token of the run that may write. Each write of
 a run with a token is a transaction that begins by changing that document, so that a takeover, which
-changes it too, comes before all of the transaction or after all of it.
+changes it too, comes before all of the transaction or after all of it. Each lock has a document of
+its own: holders of several locks, such as shards of one run, write side by side.
 """
 
 from __future__ import annotations
@@ -31,13 +32,19 @@ def last_token_there(address: str, scope: str) -> int:
     """Return the token of the last run that had the store by this lock, 0 where none had."""
     place = opened(address, None, _DEADLINE)
     with closing(place.client), translated(place.shown):
-        now, _ = _current(place)
-    return now.token if now is not None and now.scope == scope else 0
+        now, _ = _current(place, scope)
+    return 0 if now is None else now.token
 
 
-def _current(place: MongoPlace) -> tuple[Fence | None, dict[str, Any] | None]:
-    """Return who may write, and the session he writes in."""
-    found = place.facts.find_one({"_id": _FENCE})
+def _named(scope: str) -> str:
+    return f"{_FENCE}:{scope}"
+
+
+def _current(place: MongoPlace, scope: str) -> tuple[Fence | None, dict[str, Any] | None]:
+    """Return who may write by this lock, and the session he writes in."""
+    # An earlier penstock kept the token of whichever lock it was in one document.
+    names = [_named(scope), _FENCE]
+    found = place.facts.find_one({"_id": {"$in": names}, "scope": scope}, sort=[("token", -1)])
     if found is None:
         return None, None
     return Fence(found["scope"], found["token"]), found["session"]
@@ -67,16 +74,17 @@ class MongoFence:
     def _take_over(self, fence: Fence, session: ClientSession) -> None:
         place = self._place
         told = {"scope": fence.scope, "token": fence.token, "session": session.session_id}
-        ours = [{"scope": {"$ne": fence.scope}}, {"token": {"$lte": fence.token}}]
+        mine = {"_id": _named(fence.scope), "token": {"$lte": fence.token}}
         while True:
-            before, writing = _current(place)
-            if before is not None and before.scope == fence.scope and before.token > fence.token:
+            before, writing = _current(place, fence.scope)
+            if before is not None and before.token > fence.token:
                 raise replaced(before, fence)
             if writing is not None:
                 # Whoever stands still within a transaction would keep us waiting for its end.
                 place.client.admin.command("killSessions", [writing])
             try:
-                place.facts.update_one({"_id": _FENCE, "$or": ours}, {"$set": told}, upsert=True)
+                place.facts.update_one(mine, {"$set": told}, upsert=True)
+                place.facts.delete_one({"_id": _FENCE, "scope": fence.scope})
             except DuplicateKeyError:  # another one came first: look who
                 continue
             return
@@ -117,10 +125,10 @@ class MongoFence:
         fence = self._fence
         if fence is None:
             return
-        mine = {"_id": _FENCE, "scope": fence.scope, "token": fence.token}
+        mine = {"_id": _named(fence.scope), "token": fence.token}
         touched = {"$inc": {"writes": 1}}
         if not self._place.facts.update_one(mine, touched, session=session).matched_count:
-            now, _ = _current(self._place)
+            now, _ = _current(self._place, fence.scope)
             raise replaced(now, fence)
 
     def close(self) -> None:

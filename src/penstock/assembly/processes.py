@@ -1,0 +1,75 @@
+"""A pipeline file's calls, made by several processes of this machine that share its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from penstock.assembly.build import build_api, build_request
+from penstock.assembly.reading import read_file
+from penstock.assembly.sections import PipelineFile, ResourceSection
+from penstock.assembly.sources import names
+from penstock.assembly.stream_sections import StreamFile
+from penstock.cluster import Make
+from penstock.errors import InputError
+from penstock.events import Events
+from penstock.http import Api, Request
+from penstock.pipeline import Key
+
+__all__ = ["making", "shared_by", "with_workers", "workers_of"]
+
+
+def workers_of(file: PipelineFile) -> int:
+    """Return how many processes the file wants to call; 0 where the one that lands does it."""
+    kind, _, count = (file.cluster.scheduler or "").partition(":")
+    return int(count) if kind == "local" else 0
+
+
+def with_workers(file: PipelineFile | StreamFile, count: int) -> PipelineFile:
+    """Return the file with so many processes of this machine that call.
+
+    Raises:
+        InputError: It is a stream.
+    """
+    if isinstance(file, StreamFile):
+        raise InputError("workers share keys: a stream is for one process")
+    return replace(file, cluster=replace(file.cluster, scheduler=f"local:{count}"))
+
+
+def shared_by(file: PipelineFile, scratch: Path) -> PipelineFile:
+    """Return the file with a budget that processes can share: its own, or one in ``scratch``.
+
+    Raises:
+        InputError: What the file says cannot be done by several processes.
+    """
+    if isinstance(file.source, ResourceSection):
+        raise InputError("workers share keys: a [[resource]] is for one process")
+    if file.request is not None and file.request.items is not None:
+        raise InputError("workers share keys: with request.items, rows land: leave out [cluster]")
+    if file.request is None:
+        raise InputError("workers share keys: a source whose rows land themselves needs none")
+    if getattr(file.api.auth, "refresh_token", None) is not None:
+        raise InputError(
+            "api.auth: a refresh token that is renewed belongs to one process: leave out [cluster]"
+        )
+    if file.budget.shared is not None:
+        return file
+    return replace(file, budget=replace(file.budget, name="run", shared=str(scratch)))
+
+
+def making(path: Path, folder: Path, name: str | None, at: str | None) -> Make:
+    """Return what builds, in another process, the API and the requests of the file at ``path``."""
+    return partial(_made, path, folder, name, at)
+
+
+def _made(
+    path: Path, folder: Path, name: str | None, at: str | None, events: Events
+) -> tuple[Api, Callable[[Key], Request]]:
+    file = read_file(path)
+    file = replace(file, budget=replace(file.budget, name=name, shared=at))
+    assert file.request is not None  # shared_by has looked
+    request = build_request(file.request, names(file.source))
+    return build_api(file, folder=folder, events=events), request

@@ -1,0 +1,80 @@
+"""The rules of a shared budget against a model of the server, whatever the order of events."""
+
+from collections import deque
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.cluster import Answered, Holder, Shared, Want, begin, step
+from penstock.resilience import Hints, Limit, Quota, Reset, Ticket
+from penstock.simulator.limiter import FixedWindow
+
+LIMIT, RESERVE, LENGTH, LIFE, LEASE = 12, 3, 2.0, 0.25, 1.0
+EVENTS = st.tuples(
+    st.integers(0, 3),
+    st.sampled_from(["ask", "ask", "send", "send", "send", "answer", "answer", "lost", "die"]),
+    st.floats(0, 0.4),
+)
+
+
+class Process:
+    """One holder: its view of the time lags, its leave is kept in blocks, its answers wait."""
+
+    def __init__(self, name: str, lag: float) -> None:
+        self.name, self.lag = name, lag
+        self.kept: list[Ticket] = []
+        self.until = 0.0
+        self.under_way: deque[tuple[Ticket, Hints | None]] = deque()
+        self.answers: list[Answered] = []
+
+
+def ask(shared: Shared, process: Process, now: float, limits: tuple[Limit, ...]) -> Shared:
+    left = [Answered("unused", ticket, now) for ticket in process.kept]
+    holder = Holder("", LEASE, RESERVE, limits)
+    answers = (*process.answers, *left)
+    want = Want(process.name, holder, count=6, life=LIFE, answers=answers)
+    shared, granted = step(shared, want, now - process.lag)
+    process.answers, process.kept = [], list(granted.tickets)
+    process.until = granted.until if len(granted.tickets) > 1 else now + 1e-9
+    return shared
+
+
+def rehearse(events: list[tuple[int, str, float]], *, told: bool) -> FixedWindow:
+    server = FixedWindow(LIMIT, LENGTH)
+    processes = [Process(str(number), 0.05 * number) for number in range(4)]
+    limits = () if told else (Limit(LIMIT, per=LENGTH),)
+    shared, now = begin(0.0), 0.0
+    for number, event, later in events:
+        now += later
+        process = processes[number]
+        if event == "ask":
+            shared = ask(shared, process, now, limits)
+        # One whose leave came alone sends at once, the others within its life.
+        while process.kept and (event == "send" or process.until < now + 1e-6):
+            if process.until < now:
+                break
+            verdict = server.take(now)
+            assert verdict.accepted
+            assert verdict.remaining >= RESERVE
+            reset = Reset(verdict.reset, exact=True)
+            quota = Quota("w", limit=LIMIT, remaining=verdict.remaining, reset=reset)
+            process.under_way.append((process.kept.pop(0), Hints((quota,)) if told else None))
+            if event == "send":
+                break
+        if event == "answer" and process.under_way:
+            ticket, hints = process.under_way.popleft()
+            process.answers.append(Answered("settle", ticket, now, hints))
+        if event == "lost" and process.under_way:
+            ticket, _ = process.under_way.popleft()
+            process.answers.append(Answered("abandon", ticket, now))
+        if event == "die":
+            processes[number] = Process(f"{number} at {now}", process.lag)
+    return server
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(EVENTS, max_size=60), st.booleans())
+def test_the_reserve_is_kept_whatever_the_order_and_whoever_dies(
+    events: list[tuple[int, str, float]], told: bool
+) -> None:
+    rehearse(events, told=told)
