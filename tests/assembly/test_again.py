@@ -31,7 +31,7 @@ def shop() -> Iterator[Shop]:
 
 def called(*words: str | Path) -> tuple[int, str, str]:
     """Run the program in this process; return its exit code and what it said."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with (
         patch.object(sys, "argv", ["penstock", *map(str, words)]),
         redirect_stdout(out),
@@ -42,7 +42,10 @@ def called(*words: str | Path) -> tuple[int, str, str]:
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)
-    return code, out.getvalue(), err.getvalue()
+    for one in (out, err):
+        one.flush()
+        one.seek(0)
+    return code, out.read(), err.read()
 
 
 def penstock(*words: str | Path, code: int = 0) -> Any:  # noqa: ANN401 - whatever the command says
