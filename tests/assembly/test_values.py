@@ -59,7 +59,7 @@ def test_a_value_may_stand_in_a_variable_or_a_file_wherever_it_is(told: Path) ->
 def test_check_shows_where_they_come_from_and_which_are_missing(told: Path) -> None:
     shown = str(dataclasses.asdict(plan(read_text(FILE, "f.toml"), told)))
     assert not any(value in shown for value in ("k3y", "t1", "w0rd", "pr0xy", "a.example"))
-    assert "POST env:BASE/users/0?api_key=env%3AKEY" in shown
+    assert "POST env:BASE/users/0?api_key=...&of=0" in shown
     (told / "word.txt").unlink()
     warnings = plan(read_text(FILE, "f.toml"), told).warnings
     assert warnings == (

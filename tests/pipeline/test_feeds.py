@@ -278,11 +278,13 @@ def test_a_stream_lands_from_python_and_goes_on(tmp_path: Path) -> None:
         for wanted in (30, 50):
             with (
                 LocalStore(tmp_path) as store,
-                Stream(server.url + "/stream/sse;messages=90", preset="sse", into=bytes) as stream,
+                Stream(
+                    server.url + "/stream/sse;messages=90", preset="sse", into=bytes, id="id"
+                ) as stream,
             ):
                 report = Pipeline(StreamFeed(stream, most=wanted)).land(store)
                 assert (report.landed, store.again) == (wanted, 0)
-        assert landed(tmp_path) == [str(n) for n in range(1, 81)]
+        assert landed(tmp_path) == list(range(1, 81))
 
 
 def test_a_stream_without_cursors_tells_from_python_too_what_it_may_have_missed(

@@ -28,6 +28,7 @@ OWN = {
     "assembly.reading": "a pipeline file, which may do anything anyway",
 }
 MADE_WHEN_USED = {
+    "assembly.build:text": "an expression that the pipeline file itself has",
     "javadata.text:FOUR_BYTE_LEAD": "one class of bytes",
     "mongo.client_options": "a password, quoted",
     "redaction": "secrets, quoted",
