@@ -164,7 +164,7 @@ SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "framing": FRAMING_KINDS,
     "stream preset": PRESET_KINDS,
     "destination": Registry(
-        "destination", "penstock.destinations", {"file": "penstock.store:export"}
+        "destination", "penstock.destinations", {"file": "penstock.destinations:export"}
     ),
     "rate-limit dialect": Registry(
         "rate-limit dialect", "penstock.dialects", {"headers": "penstock.resilience:parse_hints"}

@@ -11,10 +11,10 @@ import click
 
 from penstock.assembly import store_named
 from penstock.cli.bar import bar
+from penstock.destinations import Format, refuse_existing
+from penstock.destinations import export as export_store
 from penstock.errors import InputError
-from penstock.store import Format, StoreReader, open_readonly
-from penstock.store import export as export_store
-from penstock.store.exporting.target import refuse_existing
+from penstock.store import StoreReader, open_readonly
 
 __all__ = ["export"]
 

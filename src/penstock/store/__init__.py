@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from penstock.later import later
 from penstock.store.backup import BackedUp
-from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
+from penstock.store.fields import Cells, FieldPath, fields, text_of
 from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import (
     STORES,
@@ -28,6 +28,7 @@ from penstock.store.opening import (
 )
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.repair import Repaired
+from penstock.store.shape import Column, Kind, Shape, distinct, kind_of
 from penstock.store.upkeep import backup_store, repair_store, verify_store
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, Verified
@@ -36,22 +37,30 @@ if TYPE_CHECKING:
     from penstock.store.mongo import MongoStore as MongoStore
     from penstock.store.mongo_reading import open_mongo as open_mongo
 
-# What needs PyMongo is loaded when it is first used.
-_HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading"}
+# What needs PyMongo is loaded when it is first used; exports have moved, for one release.
+_HOMES = {
+    "MongoStore": "mongo",
+    "open_mongo": "mongo_reading",
+    "Exported": ".destinations",
+    "Format": ".destinations",
+    "export": ".destinations",
+}
 
 __all__ = [
     "STORES",
     "BackedUp",
+    "Cells",
     "Column",
     "Damage",
-    "Exported",
     "Failure",
     "FailureCount",
     "Fence",
-    "Format",
+    "FieldPath",
+    "Kind",
     "LocalStore",
     "MongoStore",
     "Repaired",
+    "Shape",
     "State",
     "StoreKind",
     "StoreReader",
@@ -60,7 +69,9 @@ __all__ = [
     "Verified",
     "WritableStore",
     "backup_store",
-    "export",
+    "distinct",
+    "fields",
+    "kind_of",
     "last_token",
     "open_mongo",
     "open_readonly",
@@ -68,6 +79,7 @@ __all__ = [
     "prepare",
     "repair_store",
     "store_place",
+    "text_of",
     "verify_store",
 ]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from penstock.store.exporting.fields import text_of
-from penstock.store.exporting.shape import Column
+from penstock.store import Column, text_of
 
 __all__ = ["Row", "write_csv", "write_jsonl"]
 

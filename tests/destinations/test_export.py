@@ -16,9 +16,10 @@ from typing import get_args
 import pytest
 from pyarrow import parquet
 
+from penstock.destinations import Exported, Format, export
 from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.pipeline.result import Entry, Failing, Key, Landing
-from penstock.store import Exported, Format, LocalStore, export, open_readonly
+from penstock.store import LocalStore, open_readonly
 
 FORMATS: Sequence[Format] = get_args(Format)
 RECORDS: dict[Key, object] = {
@@ -262,7 +263,8 @@ def test_what_lands_meanwhile_is_left_to_the_next_export(tmp_path: Path) -> None
 LIMITED = """
 import sys
 from penstock.errors import PenstockError
-from penstock.store import export, open_readonly
+from penstock.destinations import export
+from penstock.store import open_readonly
 try:
     with open_readonly(sys.argv[1]) as reader:
         export(reader, sys.argv[2], sys.argv[3])
@@ -295,7 +297,8 @@ WITHOUT_PYARROW = """
 import sys
 sys.modules["pyarrow"] = None
 from penstock.errors import MissingExtra
-from penstock.store import export, open_readonly
+from penstock.destinations import export
+from penstock.store import open_readonly
 try:
     with open_readonly(sys.argv[1]) as reader:
         export(reader, "parquet", sys.argv[2])
