@@ -131,12 +131,20 @@ def make_nbtlib() -> None:
     draft.rename(ENVS / "nbtlib")
 
 
+def postgres() -> Path | None:
+    """The programs of the newest PostgreSQL: Debian leaves initdb out of the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    elsewhere = program("initdb")()
+    return found[0].parent if found else elsewhere and elsewhere.parent
+
+
 TABLE: dict[str, Row] = {
     "C compiler": Row(program("cc"), ("gcc", "libc6-dev")),
     "openssl": Row(program("openssl"), ("openssl",)),
     "nginx": Row(program("nginx"), ("nginx",)),
     "nchan": Row(file(Path("/usr/lib/nginx/modules/ngx_nchan_module.so")), ("libnginx-mod-nchan",)),
     "etcd": Row(program("etcd"), ("etcd-server",)),
+    "PostgreSQL": Row(postgres, ("postgresql",)),
     "JDK": Row(program("javac"), ("default-jdk-headless",)),
     "npm": Row(program("npm"), ("npm",)),
     "fonts": Row(

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from penstock.store import Column, text_of
 
-__all__ = ["Row", "write_csv", "write_jsonl"]
+__all__ = ["Row", "csv_head", "write_csv", "write_csv_rows", "write_jsonl"]
 
 Row = Sequence[bytes | None]
 """The JSON text of each column, None where the record has no such field."""
@@ -36,8 +36,17 @@ def write_csv(rows: Iterable[Row], columns: Sequence[Column], file: BinaryIO) ->
 
     Null is an empty field and the empty text is ``""``, so that both can be told apart.
     """
-    file.write((",".join(_quoted(column.name) for column in columns) + "\r\n").encode())
-    texts = [column.kind == "text" for column in columns]
+    file.write(csv_head([column.name for column in columns]))
+    write_csv_rows(rows, [column.kind == "text" for column in columns], file)
+
+
+def csv_head(names: Iterable[str]) -> bytes:
+    """Return the header of a CSV file."""
+    return (",".join(map(_quoted, names)) + "\r\n").encode()
+
+
+def write_csv_rows(rows: Iterable[Row], texts: Sequence[bool], file: BinaryIO) -> None:
+    """Write the lines of a CSV file; ``texts`` says of which columns the text itself is written."""
     _write(
         ((",".join(map(_csv_cell, row, texts)) + "\r\n").encode() for row in rows),
         file,

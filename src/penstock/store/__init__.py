@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
+from penstock.store.arrow import arrow_schema, arrow_table, import_arrow
 from penstock.store.backup import BackedUp
 from penstock.store.fence import Fence
 from penstock.store.fields import Cells, FieldPath, fields, text_of
+from penstock.store.layout import GIVEN, READERS, Field, Layout, Value, read_given, typed_kind
 from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import (
     STORES,
@@ -47,6 +49,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "GIVEN",
+    "READERS",
     "STORES",
     "BackedUp",
     "Cells",
@@ -55,8 +59,10 @@ __all__ = [
     "Failure",
     "FailureCount",
     "Fence",
+    "Field",
     "FieldPath",
     "Kind",
+    "Layout",
     "LocalStore",
     "MongoStore",
     "Repaired",
@@ -66,20 +72,26 @@ __all__ = [
     "StoreReader",
     "StoreStatus",
     "StoredGap",
+    "Value",
     "Verified",
     "WritableStore",
+    "arrow_schema",
+    "arrow_table",
     "backup_store",
     "distinct",
     "fields",
+    "import_arrow",
     "kind_of",
     "last_token",
     "open_mongo",
     "open_readonly",
     "open_store",
     "prepare",
+    "read_given",
     "repair_store",
     "store_place",
     "text_of",
+    "typed_kind",
     "verify_store",
 ]
 

@@ -108,6 +108,11 @@ class MongoReader:
         found = self._one(key, {"state": 1})
         return "pending" if found is None else _SHOWN[found["state"]]
 
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        for document in self._in_order({"state": "deleted"}):
+            yield document["_id"]
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         for document in self._in_order({"state": "failed"}):

@@ -108,9 +108,9 @@ class LocalReader:
         for number, size in self._rows("SELECT number, size FROM segment ORDER BY number"):
             if number < first:
                 continue
-            for lines, records in self._chunks(number, size, start if number == first else 0):
-                for (offset, line), record in zip(lines, records, strict=True):
-                    yield record, f"{number}:{offset + len(line)}"
+            for records in self._chunks(number, size, start if number == first else 0):
+                for record, end in records:
+                    yield record, f"{number}:{end}"
 
     def _place(self, position: str) -> tuple[int, int]:
         """Return the segment and the offset that a position means."""
@@ -145,6 +145,12 @@ class LocalReader:
         """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         states: list[tuple[State]] = self._rows("SELECT state FROM item WHERE key = ?", (key,))
         return states[0][0] if states else "pending"
+
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        with closing(ledger.read(self._directory)) as connection:
+            for (key,) in connection.execute("SELECT key FROM item WHERE state = 'deleted'"):
+                yield key
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
@@ -218,13 +224,11 @@ class LocalReader:
 
     def _segment(self, number: int, size: int) -> Iterator[Landing]:
         """Yield the records of the first ``size`` bytes of a segment, each one checked."""
-        for _, records in self._chunks(number, size, 0):
-            yield from records
+        for records in self._chunks(number, size, 0):
+            yield from map(itemgetter(0), records)
 
-    def _chunks(
-        self, number: int, size: int, offset: int
-    ) -> Iterator[tuple[list[tuple[int, bytes]], list[Landing]]]:
-        """Yield lines, each with its offset, from ``offset`` up to ``size``, and their records."""
+    def _chunks(self, number: int, size: int, offset: int) -> Iterator[list[tuple[Landing, int]]]:
+        """Yield the records of lines from ``offset`` up to ``size``, each with where it ends."""
         path = segment_path(self._directory, number)
         with ledger.translated(path), path.open("rb") as file:
             file.seek(offset)
@@ -238,9 +242,11 @@ class LocalReader:
                         offset += len(line)
                 if offset == before:
                     raise StorageError(f"{path}: ends at {offset}, but the ledger knows {size}")
-                yield lines, self._checked(number, path, lines)
+                yield self._checked(number, path, lines)
 
-    def _checked(self, number: int, path: Path, lines: list[tuple[int, bytes]]) -> list[Landing]:
+    def _checked(
+        self, number: int, path: Path, lines: list[tuple[int, bytes]]
+    ) -> list[tuple[Landing, int]]:
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
         query = (
@@ -251,7 +257,7 @@ class LocalReader:
         for record, (offset, line) in zip(records, lines, strict=True):
             row = known.get(record.key)
             if row == (number, offset, len(line), crc32(line), "landed"):
-                kept.append(record)
+                kept.append((record, offset + len(line)))
             elif row is None or row[-1] != "deleted":
                 raise _damaged(path, offset)
         return kept
