@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -17,9 +18,9 @@ from typing import TypeAlias
 import duckdb
 import psycopg
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import dataset, fs
 from tests.ready import ready
+from tests.real.conftest import free_port, running
 
 Rows: TypeAlias = list[dict[str, object]]
 
@@ -57,11 +58,20 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """A server that speaks S3; the options of its addresses."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"scheme=http&endpoint_override={host}:{port}&allow_bucket_creation=true"
-    server.stop()
+    host = f"127.0.0.1:{free_port()}"
+    folder = Path(tempfile.mkdtemp(prefix="s3"))
+    words = (sys.executable, "-c", _MOTO, str(ready("S3")), host.partition(":")[2])
+    with running(words, folder, f"http://{host}/moto-api/"):
+        yield f"scheme=http&endpoint_override={host}"
+    shutil.rmtree(folder)
+
+
+_MOTO = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from moto.server import main
+main(["-H", "127.0.0.1", "-p", sys.argv[2]])
+"""
 
 
 def duck(query: str, path: str = ":memory:") -> Rows:

@@ -146,7 +146,11 @@ def open_duckdb(address: str) -> Destination:
     import_arrow("duckdb://")
     path = path_of(address)
     try:
-        return _DuckDb(duckdb.connect(str(path)), str(path))
+        # What it would fetch from the network is not for us to fetch.
+        asked: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": False
+        }
+        return _DuckDb(duckdb.connect(str(path), config=asked), str(path))
     except duckdb.Error as error:
         raise StorageError(f"{path}: {' '.join(str(error).split())}") from error
 

@@ -182,18 +182,17 @@ class Layout:
         self.widened: list[str] = []
         self.apart: list[Field] = []
         self._given = {tuple(name.split(".")): kind for name, kind in (given or {}).items()}
+        self._spots: dict[tuple[FieldPath, str], int] = {}
+        for field in self.fields[1:]:
+            kind = field.kind
+            if kind in _BY_VALUE and self._given.setdefault(field.path, kind) != kind:
+                raise InputError(
+                    f"{field.name} is kept as {field.kind}, not as {self._given[field.path]}: "
+                    "use another table"
+                )
         self._read = {
             path: READERS[kind] for path, kind in self._given.items() if kind in _BY_VALUE
         }
-        self._spots: dict[tuple[FieldPath, str], int] = {}
-        for field in self.fields[1:]:
-            wanted = self._given.get(field.path, field.kind)
-            if wanted in _BY_VALUE and not any(
-                wanted == other.kind for other in self.fields if other.path == field.path
-            ):
-                raise InputError(
-                    f"{field.name} is kept as {field.kind}, not as {wanted}: use another table"
-                )
 
     def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""
