@@ -1,5 +1,6 @@
 """What landed, in the place where people work: written as a file, or kept up to date."""
 
+from penstock.destinations.asking import ask
 from penstock.destinations.exporting import Exported, Format, Progress, export
 from penstock.destinations.keeping import Keeper
 from penstock.destinations.kinds import DESTINATIONS, open_destination
@@ -14,6 +15,7 @@ __all__ = [
     "Format",
     "Keeper",
     "Progress",
+    "ask",
     "export",
     "open_destination",
     "refuse_existing",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
-from penstock.store.arrow import arrow_schema, arrow_table, import_arrow
+from penstock.store.arrow import arrow_schema, arrow_table, import_arrow, read_arrow, to_duckdb
 from penstock.store.backup import BackedUp
 from penstock.store.fence import Fence
 from penstock.store.fields import Cells, FieldPath, fields, text_of
@@ -87,10 +87,12 @@ __all__ = [
     "open_readonly",
     "open_store",
     "prepare",
+    "read_arrow",
     "read_given",
     "repair_store",
     "store_place",
     "text_of",
+    "to_duckdb",
     "typed_kind",
     "verify_store",
 ]

@@ -197,13 +197,20 @@ class Layout:
     def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""
         keys, shape = Shape(), Shape(typed_kind)
+        apart: dict[tuple[FieldPath, str], None] = {}
         for key, cells in records:
             keys.learn({("key",): key})
-            shape.learn({path: cell for path, cell in cells.items() if path not in self._read})
+            shape.learn(cells)
+            for path in self._read.keys() & cells.keys():
+                apart[path, self._kind(path, cells[path])] = None
         found = shape.kinds()
         self._begin(keys.kinds().get(("key",), "long"), [".".join(path) for path in found])
         for path, kind in found.items():
-            self._add(path, kind if kind == "null" else self._given.get(path, kind))
+            if path not in self._read:
+                self._add(path, kind if kind == "null" else self._given.get(path, kind))
+        for path, kind in [*apart, *((path, "raw") for path in shape.raw)]:
+            self._find(path, kind)
+        self.apart = []
 
     def _begin(self, kind: str, taken: Sequence[str] = ()) -> None:
         name = distinct([*map(str.lower, taken), "key"])[-1] if "key" in taken else "key"
@@ -221,9 +228,7 @@ class Layout:
         self._check(key)
         row: list[bytes | None] = [key, *[None] * (len(self.fields) - 1)]
         for path, cell in cells.items():
-            kind = typed_kind(cell)
-            if path in self._read and kind != "null":
-                kind = self._read_kind(path, cell, kind)
+            kind = self._kind(path, cell) if path in self._read else typed_kind(cell)
             spot = self._spots.get((path, kind))
             if spot is None:
                 spot = self._spots[path, kind] = self._find(path, kind)
@@ -239,7 +244,9 @@ class Layout:
                 f" {'texts' if kind == 'text' else 'whole numbers'}: begin another table"
             )
 
-    def _read_kind(self, path: FieldPath, cell: bytes, kind: str) -> str:
+    def _kind(self, path: FieldPath, cell: bytes) -> str:
+        """Return the kind that the user asked for, where this value can be read as that."""
+        kind = typed_kind(cell)
         if kind not in {"int", "long", "float", "digits"}:
             return kind
         try:

@@ -12,6 +12,7 @@ from penstock.mongo import ReadFrom
 from penstock.mongo.address import says
 from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
 from penstock.pipeline.result import Key, Landing
+from penstock.store.arrow import Frames
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
@@ -26,7 +27,7 @@ _IN_ORDER = [("order", 1), ("_id", 1)]
 _FOR_A_PRIMARY = 5.0  # seconds that a report waits for one
 
 
-class MongoReader:
+class MongoReader(Frames):
     """A store in MongoDB as it is, also while a run lands in it: only what a majority has is seen.
 
     Use :func:`open_mongo` to make one; :class:`~penstock.store.MongoStore` is one as well.

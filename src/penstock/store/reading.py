@@ -19,6 +19,7 @@ from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.agreement import problem_of
+from penstock.store.arrow import Frames
 from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import segment_path, split_line
 from penstock.store.values import Failure, FailureCount, State, StoredGap, StoreStatus
@@ -32,7 +33,7 @@ _GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
 
 
-class LocalReader:
+class LocalReader(Frames):
     """A store as it is on the disk, also while a run lands in it: only committed data is seen.
 
     Nothing is locked and nothing is written. Use :func:`~penstock.store.open_readonly` to make one;

@@ -95,12 +95,15 @@ class Shape:
     def __init__(self, kind_of: Callable[[bytes], str] = kind_of) -> None:
         self._kind_of = kind_of
         self._kinds: dict[FieldPath, str] = {}
+        self.raw: dict[FieldPath, None] = {}
 
     def learn(self, cells: Cells) -> None:
         """Widen the columns so that they hold ``cells``."""
         kinds, kind_of = self._kinds, self._kind_of
         for path, cell in cells.items():
             kind, known = kind_of(cell), kinds.get(path)
+            if kind == "raw":
+                self.raw[path] = None
             if kind != known:
                 kinds[path] = kind if known is None else _wider(known, kind)
 
