@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_every_value_has_a_column_that_reads_it(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
+def store(tmp_path: Path) -> Iterator[LocalStore]:
     records = [
         {"n": 1, "at": "2024-05-01T10:00:00+02:00", "price": 0.1, "made": 1714550400.5},
         {"n": 2, "day": "2024-05-01", "price": 19.99, "inner": {"x": [1]}, "made": "unknown"},
