@@ -64,7 +64,7 @@ def test_a_document_of_somebody_else_is_left_alone(mongo: Mongo) -> None:
     with LockerRoom(mongo.with_database) as room:
         backend = room._backend
         assert isinstance(backend, Shared)
-        documents = [{"_id": "theirs", "locked": True}, {"_id": "mine", "format": 1, "token": "x"}]
+        documents = [{"_id": "theirs", "n": 1}, {"_id": "mine", "format": 1, "token": "x"}]
         backend._locks.insert_many(documents)
         for act in (room.status, room.try_lock, room.force):
             with pytest.raises(InputError, match="written by something else"):

@@ -16,8 +16,8 @@ from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_na
 from penstock.cli.progress import RunView, View, log_to, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
-from penstock.cli.stream_view import StreamView
-from penstock.errors import InputError, Stopped
+from penstock.cli.stream_view import StreamView, Troubles
+from penstock.errors import GaveUp, InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
@@ -119,6 +119,8 @@ class Shown:
 def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> None:
     """Run ``go`` with progress, print what came of it and end with its exit code."""
     quiet = shown.quiet or (work.is_stream and shown.as_json)
+    if work.is_stream:
+        work.events.subscribe(Troubles(lambda: work.look().status))
     with stoppable(), work.opened() as store:
         try:
             with (
@@ -135,6 +137,8 @@ def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Sh
     _tell(summary, as_json=shown.as_json)
     if not (summary.is_stream or summary.complete):
         raise SystemExit(3)
+    if summary.is_stream and not (summary.lives or summary.ended):
+        raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
     if summary.failed or summary.doubts or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
 
@@ -176,6 +180,7 @@ def _of_stream(summary: Summary) -> str:
             f"{summary.duplicates:,} came again, {summary.reconnects:,} reconnects, "
             f"{summary.keepalives:,} heartbeats{notices})"
         ),
+        *_lost(summary),
         f"gaps:  {summary.gaps:,}{missed}",
         f"data:  {summary.store}",
         *(_used(used) for used in summary.uses),
@@ -189,6 +194,23 @@ def _of_stream(summary: Summary) -> str:
             "bytes; set stream.id"
         )
     return "\n".join(lines)
+
+
+def _lost(summary: Summary) -> list[str]:
+    """Return what a reader should know before the rest: what is not there, and why."""
+    lines = []
+    if summary.failed:
+        lines.append(f"failed: {summary.failed:,} messages (penstock status says why)")
+    if summary.changed:
+        lines.append(
+            f"changed: {summary.changed:,} messages came again with other content and were left "
+            'out; on_same = "keep" lands them, too'
+        )
+    if summary.unfinished:
+        lines.append(f"cut:   {summary.unfinished:,} messages were cut off with their connection")
+    if summary.last_reason and summary.state != "live":
+        lines.append(f"last:  {summary.last_reason}")
+    return lines
 
 
 def _sentence(summary: Summary) -> str:
