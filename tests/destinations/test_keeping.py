@@ -80,7 +80,9 @@ def test_following_goes_on_when_the_destination_is_back(tmp_path: Path) -> None:
     store = land(tmp_path / "s", {"n": 1})
     looks = iter(("gone", "back", "end"))
 
-    class Clock(FakeClock):
+    class Clock:
+        monotonic, time, wait = FakeClock().monotonic, FakeClock().time, FakeClock().wait
+
         def sleep(self, seconds: float) -> None:
             assert seconds == 1.0
             look = next(looks)
