@@ -62,7 +62,7 @@ def s3() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="s3"))
     words = (sys.executable, "-c", _MOTO, str(ready("S3")), host.partition(":")[2])
     with running(words, folder, f"http://{host}/moto-api/"):
-        yield f"scheme=http&endpoint_override={host}"
+        yield f"scheme=http&endpoint_override={host}&allow_bucket_creation=true"
     shutil.rmtree(folder)
 
 

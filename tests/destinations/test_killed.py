@@ -27,6 +27,6 @@ def test_no_row_is_lost_or_doubled_by_kill_9(place: Place, tmp_path: Path) -> No
         moments, code = map(int, done.stdout.split())
         assert code == 0, done.stderr
         killed += moments
-    assert killed >= 10
+    assert killed >= 8
     keys = [row["key"] for row in place.read()]
     assert sorted(keys, key=str) == sorted(set(range(12)) - {1, 7}, key=str)
