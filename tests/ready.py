@@ -34,6 +34,7 @@ BOOKS = (
     "developers-reference-ja",
 )
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
+MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
 SERVERS = ROOT / "tests" / "real" / "requirements.txt"
 
 
@@ -123,12 +124,24 @@ def make_nbt() -> None:
         archive.extractall(folder, filter="data")
 
 
-def make_nbtlib() -> None:
-    draft = ENVS / "nbtlib.new"
-    shutil.rmtree(draft, ignore_errors=True)
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    run(*pip, "install", "--target", draft, *NBTLIB)
-    draft.rename(ENVS / "nbtlib")
+def apart(name: str, packages: Sequence[str]) -> Callable[[], None]:
+    """Install packages into a folder that is no part of the project's environment."""
+
+    def make() -> None:
+        draft = ENVS / f"{name}.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+        run(*pip, "install", "--target", draft, *packages)
+        draft.rename(ENVS / name)
+
+    return make
+
+
+def postgres() -> Path | None:
+    """The programs of the newest PostgreSQL: Debian leaves initdb out of the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    elsewhere = program("initdb")()
+    return found[0].parent if found else elsewhere and elsewhere.parent
 
 
 TABLE: dict[str, Row] = {
@@ -137,6 +150,7 @@ TABLE: dict[str, Row] = {
     "nginx": Row(program("nginx"), ("nginx",)),
     "nchan": Row(file(Path("/usr/lib/nginx/modules/ngx_nchan_module.so")), ("libnginx-mod-nchan",)),
     "etcd": Row(program("etcd"), ("etcd-server",)),
+    "PostgreSQL": Row(postgres, ("postgresql",)),
     "JDK": Row(program("javac"), ("default-jdk-headless",)),
     "npm": Row(program("npm"), ("npm",)),
     "fonts": Row(
@@ -146,7 +160,8 @@ TABLE: dict[str, Row] = {
     "Debian's books": Row(file(CACHE / "reading-books" / "done"), make=make_books),
     "Pima data": Row(pima, make=make_pima),
     "NBT files": Row(file(CACHE / "nbt" / "package"), make=make_nbt),
-    "nbtlib": Row(file(ENVS / "nbtlib"), make=make_nbtlib),
+    "nbtlib": Row(file(ENVS / "nbtlib"), make=apart("nbtlib", NBTLIB)),
+    "S3": Row(file(ENVS / "moto"), make=apart("moto", MOTO)),
     "real servers": Row(servers, make=make_servers),
 }
 

@@ -496,6 +496,23 @@ class LockSection(Section, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class DestinationSection(Section, frozen=True, kw_only=True):
+    """A table elsewhere that is kept up to date with what lands, during the run and at its end.
+
+    Attributes:
+        to: Its address, such as ``postgresql://host/db``, or ``env:NAME`` or ``file:PATH`` that
+            holds it; a relative path starts at the pipeline file.
+        table: Name of the table.
+        flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
+        schema: Kinds of columns by their name, such as ``{ created = "epoch" }``.
+    """
+
+    to: str
+    table: str = "record"
+    flatten: bool = False
+    schema: Strings = {}
+
+
 class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -510,4 +527,5 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     breaker: BreakerSection = BreakerSection()
     stage: list[StageSection] = []
     use: list[UseSection] = []
+    destination: list[DestinationSection] = []
     lock: LockSection = LockSection()

@@ -8,6 +8,7 @@ from penstock.assembly.kinds import RESUMES, Section
 from penstock.assembly.sections import (
     AuthSection,
     Count,
+    DestinationSection,
     LockSection,
     Positive,
     Query,
@@ -178,4 +179,5 @@ class StreamFile(Section, frozen=True, kw_only=True):
     store: StoreSection | str | None = None
     stage: list[StageSection] = []
     use: list[UseSection] = []
+    destination: list[DestinationSection] = []
     lock: LockSection = LockSection()

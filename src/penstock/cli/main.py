@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
     "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
     "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),
+    "query": ("penstock.cli.query", "Ask what landed by SQL, without an export."),
     "verify": ("penstock.cli.upkeep", "Compare every record in a store with its checksum."),
     "repair": ("penstock.cli.upkeep", "Mend a store that was damaged, restored or cut."),
     "backup": ("penstock.cli.upkeep", "Copy a store, also while a run lands in it."),

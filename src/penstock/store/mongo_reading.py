@@ -14,6 +14,7 @@ from penstock.mongo import ReadFrom
 from penstock.mongo.address import says
 from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
 from penstock.pipeline.result import Key, Landing
+from penstock.store.arrow import Frames
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
@@ -28,7 +29,7 @@ _IN_ORDER = [("order", 1), ("_id", 1)]
 _FOR_A_PRIMARY = 5.0  # seconds that a report waits for one
 
 
-class MongoReader:
+class MongoReader(Frames):
     """A store in MongoDB as it is, also while a run lands in it: only what a majority has is seen.
 
     Use :func:`open_mongo` to make one; :class:`~penstock.store.MongoStore` is one as well.
@@ -126,6 +127,11 @@ class MongoReader:
         """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         found = self._one(key, {"state": 1})
         return "pending" if found is None else _SHOWN[found["state"]]
+
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        for document in self._in_order({"state": "deleted"}):
+            yield document["_id"]
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""

@@ -59,6 +59,10 @@ class StoreReader(Protocol):
         """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         ...
 
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        ...
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         ...

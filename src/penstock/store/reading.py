@@ -19,6 +19,7 @@ from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.agreement import problem_of
+from penstock.store.arrow import Frames
 from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import judged, segment_path, split_line
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
@@ -37,7 +38,7 @@ _GAP = "id, since, until, reason, count, at"
 _FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
 
 
-class LocalReader:
+class LocalReader(Frames):
     """A store as it is on the disk, also while a run lands in it: only committed data is seen.
 
     Nothing is locked and nothing is written. Use :func:`~penstock.store.open_readonly` to make one;
@@ -184,6 +185,12 @@ class LocalReader:
         """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         states: list[tuple[State]] = self._rows("SELECT state FROM item WHERE key = ?", (key,))
         return states[0][0] if states else "pending"
+
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        with closing(ledger.read(self._directory)) as connection:
+            for (key,) in connection.execute("SELECT key FROM item WHERE state = 'deleted'"):
+                yield key
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
