@@ -143,6 +143,8 @@ TABLE: dict[str, Row] = {
         fonts, ("fontconfig", "fonts-dejavu", "fonts-liberation", "fonts-noto-cjk")
     ),  # before the browser: an open one does not see fonts that come later
     "chromium": Row(program("chromium"), ("chromium",)),
+    "promtool": Row(program("promtool"), ("prometheus",)),
+    "systemd-analyze": Row(program("systemd-analyze"), ("systemd",)),
     "Debian's books": Row(file(CACHE / "reading-books" / "done"), make=make_books),
     "Pima data": Row(pima, make=make_pima),
     "NBT files": Row(file(CACHE / "nbt" / "package"), make=make_nbt),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,14 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
+from penstock.address import hide
 from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
 from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.locking import locked_store, nothing_lost
+from penstock.assembly.notify import Notifier
 from penstock.assembly.plans import planned
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, stream_store
+from penstock.assembly.timestamps import lag
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
 from penstock.http import Api, OAuth2, PageFeed
@@ -32,8 +36,9 @@ from penstock.pipeline import (
     Position,
     Progress,
     Used,
+    reported,
 )
-from penstock.store import WritableStore
+from penstock.store import StoreReader, WritableStore
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed
 from penstock.streaming.resuming import moment
 
@@ -70,6 +75,7 @@ class Summary:
         is_stream: Whether it is that of a stream.
         warnings: What a person should know of this run, each in a line.
         doubts: How many of the warnings mean that rows may be missing.
+        acknowledged: Failed keys that somebody has accepted as failed.
     """
 
     landed: int
@@ -96,6 +102,7 @@ class Summary:
     is_stream: bool
     warnings: tuple[str, ...]
     doubts: int
+    acknowledged: int = 0
 
     def fields(self) -> dict[str, object]:
         """Return what there is to say of this kind of source, by name."""
@@ -106,11 +113,12 @@ class Summary:
 _OF_KEYS = (
     *("landed", "failed", "pending", "seconds", "new", "skipped", "repeated", "retries"),
     *("too_many_requests", "complete", "store", "uses"),
-    *("warnings", "doubts"),
+    *("warnings", "doubts", "acknowledged"),
 )
 _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
+    "acknowledged",
 )
 
 
@@ -191,6 +199,41 @@ class Run:
     def is_stream(self) -> bool:
         """Whether its source is a stream."""
         return isinstance(self._file, StreamFile)
+
+    @contextmanager
+    def notifying(self, name: str, tell: Callable[[str], object]) -> Iterator[None]:
+        """Post news of the block to the file's hook, if it names one.
+
+        Args:
+            name: What the run is called.
+            tell: Called with a line where the hook was not reached.
+
+        Raises:
+            InputError: There is no such variable or file, or it holds no URL.
+        """
+        if self._file.notify is None:
+            yield
+            return
+        notifier = Notifier(self._file.notify, name, self._facts, tell)
+        stop = self.events.subscribe(notifier.saw)
+        code, reason = 4, "interrupted"
+        try:
+            yield
+            code, reason = 0, ""
+        except SystemExit as error:
+            code, reason = int(error.code or 0), ""
+            raise
+        except BaseException as error:
+            code, reason = getattr(error, "exit_code", 4), str(error) or type(error).__name__
+            raise
+        finally:
+            stop()
+            notifier.ended(code, reason)
+
+    def _facts(self) -> dict[str, object]:
+        seen = self._meter.look()
+        counts = {"landed": self._counts.landed, "failed": self._counts.failed}
+        return {"store": hide(str(self.place)), "done": seen.done, "total": seen.total, **counts}
 
     @contextmanager
     def opened(self) -> Iterator[WritableStore]:
@@ -305,9 +348,11 @@ class Run:
             flow = flow.through(stage)
         for use in self._uses:
             flow = flow.use(use)
-        for counts in flow.landing(store, events=self.events):
-            self._counts = counts
-            self._check()
+        with reported(self.events, str(store.path), total) as told:
+            for counts in flow.landing(store, events=self.events):
+                self._counts = counts
+                told.landed, told.failed = counts.landed, counts.failed
+                self._check()
         return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
@@ -327,6 +372,12 @@ class Run:
         if stream is None:
             return Look(self._meter.look(), Counters(), Status())
         return Look(self._meter.look(), stream.counters, stream.status)
+
+    def lag(self, store: StoreReader, now: float) -> float:
+        """Return how old the newest message of a stream is by its own time; NaN: it has none."""
+        path = self._file.stream.time if isinstance(self._file, StreamFile) else None
+        found = [lag(one.body, path, now) for one in store.latest(1)] if path else []
+        return math.nan if not found or found[0] is None else found[0]
 
     def summary(self, store: WritableStore) -> Summary:
         """Return what there is by now; also after the run was stopped."""
@@ -356,6 +407,7 @@ class Run:
             is_stream=self.is_stream,
             warnings=tuple(notice.reason for notice in self._notices),
             doubts=sum(notice.doubtful for notice in self._notices),
+            acknowledged=status.acknowledged,
         )
 
 

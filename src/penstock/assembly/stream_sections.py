@@ -9,6 +9,7 @@ from penstock.assembly.sections import (
     AuthSection,
     Count,
     LockSection,
+    NotifySection,
     Positive,
     Query,
     Seconds,
@@ -141,3 +142,4 @@ class StreamFile(Section, frozen=True, kw_only=True):
     stage: list[StageSection] = []
     use: list[UseSection] = []
     lock: LockSection = LockSection()
+    notify: NotifySection | None = None

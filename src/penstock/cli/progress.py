@@ -78,12 +78,14 @@ def span(seconds: float) -> str:
 
 
 @contextmanager
-def showing(view: View, events: Events, *, quiet: bool = False) -> Iterator[None]:
-    """Show ``view`` on standard error while the block runs."""
+def showing(
+    view: View, events: Events, *, quiet: bool = False, lines: bool = False
+) -> Iterator[None]:
+    """Show ``view`` on standard error while the block runs, as ``lines`` also on a terminal."""
     console = Console(stderr=True)
     if quiet:
         yield
-    elif console.is_terminal:
+    elif console.is_terminal and not lines:
         with Live(view, console=console, refresh_per_second=8):
             yield
     else:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Unpack
 
 import click
 
 from penstock.address import is_address
 from penstock.assembly import Run, StreamFile, Summary, Used, read_any, store_named
-from penstock.cli.progress import RunView, View, log_to, showing, span
+from penstock.cli.observed import Shown, observed, shown_options
+from penstock.cli.progress import RunView, View, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView
@@ -22,30 +22,24 @@ from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
 
-__all__ = ["retry_failed", "run"]
+__all__ = ["acknowledge", "failed_keys", "retry_failed", "run"]
 
 JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
-QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
-LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as a JSON line.")
 
 
 @click.command()
 @click.argument("file", type=click.Path())
-@JSON
-@QUIET
-@LOG
+@shown_options
 @click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
 @click.option("--restart", is_flag=True, help="Read pages or a stream from their beginning again.")
-def run(  # noqa: PLR0913 - one parameter an option of the command
+def run(
     file: str,
     *,
-    as_json: bool,
-    quiet: bool,
-    log: str | None,
     seconds: float | None,
     max_messages: int | None,
     restart: bool,
+    **shown: Unpack[Shown],
 ) -> None:
     """Harvest what FILE describes into its store.
 
@@ -54,8 +48,9 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     leave a cursor to go on from. --restart forgets how far pages or a stream were read; what has
     landed stays, and lands once.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status), a use left records out or
-    rows may be missing (a note says why), 2 bad input, 3 stopped, 4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status; those acknowledged do not
+    count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
+    stopped, 4 storage or server gave up.
     """
     described = read_any(file)
     is_stream = isinstance(described, StreamFile)
@@ -66,18 +61,14 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     def go(store: WritableStore) -> Summary:
         return work.go(store, seconds=seconds, messages=max_messages, restart=restart)
 
-    _run(file, work, go, Shown(as_json=as_json, quiet=quiet, log=log))
+    _run(file, work, go, shown)
 
 
 @click.command("retry-failed")
 @click.argument("file", type=click.Path())
 @click.argument("keys", nargs=-1)
-@JSON
-@QUIET
-@LOG
-def retry_failed(
-    file: str, keys: tuple[str, ...], *, as_json: bool, quiet: bool, log: str | None
-) -> None:
+@shown_options
+def retry_failed(file: str, keys: tuple[str, ...], **shown: Unpack[Shown]) -> None:
     """Try the failed KEYS of a pipeline again, or all of them.
 
     FILE is the pipeline file: its failed keys are fetched at once. Where FILE is a store, they are
@@ -86,8 +77,8 @@ def retry_failed(
     place = store_named(file)
     if is_address(place) or Path(place).is_dir():
         with open_store(place) as store:
-            count = store.retry_failed(_failed_keys(store, keys))
-        if as_json:
+            count = store.retry_failed(failed_keys(store, keys))
+        if shown["as_json"]:
             click.echo(json.dumps({"put_back": count}))
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
@@ -96,46 +87,67 @@ def retry_failed(
     if isinstance(described, StreamFile) and not described.stage:
         raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
     work = Run(described, Path(file).parent)
-    shown = Shown(as_json=as_json, quiet=quiet, log=log)
     _run(file, work, lambda store: work.retry(store, keys), shown)
 
 
-def _failed_keys(store: StoreReader, wanted: Sequence[str]) -> list[Key]:
+@click.command()
+@click.argument("store", type=click.Path())
+@click.argument("keys", nargs=-1)
+@click.option("--status", type=int, help="Only what failed with this HTTP status.")
+@JSON
+def acknowledge(store: str, keys: tuple[str, ...], *, status: int | None, as_json: bool) -> None:
+    """Accept that the failed KEYS of STORE failed, or all that are failed now.
+
+    They stay failed and can be tried again, but no longer make each later run end with 1. What
+    fails after that is to be acknowledged again.
+    """
+    with open_store(store_named(store)) as opened:
+        failed = failed_keys(opened, keys, status)
+        if unknown := set(keys) - {str(key) for key in failed}:
+            first = min(unknown)
+            raise InputError(f"{first!r} is not a failed key of {store}: see penstock status")
+        count = opened.acknowledge(failed)
+    if as_json:
+        click.echo(json.dumps({"acknowledged": count}))
+    else:
+        click.echo(f"{count:,} failed keys are acknowledged")
+
+
+def failed_keys(store: StoreReader, wanted: Sequence[str], status: int | None = None) -> list[Key]:
     """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
     names = set(wanted)
-    return [f.key for f in store.failures() if not names or str(f.key) in names]
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What a run shows: options of its commands."""
-
-    as_json: bool
-    quiet: bool
-    log: str | None
+    return [
+        failure.key
+        for failure in store.failures()
+        if (not names or str(failure.key) in names) and status in (None, failure.status)
+    ]
 
 
 def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> None:
     """Run ``go`` with progress, print what came of it and end with its exit code."""
-    quiet = shown.quiet or (work.is_stream and shown.as_json)
-    with stoppable(), work.opened() as store:
+    if work.is_stream and shown["as_json"]:
+        shown["quiet"] = True
+    with stoppable(), work.notifying(Path(file).stem, _note):
+        _land(file, work, go, shown)
+
+
+def _land(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Shown) -> None:
+    as_json = shown["as_json"]
+    with work.opened() as store:
         try:
-            with (
-                log_to(shown.log, work.events),
-                showing(_view(file, work), work.events, quiet=quiet),
-            ):
+            with observed(_view(file, work), work, store, shown):
                 summary = go(store)
         except Stopped as error:
             store.flush()
             summary = work.summary(store)
             if summary.is_stream:
-                _tell(summary, as_json=shown.as_json)
+                _tell(summary, as_json=as_json)
             raise Stopped(f"{error}; {_safe(summary)}; run again to go on") from error
-    _tell(summary, as_json=shown.as_json)
+    _tell(summary, as_json=as_json)
     if not (summary.is_stream or summary.complete):
         raise SystemExit(3)
-    if summary.failed or summary.doubts or any(used.left_out for used in summary.uses):
+    unseen = summary.failed - summary.acknowledged
+    if unseen or summary.doubts or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
 
 
@@ -163,7 +175,11 @@ def _tell(summary: Summary, *, as_json: bool) -> None:
     else:
         click.echo(_of_stream(summary) if summary.is_stream else _sentence(summary))
     for warning in summary.warnings:
-        click.echo(f"note: {warning}", err=True)
+        _note(warning)
+
+
+def _note(words: str) -> None:
+    click.echo(f"note: {words}", err=True)
 
 
 def _of_stream(summary: Summary) -> str:
@@ -193,7 +209,7 @@ def _of_stream(summary: Summary) -> str:
 
 def _sentence(summary: Summary) -> str:
     counts = (
-        f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending; "
+        f"{summary.landed:,} in all, {_failed(summary)}, {summary.pending:,} pending; "
         f"{summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
     )
     store = shlex.quote(summary.store)
@@ -203,11 +219,16 @@ def _sentence(summary: Summary) -> str:
         *(_used(used) for used in summary.uses),
         f"next:  penstock export {store} --to csv -o records.csv",
     ]
-    if summary.failed:
+    if summary.failed > summary.acknowledged:
         lines.append(f"       penstock status {store}   # why keys failed")
     if not summary.complete:
         lines.append("       stopped: the budget allows no more now; run again to go on")
     return "\n".join(lines)
+
+
+def _failed(summary: Summary) -> str:
+    seen = f" ({summary.acknowledged:,} acknowledged)" if summary.acknowledged else ""
+    return f"{summary.failed:,} failed{seen}"
 
 
 def _used(used: Used) -> str:

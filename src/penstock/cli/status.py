@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from datetime import datetime
 
 import click
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from penstock.assembly import store_named
+from penstock.cli.progress import span
+from penstock.cli.stream import DURATION
 from penstock.errors import StorageError
 from penstock.store import StoreStatus, open_readonly
 
@@ -20,23 +23,42 @@ __all__ = ["status"]
 @click.command()
 @click.argument("store", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def status(store: str, *, as_json: bool) -> None:
+@click.option("--max-age", type=DURATION, help="Exit code 1 if nothing landed for so long: 2h.")
+@click.option("--max-failed", type=click.IntRange(0), help="Exit code 1 if more keys are failed.")
+def status(store: str, *, as_json: bool, max_age: float | None, max_failed: int | None) -> None:
     """Tell what has landed in STORE, what failed and why, and what is still to do.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. Nothing is
-    locked, so it may be asked while a run goes on. Exit code 4: a run would refuse the store.
+    locked, so it may be asked while a run goes on. With --max-age and --max-failed it is a check
+    of health; acknowledged failures do not count. Exit codes: 1 not healthy, 4 a run would refuse
+    the store.
     """
     with open_readonly(store_named(store)) as reader:
         now = reader.status()
+    ill = _ill(now, max_age, max_failed)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(now)))
-        raise SystemExit(4 if now.problem else 0)
+        click.echo(json.dumps({**dataclasses.asdict(now), "unhealthy": ill}))
+        raise SystemExit(4 if now.problem else bool(ill))
     console = Console()
     console.print(_summary(now))
     if now.failures:
         console.print(_failures(now))
     if now.problem:
         raise StorageError(now.problem)
+    for words in ill:
+        click.echo(f"penstock: {now.path}: {words}", err=True)
+    raise SystemExit(bool(ill))
+
+
+def _ill(now: StoreStatus, max_age: float | None, max_failed: int | None) -> list[str]:
+    """Return what is not as it should be, each in words."""
+    words = []
+    age, failed = time.time() - now.updated, now.failed - now.acknowledged
+    if max_age is not None and age > max_age:
+        words.append(f"nothing landed for {span(age)} (--max-age {span(max_age)})")
+    if max_failed is not None and failed > max_failed:
+        words.append(f"{failed:,} keys are failed (--max-failed {max_failed:,})")
+    return words
 
 
 def _summary(now: StoreStatus) -> Table:
@@ -45,7 +67,7 @@ def _summary(now: StoreStatus) -> Table:
     table.add_column(justify="right")
     for name, value in (
         ("landed", f"{now.landed:,}"),
-        ("failed", f"{now.failed:,}"),
+        ("failed", f"{now.failed:,}" + _seen(now.acknowledged)),
         ("pending", "not known" if now.pending is None else f"{now.pending:,}"),
         ("expected", "not known" if now.expected is None else f"{now.expected:,}"),
         ("size", _size(now.bytes) + _segments(now.segments)),
@@ -70,8 +92,12 @@ def _failures(now: StoreStatus) -> Table:
     table.add_column("keys", justify="right")
     for kind in now.failures:
         code = "" if kind.status is None else str(kind.status)
-        table.add_row(kind.error, code, f"{kind.count:,}")
+        table.add_row(kind.error, code, f"{kind.count:,}" + _seen(kind.acknowledged))
     return table
+
+
+def _seen(count: int) -> str:
+    return f" ({count:,} acknowledged)" if count else ""
 
 
 def _segments(count: int) -> str:

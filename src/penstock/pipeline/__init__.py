@@ -13,7 +13,7 @@ from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
 from penstock.pipeline.json_text import elements, is_json, load, members
-from penstock.pipeline.landing import Counts, entry_of, land
+from penstock.pipeline.landing import Counts, entry_of, land, reported
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.progress import Meter, Progress, Rate
 from penstock.pipeline.result import (
@@ -84,6 +84,7 @@ __all__ = [
     "land",
     "load",
     "members",
+    "reported",
     "source_of",
     "through",
 ]

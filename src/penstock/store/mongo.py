@@ -116,8 +116,22 @@ class MongoStore(Settlement, MongoReader):
         return count
 
     def _put_back(self, keys: Sequence[Key]) -> int:
-        back = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
-        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, back) for k in keys]
+        back: dict[str, object] = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
+        return self._changed(keys, back)
+
+    def acknowledge(self, keys: Iterable[Key]) -> int:
+        """Accept that failed keys failed, and return how many; they stay failed and kept.
+
+        A key that is put back and fails again is to be acknowledged again.
+        """
+        wanted, count = iter(keys), 0
+        with translated(self.path):
+            while chunk := list(islice(wanted, _CHUNK)):
+                count += self._changed(chunk, {"$set": {"acknowledged": True}})
+        return count
+
+    def _changed(self, keys: Sequence[Key], change: dict[str, object]) -> int:
+        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, change) for k in keys]
         done = self._fence.within(
             lambda session: self._place.items.bulk_write(writes, session=session)
         )

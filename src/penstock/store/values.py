@@ -27,6 +27,7 @@ class Failure:
         excerpt: The beginning of the last answer's body, as text.
         at: When it failed, in seconds since 1970 UTC.
         replayed: How often this key was put back to do before it failed this time.
+        acknowledged: Whether somebody has accepted that it failed.
     """
 
     key: Key
@@ -37,6 +38,7 @@ class Failure:
     excerpt: str
     at: float
     replayed: int
+    acknowledged: bool = False
 
 
 @final
@@ -64,11 +66,12 @@ class StoredGap:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureCount:
-    """How many keys are failed with the same error and status."""
+    """How many keys are failed with the same error and status, and how many are acknowledged."""
 
     error: str
     status: int | None
     count: int
+    acknowledged: int = 0
 
 
 @final
@@ -96,6 +99,7 @@ class StoreStatus:
         verified: When ``penstock verify`` last found all well, in seconds since 1970 UTC.
         free: Bytes of room on the store's disk; None where nobody can tell.
         problem: Why a run would refuse it: ledger and segments do not agree.
+        acknowledged: Failed keys that somebody has accepted as failed; they count as failed, too.
     """
 
     path: str
@@ -115,3 +119,4 @@ class StoreStatus:
     verified: float | None = None
     free: int | None = None
     problem: str | None = None
+    acknowledged: int = 0

@@ -1,0 +1,88 @@
+"""What a run shows and to whom: options of the commands that run, and all that listens."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypedDict, TypeVar
+
+import click
+
+from penstock.assembly import Run
+from penstock.cli.progress import View, log_to, showing
+from penstock.store import StoreReader
+from penstock.telemetry import Metrics, log_events
+
+__all__ = ["Shown", "observed", "shown_options"]
+
+C = TypeVar("C", bound=Callable[..., None])
+
+
+class Shown(TypedDict):
+    """The options, by the names of their parameters."""
+
+    as_json: bool
+    quiet: bool
+    log: str | None
+    verbose: int
+    metrics: str | None
+    metrics_file: str | None
+
+
+_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("--json", "as_json"), {"is_flag": True, "help": "End with one JSON object."}),
+    (("--quiet",), {"is_flag": True, "help": "Show no progress."}),
+    (("--log",), {"metavar": "FILE", "help": "Append every event to FILE as a JSON line."}),
+    (("-v", "--verbose"), {"count": True, "help": "Log what happens; -vv: every call, too."}),
+    (("--metrics",), {"metavar": "ADDRESS", "help": "Serve Prometheus metrics, such as :9464."}),
+    (("--metrics-file",), {"metavar": "FILE", "help": "Leave metrics in FILE, for cron."}),
+)
+
+
+def shown_options(command: C) -> C:
+    """Add the options to a command, which takes them as ``**shown: Unpack[Shown]``."""
+    for names, settings in reversed(_OPTIONS):
+        command = click.option(*names, **settings)(command)
+    return command
+
+
+@contextmanager
+def observed(view: View, work: Run, store: StoreReader, shown: Shown) -> Iterator[None]:
+    """Show ``work``, log it and count it while the block runs."""
+    with ExitStack() as held:
+        held.enter_context(log_to(shown["log"], work.events))
+        if verbose := shown["verbose"]:
+            _log_to_screen(verbose)
+            held.callback(log_events(work.events, calls=verbose > 1))
+        if shown["metrics"] or shown["metrics_file"]:
+            held.enter_context(_measured(work, store, shown))
+        held.enter_context(showing(view, work.events, quiet=shown["quiet"], lines=verbose > 0))
+        yield
+
+
+def _log_to_screen(verbose: int) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("penstock")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+
+
+@contextmanager
+def _measured(work: Run, store: StoreReader, shown: Shown) -> Iterator[None]:
+    metrics = Metrics()
+    if work.is_stream:
+        metrics.lag(lambda: work.lag(store, time.time()))
+    file, address = shown["metrics_file"], shown["metrics"]
+    with ExitStack() as held:
+        if file:
+            metrics.recall(file)
+            metrics.write(file)
+            held.callback(metrics.write, file)
+        if address:
+            held.callback(metrics.serve(address))
+        held.callback(metrics.follow(work.events))
+        yield
