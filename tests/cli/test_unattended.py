@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock.cli.observed import _Screen
+from penstock.errors import Stopped
 from penstock.simulator import Simulator
 from penstock.store import LocalStore
 from penstock.testing.store_contract import failing, land
@@ -158,6 +162,16 @@ def test_a_hook_that_refuses_is_said_without_its_address_and_changes_nothing(
     assert ended.line == "note: [notify]: the hook was not reached: HTTP status 404"
     assert penstock("run", file).code == 2
     assert penstock("run", file, env={"HOOK": "no url"}).code == 2
+
+
+def test_ctrl_c_while_a_log_line_is_written_stops_all_the_same() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise Stopped("stopped by SIGINT")
+
+    handler = _Screen(Interrupted())
+    with pytest.raises(Stopped):
+        handler.handle(logging.LogRecord("penstock", logging.INFO, "", 0, "x", None, None))
 
 
 def test_metrics_are_left_in_a_file_and_logs_on_the_screen(

@@ -12,6 +12,7 @@ from typing import final
 
 from penstock.address import hide
 from penstock.assembly.build import build_api, build_listing, build_request, build_style, store_path
+from penstock.assembly.heartbeat import beating
 from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.locking import locked_store, nothing_lost
 from penstock.assembly.notify import Notifier
@@ -230,6 +231,11 @@ class Run:
             stop()
             notifier.ended(code, reason)
 
+    def _beat(self) -> dict[str, object]:
+        seen = asdict(self._meter.look())
+        told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
+        return {name: seen[name] for name in told}
+
     def _facts(self) -> dict[str, object]:
         seen = self._meter.look()
         counts = {"landed": self._counts.landed, "failed": self._counts.failed}
@@ -247,7 +253,8 @@ class Run:
             check,
         ):
             self._check = check
-            yield store
+            with beating(self.place, self._beat):
+                yield store
 
     def go(
         self,

@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("penstock.cli.upkeep", "Copy a store, also while a run lands in it."),
     "retry-failed": ("penstock.cli.run", "Try the failed keys of a pipeline again."),
     "acknowledge": ("penstock.cli.run", "Accept failed keys, so that runs end with 0 again."),
+    "dashboard": ("penstock.cli.dashboard", "Show stores in a browser, live."),
+    "watch": ("penstock.cli.dashboard", "Show stores in this terminal, live."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),
     "lock": ("penstock.cli.lock", "Run a command under a lock; see and manage locks."),

@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TextIO, TypedDict, TypeVar, final
 
 import click
 
 from penstock.assembly import Run
 from penstock.cli.progress import View, log_to, showing
+from penstock.errors import InputError, Stopped
 from penstock.store import StoreReader
 from penstock.telemetry import Metrics, log_events
 
@@ -30,6 +31,7 @@ class Shown(TypedDict):
     verbose: int
     metrics: str | None
     metrics_file: str | None
+    dashboard: bool
 
 
 _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -39,6 +41,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("-v", "--verbose"), {"count": True, "help": "Log what happens; -vv: every call, too."}),
     (("--metrics",), {"metavar": "ADDRESS", "help": "Serve Prometheus metrics, such as :9464."}),
     (("--metrics-file",), {"metavar": "FILE", "help": "Leave metrics in FILE, for cron."}),
+    (("--dashboard",), {"is_flag": True, "help": "Show the run in a browser, too."}),
 )
 
 
@@ -59,12 +62,36 @@ def observed(view: View, work: Run, store: StoreReader, shown: Shown) -> Iterato
             held.callback(log_events(work.events, calls=verbose > 1))
         if shown["metrics"] or shown["metrics_file"]:
             held.enter_context(_measured(work, store, shown))
+        if shown["dashboard"]:
+            _show_page(held, work)
         held.enter_context(showing(view, work.events, quiet=shown["quiet"], lines=verbose > 0))
         yield
 
 
+def _show_page(held: ExitStack, work: Run) -> None:
+    """Serve the dashboard at its usual port, or at a free one where that is in use."""
+    from penstock.dashboard import Dashboard, Watch
+
+    watches = [Watch(work.place)]
+    try:
+        page = Dashboard(watches)
+    except InputError:
+        page = Dashboard(watches, port=0)
+    click.echo(f"dashboard: {held.enter_context(page).url}", err=True)
+
+
+@final
+class _Screen(logging.StreamHandler[TextIO]):
+    """A handler that lets Ctrl-C through; logging's own takes what is raised while it writes."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base's name
+        if isinstance(sys.exc_info()[1], Stopped):
+            raise  # noqa: PLE0704 - logging calls this while it handles it
+        super().handleError(record)
+
+
 def _log_to_screen(verbose: int) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Screen(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("penstock")
     logger.addHandler(handler)
