@@ -62,7 +62,9 @@ def test_an_answer_cut_anywhere_is_tried_again(kind: str) -> None:
     api_retry = RetryPolicy(attempts=5, base=1e-6, cap=1e-6)
     with server([part for cut in cuts for part in (whole[:cut], whole)]) as base:
         for cut in cuts:
-            assert Api(base, retry=api_retry).call(Get("/")).body == right, whole[:cut]
+            # An answer that is whole and empty is not JSON, so none is asked for.
+            api = Api(base, retry=api_retry, decode="bytes" if kind == "empty" else "json")
+            assert api.call(Get("/")).body == right, whole[:cut]
 
 
 def test_an_answer_that_is_always_cut_is_a_failure() -> None:

@@ -25,7 +25,7 @@ WEIGHTS = {"MSFT": 0.3, "AAPL": 0.5, "PEP": 0.2}
 BAD_LINES = {
     "a price of zero": (2, "2026-01-06,101,0,70.5", "price 0 of AAPL in row 1 .2026-01-06"),
     "a price below zero": (2, "2026-01-06,101,-2,70.5", "price -2"),
-    "an infinite price": (2, "2026-01-06,101,inf,70.5", "price inf"),
+    "an infinite price": (2, "2026-01-06,101,inf,70.5", "is not a number"),
     "a repeated date": (2, "2026-01-05,101,51,70.5", "comes twice"),
     "dates that go back": (2, "2025-01-05,101,51,70.5", "not ascending"),
     "a missing price": (2, "2026-01-06,,51,70.5", "choose what to do"),
@@ -86,7 +86,7 @@ BAD_CALLS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: risk(FRAME.assign(D="x"), {"A": 1.0}),
         "column D holds",
     ),
-    "dates that go back": (lambda: risk(FRAME[::-1], {"A": 1.0}), "not ascending"),
+    "dates that go back": (lambda: risk(FRAME.iloc[[1, 0, 2]], {"A": 1.0}), "not ascending"),
     "a date twice": (lambda: risk(FRAME.iloc[[0, 1, 1, 2]], {"A": 1.0}), "comes twice"),
     "an infinite return": (
         lambda: risk([[0.1], [math.inf], [0.2]], [1.0], kind="returns"),
@@ -194,11 +194,26 @@ def test_rows_in_a_year_are_read_off_the_dates(freq: str, periods: float) -> Non
     assert risk(frame, {"A": 1.0}).periods == periods
 
 
-def test_dates_of_no_common_distance_need_periods() -> None:
-    frame = FRAME.set_axis(pd.date_range("1970-01-01", periods=40, freq="15D"))
-    with pytest.raises(InputError, match="periods="):
-        risk(frame, {"A": 1.0})
-    assert risk(frame, {"A": 1.0}, periods=24).periods == 24
+@pytest.mark.parametrize(
+    ("dates", "periods"),
+    [
+        (pd.date_range("1970-01-01", periods=40, freq="15D"), 365 / 15),
+        (pd.bdate_range("2024-01-01", periods=120)[::3], 84),
+        (pd.date_range("2024-01-05", periods=40, freq="14D"), 26),
+        (pd.date_range("2024-01-01", periods=40, freq="12h"), 730),
+        (pd.date_range("1990-01-31", periods=40, freq="6ME"), 2),
+        (pd.bdate_range("2024-01-01", periods=40) - pd.Timedelta(days=1), 252),
+    ],
+    ids=["15 days", "every third day", "fortnights", "half days", "half years", "Sunday weeks"],
+)
+def test_rows_in_a_year_of_rarer_distances(dates: pd.DatetimeIndex, periods: float) -> None:
+    assert risk(FRAME.set_axis(dates), {"A": 1.0}).periods == pytest.approx(periods)
+
+
+def test_one_saturday_does_not_change_the_year() -> None:
+    days = pd.bdate_range("2024-01-01", periods=40)
+    odd = pd.DatetimeIndex(sorted([*days[:10], *days[11:], pd.Timestamp("2024-01-20")]))
+    assert risk(FRAME.set_axis(odd), {"A": 1.0}).periods == 252
 
 
 def test_pairs_without_a_common_row_have_a_volatility_and_no_series() -> None:

@@ -11,10 +11,16 @@ from typing import cast
 import pytest
 from tests.reading.chromium import Chromium
 
-from penstock.reading import Look
+from penstock.reading import Count, Look
+from penstock.reading.blocks import Block
 from penstock.reading.compose import Chapter, Manuscript, compose
+from penstock.reading.fill import fill
+from penstock.reading.layout import split
 from penstock.reading.terminal import KEYS
-from penstock.reading.webpage import write_page
+from penstock.reading.text_map import shade_text
+from penstock.reading.texts import block_lines
+from penstock.reading.units import units_of
+from penstock.reading.web_page import write_page
 
 WORDS = """
 the river was wide and slow in the evening light when they came down from the hills with
@@ -90,6 +96,97 @@ def test_lines_are_as_python_makes_them_and_none_is_split(opened: Chromium) -> N
         return l.scrollWidth > l.clientWidth || l.textContent.trimEnd().length > 30; }).length"""
     )
     assert over == 0
+
+
+BREAKS = [
+    prose(2, seed=11).replace("<p>", "").replace("</p>", ""),
+    "4 Mill Lane\nDover, and a longer line of it\n\nend",
+    "Il est venu hier soir ! « Bonjour », dit-il ; puis « Adieu » : fin ? Oui , oui .",
+    "He said — or so we thought—that “ the old (rather old) house ” cost 3 .5 pounds ; no more !",
+    "one " * 40 + "https://example.org/a/very/long/address/of/a/page/that/is/here and more",
+]
+
+
+@pytest.mark.parametrize("width", [12, 18, 30, 47])
+def test_all_three_line_breakers_agree(opened: Chromium, width: int) -> None:
+    look = Look(width=width, hyphenate=False, guide="none")
+    for raw in BREAKS:
+        text = "\n".join(" ".join(line.split()) for line in raw.split("\n"))
+        block = Block("text", text, language="en")
+        ours = [line.text for line in block_lines(block, look, Count())]
+        script = f"JSON.stringify(penstock.linesOf({json.dumps(text)}, {width}, 'en'))"
+        spans = cast("list[list[int]]", json.loads(str(opened.run(script))))
+        theirs = [text[a:b].rstrip() for a, b in spans if text[a:b].strip()]
+        assert theirs == ours
+        shadow = shade_text(text)
+        filled = []
+        for part in split(shadow):
+            units = units_of(shadow, look, "en", part.start, part.stop)
+            filled += [part.text[a:b].rstrip() for a, b, _ in fill(units, width)]
+        assert [line.replace("\u00a0", " ") for line in filled] == ours
+
+
+def test_the_pacer_moves_evenly_over_paragraph_ends(opened: Chromium) -> None:
+    steps = cast(
+        "list[list[float]]",
+        json.loads(
+            str(
+                opened.run(
+                    """new Promise((done) => { penstock.set('speed', 600); penstock.go(1, 0);
+        const out = [], box = document.getElementById('lines'); let before = null;
+        const first = penstock.state.block;
+        penstock.play(true);
+        const look = (time) => {
+          const node = box.querySelector(`[data-block="${first + 1}"][data-line="0"]`);
+          const at = node ? node.getBoundingClientRect().bottom : null;
+          if (before && at !== null) out.push([time - before[0], before[1] - at]);
+          before = at === null ? null : [time, at];
+          if (penstock.state.block > first + 1) { penstock.play(false); done(JSON.stringify(out)); }
+          else requestAnimationFrame(look); };
+        requestAnimationFrame(look); })"""
+                )
+            )
+        ),
+    )
+    opened.run("penstock.set('speed', 250)")
+    moving = [(time, way) for time, way in steps if time > 0]
+    assert len(moving) > 20
+    # No frame moves further than a line of the fewest words would in its time, and none backwards.
+    speeds = [way / time for time, way in moving]
+    assert min(speeds) >= 0
+    assert max(speeds) <= 4 * sorted(speeds)[len(speeds) // 2]
+
+
+def test_search_finds_what_is_off_the_screen_and_bookmarks_are_kept(opened: Chromium) -> None:
+    opened.run("penstock.go(0, 0)")
+    assert cast("int", opened.run("penstock.find('HILLS  with thei\u0301r')")) >= 0
+    found = cast("int", opened.run("penstock.find('see TWO')"))
+    assert found == 1
+    opened.run("penstock.nextHit(1)")
+    assert "See two" in str(opened.run("penstock.blocks[penstock.state.block].t"))
+    marked = "[...document.querySelectorAll('#lines mark')].map((m) => m.textContent).join('')"
+    assert opened.run(marked) == "See two"
+    opened.run("penstock.toggleMark(); penstock.go(0, 0); penstock.nextMark()")
+    assert "See two" in str(opened.run("penstock.blocks[penstock.state.block].t"))
+    opened.run("penstock.toggleMark()")
+
+
+def test_one_word_at_a_time_and_the_whole_text(opened: Chromium) -> None:
+    opened.run("penstock.go(1, 0); penstock.setMode('words'); penstock.play(true)")
+    first = str(opened.run("document.getElementById('piece').textContent"))
+    text = str(opened.run("penstock.blocks[1].t"))
+    assert text.startswith(first)
+    assert " " not in first
+    opened.run("penstock.play(false); penstock.setMode('lines'); penstock.wholeText(true)")
+    assert opened.run("document.querySelectorAll('#whole-text > *').length") == opened.run(
+        "penstock.blocks.length"
+    )
+    opened.run("penstock.wholeText(false)")
+
+
+def test_contents_are_the_books_own(opened: Chromium) -> None:
+    titles = opened.run("JSON.stringify(penstock.chapters.map((c) => c.title))")
+    assert json.loads(str(titles)) == ["One"]
 
 
 def test_the_guide_sits_on_the_axis_when_aligned(opened: Chromium) -> None:

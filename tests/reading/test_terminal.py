@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from penstock.reading.blocks import Block
-from penstock.reading.places import Place, load_place, save_place
+from penstock.reading.positions import Place, load_place, save_place
 from penstock.reading.terminal import KEYS, Reader
 
 TEXT = "He came early in the morning. She did not see him, and nobody told her. Then it rained."
@@ -81,6 +81,72 @@ def test_the_pacer_rests_at_punctuation_and_keeps_the_speed_shown() -> None:
         words += len(line.split())
         one.step(1)
     assert abs(words * 60 / total - 250) < 5
+
+
+def test_what_is_searched_for_is_found_whatever_its_case_accents_and_soft_hyphens() -> None:
+    blocks = [Block("text", f"Number {n} of them.") for n in range(30)]
+    blocks[20] = Block("text", "In the Ca\u00adf\u00e9 of\nthe \u201cOld House\u201d.")
+    one = Reader(blocks, Place())
+    for wanted, char in (("cafe of the", 7), ('"old house"', 20)):
+        one = Reader(blocks, Place())
+        for key in ["/", *wanted, "x", "backspace", "enter"]:
+            one.press(key)
+        assert (one.place.block, one.place.char) == (20, char), wanted
+    one.press("N")
+    assert one.place.block == 20
+    assert not one.help
+
+
+def test_contents_are_the_books_own_and_lead_to_their_place() -> None:
+    one = Reader(BLOCKS, Place(), [(1, "First", 0), (2, "Second", 7)])
+    one.press("c")
+    screen = one.screen(40, 10)
+    assert screen[:2] == ["\u203a First", "    Second"]
+    one.press("down")
+    one.press("enter")
+    assert one.place.block == 7
+    one.press("c")
+    one.press("q")
+    assert (one.help, one.done) == ("", False)
+
+
+def test_leaving_the_keys_does_not_leave_the_book() -> None:
+    one = reader(block=3)
+    one.press("?")
+    one.press("q")
+    assert (one.help, one.done) == ("", False)
+
+
+def test_bookmarks_are_gone_to_in_order_and_kept(tmp_path: Path) -> None:
+    one = reader(block=3)
+    one.press("m")
+    one.press("end")
+    one.press("'")
+    assert one.place.block == 3
+    save_place("a", one.place, tmp_path / "places.json")
+    assert load_place("a", tmp_path / "places.json") == one.place
+    one.press("m")
+    assert one.place.marks == ()
+
+
+def test_nothing_is_cut_off_on_a_narrow_screen() -> None:
+    blocks = [
+        Block("text", "https://example.org/a/very/long/address/of/a/page/that/is/here"),
+        Block("heading", "A heading that is longer than the whole of a narrow terminal", level=1),
+        Block("table", "Name  Age\na cell that is far wider than such a terminal can show  9"),
+        Block(
+            "text",
+            "\u1781\u17d2\u1789\u17bb\u17c6\u1785\u1784\u17cb\u1791\u17c5" * 5,
+            language="km",
+        ),
+    ]
+    one = Reader(blocks, Place(width=60))
+    shown = "".join(
+        re.sub(r"\x1b\[[0-9;]*m", "", line) for line in one.screen(24, 60)[:-1]
+    ).replace("\u203a", "")
+    bare = "".join(shown.split())
+    for block in blocks:
+        assert "".join(block.text.split()) in bare
 
 
 def test_places_survive_and_a_damaged_file_counts_as_none(tmp_path: Path) -> None:

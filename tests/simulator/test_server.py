@@ -91,10 +91,10 @@ def test_every_setting_can_be_said_on_the_command_line() -> None:
         users=7, limit=3, window=1.5, dialect="legacy", faults=0.5, seed=9, auth="basic",
         latency=0.25, limiter="bucket", burst=4, mix=(("stall", 2.0),), reset_form="delta",
         date_skew=-3.0, deleted=1, pages=6, token_life=8.0, drip=0.5, stall=2.0, gzip=0.75,
-        chunked=0.5, retry_dates=True,
+        chunked=0.5, retry_dates=True, odd="bom",
     )  # fmt: skip
-    assert len(arguments(unusual)) == 2 + 2 * 20 + 1
-    assert set(RANGES) | set(CHOICES) | {"mix", "retry_dates"} == set(
+    assert len(arguments(unusual)) == 2 + 2 * 21 + 1
+    assert set(RANGES) | set(CHOICES) | {"mix", "retry_dates", "odd"} == set(
         SimulatorSettings.__dataclass_fields__
     )
     with simulator_process(unusual) as simulator:

@@ -133,7 +133,9 @@ def test_a_password_in_a_pipeline_file_is_refused(tmp_path: Path) -> None:
         for command in ("check", "run"):
             done = penstock(command, file)
             assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-            assert 'store: write "env:NAME" or "file:PATH"' in done.stderr
+            assert (
+                ': the address carries credentials: write "env:NAME" or "file:PATH"' in done.stderr
+            )
 
 
 @pytest.mark.parametrize("command", [("status",), ("export", "--to", "csv", "-o", "x.csv")])

@@ -30,8 +30,8 @@ from penstock.streaming import (
     presets,
 )
 from penstock.streaming.presets import Preset
-from penstock.streaming.recent import RecentIds
-from penstock.streaming.sorting import Place, Sorter, last_cursor, last_word
+from penstock.streaming.recent import Recent
+from penstock.streaming.sorting import Place, Sorter, last_word, newest
 
 T = TypeVar("T")
 HERE = Place(1, 1_800_000_000.0)
@@ -131,9 +131,9 @@ def test_mastodon_events_by_their_types() -> None:
         ServerEvent(b"", "filters_changed"),
     ]
     items = sorter("mastodon").items(events, HERE)
-    assert kinds(items) == ["update", "delete", "notification", "unreadable"]
+    assert kinds(items) == ["update", "delete", "notification"]  # nothing to read in the last
     ids = [item.id for item in items if not isinstance(item, Gap)]
-    assert ids == ["10", "10", "3", None]
+    assert ids == ["10", "10", "notification:3"]  # two count for themselves
 
 
 def test_wikimedia_canaries_are_signs_of_life_and_nothing_else() -> None:
@@ -279,10 +279,12 @@ def test_the_last_words_of_a_connection() -> None:
 
 def test_the_last_cursor_of_a_connection() -> None:
     frames = packed({"seq": 1}, {"seq": 2}, {"other": 1})
-    assert last_cursor(PRESETS["couchdb"], [b"no json", *reversed(frames)]) == "2"
-    assert last_cursor(PRESETS["couchdb"], packed({"seq": [3, "x"]})) == '[3,"x"]'
-    assert last_cursor(PRESETS["twitter"], frames) is None
-    assert last_cursor(PRESETS["couchdb"], []) is None
+    of_couch = newest(PRESETS["couchdb"])
+    assert of_couch([*frames, b"no json", b'{"seq":null}'], 0.0) == "2"
+    assert of_couch(packed({"seq": [3, "x"]}), 0.0) == '[3,"x"]'
+    assert of_couch([], 0.0) is None
+    assert newest(PRESETS["twitter"])(frames, 0.0) is None
+    assert newest(PRESETS["x"])(frames, 7.0) == "7.000"
 
 
 # Going on
@@ -291,7 +293,7 @@ def test_the_last_cursor_of_a_connection() -> None:
 def test_ways_to_go_on() -> None:
     url = "https://x.example/s"
     asked = Get(url, headers={"A": "b"})
-    assert LastEventId().request(asked, "7", 0.0).headers == {"A": "b", "Last-Event-ID": "7"}
+    assert LastEventId().header("straße") == "Last-Event-ID: straße"
     assert QueryCursor("since", "seq").request(asked, "7-x", 0.0).query == {"since": "7-x"}
     assert QueryCursor("cursor", "t", rewind=5).request(asked, "7", 0.0).query == {"cursor": "2"}
     assert Backfill().request(asked, "1000", 1061.0).query == {"backfill_minutes": 2}
@@ -349,7 +351,8 @@ def test_a_sign_may_have_to_equal_something() -> None:
     assert kinds(Sorted(mine, None, None).items(packed({"a": 1}, {"a": 2}), HERE)) == ["x", "data"]
 
 
-def test_recent_ids_are_bounded() -> None:
-    recent = RecentIds(100)
-    assert all(recent.first(n) for n in range(1000))
-    assert not any(recent.first(n) for n in range(901, 1000))
+def test_what_is_remembered_of_messages_is_bounded() -> None:
+    recent = Recent(100)
+    assert all(recent.saw(n, b"x") == "new" for n in range(1000))
+    assert all(recent.saw(n, b"x") == "same" for n in range(901, 1000))
+    assert recent.saw(999, b"y") == "changed"

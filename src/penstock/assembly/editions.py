@@ -89,7 +89,14 @@ class Editions:
         same_day = kept.get("day") == day.isoformat()
         start = str(kept.get("start" if same_day else "end", ""))
         taking = _Taking(section, store, start, self._events)
-        made = write_daily(taking.articles(), self._folder, self._look, day=day, title=section.name)
+        made = write_daily(
+            taking.articles(),
+            self._folder,
+            self._look,
+            day=day,
+            title=section.name,
+            by_site=section.by_site,
+        )
         for name, reason in made.skipped.items():
             taking.leave_out(name, reason)
         bookmark.keep(day=day.isoformat(), start=start, end=taking.position)
@@ -123,6 +130,7 @@ class _Taking:
 
 
 def _article(landed: LandedRecord, section: EditionUse) -> Article | None:
+    from penstock.assembly.web_pages import pictures_of
     from penstock.reading import Article
 
     record = msgspec.json.decode(landed.body)
@@ -134,13 +142,16 @@ def _article(landed: LandedRecord, section: EditionUse) -> Article | None:
     body = text(section.body)
     if not body.strip():
         return None
+    url = text(section.url)
     return Article(
         body=body if section.form == "text" else _page(body),
         title=text(section.title) or str(landed.key),
-        url=text(section.url),
+        url=url,
         author=text(section.author),
         published=text(section.published),
         whole=section.form == "html",
+        name="article.md" if section.form == "markdown" else "",
+        load=pictures_of(url) if section.pictures else None,
     )
 
 

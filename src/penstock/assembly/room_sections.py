@@ -73,19 +73,21 @@ class EditionUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="edit
     """Articles that landed become today's edition at the end of the run: a dated EPUB.
 
     Needs the extra ``reading``. An edition holds what landed since the one of an earlier day;
-    running again on the same day makes it anew. Which article comes next is kept in a file beside
+    running again on the same day makes it again. Which article comes next is kept in a file beside
     the editions.
 
     Attributes:
         body: Dotted path of the text of an article; a record without one is left out.
         folder: Where editions go, likewise; it is made.
         name: Name of the edition, before its date.
-        form: What ``body`` is: a piece of HTML, a whole page to be cut down to its article, or
-            plain text.
+        form: What ``body`` is: a piece of HTML, a whole page to be cut down to its article,
+            Markdown, or plain text.
         title: Dotted path of the title; without one, the key.
         url: Dotted path of the address.
         author: Dotted path of the author.
         published: Dotted path of the date, as it is to be shown.
+        pictures: Whether the pictures of articles are fetched.
+        by_site: Whether the articles of one site stand together.
         width: Width of a line: characters, em (``17em``), or ``glance``, ``span``, ``comfort``.
         guide: How the word in the middle is marked.
         device: Keep to what this device can show.
@@ -94,11 +96,13 @@ class EditionUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="edit
     body: str
     folder: str = "."
     name: str = "Articles"
-    form: Literal["html", "page", "text"] = "html"
+    form: Literal["html", "page", "markdown", "text"] = "html"
     title: str = "title"
     url: str = "url"
     author: str = "author"
     published: str = "published"
+    pictures: bool = False
+    by_site: bool = False
     width: str = "30"
     guide: Literal["bold", "colour", "underline", "none"] = "bold"
     device: Literal["kindle", "kobo", "koreader", "web"] | None = None

@@ -20,7 +20,7 @@ from penstock.assembly.plans import planned
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys
 from penstock.assembly.stream_sections import StreamFile
-from penstock.assembly.streams import build_stream, stream_store
+from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.assembly.timestamps import lag
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
@@ -40,8 +40,7 @@ from penstock.pipeline import (
     reported,
 )
 from penstock.store import StoreReader, WritableStore
-from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed
-from penstock.streaming.resuming import moment
+from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
 __all__ = ["Look", "Run", "Summary"]
 
@@ -65,6 +64,8 @@ class Summary:
         too_many_requests: Calls that the server refused for lack of quota (420, 429).
         complete: Whether the source was drawn to its end.
         duplicates: Messages of a stream that came again in this run and were left out.
+        changed: Messages that came again in this run with other content, and were left out.
+        unfinished: Messages of this run that were cut off, and are not there.
         gaps: Gaps written down in the store.
         reconnects: Connections after the first.
         keepalives: Signs of life that were not messages.
@@ -73,6 +74,9 @@ class Summary:
         unidentified: Messages of this run without an id: they landed under a hash of their bytes.
         notices: What the service said beside its messages, by kind.
         ended: Whether the server ended the stream for good.
+        lives: Connections of this run that began to stream.
+        state: How the stream's connection was at last, such as ``"live"`` or ``"waiting"``.
+        last_reason: Why a connection ended last, or was not made.
         is_stream: Whether it is that of a stream.
         warnings: What a person should know of this run, each in a line.
         doubts: How many of the warnings mean that rows may be missing.
@@ -92,6 +96,8 @@ class Summary:
     too_many_requests: int
     complete: bool
     duplicates: int
+    changed: int
+    unfinished: int
     gaps: int
     reconnects: int
     keepalives: int
@@ -100,6 +106,9 @@ class Summary:
     unidentified: int
     notices: dict[str, int]
     ended: bool
+    lives: int
+    state: str
+    last_reason: str
     is_stream: bool
     warnings: tuple[str, ...]
     doubts: int
@@ -120,6 +129,7 @@ _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
     "acknowledged",
+    *("changed", "unfinished", "lives", "state", "last_reason"),
 )
 
 
@@ -288,6 +298,7 @@ class Run:
                     most=messages,
                     again=lambda: _flushed(store).again,
                     since=_paused(store),
+                    on_same=on_same_of(self._file.stream, store),
                 )
                 return self._land(Pipeline(self._feed), store)
         source = self._file.source
@@ -389,6 +400,7 @@ class Run:
     def summary(self, store: WritableStore) -> Summary:
         """Return what there is by now; also after the run was stopped."""
         status, look, feed = store.status(), self.look(), self._feed
+        changed = 0 if feed is None else feed.changed
         return Summary(
             landed=status.landed,
             failed=status.failed,
@@ -402,7 +414,9 @@ class Run:
             retries=look.progress.retries,
             too_many_requests=look.progress.refused,
             complete=self._counts.complete,
-            duplicates=store.again + look.counters.duplicates,
+            duplicates=max(0, store.again - changed) + look.counters.duplicates,
+            changed=changed,
+            unfinished=look.counters.unfinished,
             gaps=status.gaps,
             reconnects=look.counters.reconnects,
             keepalives=look.counters.keepalives,
@@ -411,6 +425,9 @@ class Run:
             unidentified=0 if feed is None else feed.unidentified,
             notices={} if feed is None else dict(feed.notices),
             ended=feed is not None and feed.ended,
+            lives=look.status.lives,
+            state=look.status.state,
+            last_reason=look.status.last_reason,
             is_stream=self.is_stream,
             warnings=tuple(notice.reason for notice in self._notices),
             doubts=sum(notice.doubtful for notice in self._notices),

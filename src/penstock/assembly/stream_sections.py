@@ -18,7 +18,7 @@ from penstock.assembly.sections import (
     Strings,
     UseSection,
 )
-from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, Sign
+from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, Decode, OnSame, Sign
 
 __all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection"]
 
@@ -32,6 +32,11 @@ class ReconnectSection(Section, frozen=True, kw_only=True):
         healthy: Seconds after which the end of a connection is followed by another at once.
         attempts: Failures in a row after which the run ends (exit code 4); unset: never.
         jitter: Whether waits are drawn between half of them and all.
+        fatal: Statuses that end the run (exit code 2), and codes of a WebSocket's close; unset: the
+            preset's.
+        ended: Statuses that end the stream in good order; unset: the preset's.
+        tolerance: Seconds for which a stream that was live outlives an error page, a 403, a 404.
+        longest: Seconds we wait at most, whatever the server asks for.
     """
 
     connects: Count = 4
@@ -39,6 +44,10 @@ class ReconnectSection(Section, frozen=True, kw_only=True):
     healthy: Seconds = 5.0
     attempts: Count | None = None
     jitter: bool = False
+    fatal: frozenset[int] | None = None
+    ended: frozenset[int] | None = None
+    tolerance: Seconds = 300.0
+    longest: Positive = 86_400.0
 
 
 class PresetSection(Section, frozen=True, kw_only=True):
@@ -62,6 +71,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
         query: Parameters of its URLs.
         too_old: Statuses that say that the cursor is too old.
         websocket: Whether it is spoken over a WebSocket.
+        alike: Types of server-sent events whose ids are of one kind; empty: of all.
     """
 
     like: Annotated[str, PRESET_KINDS] = "plain"
@@ -80,6 +90,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
     query: Strings | None = None
     too_old: frozenset[int] | None = None
     websocket: bool | None = None
+    alike: frozenset[str] | None = None
 
 
 class StreamSection(Section, frozen=True, kw_only=True):
@@ -89,8 +100,21 @@ class StreamSection(Section, frozen=True, kw_only=True):
         url: The whole URL, ``https://`` or ``wss://``.
         preset: What is known of the service: see [streaming](streaming.md).
         framing: How messages are told apart; unset: the preset's, else by the content type.
-        id: Dotted path of a message's id, its key in the store; unset: the preset's, the
-            event's id, or a hash.
+        id: Dotted path of a message's id, its key in the store; unset: the preset's, or a hash
+            of the message with its event's id.
+        on_same: What happens to a message whose id landed before, with other content: left out and
+            counted, or in its place, or a version beside it, as far as the store can, or kept
+            under the id and a hash; unset: the preset's. Where messages have no id, ``keep`` lands
+            the same bytes as often as they come.
+        decode: What a message is: JSON, checked whole; a text; or bytes, which land in base64.
+        open: What a WebSocket sends first, at each connection: texts, or tables sent as JSON.
+        each: Dotted path of a list in a message whose members land one by one; ``id`` is within
+            them then.
+        base64: Dotted paths of texts in base64, to land as the texts they stand for.
+        ends: Messages that end the stream, such as ``[DONE]``; unset: the preset's.
+        once: Whether the stream ends when the server ends it in good order.
+        repeat: Whether a POST is sent again when the connection has ended; unset: as the
+            preset says.
         time: Dotted path of a message's time, for the lag that ``penstock stream`` shows.
         method: The method.
         query: Parameters of the URL; a list repeats its parameter.
@@ -109,12 +133,23 @@ class StreamSection(Section, frozen=True, kw_only=True):
         proxy: URL of a proxy; ``""`` for none; unset: the usual environment variables.
         verify: Whether to check the server's certificate; leave it on.
         ca_file: Trusted certificates in PEM form; unset: the system's.
+        cert_file: Our own certificate in PEM form, where the server asks for one.
+        key_file: Its key; unset: it stands in the same file.
+        unix_socket: Path of the socket that the server listens at, such as Docker's.
     """
 
     url: str
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
     framing: Annotated[str, FRAMING_KINDS] | None = None
     id: str | None = None
+    on_same: OnSame | None = None
+    decode: Decode = "json"
+    open: list[str | dict[str, object]] = []
+    each: str | None = None
+    base64: list[str] = []
+    ends: list[str] | None = None
+    once: bool = False
+    repeat: bool | None = None
     time: str | None = None
     method: Literal["GET", "POST"] = "GET"
     query: Query = {}
@@ -132,6 +167,9 @@ class StreamSection(Section, frozen=True, kw_only=True):
     proxy: str | None = None
     verify: bool = True
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    unix_socket: str | None = None
 
 
 class StreamFile(Section, frozen=True, kw_only=True):

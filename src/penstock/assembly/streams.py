@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -19,18 +20,20 @@ from penstock.streaming import (
     Block,
     Cursor,
     DropOldest,
+    OnSame,
     Overflow,
     Preset,
     ReconnectPolicy,
     Sign,
     Spill,
     Stream,
+    Then,
     Window,
     framing,
     presets,
 )
 
-__all__ = ["build_stream", "check_stream", "stream_store"]
+__all__ = ["build_stream", "check_stream", "on_same_of", "stream_store"]
 
 _URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
@@ -63,13 +66,15 @@ def build_stream(
     if is_reference(file.stream.url) and not section.url.startswith(_URLS):
         raise InputError(f"stream.url: what {file.stream.url} holds is not a URL")
     preset = check_stream(section)
-    name = section.framing or preset.framing
     return Stream(
         _request(section),
         preset=preset,
         auth=None if section.auth is None else build_auth(section.auth, "stream.auth"),
-        framing=None if name is None else framing.by_name(name, section.max_message),
+        framing=section.framing,
         into=bytes,
+        decode=section.decode,
+        max_message=section.max_message,
+        open=[_opening(message) for message in section.open],
         id=section.id,
         policy=_policy(section, preset),
         cursor=cursor,
@@ -96,9 +101,46 @@ def check_stream(section: StreamSection) -> Preset:
     try:
         if section.framing is not None:
             framing.by_name(section.framing)
-        return _preset(section.preset)
+        preset = _preset(section.preset)
     except InputError as error:
         raise InputError(f"stream: {error}") from error
+    if section.deletes and section.on_same == "keep":
+        raise InputError('stream: deletes needs one record for each id: on_same = "first"')
+    if section.open and not (preset.websocket or section.url.startswith(("ws", "env:", "file:"))):
+        raise InputError("stream.open: it is what a WebSocket sends: its URL begins with wss://")
+    if section.ends is not None:
+        others = tuple(sign for sign in preset.signs if sign.then is not Then.END)
+        preset = replace(preset, signs=others).ending_at(*section.ends)
+    if section.each is not None or section.base64:
+        each = section.each or preset.each
+        preset = replace(preset, each=each, base64=tuple(section.base64), unknown=False)
+    on_same = section.on_same or preset.on_same
+    repeats = preset.repeats if section.repeat is None else section.repeat
+    return replace(preset, once=section.once, repeats=repeats, on_same=on_same)
+
+
+def on_same_of(section: StreamSection, store: object) -> OnSame:
+    """Return what becomes of a message whose id landed before, and set ``store`` to do it.
+
+    Raises:
+        InputError: The file asks for what the store cannot do.
+    """
+    wanted = check_stream(section).on_same
+    if section.on_same is None and getattr(store, "takes_again", False):
+        return "replace"  # the store was set already
+    if wanted not in ("replace", "history"):
+        return wanted
+    keep: Callable[[str], object] | None = getattr(store, "keep", None)
+    if keep is not None:
+        keep(wanted)
+        return wanted
+    if section.on_same is not None:
+        raise InputError(f'stream.on_same: this store keeps the "first", and cannot {wanted}')
+    return "first"
+
+
+def _opening(message: str | dict[str, object]) -> str:
+    return message if isinstance(message, str) else msgspec.json.encode(message).decode()
 
 
 def _preset(section: PresetSection | str) -> Preset:
@@ -132,6 +174,10 @@ def _policy(section: StreamSection, preset: Preset) -> ReconnectPolicy:
         healthy=told.healthy,
         attempts=told.attempts,
         jitter=told.jitter,
+        tolerance=told.tolerance,
+        longest=told.longest,
+        fatal=preset.policy.fatal if told.fatal is None else told.fatal,
+        ended=preset.policy.ended if told.ended is None else told.ended,
     )
 
 
@@ -141,5 +187,8 @@ def _profile(section: StreamSection) -> Profile:
         proxy=section.proxy,
         verify=section.verify,
         ca_file=section.ca_file,
+        cert_file=section.cert_file,
+        key_file=section.key_file,
+        unix_socket=section.unix_socket,
     )
     return profile if section.stall is None else replace(profile, stall=section.stall)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import json
+import math
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from penstock.errors import InputError, Stopped
+from penstock.errors import InputError, PenstockError, Stopped
+from penstock.tables import Numbers, decimal_mark
 
 if TYPE_CHECKING:
     from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Training
@@ -51,6 +55,11 @@ PATIENCE = click.option(
 SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 
 
+FEATURES = click.option("--features", help="Columns to learn from: NAME,NAME,…; all by default.")
+DROP = click.option("--drop", help="Columns to leave away: NAME,NAME,…")
+DECIMAL = click.option("--decimal", type=click.Choice([".", ","]), help="DATA's decimal mark.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def neural() -> None:
     """Train small networks on tables, predict, and study how good they are."""
@@ -70,9 +79,19 @@ def neural() -> None:
     help="With --many: average all the networks, or keep the best.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the training in the --out file.")
-@click.option("--plot", type=FILE, help="Draw the history into this SVG file.")
+@click.option("--plot", type=FILE, help="Draw the history: .svg, .png or .pdf.")
 @click.option("--history", type=FILE, help="Write the history into this JSON Lines file.")
 @click.option("--onnx", type=FILE, help="Export the model into this ONNX file too.")
+@click.option(
+    "--onnx-precision",
+    type=click.Choice(["double", "single"]),
+    default="double",
+    show_default=True,
+    help="Of that file's inputs and outputs.",
+)
+@FEATURES
+@DROP
+@DECIMAL
 @HIDDEN
 @ACTIVATION
 @RATE
@@ -82,13 +101,15 @@ def neural() -> None:
 @SEED
 @ENGINE
 def train(data: Path, label: str, out: Path, **options: object) -> None:
-    """Learn the column --label of the CSV file DATA from its other columns.
+    """Learn the column --label of the CSV file or Excel workbook DATA from its other columns.
 
-    The model is saved after every epoch (at most once a second), with all it takes to --resume.
+    A column of words becomes an input for each of its categories; a missing number is taken for
+    the column's median, which is said. The model is saved after every epoch (at most once a
+    second), with all it takes to --resume. Exit code 1: a training that learned nothing.
     """
-    from penstock.neural import read_table
-
-    table = read_table(data, label)
+    table = _table(data, label, options)
+    for word in table.words:
+        click.echo(word)
     if options["many"] != 1:
         for name in ("resume", "plot", "history"):
             if options[name]:
@@ -98,27 +119,68 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
         _train_one(table, label, out, options)
 
 
+def _table(data: Path, label: str, options: dict[str, object]) -> Table:
+    from penstock.neural import read_table
+
+    features, drop = (
+        tuple(name.strip() for name in str(options[key] or "").split(",") if name.strip())
+        for key in ("features", "drop")
+    )
+    decimal = str(options["decimal"] or "")
+    table = read_table(data, label, features, drop=drop, decimal=decimal)
+    if not options.get("regress"):
+        _check_classes(table.labels, label)
+    return table
+
+
+def _check_classes(labels: tuple[str, ...], label: str) -> None:
+    """Raise InputError where what should be classes are numbers to predict."""
+    different = set(labels)
+    numbers = all(Numbers().read(text) is not None for text in different)
+    if numbers and len(different) > 20 and 4 * len(different) > len(labels):
+        raise InputError(
+            f"{label} has {len(different)} different numbers in {len(labels)} rows: to predict"
+            " numbers say --regress"
+        )
+
+
 @neural.command()
 @click.argument("model", type=FILE)
 @click.argument("data", type=FILE)
-def predict(model: Path, data: Path) -> None:
-    """Print the CSV file DATA with the MODEL's answers in columns more."""
-    from penstock.neural import (
-        load_model,
-        read_table,
-    )
+@click.option("--as", "name", help="What the answer's column is called.")
+@click.option("--probabilities", is_flag=True, help="A column for each class's probability.")
+@DECIMAL
+def predict(model: Path, data: Path, name: str | None, **options: object) -> None:
+    """Print the file DATA as CSV, every column, with the MODEL's answers in columns more.
+
+    The answer's column is called as the label was, or predicted_LABEL where DATA has a column of
+    that name.
+    """
+    from penstock.neural import Column, load_model, read_table
 
     trained = load_model(model)
     if not trained.features:
         raise InputError(f"{model} names no columns: it was not trained from a table")
-    table = read_table(data, features=trained.features)
-    answers = trained.predict(table.features).tolist()
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    sure = [f"{trained.label}_probability"] if trained.classes else []
-    out.writerow([*table.names, trained.label, *sure])
+    columns = trained.columns or tuple(Column(feature) for feature in trained.features)
+    table = read_table(data, columns=columns, decimal=str(options["decimal"] or ""))
+    name = name or trained.label
+    if name in table.header:
+        name = f"predicted_{name}"
+    added = [name]
+    if trained.classes:
+        added.append(f"{name}_probability")
+    if options["probabilities"]:
+        added += [f"{name}_probability_{kind}" for kind in trained.classes]
+    for column in added:
+        if column in table.header:
+            raise InputError(f"{data} has a column {column} already: name the answer with --as")
     outputs = trained.outputs(table.features)
+    answers = trained.answers(outputs).tolist()
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow([*table.header, *added])
     for row, answer, chances in zip(table.texts, answers, outputs, strict=True):
-        out.writerow([*row, answer, *([f"{chances.max():.6f}"] if sure else [])])
+        shares = [f"{share:.6f}" for share in (chances.max(), *chances)]
+        out.writerow([*row, answer, *shares[: len(added) - 1]])
 
 
 @neural.command()
@@ -134,6 +196,9 @@ def predict(model: Path, data: Path) -> None:
     help="With --folds: networks to average.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@FEATURES
+@DROP
+@DECIMAL
 @HIDDEN
 @ACTIVATION
 @RATE
@@ -148,16 +213,15 @@ def study(data: Path, label: str, **options: object) -> None:
         Softmax,
         classify,
         cross_validate,
-        read_table,
     )
     from penstock.neural import study as run
 
     if options["members"] != 1 and not options["folds"]:
         raise InputError("--members averages networks over folds: give --folds too")
-    table = read_table(data, label)
+    table = _table(data, label, options)
     examples, classes = classify(table.features, table.labels)
     net = _estimator({**options, "regress": False, "many": 1})
-    network = net.network(len(table.names), Softmax(len(classes)))
+    network = net.network(table.features.shape[1], Softmax(len(classes)))
     plan = dataclasses.replace(net.plan(validated=True), precision="single")
     if options["folds"]:
         count, members, seed = (int(str(options[name])) for name in ("folds", "members", "seed"))
@@ -171,26 +235,65 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
     from penstock.neural import (
         Course,
         Follower,
+        TrainingFailed,
         load_training,
     )
 
     net = _estimator(options)
     past = load_training(out) if options["resume"] else None
+    recipe = _fingerprint(table, label, options)
+    if past is not None and past.recipe not in {"", recipe}:
+        raise InputError(
+            f"{out} is of another training (data, columns, --seed or options): train anew, or"
+            " resume with what it was begun with; only --epochs and --patience may differ"
+        )
 
     def named(model: Model) -> Model:
-        model = dataclasses.replace(model, features=table.names, label=label)
+        columns = table.encoding
+        model = dataclasses.replace(model, features=table.names, label=label, columns=columns)
         if options["regress"]:
             return model
         return dataclasses.replace(model, classes=tuple(sorted(set(table.labels))))
 
-    with Follower(out, named, live=sys.stderr.isatty()) as follower:
-        course = Course(watch=follower.show, resume=past)
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        Follower(out, named, live=sys.stderr.isatty()) as follower,
+    ):
+        warnings.simplefilter("always")
+        both = past is None or "train_nll" in past.history  # a history goes on as it began
+        course = Course(watch=follower.show, resume=past, recipe=recipe, both=both)
         net.fit(table.features, _labels(table, options), course=course)
     done = net.training_
     assert done is not None  # one network was trained
     if not done.best_epoch:
         raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
     _finish(done, named(net.model_), out, options)
+    for warning in caught:
+        if isinstance(warning.message, TrainingFailed):
+            raise PenstockError(str(warning.message))
+        click.echo(f"note: {warning.message}", err=True)
+
+
+def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
+    """Return what has to be the same for a resumed training to be the same training."""
+    # Another network is said by the training itself.
+    free = {
+        "hidden",
+        "activation",
+        "epochs",
+        "patience",
+        "resume",
+        "plot",
+        "history",
+        "onnx",
+        "onnx_precision",
+        "engine",
+    }
+    whole = hashlib.sha256(table.features.tobytes())
+    chosen = {name: value for name, value in options.items() if name not in free}
+    facts = [label, repr(table.columns), table.labels, sorted(map(repr, chosen.items()))]
+    whole.update(json.dumps(facts).encode())
+    return whole.hexdigest()[:16]
 
 
 def _finish(done: Training, model: Model, out: Path, options: dict[str, object]) -> None:
@@ -227,7 +330,9 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     net.fit(table.features, _labels(table, options))
     many = net.many_
     assert many is not None  # --many is more than 1 here
-    model = dataclasses.replace(net.model_, features=table.names, label=label)
+    model = dataclasses.replace(
+        net.model_, features=table.names, label=label, columns=table.encoding
+    )
     best = int(many.ranking[0])
     if options["keep"] == "best":
         model = dataclasses.replace(model, weights=model.weights[best : best + 1])
@@ -242,17 +347,20 @@ def _onnx(model: Model, options: dict[str, object]) -> None:
     if options["onnx"]:
         from penstock.neural import save_onnx
 
-        save_onnx(Path(str(options["onnx"])), model)
+        single = options["onnx_precision"] == "single"
+        save_onnx(Path(str(options["onnx"])), model, "single" if single else "double")
         click.echo(f"exported {options['onnx']}")
 
 
 def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]:
     if not options["regress"]:
         return list(table.labels)
-    try:
-        return [float(text) for text in table.labels]
-    except ValueError as error:
-        raise InputError(f"--regress needs numbers as labels: {error}") from error
+    reader = Numbers(decimal_mark(table.labels, ";", str(options["decimal"] or "")))
+    found = [reader.read(text) for text in table.labels]
+    for text, number in zip(table.labels, found, strict=True):
+        if number is None or math.isnan(number):
+            raise InputError(f"--regress needs numbers as labels: {text!r} is not one")
+    return [number for number in found if number is not None]
 
 
 def _estimator(options: dict[str, object]) -> NeuralClassifier | NeuralRegressor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import IO, TYPE_CHECKING, TypeVar
 import click
 
 from penstock.errors import InputError, Stopped
+from penstock.tables import Numbers, read_sheet
 
 if TYPE_CHECKING:
-    from penstock.portfolio import Row, Table
+    from penstock.portfolio import Allocation, Format, Row, Table
 
 __all__ = ["portfolio"]
 
+FORMAT = ("dates", "decimal", "field", "sheet")
 Command = TypeVar("Command", bound=Callable[..., object])
 
 # Nothing of penstock.portfolio is imported above: --help needs no NumPy.
@@ -29,19 +32,20 @@ def portfolio() -> None:
 
 
 def parse_weights(text: str) -> dict[str, float]:
-    """Return ``MSFT=.3,AAPL=.5`` as a mapping.
+    """Return ``MSFT=.3,AAPL=50%,PEP=1/5``, or the weights in the file of that name, as a mapping.
+
+    The file is what ``weights --json`` prints, or a CSV with a name and a weight a line.
 
     Raises:
         InputError: A part without a name or a number, or a name given twice.
     """
+    if "=" not in text and Path(text).is_file():
+        return _weights_file(Path(text))
     weights: dict[str, float] = {}
     for part in text.split(","):
         name, equals, number = (piece.strip() for piece in part.rpartition("="))
-        try:
-            weight = float(number)
-        except ValueError:
-            equals, weight = "", 0.0
-        if not equals or not name:
+        weight = _weight(number)
+        if not equals or not name or weight is None:
             raise InputError(
                 f"weights {part.strip()!r}: write NAME=NUMBER, such as MSFT=.3,AAPL=.7"
             )
@@ -51,19 +55,57 @@ def parse_weights(text: str) -> dict[str, float]:
     return weights
 
 
-def load(source: str) -> Table:
-    """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input."""
+def _weight(text: str) -> float | None:
+    """Return a weight: a number, a percentage or a fraction."""
+    above, slash, below = text.partition("/")
+    number, divisor = Numbers().read(above), Numbers().read(below) if slash else 1.0
+    if number is None or math.isnan(number) or not divisor or math.isnan(divisor):
+        return None
+    return number / divisor
+
+
+def _weights_file(path: Path) -> dict[str, float]:
+    text = path.read_text(encoding="utf-8-sig")
+    if text.lstrip().startswith("{"):
+        try:
+            whole = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON: {error}") from error
+        pairs = list(whole.get("weights", whole).items())
+    else:
+        sheet = read_sheet(text.splitlines(), str(path))
+        pairs = [(cells[0].strip(), cells[1]) for _, cells in sheet.rows]
+    weights = {str(name): _weight(str(value)) for name, value in pairs}
+    wrong = next((name for name, weight in weights.items() if weight is None), None)
+    if wrong is not None or len(weights) < len(pairs):
+        raise InputError(f"{path}: {wrong or 'a name'}: one name and one weight each")
+    return {name: weight for name, weight in weights.items() if weight is not None}
+
+
+def load(source: str, options: dict[str, object]) -> Table:
+    """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input.
+
+    Takes what describes the file out of ``options``.
+    """
     from penstock.portfolio import read_stream, read_table, table_of
 
+    how = form(options)
     if source == "-":
-        return read_stream(_text(sys.stdin, "standard input"), "standard input")
+        return read_stream(_text(sys.stdin, "standard input"), "standard input", how)
     path = Path(source)
     if path.is_dir():
         rows = sorted(store_rows(path), key=lambda row: row[0])
-        return table_of(rows, source)
+        return table_of(rows, source, how)
     if not path.exists():
         raise InputError(f"{source}: there is no such file or folder")
-    return read_table(path)
+    return read_table(path, how)
+
+
+def form(options: dict[str, object]) -> Format:
+    """Take what describes the file out of ``options``."""
+    from penstock.portfolio import Format
+
+    return Format(*(str(options.pop(name) or "") for name in FORMAT))
 
 
 def _text(stream: IO[str], source: str) -> Iterator[str]:
@@ -101,6 +143,13 @@ def data_options(command: Command) -> Command:
         click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option(
+            "--dates", type=click.Choice(["dmy", "mdy", "none"]),
+            help="Day or month first where both could be; none: FILE has no dates.",
+        ),
+        click.option("--decimal", type=click.Choice([".", ","]), help="FILE's decimal mark."),
+        click.option("--field", help="Of several fields an asset, the one to measure: Close, …"),
+        click.option("--sheet", help="The sheet of a workbook."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -109,12 +158,18 @@ def data_options(command: Command) -> Command:
 
 @portfolio.command()
 @data_options
-@click.option("--weights", required=True, help="NAME=NUMBER,… that sum to 1.")
+@click.option(
+    "--weights",
+    required=True,
+    help="NAME=NUMBER,… that sum to 1 (50% and 1/3 too), or a file of them.",
+)
 @click.option(
     "--scheme", default="constant", show_default=True,
     help="constant, hold, weekly, monthly, quarterly, yearly or every:N.",
 )  # fmt: skip
 @click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
+@click.option("--risk-free", type=float, help="Return a year without risk, such as 0.03.")
+@click.option("--benchmark", metavar="NAME", help="The asset in FILE to compare with.")
 @click.option("--rolling", type=int, metavar="N", help="Volatility over N rows, too.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw to .svg, .png or .pdf.")
 @click.option("--follow", is_flag=True, help="A line for each row as it arrives.")
@@ -124,8 +179,8 @@ def risk(
 ) -> None:
     """Measure the risk of a portfolio whose prices are in FILE.
 
-    FILE is a CSV (date column first, one column an asset), JSON lines, Parquet, the folder of a
-    store, or - for standard input.
+    FILE is a CSV of any separator (a date column, one column an asset; or date, ticker, close), an
+    Excel workbook, JSON lines, Parquet, the folder of a store, or - for standard input.
     """
     held = parse_weights(weights)
     if limit is not None and not limit >= 0:
@@ -136,7 +191,7 @@ def risk(
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
     from penstock.portfolio import Report
 
-    report = Report(load(source), held, options)
+    report = Report(load(source, options), held, options)
     if isinstance(plot, Path):
         report.draw(plot, rolling)
     click.echo(report.text(rolling, as_json=bool(as_json)))
@@ -157,13 +212,18 @@ def following(
 
     if options["plot"] is not None:
         raise InputError("--plot needs all rows: leave --follow away")
+    how = form(options)
     online = online_for(weights, options)
     try:
         opened = click.open_file(source, encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{source}: {error.strerror}") from error
     with opened as stream:
-        for reading in followed(_text(stream, source), source, online):
+        missing, periods = str(options["missing"]), options["periods"]
+        given = periods if isinstance(periods, float) else None
+        text = _text(stream, source)
+        rows = followed(text, source, online, how, missing=missing, periods=given)
+        for reading in rows:
             line = json.dumps(reading) if options["as_json"] else "  ".join(
                 f"{value:.4%}" if isinstance(value, float) else str(value)
                 for value in reading.values()
@@ -176,24 +236,34 @@ def following(
 @portfolio.command()
 @data_options
 @click.option(
-    "--aim", default="least", show_default=True, help="least (volatility) or parity (of risk)."
-)
+    "--aim", default="least", show_default=True,
+    help="least (volatility), parity (of risk), sharpe (the largest ratio) or hrp.",
+)  # fmt: skip
+@click.option("--bounds", metavar="LOW,HIGH", help="Of each weight, such as 0,.3 (not parity).")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
 @click.option("--short", default="", help="NAME,… to hold short (parity).")
 def weights(
     source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
 ) -> None:
-    """Choose weights for the assets in FILE: least volatility, or equal shares of the risk."""
+    """Choose weights for the assets in FILE: least volatility, equal shares of the risk, and more.
+
+    Bounds, sharpe and hrp are solved by skfolio (extra portfolio-prices).
+    """
     from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity
 
-    table = load(source)
-    if aim == "least":
+    table = load(source, options)
+    bounds = options.pop("bounds")
+    if aim in {"sharpe", "hrp"} or (bounds and aim == "least"):
+        found = _limited(table, aim, str(bounds or "0,1"), options)
+    elif bounds:
+        raise InputError(f"--bounds go with --aim least, sharpe and hrp, not {aim}")
+    elif aim == "least":
         found = minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     elif aim == "parity":
         names = [name for name in short.split(",") if name]
         found = risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
     else:
-        raise InputError(f"--aim {aim}: choose least or parity")
+        raise InputError(f"--aim {aim}: choose least, parity, sharpe or hrp")
     if not as_json:
         click.echo(printed_allocation(found))
         return
@@ -207,6 +277,16 @@ def weights(
     click.echo(json.dumps(whole, allow_nan=False))
 
 
+def _limited(table: Table, aim: str, bounds: str, options: dict[str, object]) -> Allocation:
+    from penstock.portfolio import Limits, optimal_weights
+
+    pair = [_weight(part) for part in bounds.split(",")]
+    if len(pair) != 2 or None in pair:
+        raise InputError(f"--bounds {bounds}: write two numbers, such as 0,.3")
+    low, high = (float(part or 0.0) for part in pair)
+    return optimal_weights(table, aim, Limits(bounds=(low, high)), **options)  # type: ignore[arg-type] # click gave them these types
+
+
 @portfolio.command()
 @data_options
 @click.option("--points", default=20, show_default=True, help="How many portfolios.")
@@ -215,7 +295,8 @@ def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options
     """Show the least volatility for each expected return of the assets in FILE."""
     from penstock.portfolio import efficient_frontier, printed_frontier
 
-    found = efficient_frontier(load(source), points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+    table = load(source, options)
+    found = efficient_frontier(table, points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     if not as_json:
         click.echo(printed_frontier(found))
         return
@@ -245,7 +326,7 @@ def explain(source: str | None, weights: str | None) -> None:
         click.echo(printed_explanation(explained(), EXAMPLE_NAMES, EXAMPLE_WEIGHTS))
         return
     held = parse_weights(weights or "MSFT=.3,AAPL=.5,PEP=.2")
-    found = measure(load(source), held)
+    found = measure(load(source, dict.fromkeys(FORMAT)), held)
     told = explained(found.covariance, found.weights)
     click.echo(printed_explanation(told, found.names, found.weights.tolist()))
 

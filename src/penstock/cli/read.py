@@ -5,24 +5,30 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, BinaryIO, final
 
 import click
 
-from penstock.errors import InputError
+from penstock.errors import GaveUp, InputError, PermanentError, RetryableError
 from penstock.reading import (
     DEVICES,
     GUIDES,
     Guide,
     Look,
+    Repairs,
     Report,
     make_edition,
     parse_width,
     unmake_edition,
 )
 from penstock.whole import whole_file
+
+if TYPE_CHECKING:
+    from penstock.reading import Article, Entry
 
 __all__ = ["read"]
 
@@ -40,25 +46,32 @@ _ENDINGS = {
 }
 
 
+_BOOKS = frozenset(
+    [
+        ".epub",
+        ".html",
+        ".htm",
+        ".xhtml",
+        ".md",
+        ".markdown",
+        ".txt",
+        ".fb2",
+        ".docx",
+        ".odt",
+        ".rtf",
+        ".mobi",
+        ".azw3",
+    ]
+)
+
+
 @click.group()
 def read() -> None:
     """Set books in short lines with a guide down the middle, and take them back."""
 
 
-_BROWSER = {"Accept": "text/html,application/xhtml+xml,application/epub+zip;q=0.9,*/*;q=0.5"}
-
-
-def fetch_article(url: str) -> bytes:
-    """Return the page at ``url``, fetched under the http room's retries and limits.
-
-    Raises:
-        PermanentError: There is no such page.
-        GaveUp: The server failed too often.
-    """
-    from penstock.http import Api, Get
-
-    page = url.partition("#")[0]
-    return Api(page.partition("?")[0], headers=_BROWSER, decode="bytes").call(Get(page)).body
+_WEB = ("http://", "https://")
+_OTHERS = frozenset([".pdf", ".mobi", ".azw", ".azw3", ".docx", ".odt", ".rtf", ".fb2", ".md"])
 
 
 def load(book: str) -> bytes:
@@ -69,9 +82,12 @@ def load(book: str) -> bytes:
     """
     if book == "-":
         return sys.stdin.buffer.read()
-    if book.startswith(("http://", "https://")):
+    if book.startswith(_WEB):
+        from penstock.assembly.web_pages import fetch_article
+
         return fetch_article(book)
-    if (scheme := urlsplit(book).scheme) and book.startswith(f"{scheme}://"):
+    scheme = book.partition("://")[0] if "://" in book else ""
+    if scheme.isalpha():
         raise InputError(f"{book}: an address begins with https:// or http://, not {scheme}://")
     try:
         return Path(book).read_bytes()
@@ -79,17 +95,20 @@ def load(book: str) -> bytes:
         raise InputError(f"{book}: {error.strerror or error}") from error
 
 
-def load_epub(book: str) -> bytes:
+def load_epub(book: str, language: str = "", notes: dict[str, int] | None = None) -> bytes:
     """Return what ``book`` names as an EPUB in memory."""
     from penstock.reading import as_epub
 
     data = load(book)
     if book == "-":
-        return as_epub(data)
-    web = book.startswith(("http://", "https://"))
-    if web:
-        return as_epub(data, base=book, article=True)
-    return as_epub(data, Path(book).name, load=lambda address: picture_beside(book, address))
+        return as_epub(data, language=language, notes=notes)
+    if book.startswith(_WEB):
+        from penstock.assembly.web_pages import pictures_of
+
+        pictures = pictures_of(book)
+        return as_epub(data, base=book, article=True, load=pictures, language=language, notes=notes)
+    beside = partial(picture_beside, book)
+    return as_epub(data, Path(book).name, load=beside, language=language, notes=notes)
 
 
 def picture_beside(book: str, address: str) -> bytes | None:
@@ -97,10 +116,13 @@ def picture_beside(book: str, address: str) -> bytes | None:
     from urllib.parse import unquote
 
     folder = Path(book).resolve().parent
-    path = (folder / unquote(address)).resolve()
-    if not path.is_relative_to(folder) or not path.is_file():
+    try:
+        path = (folder / unquote(address)).resolve()
+        if not path.is_relative_to(folder) or not path.is_file():
+            return None
+        return path.read_bytes()
+    except (OSError, ValueError):  # a name that no file can have
         return None
-    return path.read_bytes()
 
 
 @read.command()
@@ -122,6 +144,8 @@ def picture_beside(book: str, address: str) -> bytes | None:
 @click.option(
     "--align",
     type=click.Choice(["guide"]),
+    is_flag=False,
+    flag_value="guide",
     help="Shift each line so that the guide sits on the axis.",
 )
 @click.option(
@@ -130,6 +154,9 @@ def picture_beside(book: str, address: str) -> bytes | None:
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Default: by the ending of OUT, else epub."
 )
+@click.option("--language", default="", help="The language of a page or a text, such as de-CH.")
+@click.option("--title-suffix", default="", help="Put after the title of the edition.")
+@click.option("--strict", is_flag=True, help="Refuse a book that something must be removed from.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 def make(  # noqa: PLR0913, PLR0917 - one argument an option
     book: str,
@@ -139,10 +166,17 @@ def make(  # noqa: PLR0913, PLR0917 - one argument an option
     align: str | None,
     device: str | None,
     form: str | None,
+    language: str,
+    title_suffix: str,
     *,
+    strict: bool,
     as_json: bool,
 ) -> None:
-    """Make the edition of BOOK: EPUB, HTML, Markdown, text, an address, or - for stdin."""
+    """Make the edition of BOOK: EPUB, HTML, Markdown, text, FB2, an address, or - for stdin.
+
+    DOCX, ODT, RTF and Kindle files are read by calibre where it is installed. Of a folder every
+    book and text in it is made.
+    """
     gc.set_threshold(_COLLECT_AFTER)
     columns, em = parse_width(width)
     look = Look(
@@ -152,27 +186,111 @@ def make(  # noqa: PLR0913, PLR0917 - one argument an option
         align=align == "guide",
         device=DEVICES[device] if device else None,
     )
-    form = form or _form(out)
-    target = out or _default_name(book, form)
-    data = load_epub(book)
-    if (
-        target != "-"
-        and Path(target).exists()
-        and Path(book).exists()
-        and Path(target).samefile(book)
-    ):
-        raise InputError(f"{target}: is the book itself; give another name with -o")
-    report = _write(form, data, target, look, "stdin" if book == "-" else book)
-    _say(report, target, as_json=as_json)
+    making = _Making(look, form, language, title_suffix, strict=strict, as_json=as_json)
+    if book != "-" and Path(book).is_dir():
+        making.folder(Path(book), out)
+    else:
+        making.book(book, out)
 
 
-def _form(out: str | None) -> str:
+@final
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """How editions are made."""
+
+    look: Look
+    to: str | None
+    language: str = ""
+    suffix: str = ""
+    strict: bool = False
+    as_json: bool = False
+
+    def book(self, book: str, out: str | None) -> None:
+        form = _form(out, self.to)
+        target = out or _default_name(book, form)
+        notes: dict[str, int] = {}
+        data = load_epub(book, self.language, notes)
+        if (
+            target != "-"
+            and Path(target).exists()
+            and Path(book).exists()
+            and Path(target).samefile(book)
+        ):
+            raise InputError(f"{target}: is the book itself; give another name with -o")
+        report = self._write(form, data, target, "stdin" if book == "-" else book)
+        for note, number in notes.items():
+            report.count.notes[note] = report.count.notes.get(note, 0) + number
+        _say(report, target, as_json=self.as_json)
+
+    def folder(self, folder: Path, out: str | None) -> None:
+        """Make all books in a folder into another one."""
+        if out is None or (Path(out).exists() and not Path(out).is_dir()):
+            raise InputError(f"{folder}: is a folder: name the one its editions go to with -o")
+        form = self.to or "epub"
+        failed = made = 0
+        Path(out).mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            if not path.is_file() or path.suffix.lower() not in _BOOKS:
+                continue
+            try:
+                ending = {"text": "txt"}.get(form, form)
+                self.book(str(path), str(Path(out) / f"{path.stem}.lines.{ending}"))
+                made += 1
+            except (InputError, PermanentError) as error:
+                failed += 1
+                click.echo(f"  left out {path}: {error}", err=True)
+        if failed:
+            raise SystemExit(1)
+        if not made:
+            raise InputError(f"{folder}: no book in it ({', '.join(sorted(_BOOKS))})")
+
+    def _write(self, form: str, data: bytes, target: str, label: str) -> Report:
+        if form == "epub":
+            if target == "-":
+                return self._edition(data, sys.stdout.buffer, label)
+            with whole_file(Path(target)) as out:
+                return self._edition(data, out, label)
+        if form == "html":
+            return _write_html(data, target, self.look, label)
+        return self._lines(form, data, target, label)
+
+    def _edition(self, data: bytes, out: BinaryIO, label: str) -> Report:
+        return make_edition(
+            data, out, self.look, label, strict=self.strict, title_suffix=self.suffix
+        )
+
+    def _lines(self, form: str, data: bytes, target: str, label: str) -> Report:
+        from penstock.reading import Archive, book_blocks, json_lines, text_lines
+
+        repairs = Repairs()
+        report = Report(repairs=repairs.done, removed=repairs.removed)
+        blocks = book_blocks(Archive(data, label), repairs)
+        ansi = target == "-" and sys.stdout.isatty()
+        if form == "text":
+            lines = text_lines(blocks, self.look, report.count, ansi=ansi)
+        else:
+            lines = json_lines(blocks, self.look, report.count)
+        if target == "-":
+            for line in lines:
+                sys.stdout.write(line + "\n")
+        else:
+            with whole_file(Path(target)) as out:
+                out.writelines(f"{line}\n".encode() for line in lines)
+        return report
+
+
+def _form(out: str | None, to: str | None) -> str:
     ending = Path(out or "").suffix.lower()
-    if ending not in _ENDINGS:
+    found = _ENDINGS.get(ending)
+    if to and (ending in _OTHERS or (ending and found and found != to)):
+        raise InputError(f"{out}: ends with {ending}, but --to is {to}")
+    if to:
+        return to
+    if found is None:
         raise InputError(
             f"{out}: an edition ends with .epub, .html, .txt or .jsonl; or say which with --to"
         )
-    return _ENDINGS[ending]
+    return found
 
 
 def _default_name(book: str, form: str) -> str:
@@ -181,33 +299,6 @@ def _default_name(book: str, form: str) -> str:
     web = book.startswith(("http://", "https://"))
     stem = "book" if book == "-" else Path(book.rstrip("/") if web else book).stem
     return f"{stem or 'article'}.lines.{form}"
-
-
-def _write(form: str, data: bytes, target: str, look: Look, label: str) -> Report:
-    if form == "epub":
-        if target == "-":
-            return make_edition(data, sys.stdout.buffer, look, label)
-        with whole_file(Path(target)) as out:
-            return make_edition(data, out, look, label)
-    if form == "html":
-        return _write_html(data, target, look, label)
-    from penstock.reading import Archive, book_blocks, json_lines, text_lines
-
-    report = Report()
-    archive = Archive(data, label)
-    blocks = book_blocks(archive)
-    ansi = target == "-" and sys.stdout.isatty()
-    if form == "text":
-        lines = text_lines(blocks, look, report.count, ansi=ansi)
-    else:
-        lines = json_lines(blocks, look, report.count)
-    if target == "-":
-        for line in lines:
-            sys.stdout.write(line + "\n")
-    else:
-        with whole_file(Path(target)) as out:
-            out.writelines(f"{line}\n".encode() for line in lines)
-    return report
 
 
 def _write_html(data: bytes, target: str, look: Look, label: str) -> Report:
@@ -235,18 +326,21 @@ def _say(report: Report, target: str, *, as_json: bool) -> None:
             "left": count.left,
             "notes": count.notes,
             "repairs": report.repairs,
+            "removed": report.removed,
         }
         click.echo(json.dumps(facts, ensure_ascii=False), err=target == "-")
         return
+    for what in report.removed:
+        click.echo(f"warning: removed: {what}", err=True)
     left = ", ".join(f"{number} {kind}" for kind, number in sorted(count.left.items()))
     if not count.lines:
         click.echo(f"{target}: {count.texts:,} blocks", err=True)
-        return
-    click.echo(
-        f"{target}: {count.lines:,} lines, {count.guides:,} guides, "
-        f"{count.overlong:,} over the width; left whole: {left or 'nothing'}",
-        err=True,
-    )
+    else:
+        click.echo(
+            f"{target}: {count.lines:,} lines, {count.guides:,} guides, "
+            f"{count.overlong:,} over the width; left whole: {left or 'nothing'}",
+            err=True,
+        )
     for note, number in {**report.repairs, **count.notes}.items():
         click.echo(f"  {note} ({number})", err=True)
 
@@ -274,7 +368,9 @@ def open_book(book: str) -> None:
         Archive,
         Place,
         Reader,
+        block_contents,
         book_blocks,
+        book_identity,
         load_place,
         places_file,
         run_reader,
@@ -284,8 +380,11 @@ def open_book(book: str) -> None:
     if book == "-":
         raise InputError("read open takes its keys from standard input: give a file")
     data = load_epub(book)
-    identity, file = hashlib.sha256(data).hexdigest()[:16], places_file()
-    reader = Reader(list(book_blocks(Archive(data, book))), load_place(identity, file) or Place())
+    archive, file = Archive(data, book), places_file()
+    identity, earlier = book_identity(archive), hashlib.sha256(data).hexdigest()[:16]
+    place = load_place(identity, file) or load_place(earlier, file) or Place()
+    blocks = list(book_blocks(archive))
+    reader = Reader(blocks, place, block_contents(archive, blocks))
     run_reader(reader, SystemClock(), lambda: save_place(identity, reader.place, file))
 
 
@@ -295,35 +394,93 @@ def open_book(book: str) -> None:
 @click.option("--title", default="Articles", show_default=True, help="The name of the edition.")
 @click.option("--width", default="30", show_default=True, help="As for make.")
 @click.option("--guide", type=click.Choice(GUIDES), default="bold", show_default=True)
-def today(articles: tuple[str, ...], out: str, title: str, width: str, guide: Guide) -> None:
-    """Collect ARTICLES (files or addresses) into today's dated EPUB."""
+@click.option("--most", default=10, show_default=True, help="Articles taken from each feed.")
+def today(
+    articles: tuple[str, ...], out: str, title: str, width: str, guide: Guide, most: int
+) -> None:
+    """Collect ARTICLES (files, addresses, feeds, lists of feeds) into today's dated EPUB.
+
+    What cannot be read is left out and named; the exit code is 1 then.
+    """
     from datetime import datetime
 
-    from penstock.reading import Article, write_daily
+    from penstock.reading import write_daily
 
     columns, em = parse_width(width)
     if not Path(out).is_dir():
         raise InputError(f"{out}: the folder does not exist")
-    failed: dict[str, str] = {}
-
-    def collected() -> Iterator[Article]:
-        for name in articles:
-            try:
-                body = load(name)
-            except InputError as error:
-                failed[name] = str(error)
-            else:
-                web = name.startswith(("http://", "https://"))
-                yield Article(body=body, url=name if web else "")
-
+    collecting = _Collecting(most)
     look = Look(width=columns, em=em, guide=guide)
     day = datetime.now().astimezone().date()
-    made = write_daily(collected(), Path(out), look, day=day, title=title)
-    failed.update(made.skipped)
+    found = (article for name in articles for article in collecting.articles(name))
+    made = write_daily(found, Path(out), look, day=day, title=title, by_site=True)
+    failed = {**collecting.failed, **made.skipped}
     for name, reason in failed.items():
         click.echo(f"  left out {name}: {reason}", err=True)
+    for note, number in made.notes.items():
+        click.echo(f"  {note} ({number})", err=True)
     if made.path is None:
         raise InputError("no article could be read: nothing written")
     click.echo(f"{made.path}: {made.articles} articles", err=True)
     if failed:
         raise SystemExit(1)
+
+
+@final
+class _Collecting:
+    """Fetches articles; what fails costs only itself."""
+
+    def __init__(self, most: int) -> None:
+        self.failed: dict[str, str] = {}
+        self._most = most
+        self._seen: set[str] = set()
+
+    def articles(self, name: str, depth: int = 0) -> Iterator[Article]:
+        """Yield the article that ``name`` is, or those of the feed that it is."""
+        from penstock.assembly.web_pages import pictures_of
+        from penstock.reading import Article, feed_entries
+
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        try:
+            data = load(name)
+        except (InputError, PermanentError, RetryableError, GaveUp) as error:
+            self.failed[name] = str(error)
+            return
+        web = name.startswith(_WEB)
+        entries = feed_entries(data, name if web else "")
+        if entries is not None and depth < 3:
+            yield from self._entries(entries, depth)
+        elif web:
+            yield Article(body=data, url=name, load=pictures_of(name))
+        else:
+            beside = partial(picture_beside, name)
+            yield Article(body=data, name=Path(name).name, load=beside)
+
+    def _entries(self, entries: Iterable[Entry], depth: int) -> Iterator[Article]:
+        from penstock.assembly.web_pages import pictures_of
+        from penstock.reading import Article
+
+        taken = 0
+        for entry in entries:
+            if entry.feed:
+                yield from self.articles(entry.url, depth + 1)
+                continue
+            if taken >= self._most:
+                return
+            taken += 1
+            if entry.body:
+                yield Article(
+                    body=b"\xef\xbb\xbf" + entry.body.encode(),
+                    title=entry.title,
+                    url=entry.url,
+                    author=entry.author,
+                    published=entry.published,
+                    whole=True,
+                    load=pictures_of(entry.url),
+                )
+            elif entry.url.startswith(_WEB):
+                yield from self.articles(entry.url, 3)
+            else:
+                self.failed[entry.title or "an entry of a feed"] = "it names no address"

@@ -16,8 +16,8 @@ from penstock.cli.observed import Shown, observed, shown_options
 from penstock.cli.progress import RunView, View, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
-from penstock.cli.stream_view import StreamView
-from penstock.errors import InputError, Stopped
+from penstock.cli.stream_view import StreamView, Troubles
+from penstock.errors import GaveUp, InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
@@ -127,6 +127,8 @@ def _run(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: Sh
     """Run ``go`` with progress, print what came of it and end with its exit code."""
     if work.is_stream and shown["as_json"]:
         shown["quiet"] = True
+    if work.is_stream:
+        work.events.subscribe(Troubles(lambda: work.look().status))
     with stoppable(), work.notifying(Path(file).stem, _note):
         _land(file, work, go, shown)
 
@@ -146,6 +148,8 @@ def _land(file: str, work: Run, go: Callable[[WritableStore], Summary], shown: S
     _tell(summary, as_json=as_json)
     if not (summary.is_stream or summary.complete):
         raise SystemExit(3)
+    if summary.is_stream and not (summary.lives or summary.ended):
+        raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
     unseen = summary.failed - summary.acknowledged
     if unseen or summary.doubts or any(used.left_out for used in summary.uses):
         raise SystemExit(1)
@@ -192,6 +196,7 @@ def _of_stream(summary: Summary) -> str:
             f"{summary.duplicates:,} came again, {summary.reconnects:,} reconnects, "
             f"{summary.keepalives:,} heartbeats{notices})"
         ),
+        *_lost(summary),
         f"gaps:  {summary.gaps:,}{missed}",
         f"data:  {summary.store}",
         *(_used(used) for used in summary.uses),
@@ -205,6 +210,23 @@ def _of_stream(summary: Summary) -> str:
             "bytes; set stream.id"
         )
     return "\n".join(lines)
+
+
+def _lost(summary: Summary) -> list[str]:
+    """Return what a reader should know before the rest: what is not there, and why."""
+    lines = []
+    if summary.failed:
+        lines.append(f"failed: {summary.failed:,} messages (penstock status says why)")
+    if summary.changed:
+        lines.append(
+            f"changed: {summary.changed:,} messages came again with other content and were left "
+            'out; on_same = "keep" lands them, too'
+        )
+    if summary.unfinished:
+        lines.append(f"cut:   {summary.unfinished:,} messages were cut off with their connection")
+    if summary.last_reason and summary.state != "live":
+        lines.append(f"last:  {summary.last_reason}")
+    return lines
 
 
 def _sentence(summary: Summary) -> str:

@@ -182,9 +182,9 @@ class OneLineCommand(click.Command):
 )
 @click.option(
     "--odd",
-    type=click.Choice(tuple(ODDITIES)),
-    default=None,
-    callback=lambda _context, _option, name: name or "",
+    type=click.Choice(("", *ODDITIES)),
+    default=DEFAULTS.odd,
+    metavar="NAME",
     help="What is odd about the list at /odd: "
     + "; ".join(f"{name}: {oddity.words}" for name, oddity in ODDITIES.items())
     + ".",

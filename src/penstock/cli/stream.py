@@ -16,7 +16,7 @@ from penstock.assembly import StreamFile, build_stream, plan, read_any
 from penstock.assembly.timestamps import lag
 from penstock.cli.progress import showing
 from penstock.cli.stopping import stoppable
-from penstock.cli.stream_view import StreamView
+from penstock.cli.stream_view import StreamView, Troubles
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.streaming import Gap, Item, Message, Notice
@@ -62,6 +62,7 @@ def stream(file: str, *, seconds: float | None, max_messages: int | None) -> Non
     plan(described, Path(file).parent)
     events = Events()
     with stoppable(), build_stream(described, events=events) as source:
+        events.subscribe(Troubles(lambda: source.status))
         view = StreamView(Path(file).stem, lambda: (source.counters, source.status))
         show = _on_screen(view, described.stream.time)
         live = Console().is_terminal

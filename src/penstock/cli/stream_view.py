@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import final
 
+import click
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from penstock.cli.progress import span
+from penstock.events import Event, Retry
 from penstock.pipeline import Rate
 from penstock.streaming import Counters, Status
 
-__all__ = ["StreamView"]
+__all__ = ["StreamView", "Troubles"]
 
 _SHOWN = 8
 
@@ -83,6 +86,30 @@ class StreamView:
         )
         lines = [Text(text, no_wrap=True, overflow="ellipsis", style="dim") for text in self.last]
         return Group(table, *lines)
+
+
+@final
+class Troubles:
+    """Says on standard error, once each, why a connection was not made; a view shows the same.
+
+    Args:
+        look: Gives the stream's status.
+    """
+
+    def __init__(self, look: Callable[[], Status]) -> None:
+        self._look = look
+        self._lives = 0
+        self._said = ""
+
+    def __call__(self, event: Event) -> None:
+        """Look at one event."""
+        if not isinstance(event, Retry) or sys.stderr.isatty():
+            return
+        lives = self._look().lives
+        if lives == self._lives and event.reason != self._said:
+            self._said = event.reason
+            click.echo(f"penstock: {event.reason}; connecting again", err=True)
+        self._lives = lives
 
 
 def _state(status: Status) -> str:

@@ -46,8 +46,9 @@ class Watch:
         """Return how it is now; a store that is slow to look at is looked at less often."""
         start = time.monotonic()
         if start >= self._again:
+            busy = time.thread_time()
             self._seen = self._looked()
-            self._again = start + (time.monotonic() - start) * _SHARE
+            self._again = start + (time.thread_time() - busy) * _SHARE
         return self._seen
 
     def _looked(self) -> dict[str, object]:

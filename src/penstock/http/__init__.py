@@ -2,7 +2,7 @@
 
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
-from penstock.http.body import decode_or_none
+from penstock.http.body import decode_or_none, dig
 from penstock.http.calls import becomes_get
 from penstock.http.engine import Engine, engine
 from penstock.http.page_feed import PageFeed
@@ -13,7 +13,7 @@ from penstock.http.response import Headers, Response, phrase
 from penstock.http.row_keys import Rows, row_result
 from penstock.http.secret import Secret, secret
 from penstock.http.session import Session
-from penstock.http.streamed import StreamProfile, StreamTransfer
+from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
 from penstock.http.styles import (
     BodyCursor,
     BodyLink,
@@ -73,7 +73,9 @@ __all__ = [
     "Style",
     "Unreadable",
     "becomes_get",
+    "check_websockets",
     "decode_or_none",
+    "dig",
     "engine",
     "join",
     "pages",

@@ -242,7 +242,10 @@ class Api:
 
     def renews(self, headers: list[str]) -> bool:
         """After a 401: whether a fresh token may help."""
-        return self.auth is not None and self.auth.refused(headers)
+        renewed = self.auth is not None and self.auth.refused(headers)
+        if renewed:
+            self._constant = None
+        return renewed
 
     def redirected(self, request: Request, target: str) -> Request:
         """Return the request that follows a redirect to ``target``."""

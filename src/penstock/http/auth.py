@@ -82,8 +82,9 @@ class _WithoutToken:
         return None
 
     def refused(self, headers: Sequence[str]) -> bool:
-        """Return False: the credentials are wrong."""
-        return False
+        """Return whether a secret has changed since where it was read from; else it is wrong."""
+        secrets = [value for value in vars(self).values() if isinstance(value, Secret)]
+        return sum(one.read_again() for one in secrets) > 0
 
 
 def _check_header(text: str, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.pipeline import is_json
+from penstock.pipeline import closes, is_json
 
 __all__ = ["cut_short"]
 
@@ -15,7 +15,7 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
 
     A body with a stated length or in chunks has been counted by libcurl. One that ends with the
     connection (RFC 9112 section 6.3), and one that was compressed, can end early unseen: it is
-    whole where it is JSON, if it says that it is JSON.
+    whole where it is JSON, or ends as JSON does, if it says that it is JSON.
 
     >>> cut_short("GET", 200, b"HTTP/1.1 200 OK\r\nContent-Le", b"")
     'answer ended within its headers'
@@ -39,4 +39,5 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
         return "answer ended before its body"
     says = b"json" in fields.partition(b"\ncontent-type:")[2].partition(b"\n")[0]
     says = says or (b"\ncontent-type:" not in fields and body.lstrip()[:1] in (b"{", b"[", b'"'))
-    return "answer ended within its body" if says and not is_json(body) else None
+    whole = not says or is_json(body) or closes(body)
+    return None if whole else "answer ended within its body"

@@ -73,6 +73,13 @@ class Handle:
         else:
             easy.setopt(pycurl.SSL_VERIFYPEER, 0)
             easy.setopt(pycurl.SSL_VERIFYHOST, 0)
+        for option, value in (
+            (pycurl.SSLCERT, profile.cert_file),
+            (pycurl.SSLKEY, profile.key_file),
+            (pycurl.UNIX_SOCKET_PATH, profile.unix_socket),
+        ):
+            if value is not None:
+                easy.setopt(option, value)
         easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
         self._configure_body()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from penstock.address import look_up
+from penstock.errors import InputError
 
 __all__ = ["Secret", "reveal", "secret"]
 
@@ -17,14 +18,26 @@ class Secret:
     Secret('***')
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_source", "_value")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, source: str | None = None) -> None:
         self._value = value
+        self._source = source
 
     def reveal(self) -> str:
         """Return the string itself."""
         return self._value
+
+    def read_again(self) -> bool:
+        """Read it again from where it came; return whether it has changed: tokens rotate."""
+        if self._source is None:
+            return False
+        try:
+            value = look_up(self._source)
+        except InputError:
+            return False  # it is being replaced, it may be: what is known stays
+        changed, self._value = value != self._value, value
+        return changed
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
@@ -52,7 +65,7 @@ def secret(source: str) -> Secret:
     Raises:
         InputError: The variable is not set, or the file cannot be read, or it is empty.
     """
-    return Secret(look_up(source))
+    return Secret(look_up(source), source)
 
 
 def reveal(value: str | Secret) -> str:

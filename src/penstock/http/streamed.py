@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections import deque
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, cast, final
 
 import pycurl
 
@@ -17,7 +17,13 @@ __all__ = ["Sink", "StreamHandle", "StreamProfile", "StreamTransfer", "check_web
 # libcurl hands out 16 KiB at a time, but receives as much as this at once.
 _BUFFER = 512 * 1024
 _TURN = 1024 * 1024  # bytes after which a turn of the I/O thread is enough, about
-_LARGEST = 64 * 1024 * 1024  # bytes of one message of a WebSocket
+_FRAMES = {
+    "text": "WS_TEXT",
+    "binary": "WS_BINARY",
+    "ping": "WS_PING",
+    "pong": "WS_PONG",
+    "close": "WS_CLOSE",
+}
 
 
 def check_websockets() -> None:
@@ -40,7 +46,7 @@ class StreamProfile(Profile):
 
     Attributes:
         raw: Whether the sink wants HTTP's chunked coding left on.
-        websocket: Whether it is a WebSocket; the sink gets each message whole.
+        websocket: Whether it is a WebSocket; the sink gets its frames as they are on the wire.
     """
 
     raw: bool = False
@@ -50,9 +56,14 @@ class StreamProfile(Profile):
 class Sink(Protocol):
     """Where the bytes go. Called by the I/O thread: be quick, and wait for nobody.
 
-    Of a WebSocket each chunk is a whole message, and an empty one a ping, answered already.
-    A :class:`~penstock.errors.PenstockError` that is raised ends the transfer with it.
+    An exception that is raised ends the transfer with it, and no other.
+
+    Attributes:
+        outgoing: Frames that a WebSocket has to send: their kind (``"text"``, ``"binary"``,
+            ``"ping"``, ``"pong"``, ``"close"``) and payload. Filled and emptied by the I/O thread.
     """
+
+    outgoing: deque[tuple[str, bytes]]
 
     def opened(self, status: int, head: bytes) -> None:
         """Take note of the answer's status and headers."""
@@ -77,7 +88,10 @@ class StreamTransfer(Transfer):
     __slots__ = ("sink",)
 
     def __init__(self, transfer: Transfer, profile: StreamProfile, sink: Sink) -> None:
-        super().__init__(transfer.method, transfer.url, transfer.headers, transfer.content, profile)
+        # pycurl takes texts of ASCII only, and bytes as they are.
+        headers = [h if h.isascii() else h.encode() for h in transfer.headers]
+        lines = cast("list[str]", headers)
+        super().__init__(transfer.method, transfer.url, lines, transfer.content, profile)
         self.sink = sink
 
 
@@ -90,16 +104,12 @@ class StreamHandle(Handle):
     """
 
     __slots__ = (
-        "_fault",
         "_flowing",
         "_full",
         "_left",
         "_open",
-        "_parts",
         "_paused",
-        "_pings",
         "_stream",
-        "_whole",
     )
 
     def __init__(self, profile: Profile, flowing: set[StreamHandle]) -> None:
@@ -109,10 +119,6 @@ class StreamHandle(Handle):
         self._paused = False
         self._left = _TURN  # bytes that may still come in this turn
         self._full = False  # whether more than that came
-        self._fault: PenstockError | None = None
-        self._parts: list[bytes] = []  # of a WebSocket's message that is not whole yet
-        self._pings: list[bytes] = []
-        self._whole = 0  # bytes of its present frame that came
         super().__init__(profile)
 
     def _configure_body(self) -> None:
@@ -127,11 +133,9 @@ class StreamHandle(Handle):
         if profile.websocket:
             # There is no name for ws alone; the URL is ours, and no redirect is followed.
             easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_ALL)
-            easy.setopt(pycurl.WRITEFUNCTION, self._frame)
-            # libcurl would answer pings without telling: no sign of life for the watchdogs.
-            easy.setopt(pycurl.WS_OPTIONS, pycurl.WS_NOAUTOPONG)
-        else:
-            easy.setopt(pycurl.WRITEFUNCTION, self._put)
+            # libcurl's own frames hide empty ones: the end of a message, a ping without payload.
+            easy.setopt(pycurl.WS_OPTIONS, pycurl.WS_RAW_MODE)
+        easy.setopt(pycurl.WRITEFUNCTION, self._put)
         if profile.raw:
             easy.setopt(pycurl.HTTP_TRANSFER_DECODING, 0)
 
@@ -144,34 +148,21 @@ class StreamHandle(Handle):
         self._chunks.append(data)
         return None
 
-    def _frame(self, data: bytes) -> int | None:
-        """Put frames of a WebSocket together to messages; libcurl cuts them as it likes."""
-        meta = self.easy.ws_meta()
-        if meta is None:  # not a frame: an answer that refuses the upgrade
-            return None
-        self._whole += len(data)
-        ended = self._whole >= meta.offset + meta.len + meta.bytesleft
-        if ended:
-            self._whole = 0
-        if meta.flags & (pycurl.WS_TEXT | pycurl.WS_BINARY):
-            self._parts.append(data)
-            if ended and not meta.flags & pycurl.WS_CONT:
-                self._chunks.append(b"".join(self._parts))
-                self._parts.clear()
-            elif sum(map(len, self._parts)) > _LARGEST:
-                self._fault = PermanentError(f"a message is larger than {_LARGEST} bytes")
-                return 0
-        elif meta.flags & pycurl.WS_PING:
-            self._pings.append(data)  # RFC 6455 section 5.5: control frames are never cut
-            self._chunks.append(b"")
-        return None
-
-    def _answer_pings(self) -> None:
-        for payload in self._pings:
-            with contextlib.suppress(pycurl.error):  # a connection that breaks is told anyway
-                # RFC 6455 section 5.5.3: a pong carries what its ping did.
-                self.easy.ws_send(payload, pycurl.WS_PONG)
-        self._pings.clear()
+    def _send(self, outgoing: deque[tuple[str, bytes]]) -> None:
+        """Send what the sink wants sent; a connection that breaks is told anyway."""
+        easy = self.easy
+        easy.setopt(pycurl.WS_OPTIONS, 0)  # libcurl masks and frames what is sent, not what comes
+        try:
+            while outgoing:
+                kind, payload = outgoing[0]
+                easy.ws_send(payload, getattr(pycurl, _FRAMES[kind]))
+                outgoing.popleft()
+        except BlockingIOError:
+            pass  # when there is room again, in a later turn
+        except pycurl.error:
+            outgoing.clear()
+        finally:
+            easy.setopt(pycurl.WS_OPTIONS, pycurl.WS_RAW_MODE)
 
     def begin(self, transfer: Transfer, now: float) -> None:
         """Take up ``transfer``."""
@@ -179,9 +170,6 @@ class StreamHandle(Handle):
         self._stream = transfer
         self._open = self._paused = self._full = False
         self._left = _TURN
-        self._fault, self._whole = None, 0
-        self._parts.clear()
-        self._pings.clear()
         super().begin(transfer, now)
         self._flowing.add(self)
 
@@ -190,19 +178,26 @@ class StreamHandle(Handle):
         stream = self._stream
         if stream is None:
             return None
+        error: PenstockError | None = None
         try:
-            if self._pings:
-                self._answer_pings()
-            if not self._open and self._head and (self._chunks or not self._head[-1].strip()):
-                self._opened(stream.sink)
-            if self._chunks:
-                self._hand_over(stream.sink)
-            elif self._paused and stream.sink.ready():
-                self._paused = False
-                self.easy.pause(pycurl.PAUSE_CONT)
-        except PenstockError as error:
-            return error
-        return self._fault
+            self._turn(stream.sink)
+        except PenstockError as raised:
+            error = raised
+        except Exception as broke:  # noqa: BLE001 - the transfers of others go on
+            error = PermanentError(f"the stream broke: {broke!r}")
+            error.__cause__ = broke
+        if self._open and stream.sink.outgoing:
+            self._send(stream.sink.outgoing)
+        return error
+
+    def _turn(self, sink: Sink) -> None:
+        if not self._open and self._head and (self._chunks or not self._head[-1].strip()):
+            self._opened(sink)
+        if self._chunks:
+            self._hand_over(sink)
+        elif self._paused and sink.ready():
+            self._paused = False
+            self.easy.pause(pycurl.PAUSE_CONT)
 
     def _opened(self, sink: Sink) -> None:
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
@@ -226,9 +221,12 @@ class StreamHandle(Handle):
     def overdue(self, now: float) -> str | None:
         """Return which of the waiting times has passed, or what the sink has against it."""
         stream = self._stream
-        if self._head and stream is not None:
+        if not self._head or stream is None:
+            return super().overdue(now)
+        try:
             return None if self._paused else stream.sink.overdue(now)
-        return super().overdue(now)
+        except Exception as broke:  # noqa: BLE001 - the transfers of others go on
+            return f"the stream broke: {broke!r}"
 
     def _check_whole(self, transfer: Transfer) -> None:
         """A stream has no end: whoever receives it sees where it was cut."""

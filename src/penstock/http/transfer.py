@@ -29,6 +29,9 @@ class Profile:
         cert: Our own certificate in PEM form, for servers that ask for one, or None.
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
+        cert_file: Our own certificate in PEM form, for servers that ask for one, or None.
+        key_file: Its key in PEM form, or None: in the same file.
+        unix_socket: Path of the socket that the server listens at, or None: TCP.
     """
 
     connect: float | None = 10.0
@@ -42,6 +45,9 @@ class Profile:
     cert: str | None = None
     key: str | None = None
     http2: bool = True
+    cert_file: str | None = None
+    key_file: str | None = None
+    unix_socket: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "stall", "total"):

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
         save_training,
         write_whole,
     )
+    from penstock.neural.columns import Column
     from penstock.neural.datasets import Examples, Scaler, chronological_split, classify
     from penstock.neural.descent import SGD
     from penstock.neural.estimator import NeuralClassifier, NeuralRegressor
     from penstock.neural.export import save_onnx
-    from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
+    from penstock.neural.faults import BadCheckpoint, BadData, TrainingFailed, UnknownChannel
     from penstock.neural.follow import Follower
     from penstock.neural.layers import Layer, Linear, Network, ReLU, Sigmoid, Softmax, Tanh
     from penstock.neural.many import Many, fit_many
@@ -48,6 +49,7 @@ __all__ = [
     "SGD",
     "BadCheckpoint",
     "BadData",
+    "Column",
     "Cosine",
     "Course",
     "Epochs",
@@ -80,6 +82,7 @@ __all__ = [
     "Tanh",
     "Target",
     "Training",
+    "TrainingFailed",
     "UnknownChannel",
     "WarmUp",
     "chronological_split",
@@ -105,6 +108,7 @@ __all__ = [
 _LATER = {
     "BadCheckpoint": "faults",
     "BadData": "faults",
+    "Column": "columns",
     "Cosine": "schedules",
     "Course": "recipe",
     "Epochs": "stopping",
@@ -138,6 +142,7 @@ _LATER = {
     "Tanh": "layers",
     "Target": "stopping",
     "Training": "training",
+    "TrainingFailed": "faults",
     "UnknownChannel": "faults",
     "WarmUp": "schedules",
     "chronological_split": "datasets",

@@ -17,6 +17,7 @@ import numpy as np
 
 from penstock.errors import MissingExtra
 from penstock.neural.arrays import Floats
+from penstock.neural.columns import Column
 from penstock.neural.datasets import Scaler
 from penstock.neural.faults import BadCheckpoint, BadData
 from penstock.neural.layers import Network, layer
@@ -71,6 +72,7 @@ def save_training(path: Path, training: Training, model: Model | None = None) ->
         "best_epoch": training.best_epoch,
         "generator": training.generator,
         "reason": training.reason,
+        "recipe": training.recipe,
     }
     _write(path, tensors, facts)
 
@@ -144,6 +146,7 @@ def _model_facts(model: Model) -> dict[str, object]:
         "classes": list(model.classes),
         "features": list(model.features),
         "label": model.label,
+        "columns": [[column.name, list(column.values), column.fill] for column in model.columns],
     }
 
 
@@ -167,7 +170,12 @@ def _model(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Model:
         classes=tuple(_list(facts, "classes")),
         features=tuple(str(name) for name in _list(facts, "features")),
         label=str(facts["label"]),
+        columns=tuple(_column(*parts) for parts in facts.get("columns", [])),  # type: ignore[attr-defined] # odd facts are a bad file
     )
+
+
+def _column(name: str, values: list[str], fill: float | None) -> Column:
+    return Column(str(name), tuple(map(str, values)), None if fill is None else float(fill))
 
 
 def _scaler(tensors: Mapping[str, Floats], name: str, columns: int) -> Scaler | None:
@@ -196,6 +204,7 @@ def _training(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Traini
         history=history,
         generator=str(facts["generator"]),
         reason=str(facts["reason"]),
+        recipe=str(facts.get("recipe", "")),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, final
 
+import numpy as np
+
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.faults import BadData
 from penstock.neural.schedules import Rate
@@ -43,8 +45,13 @@ class SGD:
     decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise BadData(f"batch_size={self.batch_size}: give at least 1")
+        whole: object = self.batch_size
+        if not isinstance(whole, int | np.integer) or whole < 1:
+            raise BadData(f"batch_size={whole!r}: give a whole number of at least 1")
+        for name in ("learning_rate", "momentum"):
+            rate = getattr(self, name)
+            if not callable(rate) and not isinstance(rate, int | float | np.number):
+                raise BadData(f"{name}={rate!r}: give a number or a schedule")
         if not callable(self.learning_rate) and not self.learning_rate > 0:
             raise BadData(f"learning_rate={self.learning_rate}: give a positive number")
         if not callable(self.momentum) and not 0 <= self.momentum < 1:

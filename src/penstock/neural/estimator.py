@@ -11,7 +11,7 @@ import numpy.typing as npt
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, matrix, one_hot
 from penstock.neural.faults import BadData
-from penstock.neural.inputs import label_column, number_columns, numbered_classes
+from penstock.neural.inputs import known_labels, label_column, number_columns, numbered_classes
 from penstock.neural.layers import Linear, Softmax
 from penstock.neural.params import tags
 from penstock.neural.recipe import Course, Recipe
@@ -61,18 +61,16 @@ class NeuralClassifier(Recipe):
         table = matrix(X)
         labels = label_column(y, len(table))
         self.classes_, index = numbered_classes(labels)
-        valid = None
-        if validation is not None:
-            valid = self._valid(*validation)
         self._remember(X, table)
+        valid = None if validation is None else self._valid(*validation)
         rows = Examples(table, one_hot(index, len(self.classes_)))
         model = self._learn(rows, valid, Softmax(len(self.classes_)), course or Course())
         self.model_ = replace(model, classes=tuple(self.classes_.tolist()))
         return self
 
     def _valid(self, features: npt.ArrayLike, labels: npt.ArrayLike) -> Examples:
-        table = matrix(features)
-        names = label_column(labels, len(table))
+        table = self._checked(features, "validation: ")
+        names = known_labels(labels, self.classes_, len(table))
         strange = np.setdiff1d(names, self.classes_)
         if len(strange):
             raise BadData(f"validation label {strange[0]!r} is not among the training labels")
@@ -92,8 +90,9 @@ class NeuralClassifier(Recipe):
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
-        """Return the share of right predictions."""
-        return float(np.mean(self.predict(X) == np.asarray(y)))
+        """Return the share of right predictions; ``y`` in any shape that ``fit`` takes."""
+        predicted = self.predict(X)
+        return float(np.mean(predicted == known_labels(y, self.classes_, len(predicted))))
 
     def __sklearn_tags__(self) -> Tags:
         """Return what scikit-learn's tools want to know."""
@@ -125,13 +124,11 @@ class NeuralRegressor(Recipe):
         numbers = number_columns(y, len(table))
         self._single = np.asarray(y).ndim == 1
         self._remember(X, table)
-        target = self._target = Scaler.fit(numbers)
         valid = None
         if validation is not None:
-            valid_table = matrix(validation[0])
-            valid_numbers = number_columns(validation[1], len(valid_table))
-            valid = Examples(valid_table, target(valid_numbers))
-        rows = Examples(table, target(numbers))
+            valid_table = self._checked(validation[0], "validation: ")
+            valid = Examples(valid_table, number_columns(validation[1], len(valid_table)))
+        rows = Examples(table, numbers)
         self.model_ = self._learn(rows, valid, Linear(numbers.shape[1]), course or Course())
         return self
 
@@ -143,11 +140,19 @@ class NeuralRegressor(Recipe):
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Return R², ``1 - sum((y - p)^2) / sum((y - mean(y))^2)``, the mean over outputs."""
-        truth = number_columns(y, len(np.asarray(X)))
-        predicted = np.asarray(self.predict(X)).reshape(truth.shape)
+        predicted = np.asarray(self.predict(X))
+        truth = number_columns(y, len(predicted))
+        if truth.size != predicted.size:
+            raise BadData(f"y has shape {truth.shape}, the predictions {predicted.shape}")
         spread = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
-        return float(np.mean(1 - ((truth - predicted) ** 2).sum(axis=0) / spread))
+        missed = ((truth - predicted.reshape(truth.shape)) ** 2).sum(axis=0)
+        # As scikit-learn has it, a y that never changes scores 1 where it is met and 0 elsewhere.
+        parts = np.where(spread > 0, 1 - missed / np.where(spread > 0, spread, 1), missed == 0)
+        return float(np.mean(parts))
 
     def __sklearn_tags__(self) -> Tags:
         """Return what scikit-learn's tools want to know."""
         return tags("regressor")
+
+    def _target_scaler(self, rows: Examples) -> Scaler | None:
+        return Scaler.fit(rows.targets)

@@ -44,6 +44,10 @@ class UnknownChannel(BadData):
         super().__init__(f"no channel {name!r}{nearest(name, names)} There are: {', '.join(names)}")
 
 
+class TrainingFailed(UserWarning):
+    """A training ended with weights that are no better than what was there without it."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``: did you mean 'x'?`` for the nearest known name, or ``.`` where none is near.
 

@@ -14,6 +14,7 @@ from penstock.neural.faults import BadData
 
 __all__ = [
     "feature_names",
+    "known_labels",
     "label_column",
     "name_trouble",
     "number_columns",
@@ -79,12 +80,38 @@ def numbered_classes(labels: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.ge
             raise BadData("Input y contains NaN or infinity: drop rows without a label")
         if (numbers != np.round(numbers)).any():
             raise BadData("Unknown label type: continuous. Classes are texts or whole numbers")
-    if labels.dtype == object and any(x is None or x != x for x in labels.tolist()):
-        raise BadData("Input y contains NaN or None: drop rows without a label")
+    if labels.dtype == object:
+        if any(_absent(x) for x in labels.tolist()):
+            raise BadData("Input y contains NaN or None: drop rows without a label")
+        kinds = {isinstance(x, str) for x in labels.tolist()}
+        if len(kinds) > 1:
+            raise BadData("y mixes texts and numbers: make all labels one or the other")
     classes, index = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise BadData(f"y has only one class, {classes.tolist()}: there is nothing to tell apart")
     return classes, index
+
+
+def known_labels(
+    labels: npt.ArrayLike | None, classes: npt.NDArray[np.generic], rows: int
+) -> npt.NDArray[np.generic]:
+    """Return labels to compare with ``classes``: a vector of that many rows, of the same type.
+
+    Raises:
+        BadData: Another shape, number of rows, or texts for numbers (or the other way round).
+    """
+    column = label_column(labels, rows)
+    texts = [values.dtype.kind in "OUS" and any(isinstance(x, str) for x in values.tolist())
+             for values in (column, classes)]  # fmt: skip
+    if texts[0] != texts[1] and len(column):
+        kinds = ["texts" if text else "numbers" for text in texts]
+        raise BadData(f"y holds {kinds[0]}, and the classes are {kinds[1]}: {classes.tolist()[:5]}")
+    return column
+
+
+def _absent(label: object) -> bool:
+    """Return whether a label is None, NaN or pandas' NA, which compares to nothing."""
+    return label is None or type(label).__name__ == "NAType" or label != label
 
 
 def number_columns(targets: npt.ArrayLike | None, rows: int) -> Floats:

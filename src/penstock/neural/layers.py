@@ -120,6 +120,8 @@ class Network:
             raise BadData("a network needs at least 1 input and 1 layer")
         if self.layers[-1].activation not in {"softmax", "sigmoid", "linear"}:
             raise BadData("the last layer must be Softmax, Sigmoid or Linear")
+        if self.layers[-1].activation == "softmax" and self.layers[-1].units < 2:
+            raise BadData("Softmax(1) answers 1 to everything: give it a unit a class")
         if any(layer.activation == "softmax" for layer in self.layers[:-1]):
             raise BadData("Softmax can only be the last layer")
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.neural.arrays import Floats
+from penstock.neural.columns import Column
 from penstock.neural.datasets import Scaler, matrix
 from penstock.neural.faults import BadData
 from penstock.neural.layers import Network
@@ -41,6 +42,7 @@ class Model:
         classes: What each output stands for; () where outputs are numbers.
         features: Names of the columns; () where they have none.
         label: Name of the column that was learned; "" where it has none.
+        columns: How each of ``features`` becomes inputs; () where each is a number.
     """
 
     network: Network
@@ -50,6 +52,7 @@ class Model:
     classes: tuple[object, ...] = ()
     features: tuple[str, ...] = ()
     label: str = ""
+    columns: tuple[Column, ...] = ()
 
     def outputs(self, features: npt.ArrayLike) -> Floats:
         """Return the outputs, shape (rows, outputs): probabilities, or predicted numbers.

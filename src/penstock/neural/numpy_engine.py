@@ -33,7 +33,12 @@ def measure(network: Network, weights: Floats, examples: Examples) -> dict[str, 
     ``-sum(t log y + (1 - t) log(1 - y))`` (sigmoid), or of ``sum((y - t)^2) / 2`` (linear: the
     negative log-likelihood under unit variance, but for a constant).
     """
-    outputs, targets = forward(network, weights, examples.features), examples.targets
+    outputs = forward(network, weights, examples.features)
+    return compared(network, outputs, examples.targets)
+
+
+def compared(network: Network, outputs: Floats, targets: Floats) -> dict[str, float]:
+    """Return the channels of outputs beside targets, as :func:`measure` does."""
     with np.errstate(over="ignore", invalid="ignore"):
         if network.kind == "linear":
             mse = float(np.mean((outputs - targets) ** 2))

@@ -1,62 +1,82 @@
-"""The history of a training as curves: an SVG file, and lines of blocks for a terminal."""
+"""The history of a training as curves: a picture, and lines of blocks for a terminal."""
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING
 
+from penstock.errors import InputError, MissingExtra
 from penstock.neural.checkpoint import write_whole
-from penstock.neural.faults import UnknownChannel
 from penstock.neural.training import History
 
-__all__ = ["bars", "history_svg", "save_history_plot"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-WIDTH, HEIGHT, LEFT, GAP = 640, 150, 64, 34
-COLOURS = ("#1f5fa8", "#c4541a", "#2c7a4b", "#7a3f98", "#8a6d00")
+__all__ = ["bars", "history_figure", "save_history_plot"]
+
 BLOCKS = "▁▂▃▄▅▆▇█"
+COLOURS = {"train": "#9aa5b1", "valid": "#1f5fa8"}
+SUFFIXES = (".svg", ".png", ".pdf")
 
 
-def history_svg(history: History, channels: Sequence[str] = (), best_epoch: int = 0) -> str:
-    """Return an SVG picture, one panel a kind of channel, epochs to the right.
+def history_figure(history: History, best_epoch: int = 0) -> Figure:
+    """Return a figure with a panel for each kind of channel, epochs to the right.
 
-    Channels of one kind (``train_nll``, ``valid_nll``) share a panel. The best epoch is a
-    vertical line. Values that are not finite are gaps.
-
-    Args:
-        history: Of a training.
-        channels: Which to draw; () takes all but ``epoch`` and ``seconds``.
-        best_epoch: Where to draw the line; 0 draws none.
+    Data sets share a panel (``train_nll`` beside ``valid_nll``); a loss that spans a lot
+    has a logarithmic axis. The best epoch is marked, with its value. What never changes
+    (a constant learning rate) is said in the title and not drawn; what is not finite is a gap.
 
     Raises:
-        UnknownChannel: There is no such channel.
+        MissingExtra: matplotlib is not installed.
     """
-    names = list(channels) or [name for name in history if name not in {"epoch", "seconds"}]
-    for name in names:
-        if name not in history:
-            raise UnknownChannel(name, history)
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("a plot", "matplotlib", "neural") from error
     panels: dict[str, list[str]] = {}
-    for name in names:
-        panels.setdefault(_kind(name), []).append(name)
-    height = len(panels) * (HEIGHT + GAP) + GAP
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}">',
-        "<style>text {font: 11px sans-serif}</style>",
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-    ]
-    for number, group in enumerate(panels.values()):
-        parts += _panel(history, group, GAP + number * (HEIGHT + GAP), best_epoch)
-    return "\n".join([*parts, "</svg>\n"])
+    constant = []
+    for name in history:
+        values = list(history[name])
+        kind = _kind(name)
+        if name in {"epoch", "seconds"}:
+            continue
+        if kind == name and len(set(values)) == 1:
+            constant.append(f"{name} {values[0]:g}")
+        else:
+            panels.setdefault(kind, []).append(name)
+    figure = Figure(figsize=(8, 0.6 + 2.2 * max(1, len(panels))), layout="constrained")
+    places = figure.subplots(max(1, len(panels)), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (kind, names) in zip(places, panels.items(), strict=False):
+        _panel(axes, kind, {name: list(history[name]) for name in names}, best_epoch)
+    places[-1].set_xlabel("epoch", fontsize=9)
+    if constant:
+        figure.suptitle(", ".join(constant), fontsize=9, x=0.01, ha="left")
+    return figure
 
 
 def save_history_plot(path: Path, history: History, best_epoch: int = 0) -> None:
-    """Write :func:`history_svg` to a file, whole or not at all.
+    """Write :func:`history_figure` as SVG, PNG or PDF, whole or not at all.
 
     Raises:
+        InputError: Another suffix.
+        MissingExtra: matplotlib is not installed.
         StorageError: The file cannot be written.
     """
-    write_whole(path, history_svg(history, best_epoch=best_epoch).encode())
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: a plot ends in {', '.join(SUFFIXES)}")
+    figure = history_figure(history, best_epoch)
+    import matplotlib as mpl
+
+    written = io.BytesIO()
+    metadata = {"Date": None} if suffix == ".svg" else None
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "penstock"}):
+        figure.savefig(written, format=suffix[1:], dpi=150, metadata=metadata)
+    write_whole(path, written.getvalue())
 
 
 def bars(values: Sequence[float], width: int = 40) -> str:
@@ -78,47 +98,23 @@ def _kind(name: str) -> str:
     return name.rsplit("_", 1)[1] if name.endswith(("_nll", "_misclass", "_mse")) else name
 
 
-def _panel(history: History, names: list[str], top: int, best_epoch: int) -> list[str]:
-    values = [value for name in names for value in history[name] if math.isfinite(value)]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    count = max(2, *(len(history[name]) for name in names))
-    bottom, right = top + HEIGHT, WIDTH - 12
-
-    def point(epoch: int, value: float) -> str:
-        x = LEFT + (epoch - 1) * (right - LEFT) / (count - 1)
-        y = top + HEIGHT * (high - value) / (high - low)
-        return f"{x:.1f} {y:.1f}"
-
-    parts = [
-        f'<path d="M{LEFT} {top}V{bottom}H{right}" fill="none" stroke="#555"/>',
-        _text(LEFT - 6, top + 8, f"{high:.4g}", "end"),
-        _text(LEFT - 6, bottom, f"{low:.4g}", "end"),
-        _text(LEFT, bottom + 14, "epoch 1", "start"),
-        _text(right, bottom + 14, str(count), "end"),
-    ]
-    if best_epoch:
-        line = f"M{point(best_epoch, high)}L{point(best_epoch, low)}"
-        parts.append(f'<path d="{line}" stroke="#999" stroke-dasharray="4 3"/>')
-    for number, name in enumerate(names):
-        colour = COLOURS[number % len(COLOURS)]
-        curve = _curve([(point(n + 1, v), v) for n, v in enumerate(history[name])])
-        parts.append(f'<path d="{curve}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        parts.append(_text(LEFT + 8 + 130 * number, top - 6, name, "start", colour))
-    return parts
-
-
-def _curve(points: list[tuple[str, float]]) -> str:
-    """Return an SVG path that lifts the pen over values that are not finite."""
-    steps, lift = [], True
-    for place, value in points:
-        if math.isfinite(value):
-            steps.append(f"{'M' if lift else 'L'}{place}")
-        lift = not math.isfinite(value)
-    return "".join(steps)
-
-
-def _text(x: float, y: float, text: str, anchor: str, colour: str = "#333") -> str:
-    start = f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">'
-    return f"{start}{escape(text)}</text>"
+def _panel(axes: Axes, kind: str, curves: dict[str, list[float]], best_epoch: int) -> None:
+    finite = [v for values in curves.values() for v in values if math.isfinite(v)]
+    if kind in {"nll", "mse", "gradient_norm"} and finite and 0 < 10 * min(finite) < max(finite):
+        axes.set_yscale("log")
+    for name, values in curves.items():
+        drawn = [value if math.isfinite(value) else math.nan for value in values]
+        colour = COLOURS.get(name.split("_")[0], "#1f5fa8")
+        axes.plot(range(1, len(drawn) + 1), drawn, color=colour, linewidth=1.4, label=name)
+    last = list(curves)[-1] if "valid" not in "".join(curves) else f"valid_{kind}"
+    if 0 < best_epoch <= len(curves[last]):
+        value = curves[last][best_epoch - 1]
+        axes.axvline(best_epoch, color="#c4541a", linewidth=0.8, linestyle="--")
+        axes.plot([best_epoch], [value], "o", color="#c4541a", markersize=4)
+        told = f"epoch {best_epoch}: {value:.4g}"
+        axes.annotate(told, (best_epoch, value), xytext=(6, 8), textcoords="offset points",
+                      fontsize=8, color="#c4541a")  # fmt: skip
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, which="both")
+    axes.margins(x=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, final
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, matrix
 from penstock.neural.descent import SGD
-from penstock.neural.faults import BadData
+from penstock.neural.faults import BadData, TrainingFailed
 from penstock.neural.inputs import feature_names, name_trouble
 from penstock.neural.layers import Layer, Network, layer
 from penstock.neural.many import Many, fit_many
@@ -21,7 +22,7 @@ from penstock.neural.params import Parameters, not_fitted
 from penstock.neural.runs import restarts
 from penstock.neural.schedules import Rate
 from penstock.neural.stopping import Criterion, Epochs, Patience
-from penstock.neural.training import EngineName, History, Plan, Training, train
+from penstock.neural.training import EngineName, History, Plan, Training, failure, train
 
 if TYPE_CHECKING:
     # numpy.random is imported when it is first used, so only the type checker may name it here.
@@ -39,17 +40,21 @@ class Course:
         watch: Called after each epoch with the training and the model as they stand.
         resume: A training to go on with, from an earlier ``watch``; data and parameters must be
             what they were, ``random_state`` included.
+        both: Whether to measure the rows that are learned from too, beside the held-out ones.
+        recipe: Kept with each training that ``watch`` is shown: :attr:`Training.recipe`.
     """
 
     watch: Callable[[Training, Model], object] | None = None
     resume: Training | None = None
+    recipe: str = ""
+    both: bool = False
 
 
 class Recipe(Parameters):
     """What the two estimators share: the recipe, and how it is trained.
 
     Args:
-        hidden: Units of each hidden layer.
+        hidden: Units of each hidden layer; a number alone is one layer.
         activation: Of the hidden layers: ``tanh``, ``sigmoid`` or ``relu``.
         learning_rate: A number or a schedule.
         momentum: A number or a schedule.
@@ -67,7 +72,7 @@ class Recipe(Parameters):
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
         self,
-        hidden: Sequence[int] = (16,),
+        hidden: Sequence[int] | int = (16,),
         *,
         activation: str = "tanh",
         learning_rate: Rate = 0.01,
@@ -119,7 +124,8 @@ class Recipe(Parameters):
 
     def network(self, inputs: int, last: Layer) -> Network:
         """Return the recipe's network with that last layer."""
-        hidden = (layer(self.activation, units) for units in self.hidden)
+        units = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
+        hidden = (layer(self.activation, count) for count in units)
         return Network(inputs, (*hidden, last))
 
     @property
@@ -134,17 +140,21 @@ class Recipe(Parameters):
     def _fitted(self, features: npt.ArrayLike) -> tuple[Model, Floats]:
         if not hasattr(self, "model_"):
             raise not_fitted(self)
+        return self.model_, self._checked(features)
+
+    def _checked(self, features: npt.ArrayLike, what: str = "") -> Floats:
+        """Return rows to use or to measure on, with the columns of ``fit`` in their order."""
         names = getattr(self, "feature_names_in_", None)
         given = feature_names(features)
         if names is not None and given is not None and list(names) != list(given):
-            raise BadData(name_trouble(list(names), list(given)))
+            raise BadData(what + name_trouble(list(names), list(given)))
         table = matrix(features)
         if table.shape[1] != self.n_features_in_:
             raise BadData(
-                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{what}X has {table.shape[1]} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input"
             )
-        return self.model_, table
+        return table
 
     def _learn(self, rows: Examples, valid: Examples | None, last: Layer, course: Course) -> Model:
         """Train on rows; hold some out where no validation set was given."""
@@ -154,11 +164,14 @@ class Recipe(Parameters):
         if valid is None and self.validation:
             rows, valid = self._hold_out(rows, generator)
         scaler = Scaler.fit(rows.features) if self.scale else None
-        datasets = {"train": _scaled(rows, scaler)}
+        target = self._target = self._target_scaler(rows)
+        datasets = {"train": _scaled(rows, scaler, target)}
         if valid is not None:
-            datasets["valid"] = _scaled(valid, scaler)
+            datasets["valid"] = _scaled(valid, scaler, target)
         network = self.network(rows.features.shape[1], last)
         plan = self.plan(validated=valid is not None)
+        if course.both:
+            plan = replace(plan, monitor=tuple(reversed(datasets)))  # valid, which decides, first
         seed = int(generator.integers(2**31))
         if self.members == 1:
             weights = self._one(network, datasets, plan, seed, scaler, course)
@@ -183,10 +196,15 @@ class Recipe(Parameters):
 
         def watch(training: Training) -> None:
             assert show is not None  # handed on only where there is one
+            training = replace(training, recipe=course.recipe)
             show(training, replace(training.model, scaler=scaler, target=self._target))
 
         follow = None if show is None else watch
         done = train(network, datasets, plan, seed=seed, watch=follow, resume=course.resume)
+        done = replace(done, recipe=course.recipe)
+        trouble = failure(done, datasets)
+        if trouble:
+            warnings.warn(TrainingFailed(trouble), stacklevel=4)
         self.many_, self.training_ = None, done
         self.n_iter_ = done.epoch
         return done.best_weights[np.newaxis]
@@ -202,11 +220,19 @@ class Recipe(Parameters):
         for group in np.unique(groups):
             members = generator.permutation(np.flatnonzero(groups == group))
             held += members[: int(len(members) * self.validation)].tolist()
+        if not held:  # no class has so many rows: then of all rows, whatever their classes
+            held = generator.permutation(len(rows))[: int(len(rows) * self.validation)].tolist()
         if not held:
+            told = f"{len(rows)} rows are too few to hold out {self.validation:g} of them"
+            warnings.warn(f"{told}: the training runs for all its epochs", stacklevel=5)
             return rows, None
         mask = np.zeros(len(rows), dtype=np.bool_)
         mask[held] = True
         return rows.rows(np.flatnonzero(~mask)), rows.rows(np.flatnonzero(mask))
+
+    def _target_scaler(self, rows: Examples) -> Scaler | None:
+        """Return how targets are scaled, by the rows that are learned from alone."""
+        return None
 
     def _groups(self, rows: Examples) -> Integers:
         return np.zeros(len(rows), dtype=np.int64)
@@ -226,5 +252,6 @@ def _generator(seed: Seed) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def _scaled(rows: Examples, scaler: Scaler | None) -> Examples:
-    return rows if scaler is None else Examples(scaler(rows.features), rows.targets)
+def _scaled(rows: Examples, scaler: Scaler | None, target: Scaler | None) -> Examples:
+    features = rows.features if scaler is None else scaler(rows.features)
+    return Examples(features, rows.targets if target is None else target(rows.targets))

@@ -150,6 +150,10 @@ class WarmUp:
     then: Rate
     epochs: int
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise BadData(f"WarmUp(epochs={self.epochs}): warm up for at least 1 epoch")
+
     def __call__(self, finished: int) -> float:
         """Return the value after ``finished`` epochs."""
         return value(self.then, finished) * min(1.0, (finished + 1) / self.epochs)

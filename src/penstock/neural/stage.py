@@ -12,6 +12,7 @@ from itertools import islice
 import numpy as np
 
 from penstock.neural.arrays import Floats
+from penstock.neural.columns import Column
 from penstock.neural.faults import BadData
 from penstock.neural.model import Model
 
@@ -98,7 +99,19 @@ def features_of(record: Mapping[str, object], model: Model) -> list[float]:
     >>> features_of({"age": 7, "size": {"width": 2.5}}, model)
     [7.0, 2.5]
     """
-    return [_feature(record, name) for name in model.features]
+    if not model.columns:
+        return [_feature(record, name) for name in model.features]
+    return [number for column in model.columns for number in _inputs(record, column)]
+
+
+def _inputs(record: Mapping[str, object], column: Column) -> list[float]:
+    value = record[column.name] if column.name in record else _nested(record, column.name)
+    if column.values:
+        text = "" if value is None else str(value).strip()
+        return column.inputs(text)
+    if value is None or value == "":
+        return column.inputs(None)
+    return column.inputs(_feature(record, column.name))
 
 
 def _feature(record: Mapping[str, object], name: str) -> float:

@@ -68,8 +68,8 @@ class Epochs(Criterion):
     count: int
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise BadData(f"Epochs({self.count}): train for at least 1 epoch")
+        if self.count < 1 or int(self.count) != self.count:
+            raise BadData(f"Epochs({self.count}): train for a whole number of epochs, at least 1")
 
     def watch(self) -> Watch:
         """Return a watcher that counts."""
@@ -104,6 +104,7 @@ class Patience(Criterion):
     def __post_init__(self) -> None:
         if self.epochs < 1 or not 0 <= self.proportion < 1:
             raise BadData("Patience needs epochs of at least 1 and a proportion in [0, 1)")
+        check_goal(self.goal)
 
     def watch(self) -> Watch:
         """Return a watcher that counts down from the last improvement."""
@@ -141,6 +142,9 @@ class Target(Criterion):
     channel: str
     value: float
     goal: Goal = "min"
+
+    def __post_init__(self) -> None:
+        check_goal(self.goal)
 
     def watch(self) -> Watch:
         """Return a watcher that compares."""
@@ -235,6 +239,12 @@ class Both(Criterion):
     def channels(self) -> tuple[str, ...]:
         """Return the channels they need."""
         return (*self.one.channels(), *self.other.channels())
+
+
+def check_goal(goal: str) -> None:
+    """Raise BadData unless the goal is one of the two."""
+    if goal not in {"min", "max"}:
+        raise BadData(f"goal={goal!r}: write 'min' or 'max'")
 
 
 def finite(row: Row) -> Bools:

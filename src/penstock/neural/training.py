@@ -19,13 +19,13 @@ from penstock.neural.descent import SGD, Engine, How, Precision
 from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Network
 from penstock.neural.model import Model
-from penstock.neural.numpy_engine import NumpyEngine
+from penstock.neural.numpy_engine import NumpyEngine, compared
 from penstock.neural.randomness import Randomness, Seeded
 from penstock.neural.schedules import value
 from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience
 from penstock.neural.streams import Stream, StreamEngine
 
-__all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "train"]
+__all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "failure", "train"]
 
 EngineName: TypeAlias = Literal["auto", "numpy", "jax"]
 History: TypeAlias = Mapping[str, list[float]]
@@ -64,6 +64,12 @@ class Plan:
     devices: int = 1
     clock: Clock = field(default_factory=SystemClock)
 
+    def __post_init__(self) -> None:
+        if self.precision not in {"double", "single"}:
+            raise BadData(f"precision={self.precision!r}: write 'double' or 'single'")
+        if self.engine not in {"auto", "numpy", "jax"}:
+            raise BadData(f"engine={self.engine!r}: write 'auto', 'numpy' or 'jax'")
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +86,7 @@ class Training:
         history: All the channels of all the epochs.
         generator: State of the randomness, as JSON text.
         reason: Why it ended; "" while it runs.
+        recipe: What the one who trains knows it by, to see that a resumed one is the same.
     """
 
     network: Network
@@ -91,6 +98,7 @@ class Training:
     history: History
     generator: str
     reason: str = ""
+    recipe: str = ""
 
     @property
     def model(self) -> Model:
@@ -153,6 +161,29 @@ def train(
     return run.training()
 
 
+def failure(done: Training, datasets: Mapping[str, Examples]) -> str:
+    """Return why a training is not a success, or "" where it is one.
+
+    It is not where a channel became infinite or NaN, or where the best loss is no better than that
+    of the first weights or of an answer that is the same for every row.
+    """
+    held = "valid" if "valid" in datasets else "train"
+    if not done.best_epoch or done.reason.endswith("is not finite"):
+        return f"the training failed: {done.reason}; try a lower learning_rate"
+    if done.reason == "interrupted":
+        return ""
+    targets = datasets[held].targets
+    constant = np.broadcast_to(datasets["train"].targets.mean(axis=0), targets.shape)
+    plain = compared(done.network, constant, targets)["nll"]
+    best = done.history[f"{held}_nll"][done.best_epoch - 1]
+    if best < plain or plain <= 1e-9:
+        return ""
+    return (
+        f"nothing was learned: the best {held}_nll {best:.4g} is no better than the {plain:.4g} of"
+        " one answer for all rows; try other features, or another learning_rate"
+    )
+
+
 def channels_of(network: Network, monitored: tuple[str, ...]) -> tuple[str, ...]:
     """Return the channels that a training of ``network`` has, given the monitored data sets."""
     kinds = ("nll", "mse" if network.kind == "linear" else "misclass")
@@ -208,12 +239,10 @@ def engine_for(network: Network, datasets: Datasets, plan: Plan) -> Engine:
 def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Engine:
     if plan.engine in {"auto", "numpy"}:
         return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
-    if plan.engine == "jax":
-        from penstock.neural.jax_engine import JaxEngine
+    from penstock.neural.jax_engine import JaxEngine
 
-        how = How(plan.precision, plan.devices)
-        return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
-    raise BadData(f"engine {plan.engine!r}: write 'auto', 'numpy' or 'jax'")
+    how = How(plan.precision, plan.devices)
+    return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
 
 
 @final
@@ -265,6 +294,8 @@ class _Run:
         orders = [self._randomness.order(self._engine.rows) for _ in range(count)]
         finished = range(self._epoch, self._epoch + count)
         rates = np.array([value(self._plan.sgd.learning_rate, n) for n in finished])
+        if not (rates >= 0).all():
+            raise BadData(f"learning_rate gives {rates.min():g}: a schedule may not go below zero")
         momenta = np.array([value(self._plan.sgd.momentum, n) for n in finished])
         before = self._elapsed()
         lap = self._engine.run(self._weights, self._velocity, np.array(orders), rates, momenta)

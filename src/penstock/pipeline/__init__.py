@@ -12,7 +12,17 @@ from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
-from penstock.pipeline.json_text import elements, is_json, load, members
+from penstock.pipeline.json_text import (
+    BAD_JSON,
+    check_text,
+    closes,
+    elements,
+    has_odd_numbers,
+    is_json,
+    load,
+    members,
+    without_halves,
+)
 from penstock.pipeline.landing import Counts, entry_of, land, reported
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.progress import Meter, Progress, Rate
@@ -47,6 +57,7 @@ if TYPE_CHECKING:
 _HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads": "workers"}
 
 __all__ = [
+    "BAD_JSON",
     "Api",
     "Calls",
     "Checkpoint",
@@ -74,11 +85,14 @@ __all__ = [
     "Use",
     "Used",
     "batches",
+    "check_text",
+    "closes",
     "each",
     "elements",
     "entry_of",
     "fetch",
     "fetch_chunks",
+    "has_odd_numbers",
     "in_threads",
     "is_json",
     "land",
@@ -87,6 +101,7 @@ __all__ = [
     "reported",
     "source_of",
     "through",
+    "without_halves",
 ]
 
 __getattr__ = later(__name__, _HOMES)

@@ -7,9 +7,25 @@ from collections.abc import Iterator
 
 import msgspec
 
-__all__ = ["elements", "is_json", "load", "members"]
+__all__ = [
+    "BAD_JSON",
+    "check_text",
+    "closes",
+    "elements",
+    "has_odd_numbers",
+    "is_json",
+    "load",
+    "members",
+    "without_halves",
+]
+
+BAD_JSON = (ValueError, RecursionError, msgspec.DecodeError)
+"""What a decoder raises for what is not JSON, or is nested too deeply, or does not fit."""
 
 _SKIP = msgspec.json.Decoder(msgspec.Raw)  # checks the form, not the texts' encoding
+_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_DIGITS = b"0" * 20
+_NEGATIVE = b"-" + b"0" * 19
 _TOO_DEEP = "it is nested too deeply to be read"
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
@@ -21,7 +37,7 @@ _MEMBER = re.compile(rb"\s*(" + _STRING + rb")\s*:\s*(.*?)\s*", re.DOTALL)
 
 
 def is_json(body: bytes) -> bool:
-    r"""Whether ``body`` is one JSON text in UTF-8 that can be read.
+    r"""Whether ``body`` is one JSON text in UTF-8 that can be read, its numbers too.
 
     Half a surrogate pair is allowed by the grammar (RFC 8259 section 8.2), so it is here.
 
@@ -32,11 +48,29 @@ def is_json(body: bytes) -> bool:
         try:
             _SKIP.decode(body)
         except msgspec.DecodeError:
-            _SKIP.decode(_without_halves(body))
-        body.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            _SKIP.decode(without_halves(body))
+        check_text(body)
+    except BAD_JSON:
         return False
     return True
+
+
+def check_text(body: bytes) -> None:
+    """See to the encoding and the numbers of ``body``, whose form was checked.
+
+    Raises:
+        ValueError: It is not UTF-8; or a msgspec error: a number is beyond all bounds.
+    """
+    if not body.isascii():
+        body.decode()
+    if has_odd_numbers(body):
+        load(body)
+
+
+def has_odd_numbers(body: bytes) -> bool:
+    """Whether there may be numbers beyond 64 bits: a quick look that never misses one."""
+    alike = body.translate(_ALIKE)
+    return _DIGITS in alike or _NEGATIVE in alike or b"e000" in alike or b"e+000" in alike
 
 
 def load(body: bytes | msgspec.Raw) -> object:
@@ -52,7 +86,7 @@ def load(body: bytes | msgspec.Raw) -> object:
         try:
             return msgspec.json.decode(body)
         except msgspec.DecodeError:
-            whole = _without_halves(bytes(body))
+            whole = without_halves(bytes(body))
             if whole == body:
                 raise
             return msgspec.json.decode(whole)
@@ -62,7 +96,12 @@ def load(body: bytes | msgspec.Raw) -> object:
         raise msgspec.DecodeError(f"it is not UTF-8: {error}") from error
 
 
-def _without_halves(body: bytes) -> bytes:
+def without_halves(body: bytes) -> bytes:
+    r"""Return ``body`` with U+FFFD in the place of each half of a surrogate pair.
+
+    >>> without_halves(b'["\ud83d", "\ud83d\ude00", "\\ud83d"]')
+    b'["\ufffd", "\ud83d\ude00", "\\ud83d"]'
+    """
     if b"\\u" not in body:
         return body
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
@@ -100,6 +139,24 @@ def members(text: bytes) -> dict[str, bytes]:
                 raise msgspec.DecodeError("a member has no name") from None
             found[str(load(member[1]))] = member[2]
         return found
+
+
+def closes(text: bytes) -> bool:
+    """Whether a list or an object comes to its end, whatever is in it; a mark in front is no part.
+
+    >>> closes(b'[{"a": NaN}]'), closes(b'[{"a": NaN}'), closes(b'[{"a": "]')
+    (True, False, False)
+    """
+    bare = text.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")  # of any UTF
+    brackets = {b"[": b"[]", b"{": b"{}"}.get(bare[:1])
+    if brackets is None:
+        return False
+    try:
+        for _ in _pieces(bare, brackets):
+            pass
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _pieces(text: bytes, brackets: bytes) -> Iterator[bytes]:

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
         minimum_volatility,
         risk_parity,
     )
+    from penstock.portfolio.constrained import Limits, optimal_weights
     from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
-    from penstock.portfolio.files import Row, read_stream, read_table, record_rows, table_of
+    from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
     from penstock.portfolio.follow import followed, online_for
     from penstock.portfolio.online import OnlineRisk
     from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
+    from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.report import Report
     from penstock.portfolio.rolling import rolling_covariance, rolling_volatility
     from penstock.portfolio.sample import sample_prices
@@ -42,8 +44,11 @@ __all__ = [
     "EXAMPLE_WEIGHTS",
     "Allocation",
     "Explanation",
+    "Format",
     "Frontier",
+    "Limits",
     "OnlineRisk",
+    "Performance",
     "Reading",
     "Report",
     "Risk",
@@ -53,7 +58,10 @@ __all__ = [
     "explain",
     "followed",
     "minimum_volatility",
+    "monthly_returns",
     "online_for",
+    "optimal_weights",
+    "performance",
     "printed_allocation",
     "printed_explanation",
     "printed_frontier",
@@ -76,8 +84,11 @@ _LATER = {
     "EXAMPLE_NAMES": "explanation",
     "EXAMPLE_WEIGHTS": "explanation",
     "Explanation": "explanation",
+    "Format": "files",
     "Frontier": "choose",
+    "Limits": "constrained",
     "OnlineRisk": "online",
+    "Performance": "ratios",
     "Reading": "stage",
     "Report": "report",
     "Row": "files",
@@ -86,7 +97,10 @@ _LATER = {
     "explain": "explanation",
     "followed": "follow",
     "minimum_volatility": "choose",
+    "monthly_returns": "ratios",
     "online_for": "follow",
+    "optimal_weights": "constrained",
+    "performance": "ratios",
     "printed_allocation": "printed",
     "printed_explanation": "printed",
     "printed_frontier": "printed",

@@ -8,8 +8,9 @@ from typing import final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
+from penstock.portfolio.matrix import shown
 
-__all__ = ["Changes", "annual_periods", "check_missing", "simple_returns", "without_gaps"]
+__all__ = ["Changes", "annual_periods", "check_missing", "doubts", "simple_returns", "without_gaps"]
 
 KINDS = ("prices", "returns", "log")
 MISSING = ("raise", "common", "pairwise", "renormalise")
@@ -53,7 +54,7 @@ def simple_returns(
     low = np.fmin.reduce(values, axis=None) if values.size else 1.0
     if low <= 0 or np.isposinf(np.fmax.reduce(values, axis=None, initial=0.0)):
         row, column = np.argwhere((values <= 0) | np.isinf(values))[0]
-        when = f" ({dates[row]})" if dates is not None else ""
+        when = f" ({shown(dates[row])})" if dates is not None else ""
         raise InputError(
             f"price {values[row, column]:g} of {names[column]} in row {row}{when} is not a number"
             " above zero: mend it, or say kind='returns' (--kind returns) if these are returns"
@@ -86,7 +87,7 @@ def without_gaps(
         return Changes(returns, dates, gaps=False, words=("no return is missing",))
     if missing == "raise":
         row, column = np.argwhere(absent)[0]
-        when = f" ({dates[row]})" if dates is not None else ""
+        when = f" ({shown(dates[row])})" if dates is not None else ""
         raise InputError(
             f"{count} returns are missing, the first of {names[column]} in row {row}{when}:"
             " choose what to do about it with missing= (--missing) common, pairwise or renormalise"
@@ -107,8 +108,9 @@ def without_gaps(
 def annual_periods(periods: float | None, dates: Dates | None) -> tuple[float, str]:
     """Return how many rows make a year, and how that is known.
 
-    Given, it is obeyed. Else it is read off the dates by their median distance, 252 for days
-    that leave out weekends; 252 where there are no dates.
+    Given, it is obeyed. Else it is read off the dates by their typical distance, in days of trade
+    where the dates leave out weekends (252 a year), so that a few odd days change nothing; 252
+    where there are no dates.
 
     >>> annual_periods(None, None)
     (252.0, '252 rows make a year (assumed: there are no dates)')
@@ -119,14 +121,85 @@ def annual_periods(periods: float | None, dates: Dates | None) -> tuple[float, s
         return float(periods), f"{periods:g} rows make a year (given)"
     if dates is None or len(dates) < 3:
         return 252.0, "252 rows make a year (assumed: there are no dates)"
-    steps = np.diff(dates) / np.timedelta64(1, "D")
-    typical = float(np.median(steps))
-    weekend = bool((dates.astype("datetime64[D]").astype(np.int64) % 7 == 2).any())  # a Saturday
-    table = [(0.5, None), (1.5, 365.0 if weekend else 252.0), (4.0, None), (10.0, 52.0)]
-    table += [(20.0, None), (45.0, 12.0), (60.0, None), (120.0, 4.0), (250.0, None), (500.0, 1.0)]
-    found = next((number for bound, number in table if typical <= bound), None)
+    typical = float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    found = next((rows for low, high, rows in _STEPS if low <= typical <= high), None)
     if found is None:
-        raise InputError(
-            f"rows are {typical:g} days apart: say how many make a year, periods= (--periods)"
-        )
-    return found, f"{found:g} rows make a year (typical distance of the dates: {typical:g} days)"
+        found = _by_days_of_trade(dates, typical)
+    return found, f"{found:.4g} rows make a year (typical distance of the dates: {typical:g} days)"
+
+
+_STEPS = (
+    (6.5, 7.5, 52.0), (13.5, 14.5, 26.0), (27.5, 31.5, 12.0), (58.5, 62.5, 6.0), (88.5, 93.0, 4.0),
+    (180.0, 185.0, 2.0), (364.0, 367.0, 1.0),
+)  # fmt: skip
+"""Days between two rows, from and to, and how many such rows make a year."""
+
+
+def _by_days_of_trade(dates: Dates, typical: float) -> float:
+    """Return how many rows make a year, by the days of the week on which there are rows."""
+    days = np.unique(dates.astype("datetime64[D]"))
+    week = np.bincount((days.astype(np.int64) + 3) % 7, minlength=7)  # Monday first
+    common = week >= 0.6 * len(days) / 7
+    # Rows on Saturdays and Sundays alike: every day is one of trade. A single odd day is not.
+    every_day = bool(common[5] and common[6])
+    year = 365.0 if every_day else 252.0
+    if typical < 0.9:
+        counts = np.unique(dates.astype("datetime64[D]"), return_counts=True)[1]
+        return year * float(np.median(counts))
+    if every_day:
+        return year / typical
+    mask = "1111100" if common[4] or not common[6] else "1111001"  # some weeks begin on Sunday
+    return year / max(1.0, float(np.median(np.busday_count(days[:-1], days[1:], weekmask=mask))))
+
+
+def doubts(returns: Floats, dates: Dates | None, names: Sequence[str], kind: str) -> list[str]:
+    """Return what looks implausible in simple returns, one sentence each.
+
+    >>> doubts(np.array([[0.01], [-0.9], [0.0]]), None, ["A"], "prices")
+    ['largest move: A -90 % in row 1: a split, or a wrong price?']
+    """
+    if not returns.size or not np.isfinite(returns).any():
+        return []
+
+    def when(row: int) -> str:
+        return f"in row {row}" if dates is None else f"on {shown(dates[row])}"
+
+    said = []
+    sizes = np.abs(np.where(np.isfinite(returns), returns, 0.0))
+    row, column = divmod(int(sizes.argmax()), returns.shape[1])
+    typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
+    largest = returns[row, column]
+    if kind != "prices" and bool((np.nan_to_num(returns, nan=1.0) > 0).all()) and typical > 1:
+        said.append(f"every return is above zero, typically {typical:g}: are these prices?")
+    elif kind != "prices" and typical > 0.15:
+        said.append(f"a typical return is {typical:.3g}, {typical:.0%}: are these in percent?")
+    elif largest <= -0.45 or largest >= 0.9:
+        move = f"{names[column]} {largest * 100:+.0f} % {when(row)}"
+        said.append(f"largest move: {move}: a split, or a wrong price?")
+    for place, name in enumerate(names):
+        still = _longest_still(returns[:, place])
+        if still is not None and still[1] >= _STALE and bool((returns[:, place] != 0).any()):
+            first, count = still
+            said.append(f"{name} does not move for {count} rows from {when(first)[3:]}: stale?")
+    if dates is not None and len(dates) > _STALE:
+        steps = np.diff(dates) / np.timedelta64(1, "D")
+        hole = int(steps.argmax())
+        if steps[hole] > max(10.0, 8 * float(np.median(steps))):
+            said.append(
+                f"no rows for {steps[hole]:.0f} days between {shown(dates[hole])} and"
+                f" {shown(dates[hole + 1])}: a hole?"
+            )
+    return said
+
+
+_STALE = 10  # returns of zero in a row that a traded asset does not have
+
+
+def _longest_still(series: Floats) -> tuple[int, int] | None:
+    """Return where the longest run of zeros begins, and its length."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], series == 0, [0]])))
+    if not len(edges):
+        return None
+    lengths = edges[1::2] - edges[::2]
+    longest = int(lengths.argmax())
+    return int(edges[::2][longest]), int(lengths[longest])

@@ -9,13 +9,14 @@ from typing import TypedDict, Unpack, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Floats, np, product
-from penstock.portfolio.changes import annual_periods, simple_returns, without_gaps
+from penstock.portfolio.changes import annual_periods, doubts, simple_returns, without_gaps
 from penstock.portfolio.covariance import Covariance, correlation
 from penstock.portfolio.estimators import estimate
 from penstock.portfolio.holdings import near
 from penstock.portfolio.pairwise import pairwise
 from penstock.portfolio.solvers import corners, equal_risk, nonnegative, unbounded
 from penstock.portfolio.table import as_table, floats
+from penstock.registry import did_you_mean
 
 __all__ = [
     "Allocation",
@@ -134,8 +135,8 @@ def minimum_volatility(
     """
     belief = believed(data, source)
     if not long_only:
-        return _allocation(belief, unbounded(belief.covariance), "least volatility, shorts allowed")
-    return _allocation(belief, _least(belief.covariance), "least volatility, no shorts")
+        return allocation(belief, unbounded(belief.covariance), "least volatility, shorts allowed")
+    return allocation(belief, _least(belief.covariance), "least volatility, no shorts")
 
 
 def _least(covariance: Floats) -> Floats:
@@ -180,7 +181,7 @@ def risk_parity(
     if abs(raw.sum()) < 1e-6 * np.abs(raw).sum():
         raise InputError("long and short positions cancel out: weights cannot sum to one")
     told = "equal shares of the risk" if budgets is None else "shares of the risk as given"
-    return _allocation(belief, raw / raw.sum(), told)
+    return allocation(belief, raw / raw.sum(), told)
 
 
 def _budgets(
@@ -278,6 +279,10 @@ def believed(data: object, source: Source) -> Belief:
         InputError: A series that never moves, or a singular covariance: the least volatility
             would be a rounding error.
     """
+    for name in source:
+        if name not in Source.__annotations__:
+            hint = did_you_mean(name, Source.__annotations__)
+            raise TypeError(f"unexpected keyword {name!r}: {hint}")
     table = as_table(data, source.get("names"))
     kind, missing = source.get("kind", "prices"), source.get("missing", "raise")
     estimator, ddof = source.get("estimator", "sample"), source.get("ddof")
@@ -302,7 +307,14 @@ def believed(data: object, source: Source) -> Belief:
     matrix = covariance.matrix()
     _check_definite(matrix, table.names, len(changes.values))
     periods, told = annual_periods(source.get("periods"), table.dates)
-    words = (f"{len(changes.values)} returns", *changes.words, *covariance.words, told)
+    words = (
+        f"{len(changes.values)} returns",
+        *table.words,
+        *changes.words,
+        *covariance.words,
+        told,
+    )
+    words += tuple(doubts(changes.values, changes.dates, table.names, kind))
     return Belief(table.names, matrix, np.nanmean(changes.values, axis=0), periods, words)
 
 
@@ -322,7 +334,8 @@ def _check_definite(matrix: Floats, names: tuple[str, ...], rows: int) -> None:
         )
 
 
-def _allocation(belief: Belief, weights: Floats, told: str) -> Allocation:
+def allocation(belief: Belief, weights: Floats, told: str) -> Allocation:
+    """Return weights with what they would have been like."""
     moved = product(belief.covariance, weights)
     variance = float(weights @ moved)
     volatility = math.sqrt(max(variance, 0.0))

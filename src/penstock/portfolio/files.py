@@ -1,25 +1,40 @@
-"""Prices in files: CSV, JSON lines and Parquet, whole or row by row.
+"""Prices in files: CSV of any separator, Excel, JSON lines and Parquet, whole or row by row.
 
-A CSV has a line of names, the date column first, then one column an asset. A line of JSON is an
-object with a date (``date``, ``time`` or ``timestamp``, or its first text) and one number an asset.
+A CSV has a line of names, a date column, then one column an asset; or one line an asset and date
+(date, ticker, close). A line of JSON is an object with a date (``date``, ``time`` or
+``timestamp``, or its first text) and one number an asset.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import final
 
 from penstock.errors import InputError, MissingExtra
-from penstock.portfolio.arrays import np
-from penstock.portfolio.frames import from_frame, parse_dates
-from penstock.portfolio.table import Table
+from penstock.portfolio.arrays import Dates, Floats, np
+from penstock.portfolio.fields import FIELDS, chosen_field, fold, is_bars
+from penstock.portfolio.frames import date_column, dates_of, from_frame
+from penstock.portfolio.matrix import Table, in_order
+from penstock.tables import (
+    DATE_NAMES,
+    ORDERS,
+    Numbers,
+    Sheet,
+    are_row_numbers,
+    decimal_mark,
+    read_sheet,
+    read_workbook,
+    stream_sheet,
+)
 
 __all__ = [
+    "Format",
     "Row",
-    "csv_rows",
     "json_row",
     "json_rows",
     "read_stream",
@@ -32,62 +47,200 @@ __all__ = [
 Row = tuple[str, dict[str, float]]
 """The moment as text, and the price (or return) of each asset."""
 
-_NOTHING = {"", "nan", "na", "n/a", "null", "none", "-"}
-_MOMENT = ("date", "time", "timestamp", "datetime", "day")
+_TICKERS = {"ticker", "symbol", "asset", "isin", "instrument", "security", "stock"}
 
 
-def csv_rows(lines: Iterable[str], source: str = "CSV") -> Iterator[Row]:
+@final
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file does not say itself.
+
+    Attributes:
+        dates: ``dmy`` or ``mdy`` where days and months can be taken for each other; ``none`` where
+            there is no date column.
+        decimal: The decimal mark, ``.`` or ``,``.
+        field: The field to measure, such as ``Close``, where there are several an asset.
+        sheet: The sheet of a workbook.
+    """
+
+    dates: str = ""
+    decimal: str = ""
+    field: str = ""
+    sheet: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dates not in {"", "none", *ORDERS}:
+            raise InputError(f"dates {self.dates!r}: choose dmy, mdy or none")
+
+
+_ANY = Format()
+
+
+def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
+    """Return a whole sheet as a table.
+
+    Raises:
+        InputError: With the line and column of what cannot be read as one thing.
+    """
+    rows = list(sheet.rows)
+    names = [name.strip().removeprefix("<").removesuffix(">") for name in sheet.names]
+    cells = [row for _, row in rows]
+    words = sheet.words
+    places = list(range(len(names)))
+    if are_row_numbers(names[0], [row[0] for row in cells]):
+        places = places[1:]
+        words = (*words, "a first column of row numbers is left away")
+    day = None if how.dates == "none" else _day(names, places)
+    if day is None and how.dates != "none" and places[0] == 0:
+        day = 0
+    places = [place for place in places if place != day]
+    ticker = next((k for k in places if names[k].lower() in _TICKERS), None)
+    if len(sheet.levels) > 1:
+        keep, assets, said = fold([[level[k] for k in places] for level in sheet.levels], how.field)
+        places = [places[k] for k in keep]
+    elif ticker is not None or is_bars(names) or how.field:
+        known = [names[k] for k in places if k != ticker and _is_field(names, k, ticker)]
+        field, said = chosen_field(known, how.field)
+        places, assets = [names.index(field)], (field,)
+    else:
+        assets, said = tuple(names[k] for k in places), ()
+    values = _values(sheet, rows, places, how)
+    words = (*words, *said)
+    texts = None if day is None else _days(names, cells, day)
+    if ticker is not None:
+        if texts is None:
+            raise InputError(f"{sheet.source}: one row an asset and date needs a column of dates")
+        return _pivoted(texts, [row[ticker].strip() for row in cells], values, words, how)
+    dates = None
+    if texts is not None:
+        dates, told = dates_of(texts, how.dates)
+        words += told
+    return in_order(values, assets, dates, words)
+
+
+def _day(names: list[str], places: list[int]) -> int | None:
+    found = date_column([names[k] for k in places], ["number"] * len(places))
+    return None if found is None else places[found]
+
+
+def _days(names: list[str], cells: list[list[str]], day: int) -> list[str]:
+    """Return the dates' texts, with the time of a column of its own."""
+    clock = next((k for k, name in enumerate(names) if name.lower() == "time" and k != day), None)
+    if clock is None:
+        return [row[day] for row in cells]
+    texts = []
+    for row in cells:
+        time = row[clock].strip()
+        if len(time) == 6 and time.isdecimal():
+            time = f"{time[:2]}:{time[2:4]}:{time[4:]}"
+        if time in {"00:00:00", "00:00", ""}:
+            texts.append(row[day])
+            continue
+        date = row[day].strip()
+        if len(date) == 8 and date.isdecimal():
+            date = f"{date[:4]}-{date[4:6]}-{date[6:]}"
+        texts.append(f"{date} {time}")
+    return texts
+
+
+def _is_field(names: list[str], place: int, ticker: int | None) -> bool:
+    """Return whether a column can be a field: in bars the known ones, in long rows any other."""
+    name = names[place].lower()
+    if ticker is not None and not is_bars(names):
+        return name not in DATE_NAMES
+    return name in FIELDS
+
+
+def _values(
+    sheet: Sheet, rows: list[tuple[int, list[str]]], places: list[int], how: Format
+) -> Floats:
+    try:
+        marked = (row[place] for _, row in rows for place in places)
+        reader = Numbers(decimal_mark(marked, sheet.separator, how.decimal))
+        _check_percent(sheet.names, rows, places)
+    except InputError as error:
+        raise InputError(f"{sheet.source}: {error}") from error
+    values = np.empty((len(rows), len(places)))
+    for at, (line, row) in enumerate(rows):
+        values[at] = _numbers(reader, sheet, line, row, places)
+    return values
+
+
+def _numbers(
+    reader: Numbers, sheet: Sheet, line: int, row: list[str], places: Sequence[int]
+) -> list[float]:
+    found = reader.row([row[place] for place in places])
+    numbers = [number for number in found if number is not None]
+    if len(numbers) < len(found):
+        wrong = places[found.index(None)]
+        raise InputError(
+            f"{sheet.source} line {line}: {row[wrong]!r} of {sheet.names[wrong]} is not a number"
+        )
+    return numbers
+
+
+def _check_percent(
+    names: Sequence[str], rows: list[tuple[int, list[str]]], places: list[int]
+) -> None:
+    for place in places:
+        shares = {
+            cell.rstrip().endswith("%")
+            for _, row in rows
+            if (cell := row[place]) and not math.isnan(Numbers().read(cell) or 0.0)
+        } if any("%" in row[place] for _, row in rows) else set()  # fmt: skip
+        if len(shares) > 1:
+            raise InputError(f"some cells of {names[place]} are in percent and some are not")
+
+
+def _pivoted(
+    texts: list[str], tickers: list[str], values: Floats,
+    words: tuple[str, ...], how: Format,
+) -> Table:  # fmt: skip
+    """Return one row a date and one column an asset."""
+    moments, told = dates_of(texts, how.dates)
+    names = tuple(dict.fromkeys(tickers))
+    dates: Dates = np.unique(moments)
+    rows = np.searchsorted(dates, moments)
+    columns = np.array([names.index(name) for name in tickers])
+    whole = np.full((len(dates), len(names)), np.nan)
+    pairs = rows * len(names) + columns
+    found, counts = np.unique(pairs, return_counts=True)
+    if (counts > 1).any():
+        row, column = divmod(int(found[counts > 1][0]), len(names))
+        raise InputError(f"{names[column]} comes twice on {str(dates[row])[:10]}: keep one row")
+    if "" in names:
+        raise InputError(f"row {tickers.index('')} names no asset")
+    whole[rows, columns] = values[:, 0]
+    said = f"one row an asset and date: {len(names)} assets on {len(dates)} dates"
+    return Table(whole, names, dates, words=(*words, *told, said))
+
+
+def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
     """Yield the rows of a CSV as its lines arrive. An empty cell is NaN.
 
     Raises:
-        InputError: No header, a line of another length, or a cell that is no number.
-
-    >>> list(csv_rows(["date,A,B", "2026-01-30,1.5,2"]))
-    [('2026-01-30', {'A': 1.5, 'B': 2.0})]
+        InputError: No header, a line of another length, or a cell that is not a number.
     """
-    reader = csv.reader(lines)
-    header = [name.strip() for name in next(reader, [])]
-    names = header[1:]
-    if not names:
-        raise InputError(f"{source}: no header: the first line must be date,NAME,NAME,…")
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{source}: two columns are named {twice}: give each asset its own name")
-    if all(_is_number(name) for name in names):
-        raise InputError(f"{source}: the first line holds numbers: it must be date,NAME,NAME,…")
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise InputError(
-                f"{source} line {reader.line_num}: {len(cells)} cells under {len(header)} names"
-            )
-        yield cells[0].strip(), _numbers(names, cells[1:], f"{source} line {reader.line_num}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(names: list[str], cells: list[str], where: str) -> dict[str, float]:
-    try:
-        return dict(zip(names, map(float, cells), strict=True))
-    except ValueError:
-        pass  # an empty cell, or a mistake: look closer
-    row: dict[str, float] = {}
-    for name, cell in zip(names, cells, strict=True):
-        text = cell.strip()
-        if text.lower() in _NOTHING:
-            row[name] = math.nan
-        elif _is_number(text):
-            row[name] = float(text)
-        else:
-            raise InputError(f"{where}: {cell!r} of {name} is not a number")
-    return row
+    sheet = stream_sheet(lines, source)
+    width = len(sheet.names)
+    while width > 1 and not sheet.names[width - 1]:
+        width -= 1  # an empty last name: its cells have to be empty too
+    names = sheet.names[:width]
+    Sheet(source, names, (), sheet.separator, tuple(x[:width] for x in sheet.levels)).check_names()
+    if len(sheet.levels) > 1 or is_bars(names) or any(x.lower() in _TICKERS for x in names):
+        raise InputError(f"{source}: row by row, one column an asset is read: leave --follow away")
+    day = _day(list(names), list(range(width))) or 0
+    places = [place for place in range(width) if place != day]
+    decimal = how.decimal
+    for line, row in sheet.rows:
+        if any(cell.strip() for cell in row[width:]):
+            raise InputError(f"{source} line {line}: a value under no name")
+        cells = [row[place] for place in places]
+        mark = decimal or decimal_mark(cells, sheet.separator)
+        if any("." in cell or "," in cell for cell in cells):
+            decimal = mark
+        numbers = _numbers(Numbers(mark), sheet, line, row, places)
+        yield row[day].strip(), dict(zip((names[k] for k in places), numbers, strict=True))
 
 
 def json_row(record: object, where: str, moment: str | None = None) -> Row:
@@ -103,7 +256,7 @@ def json_row(record: object, where: str, moment: str | None = None) -> Row:
     """
     if not isinstance(record, Mapping):
         raise InputError(f"{where}: not an object with one number an asset")
-    key = next((name for name in record if str(name).lower() in _MOMENT), None)
+    key = next((name for name in record if str(name).lower() in DATE_NAMES), None)
     if key is None and moment is None:
         key = next((name for name, value in record.items() if isinstance(value, str)), None)
     if key is not None:
@@ -136,11 +289,7 @@ def json_rows(lines: Iterable[str], source: str = "JSON lines") -> Iterator[Row]
         if not line.strip():
             continue
         where = f"{source} line {number}"
-        try:
-            record: object = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: not JSON: {error}") from error
-        yield json_row(record, where)
+        yield json_row(_decoded(line, where), where)
 
 
 def record_rows(
@@ -158,30 +307,41 @@ def record_rows(
     """
     for key, body in records:
         where = f"{source}, record {key!r}"
-        try:
-            record: object = json.loads(body)
-        except ValueError as error:
-            raise InputError(f"{where}: not JSON: {error}") from error
-        yield json_row(record, where, str(key))
+        yield json_row(_decoded(body, where), where, str(key))
 
 
-def text_rows(stream: Iterable[str], source: str) -> Iterator[Row]:
+def _decoded(text: str | bytes, where: str) -> object:
+    """Return decoded JSON in which no name comes twice."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        whole = dict(pairs)
+        if len(whole) < len(pairs):
+            raise InputError(f"{where}: a name comes twice in one object")
+        return whole
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except ValueError as error:
+        raise InputError(f"{where}: not JSON: {error}") from error
+
+
+def text_rows(stream: Iterable[str], source: str, how: Format = _ANY) -> Iterator[Row]:
     """Yield the rows of a stream of lines, JSON where the first one begins with a brace."""
+    is_json, lines = _opened(stream, source)
+    yield from json_rows(lines, source) if is_json else _streamed(lines, source, how)
+
+
+def _opened(stream: Iterable[str], source: str) -> tuple[bool, Iterator[str]]:
+    """Return whether the lines are JSON, and the lines."""
     lines = iter(stream)
     first = next((line for line in lines if line.strip()), None)
     if first is None:
         raise InputError(f"{source} is empty: it needs a header and rows")
-    whole = _with_first(first.removeprefix("\ufeff"), lines)
-    reader = json_rows if first.lstrip("\ufeff \t").startswith("{") else csv_rows
-    yield from reader(whole, source)
+    first = first.removeprefix("\ufeff")
+    return first.lstrip().startswith("{"), chain([first], lines)
 
 
-def _with_first(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def table_of(rows: Iterable[Row], source: str) -> Table:
+def table_of(rows: Iterable[Row], source: str, how: Format = _ANY) -> Table:
     """Gather rows into a table; an asset that a row does not name is NaN there.
 
     Raises:
@@ -197,24 +357,28 @@ def table_of(rows: Iterable[Row], source: str) -> Table:
     names = list(dict.fromkeys(name for row in gathered for name in row))
     values = np.array([[row.get(name, math.nan) for name in names] for row in gathered])
     try:
-        return Table(values.reshape(len(gathered), len(names)), tuple(names), parse_dates(moments))
+        dates, words = dates_of(moments, how.dates)
+        return in_order(values.reshape(len(gathered), len(names)), tuple(names), dates, words)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
 
 
-def read_table(path: Path) -> Table:
-    """Read a CSV, JSON lines (``.jsonl``, ``.ndjson``) or Parquet file.
+def read_table(path: Path, how: Format = _ANY) -> Table:
+    """Read a CSV, Excel (``.xlsx``), JSON lines or Parquet file; its first bytes say which.
 
     Raises:
         InputError: It is not there, not readable, or does not hold a table of numbers.
-        MissingExtra: Parquet without pyarrow.
+        MissingExtra: Parquet without pyarrow, or Excel without openpyxl.
     """
     try:
         with path.open("rb") as file:
-            if file.read(4) == b"PAR1":
-                return _parquet(path)
-        with path.open(encoding="utf-8", newline="") as text:
-            return table_of(text_rows(text, path.name), path.name)
+            magic = file.read(4)
+        if magic == b"PAR1":
+            return _parquet(path)
+        if magic == b"PK\x03\x04":
+            return _named(path.name, lambda: _table_of_sheet(read_workbook(path, how.sheet), how))
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            return read_stream(text, path.name, how)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -231,9 +395,24 @@ def _parquet(path: Path) -> Table:
         whole = parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged Parquet: {error}") from error
-    return from_frame(whole, "pyarrow")
+    return _named(path.name, lambda: from_frame(whole, "pyarrow"))
 
 
-def read_stream(stream: Iterable[str], source: str) -> Table:
+def read_stream(stream: Iterable[str], source: str, how: Format = _ANY) -> Table:
     """Read a table of text from an open stream to its end."""
-    return table_of(text_rows(stream, source), source)
+    is_json, lines = _opened(stream, source)
+    if is_json:
+        return table_of(json_rows(lines, source), source, how)
+    return _named(source, lambda: _table_of_sheet(read_sheet(lines, source), how))
+
+
+def _named(source: str, read: Callable[[], Table]) -> Table:
+    """Return what ``read`` returns; its errors name the source."""
+    try:
+        return read()
+    except MissingExtra:
+        raise
+    except InputError as error:
+        if str(error).startswith(source):
+            raise
+        raise InputError(f"{source}: {error}") from error

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import np
+from penstock.portfolio.changes import annual_periods
 from penstock.portfolio.estimators import split_name
-from penstock.portfolio.files import text_rows
-from penstock.portfolio.frames import parse_dates
+from penstock.portfolio.files import Format, text_rows
+from penstock.portfolio.frames import dates_of
+from penstock.portfolio.matrix import shown
 from penstock.portfolio.online import OnlineRisk
 
 __all__ = ["followed", "online_for"]
@@ -21,8 +24,8 @@ def online_for(weights: Mapping[str, float], options: Mapping[str, object]) -> O
         InputError: An option that needs all rows.
     """
     name, number = split_name(str(options["estimator"]))
-    if name not in {"sample", "ewma"} or options["missing"] != "raise":
-        raise InputError("--follow knows --estimator sample and ewma, and --missing raise")
+    if name not in {"sample", "ewma"} or options["missing"] not in {"raise", "common"}:
+        raise InputError("--follow knows --estimator sample and ewma, --missing raise and common")
     window, ddof, periods = options["rolling"], options["ddof"], options["periods"]
     if name == "ewma" and window is not None:
         raise InputError("--rolling and --estimator ewma exclude each other under --follow")
@@ -39,30 +42,62 @@ def online_for(weights: Mapping[str, float], options: Mapping[str, object]) -> O
 
 
 def followed(
-    lines: Iterable[str], source: str, online: OnlineRisk
+    lines: Iterable[str],
+    source: str,
+    online: OnlineRisk,
+    how: Format,
+    *,
+    missing: str = "raise",
+    periods: float | None = None,
 ) -> Iterator[dict[str, float | str]]:
     """Feed rows to ``online`` and yield date, volatility and who makes most of it.
+
+    With ``missing="common"`` a row that lacks a value is passed over and yields ``left_out``: the
+    next return spans it. How many rows make a year is read off the first dates, as in a file.
 
     Raises:
         InputError: A row that cannot be, or a date that is not after the one before.
     """
     names = online.names or ()
-    before = None
-    for moment, row in text_rows(lines, source):
-        now = parse_dates([moment])[0]
-        if before is not None and not now > before:
-            raise InputError(f"{source}: {moment} follows {before}: dates must ascend")
-        before = now
-        volatility = online.update(row)
+    seen: list[np.datetime64] = []
+    year = online.periods
+    for moment, row in text_rows(lines, source, how):
+        now = _moment(moment, how)
+        if seen and now is not None and not now > seen[-1]:
+            raise InputError(f"{source}: {moment} follows {shown(seen[-1])}: dates must ascend")
+        if now is not None:
+            seen = [*seen[-1:], now] if len(seen) > _ENOUGH else [*seen, now]
+        absent = [name for name in names or row if math.isnan(row.get(name, 0.0))]
+        if absent and missing == "common":
+            yield {"date": moment, "left_out": f"no value of {', '.join(absent)}"}
+            continue
+        try:
+            volatility = online.update(row)
+        except InputError as error:
+            raise InputError(
+                f"{source}, {moment}: {error} (--missing common passes over)"
+            ) from error
+        if periods is None and 3 <= len(seen) <= _ENOUGH:
+            year = annual_periods(None, np.array(seen))[0]
         if volatility is None:
             continue
         reading: dict[str, float | str] = {
             "date": moment,
             "volatility": volatility,
-            "volatility_annual": online.volatility_annual,
+            "volatility_annual": volatility * math.sqrt(year),
         }
         if volatility > 0:
             share = online.percent
             first = int(np.argmax(share))
             reading |= {"most": names[first], "share": float(share[first])}
         yield reading
+
+
+_ENOUGH = 300
+"""Dates by which the rows a year are decided; more change nothing."""
+
+
+def _moment(text: str, how: Format) -> np.datetime64 | None:
+    if how.dates == "none":
+        return None
+    return np.datetime64(dates_of([text], how.dates)[0][0], "us")

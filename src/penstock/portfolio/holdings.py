@@ -36,11 +36,13 @@ class Holdings:
         columns: Their columns in the table, or None for all of them in order.
         names: Their names, shape (assets,).
         weights: Their weights, shape (assets,).
+        words: What was done to them, in sentences.
     """
 
     columns: list[int] | None
     names: tuple[str, ...]
     weights: Floats
+    words: tuple[str, ...] = ()
 
 
 def near(name: str, known: Sequence[str]) -> str:
@@ -60,6 +62,8 @@ def chosen(table: Table, weights: Weights, *, cash: bool = False) -> Holdings:
         InputError: An unknown asset, the wrong number of weights, a weight that is no finite
             number, or a sum other than one.
     """
+    if type(weights).__name__ == "Series" and table.named:
+        weights = {str(name): value for name, value in weights.items()}  # type: ignore[union-attr] # pandas'
     if isinstance(weights, Mapping):
         if not table.named:
             raise InputError("a plain array has no names: give weights by position, or names=[…]")
@@ -78,22 +82,35 @@ def chosen(table: Table, weights: Weights, *, cash: bool = False) -> Holdings:
         if vector.shape != (len(names),):
             raise InputError(f"weights have shape {vector.shape} for {len(names)} assets")
         columns = None
-    check_sum(vector, cash=cash)
-    return Holdings(columns, names, vector)
+    summed = summing(vector, cash=cash)
+    if summed is vector:
+        return Holdings(columns, names, vector)
+    said = f"weights sum to {vector.sum():.6g} by rounding and are scaled to 1"
+    return Holdings(columns, names, summed, (said,))
 
 
-def check_sum(vector: Floats, *, cash: bool) -> None:
-    """Raise InputError unless the weights are finite and sum to one (or the rest is cash)."""
+def summing(vector: Floats, *, cash: bool) -> Floats:
+    """Return the weights, scaled to one where only rounding to some decimals keeps them from it.
+
+    Raises:
+        InputError: One is not finite, or they do not sum to one (and the rest is not cash).
+    """
     total = math.fsum(vector.tolist())
     if not vector.size:
         raise InputError(f"no asset is held: give {type_of_weights}")
     if not math.isfinite(total):
         raise InputError(f"a weight is not a finite number: {vector.tolist()}")
-    if not cash and abs(total - 1) > _SUM_TOLERANCE:
-        raise InputError(
-            f"weights sum to {total:.10g}, not 1: scale them, or say that the rest is cash"
-            " (cash=True, --cash)"
-        )
+    if cash or abs(total - 1) <= _SUM_TOLERANCE:
+        return vector
+    decimals = next(
+        (k for k in range(3, 8) if np.allclose(vector, vector.round(k), 0, 1e-12)), None
+    )
+    if decimals and abs(total - 1) <= len(vector) * 0.5 * 10**-decimals + _SUM_TOLERANCE:
+        return np.asarray(vector / total)
+    raise InputError(
+        f"weights sum to {total:.10g}, not 1: scale them, or say that the rest is cash"
+        " (cash=True, --cash)"
+    )
 
 
 def resets(scheme: Scheme, dates: Dates | None, rows: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 
-__all__ = ["Table", "floats"]
+__all__ = ["Table", "floats", "in_order", "shown"]
 
 
 @final
@@ -21,12 +21,14 @@ class Table:
         names: One name a column, each once.
         dates: One moment a row, strictly ascending, or None where none were given.
         named: False when the names are only the positions of a plain array.
+        words: How it was read, where that is not plain, for the ``assumptions`` of a result.
     """
 
     values: Floats
     names: tuple[str, ...]
     dates: Dates | None = None
     named: bool = True
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
@@ -43,7 +45,7 @@ class Table:
     def only(self, names: tuple[str, ...]) -> Table:
         """Return the columns called ``names``, in that order."""
         columns = [self.names.index(name) for name in names]
-        return Table(self.values[:, columns], names, self.dates)
+        return Table(self.values[:, columns], names, self.dates, words=self.words)
 
 
 def check_dates(dates: Dates, rows: int) -> None:
@@ -56,10 +58,38 @@ def check_dates(dates: Dates, rows: int) -> None:
     if not ahead.all():
         row = int(ahead.argmin()) + 1
         if dates[row] == dates[row - 1]:
-            raise InputError(f"date {dates[row]} comes twice (row {row}): keep one row a date")
+            raise InputError(
+                f"date {shown(dates[row])} comes twice (row {row}): keep one row a date"
+            )
         raise InputError(
-            f"dates are not ascending: {dates[row]} follows {dates[row - 1]} (row {row}): sort them"
+            f"dates are not ascending: {shown(dates[row])} follows {shown(dates[row - 1])}"
+            f" (row {row}): sort them"
         )
+
+
+def shown(date: np.datetime64) -> str:
+    """Return a moment as text: the day alone where it is midnight."""
+    return str(date).removesuffix(".000000").removesuffix("T00:00:00")
+
+
+def in_order(
+    values: Floats, names: tuple[str, ...], dates: Dates | None, words: tuple[str, ...] = ()
+) -> Table:
+    """Return a table with the newest row last, without a first row that is all empty.
+
+    What is newest first is turned round, and pandas' ``pct_change`` leaves such a first row; either
+    is said.
+
+    Raises:
+        InputError: Dates that neither ascend nor descend, or repeat.
+    """
+    if dates is not None and len(dates) > 1 and bool((dates[1:] < dates[:-1]).all()):
+        values, dates = values[::-1], dates[::-1]
+        words = (*words, "rows came newest first and are turned round")
+    if len(values) > 1 and values.ndim == 2 and bool(np.isnan(values[0]).all()):
+        values, dates = values[1:], None if dates is None else dates[1:]
+        words = (*words, "an empty first row is left away")
+    return Table(values, names, dates, words=words)
 
 
 def floats(data: object, what: str) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from penstock.errors import InputError
 from penstock.portfolio.changes import annual_periods, simple_returns
@@ -38,7 +39,7 @@ def panel(table: Table, weights: Weights, kind: str, *, cash: bool = False) -> P
     dates = table.dates
     if dates is not None and kind == "prices":
         dates = dates[1:]
-    return Panel(holdings.names, holdings.weights, returns, dates)
+    return Panel(holdings.names, holdings.weights, returns, dates, holdings.words)
 
 
 def risk(  # noqa: PLR0913 - each is one choice that a user makes by its keyword
@@ -88,7 +89,9 @@ def risk(  # noqa: PLR0913 - each is one choice that a user makes by its keyword
     how = How(scheme, missing, estimator, ddof)
     found = measured(held, how)
     year, year_words = annual_periods(periods, table.dates)
-    words = [f"{found.sources.rows} {_SOURCE[kind]}", *found.words, year_words]
+    words = [f"{found.sources.rows} {_SOURCE[kind]}", *table.words, *held.words, *found.words]
+    words.append(year_words)
     if cash:
         words.append(f"{1 - held.weights.sum():.4g} of the value is cash without risk")
-    return Risk(held.names, held.weights, found.measured, found.sources, year, tuple(words))
+    sources = replace(found.sources, kind=kind)
+    return Risk(held.names, held.weights, found.measured, sources, year, tuple(words))

@@ -9,7 +9,7 @@ from typing import cast, final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Floats, np
 from penstock.portfolio.changes import KINDS
-from penstock.portfolio.holdings import Weights, check_sum
+from penstock.portfolio.holdings import Weights, summing
 from penstock.portfolio.memories import memory, numbers
 from penstock.portfolio.table import floats
 
@@ -62,7 +62,7 @@ class OnlineRisk:
         else:
             self.names = None
             self.weights = np.array(floats(weights, "weights"))
-        check_sum(self.weights, cash=cash)
+        self.weights = summing(self.weights, cash=cash)
         if kind not in KINDS:
             raise InputError(f"no kind is called {kind}: choose one of {', '.join(KINDS)}")
         if scheme not in {"constant", "hold"}:
@@ -97,7 +97,9 @@ class OnlineRisk:
         values = self._values(row)
         if self._kind == "prices":
             if not values.min() > 0:
-                raise InputError(f"row {self.seen}: a price is not a number above zero")
+                raise InputError(
+                    f"row {self.seen}: a price is not a number above zero: {self._odd(values)}"
+                )
             if self._last is None:
                 if not np.isfinite(values).all():
                     raise InputError(f"row {self.seen}: a price is not finite")
@@ -111,6 +113,12 @@ class OnlineRisk:
         if self._kind == "prices":
             self._last = values.copy()
         return self._volatility()
+
+    def _odd(self, values: Floats) -> str:
+        """Return which value is the wrong one, with its asset."""
+        place = int((~(values > 0)).argmax())
+        name = f"asset {place}" if self.names is None else self.names[place]
+        return f"{values[place]:g} of {name}"
 
     def _values(self, row: Mapping[str, float] | Sequence[float] | Floats) -> Floats:
         if type(row) is np.ndarray and row.dtype is _FLOAT and row.shape == self.weights.shape:

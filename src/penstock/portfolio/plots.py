@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import InputError, MissingExtra
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.cluster import clustered
+from penstock.portfolio.ratios import drawdowns
 from penstock.whole import whole_file
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "draw_contributions",
     "draw_correlation",
+    "draw_drawdown",
     "draw_frontier",
+    "draw_growth",
     "draw_rolling",
     "new_figure",
     "overview",
@@ -130,8 +133,38 @@ def draw_frontier(axes: Axes, frontier: Frontier, found: Risk) -> None:
     _plain(axes, "Efficient frontier, no shorts (means of the past)")
 
 
+def draw_growth(axes: Axes, found: Risk) -> None:
+    """Draw what 1 became, on a logarithmic axis."""
+    value = np.cumprod(1 + found.series)
+    along, step = _along(found)
+    axes.plot(along, value[::step], color=_BLUE, linewidth=1.2)
+    axes.axhline(1, color=_QUIET, linewidth=0.8)
+    if value.max() > 3 * value.min():
+        axes.set_yscale("log")
+    axes.margins(x=0)
+    axes.set_ylabel("value of 1", fontsize=8, color=_INK)
+    _plain(axes, f"Growth: 1 became {value[-1]:.3g}")
+
+
+def draw_drawdown(axes: Axes, found: Risk) -> None:
+    """Draw the loss from the last peak."""
+    curve = drawdowns(found.series)[0] * 100
+    along, step = _along(found)
+    axes.fill_between(along, curve[::step], color=_RED, alpha=0.3, linewidth=0)
+    axes.margins(x=0)
+    axes.set_ylabel("percent below the last peak", fontsize=8, color=_INK)
+    _plain(axes, f"Drawdown, the largest {found.max_drawdown:.1%}")
+
+
+def _along(found: Risk) -> tuple[Floats | Dates, int]:
+    """Return where to draw each row of a series, and every how many rows are drawn."""
+    rows = len(found.series)
+    step = -(-rows // _POINTS)
+    return (np.arange(float(rows)) if found.dates is None else found.dates)[::step], step
+
+
 def overview(found: Risk, rolling: Floats | None, window: int, frontier: Frontier | str) -> Figure:
-    """Return one figure of all four plots.
+    """Return one figure of all six plots.
 
     Args:
         found: The portfolio.
@@ -139,8 +172,14 @@ def overview(found: Risk, rolling: Floats | None, window: int, frontier: Frontie
         window: Rows of the rolling volatility.
         frontier: The frontier of its assets, or why there is none.
     """
-    figure = new_figure(11.5, 8.2)
-    places = figure.subplots(2, 2)
+    figure = new_figure(11.5, 12)
+    places = figure.subplots(3, 2)
+    if len(found.series) < 2 or (found.series <= -1).any():
+        for axes, title in zip(places[2], ("Growth", "Drawdown"), strict=True):
+            _say(axes, title, "none: no series, or one that loses all there is")
+    else:
+        draw_growth(places[2, 0], found)
+        draw_drawdown(places[2, 1], found)
     draw_contributions(places[0, 0], found)
     draw_correlation(places[0, 1], found)
     if rolling is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.choose import Allocation, Frontier
 from penstock.portfolio.explanation import Explanation
+from penstock.portfolio.ratios import Performance
 from penstock.portfolio.result import Risk
 from penstock.portfolio.tail import METHODS
 
@@ -60,6 +61,22 @@ def printed_risk(found: Risk) -> str:
     if len(found.series) > 1:
         parts.append(_losses(found))
     return "\n\n".join([*parts, assumed(found.assumptions)])
+
+
+def printed_performance(found: Performance) -> str:
+    """Return what was earned: a line a figure, those that exist."""
+    whole = found.to_dict()
+    shares = {"total_return", "annual_return", "max_drawdown", "tracking_error"}
+    rows = []
+    for name, value in whole.items():
+        if value is not None:
+            text = f"{value:.2%}" if name in shares else value
+            said = f"{text:.3f}" if isinstance(text, float) else str(text)
+            rows.append([_WORDS.get(name, name.replace("_", " ")), said])
+    return grid(rows)
+
+
+_WORDS = {"annual_return": "return a year", "peak": "drawdown from", "trough": "deepest"}
 
 
 def _losses(found: Risk) -> str:

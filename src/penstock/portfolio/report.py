@@ -10,7 +10,8 @@ from penstock.portfolio.arrays import np
 from penstock.portfolio.choose import efficient_frontier
 from penstock.portfolio.measure import risk as measure
 from penstock.portfolio.plots import overview, save
-from penstock.portfolio.printed import printed_risk, printed_rolling
+from penstock.portfolio.printed import printed_performance, printed_risk, printed_rolling
+from penstock.portfolio.ratios import Performance, monthly_returns, performance
 from penstock.portfolio.result import Risk
 from penstock.portfolio.rolling import rolling_volatility
 from penstock.portfolio.table import Table
@@ -22,6 +23,8 @@ class Report:
     """One portfolio's risk, as the options ask for it."""
 
     def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
+        self._risk_free = float(str(options.pop("risk_free", None) or 0.0))
+        self._benchmark = options.pop("benchmark", None)
         self.table = table
         self.weights = weights
         self.options = options
@@ -36,19 +39,34 @@ class Report:
         found = rolling_volatility(self.table, self.weights, window, **chosen)  # type: ignore[arg-type] # click gave them these types
         return [float(value) for value in found]
 
+    def earned(self) -> Performance | None:
+        """Return what it earned, beside the benchmark; None where no two rows have all assets."""
+        if len(self.risk.series) < 2:
+            return None
+        beside: Risk | None = None
+        if self._benchmark is not None:
+            beside = measure(self.table, {str(self._benchmark): 1.0}, **self.options)  # type: ignore[arg-type] # click gave them these types
+        return performance(self.risk, risk_free=self._risk_free, benchmark=beside)
+
     def text(self, window: object, *, as_json: bool) -> str:
         """Return the report as JSON or for people."""
         rolled, dates = self.rolled(window), self.risk.dates
+        earned = self.earned()
         if as_json:
             whole = self.risk.to_dict()
+            whole["performance"] = None if earned is None else earned.to_dict()
+            if earned is not None and dates is not None:
+                whole["monthly"] = monthly_returns(self.risk)
             if rolled is not None and isinstance(window, int):
                 ends = None if dates is None else [str(day)[:10] for day in dates[window - 1 :]]
                 whole["rolling"] = {"window": window, "volatility": rolled, "dates": ends}
             return json.dumps(whole, allow_nan=False)
         parts = [printed_risk(self.risk)]
+        if earned is not None:
+            parts.insert(0, printed_performance(earned))
         if rolled is not None and isinstance(window, int):
             periods = self.risk.periods
-            parts.insert(1, printed_rolling(np.array(rolled), window, periods, dates))
+            parts.append(printed_rolling(np.array(rolled), window, periods, dates))
         return "\n\n".join(parts)
 
     def draw(self, path: Path, window: object) -> None:

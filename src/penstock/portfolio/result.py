@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
+from penstock.portfolio.changes import doubts
 from penstock.portfolio.covariance import Covariance, correlation
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Sources:
         dates: The moment each of ``series`` ended at, or None.
         returns: Of the assets, shape (rows, assets), NaN where missing.
         rows: Rows of ``series``.
+        kind: What the data were: ``prices``, ``returns`` or ``log``.
     """
 
     series: Floats | Callable[[], Floats]
@@ -57,6 +59,7 @@ class Sources:
     dates: Dates | None
     returns: Floats
     rows: int
+    kind: str = "prices"
 
 
 @final
@@ -277,7 +280,9 @@ class Risk:
                 f"Cornish-Fisher is outside its domain here (skewness {self._shape.skewness:.3g},"
                 f" excess kurtosis {self._shape.excess:.3g}): do not trust it far out"
             )
-        return (*self._words, *extra)
+        held = self._sources
+        seen = doubts(held.returns, held.dates, self.names, held.kind)
+        return (*self._words, *seen, *extra)
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as plain numbers, by asset name where there is one an asset."""

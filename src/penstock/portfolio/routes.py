@@ -44,12 +44,14 @@ class Panel:
         weights: Their weights, shape (assets,).
         returns: Simple returns, shape (rows, assets).
         dates: The moment each return ended at, or None.
+        words: What was done to the weights, in sentences.
     """
 
     names: tuple[str, ...]
     weights: Floats
     returns: Floats
     dates: Dates | None
+    words: tuple[str, ...] = ()
 
 
 @final

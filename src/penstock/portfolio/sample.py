@@ -11,7 +11,7 @@ import importlib.util
 from pathlib import Path
 
 from penstock.errors import InputError, MissingExtra
-from penstock.portfolio.files import csv_rows, table_of
+from penstock.portfolio.files import read_stream
 from penstock.portfolio.table import Table
 
 __all__ = ["sample_prices"]
@@ -34,6 +34,6 @@ def sample_prices() -> Table:
     path = Path(spec.origin).parent / "datasets" / "data" / "sp500_dataset.csv.gz"
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-            return table_of(csv_rows(lines, path.name), path.name)
+            return read_stream(lines, path.name)
     except OSError as error:
         raise InputError(f"{path}: this skfolio holds no sample prices: {error}") from error

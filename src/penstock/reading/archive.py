@@ -21,8 +21,8 @@ __all__ = ["Archive", "Entry", "write_archive"]
 
 LARGEST_MEMBER = 256 << 20
 LARGEST_BOOK = 2 << 30
-# A megabyte that unpacks to more than this many is no book. Text compresses 3 to 20 times.
-HIGHEST_RATIO = 200
+# Blank pictures and repetitive text pack a thousandfold: only what is large as well is a bomb.
+HIGHEST_RATIO, LARGEST_PADDING = 200, 32 << 20
 KEPT = 8 << 20
 MIMETYPE = b"application/epub+zip"
 LEVEL = 8  # of 12: what 9 saves besides, a thousandth of a book, costs an eighth more time
@@ -102,7 +102,7 @@ class Archive:
             raise InputError(f"{label}: not a readable EPUB ({error})") from error
         self._kept: dict[str, bytes] = {}
         self._room = KEPT
-        self._infos = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        self._infos = {_name(info): info for info in self._zip.infolist() if not info.is_dir()}
         _check(self._infos.values(), label)
 
     def __contains__(self, name: object) -> bool:
@@ -165,6 +165,17 @@ class Archive:
         return self._view[begin : begin + info.compress_size]
 
 
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; many programs write UTF-8 without the flag that says so."""
+    name = info.filename
+    if info.flag_bits & 0x800 or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return name
+
+
 def _check(infos: Iterable[zipfile.ZipInfo], label: str) -> None:
     total = 0
     for info in infos:
@@ -176,7 +187,7 @@ def _check(infos: Iterable[zipfile.ZipInfo], label: str) -> None:
             raise InputError(f"{label}: member {name!r} leads out of the book; refused")
         total += info.file_size
         packed = max(info.compress_size, 1)
-        if info.file_size > (1 << 20) and info.file_size / packed > HIGHEST_RATIO:
+        if info.file_size > LARGEST_PADDING and info.file_size / packed > HIGHEST_RATIO:
             raise InputError(
                 f"{label}: {name} unpacks to {info.file_size // packed} times its size; "
                 "refused as a zip bomb"
@@ -219,11 +230,20 @@ def write_archive(out: BinaryIO, entries: Iterable[Entry]) -> None:
             + name
         )
         position += len(header) + len(entry.packed)
-    size = sum(map(len, directory))
     out.writelines(directory)
-    out.write(
-        struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(directory), len(directory), size, position, 0)
-    )
+    out.write(_directory_end(len(directory), sum(map(len, directory)), position))
+
+
+def _directory_end(count: int, size: int, begin: int) -> bytes:
+    """Return what ends a zip file: with the records of ZIP64 where 16 or 32 bits do not do."""
+    large = b""
+    if count >= 0xFFFF or max(size, begin) >= 0xFFFFFFFF:  # APPNOTE 4.3.14, 4.3.15
+        large = struct.pack(
+            "<4sQHHLLQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, begin
+        ) + struct.pack("<4sLQL", b"PK\6\7", 0, begin + size, 1)
+    few = min(count, 0xFFFF)
+    small = (0, 0, few, few, min(size, 0xFFFFFFFF), min(begin, 0xFFFFFFFF), 0)
+    return large + struct.pack("<4s4H2LH", b"PK\5\6", *small)
 
 
 def _with_type(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -22,6 +22,7 @@ CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
   </rootfiles>
 </container>
 """
+MATHML = ' properties="mathml"'
 BOOK_SHEET = """body { margin: 1em; }
 p { margin: 0 0 0.8em; }
 img { max-width: 100%; height: auto; }
@@ -51,12 +52,16 @@ class Chapter:
         body: Valid XHTML for inside ``<body>``.
         language: When it differs from the book's.
         rtl: Whether it runs from right to left.
+        sections: Titles and ids of what the contents list besides.
+        listed: Whether the contents list the document itself.
     """
 
     title: str
     body: str
     language: str = ""
     rtl: bool = False
+    sections: Sequence[tuple[str, str]] = ()
+    listed: bool = True
 
 
 @final
@@ -128,7 +133,9 @@ def _package(book: Manuscript) -> str:
     escape = html.escape
     chapters = range(1, len(book.chapters) + 1)
     items = [
-        f'<item id="c{n}" href="{_name(n)}" media-type="application/xhtml+xml"/>' for n in chapters
+        f'<item id="c{n}" href="{_name(n)}" media-type="application/xhtml+xml"'
+        f"{MATHML if '<math' in chapter.body else ''}/>"
+        for n, chapter in enumerate(book.chapters, 1)
     ]
     items += [
         f'<item id="p{n}" href="pictures/{escape(p.name)}" media-type="{escape(p.media_type)}"/>'
@@ -159,9 +166,17 @@ def _package(book: Manuscript) -> str:
 
 
 def _navigation(book: Manuscript) -> str:
+    listed = [
+        entry
+        for number, chapter in enumerate(book.chapters, 1)
+        for entry in (
+            *([(chapter.title or str(number), _name(number))] if chapter.listed else []),
+            *((title, f"{_name(number)}#{place}") for title, place in chapter.sections),
+        )
+    ]
     entries = "\n".join(
-        f'<li><a href="{_name(n)}">{html.escape(chapter.title or str(n))}</a></li>'
-        for n, chapter in enumerate(book.chapters, 1)
+        f'<li><a href="{html.escape(place)}">{html.escape(title)}</a></li>'
+        for title, place in listed
     )
     body = f'<nav epub:type="toc"><h1>{html.escape(book.title)}</h1>\n<ol>\n{entries}\n</ol></nav>'
     return _document(Chapter(title=book.title, body=body), book.language)

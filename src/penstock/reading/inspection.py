@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 from xml.parsers import expat
 
-from penstock.reading.wellformed import reason
+from penstock.reading.well_formed import reason
 
 __all__ = ["Facts", "inspect"]
 
@@ -17,7 +17,7 @@ LISTS = frozenset({"ul", "ol", "menu", "dir"})
 # Not in XHTML 1.1 as EPUB 2 has it: what stands for them there.
 NEWER = {"label": "span", "u": "span", "mark": "span", "section": "div", "article": "div"}
 BLOCKS = frozenset("p div ul ol dl table hr pre blockquote h1 h2 h3 h4 h5 h6 address form".split())
-TELLING = {"li", "tt", "head", "title", *NEWER, *BLOCKS}
+TELLING = {"li", "tt", "base", "head", "title", *NEWER, *BLOCKS}
 LOOKED_AT = {"id", "name", "lang", "xml:lang", *REFERENCES}
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|")
 
@@ -90,7 +90,9 @@ class _Watcher:
 
     def _place(self, name: str, parent: str) -> None:
         odd = self.facts.odd
-        if name == "li" and parent not in LISTS:
+        if name == "base":
+            odd.add("base")
+        elif name == "li" and parent not in LISTS:
             odd.add("item outside a list")
         elif name in NEWER and self.old:
             odd.add("element of EPUB 3")

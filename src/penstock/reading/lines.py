@@ -4,7 +4,7 @@
 block, one ``<br/>`` at each break and one ``<b>``
 around each guide: two elements a line. Links, emphasis and ids are never cut in two, because a
 break is a place and not a box. Where the book's own text has breaks or bold words, ours bear
-class names, so that they can be told apart. :mod:`penstock.reading.unlines` takes exactly these
+class names, so that they can be told apart. :mod:`penstock.reading.restore` takes exactly these
 out again.
 """
 
@@ -16,15 +16,17 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple, final
 
-from penstock.reading.aligning import shift, shifted
-from penstock.reading.counting import Count
-from penstock.reading.cutting import cut
-from penstock.reading.guiding import mark_guides
+from penstock.reading.alignment import shift, shifted
+from penstock.reading.guides import mark_guides
+from penstock.reading.inline import COLUMN, UNEVEN_BREAKS
+from penstock.reading.layout import Line, needs_hyphens, plain_script, plan
 from penstock.reading.markup import Passage, apart, passages
-from penstock.reading.planning import needs_hyphens, plain_script, plan
+from penstock.reading.names import Names
+from penstock.reading.reinsert import EXPLICIT, MARKS, Marks, put_back
 from penstock.reading.settings import Look
-from penstock.reading.shadow import COLUMN, PLAIN, Shadow, shade
-from penstock.reading.weaving import EXPLICIT, MARKS, put_back
+from penstock.reading.stats import Count
+from penstock.reading.text_map import PLACEHOLDER, PLAIN, Shadow, shade
+from penstock.reading.wrap import cut
 
 __all__ = ["Count", "set_document"]
 
@@ -34,6 +36,12 @@ ASCII = bytes(range(128))
 # Of the control characters XML allows these only; looked for one by one, which is quicker by far
 # than one pattern of them all.
 UNEVEN = ("<", "&", "\t", "\r", "  ", " \n", "\n ", "\n\n")
+# Blanks that end no line, in ASCII and elsewhere.
+GLUED = (" !", " ?", " ;", " :", " )", " ]", " }", " /", " .", " ,", "( ", "[ ", "{ ")
+GLUED_ELSEWHERE = (
+    " \u00bb", " \u203a", " \u201d", " \u2019", "\u00ab ", "\u2039 ", "\u201c ", "\u2018 ",
+    "\u201e ", "\u201a ", "\u00a1 ", "\u00bf ",
+)  # fmt: skip
 COLUMNS = re.compile(COLUMN)
 # Texts of the book with elements like our marks.
 LIKE_OURS = re.compile(r"<br?\b")
@@ -55,7 +63,7 @@ def set_document(source: str, look: Look, count: Count, language: str = "") -> s
     (2, 1)
     """
     setter = _Setter(source, look, count)
-    for passage in passages(source, language, together=True):
+    for passage in passages(source, language, together=True, known=setter.names.of):
         if passage.kind == "text":
             setter.take(passage)
         elif passage.kind != "head":
@@ -78,6 +86,7 @@ class _Setter:
 
     def __init__(self, source: str, look: Look, count: Count) -> None:
         self.source = source
+        self.names = Names(source)
         self.look = look
         self.count = count
         self.out: list[str] = []
@@ -86,6 +95,9 @@ class _Setter:
         self.quick = not (look.em or look.align)
         rare = source.encode().translate(None, ASCII).decode()
         self.usual = not rare or bool(COLUMNS.fullmatch(rare))
+        # Whether a blank that ends no line may be anywhere: looked for once a document.
+        odd = GLUED + GLUED_ELSEWHERE if rare else GLUED
+        self.uneven = any(pair in source for pair in odd)
 
     def take(self, passage: Passage) -> None:
         """Set a passage now, or with those after it."""
@@ -111,6 +123,8 @@ class _Setter:
 
     def _plain(self, text: str) -> bool:
         """Whether each character of ``text`` is one column and stands for itself."""
+        if self.uneven and UNEVEN_BREAKS.search(text):
+            return False
         if self.usual:
             return not any(odd in text for odd in UNEVEN)
         return PLAIN.fullmatch(text) is not None
@@ -118,8 +132,9 @@ class _Setter:
     def _shaded(self, passage: Passage, text: str) -> None:
         """Take a text with markup or unusual characters."""
         if self.quick and not passage.rtl and not LIKE_OURS.search(text):
-            shadow = shade(self.source, passage.start, passage.end)
-            if shadow.text.strip() and shadow.text[-1] != " " and plain_script(shadow.text):
+            shadow = shade(self.source, passage.start, passage.end, self.names)
+            bare = shadow.text.strip(f" \u00a0{PLACEHOLDER}")
+            if bare and shadow.text[-1] != " " and not shadow.soft and plain_script(shadow.text):
                 self._wait(_Waiting(passage, shadow.text, shadow))
                 return
         self._flush()
@@ -204,15 +219,20 @@ class _Setter:
 
     def _plan(self, passage: Passage) -> None:
         """Set any text: break its shadow, then go back to the source."""
-        source, count = self.source, self.count
+        source = self.source
         text = source[passage.start : passage.end]
-        shadow = shade(source, passage.start, passage.end)
-        if not shadow.text.strip():
-            return  # anchors only
-        lines = plan(shadow, self.look, count, passage.language, rtl=passage.rtl)
+        shadow = shade(source, passage.start, passage.end, self.names)
+        if not shadow.text.strip(f" \n\u00a0{PLACEHOLDER}"):
+            return  # anchors or pictures only
+        lines = plan(shadow, self.look, self.count, passage.language, rtl=passage.rtl)
         if not lines:
             return
         marks = EXPLICIT if LIKE_OURS.search(text) else MARKS
+        self._put(passage, _edited(source, passage, self._edits(shadow, lines, marks)), marks.name)
+
+    def _edits(self, shadow: Shadow, lines: list[Line], marks: Marks) -> list[tuple[int, str]]:
+        """Return what is put into a text, and where."""
+        source, count = self.source, self.count
         edits: list[tuple[int, str]] = []
         for line in lines:
             around: list[tuple[int, str]] = []
@@ -227,12 +247,19 @@ class _Setter:
             edits += around
             if line.hyphen:
                 edits.append((shadow.end(line.stop - 1), HYPHEN))
-            edits.append((shadow.end(line.stop - 1), marks.line_break))
-        edits.pop()
-        out: list[str] = []
-        done = passage.start
-        for position, insert in edits:
-            out += (source[done:position], insert)
-            done = position
-        out.append(source[done : passage.end])
-        self._put(passage, "".join(out), marks.name)
+            if not line.broken:
+                edits.append((shadow.end(line.stop - 1), marks.line_break))
+        if not lines[-1].broken:
+            edits.pop()
+        return edits
+
+
+def _edited(source: str, passage: Passage, edits: list[tuple[int, str]]) -> str:
+    """Return the source of a passage with what is put in, in order of the places."""
+    out: list[str] = []
+    done = passage.start
+    for position, insert in edits:
+        out += (source[done:position], insert)
+        done = position
+    out.append(source[done : passage.end])
+    return "".join(out)

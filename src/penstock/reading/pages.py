@@ -14,20 +14,29 @@ from urllib.parse import unquote_to_bytes
 
 from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture
-from penstock.reading.plaintext import CHAPTER_LENGTH, NoText, clean
+from penstock.reading.language import LANGUAGE, language_of
+from penstock.reading.plain_text import CHAPTER_LENGTH, NoText, clean
 from penstock.reading.tidy import Tidier, link_chapters
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-__all__ = ["article_manuscript", "markdown_manuscript", "page_manuscript"]
+__all__ = [
+    "article_manuscript",
+    "markdown_manuscript",
+    "page_manuscript",
+    "rebuilt_page",
+    "xhtml_manuscript",
+]
 
 MAGIC = {
     b"\x89PNG\r\n\x1a\n": ("png", "image/png"),
     b"\xff\xd8\xff": ("jpg", "image/jpeg"),
     b"GIF8": ("gif", "image/gif"),
 }
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
+FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+HEADING = re.compile(r"<h([12])((?: [\w:]+=\"[^\"]*\")*)>(.*?)</h\1>", re.DOTALL)
 
 
 def page_manuscript(
@@ -52,28 +61,43 @@ def page_manuscript(
     root = _parse(data)
     head = root.find("head")
     found = " ".join((head.findtext("title") or "").split()) if head is not None else ""
-    author = root.xpath("string(//meta[@name='author']/@content)")
-    return _manuscript(root, found or title, str(author), base, load)
+    return _manuscript(root, found or title, _meta(root, "author"), base, load)
 
 
 def markdown_manuscript(
     text: str, title: str = "", load: Callable[[str], bytes | None] | None = None
 ) -> Manuscript:
-    """Return a manuscript of Markdown (CommonMark and tables; HTML in it is text).
+    """Return a manuscript of Markdown; HTML in it is text.
+
+    CommonMark with tables, footnotes, task lists, struck text and front matter, whose title,
+    author, date and language are taken.
 
     Raises:
         InputError: There is no text in it.
-        MissingExtra: markdown-it-py or lxml is not installed.
+        MissingExtra: markdown-it-py, mdit-py-plugins or lxml is not installed.
     """
     try:
         from markdown_it import MarkdownIt
+        from mdit_py_plugins.footnote import footnote_plugin
+        from mdit_py_plugins.tasklists import tasklists_plugin
     except ImportError as error:
-        raise MissingExtra("reading Markdown", "markdown-it-py", "reading") from error
-    markup = MarkdownIt("commonmark", {"html": False}).enable("table").render(clean(text))
+        raise MissingExtra(
+            "reading Markdown", "markdown-it-py and mdit-py-plugins", "reading"
+        ) from error
+    text = clean(text)
+    front = FRONT.match(text)
+    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[1])} if front else {}
+    reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    reader.use(footnote_plugin).use(tasklists_plugin)
+    markup = reader.render(text[front.end() :] if front else text)
     root = _parse(f'<html><meta charset="utf-8"><body>{markup}</body></html>'.encode())
+    language = said.get("lang") or said.get("language") or ""
+    if language:
+        root.set("lang", language)
     heading = root.find(".//h1")
     found = " ".join("".join(map(str, heading.itertext())).split()) if heading is not None else ""
-    return _manuscript(root, found or title, "", "", load)
+    name = said.get("title") or found or title
+    return _manuscript(root, name, said.get("author", ""), "", load, date=said.get("date", ""))
 
 
 def article_manuscript(
@@ -98,40 +122,62 @@ def article_manuscript(
         from trafilatura import extract, extract_metadata
     except ImportError as error:
         raise MissingExtra("reading an article", "trafilatura", "reading") from error
-    found = extract_metadata(data, default_url=url)
-    markup = extract(
-        data,
-        url=url,
-        output_format="html",
-        include_comments=False,
-        include_formatting=True,
-        include_links=True,
-        include_images=True,
-        include_tables=True,
-    )
+    try:
+        found = extract_metadata(data, default_url=url)
+        markup = extract(
+            data,
+            url=url,
+            output_format="html",
+            include_comments=False,
+            include_formatting=True,
+            include_links=True,
+            include_images=True,
+            include_tables=True,
+        )
+    except Exception as error:
+        raise InputError(f"{url}: the page cannot be read: {error}") from error
     if not markup:
         raise InputError(f"{url}: no article found in the page")
-    root = _parse(markup.encode())
+    root = _parse(markup.encode(), "utf-8")
     original = _parse(data)
-    if original.get("lang"):
-        root.set("lang", original.get("lang", ""))
+    said = _said(original)
+    if said:
+        root.set("lang", said)
     name = found.title or title or url
     author = found.author or ""
-    return _manuscript(root, name, author, url, load, date=found.date or "")
+    date = found.date or ""
+    return _manuscript(root, name, author, url, load, date=date)
 
 
-def rebuilt_body(source: str) -> str:
-    """Return the body of a document that is no XML, in elements that are surely valid.
+def rebuilt_page(source: str) -> tuple[str, list[str], str]:
+    """Return title, style sheets and body of a document that is not XML, in valid elements.
 
     Raises:
         InputError: There is no text in it.
     """
     tidier = Tidier(lambda address: address)
-    body = _parse(re.sub(r"^\ufeff?<\?xml.*?\?>", "", source).encode(), "utf-8").find("body")
+    root = _parse(_undeclared(source), "utf-8")
+    body = root.find("body")
     blocks = tidier.blocks(body) if body is not None else []
     if not blocks:
         raise InputError("nothing readable in it")
-    return "\n".join(blocks)
+    title = " ".join((root.findtext(".//title") or "").split())
+    links = [e.get("href", "") for e in root.iter("link") if e.get("rel") == "stylesheet"]
+    return title, [link for link in links if link], "\n".join(blocks)
+
+
+def xhtml_manuscript(source: str, title: str, load: Callable[[str], bytes | None]) -> Manuscript:
+    """Return a manuscript of a document of a book.
+
+    Raises:
+        InputError: There is no text in it.
+        MissingExtra: lxml is not installed.
+    """
+    return _manuscript(_parse(_undeclared(source), "utf-8"), title, "", "", load)
+
+
+def _undeclared(source: str) -> bytes:
+    return re.sub(r"\A\ufeff?<\?xml[^<>]*+>", "", source).encode()
 
 
 def _parse(data: bytes, encoding: str = "") -> _Element:
@@ -186,15 +232,15 @@ def _manuscript(
     blocks = tidier.blocks(body if body is not None else root)
     if not blocks:
         raise NoText(f"{title or base or 'page'}: no text in it")
-    said = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
     groups = list(_split(blocks))
     bodies = link_chapters(groups)
-    names = [_heading(group) or title for group in groups]
+    chapters = [_chapter(body, title, number) for number, body in enumerate(bodies)]
+    text = " ".join(str(piece) for piece in (body if body is not None else root).itertext())
     return Manuscript(
         title=clean(title),
         creator=clean(author),
-        language=said if LANGUAGE.fullmatch(said) else "en",
-        chapters=[Chapter(title=n, body=b) for n, b in zip(names, bodies, strict=True)],
+        language=language_of(text, _said(root)),
+        chapters=chapters,
         pictures=list(pictures.values()),
         source=base,
         modified=_when(date),
@@ -234,8 +280,47 @@ def _split(blocks: list[str]) -> Iterator[list[str]]:
     yield group
 
 
-def _heading(group: list[str]) -> str:
-    for block in group:
-        if re.match(r"<h[1-6]", block):
-            return " ".join(html.unescape(re.sub(r"<[^>]+>", "", block)).split())
+def _chapter(body: str, title: str, number: int) -> Chapter:
+    """Return a document whose headings the contents list, each with an id."""
+    sections: list[tuple[str, str]] = []
+
+    def listed(match: re.Match[str]) -> str:
+        name = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", match[3])).split())
+        if not name:
+            return match[0]
+        found = re.search(r' id="([^"]*)"', match[2])
+        place = found[1] if found else f"part-{number + 1}-{len(sections) + 1}"
+        sections.append((name, place))
+        given = "" if found else f' id="{place}"'
+        return f"<h{match[1]}{given}{match[2]}>{match[3]}</h{match[1]}>"
+
+    body = HEADING.sub(listed, body)
+    begins = body.lstrip().startswith(("<h1", "<h2"))
+    if begins and sections:
+        return Chapter(title=sections[0][0], body=body, sections=sections[1:])
+    return Chapter(title=title, body=body, sections=sections, listed=not number)
+
+
+def _meta(root: _Element, name: str) -> str:
+    """Return what a page says of itself in a ``meta`` element."""
+    for element in root.iter("meta"):
+        key = element.get("name") or element.get("property") or element.get("http-equiv") or ""
+        if key.lower() == name and (content := element.get("content", "").strip()):
+            return content
+    return ""
+
+
+def _said(root: _Element) -> str:
+    """Return the language that a page says it is in, or an empty string."""
+    for said in (
+        root.get("lang"),
+        root.get("{http://www.w3.org/XML/1998/namespace}lang"),
+        root.get("xml:lang"),
+        _meta(root, "content-language"),
+        _meta(root, "og:locale"),
+        next((e.get("lang") for e in root.iter("body", "article") if e.get("lang")), None),
+    ):
+        tag = (said or "").split(",")[0].strip().replace("_", "-")
+        if LANGUAGE.fullmatch(tag):
+            return tag
     return ""

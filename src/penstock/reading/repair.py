@@ -11,26 +11,34 @@ from collections.abc import Callable
 from typing import final
 
 from penstock.errors import InputError
-from penstock.reading.addresses import Addresses, resolve
+from penstock.reading.addresses import Addresses
 from penstock.reading.archive import Archive
 from penstock.reading.inspection import BLOCKS, LISTS, NEWER, REFERENCES, Facts, inspect
-from penstock.reading.markup import TAG
+from penstock.reading.markup import ATTRIBUTE, TAG, attribute
 from penstock.reading.package import Package
-from penstock.reading.packagerepair import identifier_of, mend_contents, mend_package
-from penstock.reading.wellformed import check, decode, encode
+from penstock.reading.package_repair import mend_contents, mend_package
+from penstock.reading.stats import Repairs
+from penstock.reading.well_formed import check, decode, encode
 
-__all__ = ["mend_book"]
+__all__ = ["mend_book", "mend_documents"]
 
-ATTRIBUTE = re.compile(r"""(\s+)([\w:.-]+)\s*=\s*("[^"]*"|'[^']*')""")
-LOOSE = re.compile(r"&(?!#\d+;|#x[0-9A-Fa-f]+;|[A-Za-z][\w.-]*;)|<(?![A-Za-z_/!?])|<(?=[\w.+-]+@)")
-NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
+LOOSE = re.compile(
+    r"&(?!#\d{1,7};|#x[0-9A-Fa-f]{1,6};|[A-Za-z][\w.-]{0,63};)|<(?![A-Za-z_/!?])"
+    r"|<(?=[\w.+-]{1,64}@)"
+)
+NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{0,63});")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-STYLE_ADDRESS = re.compile(r"""url\(\s*["']?([^"')]+)["']?\s*\)""")
+STYLE_ADDRESS = re.compile(
+    r"""(@import\s{0,9})?url\(\s*+(?:"([^"\n]*+)"|'([^'\n]*+)'|([^"'()\s]*+))\s*+\)"""
+)
+DECLARED = re.compile(r"""^(\ufeff?<\?xml[^<>]*?encoding\s{0,9}=\s{0,9}["'])[^"'<>]*+""")
 PREDEFINED = frozenset({"lt", "gt", "amp", "quot", "apos"})
+# Of these a reference that leads nowhere is mended; others stay as they are, whatever they name.
+LINKS = frozenset({"a", "area"})
 
 
-def mend_book(archive: Archive, package: Package, repairs: dict[str, int]) -> dict[str, bytes]:
-    """Return the members that had to be mended, and count what was done in ``repairs``.
+def mend_book(archive: Archive, package: Package, repairs: Repairs) -> dict[str, bytes]:
+    """Return the members that had to be mended, and note what was done in ``repairs``.
 
     Raises:
         InputError: A document is too broken to be read.
@@ -38,18 +46,25 @@ def mend_book(archive: Archive, package: Package, repairs: dict[str, int]) -> di
     return _Mender(archive, package, repairs).members()
 
 
+def mend_documents(archive: Archive, package: Package, repairs: Repairs) -> Callable[[str], bytes]:
+    """Return what gives the documents of a book as well-formed XML.
+
+    Raises:
+        InputError: By what is returned: a document is too broken to be read.
+    """
+    return _Mender(archive, package, repairs).document
+
+
 @final
 class _Mender:
-    def __init__(self, archive: Archive, package: Package, repairs: dict[str, int]) -> None:
+    def __init__(self, archive: Archive, package: Package, repairs: Repairs) -> None:
         self.archive = archive
         self.package = package
         self.repairs = repairs
+        self.note = repairs.note
         self.old = package.version.startswith("2")
         self.mended: dict[str, bytes] = {}
         self.facts: dict[str, Facts] = {}
-
-    def note(self, what: str, count: int = 1) -> None:
-        self.repairs[what] = self.repairs.get(what, 0) + count
 
     def members(self) -> dict[str, bytes]:
         """Mend documents one by one, then what leads from one to the other."""
@@ -61,27 +76,24 @@ class _Mender:
                 facts = inspect(data, old=self.old)
                 self.mended[document.name] = data
             self.facts[document.name] = facts
-        self.addresses = Addresses(self.archive, {n: f.ids for n, f in self.facts.items()})
+        ids = {name: facts.ids for name, facts in self.facts.items()}
+        self.addresses = Addresses(self.package.members, ids)
         for document in self.package.documents:
             self._document(document.name, navigation=document.navigation)
         for name in self.archive:
             if name.endswith(".css"):
                 self._sheet(name)
-        linked = set().union(*self._targets())
-        package = mend_package(self.archive, self.package, linked, self.note)
+        package = mend_package(self.archive, self.package, self.repairs)
         self.mended.update(package)
-        identifier = identifier_of(
-            decode(package.get(self.package.name, b"")) or self.package.source
-        )
-        self.mended.update(mend_contents(self.archive, identifier, self.addresses, self.note))
+        source = decode(package.get(self.package.name, b"")) or self.package.source
+        self.mended.update(mend_contents(self.archive, source, self.addresses, self.repairs))
         return self.mended
 
-    def _targets(self) -> list[set[str]]:
-
-        return [
-            {resolve(name, t.partition("#")[0]) for t in facts.targets if not t.startswith("#")}
-            for name, facts in self.facts.items()
-        ]
+    def document(self, name: str) -> bytes:
+        """Return one document, well-formed; nothing else about it is looked at."""
+        data = self.archive.read(name)
+        reason = check(data)
+        return self._well_formed(data, name, reason) if reason else data
 
     def _well_formed(self, data: bytes, name: str, reason: str) -> bytes:
         try:
@@ -93,7 +105,7 @@ class _Mender:
             raise InputError(f"{self.archive.label}: {name}: {reason}; refused")
         fixed = CONTROL.sub("", LOOSE.sub(lambda m: "&lt;" if m[0] == "<" else "&amp;", source))
         fixed = NAMED.sub(_numbered, fixed)
-        fixed = re.sub(r"""^(\ufeff?<\?xml[^>]*?encoding\s*=\s*["'])[^"']*""", r"\1utf-8", fixed)
+        fixed = DECLARED.sub(r"\1utf-8", fixed)
         if check(fixed.encode()):
             fixed = _rebuilt(fixed, name, self.archive.label)
             self.note("document rebuilt from tag soup")
@@ -103,22 +115,24 @@ class _Mender:
 
     def _document(self, name: str, *, navigation: bool) -> None:
         facts = self.facts[name]
+        if "base" in facts.odd:
+            return  # its addresses start from somewhere else
         moved = {t: to for t in facts.targets if (to := self.addresses.mend(name, t)) != t}
         if not facts.odd and not moved:
             return
         data = self.mended.get(name) or self.archive.read(name)
-        editor = _Editor(self, facts, moved, navigation=navigation)
+        editor = _Editor(self, name, moved, navigation=navigation)
         self.mended[name] = encode(editor.edit(decode(data)), data)
 
     def _sheet(self, name: str) -> None:
         source = self.archive.read(name).decode("utf-8", "surrogateescape")
 
         def mend(match: re.Match[str]) -> str:
-            to = self.addresses.mend(name, match[1].strip())
-            if to is None:
-                self.note("picture of a style sheet that is missing")
-                return "none"
-            return match[0]
+            target = (match[2] or match[3] or match[4] or "").strip()
+            if match[1] or not target or self.addresses.mend(name, target) is not None:
+                return match[0]
+            self.repairs.remove(f"{name}: {target}, a picture of the style sheet, is missing")
+            return "none"
 
         fixed = STYLE_ADDRESS.sub(mend, source) if "url(" in source else source
         if fixed != source:
@@ -136,18 +150,18 @@ def _numbered(match: re.Match[str]) -> str:
 
 def _rebuilt(source: str, name: str, label: str) -> str:
     """Return a document of the same text in elements that are surely valid."""
-    from penstock.reading.pages import rebuilt_body
+    from penstock.reading.pages import rebuilt_page
 
-    title = re.search(r"<title[^>]*>([^<]*)</title", source)
-    links = "".join(re.findall(r"<link\b[^<>]*/>", source))
     try:
-        body = rebuilt_body(source)
+        title, links, body = rebuilt_page(source)
     except InputError as error:
         raise InputError(f"{label}: {name}: {error}") from error
+    sheets = "".join(
+        f'<link rel="stylesheet" type="text/css" href="{html.escape(link)}"/>' for link in links
+    )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<html xmlns="http://www.w3.org/1999/xhtml">'
-        f"<head><title>{html.escape(html.unescape(title[1])) if title else '-'}</title>{links}"
-        f"</head><body>{body}</body></html>"
+        f"<head><title>{html.escape(title) or '-'}</title>{sheets}</head><body>{body}</body></html>"
     )
 
 
@@ -169,10 +183,19 @@ class _Editor:
     """Edits the tags of one document."""
 
     def __init__(
-        self, mender: _Mender, facts: Facts, moved: dict[str, str | None], *, navigation: bool
+        self,
+        mender: _Mender,
+        name: str,
+        moved: dict[str, str | None],
+        *,
+        navigation: bool,
     ) -> None:
+        facts = mender.facts[name]
         self.title = mender.package.title or "-"
-        self.note: Callable[[str], None] = mender.note
+        self.name = name
+        self.repairs = mender.repairs
+        self.note = mender.note
+        self.nearest = mender.addresses.first_from(name)
         self.old = mender.old
         self.moved = moved
         self.navigation = navigation
@@ -196,6 +219,8 @@ class _Editor:
 
     def _end(self, match: re.Match[str]) -> str:
         written, kept = self.names.pop()
+        if written and not kept:
+            return ""
         tag = match[0] if written == kept else f"</{kept}>"
         if written == "head" and self.untitled:
             self.note("no title")
@@ -205,11 +230,12 @@ class _Editor:
     def _start(self, match: re.Match[str]) -> str:
         name, attributes, empty = match[2], match[3], match[4]
         if name in ("img", "link") and self._gone(attributes):
-            self.note(f"{name} that is missing")
+            target = attribute(attributes, "src") or attribute(attributes, "href")
+            self.repairs.remove(f"{self.name}: {html.unescape(target)}, of <{name}>, is missing")
             if not empty:
-                self.names.append((name, name))
-            alternative = re.search(r"""\salt\s*=\s*("[^"]*"|'[^']*')""", attributes)
-            return f"[{alternative[1][1:-1]}]" if name == "img" and alternative else ""
+                self.names.append((name, ""))
+            alternative = attribute(attributes, "alt") if name == "img" else ""
+            return f"[{alternative}]" if alternative else ""
         kept = self._name(name, attributes)
         if name == "p" and not empty and self.crowded and _holds_block(match):
             self.note("block in a paragraph")
@@ -237,8 +263,6 @@ class _Editor:
         if name == "li" and self.names[-1][0] not in LISTS:
             self.note("item outside a list")
             return "div"
-        if name == "a" and self.navigation and self._gone(attributes):
-            return "span"
         return name
 
     def _attribute(self, element: str, match: re.Match[str], attributes: str) -> str:
@@ -247,19 +271,29 @@ class _Editor:
             return self._identity(match, value)
         if key == "name" and element == "a":
             self.note("name of an anchor")
-            free = value not in self.seen and not re.search(r"\sid\s*=", attributes)
+            free = value not in self.seen and not attribute(attributes, "id")
             if free and re.fullmatch(r"[^\W\d][\w.-]*", value):
                 self.seen.add(value)
                 return f'{match[1]}id="{html.escape(value)}"'
             return ""
         if key in REFERENCES and value in self.moved:
-            to = self.moved[value]
-            self.note("link to nowhere" if to is None else "link mended")
-            return "" if to is None else f'{match[1]}{key}="{html.escape(to) or "#"}"'
+            return self._reference(element, match, value)
         if key in ("lang", "xml:lang") and "_" in value:
             self.note("language mended")
             return f'{match[1]}{key}="{html.escape(value.replace("_", "-"))}"'
         return match[0]
+
+    def _reference(self, element: str, match: re.Match[str], value: str) -> str:
+        to = self.moved[value]
+        if to is None and element not in LINKS:
+            return match[0]
+        if to is None and self.navigation:  # an entry must lead somewhere
+            to = self.nearest
+        if to is None:
+            self.repairs.remove(f"{self.name}: a link to {value}, which is not in the book")
+            return ""
+        self.note("link mended")
+        return f'{match[1]}{match[2]}="{html.escape(to) or "#"}"'
 
     def _identity(self, match: re.Match[str], value: str) -> str:
         if value in self.seen:

@@ -33,6 +33,10 @@ SEQUENCES = {
     b"=": "+",
     b"\x03": "q",
     b"\x04": "q",
+    b"\r": "enter",
+    b"\n": "enter",
+    b"\x7f": "backspace",
+    b"\x08": "backspace",
 }
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
@@ -44,14 +48,18 @@ def keys_in(data: bytes) -> list[str]:
     ['j', 'down', ' ']
     """
     keys: list[str] = []
+    if data == b"\x1b":
+        return ["escape"]
     while data:
         found = next((s for s in SEQUENCES if data.startswith(s)), b"")
         if found:
             keys.append(SEQUENCES[found])
             data = data[len(found) :]
         else:
-            keys.append(chr(data[0]))
-            data = data[1:]
+            lead = data[0]
+            length = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            keys.append(data[:length].decode("utf-8", "replace"))
+            data = data[length:]
     return keys
 
 

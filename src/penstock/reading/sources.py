@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, final
 
 from penstock.errors import InputError
 from penstock.reading.compose import Manuscript, compose
-from penstock.reading.plaintext import NoText, read_text, text_manuscript
+from penstock.reading.convert import by_calibre, fiction_page, office_form
+from penstock.reading.plain_text import NoText, read_text, text_manuscript
 
-__all__ = ["Form", "as_epub", "form_of"]
+__all__ = ["Form", "Wanted", "as_epub", "form_of", "manuscript_of"]
 
-Form: TypeAlias = Literal["epub", "html", "markdown", "text"]
+Form: TypeAlias = Literal["epub", "html", "markdown", "text", "fb2", "calibre"]
 ENDINGS: dict[str, Form] = {
     ".epub": "epub",
     ".html": "html",
@@ -22,12 +24,14 @@ ENDINGS: dict[str, Form] = {
     ".md": "markdown",
     ".markdown": "markdown",
     ".txt": "text",
+    ".fb2": "fb2",
+    ".rtf": "calibre",
 }
 OTHER = {
     b"%PDF": "a PDF: its lines are painted, not written",
     b"\xd0\xcf\x11\xe0": "an old Office file",
-    b"{\\rtf": "a rich text file",
 }
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 
 
 def form_of(data: bytes, name: str = "") -> Form:
@@ -40,13 +44,19 @@ def form_of(data: bytes, name: str = "") -> Form:
     ('html', 'markdown', 'text')
     """
     if data.startswith(b"PK\x03\x04"):
-        return "epub"
+        return "calibre" if office_form(data) else "epub"
+    if data.startswith(PICTURES):
+        raise InputError(f"{name or 'input'}: a picture: there is no text in it to set")
     for magic, what in OTHER.items():
         if data.startswith(magic):
             raise InputError(f"{name or 'input'}: {what}; convert it to EPUB or text first")
     if data[60:68] in (b"BOOKMOBI", b"TEXtREAd"):
-        raise InputError(f"{name or 'input'}: a Kindle file; give the EPUB it was made from")
+        return "calibre"
+    if data.startswith(b"{\\rtf"):
+        return "calibre"
     found = ENDINGS.get(Path(name).suffix.lower())
+    if b"<FictionBook" in data[:2000]:
+        return "fb2"
     if found == "epub":
         raise InputError(f"{name}: not an EPUB: it does not begin like a zip file")
     if found:
@@ -57,13 +67,15 @@ def form_of(data: bytes, name: str = "") -> Form:
     )
 
 
-def as_epub(
+def as_epub(  # noqa: PLR0913 - each a thing that may be known of a file
     data: bytes,
     name: str = "",
     *,
     base: str = "",
     article: bool = False,
     load: Callable[[str], bytes | None] | None = None,
+    language: str = "",
+    notes: dict[str, int] | None = None,
 ) -> bytes:
     """Return ``data`` as an EPUB, composing one where it is none.
 
@@ -73,36 +85,82 @@ def as_epub(
         base: The address a page came from, for its links.
         article: Whether a page is an article to be taken out of its surroundings.
         load: Gives the bytes of an image a page refers to, or None.
+        language: The language of what is composed, where it is known better than it says.
+        notes: Added to: what could not be taken over, with how often.
 
     Raises:
         InputError: It cannot be read.
     """
-    form = form_of(data, name)
+    form, label = form_of(data, name), name or base or "stdin"
     if form == "epub":
         return data
-    label = name or base or "stdin"
+    if form == "calibre":
+        return by_calibre(data, _ending(data, label), label)
+    title = "Text" if label in (base, "stdin") else Path(label).stem
+    wanted = Wanted(title, label, base, article=article, load=load)
     try:
-        return compose(_manuscript(data, form, label, base, article=article, load=load))
+        found = manuscript_of(data, form, wanted)
     except NoText as error:
         raise InputError(f"{label}: no text in it") from error
+    if notes is not None:
+        notes.update(found.notes)
+    return compose(replace(found, language=language) if language else found)
 
 
-def _manuscript(
-    data: bytes,
-    form: Form,
-    label: str,
-    base: str,
-    *,
-    article: bool,
-    load: Callable[[str], bytes | None] | None,
-) -> Manuscript:
-    title = "Text" if label in (base, "stdin") else Path(label).stem
+@final
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How something becomes a manuscript.
+
+    Attributes:
+        title: Used where none is found.
+        label: What error texts call it.
+        base: The address it came from, or an empty string.
+        article: Whether a page is to be cut down to its article.
+        load: Gives the bytes of an image, or None.
+    """
+
+    title: str
+    label: str
+    base: str = ""
+    article: bool = False
+    load: Callable[[str], bytes | None] | None = None
+
+
+def manuscript_of(data: bytes, form: Form, wanted: Wanted) -> Manuscript:
+    """Return ``data`` as a manuscript.
+
+    Raises:
+        InputError: It cannot be read.
+        MissingExtra: A library for its form is not installed.
+    """
     if form == "text":
-        return text_manuscript(read_text(data, label), title)
-    from penstock.reading.pages import article_manuscript, markdown_manuscript, page_manuscript
+        return text_manuscript(read_text(data, wanted.label), wanted.title)
+    from penstock.reading import pages
 
+    title, load = wanted.title, wanted.load
     if form == "markdown":
-        return markdown_manuscript(read_text(data, label), title, load)
-    if article:
-        return article_manuscript(data, base, title, load)
-    return page_manuscript(data, title, base, load)
+        return pages.markdown_manuscript(read_text(data, wanted.label), title, load)
+    if form == "fb2":
+        page, load = fiction_page(data, wanted.label)
+        return pages.page_manuscript(page, title, "", load)
+    if form in ("epub", "calibre"):
+        from penstock.reading.book_source import book_manuscript
+
+        book = (
+            by_calibre(data, _ending(data, wanted.label), wanted.label) if form != "epub" else data
+        )
+        return book_manuscript(book, wanted.label)
+    if wanted.article:
+        return pages.article_manuscript(data, wanted.base, title, load)
+    return pages.page_manuscript(data, title, wanted.base, load)
+
+
+def _ending(data: bytes, name: str) -> str:
+    """Return the ending that tells calibre what a file is."""
+    if data.startswith(b"PK"):
+        return office_form(data)
+    if data.startswith(b"{\\rtf"):
+        return ".rtf"
+    known = Path(name).suffix.lower()
+    return known if known in (".mobi", ".azw", ".azw3", ".prc") else ".mobi"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import final
 
 from penstock.reading.blocks import Block
-from penstock.reading.counting import Count
-from penstock.reading.planning import plan
+from penstock.reading.layout import plan
 from penstock.reading.settings import Guide, Look
-from penstock.reading.shadow import cells, shade_text
+from penstock.reading.stats import Count
+from penstock.reading.text_map import cells, shade_text
 
 __all__ = ["TextLine", "block_lines", "json_lines", "text_lines"]
 
@@ -53,8 +53,8 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
     lines: list[TextLine] = []
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
         start, stop = shadow.start(line.start), shadow.end(line.stop - 1)
-        text = block.text[start:stop].rstrip(" ") + ("-" if line.hyphen else "")
-        columns = line.stop - line.start - (shadow.text[line.stop - 1] == " ")
+        text = block.text[start:stop].rstrip(" \n") + ("-" if line.hyphen else "")
+        columns = len(shadow.text[line.start : line.stop].rstrip(" ")) + line.hyphen
         guide, axis = None, columns / 2
         if line.guide:
             first, last = line.guide
@@ -76,17 +76,23 @@ def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool)
     """
     middle = look.width / 2 if not look.align else look.width * 0.75
     for block in blocks:
-        if block.kind != "text":
-            yield from ("", *(_whole(block, middle)))
-            continue
         yield ""
-        for line in block_lines(block, look, count):
-            yield " " * max(0, round(middle - line.axis)) + _mark(line, look.guide, ansi=ansi)
+        lines = block_lines(block, look, count) if block.kind == "text" else []
+        if not lines:
+            if block.kind != "text":
+                count.leave(block.kind)
+            yield from _whole(block, middle)
+        for number, line in enumerate(lines):
+            marker = f"{block.marker} " if block.marker and not number else ""
+            blanks = " " * max(0, round(middle - line.axis) - len(marker))
+            yield blanks + marker + _mark(line, look.guide, ansi=ansi)
 
 
 def _whole(block: Block, middle: float) -> Iterator[str]:
+    marker = f"{block.marker} " if block.marker else ""
     for line in block.text.split("\n"):
-        safe = printable(line)
+        safe = marker + printable(line)
+        marker = ""
         width = sum(map(cells, safe))
         yield " " * max(0, round(middle - width / 2)) + safe if block.kind == "heading" else safe
 
@@ -121,10 +127,14 @@ def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[st
             head["document"] = block.document
         if block.language:
             head["language"] = block.language
-        if block.kind != "text":
+        if block.marker:
+            head["marker"] = block.marker
+        lines = block_lines(block, look, count) if block.kind == "text" else []
+        if not lines:
+            if block.kind != "text":
+                count.leave(block.kind)
             yield json.dumps({**head, "text": block.text}, ensure_ascii=False)
-            continue
-        for line in block_lines(block, look, count):
+        for line in lines:
             found: dict[str, object] = {"start": line.start, "text": line.text}
             if line.guide:
                 found["guide"] = line.guide

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, final
 from urllib.parse import urljoin
 
-from penstock.reading.plaintext import clean
+from penstock.reading.language import LANGUAGE
+from penstock.reading.plain_text import clean
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -22,7 +23,7 @@ BLOCKS = frozenset(
     "hgroup search".split()
 )
 PHRASES = (
-    "em strong i b code sub sup q cite abbr s u small kbd samp var mark dfn bdi del ins"
+    "em strong i b code sub sup q cite abbr s u small kbd samp var mark dfn bdi bdo del ins ruby"
 ).split()
 INLINE = {
     **{name: name for name in PHRASES},
@@ -31,10 +32,18 @@ INLINE = {
     "big": "span",
 }
 DROPPED = frozenset(
-    "script style template head title meta link iframe object embed svg math canvas audio "
+    "script style template head title meta link iframe object embed svg canvas audio "
     "video input select textarea button noscript map area param source track applet "
     "frameset".split()
 )
+MATHML = "http://www.w3.org/1998/Math/MathML"
+# How many children a formula's element has; others take any number, or text.
+ARITY = {
+    "mfrac": 2, "msup": 2, "msub": 2, "mover": 2, "munder": 2, "mroot": 2, "msubsup": 3,
+    "munderover": 3,
+}  # fmt: skip
+ROWS = frozenset("math mrow msqrt mstyle mpadded mphantom menclose".split())
+LEAVES = frozenset("mi mn mo mtext ms".split())
 NAME = re.compile(r"[A-Za-z_][\w.-]*")
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 SCHEMES = ("http://", "https://", "mailto:")
@@ -87,13 +96,15 @@ class Tidier:
         if name == "hr":
             return ["<hr/>"]
         if name in ("ul", "ol", "menu", "dir"):
-            return self._list(node, "ol" if name == "ol" else "ul", identity)
+            numbers = identity + (_numbers(node, "start", "type") if name == "ol" else "")
+            return self._list(node, "ol" if name == "ol" else "ul", numbers)
         if name == "table":
             return self._table(node, identity)
         if name in ("blockquote", "figure"):
             return _wrapped(name, identity, "".join(self._flow(node)))
         if name in ("p", "dt", "figcaption", "summary") and not _holds_block(node):
-            return _wrapped("p", identity, self._phrases(node))
+            verse = ' class="verse"' if node.get("class") == "verse" else ""
+            return _wrapped("p", verse + identity, self._phrases(node))
         blocks = self._flow(node)
         return [f"<div{identity}>{''.join(blocks)}</div>"] if identity and blocks else blocks
 
@@ -109,7 +120,7 @@ class Tidier:
         name = _name(child)
         if name in DROPPED or not name:
             return []
-        identity = self._identity(child) if name == "li" else ""
+        identity = self._identity(child) + _numbers(child, "value") if name == "li" else ""
         if name == "li":
             inside = "".join(self._flow(child)) if _holds_block(child) else self._phrases(child)
         elif name in BLOCKS:
@@ -129,8 +140,11 @@ class Tidier:
         return captions + _wrapped("table", identity, "".join(rows))
 
     def _cell(self, cell: _Element) -> str:
-        span = cell.get("colspan", "")
-        wide = f' colspan="{span}"' if span.isdecimal() and 1 < int(span) < 100 else ""
+        wide = "".join(
+            f' {name}="{span}"'
+            for name in ("colspan", "rowspan")
+            if re.fullmatch(r"\d{1,3}", span := cell.get(name, "").strip()) and 1 < int(span) < 1000
+        )
         inside = "".join(self._flow(cell)) if _holds_block(cell) else self._phrases(cell)
         return f"<{_name(cell)}{wide}>{inside}</{_name(cell)}>"
 
@@ -144,14 +158,16 @@ class Tidier:
     def _inline(self, node: _Element, name: str) -> str:  # noqa: PLR0911 - one return a kind
         if not name:
             return ""  # a comment
+        if name == "math":
+            return _formula(node)
         if name in DROPPED:
-            if name not in ("script", "style", "head", "title", "meta", "link"):
-                self.dropped[name] = self.dropped.get(name, 0) + 1
-            return ""
+            return _box(node) or self._dropped(name)
         if name == "br":
             return "<br/>"
         if name == "img":
             return self._image(node)
+        if name == "ruby":
+            return self._ruby(node)
         inside = self._phrases(node)
         if name == "a":
             return self._link(node, inside)
@@ -161,11 +177,29 @@ class Tidier:
             return f"<span{identity}>{inside}</span>" if identity else inside
         return f"<{known}{identity}>{inside}</{known}>" if inside.strip() else inside
 
+    def _dropped(self, name: str) -> str:
+        if name not in ("script", "style", "head", "title", "meta", "link"):
+            self.dropped[name] = self.dropped.get(name, 0) + 1
+        return ""
+
+    def _ruby(self, node: _Element) -> str:
+        """Return bases with their readings; a reading has a base before it."""
+        parts = [_text(node.text)]
+        for child in node:
+            name = _name(child)
+            if name == "rt":
+                parts.append(f"<rt>{self._phrases(child)}</rt>")
+            elif name != "rp":
+                parts.append(self._phrases(child) if name == "rb" else self._inline(child, name))
+            parts.append(_text(child.tail))
+        inside = "".join(parts)
+        return f"<ruby{self._identity(node)}>{inside}</ruby>" if "<rt>" in inside else inside
+
     def _link(self, node: _Element, inside: str) -> str:
         target = node.get("href", "").strip()
         identity = self._identity(node)
         if not target.startswith("#"):
-            target = urljoin(self._base, target) if self._base else target
+            target = joined(self._base, target)
             target = target if target.lower().startswith(SCHEMES) and " " not in target else ""
         if "<a " in inside or not inside.strip() or not target:
             return f"<span{identity}>{inside}</span>" if identity else inside
@@ -173,20 +207,99 @@ class Tidier:
 
     def _image(self, node: _Element) -> str:
         alternative = html.escape(" ".join(node.get("alt", "").split()))
-        address = self._picture(
-            urljoin(self._base, node.get("src", "")) if self._base else node.get("src", "")
-        )
+        address = self._picture(joined(self._base, _source(node)))
         if address:
             return f'<img src="{html.escape(address)}" alt="{alternative}"/>'
         self.dropped["img"] = self.dropped.get("img", 0) + 1
         return f"[{alternative}]" if alternative else ""
 
     def _identity(self, node: _Element) -> str:
+        """Return what is kept of an element's attributes: id, direction, language."""
         name = node.get("id") or (node.get("name") if node.tag == "a" else "") or ""
-        if not NAME.fullmatch(name) or name in self._ids:
-            return ""
-        self._ids.add(name)
-        return f' id="{name}"'
+        kept = ""
+        if NAME.fullmatch(name) and name not in self._ids:
+            self._ids.add(name)
+            kept = f' id="{name}"'
+        direction = node.get("dir", "").lower()
+        if direction in ("rtl", "ltr"):
+            kept += f' dir="{direction}"'
+        language = node.get("lang", "").replace("_", "-")
+        if LANGUAGE.fullmatch(language) and node.tag not in ("html", "body"):
+            kept += f' xml:lang="{language}" lang="{language}"'
+        return kept
+
+
+def joined(base: str, target: str) -> str:
+    """Return an address as ``base`` has it, or an empty string for one that cannot be.
+
+    >>> joined("https://example.org/a/", "b"), joined("https://example.org/", "http://[")
+    ('https://example.org/a/b', '')
+    """
+    try:
+        return urljoin(base, target) if base else target
+    except ValueError:
+        return ""
+
+
+def _box(node: _Element) -> str:
+    """Return the box of a task in a list, ticked or not."""
+    if node.tag != "input" or node.get("type") != "checkbox":
+        return ""
+    return "\u2610 " if node.get("checked") is None else "\u2611 "
+
+
+def _source(node: _Element) -> str:
+    """Return the address of an image, of one that is loaded late too."""
+    source = node.get("src", "").strip()
+    late = node.get("data-src", "").strip()
+    return late if late and (not source or source.startswith("data:image/gif")) else source
+
+
+def _numbers(node: _Element, *names: str) -> str:
+    """Return the attributes that number the items of a list."""
+    kept = ""
+    for name in names:
+        value = node.get(name, "").strip()
+        if re.fullmatch(r"[1aAiI]" if name == "type" else r"-?\d{1,9}", value):
+            kept += f' {name}="{value}"'
+    return kept
+
+
+def _formula(node: _Element) -> str:
+    """Return MathML that is surely valid; an element with too few parts becomes a row."""
+    said = html.escape(" ".join((node.get("alttext") or "").split()))
+    attributes = f' xmlns="{MATHML}"' + (f' alttext="{said}"' if said else "")
+    inside = "".join(map(_part, _parts(node)))
+    return f"<math{attributes}>{inside}</math>" if inside else said
+
+
+def _parts(node: _Element) -> list[_Element]:
+    return [child for child in node if _name(child)]
+
+
+def _part(node: _Element) -> str:
+    name = _name(node).rpartition(":")[2]
+    if name in LEAVES:
+        text = html.escape(clean("".join(map(str, node.itertext()))), quote=False)
+        return f"<{name}>{text}</{name}>"
+    parts = _parts(node)
+    if name == "semantics":
+        return _part(parts[0]) if parts else ""
+    if name.startswith("annotation"):
+        return ""
+    inside = [_part(part) for part in parts]
+    if ARITY.get(name) == len(inside) and all(inside):
+        return f"<{name}>{''.join(inside)}</{name}>"
+    if name == "mtable":
+        return f"<mtable>{''.join(map(_row, parts))}</mtable>"
+    known = name if name in ROWS else "mrow"
+    loose = f"<mtext>{_text(node.text).strip()}</mtext>" if (node.text or "").strip() else ""
+    return f"<{known}>{loose}{''.join(inside)}</{known}>"
+
+
+def _row(node: _Element) -> str:
+    cells = "".join(f"<mtd>{''.join(map(_part, _parts(cell)))}</mtd>" for cell in _parts(node))
+    return f"<mtr>{cells}</mtr>"
 
 
 def _name(node: _Element) -> str:

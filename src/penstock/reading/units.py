@@ -8,10 +8,10 @@ from functools import cache
 from typing import final
 
 from penstock.errors import MissingExtra
-from penstock.reading.advances import advance
-from penstock.reading.filling import Unit
+from penstock.reading.fill import Unit
+from penstock.reading.font_metrics import advance
 from penstock.reading.settings import Look
-from penstock.reading.shadow import Shadow
+from penstock.reading.text_map import Shadow
 from penstock.reading.words import EDGE, WORD, function_words
 
 __all__ = ["COMPOUNDING", "UNBREAKABLE", "UNSPACED", "UNSPACED_SHARE", "long_words", "units_of"]
@@ -110,21 +110,21 @@ def long_words(language: str, width: int) -> int:
     return max(9, width // 2) if language.partition("-")[0].lower() in COMPOUNDING else width + 1
 
 
-def units_of(shadow: Shadow, look: Look, language: str) -> list[Unit]:
-    """Return the units of a text."""
-    return _Splitter(shadow, look, language).units()
+def units_of(shadow: Shadow, look: Look, language: str, start: int, stop: int) -> list[Unit]:
+    """Return the units of the columns from ``start`` to ``stop``, counted from ``start``."""
+    return _Splitter(shadow, look, language, start, stop).units()
 
 
 @final
 class _Splitter:
-    def __init__(self, shadow: Shadow, look: Look, language: str) -> None:
+    def __init__(self, shadow: Shadow, look: Look, language: str, start: int, stop: int) -> None:
         self.look = look
         self.language = language
-        self.text = shadow.text
-        self.code = shadow.code
+        self.code = [(begin - start, end - start) for begin, end in shadow.code]
+        self.soft = {column + 1 - start for column in shadow.soft}
         # One letter may take two columns: where each letter begins, and the letters alone.
-        begins = list(shadow.letters())
-        self.columns = [*begins, len(shadow.text)]
+        begins = [column for column in shadow.letters() if start <= column < stop]
+        self.columns = [*(column - start for column in begins), stop - start]
         self.letters = "".join(shadow.text[n] for n in begins)
         self.stops = function_words(language)
         self.least = long_words(language, int(look.width if not look.em else look.width * 1.8))
@@ -188,13 +188,20 @@ class _Splitter:
         return Unit(first, after, width, advance(" " * blanks), bold, ends, cuts)
 
     def _cuts(self, start: int, stop: int) -> Iterator[tuple[int, float]]:
+        soft = [at for at in range(start + 1, stop) if self.columns[at] in self.soft]
+        if soft:  # the book's own marks say where
+            yield from (self._cut(start, at) for at in soft)
+            return
         hyphens = _hyphenator(self.language)  # its rules take a while to load: not before a word is
         if hyphens is None:
             return
         for match in WORD.finditer(self.letters, start, stop):
             for position in hyphens(match[0]):
-                at = match.start() + position
-                width = float(self.columns[at] - self.columns[start] + 1)
-                if self.look.em:
-                    width = advance(self.letters[start:at] + "-")
-                yield self.columns[at], width
+                yield self._cut(start, match.start() + position)
+
+    def _cut(self, start: int, at: int) -> tuple[int, float]:
+        """Return a place for a hyphen and the width before it."""
+        width = float(self.columns[at] - self.columns[start] + 1)
+        if self.look.em:
+            width = advance(self.letters[start:at] + "-")
+        return self.columns[at], width

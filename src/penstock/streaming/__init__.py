@@ -22,9 +22,11 @@ from penstock.streaming.resuming import (
     NoResume,
     QueryCursor,
     Resume,
+    moment,
 )
+from penstock.streaming.sorting import Decode
 from penstock.streaming.stream import Status, Stream
-from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice, OnSame
 
 __all__ = [
     "FRAMING_KINDS",
@@ -37,6 +39,7 @@ __all__ = [
     "BodyRevision",
     "Counters",
     "Cursor",
+    "Decode",
     "Doubling",
     "DropOldest",
     "Ending",
@@ -50,6 +53,7 @@ __all__ = [
     "MessageTooLarge",
     "NoResume",
     "Notice",
+    "OnSame",
     "Overflow",
     "Preset",
     "QueryCursor",
@@ -64,5 +68,6 @@ __all__ = [
     "Then",
     "Window",
     "framing",
+    "moment",
     "presets",
 ]

@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import importlib.util
 import zlib
+from collections.abc import Iterator
 from typing import Protocol, final
 
 from penstock.errors import RetryableError
 
 __all__ = ["Decoder", "accepted", "decoder"]
 
+_PIECE = 1024 * 1024  # bytes given out at once: a few may stand for gigabytes
+_SLICE = 512  # bytes of zstd taken at once: a block of 4 may stand for 128 KiB
+
 
 class Decoder(Protocol):
     """Takes a content coding off."""
 
-    def decode(self, data: bytes, /) -> bytes:
-        """Return what can be read by now."""
+    def decode(self, data: bytes, /) -> Iterator[bytes]:
+        """Yield what can be read by now, piece by piece."""
         ...
 
 
@@ -24,9 +28,9 @@ class Decoder(Protocol):
 class Identity:
     """No coding."""
 
-    def decode(self, data: bytes, /) -> bytes:
-        """Return ``data``."""
-        return data
+    def decode(self, data: bytes, /) -> Iterator[bytes]:
+        """Yield ``data``."""
+        yield data
 
 
 @final
@@ -43,21 +47,21 @@ class Inflate:
         self._begun = False
         self._between = False
 
-    def decode(self, data: bytes, /) -> bytes:
-        """Return what can be read by now.
+    def decode(self, data: bytes, /) -> Iterator[bytes]:
+        """Yield what can be read by now, piece by piece.
 
         Raises:
             RetryableError: It is damaged.
         """
-        parts: list[bytes] = []
-        while data:
+        full = False
+        while data or full:
             if self._between:  # there may be padding between members
                 data = data.lstrip(b"\0")
                 if not data:
                     break
                 self._between = False
             try:
-                parts.append(self._inflate.decompress(data))
+                piece = self._inflate.decompress(data, _PIECE)
             except zlib.error as error:
                 if self._begun or self._bits < 0:
                     raise RetryableError(f"compressed stream is damaged ({error})") from error
@@ -65,12 +69,13 @@ class Inflate:
                 self._inflate = zlib.decompressobj(self._bits)
                 continue
             self._begun = True
-            if not self._inflate.eof:
-                break
-            data = self._inflate.unused_data
-            self._between = True
-            self._inflate = zlib.decompressobj(self._bits)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            full = len(piece) == _PIECE  # there may be more, of what was read already
+            data = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                data, full = self._inflate.unused_data, False
+                self._between = True
+                self._inflate = zlib.decompressobj(self._bits)
+            yield piece
 
 
 @final
@@ -83,16 +88,17 @@ class Zstandard:
         self._damage = zstandard.ZstdError
         self._frames = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
 
-    def decode(self, data: bytes, /) -> bytes:
-        """Return what can be read by now.
+    def decode(self, data: bytes, /) -> Iterator[bytes]:
+        """Yield what can be read by now, piece by piece.
 
         Raises:
             RetryableError: It is damaged.
         """
-        try:
-            return self._frames.decompress(data)
-        except self._damage as error:
-            raise RetryableError(f"compressed stream is damaged ({error})") from error
+        for start in range(0, len(data), _SLICE):
+            try:
+                yield self._frames.decompress(data[start : start + _SLICE])
+            except self._damage as error:
+                raise RetryableError(f"compressed stream is damaged ({error})") from error
 
 
 @functools.cache

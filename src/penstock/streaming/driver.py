@@ -6,8 +6,9 @@ lets heartbeats go unseen. All deciding is in values beside it: policy, preset, 
 
 from __future__ import annotations
 
+import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,21 +36,21 @@ from penstock.streaming.coding import accepted
 from penstock.streaming.events import ServerEvents
 from penstock.streaming.inband import Then
 from penstock.streaming.presets import Preset
-from penstock.streaming.reception import Plan, Reception, newest_first
+from penstock.streaming.reception import Closing, NotAStream, Plan, Reception
 from penstock.streaming.reconnecting import Backoff, Ending
 from penstock.streaming.resuming import Backfill, LastEventId, moment
-from penstock.streaming.sorting import Verdict, last_cursor, last_word
+from penstock.streaming.sorting import Verdict, last_word
 from penstock.streaming.values import Gap
 
 __all__ = ["Driver", "State"]
 
 State: TypeAlias = Literal["new", "connecting", "live", "waiting", "ended"]
 
-_OPEN = frozenset({101, 200})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 _PATIENCE = 1.0  # seconds
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
 
 
 class _EndOfStream(Exception):
@@ -76,6 +77,8 @@ class Driver:
     Attributes:
         state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` or ``"ended"``.
         reason: Why it waits or ended.
+        last_reason: Why a connection ended last; it stays.
+        lives: Connections that began to stream.
         wait: Seconds of the present wait.
         totals: Counts of the connections before the present one.
         present: The present connection, or None.
@@ -91,6 +94,8 @@ class Driver:
     ) -> None:
         self.state: State = "new"
         self.reason = ""
+        self.last_reason = ""
+        self.lives = 0
         self.wait = 0.0
         self.totals = Totals()
         self.present: Reception | None = None
@@ -106,6 +111,8 @@ class Driver:
         self._too_old: str | None = None
         self._silent_gap = False
         self._last_heard: float | None = None
+        self._alive = -math.inf  # monotonic time at which it was last live
+        self._cut = False  # whether the last connection ended within a message
         self._gzip = preset.gzip and not profile.raw
         self._renewed = False
         self._backoff = Backoff()
@@ -113,6 +120,7 @@ class Driver:
         self._inbox = Inbox(self._notify)
         self._verdict: Verdict | None = None
         self._stopped = False
+        self._room = True
         self._engine: Engine | None = None
         self._thread = threading.Thread(target=self._run, name="penstock-stream", daemon=True)
 
@@ -144,6 +152,8 @@ class Driver:
 
     def more(self) -> None:
         """There is room again: read on."""
+        self._room = True
+        self._notify()
         if self._engine is not None:
             self._engine.nudge()
 
@@ -160,13 +170,15 @@ class Driver:
                 self._connection()
         except _EndOfStream as end:
             self.reason = str(end)
+            if self._cut and (gap := self._missing(self._clock.time())) is not None:
+                self._plan.backlog.tell(gap)
         except PenstockError as raised:
             error = raised
         except Exception as unexpected:  # noqa: BLE001 - nobody may wait for ever
             error = PermanentError(f"{self._where}: the stream broke: {unexpected!r}")
             error.__cause__ = unexpected
         if error is not None:
-            self.reason = str(error)
+            self.reason = self.last_reason = str(error)
         self.state = "ended"
         self._plan.backlog.tell(Ended(error))
 
@@ -184,6 +196,7 @@ class Driver:
         healthy = now - began >= self._policy.healthy and spoke(reception)
         if healthy or brought(reception, outcome):
             self._backoff = self._policy.received(self._backoff)
+        self._backoff = replace(self._backoff, retry=retry_of(reception, self._backoff.retry))
         wait, self._backoff = self._policy.after(
             self._backoff,
             outcome.ending,
@@ -192,11 +205,17 @@ class Driver:
             told=outcome.told,
             rng=self._api.rng,
         )
+        self.last_reason = outcome.reason
         if self._policy.gave_up(self._backoff):
             raise GaveUp(f"{outcome.reason}: gave up", attempts=self._backoff.failures)
-        wait = max(wait, retry_of(reception) if outcome.ending is Ending.DROPPED else 0.0)
         self._tell(outcome, wait)
-        self._sleep(wait, outcome.reason)
+        self._sleep(wait, self._waiting(outcome, wait))
+
+    def _waiting(self, outcome: Outcome, wait: float) -> str:
+        asked = max(outcome.told or 0.0, self._backoff.retry)
+        if asked <= wait:
+            return outcome.reason
+        return f"{outcome.reason}; asked to wait {asked:.4g} s, which is cut to {wait:.4g}"
 
     def _sleep(self, seconds: float, reason: str) -> None:
         if seconds <= 0:
@@ -235,7 +254,8 @@ class Driver:
             except (RetryableError, GaveUp) as error:  # no token
                 return Outcome(Ending.UNREACHABLE, str(error)), None
             by_itself = self._wait_for(transfer)
-            broken = reception.end()
+            self._drain(reception)
+            broken = reception.end(whole=by_itself and transfer.error is None)
             self._note_end(reception)
             if self._stopped:
                 return None
@@ -248,7 +268,8 @@ class Driver:
         raise PermanentError(f"{self._where}: redirected too often")
 
     def _redirected(self, request: Request, transfer: StreamTransfer, target: str) -> Request:
-        url = join(transfer.url, target)
+        # A WebSocket begins with HTTP, and its redirects name either.
+        url = _as_http(join(_as_http(transfer.url), _as_http(target)))
         if becomes_get(request.method, transfer.status):
             there: Request = Get(url, headers=request.headers)
         else:
@@ -266,6 +287,19 @@ class Driver:
             return request
         return preset.resume.request(request, self._cursor, self._clock.time())
 
+    def _drain(self, reception: Reception) -> None:
+        """Wait until the backlog has taken what a few bytes at the end stood for."""
+        while not self._ending():
+            self._room = False
+            if reception.drained():
+                return
+            with self._condition:
+                while not (self._room or self._ending()):
+                    self._clock.wait(self._condition, None)
+
+    def _ending(self) -> bool:
+        return self._stopped or self._verdict is not None
+
     def _begin(self, request: Request) -> tuple[StreamTransfer, Reception]:
         self._api.prepare_to_call(self._clock.monotonic())
         made = self._api.transfer(request)
@@ -273,8 +307,12 @@ class Driver:
             made.url = "ws" + made.url.removeprefix("http")
         coding = accepted() if self._gzip else "identity"
         made.headers = [*made.headers, f"Accept-Encoding: {coding}"]
+        if isinstance(self._preset.resume, LastEventId) and self._cursor is not None:
+            made.headers.append(self._preset.resume.header(self._cursor))
+        if self._profile.websocket:
+            made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
         self.totals.connects += 1
-        reception = Reception(self.totals.connects, self._plan, self._opened)
+        reception = Reception(self.totals.connects, self._plan, self._cursor, self._opened)
         self.present = reception
         transfer = StreamTransfer(made, self._profile, reception)
         transfer.inbox = self._inbox
@@ -299,6 +337,7 @@ class Driver:
         """The server began to stream; say what it can not give any more. In the I/O thread."""
         now = self._clock.time()
         self.state, self.reason = "live", ""
+        self.lives += 1
         gap: Gap | None = None
         if self._too_old is not None:
             gap = Gap(self._too_old, moment(now), "cursor-too-old")
@@ -333,17 +372,12 @@ class Driver:
         totals.unfinished += reception.unfinished > 0
         totals.unfinished_bytes += reception.unfinished
         self.present = None
-        if reception.status in _OPEN:
+        if reception.framer is not None:
             self._last_heard = reception.at
-            self._cursor = self._position(reception)
-
-    def _position(self, reception: Reception) -> str | None:
-        resume = self._preset.resume
-        if isinstance(resume, LastEventId) and isinstance(reception.framer, ServerEvents):
-            return reception.framer.last_id or None
-        if isinstance(resume, Backfill):
-            return f"{reception.at:.3f}" if reception.messages else self._cursor
-        return last_cursor(self._preset, newest_first(reception.recent)) or self._cursor
+            if spoke(reception):
+                self._alive = self._clock.monotonic()
+            self._cut = reception.unfinished > 0
+            self._cursor = reception.position()
 
     def _obeyed(self) -> Outcome:
         """Return what the consumer found the server to ask for."""
@@ -352,6 +386,8 @@ class Driver:
         return self._asked(verdict)
 
     def _asked(self, verdict: Verdict) -> Outcome:
+        if verdict.then is Then.END:
+            raise _EndOfStream(f"{self._where}: the server says {verdict.text}")
         if verdict.then is Then.STOP:
             raise PermanentError(f"{self._where}: the server ended the stream: {verdict.text}")
         if verdict.then is Then.TOO_OLD:
@@ -364,27 +400,53 @@ class Driver:
     ) -> Outcome:
         self._verdict = None
         error = broken or transfer.error
+        if isinstance(error, NotAStream) and self._was_live():
+            return Outcome(Ending.STATUS, f"{self._where}: {error}", status=reception.status)
         if error is not None and not isinstance(error, RetryableError):
-            if type(error) in (InputError, PermanentError) and reception.status in _OPEN:
+            if type(error) in (InputError, NotAStream, PermanentError) and reception.status:
                 raise type(error)(f"{self._where}: {error}") from error
             raise error
         if reception.ending is not None:
-            return self._watched(reception.ending)
-        if reception.status in _OPEN:
-            self._renewed = False
-            verdict = last_word(self._preset, newest_first(reception.recent))
-            if verdict is not None:
-                return self._asked(verdict)
-            reason = f"{self._where}: closed by the server" if error is None else str(error)
-            return Outcome(Ending.DROPPED, reason)
+            return self._watched(reception.ending, error)
+        if reception.framer is not None:
+            return self._ended(reception, error)
         if reception.status == 0:
             return Outcome(Ending.UNREACHABLE, str(error))
         return self._answered(transfer, reception)
 
-    def _watched(self, ending: Ending) -> Outcome:
+    def _was_live(self) -> bool:
+        """Whether it was live a while ago: then an error page may go away as it came."""
+        return self._clock.monotonic() - self._alive < self._policy.tolerance
+
+    def _ended(self, reception: Reception, error: PenstockError | None) -> Outcome:
+        """Return what the end of a connection that was live means."""
+        self._renewed = False
+        verdict = last_word(self._preset, reversed(reception.recent))
+        if verdict is not None:
+            return self._asked(verdict)
+        if isinstance(error, Closing) and self._policy.closes(error.code):
+            raise PermanentError(f"{self._where}: {error}")
+        reason = f"{self._where}: {error or 'closed by the server'}"
+        if self._preset.once and error is None:
+            raise _EndOfStream(reason)
+        if not (self._preset.repeats or self._request.method in _SAFE):
+            if error is None:
+                raise _EndOfStream(reason)
+            raise PermanentError(
+                f"{reason}; a {self._request.method} is not sent again unasked: say repeat=true if "
+                "it only reads"
+            )
+        return Outcome(Ending.DROPPED, reason)
+
+    def _watched(self, ending: Ending, error: PenstockError | None) -> Outcome:
         if ending is Ending.UNFLUSHED:
+            if not self._gzip and error is not None:
+                raise PermanentError(
+                    f"{self._where}: the server sends an {error}, though it was asked for none"
+                )
             self._gzip = False  # for good: it will not learn
-        return Outcome(ending, f"{self._where}: {ending.value}")
+        reason = ending.value if error is None else f"{ending.value} ({error})"
+        return Outcome(ending, f"{self._where}: {reason}")
 
     def _answered(self, transfer: StreamTransfer, reception: Reception) -> Outcome:
         answer = Answer(
@@ -403,7 +465,8 @@ class Driver:
         if answer.status in self._preset.too_old and self._cursor is not None:
             self._too_old, self._cursor = self._cursor, None
             return Outcome(Ending.TOO_OLD, answer.line, status=answer.status)
-        if (refused := refusal(answer, self._policy)) is not None:
+        refused = refusal(answer, self._policy)
+        if refused is not None and (answer.status == 401 or not self._was_live()):
             raise refused
         return answer.outcome()
 
@@ -419,7 +482,13 @@ def spoke(reception: Reception | None) -> bool:
     return reception is not None and reception.messages + reception.keepalives > 0
 
 
-def retry_of(reception: Reception | None) -> float:
-    """Return the wait that server-sent events ask for, in seconds."""
+def retry_of(reception: Reception | None, before: float) -> float:
+    """Return the wait that server-sent events asked for last, in seconds."""
     framer = None if reception is None else reception.framer
-    return (framer.retry or 0.0) if isinstance(framer, ServerEvents) else 0.0
+    told = framer.retry if isinstance(framer, ServerEvents) else None
+    return before if told is None else told
+
+
+def _as_http(url: str) -> str:
+    """Return a URL of a WebSocket as that of the request it begins with."""
+    return "http" + url[2:] if url[:5].lower() in ("ws://", "wss:/") else url

@@ -9,6 +9,7 @@ from penstock.streaming.frames import Lexer, ServerEvent, too_large
 __all__ = ["ServerEvents"]
 
 _BOM = b"\xef\xbb\xbf"
+_DIGITS = 15  # of milliseconds: more than anybody lives
 
 
 @final
@@ -103,7 +104,7 @@ class ServerEvents(Lexer[ServerEvent]):
             if b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit():  # of bytes: ASCII digits only
-            self.retry = int(value) / 1000
+            self.retry = int(value[:_DIGITS]) / 1000
 
     def _dispatch(self) -> ServerEvent | None:
         """End of an event. Without data there is none, but its id holds."""

@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, final
 
+import msgspec
+
+from penstock.errors import InputError
 from penstock.pipeline import (
     Checkpoint,
     Deletion,
@@ -19,9 +22,10 @@ from penstock.pipeline import (
     Position,
 )
 from penstock.pipeline import Gap as GapEntry
+from penstock.streaming.recent import Recent
 from penstock.streaming.resuming import moment
 from penstock.streaming.stream import Stream
-from penstock.streaming.values import Item, Message, Notice, T
+from penstock.streaming.values import Gap, Item, Message, Notice, OnSame, T
 
 __all__ = ["UNREADABLE", "StreamFeed", "entry_of_item"]
 
@@ -37,8 +41,9 @@ _LOOK = 0.25  # seconds after which a quiet stream is asked whether its time is 
 class StreamFeed(Generic[T]):
     """What a stream brings, for a store: each list that came together is a lot.
 
-    Messages land under their ids, or a hash of their bytes where they have none. What is no JSON
-    lands as a failure. Where the stream has no cursors, the time takes their place: the next run
+    Messages land under their ids, or a hash of their bytes where they have none (with the id of the
+    event, which is a position). What is not JSON lands as a failure; text and bytes (in base64) as
+    texts. Where the stream has no cursors, the time takes their place: the next run
     then lands a gap from that time on.
 
     Args:
@@ -49,16 +54,21 @@ class StreamFeed(Generic[T]):
         again: Says how many of them had landed before, which do not count; asked when ``most``
             seem to be there.
         since: Where nothing tells when the last run ended: that time, for the gap.
+        on_same: What happens to a message whose id landed before, with other content: ``"first"``
+            leaves it out, and it is counted (``changed``); with ``"keep"`` all that differ land,
+            under their ids and a hash, and messages without ids land however often they come.
+            ``"replace"`` and ``"history"`` are up to the store, which has to be told as well.
 
     Attributes:
         unidentified: Messages without an id so far.
+        changed: Messages of this run whose id had come before, with other content.
         notices: What the service said beside its messages, by kind.
         ended: Whether the server ended the stream for good.
     """
 
     name = "stream"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a store may want of a stream
         self,
         stream: Stream[T],
         *,
@@ -67,7 +77,10 @@ class StreamFeed(Generic[T]):
         most: int | None = None,
         again: Callable[[], int] = int,
         since: str | None = None,
+        on_same: OnSame = "first",
     ) -> None:
+        if deletes and on_same == "keep":
+            raise InputError("deletes needs one record for each id: on_same='first'")
         self._stream = stream
         self._deletes = deletes
         self._seconds = seconds
@@ -76,7 +89,11 @@ class StreamFeed(Generic[T]):
         self._since = since
         self._taken = 0
         self._had = 0  # of those taken, as far as is known
+        self._on_same = on_same
+        self._recent = Recent()
+        self._kept, self._began = 0, time.time_ns()
         self.unidentified = 0
+        self.changed = 0
         self.notices: Counter[str] = Counter()
         self.ended = False
 
@@ -131,38 +148,65 @@ class StreamFeed(Generic[T]):
         for item in items:
             if isinstance(item, Message):
                 self._taken += 1
-                self.unidentified += item.id is None
-            elif isinstance(item, Notice):
+                entries.append(LandedRecord(self._key(item), self._body(item)))
+                continue
+            if isinstance(item, Notice):
                 self.notices[item.kind] += 1
             entry = entry_of_item(item, deletes=self._deletes)
             if entry is not None:
                 entries.append(entry)
         return entries
 
+    def _key(self, message: Message[T]) -> Key:
+        """Return what ``message`` lands under."""
+        keeps = self._on_same == "keep"
+        if message.id is not None and self._stream.keyed:
+            if keeps:
+                return f"{message.id}{_hash(message.body)}"
+            if self._on_same == "first":
+                self.changed += self._recent.saw(message.id, message.body) == "changed"
+            return message.id
+        self.unidentified += message.id is None
+        if keeps and message.id is None:
+            self._kept += 1  # of a process that began at its own time
+            return f"@{self._began:x}-{self._kept:x}"
+        return _hash(message.body, message.id)
 
-def entry_of_item(item: Item[T], *, deletes: bool) -> Entry | None:
-    """Return what a store keeps of an item; None: nothing.
+    def _body(self, message: Message[T]) -> bytes:
+        if self._stream.decode == "json":
+            return message.body
+        return msgspec.json.encode(message.value)
+
+
+def entry_of_item(item: Notice | Gap, *, deletes: bool) -> Entry | None:
+    """Return what a store keeps of what is not a message; None: nothing.
 
     >>> entry_of_item(Notice("delete", None, b"{}", id=7), deletes=True)
     Deletion(key=7)
     >>> entry_of_item(Notice("unreadable", None, b"<p>", text="not JSON"), deletes=True).excerpt
     '<p>'
     """
-    if isinstance(item, Message):
-        return LandedRecord(_hash(item.body) if item.id is None else item.id, item.body)
-    if isinstance(item, Notice):
-        if item.kind == "delete" and item.id is not None:
-            return Deletion(item.id) if deletes else None
-        if item.kind == "unreadable":
-            excerpt = item.body[:_EXCERPT].decode("utf-8", "replace")
-            return FailedRecord(_hash(item.body), UNREADABLE, item.text, excerpt=excerpt)
-        return None
-    return GapEntry(item.since, item.until, item.reason, item.count)
+    if isinstance(item, Gap):
+        return GapEntry(item.since, item.until, item.reason, item.count)
+    if item.kind == "delete" and item.id is not None:
+        return Deletion(item.id) if deletes else None
+    if item.kind == "unreadable":
+        excerpt = item.body[:_EXCERPT].decode("utf-8", "replace")
+        return FailedRecord(_hash(item.body), UNREADABLE, item.text, excerpt=excerpt)
+    return None
 
 
-def _hash(body: bytes) -> Key:
-    """Return the key of a message without an id: the same bytes are the same message."""
-    return "#" + hashlib.blake2b(body, digest_size=16).hexdigest()
+def _hash(body: bytes, position: Key | None = None) -> str:
+    """Return the key of a message without an id: the same bytes are the same message.
+
+    The id of a server-sent event says where it stands in the stream: two of them are two events.
+    """
+    salt = (
+        b""
+        if position is None
+        else hashlib.blake2b(str(position).encode(), digest_size=16).digest()
+    )
+    return "#" + hashlib.blake2b(body, digest_size=16, salt=salt).hexdigest()
 
 
 def _up_to(items: Sequence[Item[T]], messages: int) -> Sequence[Item[T]]:

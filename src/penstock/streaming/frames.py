@@ -75,6 +75,10 @@ class Framer(Protocol):
         """Forget an unterminated tail; return its length in bytes. Ready for a new connection."""
         ...
 
+    def rest(self) -> bytes:
+        """Return the tail where it is a message if nothing can follow it, else nothing."""
+        ...
+
 
 class Lexer(Generic[F]):
     """What all framings share: messages before an error are given out before it is raised."""
@@ -111,6 +115,10 @@ class Lexer(Generic[F]):
         """Forget an unterminated tail; return its length in bytes. Ready for a new connection."""
         self.error = None
         return self._forget()
+
+    def rest(self) -> bytes:
+        """Return the tail where it is a message if nothing can follow it, else nothing."""
+        return b""
 
     def _forget(self) -> int:
         raise NotImplementedError

@@ -23,6 +23,7 @@ class Then(StrEnum):
     AGAIN = "handed out as a notice; the connection is given up and made again"
     TOO_OLD = "a gap; the stream begins anew without the cursor"
     STOP = "ends the stream with an error"
+    END = "ends the stream in good order"
     KEEPALIVE = "counted as a sign of life, not handed out"
 
 
@@ -33,7 +34,8 @@ class Sign:
 
     Attributes:
         kind: The notice's kind.
-        path: Dotted path of a member that only such a message has, or :data:`EVENT`.
+        path: Dotted path of a member that only such a message has, or :data:`EVENT`; empty: the
+            whole message.
         equals: The texts or numbers it has to be, or none where being there is enough.
         then: What follows.
         text: Dotted path of the words for people.
@@ -41,6 +43,8 @@ class Sign:
         by: Counts only where messages are told apart by this path: a feed of changes tells of
             deletions as of other changes, and they are messages unless they can be carried out.
         count: Of a limit: dotted path of the running total.
+        without: Dotted path of a member that such a message does not have.
+        cursor: Dotted path of the cursor, where it is elsewhere in such a message.
     """
 
     kind: str
@@ -51,3 +55,5 @@ class Sign:
     id: str | None = None
     by: str | None = None
     count: str | None = None
+    without: str | None = None
+    cursor: str | None = None

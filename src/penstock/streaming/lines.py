@@ -36,6 +36,10 @@ class Lines(Lexer[bytes]):
         self.keepalives += len(lines) - len(messages)
         self._bound(messages, len(self._tail), fed)
 
+    def rest(self) -> bytes:
+        """Return the last line."""
+        return bytes(self._tail).removesuffix(b"\r")
+
     def _forget(self) -> int:
         left = len(self._tail)
         self._tail.clear()
@@ -85,6 +89,10 @@ class CrlfLines(Lexer[bytes]):
                 return data.find(b"\n", mark + 1), mark + 1
             mark = data.find(b"\n", mark + 1)
         return -1, 0
+
+    def rest(self) -> bytes:
+        """Return the last line."""
+        return bytes(self._tail).removesuffix(b"\r")
 
     def _forget(self) -> int:
         left = len(self._tail)

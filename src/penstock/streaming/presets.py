@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import final
 
@@ -18,6 +18,7 @@ from penstock.streaming.resuming import (
     QueryCursor,
     Resume,
 )
+from penstock.streaming.values import OnSame
 
 __all__ = ["PRESETS", "PRESET_KINDS", "Preset", "by_name"]
 
@@ -33,10 +34,16 @@ class Preset:
         policy: When to connect again.
         resume: How to go on after a cursor.
         id: Dotted paths of what tells messages apart; several are joined by ``:``. Empty: the
-            id of the event, or the stream's ``id``.
+            stream's ``id``, or nothing: then the same bytes, with the same event's id, are the same
+            message.
+        alike: Types of server-sent events whose ids are of one kind; the ids of others stand after
+            their type. Empty: all are of one kind.
         data: First members of ordinary messages: one that begins otherwise is looked at
             closely. Empty: every message is looked at.
         signs: In-band messages, the first that fits counts.
+        each: Dotted path of a list whose members are the messages; ``id``, ``kind`` and signs of
+            deletions are within them. None: the message is one.
+        base64: Dotted paths of texts in base64, which are decoded where they are texts in UTF-8.
         kind: Dotted path of a message's kind; None: the event's type, or ``"data"``.
         unknown: Whether a message without an id is one of an unknown kind.
         wire_stall: Seconds without a byte after which the connection is given up.
@@ -47,6 +54,10 @@ class Preset:
         query: Parameters of its URLs.
         too_old: Statuses of an answer that say that the cursor is too old.
         websocket: Whether it is spoken over a WebSocket.
+        repeats: Whether a POST only reads, and is sent again when the connection has ended.
+        once: Whether the stream ends when the server ends it in good order.
+        on_same: What becomes of a message whose id landed before, with other content: see
+            :data:`OnSame`. Where the store cannot do it, the first one stays.
     """
 
     service: str
@@ -54,8 +65,11 @@ class Preset:
     policy: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     resume: Resume = field(default_factory=NoResume)
     id: tuple[str, ...] = ()
+    alike: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
     signs: tuple[Sign, ...] = ()
+    each: str | None = None
+    base64: tuple[str, ...] = ()
     kind: str | None = None
     unknown: bool = False
     wire_stall: float = 90.0
@@ -65,12 +79,23 @@ class Preset:
     query: Mapping[str, str] = field(default_factory=dict)
     too_old: frozenset[int] = frozenset()
     websocket: bool = False
+    repeats: bool = False
+    once: bool = False
+    on_same: OnSame = "first"
+
+    def ending_at(self, *words: str) -> Preset:
+        """Return it with messages that are the end of the stream, such as ``[DONE]``."""
+        if not words:
+            return self
+        end = Sign(kind="end", path="", equals=words, then=Then.END)
+        return replace(self, signs=(end, *self.signs))
 
 
-_PLAIN = Preset(service="any stream")
+_PLAIN = Preset(service="any stream", resume=LastEventId()).ending_at("[DONE]")
 
 _TWITTER = Preset(
     service="Twitter v1.1",
+    repeats=True,
     framing="crlf",
     id=("id_str",),
     data=frozenset({"created_at", "id", "id_str", "text"}),
@@ -99,16 +124,18 @@ _X = Preset(
     decoded_stall=40.0,
     signs=(
         Sign(kind="delete", path="data.delete", then=Then.DELETE, id="data.delete.tweet.id"),
+        # Beside data, errors say what could not be added to a post: it is a post all the same.
         Sign(
             kind="error",
             path="errors.0.disconnect_type",
             equals=("InvalidCredentials", "UserNotAuthorized"),
             then=Then.STOP,
             text="errors.0.detail",
+            without="data",
         ),
-        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.detail"),
-        Sign(kind="error", path="connection_issue", then=Then.AGAIN, text="detail"),
-        Sign(kind="error", path="title", then=Then.AGAIN, text="detail"),
+        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.detail", without="data"),
+        Sign(kind="error", path="connection_issue", then=Then.AGAIN, text="detail", without="data"),
+        Sign(kind="error", path="title", then=Then.AGAIN, text="detail", without="data"),
     ),
 )
 
@@ -116,6 +143,8 @@ _MASTODON = Preset(
     service="Mastodon",
     framing="sse",
     id=("id",),
+    on_same="replace",  # an edit is the post as it is now
+    alike=frozenset({"update", "status.update"}),  # notifications count from 1 for themselves
     wire_stall=40.0,
     decoded_stall=40.0,
     signs=(Sign(kind="delete", path=EVENT, equals=("delete",), then=Then.DELETE, id=""),),
@@ -131,6 +160,8 @@ _EVENTSTREAMS = Preset(
 
 _COUCHDB = Preset(
     service="CouchDB continuous changes",
+    on_same="replace",
+    repeats=True,
     framing="lf",
     resume=QueryCursor("since", "seq"),
     id=("seq",),
@@ -145,6 +176,8 @@ _COUCHDB = Preset(
 
 _KUBERNETES = Preset(
     service="Kubernetes watch",
+    on_same="replace",
+    repeats=True,
     framing="lf",
     resume=QueryCursor("resourceVersion", "object.metadata.resourceVersion"),
     id=("object.metadata.uid", "object.metadata.resourceVersion"),
@@ -175,6 +208,7 @@ _KUBERNETES = Preset(
 
 _ETCD = Preset(
     service="etcd v3 watch",
+    repeats=True,
     framing="lf",
     # The header's revision is the server's: while it catches up, events are still to come.
     resume=BodyRevision("result.events.-1.kv.mod_revision", "create_request.start_revision"),
@@ -197,7 +231,21 @@ _ETCD = Preset(
             text="result.cancel_reason",
         ),
         Sign(kind="created", path="result.created", equals=(True,)),
+        Sign(
+            kind="delete",
+            path="type",
+            equals=("DELETE",),
+            then=Then.DELETE,
+            id="kv.key",
+            by="kv.key",
+        ),
         Sign(kind="error", path="error", then=Then.AGAIN, text="error.message"),
+        Sign(
+            kind="progress",
+            path="result.header.revision",
+            without="result.events",
+            cursor="result.header.revision",
+        ),
     ),
 )
 
@@ -206,10 +254,11 @@ _EVENTS = Preset(
     framing="sse",
     resume=LastEventId(),
     policy=ReconnectPolicy(network=Linear(1.0, 16.0)),
-)
+).ending_at("[DONE]")
 
 _JETSTREAM = Preset(
     service="Bluesky Jetstream",
+    on_same="replace",
     resume=QueryCursor("cursor", "time_us", rewind=5_000_000),
     id=("did", "time_us"),
     kind="kind",

@@ -1,31 +1,35 @@
-"""Which ids were handed out lately."""
+"""Which messages were handed out lately, and whether one that comes again has changed."""
 
 from __future__ import annotations
 
-from typing import final
+from typing import Literal, final
 
-__all__ = ["RecentIds"]
+__all__ = ["Recent"]
 
 
 @final
-class RecentIds:
-    """Remembers at least the last ``size`` ids, and at most twice as many.
+class Recent:
+    """Remembers at least the last ``size`` keys with what their messages were, at most twice that.
 
-    >>> recent = RecentIds(2)
-    >>> [recent.first(id) for id in (1, 2, 1, 3, 4, 5, 1)]
-    [True, True, False, True, True, True, True]
+    >>> recent = Recent(2)
+    >>> [recent.saw(key, body) for key, body in ((1, b"a"), (2, b"b"), (1, b"a"), (1, b"A"))]
+    ['new', 'new', 'same', 'changed']
     """
 
     def __init__(self, size: int = 100_000) -> None:
         self._size = size
-        self._young: set[str | int] = set()
-        self._old: set[str | int] = set()
+        self._young: dict[str | int, int] = {}
+        self._old: dict[str | int, int] = {}
 
-    def first(self, id: str | int) -> bool:  # noqa: A002 - it is what it is
-        """Note ``id``; return whether it was unknown."""
-        if id in self._young or id in self._old:
-            return False
-        self._young.add(id)
+    def saw(self, key: str | int, body: bytes) -> Literal["new", "same", "changed"]:
+        """Note a message; return how it compares with the last one of its key."""
+        now = hash(body)
+        before = self._young.get(key)
+        if before is None:
+            before = self._old.get(key)
+        if before == now:
+            return "same"
+        self._young[key] = now
         if len(self._young) >= self._size:
-            self._old, self._young = self._young, set()
-        return True
+            self._old, self._young = self._young, {}
+        return "new" if before is None else "changed"

@@ -146,12 +146,14 @@ class Backoff:
         http: Likewise.
         limited: Likewise.
         dials: Times of the connections that a window still counts.
+        retry: Seconds that server-sent events asked us to wait at least, from then on.
     """
 
     network: int = 0
     http: int = 0
     limited: int = 0
     dials: tuple[float, ...] = ()
+    retry: float = 0.0
 
     @property
     def failures(self) -> int:
@@ -172,7 +174,11 @@ class ReconnectPolicy:
             healthy drop, after which we connect again at once. The first message already
             takes the waits back to their beginnings.
         windows: Bounds on how often we connect, whatever happens.
-        fatal: Statuses that end the stream with an error.
+        longest: Seconds we wait at most, whatever a server asks for.
+        tolerance: Seconds for which a stream that was live outlives answers that would end it, such
+            as a proxy's error page, a 403, a 404.
+        fatal: Statuses that end the stream with an error; codes of a WebSocket's close, too.
+        again: Codes of a close from 4000 on after which we connect again; others end the stream.
         ended: Statuses that end it in good order (server-sent events: 204).
         attempts: Failures in a row, without a message, after which the stream gives up, or None
             to go on for ever.
@@ -198,7 +204,10 @@ class ReconnectPolicy:
     limited: Curve = Doubling(60.0)
     healthy: float = 5.0
     windows: tuple[Window, ...] = (Window(4, 4.0),)
-    fatal: frozenset[int] = frozenset({401, 403, 404, 406})
+    longest: float = 86_400.0
+    tolerance: float = 300.0
+    fatal: frozenset[int] = frozenset({401, 403, 404, 406, 1003, 1007, 1008, 1010})
+    again: frozenset[int] = frozenset()
     ended: frozenset[int] = frozenset({204})
     attempts: int | None = None
     jitter: bool = False
@@ -232,8 +241,10 @@ class ReconnectPolicy:
             wait = curve.wait(failures)
             if self.jitter and rng is not None:
                 wait = rng.uniform(wait / 2, wait)
+        if rule.curve == "network":
+            wait = max(wait, min(state.retry, self.longest))
         if told is not None:
-            wait = told
+            wait = min(told, self.longest)
         return max(wait, self.closed(state, now)), state
 
     def closed(self, state: Backoff, now: float) -> float:
@@ -244,6 +255,13 @@ class ReconnectPolicy:
                 wait = max(wait, state.dials[-window.connects] + window.seconds - now)
         return wait
 
+    def closes(self, code: int) -> bool:
+        """Whether a WebSocket that was closed with ``code`` is not to be opened again.
+
+        The codes from 4000 on are the service's own (RFC 6455, section 7.4.2): errors, mostly.
+        """
+        return code in self.fatal or (4000 <= code < 5000 and code not in self.again)
+
     def dialled(self, state: Backoff, now: float) -> Backoff:
         """Return the state after a connection was begun at ``now``."""
         longest = max((w.seconds for w in self.windows), default=0.0)
@@ -252,7 +270,7 @@ class ReconnectPolicy:
 
     def received(self, state: Backoff) -> Backoff:
         """Return the state after a message came: all waits begin anew."""
-        return Backoff(dials=state.dials)
+        return Backoff(dials=state.dials, retry=state.retry)
 
     def gave_up(self, state: Backoff) -> bool:
         """Whether there were more failures in a row than :attr:`attempts` allows."""

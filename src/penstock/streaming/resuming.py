@@ -15,8 +15,7 @@ from typing import Protocol, final
 import msgspec
 
 from penstock.errors import InputError
-from penstock.http import Request
-from penstock.http.body import dig
+from penstock.http import Request, dig
 
 __all__ = ["Backfill", "BodyRevision", "LastEventId", "NoResume", "QueryCursor", "Resume"]
 
@@ -96,9 +95,12 @@ class LastEventId(_Whole):
     words = "the event's id, as `Last-Event-ID`"
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
-        """Return ``request`` with the header."""
-        headers = {**(request.headers or {}), "Last-Event-ID": cursor}
-        return msgspec.structs.replace(request, headers=headers)
+        """Return ``request``: the cursor goes beside it, see :meth:`header`."""
+        return request
+
+    def header(self, cursor: str) -> str:
+        """Return the header line, which is sent in UTF-8, as the WHATWG rules want it."""
+        return f"Last-Event-ID: {cursor}"
 
 
 @final

@@ -32,6 +32,10 @@ class Concatenated(Lexer[bytes]):
         self._tail = bytearray()
         self._forget()
 
+    def rest(self) -> bytes:
+        """Return a last number or word: nothing but the end could end it."""
+        return bytes(self._tail) if self._kind is _SCALAR else b""
+
     def _forget(self) -> int:
         left = len(self._tail)
         self._tail.clear()

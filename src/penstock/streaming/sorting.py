@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, cast, final
+from typing import Generic, Literal, TypeAlias, cast, final
 
 import msgspec
 
-from penstock.http import Record
-from penstock.http.body import dig
-from penstock.streaming.decoding import BAD_JSON, loader, peeker, reader
+from penstock.http import Record, dig
+from penstock.pipeline import BAD_JSON
+from penstock.streaming.decoding import Load, checked, exact, loader, mended, peeker, reader
 from penstock.streaming.frames import Frame, ServerEvent
 from penstock.streaming.inband import EVENT, Sign, Then
 from penstock.streaming.presets import Preset
-from penstock.streaming.recent import RecentIds
+from penstock.streaming.recent import Recent
 from penstock.streaming.resuming import Backfill, LastEventId, moment
 from penstock.streaming.values import Gap, Item, Message, Notice, T
 
-__all__ = ["Place", "Sorter", "Verdict", "find_sign", "last_cursor", "last_word"]
+__all__ = ["Decode", "Newest", "Place", "Sorter", "Verdict", "find_sign", "last_word", "newest"]
+
+Decode: TypeAlias = Literal["json", "text", "bytes"]
+"""What a message is."""
+
+Newest: TypeAlias = Callable[[Sequence[Frame], float], str | None]
+"""The newest cursor in frames that came at a time, or None where they have none."""
 
 _LAST_WORDS = 4  # frames at the end of a connection that may say why it ended
 _FIRST_MEMBER = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"([^"\\]*)"')
+_WORDS = (Then.AGAIN, Then.TOO_OLD, Then.STOP, Then.END)
+_KEYS = range(-(2**63), 2**63)  # whole numbers that a store has keys of
 
 
 @final
@@ -48,6 +59,12 @@ class Verdict:
 class Sorter(Generic[T]):
     """Makes items of frames. Owned by the consumer's thread.
 
+    Args:
+        preset: What is known of the service.
+        into: What messages are decoded into.
+        cursor: Where to go on, to begin with.
+        decode: What messages are: JSON, or text or bytes that are not looked into.
+
     Attributes:
         cursor: Where to go on after what was made last.
         verdicts: What signs ask for, by the connection they came by; the stream obeys.
@@ -55,22 +72,23 @@ class Sorter(Generic[T]):
         keepalives: Messages that only say "still here".
     """
 
-    def __init__(self, preset: Preset, into: type[T] | None, cursor: str | None) -> None:
+    def __init__(
+        self, preset: Preset, into: type[T] | None, cursor: str | None, decode: Decode = "json"
+    ) -> None:
         self.cursor = cursor
         self.verdicts: list[tuple[int, Verdict]] = []
         self.duplicates = 0
         self.keepalives = 0
         self._preset = preset
+        self._decode = decode
         self._read = reader(into)
         self._load = loader()
         self._whole = into is None or into is Record
         self._active = tuple(s for s in preset.signs if s.by is None or (s.by,) == preset.id)
-        paths = _wanted(preset, self._active)
-        self._peek = peeker(paths) if paths else None
-        self._recent = RecentIds() if preset.resume.overlaps else None
-        self._data = frozenset(name.encode() for name in preset.data)
-        self._closely = bool(self._active) or preset.unknown
-        self._plain = paths == set() and not self._closely and self._recent is None
+        self._facts = self._load if self._whole else checked(peeker(_wanted(preset, self._active)))
+        self._recent = Recent() if preset.resume.overlaps and preset.id else None
+        beneath = {sign.path.partition(".")[0] for sign in self._active}
+        self._data = frozenset(name.encode() for name in preset.data - beneath)
         self._by_event = isinstance(preset.resume, LastEventId)
         self._by_time = isinstance(preset.resume, Backfill)
         self._totals: tuple[int, int] = (-1, 0)  # a connection, and what it said it left out
@@ -82,16 +100,6 @@ class Sorter(Generic[T]):
         Each is decoded when its turn comes: a list of decoded messages would fall out of the
         processor's caches and be gone through by the garbage collector.
         """
-        if self._plain and not isinstance(frames[0], ServerEvent):
-            read = cast("Callable[[bytes], T]", self._read)
-            for body in cast("Sequence[bytes]", frames):
-                try:
-                    value = read(body)
-                except BAD_JSON as error:
-                    yield self._unreadable(body, error)
-                else:
-                    yield Message(value, body)
-            return
         self._place = place
         items: list[Item[T]] = []
         for frame in frames:
@@ -103,23 +111,100 @@ class Sorter(Generic[T]):
             items.clear()
 
     def _sort(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
-        if event is not None and event.id and self._by_event:
-            self.cursor = event.id
-        value: object = None
+        if event is not None and self._by_event and (event.id or self.cursor is not None):
+            self.cursor = event.id or None
         try:
-            look = self._closely and not self._is_data(body)
-            if self._whole:
-                value = self._load(body)
-                facts = value
-            else:
-                facts = self._peeked(body) if self._peek is not None else None
+            if self._decode == "json":
+                try:
+                    self._sort_json(body, event, items)
+                except BAD_JSON:
+                    if (better := mended(body)) == body:
+                        raise
+                    self._sort_json(better, event, items)
+            elif not self._signs(None, body, event, items):
+                self._sort_other(body, event, items)
         except BAD_JSON as error:
-            if not (event is not None and self._event_sign(event, body, items)):
-                items.append(self._unreadable(body, error))
+            if self._signs(None, body, event, items):
+                return
+            if not body or body.isspace():
+                self.keepalives += 1  # an event without data, an empty message of a WebSocket
+                return
+            items.append(Notice("unreadable", None, body, None, self.cursor, str(error)))
+
+    def _sort_json(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+        """Hand out a message or what a sign says, decoded and checked whole, or nothing at all."""
+        try:
+            facts = self._facts(body)
+        except msgspec.ValidationError:
+            facts = exact(body)  # a shape of its own: nothing is passed over
+        if self._active and not self._is_data(body) and self._signs(facts, body, event, items):
             return
-        if look and self._signs(facts, body, event, items):
+        path, before = self._preset.resume.path, self.cursor
+        if path is not None:
+            self.cursor = _position(facts, path) or self.cursor
+        if self._preset.each is not None or self._preset.base64:
+            self._parts(exact(body), before, event, items)
+        else:
+            self._one(facts, body, event, items)
+
+    def _parts(
+        self, value: object, before: str | None, event: ServerEvent | None, items: list[Item[T]]
+    ) -> None:
+        """Hand out the members of a list as messages; the cursor is behind the last of them."""
+        found = value if self._preset.each is None else dig(value, self._preset.each)
+        parts = found if self._preset.each and isinstance(found, list) else [value]
+        after, self.cursor = self.cursor, before
+        for number, part in enumerate(parts, 1):
+            for path in self._preset.base64:
+                _decode_base64(part, path)
+            body = json.dumps(part, separators=(",", ":"), ensure_ascii=False).encode()
+            facts = exact(body)
+            if number == len(parts):
+                self.cursor = after
+            sign = find_sign((s for s in self._active if s.then is Then.DELETE), facts, event)
+            if sign is None:
+                self._one(facts, body, event, items)
+            else:
+                self._act(sign, facts, body, items)
+        self.cursor = after
+
+    def _one(
+        self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
+    ) -> None:
+        id_ = self._identity(facts, event)
+        if self._preset.unknown and id_ is None:
+            whole = facts if self._whole else exact(body)
+            items.append(self._notice("unknown", whole, body, None, ""))
             return
-        self._message(facts, value, body, event, items)
+        if self._whole:
+            value = Record(facts) if isinstance(facts, dict) else Record({"": facts})[""]
+        else:
+            value = self._read(body)
+        self._message(cast("T", value), facts, body, id_, event, items)
+
+    def _sort_other(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+        value = body.decode() if self._decode == "text" else body
+        id_ = None if event is None else event.id or None
+        self._message(cast("T", value), None, body, id_, event, items)
+
+    def _message(
+        self,
+        value: T,
+        facts: object,
+        body: bytes,
+        id_: str | int | None,
+        event: ServerEvent | None,
+        items: list[Item[T]],
+    ) -> None:
+        if self._by_time:
+            self.cursor = f"{self._place.at:.3f}"
+        if self._recent is not None and id_ is not None and self._recent.saw(id_, body) == "same":
+            self.duplicates += 1
+            return
+        kind = "data" if event is None or event.event == "message" else event.event
+        if self._preset.kind is not None:
+            kind = str(dig(facts, self._preset.kind) or kind)
+        items.append(Message(value, body, id_, self.cursor, kind))
 
     def _is_data(self, body: bytes) -> bool:
         if not self._data:
@@ -127,72 +212,37 @@ class Sorter(Generic[T]):
         first = _FIRST_MEMBER.match(body)
         return first is not None and first[1] in self._data
 
-    def _peeked(self, body: bytes) -> object:
-        assert self._peek is not None  # asked before
-        try:
-            return self._peek(body)
-        except msgspec.ValidationError:
-            return self._load(body)  # a shape of its own: nothing is passed over
-
-    def _message(
-        self,
-        facts: object,
-        value: object,
-        body: bytes,
-        event: ServerEvent | None,
-        items: list[Item[T]],
-    ) -> None:
-        preset = self._preset
-        id_ = _identity(facts, preset.id)
-        if id_ is None and event is not None and event.id and not preset.id:
-            id_ = event.id
-        self._note_cursor(facts)
-        if preset.unknown and id_ is None:
-            whole = facts if self._whole else self._load(body)
-            items.append(self._notice("unknown", whole, body, None, ""))
-            return
-        if self._recent is not None and id_ is not None and not self._recent.first(id_):
-            self.duplicates += 1
-            return
-        kind = "data" if event is None or event.event == "message" else event.event
-        if preset.kind is not None:
-            kind = str(dig(facts, preset.kind) or kind)
-        try:
-            made = self._made(value) if self._whole else self._read(body)
-        except BAD_JSON as error:
-            items.append(self._unreadable(body, error))
-            return
-        items.append(Message(cast("T", made), body, id_, self.cursor, kind))
-
-    def _made(self, value: object) -> object:
-        return Record(value) if isinstance(value, dict) else Record({"": value})[""]
-
-    def _note_cursor(self, facts: object) -> None:
-        if self._by_time:
-            self.cursor = f"{self._place.at:.3f}"
-        elif (path := self._preset.resume.path) is not None:
-            found = dig(facts, path)
-            if found is not None:
-                self.cursor = position(found)
+    def _identity(self, facts: object, event: ServerEvent | None) -> str | int | None:
+        paths, alike = self._preset.id, self._preset.alike
+        if not paths:
+            return None if event is None else event.id or None
+        parts = [_key(dig(facts, path)) for path in paths]
+        if None in parts:
+            return None
+        if event is not None and alike and event.event not in alike:
+            parts.insert(0, event.event)
+        return parts[0] if len(parts) == 1 else ":".join(map(str, parts))
 
     def _signs(
         self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
     ) -> bool:
-        """Hand out what the first sign that fits says; return whether one did."""
+        """Hand out what the first sign that fits says; return whether one did.
+
+        ``facts`` of what is not JSON, such as a bare id, are None.
+        """
+        whole = facts
+        if facts is None:
+            facts = body.decode("utf-8", "replace")
         sign = find_sign(self._active, facts, event)
         if sign is None:
             return False
-        whole = facts if self._whole else self._load(body)
-        self._note_cursor(whole)
+        if whole is not None and not self._whole:
+            whole = facts = exact(body)
+        for path in (self._preset.resume.path, sign.cursor):
+            if path is not None:
+                self.cursor = _position(facts, path) or self.cursor
         self._act(sign, whole, body, items)
         return True
-
-    def _event_sign(self, event: ServerEvent, body: bytes, items: list[Item[T]]) -> bool:
-        """Like :meth:`_signs` for an event whose data is no JSON, such as a bare id."""
-        sign = find_sign(self._active, None, event)
-        if sign is not None:
-            self._act(sign, None, body, items)
-        return sign is not None
 
     def _act(self, sign: Sign, value: object, body: bytes, items: list[Item[T]]) -> None:
         if sign.then is Then.KEEPALIVE:
@@ -202,10 +252,9 @@ class Sorter(Generic[T]):
         id_: str | int | None = None
         if sign.id is not None:
             # An id that is the whole message, as Mastodon's, is a text, like ids in its objects.
-            found = (
+            id_ = _key(
                 dig(value, sign.id) if sign.id else str(value or body.decode("utf-8", "replace"))
             )
-            id_ = found if isinstance(found, str | int) else None
         before = self.cursor
         items.append(self._notice(sign.kind, value, body, id_, text))
         if sign.then is Then.LIMIT:
@@ -213,7 +262,7 @@ class Sorter(Generic[T]):
         elif sign.then is Then.TOO_OLD:
             items.append(Gap(before or moment(self._place.at), None, "cursor-too-old"))
             self.cursor = None
-        if sign.then in (Then.AGAIN, Then.TOO_OLD, Then.STOP):
+        if sign.then in _WORDS:
             self.verdicts.append((self._place.connection, Verdict(sign.then, text or sign.kind)))
 
     def _limit(self, sign: Sign, value: object, items: list[Item[T]]) -> None:
@@ -225,16 +274,13 @@ class Sorter(Generic[T]):
             items.append(Gap(since, None, "limit"))
         elif total > known:
             self._totals = (self._place.connection, total)
-            items.append(Gap(since, moment(self._place.at), "limit", total - known))
+            items.append(Gap(since, moment(self._place.at), "limit", min(total - known, 2**63 - 1)))
 
     def _notice(
         self, kind: str, value: object, body: bytes, id_: str | int | None, text: str
     ) -> Notice:
         record = Record(value) if isinstance(value, dict) else None
         return Notice(kind, record, body, id_, self.cursor, text)
-
-    def _unreadable(self, body: bytes, error: Exception) -> Notice:
-        return Notice("unreadable", None, body, None, self.cursor, str(error))
 
 
 def find_sign(signs: Iterable[Sign], facts: object, event: ServerEvent | None) -> Sign | None:
@@ -244,64 +290,89 @@ def find_sign(signs: Iterable[Sign], facts: object, event: ServerEvent | None) -
             found: object = None if event is None else event.event
         else:
             found = dig(facts, sign.path)
-        if found is not None and (not sign.equals or found in sign.equals):
+        if found is None or (sign.equals and found not in sign.equals):
+            continue
+        if sign.without is None or dig(facts, sign.without) is None:
             return sign
     return None
 
 
-def _identity(facts: object, paths: tuple[str, ...]) -> str | int | None:
-    if not paths:
+def _key(found: object) -> str | int | None:
+    """Return a member that tells messages apart: a text, or a whole number of 64 bits."""
+    if isinstance(found, bool) or not isinstance(found, str | int):
         return None
-    if len(paths) == 1:
-        found = dig(facts, paths[0])
-        return found if isinstance(found, str | int) else None
-    parts = [dig(facts, path) for path in paths]
-    return None if None in parts else ":".join(map(str, parts))
+    return found if isinstance(found, str) or found in _KEYS else str(found)
+
+
+def _decode_base64(value: object, path: str) -> None:
+    """Put a text in the place of one in base64, where it is one."""
+    above, _, last = path.rpartition(".")
+    place = dig(value, above)
+    if isinstance(place, dict) and isinstance(text := place.get(last), str):
+        with contextlib.suppress(ValueError):
+            place[last] = base64.b64decode(text, validate=True).decode()
 
 
 def _wanted(preset: Preset, signs: Iterable[Sign]) -> set[str]:
     """Return the paths that have to be known of every message."""
-    paths = {*preset.id, *(sign.path for sign in signs if sign.path != EVENT)}
-    paths |= {path for path in (preset.kind, preset.resume.path) if path is not None}
-    return paths
+    paths = {preset.kind, preset.resume.path, *preset.id}
+    for sign in signs:
+        paths |= {sign.path, sign.without} - {EVENT, ""}
+    return {path for path in paths if path is not None}
 
 
 def last_word(preset: Preset, frames: Iterable[Frame]) -> Verdict | None:
     """Return what the last frames of a connection, the newest first, say about its end."""
     if not preset.signs:
         return None
-    load = loader()
     for frame in itertools.islice(frames, _LAST_WORDS):
-        event = frame if isinstance(frame, ServerEvent) else None
-        try:
-            facts = load(frame.data if isinstance(frame, ServerEvent) else frame)
-        except BAD_JSON:
-            facts = None
-        sign = find_sign(preset.signs, facts, event)
-        if sign is not None and sign.then in (Then.AGAIN, Then.TOO_OLD, Then.STOP):
+        facts = _facts_of(frame, exact)
+        sign = find_sign(preset.signs, facts, frame if isinstance(frame, ServerEvent) else None)
+        if sign is not None and sign.then in _WORDS:
             text = str(dig(facts, sign.text) or "") if sign.text is not None else ""
             return Verdict(sign.then, text or sign.kind)
     return None
 
 
-def last_cursor(preset: Preset, frames: Iterable[Frame]) -> str | None:
-    """Return the newest cursor in ``frames``, the newest first, or None."""
+def newest(preset: Preset) -> Newest:
+    """Return the function that finds the newest cursor in frames, whatever a consumer does."""
     path = preset.resume.path
+    if isinstance(preset.resume, Backfill):
+        return lambda _, at: f"{at:.3f}"
     if path is None:
+        return lambda _, __: None
+    elsewhere = {sign.cursor for sign in preset.signs if sign.cursor is not None}
+    peek = peeker({path, *elsewhere, *(_wanted(preset, preset.signs) if elsewhere else ())})
+
+    def found(frames: Sequence[Frame], _at: float) -> str | None:
+        for frame in reversed(frames):
+            facts = _facts_of(frame, peek)
+            cursor = _position(facts, path)
+            if cursor is None and elsewhere:
+                sign = find_sign(preset.signs, facts, None)
+                cursor = None if sign is None or not sign.cursor else _position(facts, sign.cursor)
+            if cursor is not None:
+                return cursor
         return None
-    load = loader()
-    for frame in frames:
-        try:
-            found = dig(load(frame.data if isinstance(frame, ServerEvent) else frame), path)
-        except BAD_JSON:
-            continue
-        if found is not None:
-            return position(found)
-    return None
+
+    return found
 
 
-def position(found: object) -> str:
-    """Return a member that is a cursor as text."""
+def _facts_of(frame: Frame, peek: Load) -> object:
+    """Return the decoded frame; the text of what is not JSON."""
+    body = frame.data if isinstance(frame, ServerEvent) else frame
+    with contextlib.suppress(*BAD_JSON):
+        return peek(body)
+    with contextlib.suppress(*BAD_JSON):  # a shape of its own, or half a character
+        return exact(mended(body))
+    return body.decode("utf-8", "replace")
+
+
+def _position(facts: object, path: str) -> str | None:
+    """Return a member that is a cursor as text; None where there is none."""
+    found = dig(facts, path)
+    if found is None or found == "":
+        return None
     if isinstance(found, str | int):
         return str(found)
     return msgspec.json.encode(found).decode()  # CouchDB's clusters have had lists

@@ -14,23 +14,31 @@ import msgspec
 from penstock.clock import Clock
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http import Api, Auth, Get, Profile, Request
-from penstock.http.streamed import StreamProfile, check_websockets
-from penstock.http.url import shown
+from penstock.http import (
+    Api,
+    Auth,
+    Get,
+    Profile,
+    Request,
+    StreamProfile,
+    check_websockets,
+    shown,
+)
 from penstock.pipeline import source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
 from penstock.streaming.driver import Driver, State
 from penstock.streaming.events import ServerEvents
-from penstock.streaming.frames import Framer
+from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
 from penstock.streaming.overflow import Block, Overflow
 from penstock.streaming.presets import Preset
 from penstock.streaming.reception import Plan
 from penstock.streaming.reconnecting import ReconnectPolicy
-from penstock.streaming.resuming import moment
-from penstock.streaming.sorting import Place, Sorter
+from penstock.streaming.resuming import LastEventId, moment
+from penstock.streaming.sorting import Decode, Place, Sorter, newest
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
+from penstock.streaming.websocket import Reply
 
 __all__ = ["Status", "Stream"]
 
@@ -47,12 +55,16 @@ class Status:
         state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
             ``"ended"``.
         reason: Why we wait, or why it ended; empty while all is well.
+        last_reason: Why a connection ended last; it stays while all is well again.
+        lives: Connections that began to stream.
         wait: Seconds of the wait, from when it began.
         silent: Seconds since the last byte; 0 where there is no connection.
     """
 
     state: State = "new"
     reason: str = ""
+    last_reason: str = ""
+    lives: int = 0
     wait: float = 0.0
     silent: float = 0.0
 
@@ -79,6 +91,10 @@ class Stream(Generic[T]):
         framing: A framer or the name of one; else the preset's, else by the content type.
         into: What messages are decoded into: ``Record``, a msgspec Struct or dataclass of your own
             (only its members are decoded), or ``bytes`` for none.
+        decode: What messages are: ``"json"``, which is checked whole, or ``"text"`` or ``"bytes"``,
+            which are handed out as such and not looked into.
+        max_message: Bytes that a message may have, where no framer of your own says so.
+        open: What a WebSocket sends first, at each connection: texts, or bytes.
         id: Dotted path of what tells messages apart; else the preset's.
         policy: When to connect again; else the preset's.
         cursor: Where to go on: a :class:`Cursor`, or the position alone.
@@ -112,6 +128,9 @@ class Stream(Generic[T]):
         auth: Auth | None = None,
         framing: str | Framer | None = None,
         into: type[T] | None = None,
+        decode: Decode = "json",
+        max_message: int = MAX_MESSAGE_BYTES,
+        open: Sequence[str | bytes] = (),  # noqa: A002 - the name it has in a pipeline file
         id: str | None = None,  # noqa: A002 - the name it has in a pipeline file
         policy: ReconnectPolicy | None = None,
         cursor: Cursor | str | None = None,
@@ -130,11 +149,13 @@ class Stream(Generic[T]):
         self._source = f"{name} {shown(asked.path)}"
         self._identity = source_of(self._source, asked.method, asked)
         websocket = known.websocket or asked.path.startswith(_WEBSOCKETS)
+        if open and not websocket:
+            raise InputError("open=[...] is what a WebSocket sends: its URL begins with wss://")
         if websocket:
             check_websockets()
             asked = _over_http(asked)
         position = self._position(cursor)
-        self._framer = framer = _framer(framing, known)
+        self._framer = framer = _framer(framing, known, max_message)
         events_framed = isinstance(framer, ServerEvents)
         api = Api(
             _base(asked.path),
@@ -149,19 +170,25 @@ class Stream(Generic[T]):
         stalls = known.wire_stall if api.profile.stall == Profile().stall else api.profile.stall
         plan = Plan(
             framer=framer,
+            newest=newest(known) if decode == "json" else lambda _, __: None,
             backlog=self._backlog,
             clock=api.clock,
             wire_stall=stalls or math.inf,
             decoded_stall=known.decoded_stall,
             expects="text/event-stream" if events_framed else None,
-            json=into is not bytes and not events_framed,
+            json=decode == "json" and not events_framed,
             websocket=websocket,
+            by_event=isinstance(known.resume, LastEventId),
+            max_message=check_bound(max_message),
+            opening=tuple(map(_opening, open)),
         )
         raw = framer is not None and framer.raw
         streamed = _profile(api.profile, raw=raw, websocket=websocket)
-        self._sorter: Sorter[T] = Sorter(known, into, None)
+        self._sorter: Sorter[T] = Sorter(known, into, None, decode)
         self._driver = Driver(asked, api, known, streamed, plan)
         self._clock = api.clock
+        self._decode = decode
+        self._keyed = bool(known.id)
         self._counts = [0, 0, 0]  # messages, notices, gaps
         self._cursor: str | None = None
         self._started = self._closed = self._entered = False
@@ -205,6 +232,16 @@ class Stream(Generic[T]):
         return self._identity
 
     @property
+    def keyed(self) -> bool:
+        """Whether a message's ``id`` is in it; else it is its event's, which is a position."""
+        return self._keyed
+
+    @property
+    def decode(self) -> Decode:
+        """What its messages are."""
+        return self._decode
+
+    @property
     def cursor(self) -> Cursor | None:
         """Where to go on after the last item that was handed out; None while there is none."""
         return None if self._cursor is None else Cursor(self._source, self._cursor)
@@ -236,7 +273,14 @@ class Stream(Generic[T]):
         """How it is doing. May be asked from any thread."""
         driver, present = self._driver, self._driver.present
         silent = 0.0 if present is None else max(0.0, self._clock.time() - present.at)
-        return Status(state=driver.state, reason=driver.reason, wait=driver.wait, silent=silent)
+        return Status(
+            state=driver.state,
+            reason=driver.reason,
+            last_reason=driver.last_reason,
+            lives=driver.lives,
+            wait=driver.wait,
+            silent=silent,
+        )
 
     def __iter__(self) -> Iterator[Item[T]]:
         """Yield messages, notices and gaps, in their order."""
@@ -360,10 +404,14 @@ class Stream(Generic[T]):
         return f"<Stream {self._source} {self.status.state}>"
 
 
-def _framer(given: str | Framer | None, preset: Preset) -> Framer | None:
+def _framer(given: str | Framer | None, preset: Preset, most: int) -> Framer | None:
     if given is None:
         given = preset.framing
-    return framings.by_name(given) if isinstance(given, str) else given
+    return framings.by_name(given, most) if isinstance(given, str) else given
+
+
+def _opening(message: str | bytes) -> Reply:
+    return Reply("text", message.encode()) if isinstance(message, str) else Reply("binary", message)
 
 
 def _accept(framer: Framer | None) -> str:
@@ -389,7 +437,10 @@ def _base(url: str) -> str:
 def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
     same = {
         name: getattr(profile, name)
-        for name in ("connect", "first_byte", "proxy", "verify", "ca_file")
+        for name in (
+            *("connect", "first_byte", "proxy", "verify", "ca_file"),
+            *("cert_file", "key_file", "unix_socket"),
+        )
     }
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
     return StreamProfile(**same, stall=None, http2=False, raw=raw, websocket=websocket)

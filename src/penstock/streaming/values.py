@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeAlias, final
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, final
 
 import msgspec
 
@@ -19,7 +19,7 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice"]
+__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame"]
 
 
 @final
@@ -29,8 +29,9 @@ class Message(msgspec.Struct, Generic[T], frozen=True, gc=False):
     Attributes:
         value: The decoded body: a :class:`~penstock.http.Record`, or what ``into`` asked for.
         body: The bytes of the message as framed; a store that keeps JSON keeps these.
-        id: What tells messages apart, found at the stream's ``id`` path or, in server-sent
-            events, given by the server; None where there is none. It is the key to land under.
+        id: What tells messages apart, found at the stream's ``id`` path: the key to land under.
+            Without such a path, the id of a server-sent event, which is a position: a server that
+            begins again may give it to another event. Else None.
         cursor: Where to go on after this message, or None where the source has no such thing.
             Commit it in the same transaction as the message.
         kind: ``"data"`` or, where the source names its messages, that name: an event's
@@ -90,6 +91,10 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     count: int | None = None
     kind: str = "gap"
 
+
+OnSame: TypeAlias = Literal["first", "replace", "history", "keep"]
+"""What becomes of a message whose id landed before, with other content: it is left out and counted;
+the store replaces the record, or keeps both as versions; or it lands under the id and a hash."""
 
 Item: TypeAlias = Message[T] | Notice | Gap
 

@@ -48,6 +48,10 @@ class Watch:
     _held: int = 0  # bytes from which nothing could be decoded yet
     _held_since: float = 0.0
 
+    def quiet(self, now: float) -> float:
+        """Return the seconds since the last byte."""
+        return 0.0 if self._wire_at is None else now - self._wire_at
+
     def look(self, seen: Seen, now: float) -> Ending | None:
         """Return how the connection should be taken to have ended, or None."""
         before, self._seen = self._seen, seen

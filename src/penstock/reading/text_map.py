@@ -7,48 +7,36 @@ image, a note's number, a formula) is a row of placeholders, glued to the word b
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import final
 
-from penstock.reading.markup import OPAQUE, attribute
+from penstock.reading.inline import COLUMN, NOT_BEFORE, OPENED, UNEVEN_BREAKS, Run, cells, runs
+from penstock.reading.markup import attribute
+from penstock.reading.names import Names
 
-__all__ = ["COLUMN", "GLUE", "PLACEHOLDER", "PLAIN", "Shadow", "cells", "shade", "shade_text"]
+__all__ = [
+    "BREAK",
+    "COLUMN",
+    "GLUE",
+    "PLACEHOLDER",
+    "PLAIN",
+    "Shadow",
+    "cells",
+    "shade",
+    "shade_text",
+]
 
 GLUE = "\u00a0"
 EVEN = -1  # the end of a run whose columns are its source, character by character
 PLACEHOLDER = "\ufffc"
-# Characters of one column that stand for themselves: no blank, no < and no &. The word joiner has
-# no width, but books that use it use it everywhere: counting it as one keeps them on the quick way
-# and can only make a line shorter.
-COLUMN = (
-    r"[\x21-\x25\x27-\x3b\x3d-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff"
-    r"\u200a\u2010-\u2027\u2030-\u205e\u2060]+"
-)
+BREAK = "\n"  # where the book itself begins a line
 PLAIN = re.compile(rf"{COLUMN}(?: {COLUMN})*")
-PIECE = re.compile(
-    r"""<(/?)([A-Za-z_][\w.:-]*+)((?:[^<>"'/]++|"[^"]*+"|'[^']*+'|/(?!>))*+)(/?)>"""
-    r"|<[!?].*?>|(?P<entity>&[^;\s]{1,32};)"
-    rf"|(?P<plain>{COLUMN}(?: {COLUMN})*)|(?P<blank>[ \t\r\n\f]+)|[^<& \t\r\n\f]",
-    re.DOTALL,
-)
+SOFT = "\u00ad"
 CODE = frozenset({"code", "tt", "kbd", "samp"})
-ONE_PIECE = frozenset({"ruby", "sup", "sub", "time"}) | OPAQUE
-
-
-def cells(character: str) -> int:
-    """Return the columns ``character`` takes: 0 for combining marks, 2 for wide East Asian ones.
-
-    >>> [cells(c) for c in "a\u0301\u6f22"]
-    [1, 0, 2]
-    """
-    if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+ONE_PIECE = frozenset({"sup", "sub", "time"})
 
 
 @final
@@ -65,6 +53,7 @@ class Shadow:
         begins: Where the source of each run begins.
         ends: Where the source of a run that is one thing ends; EVEN for the others.
         code: From which column to which the letters are of one width, as of a typewriter.
+        soft: Columns after which the book has a soft hyphen.
         origin: Where the source begins, tags before the first run included.
     """
 
@@ -73,6 +62,7 @@ class Shadow:
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     code: list[tuple[int, int]] = field(default_factory=list)
+    soft: set[int] = field(default_factory=set)
     origin: int = 0
 
     def start(self, column: int) -> int:
@@ -127,11 +117,30 @@ class _Shader:
 
     def character(self, character: str, start: int, end: int) -> None:
         """Take one character of any width; one without width belongs to the one before."""
+        if character == SOFT and self.length:
+            self.shadow.soft.add(self.length - 1)
         width = cells(character)
         if width:
+            self.glue(character)
             self.put(character * width, start, end)
         elif self.length:
             self._lengthen(end)
+
+    def glue(self, following: str) -> None:
+        """Make the blank at the end one that no line ends at, where ``following`` asks for it.
+
+        UAX #14: no break before closing punctuation, even after blanks (LB13), nor after opening
+        quotation marks (LB15).
+        """
+        if not self.parts or self.parts[-1] != " ":
+            return
+        if NOT_BEFORE.match(following) or OPENED.search("".join(self.parts[-3:-1])[-2:]):
+            self._glued()
+
+    def _glued(self) -> None:
+        self.parts[-1] = GLUE
+        if self.shadow.ends[-1] == EVEN:
+            self._lengthen(self.shadow.begins[-1] + self.length - self.shadow.columns[-1])
 
     def _lengthen(self, end: int) -> None:
         """Make the last column a run of its own that ends at ``end``."""
@@ -144,45 +153,64 @@ class _Shader:
         else:
             shadow.ends[-1] = end
 
-    def tag(self, match: re.Match[str]) -> None:
+    def take(self, run: Run) -> None:
+        """Take a piece of running text."""
+        if self.waiting:
+            self.wait(run)
+        elif run.kind == "plain":
+            self.glue(run.text)
+            self.put(run.text, run.start, run.end)
+        elif run.kind == "blank":
+            if not self.blank:  # blanks on both sides of a tag are shown as one
+                self.put(" ", run.start, run.end, even=run.text == " ")
+        elif run.kind == "character":
+            self.letter(run)
+        elif run.kind == "break":
+            self._run(run.start, run.end)
+            self.parts.append(BREAK)
+            self.length += 1
+            self.blank = True
+        elif run.kind in ("object", "raw"):
+            if run.kind == "object" and self.parts and self.parts[-1] == " ":
+                self._glued()
+            self.whole(run.width, run.start, run.end)
+        else:
+            self.element(run)
+
+    def element(self, run: Run) -> None:
         """Pass over a tag, or begin something that stays in one piece."""
-        closing, name, attributes, empty = match.groups()[:4]
-        if name in CODE and not empty:
-            if not closing:
+        opens = run.kind == "open"
+        if run.name in CODE:
+            if opens:
                 self.coded.append(self.length)
             elif self.coded:
                 self.shadow.code.append((self.coded.pop(), self.length))
-        elif name == "img" or (empty and name in OPAQUE):
-            self.whole(2, match.start(), match.end())
-        elif _one_piece(name, attributes) and not closing and not empty:
-            self.waiting, self.nested, self.begun, self.seen = name, 1, match.start(), 0
+        elif opens and _one_piece(run):
+            self.waiting, self.nested, self.begun, self.seen = run.name, 1, run.start, 0
 
-    def wait(self, match: re.Match[str]) -> None:
+    def wait(self, run: Run) -> None:
         """Take what is inside something in one piece, until its end."""
-        name = match[2]
-        if name is None:
-            self.seen += len(match[0])
-        elif name == self.waiting and not match[4]:
-            self.nested += -1 if match[1] else 1
+        if run.kind not in ("open", "close"):
+            self.seen += run.width
+        elif run.name == self.waiting:
+            self.nested += 1 if run.kind == "open" else -1
             if not self.nested:
-                self.whole(self.seen, self.begun, match.end())
+                if self.parts and self.parts[-1] == " ":
+                    self._glued()
+                self.whole(self.seen, self.begun, run.end)
                 self.waiting = ""
 
-    def entity(self, entity: str, start: int, end: int) -> None:
-        """Take a character written as an entity; one of the book's own is part of its word."""
-        character = html.unescape(entity)
+    def letter(self, run: Run) -> None:
+        """Take a character that is written as an entity, is wide or has no width."""
+        character = run.text
         if len(character) != 1:
-            character = "x"
+            character = "x"  # one of the book's own is part of its word
         elif character.isspace() and character != GLUE:
             character = " "
-        self.character(character, start, end)
+        self.character(character, run.start, run.end)
 
     def whole(self, width: int, start: int, end: int) -> None:
         """Take something that stays in one piece, ``width`` columns wide."""
-        if self.parts and self.parts[-1] == " ":
-            self.parts[-1] = GLUE
-            if self.shadow.ends[-1] == EVEN:
-                self._lengthen(self.shadow.begins[-1] + self.length - self.shadow.columns[-1])
         self._run(start, end)
         self.parts.append(PLACEHOLDER * max(width, 1))
         self.length += max(width, 1)
@@ -195,47 +223,38 @@ class _Shader:
         return self.shadow
 
 
-def shade(source: str, start: int, end: int) -> Shadow:
+def shade(source: str, start: int, end: int, names: Names) -> Shadow:
     """Return the shadow of ``source[start:end]``, the inline content of one block.
 
-    >>> shade("a <i>b</i>&amp;", 0, 15).text
+    >>> shade("a <i>b</i>&amp;", 0, 15, Names()).text
     'a b&'
     """
     shader = _Shader()
     shader.shadow.origin = start
-    for match in PIECE.finditer(source, start, end):
-        if shader.waiting:
-            shader.wait(match)
-        elif match["plain"]:
-            shader.put(match["plain"], match.start(), match.end())
-        elif match[2] is not None:
-            shader.tag(match)
-        elif match["blank"]:
-            if not shader.blank:  # blanks on both sides of a tag are shown as one
-                shader.put(" ", match.start(), match.end(), even=match["blank"] == " ")
-        elif match["entity"]:
-            shader.entity(match["entity"], match.start(), match.end())
-        elif not match[0].startswith("<"):
-            shader.character(match[0], match.start(), match.end())
+    for run in runs(source, start, end, names):
+        shader.take(run)
     return shader.finish()
 
 
-def _one_piece(name: str, attributes: str) -> bool:
-    if name in ONE_PIECE:
+def _one_piece(run: Run) -> bool:
+    if run.name in ONE_PIECE:
         return True
-    return name == "a" and "noteref" in attribute(attributes, "epub:type")
+    return run.name == "a" and "noteref" in attribute(run.attributes, "epub:type")
 
 
 def shade_text(text: str) -> Shadow:
-    """Return the shadow of plain text whose blanks are single spaces.
+    """Return the shadow of plain text whose blanks are single spaces, with its breaks.
 
     >>> shade_text("ab").start(1)
     1
     """
     shader = _Shader()
-    if PLAIN.fullmatch(text):
+    if PLAIN.fullmatch(text) and not UNEVEN_BREAKS.search(text):
         shader.put(text, 0, len(text))
     else:
         for place, character in enumerate(text):
-            shader.character(character, place, place + 1)
+            if character == BREAK:
+                shader.take(Run("break", place, place + 1))
+            else:
+                shader.character(character, place, place + 1)
     return shader.finish()

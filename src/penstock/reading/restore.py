@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from penstock.reading.css import LINK
 from penstock.reading.markup import TAG, attribute
-from penstock.reading.sheet import LINK
 
 __all__ = ["unset_document"]
 

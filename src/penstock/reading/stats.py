@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import final
 
-__all__ = ["Count"]
+__all__ = ["Count", "Repairs"]
 
 
 @final
@@ -40,3 +40,25 @@ class Count:
     def leave(self, kind: str) -> None:
         """Count a block left whole."""
         self.left[kind] = self.left.get(kind, 0) + 1
+
+
+@final
+@dataclass(slots=True)
+class Repairs:
+    """What was mended in a broken book.
+
+    Attributes:
+        done: What was mended, with how often.
+        removed: What was taken out because it leads nowhere, each with its file.
+    """
+
+    done: dict[str, int] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+
+    def note(self, what: str) -> None:
+        """Count a repair that takes nothing away."""
+        self.done[what] = self.done.get(what, 0) + 1
+
+    def remove(self, what: str) -> None:
+        """Name what was taken out."""
+        self.removed.append(what)

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple, final
 
-from penstock.reading.advances import advance
-from penstock.reading.counting import Count
-from penstock.reading.cutting import cut
-from penstock.reading.filling import Piece, Unit, fill
-from penstock.reading.guiding import BEGIN, END, mark_guides, nearest_word
+from penstock.reading.fill import Piece, Unit, fill
+from penstock.reading.font_metrics import advance
+from penstock.reading.guides import BEGIN, END, mark_guides, nearest_word
 from penstock.reading.settings import Look
-from penstock.reading.shadow import Shadow
+from penstock.reading.stats import Count
+from penstock.reading.text_map import BREAK, Shadow
 from penstock.reading.units import (
     COMPOUNDING,
     UNBREAKABLE,
@@ -26,18 +26,23 @@ from penstock.reading.units import (
     units_of,
 )
 from penstock.reading.words import centre_word
+from penstock.reading.wrap import cut
 
 __all__ = ["Line", "needs_hyphens", "plain_script", "plan"]
 
 
 @final
 class Line(NamedTuple):
-    """A line in columns of a shadow: its ends, its guide, whether a hyphen is shown after it."""
+    """A line in columns of a shadow: its ends, its guide, whether a hyphen is shown after it.
+
+    ``broken`` says that the book itself begins a line behind it.
+    """
 
     start: int
     stop: int
     guide: tuple[int, int] | None
     hyphen: bool = False
+    broken: bool = False
 
 
 def plan(
@@ -52,24 +57,58 @@ def plan(
         count.note("Lao, Tibetan, Burmese or Khmer left alone: no safe breaks known")
         count.leave("text")
         return []
-    unspaced = bool(UNSPACED.search(text))
-    pieces, units = _pieces(shadow, look, language, unspaced=unspaced)
-    if unspaced:
-        lines = [_phrase_line(text, piece, look, units) for piece in pieces]
-    elif look.guide == "none":
-        lines = [Line(start, stop, None, hyphen) for start, stop, hyphen in pieces]
-    else:
-        lines = []
-        for start, stop, hyphen in pieces:
-            line = text[start:stop]
-            found = centre_word(line, rtl=True) if rtl else nearest_word(line)
-            guide = (start + found[0], start + found[1]) if found else None
-            lines.append(Line(start, stop, guide, hyphen))
+    lines: list[Line] = []
+    for part in split(shadow):
+        made = _lines(part, look, language, rtl=rtl)
+        if made and part.stop < len(text):
+            made[-1] = made[-1]._replace(broken=True)
+        lines += made
     count.texts += 1
     count.lines += len(lines)
     count.guides += sum([line.guide is not None for line in lines])
     count.hyphens += sum([line.hyphen for line in lines])
     count.overlong += sum([_too_wide(text[line.start : line.stop], look) for line in lines])
+    return lines
+
+
+@final
+class Part(NamedTuple):
+    """What stands between two breaks of the book's own: from a column of a shadow to another."""
+
+    shadow: Shadow
+    start: int
+    stop: int
+
+    @property
+    def text(self) -> str:
+        """Its columns."""
+        return self.shadow.text[self.start : self.stop]
+
+
+def split(shadow: Shadow) -> Iterator[Part]:
+    """Yield the parts of a text that has breaks of its own."""
+    start = 0
+    for text in shadow.text.split(BREAK):
+        if text.strip(" "):
+            yield Part(shadow, start, start + len(text))
+        start += len(text) + 1
+
+
+def _lines(part: Part, look: Look, language: str, *, rtl: bool) -> list[Line]:
+    text, first = part.text, part.start
+    unspaced = bool(UNSPACED.search(text))
+    pieces, units = _pieces(part, look, language, unspaced=unspaced)
+    lines: list[Line] = []
+    for start, stop, hyphen in pieces:
+        guide = None
+        if unspaced:
+            guide = _phrase(text, start, stop, units) if look.guide != "none" else None
+        elif look.guide != "none":
+            line = text[start:stop]
+            found = centre_word(line, rtl=True) if rtl else nearest_word(line)
+            guide = (start + found[0], start + found[1]) if found else None
+        span = (first + guide[0], first + guide[1]) if guide else None
+        lines.append(Line(first + start, first + stop, span, hyphen))
     return lines
 
 
@@ -81,10 +120,12 @@ def _too_wide(line: str, look: Look) -> bool:
 
 
 def _pieces(
-    shadow: Shadow, look: Look, language: str, *, unspaced: bool
+    part: Part, look: Look, language: str, *, unspaced: bool
 ) -> tuple[list[Piece], list[Unit]]:
-    text = shadow.text
-    if not (look.em or unspaced or needs_hyphens(text, look, language)):
+    """Return the lines of a part and, where they were needed, its units; columns count from it."""
+    text = part.text
+    soft = any(part.start <= column < part.stop for column in part.shadow.soft)
+    if not (look.em or unspaced or soft or needs_hyphens(text, look, language)):
         lines, overlong = cut(text, int(look.width), language, phrases=look.phrases)
         if not (overlong and look.hyphenate):
             if look.guide != "none":
@@ -93,7 +134,7 @@ def _pieces(
             return [Piece(a, min(b, len(text))) for a, b in pairwise(ends)], []
     room = look.width * (UNSPACED_SHARE if unspaced and not look.em else 1)
     hyphen = advance("-") if look.em else 1.0
-    units = units_of(shadow, look, language)
+    units = units_of(part.shadow, look, language, part.start, part.stop)
     return list(fill(units, room, phrases=look.phrases, hyphen=hyphen)), units
 
 
@@ -120,13 +161,12 @@ def _long(letters: int) -> re.Pattern[str]:
     return re.compile(rf"[^\W\d_]{{{letters}}}")
 
 
-def _phrase_line(text: str, piece: Piece, look: Look, units: list[Unit]) -> Line:
-    """Return a line whose guide is the phrase nearest the axis."""
-    inside = [u for u in units if piece.start <= u.start and u.stop <= piece.stop]
-    guide = None
-    if look.guide != "none" and len(inside) > 1:
-        axis = (piece.start + len(text[: piece.stop].rstrip(" "))) / 2
-        nearest = min(inside, key=lambda u: abs(u.start + u.width / 2 - axis))
-        letters = LETTERS.search(text, nearest.start, nearest.stop)
-        guide = letters.span() if letters else None
-    return Line(piece.start, piece.stop, guide, piece.hyphen)
+def _phrase(text: str, start: int, stop: int, units: list[Unit]) -> tuple[int, int] | None:
+    """Return the phrase of a line that is nearest its axis."""
+    inside = [u for u in units if start <= u.start and u.stop <= stop]
+    if len(inside) < 2:
+        return None
+    axis = (start + len(text[:stop].rstrip(" "))) / 2
+    nearest = min(inside, key=lambda u: abs(u.start + u.width / 2 - axis))
+    letters = LETTERS.search(text, nearest.start, nearest.stop)
+    return letters.span() if letters else None

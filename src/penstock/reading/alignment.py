@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from penstock.reading.advances import advance
-from penstock.reading.counting import Count
-from penstock.reading.planning import Line
-from penstock.reading.shadow import Shadow
-from penstock.reading.sheet import shift_class
+from penstock.reading.css import shift_class
+from penstock.reading.font_metrics import advance
+from penstock.reading.layout import Line
+from penstock.reading.stats import Count
+from penstock.reading.text_map import Shadow
 from penstock.reading.words import SHARE
 
 __all__ = ["shift", "shifted"]

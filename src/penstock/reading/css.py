@@ -21,12 +21,25 @@ LINES = """/* penstock reading: text set in lines (psl, psx), guide (b, psg), hy
   text-indent: 0 !important;
   padding-bottom: 0.5em;
   line-height: 1.5;
+  overflow-wrap: break-word;
   -webkit-hyphens: none;
   hyphens: none;
 }
 span.psl, span.psx {
   display: block;
   margin: 0;
+}
+.psl *, .psx *, .psl::first-letter, .psx::first-letter {
+  float: none !important;
+}
+li:has(> .psl:first-child), li:has(> .psx:first-child) {
+  list-style-position: inside;
+  text-align: center;
+  line-height: 1.5;
+}
+li:has(> .psl:first-child) > .psl:first-child, li:has(> .psx:first-child) > .psx:first-child {
+  display: inline-block;
+  vertical-align: top;
 }
 """
 BOLD = """.psl b, .psg {

@@ -27,6 +27,7 @@ class Place:
         width: Characters a line.
         guide: How the guide is marked.
         speed: Words a minute.
+        marks: Bookmarks: block and character of each.
     """
 
     block: int = 0
@@ -34,6 +35,7 @@ class Place:
     width: int = 30
     guide: Guide = "bold"
     speed: int = 250
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 def places_file() -> Path:
@@ -52,6 +54,7 @@ def load_place(book: str, file: Path) -> Place | None:
             width=int(kept["width"]),
             guide=kept["guide"],
             speed=int(kept["speed"]),
+            marks=tuple((int(block), int(char)) for block, char in kept.get("marks", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

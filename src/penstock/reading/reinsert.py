@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
-from penstock.reading.shadow import EVEN, Shadow
+from penstock.reading.text_map import EVEN, Shadow
 
 __all__ = ["EXPLICIT", "MARKS", "Marks", "put_back"]
 

@@ -1,7 +1,7 @@
 """Lines from units of any width: phrases of scripts without blanks, syllables, and em.
 
 A unit is what stays together. Each line takes as many as fit, then ends after punctuation or
-before a word that belongs to what follows, by the same shares as :mod:`penstock.reading.cutting`.
+before a word that belongs to what follows, by the same shares as :mod:`penstock.reading.wrap`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
-from penstock.reading.cutting import PHRASE_SHARE, PUNCTUATION_SHARE
+from penstock.reading.wrap import PHRASE_SHARE, PUNCTUATION_SHARE
 
 __all__ = ["Piece", "Unit", "fill"]
 

@@ -9,12 +9,13 @@ import json
 import posixpath
 from importlib import resources
 from typing import BinaryIO, final
-from urllib.parse import unquote
 
+from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
-from penstock.reading.blocks import Block, book_blocks
+from penstock.reading.blocks import Block, Style, book_blocks, book_identity
+from penstock.reading.contents import book_contents
 from penstock.reading.package import open_package
-from penstock.reading.safe import safe_markup
+from penstock.reading.sanitize import safe_markup
 from penstock.reading.settings import Look
 from penstock.reading.words import FUNCTION_WORDS
 
@@ -44,13 +45,14 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
     page = _Page(archive)
     blocks = [page.block(block, package.language) for block in book_blocks(archive)]
     book = {
-        "id": hashlib.sha256(data).hexdigest()[:16],
+        "id": book_identity(archive),
         "language": package.language,
         "width": max(12, min(60, int(look.width if not look.em else look.width * 1.75))),
         "guide": look.guide,
         "align": look.align,
         "stops": {name: sorted(words) for name, words in FUNCTION_WORDS.items()},
         "targets": page.targets,
+        "toc": [[h.level, h.title, h.target] for h in book_contents(archive, package)],
         "blocks": blocks,
     }
     script = _part("reader.js")
@@ -88,6 +90,7 @@ class _Page:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self._members = Members(archive)
         self.pictures: dict[str, str] = {}
         self.targets: dict[str, int] = {}
         self._number = 0
@@ -98,7 +101,8 @@ class _Page:
         for name in block.ids:
             self.targets.setdefault(f"{block.document}#{name}", self._number)
         self._number += 1
-        if block.kind == "text" and not (block.styles or block.rtl or block.language != language):
+        plain = not (block.styles or block.rtl or block.marker or block.language != language)
+        if block.kind == "text" and plain:
             return block.text
         found: dict[str, object] = {"k": block.kind, "t": block.text}
         if block.language != language:
@@ -109,23 +113,33 @@ class _Page:
             found["h"] = block.level
         if block.styles:
             found["s"] = [
-                [s.start, s.stop, s.name, *([self._address(s.target, block)] if s.target else [])]
+                [s.start, s.stop, s.name, *([self._target(s, block)] if s.target else [])]
                 for s in block.styles
             ]
-        if block.kind not in ("text", "heading"):
-            found["m"] = safe_markup(block.source, lambda address: self._picture(address, block))
+        if block.marker:
+            found["n"] = block.marker
+        if block.tree:
+            found["m"] = safe_markup(
+                block.tree,
+                lambda address: self._picture(address, block),
+                lambda address: self._address(address, block) if address else "",
+            )
         return found
+
+    def _target(self, style: Style, block: Block) -> str:
+        found = self._picture if style.name == "img" else self._address
+        return found(style.target, block)
 
     def _address(self, target: str, block: Block) -> str:
         """Return a link: as it is where it leads out by http or mail, else a place of the book."""
         if target.lower().startswith(("http:", "https:", "mailto:")):
             return target
         path, _, fragment = target.partition("#")
-        name = _join(block.document, path) if path else block.document
+        name = self._members.find(block.document, path) if path else block.document
         return f"{name}#{fragment}" if fragment else name
 
     def _picture(self, address: str, block: Block) -> str:
-        name = _join(block.document, address)
+        name = self._members.find(block.document, address) if address else ""
         kind = PICTURES.get(posixpath.splitext(name)[1].lower())
         if kind is None or name not in self._archive:
             return ""
@@ -133,7 +147,3 @@ class _Page:
             coded = base64.b64encode(self._archive.read(name)).decode()
             self.pictures[name] = f"data:{kind};base64,{coded}"
         return name
-
-
-def _join(document: str, address: str) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(address)))

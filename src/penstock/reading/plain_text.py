@@ -9,6 +9,7 @@ from typing import final
 
 from penstock.errors import InputError
 from penstock.reading.compose import Chapter, Manuscript
+from penstock.reading.language import language_of
 
 __all__ = ["NoText", "clean", "read_text", "text_manuscript"]
 
@@ -17,6 +18,9 @@ HEADING = re.compile(
     r"\s+(?:[ivxlcdm]+|\d+)\b.{0,60}",
     re.IGNORECASE,
 )
+GUTENBERG_START = re.compile(r"^\*\*\* ?START OF .{0,200}$", re.MULTILINE)
+GUTENBERG_END = re.compile(r"^\*\*\* ?END OF .{0,200}$", re.MULTILINE)
+GUTENBERG_FIELD = re.compile(r"^(Title|Author|Language):[ \t]*(.{1,300})$", re.MULTILINE)
 # A document of more than this many characters makes some readers slow; the next heading or
 # paragraph then begins a new one.
 CHAPTER_LENGTH = 250_000
@@ -41,7 +45,7 @@ def read_text(data: bytes, label: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{label}: byte {error.start} is not UTF-8: convert it first (iconv -t utf-8)"
+            f"{label}: byte {error.start} is not UTF-8: convert it first (iconv -f LATIN1 -t UTF-8)"
         ) from error
 
 
@@ -50,11 +54,12 @@ def clean(text: str) -> str:
     return FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n"))
 
 
-def text_manuscript(text: str, title: str, language: str = "en") -> Manuscript:
+def text_manuscript(text: str, title: str, language: str = "") -> Manuscript:
     r"""Return a manuscript of plain text.
 
     Blank lines part paragraphs; a text without any has a paragraph a line. Several short lines
-    are verse, indented ones code, and both keep their line breaks.
+    are verse, indented ones code, and both keep their line breaks. What Project Gutenberg puts
+    before and after its texts gives title, author and language, and is a chapter of its own.
 
     Raises:
         InputError: There is no text.
@@ -65,18 +70,39 @@ def text_manuscript(text: str, title: str, language: str = "en") -> Manuscript:
     text = clean(text).strip("\n")
     if not text.strip():
         raise NoText(f"{title}: no text in it")
+    start, end = GUTENBERG_START.search(text), GUTENBERG_END.search(text)
+    if not start or (end and end.start() < start.end()):
+        chapters = list(_chapters(_stanzas(text), title))
+        return Manuscript(title=title, chapters=chapters, language=language_of(text, language))
+    before, after = text[: start.end()], text[end.start() :] if end else ""
+    said = {m[1]: " ".join(m[2].split()) for m in GUTENBERG_FIELD.finditer(before)}
+    title, body = said.get("Title") or title, text[start.end() : end.start() if end else None]
+    names = {"english": "en", "french": "fr", "german": "de", "spanish": "es", "italian": "it"}
+    named = names.get(said.get("Language", "").lower(), "")
+    about = "Project Gutenberg"
+    chapters = [
+        *_chapters(_stanzas(before), about, headings=False),
+        *_chapters(_stanzas(body), title),
+        *_chapters(_stanzas(after), about, headings=False),
+    ]
+    return Manuscript(
+        title=title,
+        creator=said.get("Author", ""),
+        chapters=[chapter for chapter in chapters if chapter.body],
+        language=language_of(body, language, named),
+    )
+
+
+def _stanzas(text: str) -> Iterator[str]:
     stanzas = re.split(r"\n[ \t]*\n\s*?", text)
-    if len(stanzas) == 1:
-        stanzas = text.split("\n")
-    chapters = list(_chapters(filter(str.strip, stanzas), title))
-    return Manuscript(title=title, chapters=chapters, language=language)
+    return filter(str.strip, stanzas if len(stanzas) > 1 else text.split("\n"))
 
 
-def _chapters(stanzas: Iterator[str], title: str) -> Iterator[Chapter]:
+def _chapters(stanzas: Iterator[str], title: str, *, headings: bool = True) -> Iterator[Chapter]:
     body: list[str] = []
     name, length = title, 0
     for stanza in stanzas:
-        heading = is_heading(stanza)
+        heading = headings and is_heading(stanza)
         if body and (heading or length > CHAPTER_LENGTH):
             yield Chapter(title=name, body="\n".join(body))
             body, length = [], 0

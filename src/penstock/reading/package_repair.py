@@ -1,0 +1,301 @@
+"""The package document and the old table of contents, mended where they are wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias, final
+from urllib.parse import quote
+
+from penstock.reading.addresses import SCHEME, Addresses
+from penstock.reading.archive import Archive
+from penstock.reading.inspection import NAME, inspect
+from penstock.reading.markup import TAG, attribute, attributes_of, with_attribute
+from penstock.reading.package import Package, squeezed
+from penstock.reading.stats import Repairs
+from penstock.reading.well_formed import decode, encode
+
+if TYPE_CHECKING:
+    from re import Match
+
+__all__ = ["identifier_of", "mend_contents", "mend_package"]
+
+DAY = re.compile(r"(<dc:date\b[^<>]*+>\s*+)(\d{1,2})\.(\d{1,2})\.(\d{4})(?=\s*<)")
+UUID = re.compile(r"(<dc:identifier\b[^<>]*+>\s*+)urn:uuid:([^<\s]*+)")
+REAL_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+LANGUAGE = re.compile(r"(<dc:language\b[^<>]*+>\s*+[A-Za-z]{2,3})_(?=[A-Za-z]+\s*<)")
+HEAD_ODD = re.compile(r"<title\b[^<>]*+(?<!/)>[^<]*+</title\s*+>|<(?:title|link|style)\b[^<>]*+/>")
+LABEL = re.compile(r"(<text>)([^<]*+(?:<(?!/?text>)[^<]*+)*+)(</text>)")
+
+Act: TypeAlias = "Callable[[Match[str]], str]"
+
+
+def edit_tags(source: str, acts: Mapping[str, Act]) -> str:
+    """Return well-formed ``source`` with start tags replaced by what ``acts`` make of them.
+
+    Args:
+        source: XML.
+        acts: By an element's name without its prefix; called in order with a match of TAG.
+    """
+    out: list[str] = []
+    done = 0
+    for match in TAG.finditer(source):
+        act = acts.get(match[2].rpartition(":")[2]) if match[1] == "" else None
+        new = act(match) if act else match[0]
+        if new != match[0]:
+            out += (source[done : match.start()], new)
+            done = match.end()
+    return "".join((*out, source[done:]))
+
+
+def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[str, bytes]:
+    """Return the package document if it had to be mended."""
+    fixed = _PackageMender(archive, package, repairs).edit(package.source)
+    data = archive.read(package.name)
+    return {package.name: encode(fixed, data)} if fixed != package.source else {}
+
+
+@final
+class _PackageMender:
+    """Goes through the manifest first, then what refers to it.
+
+    A line goes only where the file it names is nowhere in the book, or has a line already.
+    """
+
+    def __init__(self, archive: Archive, package: Package, repairs: Repairs) -> None:
+        self.archive = archive
+        self.package = package
+        self.repairs = repairs
+        self.note = repairs.note
+        self.items = iter(package.manifest.items)
+        self.renamed: dict[str, str] = {}  # manifest ids: as written, as they must be
+        self.files: dict[str, str] = {}  # manifest: file, id
+        self.spine: set[str] = set()
+        self.gone: set[str] = set()
+
+    def edit(self, source: str) -> str:
+        """Return ``source`` mended."""
+        source = self._identifier(source)
+        source = DAY.sub(self._date, source)
+        if "META-INF/encryption.xml" not in self.archive:  # fonts are scrambled with it
+            source = UUID.sub(self._uuid, source)
+        source = edit_tags(source, {"item": self._item, "metadata": self._metadata})
+        acts = {"itemref": self._itemref, "reference": self._reference, "meta": self._meta}
+        return LANGUAGE.sub(r"\1-", edit_tags(source, acts))
+
+    def _metadata(self, match: Match[str]) -> str:
+        """Take attributes away that belong to the package."""
+        tag = match[0]
+        for name in ("unique-identifier", "version"):
+            tag = with_attribute(tag, name, None)
+        return tag
+
+    def _item(self, match: Match[str]) -> str:
+        item = next(self.items)
+        path, mark, _ = item.href.partition("#")
+        remote = SCHEME.match(item.href)
+        if not remote and not item.name:
+            self.repairs.remove(f"{item.href}: listed, but not in the book")
+            self.gone.add(item.identity)
+            return ""
+        file = item.name or item.href
+        if file in self.files:
+            self.note("file listed twice")
+            self.renamed.setdefault(item.identity, self.files[file])
+            return ""
+        kept = item.identity
+        if not NAME.fullmatch(kept) or kept in self.files.values():
+            self.note("manifest id mended")
+            kept = f"item-{len(self.files) + 1}"
+        self.renamed.setdefault(item.identity, kept)
+        self.files[file] = kept
+        new = with_attribute(match[0], "id", kept) if kept != item.identity else match[0]
+        if not remote and not self.package.members.same(self.package.name, path):
+            self.note("address mended")
+            path = quote(posixpath.relpath(item.name, self.package.folder or "."))
+            return with_attribute(new, "href", path)
+        return with_attribute(new, "href", path) if mark else new
+
+    def _itemref(self, match: Match[str]) -> str:
+        written = attributes_of(match[3]).get("idref", "")
+        wanted = squeezed(written)
+        item = self.package.manifest.find(wanted)
+        kept = self.renamed.get(item.identity, "") if item else ""
+        if not kept:
+            if not item or item.identity not in self.gone:
+                self.repairs.remove(f"{wanted}: in the reading order, but nothing is listed so")
+            return ""
+        if kept in self.spine:
+            self.note("place in the reading order that is a repetition")
+            return ""
+        self.spine.add(kept)
+        return match[0] if kept == wanted else with_attribute(match[0], "idref", kept)
+
+    def _reference(self, match: Match[str]) -> str:
+        href = attributes_of(match[3]).get("href", "")
+        path, mark, fragment = href.partition("#")
+        members = self.package.members
+        name = members.find(self.package.name, path)
+        if not name or name not in self.files:
+            self.repairs.remove(f"{href}: in the guide, but not in the book")
+            return ""
+        if members.same(self.package.name, path):
+            return match[0]
+        path = quote(posixpath.relpath(name, self.package.folder or "."))
+        return with_attribute(match[0], "href", path + mark + fragment)
+
+    def _meta(self, match: Match[str]) -> str:
+        if attribute(match[3], "name") != "cover":
+            return match[0]
+        wanted = squeezed(attributes_of(match[3]).get("content", ""))
+        if wanted in self.gone:
+            return ""
+        kept = self.renamed.get(wanted, wanted)
+        return match[0] if kept == wanted else with_attribute(match[0], "content", kept)
+
+    def _date(self, match: Match[str]) -> str:
+        self.note("date mended")
+        return f"{match[1]}{match[4]}-{int(match[3]):02}-{int(match[2]):02}"
+
+    def _uuid(self, match: Match[str]) -> str:
+        if REAL_UUID.fullmatch(match[2]):
+            return match[0]
+        self.note("identifier that is no UUID")
+        return match[1] + match[2]
+
+    def _identifier(self, source: str) -> str:
+        """Make the package's identifier exist."""
+        root = next(m for m in TAG.finditer(source) if m[2] and m[2].endswith("package"))
+        wanted = squeezed(attribute(root[3], "unique-identifier")) or "book-id"
+        tags = [m for m in TAG.finditer(source) if m[2] == "dc:identifier" and not m[1]]
+        if any(squeezed(attribute(m[3], "id")) == wanted for m in tags):
+            return source
+        self.note("identifier mended")
+        if tags:
+            first = next((m for m in tags if source.startswith("urn:", m.end())), tags[0])
+            named = with_attribute(first[0], "id", wanted)
+            return source[: first.start()] + named + source[first.end() :]
+        digest = hashlib.sha256(source.encode()).hexdigest()[:32]
+        ends = [m for m in TAG.finditer(source) if m[1] and m[2].endswith("metadata")]
+        if not ends:
+            return source
+        new = f'<dc:identifier id="{wanted}">urn:penstock:{digest}</dc:identifier>'
+        return source[: ends[0].start()] + new + source[ends[0].start() :]
+
+
+def mend_contents(
+    archive: Archive, package: str, addresses: Addresses, repairs: Repairs
+) -> dict[str, bytes]:
+    """Return the EPUB 2 table of contents if it had to be mended; ``package`` is as mended."""
+    mended: dict[str, bytes] = {}
+    identifier = identifier_of(package)
+    for name in archive:
+        if not name.endswith(".ncx"):
+            continue
+        data = archive.read(name)
+        facts = inspect(data)
+        if facts.reason:
+            continue
+        source = decode(data)
+        fixed = _text_only(_head(source, repairs), repairs)
+        points = _Points(name, identifier, addresses, repairs, twice="id twice" in facts.odd)
+        fixed = points.edit(fixed)
+        if fixed != source:
+            mended[name] = encode(fixed, data)
+    return mended
+
+
+def identifier_of(source: str) -> str:
+    """Return the unique identifier of a package document, or an empty string."""
+    wanted = ""
+    for match in TAG.finditer(source):
+        if match[1] != "":
+            continue
+        if match[2].endswith("package"):
+            wanted = squeezed(attribute(match[3], "unique-identifier"))
+        elif match[2] == "dc:identifier" and squeezed(attribute(match[3], "id")) == wanted:
+            return html.unescape(source[match.end() : source.find("<", match.end())].strip())
+    return ""
+
+
+def _head(source: str, repairs: Repairs) -> str:
+    """Keep only what the head of a table of contents may hold."""
+    start = source.find("<head>")
+    end = source.find("</head>", start)
+    if start < 0 or end < 0:
+        return source
+    inside = HEAD_ODD.sub("", source[start:end])
+    if len(inside) != end - start:
+        repairs.note("odd elements in the table of contents")
+    return source[:start] + inside + source[end:]
+
+
+def _text_only(source: str, repairs: Repairs) -> str:
+    def bare(match: Match[str]) -> str:
+        text = TAG.sub("", match[2])
+        if text != match[2]:
+            repairs.note("markup in the table of contents")
+        return match[1] + text + match[3]
+
+    return LABEL.sub(bare, source)
+
+
+@final
+class _Points:
+    """Mends the entries of an EPUB 2 table of contents, and the identifier in its head."""
+
+    def __init__(
+        self, name: str, identifier: str, addresses: Addresses, repairs: Repairs, *, twice: bool
+    ) -> None:
+        self.name = name
+        self.identifier = identifier
+        self.addresses = addresses
+        self.note = repairs.note
+        self.twice = twice
+        self.count = 0
+        self.moved = False
+        self.targets: list[str] = []  # of each entry, as it ends
+
+    def edit(self, source: str) -> str:
+        """Return ``source`` mended; entries that lead to one place get one number."""
+        fixed = edit_tags(source, {"meta": self._meta, "content": self._content})
+        numbered = self.twice or self.moved
+        if not numbered:
+            return fixed
+        if self.twice:
+            self.note("ids of the table of contents")
+        orders: dict[str, int] = {}
+        numbers = iter([orders.setdefault(t, len(orders) + 1) for t in self.targets])
+
+        def point(match: Match[str]) -> str:
+            self.count += 1
+            tag = with_attribute(match[0], "id", f"point-{self.count}") if self.twice else match[0]
+            order = next(numbers, 0)
+            ordered = "playOrder" in tag and order
+            return with_attribute(tag, "playOrder", str(order)) if ordered else tag
+
+        return edit_tags(fixed, {"navPoint": point, "navTarget": point, "pageTarget": point})
+
+    def _meta(self, match: Match[str]) -> str:
+        found = attributes_of(match[3])
+        wrong = found.get("content", "").strip() != self.identifier
+        if found.get("name") != "dtb:uid" or not self.identifier or not wrong:
+            return match[0]
+        self.note("identifier of the table of contents")
+        return with_attribute(match[0], "content", self.identifier)
+
+    def _content(self, match: Match[str]) -> str:
+        target = attributes_of(match[3]).get("src", "")
+        to = self.addresses.mend(self.name, target)
+        self.targets.append(target if to is None else to)
+        if to == target:
+            return match[0]
+        self.note("contents entry mended")
+        self.moved = True
+        # An entry must lead somewhere: one that cannot be found leads to the first document.
+        nearest = to or self.addresses.first_from(self.name)
+        self.targets[-1] = nearest
+        return with_attribute(match[0], "src", nearest)

@@ -1,0 +1,165 @@
+"""The messages of a WebSocket (RFC 6455), with what has to be answered. No I/O."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple, final
+
+from penstock.streaming.frames import FramingError, Lexer, too_large
+
+__all__ = ["Closed", "Reply", "WebSocket"]
+
+_CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 0, 2, 8, 9, 10
+_CONTROL = 125  # bytes a control frame may have
+_END = b"\0\0\xff\xff"  # RFC 7692 section 7.2.2: what a sender has left out
+
+
+class Reply(NamedTuple):
+    """A frame to be sent: ``"text"``, ``"binary"``, ``"ping"``, ``"pong"`` or ``"close"``."""
+
+    kind: str
+    payload: bytes
+
+
+class Closed(NamedTuple):
+    """The server's close frame: its code, 1005 where it has none, and its words."""
+
+    code: int
+    words: str
+
+
+@final
+class WebSocket(Lexer[bytes]):
+    r"""Frames of a server, put together to messages whatever their fragments.
+
+    Args:
+        max_bytes: The bound of one message.
+        deflated: Whether messages may be compressed (RFC 7692).
+        forgets: Whether the server begins each message with an empty window.
+
+    Attributes:
+        replies: What has to be sent; taken by who sends it.
+        closed: The server's last word, or None.
+
+    >>> socket = WebSocket(99)
+    >>> socket.feed(b"\x01\x02on\x89\x01p\x80\x01e\x81\x03two")
+    [b'one', b'two']
+    >>> socket.replies
+    [Reply(kind='pong', payload=b'p')]
+    """
+
+    def __init__(self, max_bytes: int, *, deflated: bool = False, forgets: bool = False) -> None:
+        super().__init__(max_bytes)
+        self.replies: list[Reply] = []
+        self.closed: Closed | None = None
+        self._deflated = deflated
+        self._forgets = forgets
+        self._fresh()
+
+    def _forget(self) -> int:
+        left = self._have + self._size
+        self._fresh()
+        return left
+
+    def _fresh(self) -> None:
+        self._parts: list[bytes] = []  # bytes of a frame that is not whole
+        self._have, self._need = 0, 2
+        self._message: list[bytes] | None = None  # the fragments of a message that is not whole
+        self._size = 0
+        self._compressed = False
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.closed = None
+
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        self._parts.append(data)
+        self._have += len(data)
+        if self._have < self._need or self.closed is not None:
+            return
+        data = data if len(self._parts) == 1 else b"".join(self._parts)
+        at = 0
+        while end := self._frame(data, at, messages):
+            at = end
+        self._parts, self._have = [data[at:]], len(data) - at
+
+    def _frame(self, data: bytes, at: int, messages: list[bytes]) -> int:
+        """Take one frame and return where it ends; 0 where it is not whole, and what it needs."""
+        start = at + 2
+        self._need = 2
+        if len(data) < start or self.closed is not None:
+            return 0
+        first, size = data[at], data[at + 1]
+        if size & 0x80:
+            raise FramingError("the server masks its frames, which RFC 6455 forbids")
+        if size >= 126:  # the length follows, in 2 or 8 bytes
+            start += 2 if size == 126 else 8
+            self._need = start - at
+            if len(data) < start:
+                return 0
+            size = int.from_bytes(data[at + 2 : start])
+        self._check(first, size)
+        self._need = start - at + size
+        if len(data) < start + size:
+            return 0
+        payload = data[start : start + size]
+        if first & 15 >= _CLOSE:
+            self._control(first & 15, payload)
+        else:
+            self._fragment(first, payload, messages)
+        return start + size
+
+    def _check(self, first: int, size: int) -> None:
+        """Refuse what the standard does not allow (RFC 6455, section 5.2)."""
+        opcode, final_, reserved = first & 15, first & 0x80, first & 0x70
+        control = opcode >= _CLOSE
+        begins = 0 < opcode < _CLOSE
+        if opcode not in (_CONTINUED, 1, _BINARY, _CLOSE, _PING, _PONG):
+            raise FramingError(f"a WebSocket has no frames of kind {opcode}")
+        if reserved and not (reserved == 0x40 and self._deflated and begins):
+            raise FramingError("a frame has reserved bits set, which nobody agreed on")
+        if control and (size > _CONTROL or not final_):
+            raise FramingError("a control frame is cut or too long")
+        if not control and (self._message is None) is not begins:
+            raise FramingError("the fragments of a message are out of order")
+        if not control and self._size + size > self._most:
+            raise too_large(self._most)
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        self.keepalives += opcode != _CLOSE
+        if opcode == _PING:
+            self.replies.append(Reply("pong", payload))  # section 5.5.3: with the ping's payload
+        elif opcode == _CLOSE:
+            if len(payload) == 1:
+                raise FramingError("a close frame has half a code")
+            self.closed = Closed(
+                int.from_bytes(payload[:2]) if payload else 1005,
+                payload[2:].decode("utf-8", "replace"),
+            )
+            self.replies.append(Reply("close", payload[:2]))  # section 5.5.1: its code, echoed
+
+    def _fragment(self, first: int, payload: bytes, messages: list[bytes]) -> None:
+        if self._message is None:
+            self._message = []
+            self._compressed = bool(first & 0x40)
+        self._message.append(payload)
+        self._size += len(payload)
+        if not first & 0x80:
+            return
+        body = payload if len(self._message) == 1 else b"".join(self._message)
+        self._message, self._size = None, 0
+        if self._compressed:
+            body = self._inflated(body)
+        if body:
+            messages.append(body)
+        else:
+            self.keepalives += 1
+
+    def _inflated(self, body: bytes) -> bytes:
+        try:
+            whole = self._inflate.decompress(body + _END, self._most + 1)
+        except zlib.error as error:
+            raise FramingError(f"a compressed message is damaged ({error})") from error
+        if len(whole) > self._most or self._inflate.unconsumed_tail:
+            raise too_large(self._most)
+        if self._forgets or self._inflate.eof:
+            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        return whole

@@ -1,0 +1,131 @@
+"""Texts as numbers, by one strict rule a file: its decimal mark, its thousands, its percent."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import final
+
+from penstock.errors import InputError
+
+__all__ = ["MISSING_WORDS", "Numbers", "decimal_mark"]
+
+MISSING_WORDS = frozenset(
+    {"", "nan", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "null", "none", "-", "--", "."}
+)
+"""What stands for a value that is missing, in lower case."""
+
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_MARKED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*", re.ASCII)
+_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "’": "'"})
+
+
+def _grouped(mark: str, decimal: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"[+-]?\d{{1,3}}(?P<mark>[{mark}' ])\d{{3}}(?:(?P=mark)\d{{3}})*(?:[{decimal}]\d*)?",
+        re.ASCII,
+    )
+
+
+_GROUPED = {".": _grouped(",", "."), ",": _grouped(".", ",")}
+
+
+@final
+class Numbers:
+    """Reads the numbers of one file.
+
+    Args:
+        decimal: Its decimal mark, ``.`` or ``,``.
+
+    >>> Numbers(",").read("1.100,5"), Numbers().read("1,100.5"), Numbers().read("1.5%")
+    (1100.5, 1100.5, 0.015)
+    """
+
+    def __init__(self, decimal: str = ".") -> None:
+        self.decimal = decimal
+        self._grouped = _GROUPED[decimal]
+
+    def read(self, text: str) -> float | None:
+        """Return the number, NaN where it is missing, or None where the text is not a number."""
+        text = text.translate(_SPACES).strip()
+        if text.lower() in MISSING_WORDS:
+            return math.nan
+        if text.endswith("%"):
+            number = self._number(text[:-1].rstrip())
+            return None if number is None else number / 100
+        return self._number(text)
+
+    def _number(self, text: str) -> float | None:
+        if grouped := self._grouped.fullmatch(text):
+            text = text.replace(grouped["mark"], "")
+        if self.decimal == ",":
+            if "." in text:
+                return None
+            text = text.replace(",", ".")
+        if not _PLAIN.fullmatch(text):
+            return None
+        number = float(text)
+        return number if math.isfinite(number) else None
+
+    def row(self, cells: list[str]) -> list[float | None]:
+        """Return :meth:`read` of each cell, quickly where all are ordinary."""
+        if self.decimal == ".":
+            whole = "".join(cells)
+            if whole.isascii() and "_" not in whole:
+                try:
+                    numbers = list(map(float, cells))
+                except ValueError:
+                    pass
+                else:
+                    if all(map(math.isfinite, numbers)):
+                        return list(numbers)
+        return [self.read(cell) for cell in cells]
+
+
+def decimal_mark(cells: Iterable[str], separator: str, told: str = "") -> str:
+    """Return the decimal mark of a file's cells.
+
+    Args:
+        cells: All that may be numbers.
+        separator: Of the file; where it is a comma, a cell's own commas were quoted.
+        told: The mark, where the user says it.
+
+    Raises:
+        InputError: The cells can be read in two ways, or disagree.
+
+    >>> decimal_mark(["1,5", "1.100,25"], ";"), decimal_mark(["1,100.5"], ",")
+    (',', '.')
+    """
+    if told:
+        if told not in _GROUPED:
+            raise InputError(f"decimal {told!r}: a point or a comma")
+        return told
+    votes: dict[str, str] = {}
+    unsure = ""
+    for cell in cells:
+        if "," not in cell and (separator != ";" or "." not in cell):
+            continue
+        text = cell.translate(_SPACES).strip().removesuffix("%").rstrip()
+        if not _MARKED.fullmatch(text):
+            continue
+        vote = _vote(text.lstrip("+-"))
+        if vote:
+            votes.setdefault(vote, cell)
+        else:
+            unsure = unsure or cell
+    if len(votes) > 1:
+        raise InputError(
+            f"{votes['.']!r} has a decimal point and {votes[',']!r} a decimal comma: mend one"
+        )
+    if not votes and unsure:
+        raise InputError(
+            f"{unsure!r} can be two numbers: say which mark is the decimal one, --decimal . or ,"
+        )
+    return next(iter(votes), ".")
+
+
+def _vote(text: str) -> str:
+    """Return the only decimal mark by which ``text`` is a number, or "" for both."""
+    possible = [mark for mark in ".," if Numbers(mark).read(text) is not None]
+    return possible[0] if len(possible) == 1 else ""

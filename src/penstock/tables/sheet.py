@@ -1,0 +1,277 @@
+"""A text file as a header and rows of cells, whatever separates them.
+
+What was left away or chosen is said in ``words``; what cannot be read as one thing is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import final
+
+from penstock.errors import InputError, MissingExtra
+from penstock.tables.dates import DATE_NAMES
+from penstock.tables.numbers import Numbers
+
+__all__ = ["Sheet", "read_sheet", "read_workbook", "stream_sheet"]
+
+_SEPARATORS = ("\t", ";", "|", ",")
+_LOOKED_AT = 20
+_HEADERS = 4
+
+
+@final
+@dataclass(slots=True)
+class Sheet:
+    """A table of texts.
+
+    Attributes:
+        source: What to call it in an error.
+        names: Of the columns; where there are several header rows, the last of them.
+        rows: The cells, one a name, each with its line in the file; may be read only once.
+        separator: Between the cells; "" for a workbook.
+        levels: The header rows, outermost first; one in most files.
+        words: What was left away, in sentences.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    rows: Iterable[tuple[int, list[str]]]
+    separator: str
+    levels: tuple[tuple[str, ...], ...] = ()
+    words: tuple[str, ...] = field(default=())
+
+    def check_names(self) -> None:
+        """Raise InputError where two columns have one name, or one has none."""
+        seen: set[tuple[str, ...]] = set()
+        for place, name in enumerate(zip(*self.levels, strict=True)):
+            if name in seen:
+                raise InputError(
+                    f"{self.source}: two columns are named {' '.join(name)}: give each its own name"
+                )
+            if place and not any(name):
+                raise InputError(f"{self.source}: column {place + 1} has no name in the header")
+            seen.add(name)
+
+
+def read_sheet(lines: Iterable[str], source: str) -> Sheet:
+    """Read a whole file of separated values.
+
+    Raises:
+        InputError: No header, no rows, names that repeat, or a line of another length.
+
+    >>> sheet = read_sheet(["date;A", "2026-01-30;1,5"], "prices")
+    >>> sheet.names, list(sheet.rows)
+    (('date', 'A'), [(2, ['2026-01-30', '1,5'])])
+    """
+    sheet = stream_sheet(lines, source)
+    rows = list(sheet.rows)
+    if not rows:
+        raise InputError(f"{source}: no rows below the header")
+    names, levels, words = sheet.names, sheet.levels, sheet.words
+    width = len(names)
+    while width > 1 and not any(level[width - 1] for level in levels):
+        if any(cells[width - 1].strip() for _, cells in rows):
+            break
+        width -= 1
+    if width < len(names):
+        rows = [(line, cells[:width]) for line, cells in rows]
+        levels = tuple(level[:width] for level in levels)
+        words = (*words, "an empty last column is left away")
+    whole = Sheet(source, names[:width], rows, sheet.separator, levels, words)
+    whole.check_names()
+    return whole
+
+
+def stream_sheet(lines: Iterable[str], source: str) -> Sheet:
+    """Read the header, and the rows as they arrive; names are not checked.
+
+    Raises:
+        InputError: No header; from the rows, a line of another length.
+    """
+    numbered = enumerate(lines, 1)
+    first, words = _first_lines(numbered, source)
+    told = first[0][1].strip().lower() if first else ""
+    if told.startswith("sep=") and len(told) == 5:
+        separator, first = told[4], [*first[1:], *itertools.islice(numbered, 1)]
+    else:
+        separator = _separator([text for _, text in first], source)
+    numbers: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for number, text in itertools.chain(first, numbered):
+            if "\0" in text:
+                raise InputError(f"{source} line {number}: a byte that is zero: this is not text")
+            numbers.append(number)
+            yield text
+
+    records = _records(csv.reader(texts(), delimiter=separator, strict=True), numbers, source)
+    return _headed(records, source, separator, words)
+
+
+def _first_lines(
+    numbered: Iterator[tuple[int, str]], source: str
+) -> tuple[list[tuple[int, str]], tuple[str, ...]]:
+    """Return the header's line and the one below it; leave away what stands above."""
+    first: list[tuple[int, str]] = []
+    comments = 0
+    for number, text in numbered:
+        line = text.removeprefix("\ufeff") if number == 1 else text
+        if not first and line.startswith("#") and not line.startswith(("#,", "#;", "#\t")):
+            comments += 1
+        elif line.strip():
+            first.append((number, line))
+            if len(first) == 2:
+                break
+    if not first:
+        raise InputError(f"{source}: no header: the file is empty")
+    return first, ((f"{comments} lines of comment are left away",) if comments else ())
+
+
+def _separator(texts: list[str], source: str) -> str:
+    """Return the separator by which the header and the line below it have the same cells."""
+    for separator in _SEPARATORS:
+        try:
+            widths = [len(cells) for cells in csv.reader(texts, delimiter=separator)]
+        except csv.Error:
+            continue
+        if widths and widths[0] > 1 and (len(widths) < 2 or abs(widths[-1] - widths[0]) <= 1):
+            return separator
+    for separator in _SEPARATORS:
+        if separator in texts[0]:
+            return separator
+    raise InputError(
+        f"{source}: no header: the first line must be date,NAME,NAME,… (or with ; or tabs)"
+    )
+
+
+def _records(
+    reader: Iterator[list[str]], numbers: list[int], source: str
+) -> Iterator[tuple[int, list[str]]]:
+    try:
+        for cells in reader:
+            line = numbers[-1] if numbers else 0
+            numbers.clear()
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+    except csv.Error as error:
+        line = numbers[-1] if numbers else 0
+        raise InputError(f"{source} line {line}: {error}: a quote that is not closed?") from error
+
+
+def _headed(
+    records: Iterator[tuple[int, list[str]]], source: str, separator: str, words: tuple[str, ...]
+) -> Sheet:
+    """Take the header rows off ``records``."""
+    head: list[tuple[int, list[str]]] = []
+    for line, cells in records:
+        head.append((line, cells))
+        more = _goes_on([row for _, row in head])
+        if not more or len(head) == _HEADERS:
+            break
+    rows = [[cell.strip() for cell in cells] for _, cells in head]
+    count, label = _header_rows(rows)
+    levels = rows[:count]
+    width = len(levels[0])
+    if width < 2 and not separator:
+        raise InputError(f"{source}: no header: the first row must be date, NAME, NAME, …")
+    if any(len(level) != width for level in levels):
+        raise InputError(f"{source} line {head[count - 1][0]}: header rows of different lengths")
+    if count > 1:
+        for level in levels:
+            level[0] = label
+        words = (*words, f"{count} rows of the header are read")
+    if all(Numbers().read(name) is not None for name in levels[-1][1:] if name) and count == 1:
+        raise InputError(f"{source}: the first line holds numbers: it must be date,NAME,NAME,…")
+    rest = itertools.chain(head[count + (1 if label and count > 1 else 0) :], records)
+    body = _even(rest, width, source)
+    return Sheet(source, tuple(levels[-1]), body, separator, tuple(tuple(x) for x in levels), words)
+
+
+_LEVEL_NAMES = {"", "price", "ticker", "tickers", "attributes", "symbols", "symbol"}
+
+
+def _goes_on(rows: list[list[str]]) -> bool:
+    """Return whether the header may go on below these rows."""
+    return all(row[0].strip().lower() in _LEVEL_NAMES for row in rows)
+
+
+def _header_rows(rows: list[list[str]]) -> tuple[int, str]:
+    """Return how many rows the header has, and the name of the dates that stands below it."""
+    for place, row in enumerate(rows[1:], 1):
+        if row[0].lower() in DATE_NAMES and not any(row[1:]):
+            return place, row[0]
+    count = 1
+    while count < len(rows) and _is_level(rows[count - 1]) and _is_level(rows[count]):
+        count += 1
+    return count, ""
+
+
+def _is_level(row: list[str]) -> bool:
+    if row[0].lower() not in _LEVEL_NAMES:
+        return False
+    return any(Numbers().read(cell) is None for cell in row[1:])
+
+
+def _even(
+    records: Iterator[tuple[int, list[str]]], width: int, source: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows of ``width`` cells; empty cells may be left out or too many at a line's end."""
+    for line, cells in records:
+        if len(cells) == width:
+            yield line, cells
+        elif len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+            yield line, cells[:width]
+        else:
+            raise InputError(f"{source} line {line}: {len(cells)} cells under {width} names")
+
+
+def read_workbook(path: Path, sheet: str = "") -> Sheet:
+    """Read one sheet of an Excel workbook (``.xlsx``).
+
+    Args:
+        path: The workbook.
+        sheet: Its name; "" takes the only one that holds something.
+
+    Raises:
+        InputError: Damaged, no such sheet, or several to choose from.
+        MissingExtra: openpyxl is not installed.
+    """
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingExtra("reading Excel", "openpyxl", "excel") from error
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(path.read_bytes()), data_only=True)
+        found = {
+            page.title: [[_text(cell) for cell in row] for row in page.iter_rows(values_only=True)]
+            for page in book.worksheets
+        }
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:
+        raise InputError(f"{path}: not an Excel workbook (.xlsx): {error}") from error
+    full = {name: rows for name, rows in found.items() if any(any(row) for row in rows)}
+    if (sheet and sheet not in full) or (not sheet and len(full) != 1):
+        raise InputError(f"{path}: choose one of its sheets, --sheet: {', '.join(full) or 'none'}")
+    rows = full[sheet or next(iter(full))]
+    numbered = ((line, row) for line, row in enumerate(rows, 1) if any(row))
+    headed = _headed(numbered, f"{path.name}", "", ())
+    headed.rows = list(headed.rows)
+    headed.check_names()
+    if not headed.rows:
+        raise InputError(f"{path.name}: no rows below the header")
+    return headed
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.isoformat(" ")
+    return str(cell)

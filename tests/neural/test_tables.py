@@ -1,0 +1,172 @@
+"""Tables as people have them: identifiers, categories, gaps, trainings that failed."""
+
+import csv
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from sklearn.datasets import load_iris
+
+from penstock.cli.neural import neural
+from penstock.errors import InputError
+from penstock.neural import (
+    BadData,
+    Network,
+    NeuralClassifier,
+    NeuralRegressor,
+    Plan,
+    Softmax,
+    Target,
+    TrainingFailed,
+    WarmUp,
+    label,
+    load_model,
+    save_onnx,
+)
+
+X, Y = load_iris(return_X_y=True)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(neural, [str(part) for part in arguments])
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A table with an identifier, a category, gaps, and what is learned from them."""
+    rng = random.Random(4)
+    path = tmp_path / "people.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file, delimiter=";")
+        out.writerow(["id", "colour", "size", "kind"])
+        for number in range(120):
+            colour, size = rng.choice(["red", "blue"]), rng.random() * 10
+            kind = "yes" if (colour == "red") == (size > 5) else "no"
+            gap = number % 20 == 7
+            out.writerow(
+                [f"R{number}", colour, "" if gap else f"{size:.2f}".replace(".", ","), kind]
+            )
+    return path
+
+
+def test_categories_gaps_and_what_is_dropped(people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    with pytest.raises(InputError, match=r"'id' has 120 different texts.*--drop id"):
+        raise run("train", people, "--label", "kind", "--out", out).exception or AssertionError
+    done = run("train", people, "--label", "kind", "--drop", "id", "--out", out)
+    assert done.exit_code == 0, done.exception
+    assert "colour: 2 categories" in done.output
+    assert "size: 6 missing values are taken for the median" in done.output
+    shown = run("predict", out, people, "--probabilities", "--as", "guess")
+    rows = list(csv.DictReader(io.StringIO(shown.output)))
+    assert list(rows[0]) == [
+        *("id", "colour", "size", "kind", "guess", "guess_probability"),
+        *("guess_probability_no", "guess_probability_yes"),
+    ]
+    assert np.mean([row["guess"] == row["kind"] for row in rows]) > 0.85
+    assert rows[7]["size"] == ""
+    model = load_model(out)
+    record = {"id": 1, "colour": "red", "size": None}
+    (answer,) = label([record], model)
+    assert answer["label"] == rows[7]["guess"] or rows[7]["colour"] == "blue"
+    with pytest.raises(BadData, match="'green' was not in training"):
+        next(label([{**record, "colour": "green"}], model))
+
+
+def test_a_resumed_training_of_other_data_is_refused(people: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    train = ("train", people, "--label", "kind", "--drop", "id", "--out", out, "--epochs")
+    assert run(*train, 5).exit_code == 0
+    assert run(*train, 8, "--resume").exit_code == 0
+    assert "of another training" in str(run(*train, 9, "--resume", "--seed", 3).exception)
+    people.write_text(people.read_text().replace("red", "pink"))
+    assert "of another training" in str(run(*train, 9, "--resume").exception)
+
+
+def test_numbers_as_labels_ask_for_regress(tmp_path: Path) -> None:
+    path = tmp_path / "n.csv"
+    path.write_text("a,n\n" + "".join(f"{k},{3 * k + 1}\n" for k in range(100)))
+    refused = run("train", path, "--label", "n", "--out", tmp_path / "m")
+    assert "100 different numbers in 100 rows" in str(refused.exception)
+    train = ("train", path, "--label", "n", "--regress", "--out", tmp_path / "m")
+    assert run(*train).exit_code == 0
+    failed = run(*train, "--learning-rate", 10)
+    assert failed.exit_code == 1
+    assert "the training failed: " in str(failed.exception)
+
+
+def test_a_training_that_failed_warns() -> None:
+    with pytest.warns(TrainingFailed, match="is not finite"):
+        NeuralRegressor(random_state=0, learning_rate=10, epochs=30).fit(X, Y)
+    noise = np.random.default_rng(0).normal(size=(200, 5))
+    with pytest.warns(TrainingFailed, match="no better than"):
+        NeuralClassifier(random_state=0, epochs=5, learning_rate=3.0).fit(noise, Y.repeat(2)[:200])
+
+
+def test_score_takes_labels_in_any_shape_of_one_type() -> None:
+    net = NeuralClassifier(random_state=0, epochs=30).fit(X, Y)
+    right = net.score(X, Y)
+    with pytest.warns(UserWarning, match="column-vector"):
+        assert net.score(X, Y.reshape(-1, 1)) == net.score(X, pd.DataFrame({"k": Y})) == right
+    with pytest.raises(BadData, match="y holds texts, and the classes are numbers"):
+        net.score(X, Y.astype(str))
+    with pytest.raises(BadData, match="inconsistent"):
+        net.score(X, Y[:-1])
+
+
+@pytest.mark.parametrize("kind", [NeuralClassifier, NeuralRegressor])
+def test_validation_is_checked_as_the_training_rows_are(
+    kind: type[NeuralClassifier] | type[NeuralRegressor],
+) -> None:
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    for odd in (frame[list("dcba")], frame[["a", "b"]]):
+        with pytest.raises(BadData, match="validation: "):
+            kind(epochs=2).fit(frame, Y, validation=(odd, Y))
+
+
+def test_what_cannot_be_is_refused_by_name() -> None:
+    for call, says in [
+        (lambda: Target("x", 0.5, "mx"), "write 'min' or 'max'"),  # type: ignore[arg-type] # wrong on purpose
+        (lambda: Plan(precision="half"), "'double' or 'single'"),  # type: ignore[arg-type] # wrong on purpose
+        (lambda: WarmUp(0.1, epochs=0), "at least 1 epoch"),
+        (lambda: Network(3, (Softmax(1),)), "Softmax"),
+        (lambda: NeuralClassifier(epochs=2.5).fit(X, Y), "whole number"),  # type: ignore[arg-type] # wrong on purpose
+        (lambda: NeuralClassifier(batch_size="auto").fit(X, Y), "batch_size='auto'"),  # type: ignore[arg-type] # wrong on purpose
+        (lambda: NeuralClassifier(learning_rate="adaptive").fit(X, Y), "a schedule"),  # type: ignore[arg-type] # wrong on purpose
+        (lambda: NeuralClassifier(learning_rate=lambda _: -1.0).fit(X, Y), "below zero"),
+        (lambda: NeuralClassifier().fit(X[:2], np.array([1, "a"], object)), "mixes"),
+        (lambda: NeuralClassifier().fit(X[:2], np.array(["a", pd.NA], object)), "NaN or None"),
+    ]:
+        with pytest.raises(BadData, match=says):
+            call()  # type: ignore[no-untyped-call] # lambdas of several kinds
+    assert NeuralClassifier(hidden=3, epochs=2).fit(X, Y).model_.network.layers[0].units == 3
+
+
+def test_few_rows_a_class_are_held_out_of_all_or_said() -> None:
+    few = np.r_[0:6, 50:56, 100:106]
+    assert "valid_nll" in NeuralClassifier(epochs=3).fit(X[few], Y[few]).history_
+    with pytest.warns(UserWarning, match="too few to hold out"):
+        NeuralClassifier(epochs=40, learning_rate=0.1, random_state=0).fit(X[48:52], Y[48:52])
+
+
+def test_targets_are_scaled_by_the_rows_that_are_learned_from() -> None:
+    net = NeuralRegressor(random_state=0, epochs=3).fit(X, Y)
+    assert net.model_.target is not None
+    assert net.model_.target.mean[0] != Y.mean()
+    assert net.score(X, np.ones(150)) == 0.0
+
+
+@pytest.mark.parametrize("names", [["a", "b\nc", "d"], [3, 5, 9]])
+def test_onnx_in_single_precision_has_labels(tmp_path: Path, names: list[str] | list[int]) -> None:
+    net = NeuralClassifier(random_state=0, epochs=10).fit(X, np.array(names)[Y])
+    save_onnx(tmp_path / "m.onnx", net.model_, "single")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    outputs, labels = session.run(None, {"features": X.astype(np.float32)})
+    assert outputs.dtype == np.float32
+    assert outputs == pytest.approx(net.predict_proba(X), abs=1e-5)
+    assert list(labels) == list(net.predict(X))

@@ -1,0 +1,237 @@
+"""Editions, page, text and JSON lines tell the same text of the same book; unmake undoes make."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from xml.parsers import expat
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.reading import Look
+from penstock.reading.blocks import Block, document_blocks
+from penstock.reading.lines import set_document
+from penstock.reading.restore import unset_document
+from penstock.reading.stats import Count
+from penstock.reading.texts import block_lines, json_lines, text_lines
+
+MATHML = "http://www.w3.org/1998/Math/MathML"
+WORDS = st.sampled_from(
+    [
+        "late",
+        "evening",
+        "a",
+        "&amp;",
+        "&#233;t&#xe9;",
+        "\u00a0",
+        "Haus\u00adtür",
+        "漢字",
+        "e\u0301",
+        "—",
+        "x,",
+    ]
+)
+TEXT = st.lists(WORDS, min_size=1, max_size=8).map(" ".join)
+LEAF = st.one_of(
+    TEXT,
+    st.just("<br/>"),
+    st.just("<!-- a comment <p> -->"),
+    st.just("<?pi some thing?>"),
+    TEXT.map(lambda text: f"<![CDATA[{html.unescape(text)} < & <p>]]>"),
+    st.just('<img src="i.png" alt=""/>'),
+    st.just("<script>if (a &lt; b) c()</script>"),
+    st.just("<m:math><m:mi>y</m:mi></m:math>"),
+    st.just(f'<math xmlns="{MATHML}"><mi>z</mi></math>'),
+    st.just('<x:note xmlns:x="urn:x">foreign</x:note>'),
+)
+INLINE = st.recursive(
+    LEAF,
+    lambda inside: st.tuples(
+        st.sampled_from(["em", "b", "span", "a", "code", "sup", "i", "q"]),
+        st.lists(inside, max_size=4),
+    ).map(lambda node: f"<{node[0]}>{''.join(node[1])}</{node[0]}>"),
+    max_leaves=12,
+)
+FLOW = st.lists(INLINE, min_size=1, max_size=5).map("".join)
+BLOCK = st.recursive(
+    st.one_of(
+        FLOW.map(lambda inside: f"<p>{inside}</p>"),
+        FLOW.map(lambda inside: f'<p class="c">\n  {inside}\n</p>'),
+        TEXT.map(lambda text: f"<h2>{text}</h2>"),
+        st.lists(TEXT, min_size=1, max_size=3).map(
+            lambda cells: f"<table><tr><td>{'</td><td>'.join(cells)}</td></tr></table>"
+        ),
+        FLOW,
+    ),
+    lambda inside: (
+        st.tuples(
+            st.sampled_from(["div", "blockquote", "section"]),
+            st.lists(inside, min_size=1, max_size=3),
+        ).map(lambda node: f"<{node[0]}>{''.join(node[1])}</{node[0]}>")
+        | st.lists(inside, min_size=1, max_size=3).map(
+            lambda items: f"<ol><li>{'</li><li>'.join(items)}</li></ol>"
+        )
+    ),
+    max_leaves=5,
+)
+DOCUMENTS = st.lists(BLOCK, min_size=1, max_size=4).map(
+    lambda blocks: (
+        f'<html xmlns="http://www.w3.org/1999/xhtml" xmlns:m="{MATHML}"><head><title>t</title>'
+        f"</head><body>{''.join(blocks)}</body></html>"
+    )
+)
+
+
+def visible(document: str) -> str:
+    """Return what is seen, read by the standard library; blanks and soft hyphens left out."""
+    parts: list[str] = []
+    hidden = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal hidden
+        if hidden or name in ("head", "script") or attributes.get("class") == "psh":
+            hidden += 1
+
+    def end(_: str) -> None:
+        nonlocal hidden
+        hidden = max(0, hidden - 1)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = lambda text: None if hidden else parts.append(text)
+    parser.Parse(document.encode(), True)  # noqa: FBT003 - their signature
+    return bare("".join(parts))
+
+
+def bare(text: str) -> str:
+    return "".join(c for c in text if not c.isspace() and c != "\u00ad")
+
+
+@settings(deadline=None, max_examples=150)  # a busy machine is no failure
+@given(DOCUMENTS, st.sampled_from([12, 30]), st.sampled_from(["en", "de", "ja"]))
+def test_every_form_tells_the_text_of_the_source_and_unmake_undoes_make(
+    document: str, width: int, language: str
+) -> None:
+    look = Look(width=width, hyphenate=False)
+    expected = visible(document)
+    edition = set_document(document, look, Count(), language)
+    assert unset_document(edition) == document
+    assert visible(edition) == expected
+    blocks = list(document_blocks(document, "", language))
+    assert bare("".join(block.text for block in blocks)) == expected
+    markers = [block.marker for block in blocks if block.marker]
+    rows = [json.loads(row) for row in json_lines(blocks, look, Count())]
+    assert bare("".join(row["text"] for row in rows)).replace("-", "") == expected.replace("-", "")
+    text = bare("".join(text_lines(blocks, look, Count(), ansi=False))).replace("-", "")
+    assert len(text) == len(expected.replace("-", "")) + sum(map(len, markers))
+
+
+CASES = {
+    "ruby": ("<p>その<ruby>言葉<rt>ことば</rt></ruby>が</p>", "その言葉（ことば）が"),
+    "ruby with brackets of its own": (
+        "<p><ruby>a<rp>[</rp><rt>b</rt><rp>]</rp></ruby></p>",
+        "a(b)",
+    ),
+    "a fraction": (
+        "<p>half is <math><mfrac><mn>1</mn><mn>2</mn></mfrac></math> of it</p>",
+        "half is 1/2 of it",
+    ),
+    "a power": ("<p><math><msup><mi>x</mi><mn>2</mn></msup></math></p>", "x^2"),
+    "a formula with its source": (
+        "<p><math><semantics><mi>x</mi><annotation>x</annotation></semantics></math></p>",
+        "x",
+    ),
+    "a picture in a sentence": ('<p>see <img src="i" alt="STOP"/> there</p>', "see [STOP] there"),
+    "a script": ("<p>before <script>alert(1)</script>after</p>", "before after"),
+    "CDATA": ("<p>before <![CDATA[Tom & Jerry]]> after</p>", "before Tom & Jerry after"),
+    "CDATA that begins a text": ("<p><![CDATA[Tom]]> after</p>", "Tom after"),
+    "a break": ("<p>4 Mill Lane <br/>\n Dover</p>", "4 Mill Lane\nDover"),
+    "cells": ("<table><tr><td>Name</td><td>Age</td></tr></table>", "Name  Age"),
+    "a hidden word": ('<p>a <span hidden="hidden">no </span>b</p><p hidden="">no</p>', "a b"),
+    "an object": ('<p><object data="x">instead</object></p>', "instead"),
+    "a drawing": ("<p>a <svg><title>A cat</title><text>x</text></svg></p>", "a [A cat]"),
+    "an entity of the book's own": ("<p>a &corp; b</p>", "a Acme b"),
+    "a switch": (
+        "<p><o:switch><o:case>a</o:case><o:default>b</o:default></o:switch></p>",
+        "b",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_kind_of_element_has_one_rule(name: str) -> None:
+    markup, expected = CASES[name]
+    head = '<!DOCTYPE html [<!ENTITY corp "Acme">]>' if "&corp;" in markup else ""
+    assert [b.text for b in document_blocks(f"{head}<body>{markup}</body>")] == [expected]
+
+
+def test_items_have_the_numbers_of_their_lists() -> None:
+    source = (
+        '<ol start="5"><li>a</li><li><p>b</p><ul><li>c</li></ul></li><li value="9">d</li></ol>'
+        '<ol type="i" reversed="reversed" start="4"><li>e</li><li>f</li></ol>'
+    )
+    found = [(b.marker, b.text) for b in document_blocks(source)]
+    assert found == [
+        ("5.", "a"), ("6.", "b"), ("\u2022", "c"), ("9.", "d"), ("iv.", "e"), ("iii.", "f"),
+    ]  # fmt: skip
+
+
+def test_a_formula_with_a_prefix_and_a_cdata_section_hold_nothing_of_ours() -> None:
+    source = (
+        f'<html xmlns:m="{MATHML}"><p>Alpha <m:math><m:mi>x</m:mi></m:math> beta gamma <![CDATA['
+        "<p>not markup</p> and more words]]> end of it all.</p></html>"
+    )
+    made = set_document(source, Look(width=12), Count(), "en")
+    assert "<m:math><m:mi>x</m:mi></m:math>" in made
+    assert "<![CDATA[<p>not markup</p> and more words]]>" in made
+    assert unset_document(made) == source
+
+
+def made_lines(text: str, language: str, width: int = 20) -> list[str]:
+    block = Block("text", text, language=language)
+    return [line.text for line in block_lines(block, Look(width=width), Count())]
+
+
+def test_the_books_own_breaks_begin_lines_in_an_edition() -> None:
+    source = "<p>4 Mill Lane<br/>Dover, and a longer line of it</p>"
+    made = set_document(source, Look(width=16), Count(), "en")
+    assert "Lane<br/>Dover" in made
+    assert made.count("psb") == 2
+    assert unset_document(made) == source
+
+
+def test_soft_hyphens_of_the_book_are_where_words_are_broken() -> None:
+    made = made_lines("Die Donau\u00addampf\u00adschiff\u00adfahrt ist hier.", "de", 16)
+    assert all(len(line.replace("\u00ad", "")) <= 16 for line in made)
+    assert made[0] == "Die Donau\u00addampf\u00ad-"
+    whole = made_lines("Die Donau\u00addampf fährt.", "de", 30)
+    assert whole == ["Die Donau\u00addampf fährt."]
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(
+    st.lists(
+        st.sampled_from(
+            ["mot", "Bonjour", "!", "?", ";", ":", "«", "»", "(", ")", "a", "fin.", ",", "3", ".5"]
+        ),
+        max_size=40,
+    ),
+    st.integers(8, 40),
+    st.booleans(),
+)
+def test_no_line_begins_with_closing_punctuation_nor_ends_with_an_opening_one(
+    words: list[str], width: int, phrases: bool
+) -> None:
+    text = " ".join(words)
+    if not text:
+        return
+    block = Block("text", text, language="fr")
+    made = [line.text for line in block_lines(block, Look(width=width, phrases=phrases), Count())]
+    assert " ".join(line.strip() for line in made) == text
+    for line in made[1:]:
+        assert not re.match(r"[!?;:)»,]", line), made
+    for line in made[:-1]:
+        assert not re.search(r"(?:^|[\s(«])«$|\($", line.rstrip()), made
