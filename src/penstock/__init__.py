@@ -6,7 +6,6 @@ nothing. Rooms are imported by name: ``from penstock.store import LocalStore``.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from penstock.distribution import __version__
@@ -49,8 +48,6 @@ _HOMES = {
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - the table is the list
 
-
-logging.getLogger("penstock").addHandler(logging.NullHandler())
 
 __getattr__ = later(__name__, _HOMES)
 

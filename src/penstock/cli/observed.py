@@ -57,8 +57,9 @@ def observed(view: View, work: Run, store: StoreReader, shown: Shown) -> Iterato
     """Show ``work``, log it and count it while the block runs."""
     with ExitStack() as held:
         held.enter_context(log_to(shown["log"], work.events))
-        if verbose := shown["verbose"]:
-            _log_to_screen(verbose)
+        verbose = shown["verbose"]
+        _log_to_screen(verbose)
+        if verbose:
             held.callback(log_events(work.events, calls=verbose > 1))
         if shown["metrics"] or shown["metrics_file"]:
             held.enter_context(_measured(work, store, shown))
@@ -92,10 +93,12 @@ class _Screen(logging.StreamHandler[TextIO]):
 
 def _log_to_screen(verbose: int) -> None:
     handler = _Screen(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if verbose:
+        words = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        handler.setFormatter(logging.Formatter(words))
     logger = logging.getLogger("penstock")
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from penstock.events import Event, Events
 
 __all__ = ["log_events"]
 
+logging.getLogger("penstock").addHandler(logging.NullHandler())
+
 # What is not here is for those who look for a fault: DEBUG.
 _LEVELS = {
     "failed": logging.WARNING,
