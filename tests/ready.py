@@ -33,6 +33,7 @@ BOOKS = (
     "developers-reference-fr",
     "developers-reference-ja",
 )
+AXE = "axe-core@4.14.1"
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
 MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
 SERVERS = ROOT / "tests" / "real" / "requirements.txt"
@@ -117,9 +118,16 @@ def make_books() -> None:
 
 
 def make_nbt() -> None:
-    folder = CACHE / "nbt"
+    unpack(NBT, CACHE / "nbt")
+
+
+def make_axe() -> None:
+    unpack(AXE, CACHE / "axe")
+
+
+def unpack(package: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    run("npm", "pack", "--silent", NBT, cwd=folder)
+    run("npm", "pack", "--silent", package, cwd=folder)
     with tarfile.open(next(folder.glob("*.tgz"))) as archive:
         archive.extractall(folder, filter="data")
 
@@ -157,9 +165,12 @@ TABLE: dict[str, Row] = {
         fonts, ("fontconfig", "fonts-dejavu", "fonts-liberation", "fonts-noto-cjk")
     ),  # before the browser: an open one does not see fonts that come later
     "chromium": Row(program("chromium"), ("chromium",)),
+    "promtool": Row(program("promtool"), ("prometheus",)),
+    "systemd-analyze": Row(program("systemd-analyze"), ("systemd",)),
     "Debian's books": Row(file(CACHE / "reading-books" / "done"), make=make_books),
     "Pima data": Row(pima, make=make_pima),
     "NBT files": Row(file(CACHE / "nbt" / "package"), make=make_nbt),
+    "axe-core": Row(file(CACHE / "axe" / "package" / "axe.min.js"), make=make_axe),
     "nbtlib": Row(file(ENVS / "nbtlib"), make=apart("nbtlib", NBTLIB)),
     "S3": Row(file(ENVS / "moto"), make=apart("moto", MOTO)),
     "real servers": Row(servers, make=make_servers),

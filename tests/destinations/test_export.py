@@ -205,7 +205,7 @@ def test_an_empty_store_gives_an_empty_table(tmp_path: Path, to: Format) -> None
 def test_the_failures_can_be_exported(store: Path, to: Format) -> None:
     done = exported(store, to, failed=True)
     assert done.rows == 1
-    names = "key error message status attempts excerpt at replayed"
+    names = "key error message status attempts excerpt at replayed acknowledged"
     assert [column.name for column in done.columns] == names.split()
     if to == "jsonl":
         letter = json.loads(Path(done.output).read_text())

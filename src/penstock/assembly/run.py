@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast, final
 
+from penstock.address import hide
 from penstock.assembly.build import (
     build_api,
     build_listing,
@@ -19,9 +20,11 @@ from penstock.assembly.build import (
     seconds_of,
     store_path,
 )
+from penstock.assembly.heartbeat import beating
 from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.kinds import Section
 from penstock.assembly.locking import locked_store, nothing_lost
+from penstock.assembly.notify import Notifier
 from penstock.assembly.plans import planned
 from penstock.assembly.refreshing import Revalidating
 from penstock.assembly.resources import children, key_children
@@ -35,6 +38,7 @@ from penstock.assembly.sections import (
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
+from penstock.assembly.timestamps import lag
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
 from penstock.http import Api, ChildFeed, LinkHeader, OAuth2, PageFeed
@@ -50,8 +54,9 @@ from penstock.pipeline import (
     Position,
     Progress,
     Used,
+    reported,
 )
-from penstock.store import WritableStore, open_readonly
+from penstock.store import StoreReader, WritableStore, open_readonly
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
 __all__ = ["Look", "Run", "Summary"]
@@ -93,6 +98,7 @@ class Summary:
         warnings: What a person should know of this run, each in a line.
         doubts: How many of the warnings mean that rows may be missing.
         absent: Keys that have no record, and need none.
+        acknowledged: Failed keys that somebody has accepted as failed.
     """
 
     landed: int
@@ -125,6 +131,7 @@ class Summary:
     warnings: tuple[str, ...]
     doubts: int
     absent: int
+    acknowledged: int = 0
 
     def fields(self) -> dict[str, object]:
         """Return what there is to say of this kind of source, by name."""
@@ -135,11 +142,12 @@ class Summary:
 _OF_KEYS = (
     *("landed", "failed", "pending", "seconds", "new", "skipped", "repeated", "retries"),
     *("too_many_requests", "complete", "store", "uses"),
-    *("warnings", "doubts", "absent"),
+    *("warnings", "doubts", "absent", "acknowledged"),
 )
 _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
+    "acknowledged",
     *("changed", "unfinished", "lives", "state", "last_reason"),
 )
 
@@ -234,6 +242,53 @@ class Run:
         return isinstance(self._file, StreamFile)
 
     @contextmanager
+    def notifying(
+        self, name: str, tell: Callable[[str], object], runs: Sequence[Run] | None = None
+    ) -> Iterator[None]:
+        """Post news of the block to the file's hook, if it names one.
+
+        Args:
+            name: What the run is called.
+            tell: Called with a line where the hook was not reached.
+            runs: All runs of the file, this one among them, as they come; unset: only this one.
+
+        Raises:
+            InputError: There is no such variable or file, or it holds no URL.
+        """
+        if self._file.notify is None:
+            yield
+            return
+        notifier = Notifier(self._file.notify, name, lambda: self._facts(runs or [self]), tell)
+        stop = self.events.subscribe(notifier.saw)
+        code, reason = 4, "interrupted"
+        try:
+            yield
+            code, reason = 0, ""
+        except SystemExit as error:
+            code, reason = int(error.code or 0), ""
+            raise
+        except BaseException as error:
+            code, reason = getattr(error, "exit_code", 4), str(error) or type(error).__name__
+            raise
+        finally:
+            stop()
+            notifier.ended(code, reason)
+
+    def _beat(self) -> dict[str, object]:
+        seen = asdict(self._meter.look())
+        told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
+        return {name: seen[name] for name in told}
+
+    def _facts(self, runs: Sequence[Run]) -> dict[str, object]:
+        seen = self._meter.look()
+        every = [run._counts for run in runs]  # noqa: SLF001 - of our kind
+        counts = {
+            "landed": sum(one.landed for one in every),
+            "failed": sum(one.failed for one in every),
+        }
+        return {"store": hide(str(self.place)), "done": seen.done, "total": seen.total, **counts}
+
+    @contextmanager
     def opened(self) -> Iterator[WritableStore]:
         """Give the store to land in, locked for this run; :meth:`go` ends when the lock is lost.
 
@@ -248,7 +303,8 @@ class Run:
             section = getattr(self._file, "store", None)
             if isinstance(section, StoreSection) and section.on_same != "first":
                 store.keep(section.on_same)
-            yield store
+            with beating(self.place, self._beat):
+                yield store
 
     def go(
         self,
@@ -417,13 +473,18 @@ class Run:
             flow = flow.through(stage)
         for use in self._uses:
             flow = flow.use(use)
-        for counts in flow.landing(store, events=self.events):
-            self._counts = counts
-            self._check()
+        with reported(self.events, str(store.path), total) as told:
+            for counts in flow.landing(store, events=self.events):
+                self._counts = counts
+                told.landed, told.failed = counts.landed, counts.failed
+                self._check()
+            self._tell_stale(store)
+        return self.summary(store)
+
+    def _tell_stale(self, store: WritableStore) -> None:
         if stale := getattr(store, "stale", 0):
             what = f"{stale:,} keys failed when they were fetched again: their earlier records stay"
             self.events.emit(Notice(reason=what, doubtful=True))
-        return self.summary(store)
 
     def _settle_expectation(self, store: WritableStore) -> None:
         """The source may have repeated keys: now their number is known."""
@@ -442,6 +503,12 @@ class Run:
         if stream is None:
             return Look(self._meter.look(), Counters(), Status())
         return Look(self._meter.look(), stream.counters, stream.status)
+
+    def lag(self, store: StoreReader, now: float) -> float:
+        """Return how old the newest message of a stream is by its own time; NaN: it has none."""
+        path = self._file.stream.time if isinstance(self._file, StreamFile) else None
+        found = [lag(one.body, path, now) for one in store.latest(1)] if path else []
+        return math.nan if not found or found[0] is None else found[0]
 
     def summary(self, store: WritableStore) -> Summary:
         """Return what there is by now; also after the run was stopped."""
@@ -478,6 +545,7 @@ class Run:
             warnings=tuple(notice.reason for notice in self._notices),
             absent=status.absent,
             doubts=sum(notice.doubtful for notice in self._notices),
+            acknowledged=status.acknowledged,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from penstock.assembly.kinds import AUTHS, SOURCES, STAGES, STYLES, USES, Section
+from penstock.assembly.values import SECRET
 from penstock.store import OnSame
 
 __all__ = [
@@ -513,6 +514,25 @@ class DestinationSection(Section, frozen=True, kw_only=True):
     schema: Strings = {}
 
 
+class NotifySection(Section, frozen=True, kw_only=True):
+    """A hook that hears how a run goes: a POST of JSON for each kind of news, once a run.
+
+    A hook that fails is said on standard error and changes nothing else.
+
+    Attributes:
+        url: Its address, told by env:NAME or file:PATH: whoever knows it can post.
+        on: What it hears: ``failed`` (the first key that fails), ``stopped``, ``gave-up``,
+            ``done`` (the source was drawn to its end).
+    """
+
+    url: Annotated[str, SECRET]
+    on: tuple[Literal["failed", "stopped", "gave-up", "done"], ...] = (
+        "failed",
+        "stopped",
+        "gave-up",
+    )
+
+
 class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -529,3 +549,4 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     use: list[UseSection] = []
     destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
+    notify: NotifySection | None = None

@@ -10,6 +10,7 @@ from penstock.assembly.sections import (
     Count,
     DestinationSection,
     LockSection,
+    NotifySection,
     Positive,
     Query,
     Seconds,
@@ -181,3 +182,4 @@ class StreamFile(Section, frozen=True, kw_only=True):
     use: list[UseSection] = []
     destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
+    notify: NotifySection | None = None

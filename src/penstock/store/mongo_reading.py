@@ -138,6 +138,12 @@ class MongoReader(Frames):
         for document in self._in_order({"state": "failed", "error": {"$ne": ABSENT}}):
             yield failure_of(document)
 
+    def latest(self, count: int) -> list[Landing]:
+        """Return about the last ``count`` records that landed, newest first, to be shown."""
+        with self._reading() as session:
+            found = self._place.items.find({"state": "landed"}, session=session)
+            return [landing_of(one) for one in found.sort("order", -1).limit(count)]
+
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of a stream, oldest first, in constant memory."""
         wanted = {"gap": {"$exists": True}}
@@ -190,6 +196,7 @@ class MongoReader(Frames):
             deleted=states.get("deleted", {"count": 0})["count"],
             gaps=gaps[0]["gaps"],
             missed=gaps[0]["missed"],
+            acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
         )
 
     def verify(self) -> int:
@@ -238,9 +245,16 @@ _STATES: list[dict[str, Any]] = [
     {"$project": {"_id": 0, "state": 1, "order": 1}},
     {"$group": {"_id": "$state", "count": {"$sum": 1}, "latest": {"$max": "$order"}}},
 ]
+_SEEN = {"$sum": {"$cond": ["$acknowledged", 1, 0]}}
 _FAILURES: list[dict[str, Any]] = [
     {"$match": {"state": "failed"}},
-    {"$group": {"_id": {"error": "$error", "status": "$status"}, "count": {"$sum": 1}}},
+    {
+        "$group": {
+            "_id": {"error": "$error", "status": "$status"},
+            "count": {"$sum": 1},
+            "acknowledged": _SEEN,
+        }
+    },
     {"$sort": {"count": -1, "_id.error": 1, "_id.status": 1}},
 ]
 _SIZE: list[dict[str, Any]] = [
@@ -263,7 +277,12 @@ _SHOWN: Mapping[str, State] = {
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> tuple[FailureCount, ...]:
     return tuple(
-        FailureCount(error=row["_id"]["error"], status=row["_id"]["status"], count=row["count"])
+        FailureCount(
+            error=row["_id"]["error"],
+            status=row["_id"]["status"],
+            count=row["count"],
+            acknowledged=row["acknowledged"],
+        )
         for row in rows
     )
 

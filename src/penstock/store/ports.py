@@ -67,6 +67,10 @@ class StoreReader(Protocol):
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         ...
 
+    def latest(self, count: int) -> list[Landing]:
+        """Return about the last ``count`` records that landed, newest first, to be shown."""
+        ...
+
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of a stream, oldest first, in constant memory."""
         ...
@@ -149,4 +153,8 @@ class WritableStore(StoreReader, Protocol):
 
     def retry_failed(self, keys: Iterable[Key] | None = None) -> int:
         """Put failed keys, all or the given ones, back to do; return how many."""
+        ...
+
+    def acknowledge(self, keys: Iterable[Key]) -> int:
+        """Accept that failed keys failed, and return how many; they stay failed and kept."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -35,7 +36,8 @@ T = TypeVar("T")
 _Row: TypeAlias = tuple[Any, ...]
 _Place: TypeAlias = tuple[int, int]
 _GAP = "id, since, until, reason, count, at"
-_FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
+_FAILURE = "key, error, message, status, attempts, excerpt, at, replayed, current = 2"
+_TAIL = 1 << 18  # bytes of the last segment in which the latest records are looked for
 
 
 class LocalReader(Frames):
@@ -199,7 +201,7 @@ class LocalReader(Frames):
         last = -1
         while rows := list(self._rows(query, (last, _CHUNK))):
             last = rows[-1][0]
-            for _, key, error, message, status, attempts, excerpt, at, replayed in rows:
+            for _, key, error, message, status, attempts, excerpt, at, replayed, seen in rows:
                 yield Failure(
                     key=key,
                     error=error,
@@ -209,7 +211,25 @@ class LocalReader(Frames):
                     excerpt=excerpt,
                     at=at,
                     replayed=replayed,
+                    acknowledged=bool(seen),
                 )
+
+    def latest(self, count: int) -> list[Landing]:
+        """Return about the last ``count`` records that landed, newest first, to be shown.
+
+        They are those at the end of the last segment, as they are in the file: unchecked.
+        """
+        found: list[Landing] = []
+        query = "SELECT number, size FROM segment WHERE size ORDER BY number DESC LIMIT 1"
+        for number, size in self._rows(query):
+            path = segment_path(self._directory, number)
+            start = max(0, size - _TAIL)
+            with ledger.translated(path), path.open("rb") as file:
+                lines = os.pread(file.fileno(), size - start, start).splitlines()
+            for line in reversed(lines[bool(start) :]):
+                with contextlib.suppress(ValueError):
+                    found += [split_line(line)] if line.strip() and len(found) < count else []
+        return found
 
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of the stream that lands here, in the order they were noticed."""
@@ -343,9 +363,9 @@ class LocalReader(Frames):
             "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(landed), 0) FROM segment"
         )
         failures = tuple(
-            FailureCount(error=error, status=status, count=count)
-            for error, status, count in self._rows(
-                "SELECT error, status, count(*) FROM failure WHERE current"
+            FailureCount(error=error, status=status, count=count, acknowledged=seen)
+            for error, status, count, seen in self._rows(
+                "SELECT error, status, count(*), sum(current = 2) FROM failure WHERE current"
                 " GROUP BY error, status ORDER BY count(*) DESC, error, status"
             )
         )
@@ -381,6 +401,7 @@ class LocalReader(Frames):
             verified=facts.get("verified"),
             free=shutil.disk_usage(self._directory).free,
             problem=problem_of(self._directory, self._reading, mark),
+            acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
         )
 
 
