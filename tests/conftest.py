@@ -6,8 +6,8 @@ import pytest
 
 FIXTURES = {
     *("chromium", "etcd", "failing_mongo", "httpbin", "java", "java_home", "kinto", "mongo"),
-    *("mongo_set", "nchan", "nginx", "penstock", "pima_csv", "process", "servers", "simulate"),
-    *("simulator", "web"),
+    *("mongo_set", "nchan", "nginx", "penstock", "pima_csv", "postgres", "process", "s3"),
+    *("servers", "simulate", "simulator", "web"),
 }
 # What a module of tests has imported, of which each starts a process, listens, or is from outside.
 NAMES = {"Simulator", "Wire", "books", "ready", "socket", "subprocess", "wire"}

@@ -33,7 +33,9 @@ BOOKS = (
     "developers-reference-fr",
     "developers-reference-ja",
 )
+AXE = "axe-core@4.14.1"
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
+MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
 SERVERS = ROOT / "tests" / "real" / "requirements.txt"
 
 
@@ -116,19 +118,38 @@ def make_books() -> None:
 
 
 def make_nbt() -> None:
-    folder = CACHE / "nbt"
+    unpack(NBT, CACHE / "nbt")
+
+
+def make_axe() -> None:
+    unpack(AXE, CACHE / "axe")
+
+
+def unpack(package: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    run("npm", "pack", "--silent", NBT, cwd=folder)
+    run("npm", "pack", "--silent", package, cwd=folder)
     with tarfile.open(next(folder.glob("*.tgz"))) as archive:
         archive.extractall(folder, filter="data")
 
 
-def make_nbtlib() -> None:
-    draft = ENVS / "nbtlib.new"
-    shutil.rmtree(draft, ignore_errors=True)
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    run(*pip, "install", "--target", draft, *NBTLIB)
-    draft.rename(ENVS / "nbtlib")
+def apart(name: str, packages: Sequence[str]) -> Callable[[], None]:
+    """Install packages into a folder that is no part of the project's environment."""
+
+    def make() -> None:
+        draft = ENVS / f"{name}.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+        run(*pip, "install", "--target", draft, *packages)
+        draft.rename(ENVS / name)
+
+    return make
+
+
+def postgres() -> Path | None:
+    """The programs of the newest PostgreSQL: Debian leaves initdb out of the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    elsewhere = program("initdb")()
+    return found[0].parent if found else elsewhere and elsewhere.parent
 
 
 TABLE: dict[str, Row] = {
@@ -137,16 +158,21 @@ TABLE: dict[str, Row] = {
     "nginx": Row(program("nginx"), ("nginx",)),
     "nchan": Row(file(Path("/usr/lib/nginx/modules/ngx_nchan_module.so")), ("libnginx-mod-nchan",)),
     "etcd": Row(program("etcd"), ("etcd-server",)),
+    "PostgreSQL": Row(postgres, ("postgresql",)),
     "JDK": Row(program("javac"), ("default-jdk-headless",)),
     "npm": Row(program("npm"), ("npm",)),
     "fonts": Row(
         fonts, ("fontconfig", "fonts-dejavu", "fonts-liberation", "fonts-noto-cjk")
     ),  # before the browser: an open one does not see fonts that come later
     "chromium": Row(program("chromium"), ("chromium",)),
+    "promtool": Row(program("promtool"), ("prometheus",)),
+    "systemd-analyze": Row(program("systemd-analyze"), ("systemd",)),
     "Debian's books": Row(file(CACHE / "reading-books" / "done"), make=make_books),
     "Pima data": Row(pima, make=make_pima),
     "NBT files": Row(file(CACHE / "nbt" / "package"), make=make_nbt),
-    "nbtlib": Row(file(ENVS / "nbtlib"), make=make_nbtlib),
+    "axe-core": Row(file(CACHE / "axe" / "package" / "axe.min.js"), make=make_axe),
+    "nbtlib": Row(file(ENVS / "nbtlib"), make=apart("nbtlib", NBTLIB)),
+    "S3": Row(file(ENVS / "moto"), make=apart("moto", MOTO)),
     "real servers": Row(servers, make=make_servers),
 }
 

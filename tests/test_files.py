@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from penstock.destinations import export
 from penstock.errors import InputError, StorageError
 from penstock.files import open_regular
 from penstock.locks import LockerRoom
 from penstock.pipeline import Landing
-from penstock.store import LocalStore, export, open_readonly
+from penstock.store import LocalStore, open_readonly
 
 NAMES: tuple[str, ...] = (
     "ledger.sqlite",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 __all__ = [
     "BudgetSeen",
@@ -35,11 +35,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Base of everything that is emitted."""
+    """Base of everything that is emitted. ``kind`` is its name in logs, whatever its class is."""
+
+    kind: ClassVar[str]
 
     def fields(self) -> dict[str, object]:
         """Return the event as a flat dict with its ``event`` name, for JSON logs."""
-        return {"event": type(self).__name__.lower(), **dataclasses.asdict(self)}
+        return {"event": self.kind, **dataclasses.asdict(self)}
 
 
 @final
@@ -51,6 +53,7 @@ class Retry(Event):
     the call waits for quota.
     """
 
+    kind: ClassVar[str] = "retry"
     key: object
     attempt: int
     wait: float
@@ -63,6 +66,7 @@ class Retry(Event):
 class Waiting(Event):
     """Nothing may be sent for ``seconds``: ``reason`` says what closed the gate."""
 
+    kind: ClassVar[str] = "waiting"
     seconds: float
     reason: str
 
@@ -72,6 +76,7 @@ class Waiting(Event):
 class BudgetSeen(Event):
     """The server told what is left: ``remaining`` of ``limit``, renewed in ``reset`` seconds."""
 
+    kind: ClassVar[str] = "budgetseen"
     limit: float | None
     remaining: float | None
     reset: float | None
@@ -82,16 +87,23 @@ class BudgetSeen(Event):
 class Landed(Event):
     """``count`` more keys are safe in the store."""
 
+    kind: ClassVar[str] = "landed"
     count: int
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Event):
-    """A key ended as failed; it is kept and can be tried again."""
+    """A key ended as failed; it is kept and can be tried again.
 
+    ``error`` is the name of the error's type, ``status`` the last HTTP status, where there was one.
+    """
+
+    kind: ClassVar[str] = "failed"
     key: object
     reason: str
+    error: str = ""
+    status: int | None = None
 
 
 @final
@@ -99,6 +111,7 @@ class Failed(Event):
 class Crossed(Event):
     """With the record ``key``, a measured ``value`` went above its ``limit``, or back below."""
 
+    kind: ClassVar[str] = "crossed"
     key: object
     value: float
     limit: float
@@ -110,6 +123,7 @@ class Crossed(Event):
 class LeftOut(Event):
     """A use of what landed could not take a record; it stays in the store."""
 
+    kind: ClassVar[str] = "leftout"
     use: str
     key: object
     reason: str
@@ -120,6 +134,7 @@ class LeftOut(Event):
 class Notice(Event):
     """Something that a person should know; ``doubtful`` where it means that rows may be missing."""
 
+    kind: ClassVar[str] = "notice"
     reason: str
     doubtful: bool
 
@@ -132,6 +147,7 @@ class Called(Event):
     ``status`` is the HTTP status, None where there was no whole answer.
     """
 
+    kind: ClassVar[str] = "called"
     key: object
     method: str
     status: int | None
@@ -144,6 +160,7 @@ class Called(Event):
 class RunStarted(Event):
     """A run begins. ``total`` is the number of its keys, None where nobody knows."""
 
+    kind: ClassVar[str] = "runstarted"
     name: str
     total: int | None = None
 
@@ -153,6 +170,7 @@ class RunStarted(Event):
 class RunEnded(Event):
     """A run has ended after ``seconds``; ``error`` is why it did not come to its end, or None."""
 
+    kind: ClassVar[str] = "runended"
     name: str
     landed: int
     failed: int

@@ -93,8 +93,11 @@ def check_names(directory: Path, names: Collection[str], *, write: bool) -> None
         for entry in entries:
             if not any(entry.name == name or entry.name.startswith(f"{name}-") for name in names):
                 continue
-            regular = entry.is_file(follow_symlinks=False)
-            if not regular or (write and entry.stat(follow_symlinks=False).st_nlink > 1):
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # a heartbeat or a write-ahead log that has gone meanwhile
+            if not stat.S_ISREG(found.st_mode) or (write and found.st_nlink > 1):
                 raise _foreign(Path(entry.path))
 
 

@@ -103,9 +103,10 @@ class Chromium:
                 return cast("dict[str, object]", message["result"])
             self.events.append(str(message.get("method")))
 
-    def open(self, page: Path) -> None:
+    def open(self, page: Path | str) -> None:
         self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while "Page.loadEventFired" not in self.events:
             self.events.append(str(self.message().get("method")))
 

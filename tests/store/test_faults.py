@@ -72,7 +72,8 @@ LIFE = """
 import os, sys
 from penstock.errors import PenstockError
 from penstock.pipeline.result import Deletion, Failing, Landing, Mark
-from penstock.store import LocalStore, export, open_readonly
+from penstock.destinations import export
+from penstock.store import LocalStore, open_readonly
 from penstock.locks import LockerRoom
 
 path, safe = sys.argv[1], 0

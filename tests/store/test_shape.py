@@ -6,9 +6,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.store.exporting.fields import fields, text_of
-from penstock.store.exporting.shape import Shape, distinct, kind_of
-from penstock.store.exporting.sqlite_file import _READERS
+from penstock.destinations.sqlite_file import _READERS
+from penstock.store.fields import fields, text_of
+from penstock.store.shape import Shape, distinct, kind_of
 
 Numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 Values = st.recursive(

@@ -1,6 +1,7 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
 from penstock.assembly.build import store_named
+from penstock.assembly.heartbeat import Heartbeat, last_beat
 from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
@@ -24,6 +25,7 @@ plan_stream = plan
 
 __all__ = [
     "SLOTS",
+    "Heartbeat",
     "Kind",
     "Look",
     "Part",
@@ -40,6 +42,7 @@ __all__ = [
     "build_stream",
     "json_schema",
     "labelling",
+    "last_beat",
     "parts",
     "plan",
     "read_any",

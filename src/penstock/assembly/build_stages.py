@@ -8,6 +8,7 @@ from typing import cast
 
 from penstock.assembly.editions import Editions
 from penstock.assembly.java_files import JavaFile
+from penstock.assembly.kept_table import KeptTable
 from penstock.assembly.kinds import STAGES, USES, Kind, Section, Site, build, describe
 from penstock.assembly.label_stage import load_labelling
 from penstock.assembly.risk_use import RiskWatch
@@ -50,7 +51,8 @@ def build_uses(
     """
     _check_places(file.use)
     site = Site(folder, events, file)
-    return [cast("Use[StoreReader]", build(USES, section, site, "use")) for section in file.use]
+    uses = [cast("Use[StoreReader]", build(USES, section, site, "use")) for section in file.use]
+    return [*uses, *(KeptTable(section, folder, events) for section in file.destination)]
 
 
 def _guarded(act: object, what: str) -> Callable[[object], object]:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from penstock.assembly.values import SECRET, is_secret, revealed
+from penstock.destinations import DESTINATIONS
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Secret, secret
@@ -177,9 +178,7 @@ SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "lock backend": BACKENDS,
     "framing": FRAMING_KINDS,
     "stream preset": PRESET_KINDS,
-    "destination": Registry(
-        "destination", "penstock.destinations", {"file": "penstock.store:export"}
-    ),
+    "destination": DESTINATIONS,
     "rate-limit dialect": Registry(
         "rate-limit dialect", "penstock.dialects", {"headers": "penstock.resilience:parse_hints"}
     ),

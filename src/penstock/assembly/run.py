@@ -13,6 +13,7 @@ from typing import cast, final
 
 import msgspec
 
+from penstock.address import hide
 from penstock.assembly.build import (
     build_api,
     build_listing,
@@ -22,6 +23,7 @@ from penstock.assembly.build import (
     seconds_of,
     store_path,
 )
+from penstock.assembly.heartbeat import beating
 from penstock.assembly.kept_tokens import keeping, latest, place_of
 from penstock.assembly.kinds import Section
 from penstock.assembly.locking import (
@@ -31,6 +33,7 @@ from penstock.assembly.locking import (
     room_of,
     scope_of,
 )
+from penstock.assembly.notify import Notifier
 from penstock.assembly.plans import planned
 from penstock.assembly.processes import making, shared_by, workers_of
 from penstock.assembly.refreshing import Revalidating
@@ -45,6 +48,7 @@ from penstock.assembly.sections import (
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
+from penstock.assembly.timestamps import lag
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import InputError
 from penstock.events import Event, Events, Notice
@@ -61,9 +65,10 @@ from penstock.pipeline import (
     Position,
     Progress,
     Used,
+    reported,
 )
 from penstock.resilience import SharedGate
-from penstock.store import WritableStore, open_readonly, open_store
+from penstock.store import StoreReader, WritableStore, open_readonly, open_store
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
 __all__ = ["Look", "Run", "Summary"]
@@ -105,6 +110,7 @@ class Summary:
         warnings: What a person should know of this run, each in a line.
         doubts: How many of the warnings mean that rows may be missing.
         absent: Keys that have no record, and need none.
+        acknowledged: Failed keys that somebody has accepted as failed.
     """
 
     landed: int
@@ -137,6 +143,7 @@ class Summary:
     warnings: tuple[str, ...]
     doubts: int
     absent: int
+    acknowledged: int = 0
 
     def fields(self) -> dict[str, object]:
         """Return what there is to say of this kind of source, by name."""
@@ -147,11 +154,12 @@ class Summary:
 _OF_KEYS = (
     *("landed", "failed", "pending", "seconds", "new", "skipped", "repeated", "retries"),
     *("too_many_requests", "complete", "store", "uses"),
-    *("warnings", "doubts", "absent"),
+    *("warnings", "doubts", "absent", "acknowledged"),
 )
 _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
+    "acknowledged",
     *("changed", "unfinished", "lives", "state", "last_reason"),
 )
 
@@ -263,6 +271,53 @@ class Run:
         return isinstance(self._file, StreamFile)
 
     @contextmanager
+    def notifying(
+        self, name: str, tell: Callable[[str], object], runs: Sequence[Run] | None = None
+    ) -> Iterator[None]:
+        """Post news of the block to the file's hook, if it names one.
+
+        Args:
+            name: What the run is called.
+            tell: Called with a line where the hook was not reached.
+            runs: All runs of the file, this one among them, as they come; unset: only this one.
+
+        Raises:
+            InputError: There is no such variable or file, or it holds no URL.
+        """
+        if self._file.notify is None:
+            yield
+            return
+        notifier = Notifier(self._file.notify, name, lambda: self._facts(runs or [self]), tell)
+        stop = self.events.subscribe(notifier.saw)
+        code, reason = 4, "interrupted"
+        try:
+            yield
+            code, reason = 0, ""
+        except SystemExit as error:
+            code, reason = int(error.code or 0), ""
+            raise
+        except BaseException as error:
+            code, reason = getattr(error, "exit_code", 4), str(error) or type(error).__name__
+            raise
+        finally:
+            stop()
+            notifier.ended(code, reason)
+
+    def _beat(self) -> dict[str, object]:
+        seen = asdict(self._meter.look())
+        told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
+        return {name: seen[name] for name in told}
+
+    def _facts(self, runs: Sequence[Run]) -> dict[str, object]:
+        seen = self._meter.look()
+        every = [run._counts for run in runs]  # noqa: SLF001 - of our kind
+        counts = {
+            "landed": sum(one.landed for one in every),
+            "failed": sum(one.failed for one in every),
+        }
+        return {"store": hide(str(self.place)), "done": seen.done, "total": seen.total, **counts}
+
+    @contextmanager
     def opened(self) -> Iterator[WritableStore]:
         """Give the store to land in, locked for this run; :meth:`go` ends when the lock is lost.
 
@@ -275,7 +330,7 @@ class Run:
         ):
             self._check = check
             self._keep_same(store)
-            with self._budget_closed():
+            with self._budget_closed(), beating(self.place, self._beat):
                 yield store
 
     def _keep_same(self, store: WritableStore) -> None:
@@ -546,9 +601,11 @@ class Run:
             flow = flow.through(stage)
         for use in self._uses:
             flow = flow.use(use)
-        for counts in flow.landing(store, events=self.events):
-            self._counts = counts
-            self._check()
+        with reported(self.events, str(store.path), self.expected) as told:
+            for counts in flow.landing(store, events=self.events):
+                self._counts = counts
+                told.landed, told.failed = counts.landed, counts.failed
+                self._check()
 
     def _tell_stale(self, store: WritableStore) -> None:
         if stale := getattr(store, "stale", 0):
@@ -572,6 +629,12 @@ class Run:
         if stream is None:
             return Look(self._meter.look(), Counters(), Status())
         return Look(self._meter.look(), stream.counters, stream.status)
+
+    def lag(self, store: StoreReader, now: float) -> float:
+        """Return how old the newest message of a stream is by its own time; NaN: it has none."""
+        path = self._file.stream.time if isinstance(self._file, StreamFile) else None
+        found = [lag(one.body, path, now) for one in store.latest(1)] if path else []
+        return math.nan if not found or found[0] is None else found[0]
 
     def summary(self, store: WritableStore) -> Summary:
         """Return what there is by now; also after the run was stopped."""
@@ -608,6 +671,7 @@ class Run:
             warnings=tuple(notice.reason for notice in self._notices),
             absent=status.absent,
             doubts=sum(notice.doubtful for notice in self._notices),
+            acknowledged=status.acknowledged,
         )
 
 

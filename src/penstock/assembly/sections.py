@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from penstock.assembly.kinds import AUTHS, SOURCES, STAGES, STYLES, USES, Section
+from penstock.assembly.values import SECRET
 from penstock.store import OnSame
 
 __all__ = [
@@ -518,6 +519,42 @@ class ClusterSection(Section, frozen=True, kw_only=True):
     lease: Positive = 10.0
 
 
+class DestinationSection(Section, frozen=True, kw_only=True):
+    """A table elsewhere that is kept up to date with what lands, during the run and at its end.
+
+    Attributes:
+        to: Its address, such as ``postgresql://host/db``, or ``env:NAME`` or ``file:PATH`` that
+            holds it; a relative path starts at the pipeline file.
+        table: Name of the table.
+        flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
+        schema: Kinds of columns by their name, such as ``{ created = "epoch" }``.
+    """
+
+    to: str
+    table: str = "record"
+    flatten: bool = False
+    schema: Strings = {}
+
+
+class NotifySection(Section, frozen=True, kw_only=True):
+    """A hook that hears how a run goes: a POST of JSON for each kind of news, once a run.
+
+    A hook that fails is said on standard error and changes nothing else.
+
+    Attributes:
+        url: Its address, told by env:NAME or file:PATH: whoever knows it can post.
+        on: What it hears: ``failed`` (the first key that fails), ``stopped``, ``gave-up``,
+            ``done`` (the source was drawn to its end).
+    """
+
+    url: Annotated[str, SECRET]
+    on: tuple[Literal["failed", "stopped", "gave-up", "done"], ...] = (
+        "failed",
+        "stopped",
+        "gave-up",
+    )
+
+
 class PipelineFile(Section, frozen=True, kw_only=True):
     """A whole pipeline file."""
 
@@ -532,5 +569,7 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     breaker: BreakerSection = BreakerSection()
     stage: list[StageSection] = []
     use: list[UseSection] = []
+    destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
     cluster: ClusterSection = ClusterSection()
+    notify: NotifySection | None = None

@@ -8,7 +8,9 @@ from penstock.assembly.kinds import RESUMES, Section
 from penstock.assembly.sections import (
     AuthSection,
     Count,
+    DestinationSection,
     LockSection,
+    NotifySection,
     Positive,
     Query,
     Seconds,
@@ -178,4 +180,6 @@ class StreamFile(Section, frozen=True, kw_only=True):
     store: StoreSection | str | None = None
     stage: list[StageSection] = []
     use: list[UseSection] = []
+    destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
+    notify: NotifySection | None = None

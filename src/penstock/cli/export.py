@@ -1,32 +1,53 @@
-"""``penstock export``: what landed as a table that other programs read."""
+"""``penstock export``: what landed as a table that other programs read, or kept up to date."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import cast, get_args
 
 import click
 
+from penstock.address import hide, is_address, is_reference, look_up
 from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.bar import bar
+from penstock.cli.keep import Wanted, keep
+from penstock.destinations import Format, refuse_existing
+from penstock.destinations import export as export_store
 from penstock.errors import InputError
-from penstock.store import Format, StoreReader, open_readonly
-from penstock.store import export as export_store
-from penstock.store.exporting.target import refuse_existing
+from penstock.registry import did_you_mean
+from penstock.store import StoreReader, open_readonly
 
 __all__ = ["export"]
 
-Target: TypeAlias = Format | Literal["javadata"]
 TARGETS = (*get_args(Format), "javadata")
+
+
+class Target(click.ParamType[str]):
+    """A format of files, or the address of a destination."""
+
+    name = "format or address"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or the address that an environment variable or a file holds."""
+        if value in TARGETS or is_address(value):
+            return value
+        if is_reference(value):
+            return look_up(value)
+        return self.fail(
+            f"{value!r} is not one of {', '.join(TARGETS)}, nor an address such as duckdb://FILE: "
+            + did_you_mean(value, TARGETS)
+        )
 
 
 @click.command()
 @click.argument("store", type=click.Path())
-@click.option("--to", "to", type=click.Choice(TARGETS), required=True, help="The format.")
-@click.option("-o", "--output", required=True, help="The file; - is the standard output.")
-@click.option("--schema", metavar="S", help="javadata: the layout, as text or a file of it.")
+@click.option("--to", "to", type=Target(), required=True, help="The format, or SCHEME://PLACE.")
+@click.option("-o", "--output", help="The file; - is the standard output.")
+@click.option("--table", metavar="NAME", help="An address: the table. [default: record]")
+@click.option("--follow", is_flag=True, help="An address: go on with what lands, until Ctrl-C.")
+@click.option("--schema", metavar="S", help="Types as NAME: KIND, ..., or a file; see the docs.")
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
@@ -39,10 +60,12 @@ TARGETS = (*get_args(Format), "javadata")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
-    to: Target,
-    output: str,
+    to: str,
+    output: str | None,
+    table: str | None,
     schema: str | None,
     *,
+    follow: bool,
     flatten: bool,
     force: bool,
     failed: bool,
@@ -52,17 +75,37 @@ def export(  # noqa: PLR0913 - one parameter an option
     resource: str | None,
     as_json: bool,
 ) -> None:
-    """Write what has landed in STORE to a file; its columns are inferred.
+    """Write what has landed in STORE to a file, or keep a table up to date with it.
 
-    STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The file
-    appears whole or not at all. A run may go on in the store meanwhile. A file of Java data
-    (--to javadata) has the fields of --schema instead, each a member of the record. Exit code 1:
-    damaged records were left out (--skip-damaged).
+    STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. A file appears
+    whole or not at all; its columns are inferred. A run may go on in the store meanwhile. A file
+    of Java data (--to javadata) has the fields of --schema instead, each a member of the record.
+
+    With an address, such as --to duckdb://users.duckdb, the table takes over what it has not yet:
+    it remembers how far it is. Schemes: csv, jsonl, sqlite, duckdb, parquet (PATHs), postgresql,
+    s3, gs, abfss. env:NAME or file:PATH may hold the address.
+
+    Exit code 1: damaged records were left out (--skip-damaged).
     """
+    others = {
+        "force": force,
+        "failed": failed,
+        "gaps": gaps,
+        "skip-damaged": skip_damaged,
+        "safe-csv": safe_csv,
+    }
     place = store_named(store)
     if resource is None and (there := resources_in(place)):
         raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
     place = resource_store(place, resource)
+    if is_address(to):
+        _refuse({**others, "output": output}, f"is for files; {hide(to)} is kept up to date")
+        table = table or "record"
+        keep(place, to, Wanted(table, schema, flatten=flatten, follow=follow, as_json=as_json))
+        return
+    _refuse({"table": table, "follow": follow}, f"needs an address: --to {to}:// or another scheme")
+    if output is None:
+        raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
             choices = {"flatten": flatten, "failed": failed, "safe-csv": safe_csv}
@@ -77,7 +120,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     with open_readonly(place) as reader, bar("exporting") as report:
         done = export_store(
             reader,
-            to,
+            cast("Format", to),
             output,
             flatten=flatten,
             force=force,
@@ -100,6 +143,11 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise SystemExit(1)
 
 
+def _refuse(options: dict[str, object], why: str) -> None:
+    for name in [name for name, given in options.items() if given]:
+        raise InputError(f"--{name} {why}")
+
+
 def _to_javadata(
     reader: StoreReader, output: str, schema: str | None, choices: dict[str, bool], *, force: bool
 ) -> int:
@@ -107,8 +155,7 @@ def _to_javadata(
 
     if schema is None:
         raise InputError("--to javadata needs --schema, such as 'id: int, name: utf'")
-    for option in (name for name, chosen in choices.items() if chosen):
-        raise InputError(f"--{option} is not for --to javadata: its fields are those of --schema")
+    _refuse({**choices}, "is not for --to javadata: its fields are those of --schema")
     if output == "-":
         raise InputError("export to javadata needs a file: give -o FILE")
     refuse_existing(Path(output), force=force)

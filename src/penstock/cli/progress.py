@@ -80,12 +80,14 @@ def span(seconds: float) -> str:
 
 
 @contextmanager
-def showing(view: View, events: Events, *, quiet: bool = False) -> Iterator[None]:
-    """Show ``view`` on standard error while the block runs."""
+def showing(
+    view: View, events: Events, *, quiet: bool = False, lines: bool = False
+) -> Iterator[None]:
+    """Show ``view`` on standard error while the block runs, as ``lines`` also on a terminal."""
     out = console(stderr=True)
     if quiet:
         yield
-    elif out.is_terminal:
+    elif out.is_terminal and not lines:
         with Live(view, console=out, refresh_per_second=8):
             yield
     else:

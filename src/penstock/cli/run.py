@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import Unpack
 
 import click
 
@@ -25,7 +25,8 @@ from penstock.assembly import (
     store_named,
     with_workers,
 )
-from penstock.cli.progress import RunView, View, log_to, showing, span
+from penstock.cli.observed import Shown, observed, shown_options
+from penstock.cli.progress import RunView, View, span
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView, Troubles
@@ -35,18 +36,14 @@ from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
 
-__all__ = ["retry_failed", "run", "work"]
+__all__ = ["acknowledge", "failed_keys", "retry_failed", "run", "work"]
 
 JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
-QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
-LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as a JSON line.")
 
 
 @click.command()
 @click.argument("file", type=click.Path())
-@JSON
-@QUIET
-@LOG
+@shown_options
 @click.option("--for", "seconds", type=DURATION, help="A stream: stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="A stream: stop after so many.")
 @click.option("--refresh", is_flag=True, help="Fetch again what has landed, however new it is.")
@@ -56,15 +53,13 @@ LOG = click.option("--log", metavar="FILE", help="Append every event to FILE as 
 def run(  # noqa: PLR0913 - one parameter an option of the command
     file: str,
     *,
-    as_json: bool,
-    quiet: bool,
-    log: str | None,
     seconds: float | None,
     max_messages: int | None,
     restart: bool,
     refresh: bool,
     shard: str | None,
     workers: int | None,
+    **shown: Unpack[Shown],
 ) -> None:
     """Harvest what FILE describes into its store.
 
@@ -73,8 +68,9 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     leave a cursor to go on from. --restart forgets how far pages or a stream were read; what has
     landed stays, and lands once.
 
-    Exit codes: 0 all landed, 1 some keys failed (see penstock status), a use left records out or
-    rows may be missing (a note says why), 2 bad input, 3 stopped, 4 storage or server gave up.
+    Exit codes: 0 all landed, 1 some keys failed (see penstock status; those acknowledged do not
+    count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
+    stopped, 4 storage or server gave up.
     """
     described = read_any(file)
     is_stream = isinstance(described, StreamFile)
@@ -92,7 +88,6 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
             store, seconds=seconds, messages=max_messages, restart=restart, refresh=refresh
         )
 
-    shown = Shown(as_json=as_json, quiet=quiet, log=log)
     if joins:
         _run_all(file, described, Run.work, shown, shard=part, joins=True)
     else:
@@ -101,10 +96,8 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
 
 @click.command()
 @click.argument("file", type=click.Path())
-@JSON
-@QUIET
-@LOG
-def work(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
+@shown_options
+def work(file: str, **shown: Unpack[Shown]) -> None:
     """Join the run of FILE from this machine, together with other workers.
 
     Each takes blocks of keys that nobody else works on, until all are done. A worker that dies is
@@ -112,7 +105,6 @@ def work(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
 
     Exit codes: as of penstock run.
     """
-    shown = Shown(as_json=as_json, quiet=quiet, log=log)
     _run_all(file, read_any(file), Run.work, shown, joins=True)
 
 
@@ -123,18 +115,14 @@ def work(file: str, *, as_json: bool, quiet: bool, log: str | None) -> None:
 @click.option(
     "--accept", is_flag=True, help="Take them as they are: they no longer count as failed."
 )
-@JSON
-@QUIET
-@LOG
-def retry_failed(  # noqa: PLR0913 - one parameter an option of the command
+@shown_options
+def retry_failed(
     file: str,
     keys: tuple[str, ...],
     *,
     status: tuple[int, ...],
     accept: bool,
-    as_json: bool,
-    quiet: bool,
-    log: str | None,
+    **shown: Unpack[Shown],
 ) -> None:
     """Try the failed KEYS of a pipeline again, or all of them.
 
@@ -145,9 +133,9 @@ def retry_failed(  # noqa: PLR0913 - one parameter an option of the command
     place = store_named(file)
     if is_address(place) or Path(place).is_dir():
         with open_store(place) as store:
-            chosen = _failed_keys(store, keys, status)
+            chosen = _told(failed_keys(store, keys, status), keys)
             count = store.accept(chosen) if accept else store.retry_failed(chosen)
-        if as_json:
+        if shown["as_json"]:
             click.echo(json.dumps({"accepted" if accept else "put_back": count}))
         elif accept:
             click.echo(f"{count:,} keys are accepted as they are")
@@ -159,34 +147,54 @@ def retry_failed(  # noqa: PLR0913 - one parameter an option of the command
         raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
 
     def go(work: Run, store: WritableStore) -> Summary:
-        chosen = _failed_keys(store, keys, status)
+        chosen = _told(failed_keys(store, keys, status), keys)
         if accept:
             store.accept(chosen)
         if accept or (status and not chosen):
             return replace(work.summary(store), complete=True)
         return work.retry(store, [str(key) for key in chosen] if status else keys)
 
-    _run_all(file, described, go, Shown(as_json=as_json, quiet=quiet, log=log))
+    _run_all(file, described, go, shown)
 
 
-def _failed_keys(store: StoreReader, wanted: Sequence[str], status: Sequence[int]) -> list[Key]:
-    """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
-    names = set(wanted)
-    found = [f for f in store.failures() if not status or f.status in status]
-    chosen = [f.key for f in found if not names or str(f.key) in names]
-    for name in sorted(names - {str(key) for key in chosen}):
-        click.echo(f"note: key {name} is not failed here", err=True)
+def _told(chosen: list[Key], names: Sequence[str]) -> list[Key]:
+    """Return the keys that were chosen, and say which of the names are none of them."""
+    for name in sorted(set(names) - {str(key) for key in chosen}):
+        _note(f"key {name} is not failed here")
     return chosen
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What a run shows: options of its commands."""
+@click.command()
+@click.argument("store", type=click.Path())
+@click.argument("keys", nargs=-1)
+@click.option("--status", type=int, help="Only what failed with this HTTP status.")
+@JSON
+def acknowledge(store: str, keys: tuple[str, ...], *, status: int | None, as_json: bool) -> None:
+    """Accept that the failed KEYS of STORE failed, or all that are failed now.
 
-    as_json: bool
-    quiet: bool
-    log: str | None
+    They stay failed and can be tried again, but no longer make each later run end with 1. What
+    fails after that is to be acknowledged again.
+    """
+    with open_store(store_named(store)) as opened:
+        failed = failed_keys(opened, keys, () if status is None else (status,))
+        if unknown := set(keys) - {str(key) for key in failed}:
+            first = min(unknown)
+            raise InputError(f"{first!r} is not a failed key of {store}: see penstock status")
+        count = opened.acknowledge(failed)
+    if as_json:
+        click.echo(json.dumps({"acknowledged": count}))
+    else:
+        click.echo(f"{count:,} failed keys are acknowledged")
+
+
+def failed_keys(store: StoreReader, wanted: Sequence[str], status: Sequence[int] = ()) -> list[Key]:
+    """Return the failed keys, or those of them that are wanted: 7 on a command line is 7 or "7"."""
+    names = set(wanted)
+    return [
+        failure.key
+        for failure in store.failures()
+        if (not names or str(failure.key) in names) and (not status or failure.status in status)
+    ]
 
 
 def _run_all(
@@ -200,35 +208,45 @@ def _run_all(
 ) -> None:
     """Run all pipelines of a file, parents first, and end with the exit code of all."""
     summaries: dict[str, Summary] = {}
-    like: Run | None = None
-    for part in parts(described):
-        work = Run(
-            part.file, Path(file).parent, parent=part.parent, like=like, shard=shard, path=file
-        )
-        like = work
-        summary = summaries[part.name] = _run(
-            file, work, partial(go, work), shown, work.joined() if joins else None
-        )
-        if not shown.as_json and part.name:
-            click.echo(f"{part.name}:")
-        if not shown.as_json or not part.name:
-            _tell(summary, as_json=shown.as_json)
-    if shown.as_json and "" not in summaries:
-        told = {name: summary.fields() for name, summary in summaries.items()}
-        click.echo(json.dumps({"resources": told}))
-    if not all(summary.is_stream or summary.complete for summary in summaries.values()):
+    runs: list[Run] = []
+    with ExitStack() as held:
+        for part in parts(described):
+            like = runs[-1] if runs else None
+            work = Run(
+                part.file, Path(file).parent, parent=part.parent, like=like, shard=shard, path=file
+            )
+            runs.append(work)
+            if like is None:
+                held.enter_context(stoppable())
+                held.enter_context(work.notifying(Path(file).stem, _note, runs))
+            summary = summaries[part.name] = _run(
+                file, work, partial(go, work), shown, work.joined() if joins else None
+            )
+            if not shown["as_json"] and part.name:
+                click.echo(f"{part.name}:")
+            if not shown["as_json"] or not part.name:
+                _tell(summary, as_json=shown["as_json"])
+        if shown["as_json"] and "" not in summaries:
+            told = {name: summary.fields() for name, summary in summaries.items()}
+            click.echo(json.dumps({"resources": told}))
+        _end(list(summaries.values()))
+
+
+def _end(summaries: Sequence[Summary]) -> None:
+    """End with the exit code of all."""
+    if not all(summary.is_stream or summary.complete for summary in summaries):
         raise SystemExit(3)
-    for summary in summaries.values():
+    for summary in summaries:
         never_live = summary.state != "new" and not (summary.lives or summary.ended)
         if summary.is_stream and never_live:
             raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
-    if any(_is_lacking(summary) for summary in summaries.values()):
+    if any(_is_lacking(summary) for summary in summaries):
         raise SystemExit(1)
 
 
 def _is_lacking(summary: Summary) -> bool:
     left_out = any(used.left_out for used in summary.uses)
-    return bool(summary.failed or summary.doubts or left_out)
+    return bool(summary.failed > summary.acknowledged or summary.doubts or left_out)
 
 
 def _run(
@@ -239,21 +257,20 @@ def _run(
     opened: AbstractContextManager[WritableStore] | None = None,
 ) -> Summary:
     """Run ``go`` with progress and return what came of it."""
-    quiet = shown.quiet or (work.is_stream and shown.as_json)
+    as_json = shown["as_json"]
+    if work.is_stream and as_json:
+        shown["quiet"] = True
     if work.is_stream:
         work.events.subscribe(Troubles(lambda: work.look().status))
-    with stoppable(), opened or work.opened() as store:
+    with opened or work.opened() as store:
         try:
-            with (
-                log_to(shown.log, work.events),
-                showing(_view(file, work), work.events, quiet=quiet),
-            ):
+            with observed(_view(file, work), work, store, shown):
                 return go(store)
         except Stopped as error:
             store.flush()
             summary = work.summary(store)
             if summary.is_stream:
-                _tell(summary, as_json=shown.as_json)
+                _tell(summary, as_json=as_json)
             raise Stopped(f"{error}; {_safe(summary)}; run again to go on") from error
 
 
@@ -281,7 +298,11 @@ def _tell(summary: Summary, *, as_json: bool) -> None:
     else:
         click.echo(_of_stream(summary) if summary.is_stream else _sentence(summary))
     for warning in summary.warnings:
-        click.echo(f"note: {warning}", err=True)
+        _note(warning)
+
+
+def _note(words: str) -> None:
+    click.echo(f"note: {words}", err=True)
 
 
 def _of_stream(summary: Summary) -> str:
@@ -330,7 +351,7 @@ def _lost(summary: Summary) -> list[str]:
 def _sentence(summary: Summary) -> str:
     absent = f", {summary.absent:,} absent" if summary.absent else ""
     counts = (
-        f"{summary.landed:,} in all, {summary.failed:,} failed, {summary.pending:,} pending"
+        f"{summary.landed:,} in all, {_failed(summary)}, {summary.pending:,} pending"
         f"{absent}; {summary.retries:,} retries, {summary.too_many_requests:,} refused for quota"
     )
     store = shlex.quote(summary.store)
@@ -340,11 +361,16 @@ def _sentence(summary: Summary) -> str:
         *(_used(used) for used in summary.uses),
         f"next:  penstock export {store} --to csv -o records.csv",
     ]
-    if summary.failed:
+    if summary.failed > summary.acknowledged:
         lines.append(f"       penstock status {store}   # why keys failed")
     if not summary.complete:
         lines.append("       stopped: the budget allows no more now; run again to go on")
     return "\n".join(lines)
+
+
+def _failed(summary: Summary) -> str:
+    seen = f" ({summary.acknowledged:,} acknowledged)" if summary.acknowledged else ""
+    return f"{summary.failed:,} failed{seen}"
 
 
 def _used(used: Used) -> str:

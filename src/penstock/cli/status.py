@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from datetime import UTC, datetime
 
 import click
 from rich.table import Table
 
 from penstock.assembly import resource_store, resources_in, store_named
+from penstock.cli.progress import span
 from penstock.cli.screen import console
+from penstock.cli.stream import DURATION
 from penstock.errors import StorageError
 from penstock.store import StoreStatus, open_readonly
 
@@ -21,36 +24,72 @@ __all__ = ["status"]
 @click.argument("store", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
-def status(store: str, *, as_json: bool, resource: str | None) -> None:
+@click.option("--max-age", type=DURATION, help="Exit code 1 if nothing landed for so long: 2h.")
+@click.option("--max-failed", type=click.IntRange(0), help="Exit code 1 if more keys are failed.")
+def status(
+    store: str,
+    *,
+    as_json: bool,
+    resource: str | None,
+    max_age: float | None,
+    max_failed: int | None,
+) -> None:
     """Tell what has landed in STORE, what failed and why, and what is still to do.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. Nothing is
-    locked, so it may be asked while a run goes on. Exit code 4: a run would refuse the store.
+    locked, so it may be asked while a run goes on. With --max-age and --max-failed it is a check
+    of health; acknowledged failures do not count. Exit codes: 1 not healthy, 4 a run would refuse
+    the store.
     """
     place = store_named(store)
     if resource is None and (names := resources_in(place)):
-        _of_all(place, names, as_json=as_json)
+        _of_all(place, names, max_age, max_failed, as_json=as_json)
         return
     with open_readonly(resource_store(place, resource)) as reader:
         now = reader.status()
+    ill = _ill(now, max_age, max_failed)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(now)))
-        raise SystemExit(4 if now.problem else 0)
+        click.echo(json.dumps({**dataclasses.asdict(now), "unhealthy": ill}))
+        raise SystemExit(4 if now.problem else bool(ill))
     out = console()
     out.print(_summary(now))
     if now.failures:
         out.print(_failures(now))
     if now.problem:
         raise StorageError(now.problem)
+    _end(now.path, ill)
 
 
-def _of_all(place: str, names: list[str], *, as_json: bool) -> None:
+def _end(path: str, ill: list[str]) -> None:
+    """Say what is not as it should be, and end with 1 if anything is."""
+    for words in ill:
+        click.echo(f"penstock: {path}: {words}", err=True)
+    raise SystemExit(bool(ill))
+
+
+def _ill(now: StoreStatus, max_age: float | None, max_failed: int | None) -> list[str]:
+    """Return what is not as it should be, each in words."""
+    words = []
+    age, failed = time.time() - now.updated, now.failed - now.acknowledged
+    if max_age is not None and age > max_age:
+        words.append(f"nothing landed for {span(age)} (--max-age {span(max_age)})")
+    if max_failed is not None and failed > max_failed:
+        words.append(f"{failed:,} keys are failed (--max-failed {max_failed:,})")
+    return words
+
+
+def _of_all(
+    place: str, names: list[str], max_age: float | None, max_failed: int | None, *, as_json: bool
+) -> None:
     found: dict[str, StoreStatus] = {}
     for name in names:
         with open_readonly(resource_store(place, name)) as reader:
             found[name] = reader.status()
+    ill = {name: _ill(now, max_age, max_failed) for name, now in found.items()}
     if as_json:
-        told = {name: dataclasses.asdict(now) for name, now in found.items()}
+        told = {
+            name: {**dataclasses.asdict(now), "unhealthy": ill[name]} for name, now in found.items()
+        }
         click.echo(json.dumps({"resources": told}))
     else:
         screen = console()
@@ -61,6 +100,7 @@ def _of_all(place: str, names: list[str], *, as_json: bool) -> None:
     for now in found.values():
         if now.problem:
             raise StorageError(now.problem)
+    _end(place, [f"{name}: {words}" for name, mine in ill.items() for words in mine])
 
 
 def _summary(now: StoreStatus) -> Table:
@@ -69,7 +109,7 @@ def _summary(now: StoreStatus) -> Table:
     table.add_column(justify="right")
     for name, value in (
         ("landed", f"{now.landed:,}"),
-        ("failed", f"{now.failed:,}"),
+        ("failed", f"{now.failed:,}" + _seen(now.acknowledged)),
         ("pending", "not known" if now.pending is None else f"{now.pending:,}"),
         ("expected", "not known" if now.expected is None else f"{now.expected:,}"),
         ("size", _size(now.bytes) + _segments(now.segments)),
@@ -96,8 +136,12 @@ def _failures(now: StoreStatus) -> Table:
     table.add_column("keys", justify="right")
     for kind in now.failures:
         code = "" if kind.status is None else str(kind.status)
-        table.add_row(kind.error, code, f"{kind.count:,}")
+        table.add_row(kind.error, code, f"{kind.count:,}" + _seen(kind.acknowledged))
     return table
+
+
+def _seen(count: int) -> str:
+    return f" ({count:,} acknowledged)" if count else ""
 
 
 def _segments(count: int) -> str:

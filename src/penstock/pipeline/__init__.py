@@ -23,7 +23,7 @@ from penstock.pipeline.json_text import (
     members,
     without_halves,
 )
-from penstock.pipeline.landing import Counts, entry_of, land
+from penstock.pipeline.landing import Counts, entry_of, land, reported
 from penstock.pipeline.ports import Api, Calls, Sizer, Store
 from penstock.pipeline.progress import Meter, Progress, Rate
 from penstock.pipeline.result import (
@@ -98,6 +98,7 @@ __all__ = [
     "land",
     "load",
     "members",
+    "reported",
     "source_of",
     "through",
     "without_halves",

@@ -18,7 +18,7 @@ from penstock.events import Events
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, checkpoint, position_in
-from penstock.pipeline.landing import Counts, Lander, entry_of
+from penstock.pipeline.landing import Counts, Lander, entry_of, reported
 from penstock.pipeline.ports import Api, Sizer, Store
 from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Result
 from penstock.pipeline.stages import Stage, through
@@ -205,8 +205,9 @@ class Pipeline(Generic[V_co]):
         """
         start = time.monotonic()
         counts = Counts()
-        for latest in self.landing(store, events=events):
-            counts = latest
+        with reported(events, str(getattr(self._source, "name", "pipeline"))) as told:
+            for counts in self.landing(store, events=events):
+                told.landed, told.failed = counts.landed, counts.failed
         return Report(
             landed=counts.landed,
             failed=counts.failed,

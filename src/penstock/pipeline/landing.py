@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
 import msgspec
 
 from penstock.errors import Absent, PermanentError
-from penstock.events import Event, Events, Failed, Landed
+from penstock.events import Event, Events, Failed, Landed, RunEnded, RunStarted
 from penstock.pipeline.concurrent import Slots
 from penstock.pipeline.json_text import is_json
 from penstock.pipeline.ports import Store
@@ -17,7 +19,7 @@ from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Res
 from penstock.pipeline.uses import Used
 from penstock.redaction import redacted
 
-__all__ = ["Counts", "Lander", "entry_of", "land"]
+__all__ = ["Counts", "Lander", "entry_of", "land", "reported"]
 
 
 @final
@@ -36,6 +38,29 @@ class Counts:
     failed: int = 0
     complete: bool = False
     uses: tuple[Used, ...] = ()
+
+
+@contextmanager
+def reported(events: Events | None, name: str, total: int | None = None) -> Iterator[Counts]:
+    """Emit that a run begins and, after the block, how it ended; the block keeps the counts."""
+    counts, start, problem = Counts(), time.monotonic(), None
+    events = events or Events()
+    events.emit(RunStarted(name=name, total=total))
+    try:
+        yield counts
+    except BaseException as error:
+        problem = str(error) or type(error).__name__
+        raise
+    finally:
+        events.emit(
+            RunEnded(
+                name=name,
+                landed=counts.landed,
+                failed=counts.failed,
+                seconds=time.monotonic() - start,
+                error=problem,
+            )
+        )
 
 
 def entry_of(result: Result[Key, object]) -> LandedRecord | FailedRecord:
@@ -150,7 +175,10 @@ def land(
 
 
 def _tell(events: Events, failed: Sequence[FailedRecord], landed: int) -> None:
-    told: list[Event] = [Failed(key=entry.key, reason=entry.message) for entry in failed]
+    told: list[Event] = [
+        Failed(key=entry.key, reason=entry.message, error=entry.error, status=entry.status)
+        for entry in failed
+    ]
     if landed:
         told.append(Landed(count=landed))
     for event in told:

@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
+from penstock.store.arrow import arrow_schema, arrow_table, import_arrow, read_arrow, to_duckdb
 from penstock.store.backup import BackedUp
-from penstock.store.exporting import Column, Exported, Format, export
 from penstock.store.fence import Fence
+from penstock.store.fields import Cells, FieldPath, fields, text_of
+from penstock.store.layout import GIVEN, READERS, Field, Layout, Value, read_given, typed_kind
 from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import (
     STORES,
@@ -28,6 +30,7 @@ from penstock.store.opening import (
 )
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.repair import Repaired
+from penstock.store.shape import Column, Kind, Shape, distinct, kind_of
 from penstock.store.upkeep import backup_store, repair_store, verify_store
 from penstock.store.values import Failure, FailureCount, OnSame, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, Verified
@@ -37,40 +40,64 @@ if TYPE_CHECKING:
     from penstock.store.mongo_place import translated as translated
     from penstock.store.mongo_reading import open_mongo as open_mongo
 
-# What needs PyMongo is loaded when it is first used.
-_HOMES = {"MongoStore": "mongo", "open_mongo": "mongo_reading", "translated": "mongo_place"}
+# What needs PyMongo is loaded when it is first used; exports have moved, for one release.
+_HOMES = {
+    "MongoStore": "mongo",
+    "open_mongo": "mongo_reading",
+    "translated": "mongo_place",
+    "Exported": ".destinations",
+    "Format": ".destinations",
+    "export": ".destinations",
+}
 
 __all__ = [
+    "GIVEN",
+    "READERS",
     "STORES",
     "BackedUp",
+    "Cells",
     "Column",
     "Damage",
-    "Exported",
     "Failure",
     "FailureCount",
     "Fence",
-    "Format",
+    "Field",
+    "FieldPath",
+    "Kind",
+    "Layout",
     "LocalStore",
     "MongoStore",
     "OnSame",
     "Repaired",
+    "Shape",
     "State",
     "StoreKind",
     "StoreReader",
     "StoreStatus",
     "StoredGap",
+    "Value",
     "Verified",
     "WritableStore",
+    "arrow_schema",
+    "arrow_table",
     "backup_store",
-    "export",
+    "distinct",
+    "fields",
+    "import_arrow",
+    "kind_of",
     "last_token",
     "open_mongo",
     "open_readonly",
     "open_store",
     "prepare",
+    "read_arrow",
+    "read_given",
     "repair_store",
     "store_place",
+    "text_of",
+    "to_duckdb",
     "translated",
+    "typed_kind",
     "verify_store",
 ]
 

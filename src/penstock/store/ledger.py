@@ -61,7 +61,7 @@ CREATE TABLE item (
 CREATE TABLE failure (
     id INTEGER PRIMARY KEY, key NOT NULL, error TEXT NOT NULL, message TEXT NOT NULL,
     status INTEGER, attempts INTEGER NOT NULL, excerpt TEXT NOT NULL, at REAL NOT NULL,
-    replayed INTEGER NOT NULL, current INTEGER NOT NULL
+    replayed INTEGER NOT NULL, current INTEGER NOT NULL -- 0: history, 2: acknowledged
 );
 CREATE INDEX failure_key ON failure (key);
 CREATE INDEX failure_current ON failure (error, status) WHERE current;

@@ -157,6 +157,16 @@ class LocalStore(Settlement, LocalReader):
             query = "DELETE FROM item WHERE key = ? AND state = 'failed'"
             return connection.executemany(query, wanted).rowcount if wanted else 0
 
+    def acknowledge(self, keys: Iterable[Key]) -> int:
+        """Accept that failed keys failed, and return how many; they stay failed and kept.
+
+        A key that is put back and fails again is to be acknowledged again.
+        """
+        wanted = [(key,) for key in keys]
+        with self._changing() as connection:
+            query = "UPDATE failure SET current = 2 WHERE key = ? AND current = 1"
+            return connection.executemany(query, wanted).rowcount if wanted else 0
+
     def close(self) -> None:
         """Make safe what was settled, then let the next process in. Closing twice is allowed.
 

@@ -132,24 +132,32 @@ class MongoStore(Settlement, MongoReader):
         return count
 
     def _put_back(self, keys: Sequence[Key]) -> int:
-        back = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
-        return self._written(
-            [UpdateOne({"_id": check_key(k), "state": "failed"}, back) for k in keys]
-        )
+        back: dict[str, object] = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
+        return self._changed(keys, back)
 
     def _keep_versions(self) -> None:
         self._place.versions.create_index([("order", 1)], name="penstock_order")
 
     def accept(self, keys: Iterable[Key]) -> int:
         """Take failed keys as they are: they have no record and need none; return how many."""
-        settled = {"$set": {"error": ABSENT}}
-        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, settled) for k in keys]
-        with translated(self.path):
-            return self._written(writes)
+        return self._changed_all(keys, {"$set": {"error": ABSENT}})
 
-    def _written(self, writes: Sequence[UpdateOne]) -> int:
-        if not writes:
-            return 0
+    def acknowledge(self, keys: Iterable[Key]) -> int:
+        """Accept that failed keys failed, and return how many; they stay failed and kept.
+
+        A key that is put back and fails again is to be acknowledged again.
+        """
+        return self._changed_all(keys, {"$set": {"acknowledged": True}})
+
+    def _changed_all(self, keys: Iterable[Key], change: dict[str, object]) -> int:
+        wanted, count = iter(keys), 0
+        with translated(self.path):
+            while chunk := list(islice(wanted, _CHUNK)):
+                count += self._changed(chunk, change)
+        return count
+
+    def _changed(self, keys: Sequence[Key], change: dict[str, object]) -> int:
+        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, change) for k in keys]
         done = self._fence.within(
             lambda session: self._place.items.bulk_write(list(writes), session=session)
         )

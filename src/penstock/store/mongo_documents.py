@@ -185,6 +185,7 @@ def failure_of(document: Document) -> Failure:
         excerpt=str(document["excerpt"]),
         at=_number(document["order"]) / 1e6,
         replayed=_number(document["replayed"]),
+        acknowledged=bool(document.get("acknowledged")),
     )
 
 

@@ -14,6 +14,7 @@ from penstock.mongo import ReadFrom
 from penstock.mongo.address import says
 from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
 from penstock.pipeline.result import Key, Landing
+from penstock.store.arrow import Frames
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
@@ -28,7 +29,7 @@ _IN_ORDER = [("order", 1), ("_id", 1)]
 _FOR_A_PRIMARY = 5.0  # seconds that a report waits for one
 
 
-class MongoReader:
+class MongoReader(Frames):
     """A store in MongoDB as it is, also while a run lands in it: only what a majority has is seen.
 
     Use :func:`open_mongo` to make one; :class:`~penstock.store.MongoStore` is one as well.
@@ -127,10 +128,21 @@ class MongoReader:
         found = self._one(key, {"state": 1})
         return "pending" if found is None else _SHOWN[found["state"]]
 
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        for document in self._in_order({"state": "deleted"}):
+            yield document["_id"]
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         for document in self._in_order({"state": "failed", "error": {"$ne": ABSENT}}):
             yield failure_of(document)
+
+    def latest(self, count: int) -> list[Landing]:
+        """Return about the last ``count`` records that landed, newest first, to be shown."""
+        with self._reading() as session:
+            found = self._place.items.find({"state": "landed"}, session=session)
+            return [landing_of(one) for one in found.sort("order", -1).limit(count)]
 
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of a stream, oldest first, in constant memory."""
@@ -184,6 +196,7 @@ class MongoReader:
             deleted=states.get("deleted", {"count": 0})["count"],
             gaps=gaps[0]["gaps"],
             missed=gaps[0]["missed"],
+            acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
         )
 
     def verify(self) -> int:
@@ -232,9 +245,16 @@ _STATES: list[dict[str, Any]] = [
     {"$project": {"_id": 0, "state": 1, "order": 1}},
     {"$group": {"_id": "$state", "count": {"$sum": 1}, "latest": {"$max": "$order"}}},
 ]
+_SEEN = {"$sum": {"$cond": ["$acknowledged", 1, 0]}}
 _FAILURES: list[dict[str, Any]] = [
     {"$match": {"state": "failed"}},
-    {"$group": {"_id": {"error": "$error", "status": "$status"}, "count": {"$sum": 1}}},
+    {
+        "$group": {
+            "_id": {"error": "$error", "status": "$status"},
+            "count": {"$sum": 1},
+            "acknowledged": _SEEN,
+        }
+    },
     {"$sort": {"count": -1, "_id.error": 1, "_id.status": 1}},
 ]
 _SIZE: list[dict[str, Any]] = [
@@ -257,7 +277,12 @@ _SHOWN: Mapping[str, State] = {
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> tuple[FailureCount, ...]:
     return tuple(
-        FailureCount(error=row["_id"]["error"], status=row["_id"]["status"], count=row["count"])
+        FailureCount(
+            error=row["_id"]["error"],
+            status=row["_id"]["status"],
+            count=row["count"],
+            acknowledged=row["acknowledged"],
+        )
         for row in rows
     )
 

@@ -59,8 +59,16 @@ class StoreReader(Protocol):
         """Return whether ``key`` has landed, has failed, was deleted, or else ``pending``."""
         ...
 
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        ...
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
+        ...
+
+    def latest(self, count: int) -> list[Landing]:
+        """Return about the last ``count`` records that landed, newest first, to be shown."""
         ...
 
     def gaps(self) -> Iterator[StoredGap]:
@@ -145,4 +153,8 @@ class WritableStore(StoreReader, Protocol):
 
     def retry_failed(self, keys: Iterable[Key] | None = None) -> int:
         """Put failed keys, all or the given ones, back to do; return how many."""
+        ...
+
+    def acknowledge(self, keys: Iterable[Key]) -> int:
+        """Accept that failed keys failed, and return how many; they stay failed and kept."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ from penstock.errors import InputError, StorageError
 from penstock.pipeline.result import Key, Landing
 from penstock.store import ledger
 from penstock.store.agreement import problem_of
+from penstock.store.arrow import Frames
 from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import judged, segment_path, split_line
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
@@ -34,10 +36,11 @@ T = TypeVar("T")
 _Row: TypeAlias = tuple[Any, ...]
 _Place: TypeAlias = tuple[int, int]
 _GAP = "id, since, until, reason, count, at"
-_FAILURE = "key, error, message, status, attempts, excerpt, at, replayed"
+_FAILURE = "key, error, message, status, attempts, excerpt, at, replayed, current = 2"
+_TAIL = 1 << 18  # bytes of the last segment in which the latest records are looked for
 
 
-class LocalReader:
+class LocalReader(Frames):
     """A store as it is on the disk, also while a run lands in it: only committed data is seen.
 
     Nothing is locked and nothing is written. Use :func:`~penstock.store.open_readonly` to make one;
@@ -185,6 +188,12 @@ class LocalReader:
         states: list[tuple[State]] = self._rows("SELECT state FROM item WHERE key = ?", (key,))
         return states[0][0] if states else "pending"
 
+    def deleted(self) -> Iterator[Key]:
+        """Yield the keys that were deleted, also those whose record had not come."""
+        with closing(ledger.read(self._directory)) as connection:
+            for (key,) in connection.execute("SELECT key FROM item WHERE state = 'deleted'"):
+                yield key
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         mine = f"FROM failure WHERE id > ? AND current AND error != '{ABSENT}'"
@@ -192,7 +201,7 @@ class LocalReader:
         last = -1
         while rows := list(self._rows(query, (last, _CHUNK))):
             last = rows[-1][0]
-            for _, key, error, message, status, attempts, excerpt, at, replayed in rows:
+            for _, key, error, message, status, attempts, excerpt, at, replayed, seen in rows:
                 yield Failure(
                     key=key,
                     error=error,
@@ -202,7 +211,25 @@ class LocalReader:
                     excerpt=excerpt,
                     at=at,
                     replayed=replayed,
+                    acknowledged=bool(seen),
                 )
+
+    def latest(self, count: int) -> list[Landing]:
+        """Return about the last ``count`` records that landed, newest first, to be shown.
+
+        They are those at the end of the last segment, as they are in the file: unchecked.
+        """
+        found: list[Landing] = []
+        query = "SELECT number, size FROM segment WHERE size ORDER BY number DESC LIMIT 1"
+        for number, size in self._rows(query):
+            path = segment_path(self._directory, number)
+            start = max(0, size - _TAIL)
+            with ledger.translated(path), path.open("rb") as file:
+                lines = os.pread(file.fileno(), size - start, start).splitlines()
+            for line in reversed(lines[bool(start) :]):
+                with contextlib.suppress(ValueError):
+                    found += [split_line(line)] if line.strip() and len(found) < count else []
+        return found
 
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of the stream that lands here, in the order they were noticed."""
@@ -336,9 +363,9 @@ class LocalReader:
             "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(landed), 0) FROM segment"
         )
         failures = tuple(
-            FailureCount(error=error, status=status, count=count)
-            for error, status, count in self._rows(
-                "SELECT error, status, count(*) FROM failure WHERE current"
+            FailureCount(error=error, status=status, count=count, acknowledged=seen)
+            for error, status, count, seen in self._rows(
+                "SELECT error, status, count(*), sum(current = 2) FROM failure WHERE current"
                 " GROUP BY error, status ORDER BY count(*) DESC, error, status"
             )
         )
@@ -374,6 +401,7 @@ class LocalReader:
             verified=facts.get("verified"),
             free=shutil.disk_usage(self._directory).free,
             problem=problem_of(self._directory, self._reading, mark),
+            acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
         )
 
 

@@ -33,6 +33,7 @@ class Failure:
         excerpt: The beginning of the last answer's body, as text.
         at: When it failed, in seconds since 1970 UTC.
         replayed: How often this key was put back to do before it failed this time.
+        acknowledged: Whether somebody has accepted that it failed.
     """
 
     key: Key
@@ -43,6 +44,7 @@ class Failure:
     excerpt: str
     at: float
     replayed: int
+    acknowledged: bool = False
 
 
 @final
@@ -70,11 +72,12 @@ class StoredGap:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureCount:
-    """How many keys are failed with the same error and status."""
+    """How many keys are failed with the same error and status, and how many are acknowledged."""
 
     error: str
     status: int | None
     count: int
+    acknowledged: int = 0
 
 
 @final
@@ -103,6 +106,7 @@ class StoreStatus:
         free: Bytes of room on the store's disk; None where nobody can tell.
         problem: Why a run would refuse it: ledger and segments do not agree.
         absent: Keys that have no record, and need none: the service said so, or a person.
+        acknowledged: Failed keys that somebody has accepted as failed; they count as failed, too.
     """
 
     path: str
@@ -123,3 +127,4 @@ class StoreStatus:
     free: int | None = None
     problem: str | None = None
     absent: int = 0
+    acknowledged: int = 0

@@ -18,8 +18,9 @@ asks for by a fixture::
             return lambda: MyStore(tmp_path / "store")
 """
 
+from penstock.testing.destination_contract import DestinationContract
 from penstock.testing.lock_contract import LockContract
 from penstock.testing.store_contract import StoreContract
 from penstock.testing.style_contract import StyleContract
 
-__all__ = ["LockContract", "StoreContract", "StyleContract"]
+__all__ = ["DestinationContract", "LockContract", "StoreContract", "StyleContract"]

@@ -189,6 +189,33 @@ class StoreContract:
             assert (failure.message, failure.replayed) == ("and again", 2)
             assert (store.state(3), store.retry_failed([3])) == ("landed", 0)
 
+    def test_failures_that_are_acknowledged_stay_failed(self, open_store: OpenStore) -> None:
+        with open_store() as store:
+            land(store, *[failing(key) for key in range(3)])
+            assert store.acknowledge([0, 1, 99]) == 2
+            assert store.acknowledge([0]) == 0
+        with open_store() as store:
+            assert list(store.claim(range(4))) == [3]
+            status = store.status()
+            assert (status.failed, status.acknowledged) == (3, 2)
+            assert [(kind.count, kind.acknowledged) for kind in status.failures] == [(3, 2)]
+            assert {one.key for one in store.failures() if one.acknowledged} == {0, 1}
+
+    def test_what_fails_again_is_not_acknowledged(self, open_store: OpenStore) -> None:
+        with open_store() as store:
+            land(store, failing(1), failing(2))
+            store.acknowledge([1, 2])
+            store.retry_failed([1])
+            assert store.status().acknowledged == 1
+            land(store, failing(1, "again"))
+            assert (store.status().failed, store.status().acknowledged) == (2, 1)
+
+    def test_the_latest_records_come_newest_first(self, open_store: OpenStore) -> None:
+        with open_store() as store:
+            assert store.latest(2) == []
+            land(store, *[Landing(key, b"{}") for key in range(3)], failing(3))
+            assert [record.key for record in store.latest(2)] == [2, 1]
+
     def test_marks_are_replaced(self, open_store: OpenStore) -> None:
         with open_store() as store:
             assert store.mark("page") is None

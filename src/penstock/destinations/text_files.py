@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from penstock.store.exporting.fields import text_of
-from penstock.store.exporting.shape import Column
+from penstock.store import Column, text_of
 
-__all__ = ["Row", "write_csv", "write_jsonl"]
+__all__ = ["Row", "csv_head", "write_csv", "write_csv_rows", "write_jsonl"]
 
 Row = Sequence[bytes | None]
 """The JSON text of each column, None where the record has no such field."""
@@ -42,9 +41,20 @@ def write_csv(
     to be ``safe`` for spreadsheets, a text that they would take for a formula begins with ``'``.
     """
     names = [_no_formula(column.name) if safe else column.name for column in columns]
-    file.write((",".join(map(_quoted, names)) + "\r\n").encode())
+    file.write(csv_head(names))
+    write_csv_rows(rows, [column.kind == "text" for column in columns], file, safe=safe)
+
+
+def csv_head(names: Iterable[str]) -> bytes:
+    """Return the header of a CSV file."""
+    return (",".join(map(_quoted, names)) + "\r\n").encode()
+
+
+def write_csv_rows(
+    rows: Iterable[Row], texts: Sequence[bool], file: BinaryIO, *, safe: bool = False
+) -> None:
+    """Write the lines of a CSV file; ``texts`` says of which columns the text itself is written."""
     cell = _safe_cell if safe else _csv_cell
-    texts = [column.kind == "text" for column in columns]
     _write(
         ((",".join(map(cell, row, texts)) + "\r\n").encode() for row in rows),
         file,

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from penstock.destinations.text_files import Row
 from penstock.errors import InputError, StorageError
-from penstock.store.exporting.fields import text_of
-from penstock.store.exporting.shape import Column
-from penstock.store.exporting.text_files import Row
+from penstock.store import Column, text_of
 
 __all__ = ["write_sqlite"]
 

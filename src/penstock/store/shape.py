@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
-from penstock.store.exporting.fields import Cells, FieldPath
+from penstock.store.fields import Cells, FieldPath
 
 __all__ = ["Column", "Kind", "Shape", "kind_of"]
 
@@ -27,6 +27,13 @@ _WIDER: dict[frozenset[str], str] = {
     frozenset((_LONG, "digits")): "digits",
     frozenset(("float", "digits")): "digits",
     frozenset((_LONG, "float")): "digits",
+    # Times are told from other texts only where they are asked for.
+    **{
+        frozenset((one, other)): "text"
+        for one in ("date", "datetime", "timestamp")
+        for other in ("date", "datetime", "timestamp", "text")
+        if one != other
+    },
 }
 _STARTS: dict[int, str] = {
     ord('"'): "text",
@@ -85,16 +92,24 @@ class Shape:
     [('id', 'int'), ('size', 'float'), ('name', 'text')]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind_of: Callable[[bytes], str] = kind_of) -> None:
+        self._kind_of = kind_of
         self._kinds: dict[FieldPath, str] = {}
+        self.raw: dict[FieldPath, None] = {}
 
     def learn(self, cells: Cells) -> None:
         """Widen the columns so that they hold ``cells``."""
-        kinds = self._kinds
+        kinds, kind_of = self._kinds, self._kind_of
         for path, cell in cells.items():
             kind, known = kind_of(cell), kinds.get(path)
+            if kind == "raw":
+                self.raw[path] = None
             if kind != known:
                 kinds[path] = kind if known is None else _wider(known, kind)
+
+    def kinds(self) -> dict[FieldPath, str]:
+        """Return what the values at each path have in common, in our own finer words."""
+        return dict(self._kinds)
 
     @property
     def paths(self) -> list[FieldPath]:
@@ -111,9 +126,9 @@ class Shape:
 
 
 def _wider(one: str, other: str) -> str:
-    if other == "null":
+    if other in {"null", "raw"}:  # raw values stand in a column of their own
         return one
-    if one == "null":
+    if one in {"null", "raw"}:
         return other
     return _WIDER.get(frozenset((one, other)), "json")
 

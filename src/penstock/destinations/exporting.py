@@ -11,15 +11,12 @@ from typing import BinaryIO, Literal, TypeAlias, final, get_args
 
 import msgspec
 
+from penstock.destinations.sqlite_file import write_sqlite
+from penstock.destinations.target import appearing
+from penstock.destinations.text_files import Row, write_csv, write_jsonl
 from penstock.errors import InputError
 from penstock.pipeline.result import Key, Landing
-from penstock.store.exporting.fields import Cells, fields
-from penstock.store.exporting.shape import Column, Shape
-from penstock.store.exporting.sqlite_file import write_sqlite
-from penstock.store.exporting.target import appearing
-from penstock.store.exporting.text_files import Row, write_csv, write_jsonl
-from penstock.store.ports import StoreReader
-from penstock.store.values import Failure, StoredGap
+from penstock.store import Cells, Column, Failure, Shape, StoredGap, StoreReader, fields
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]
 
@@ -158,7 +155,7 @@ class _Table:
             columns = self._columns(str.lower)
             write_sqlite(self._rows(), columns, part)
         else:
-            from penstock.store.exporting.parquet_file import write_parquet
+            from penstock.destinations.parquet_file import write_parquet
 
             columns = self._columns()
             write_parquet(self._rows(), columns, part)

@@ -9,7 +9,7 @@ from pathlib import Path
 from penstock.errors import InputError
 from penstock.whole import whole_path
 
-__all__ = ["appearing", "refuse_existing"]
+__all__ = ["appearing", "path_of", "refuse_existing"]
 
 
 @contextmanager
@@ -35,3 +35,17 @@ def refuse_existing(output: Path, *, force: bool) -> None:
     """
     if output.is_file() and not force:
         raise InputError(f"{output} exists: name another file, or replace it with --force")
+
+
+def path_of(address: str) -> Path:
+    """Return the path in ``scheme://PATH``: a relative one, or ``scheme:///absolute``.
+
+    Raises:
+        InputError: There is none, or its folder does not exist.
+    """
+    path = Path(address.partition("://")[2]).expanduser()
+    if not path.name:
+        raise InputError(f"{address}: write {address.partition(':')[0]}://FILE")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist")
+    return path

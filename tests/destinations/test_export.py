@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from penstock.destinations import Exported, Format, export
+from penstock.destinations.text_files import write_csv
 from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.pipeline.result import Entry, Failing, Key, Landing
-from penstock.store import Exported, Format, LocalStore, export, open_readonly
-from penstock.store.exporting.shape import Column
-from penstock.store.exporting.text_files import write_csv
+from penstock.store import Column, LocalStore, open_readonly
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 FORMATS: Sequence[Format] = get_args(Format)
@@ -205,7 +205,7 @@ def test_an_empty_store_gives_an_empty_table(tmp_path: Path, to: Format) -> None
 def test_the_failures_can_be_exported(store: Path, to: Format) -> None:
     done = exported(store, to, failed=True)
     assert done.rows == 1
-    names = "key error message status attempts excerpt at replayed"
+    names = "key error message status attempts excerpt at replayed acknowledged"
     assert [column.name for column in done.columns] == names.split()
     if to == "jsonl":
         letter = json.loads(Path(done.output).read_text())
@@ -267,7 +267,8 @@ def test_what_lands_meanwhile_is_left_to_the_next_export(tmp_path: Path) -> None
 LIMITED = """
 import sys
 from penstock.errors import PenstockError
-from penstock.store import export, open_readonly
+from penstock.destinations import export
+from penstock.store import open_readonly
 try:
     with open_readonly(sys.argv[1]) as reader:
         export(reader, sys.argv[2], sys.argv[3])
@@ -300,7 +301,8 @@ WITHOUT_PYARROW = """
 import sys
 sys.modules["pyarrow"] = None
 from penstock.errors import MissingExtra
-from penstock.store import export, open_readonly
+from penstock.destinations import export
+from penstock.store import open_readonly
 try:
     with open_readonly(sys.argv[1]) as reader:
         export(reader, "parquet", sys.argv[2])

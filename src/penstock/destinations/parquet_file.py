@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from penstock.destinations.text_files import Row
 from penstock.errors import MissingExtra
-from penstock.store.exporting.fields import text_of
-from penstock.store.exporting.shape import Column
-from penstock.store.exporting.text_files import Row
+from penstock.store import Column, text_of
 
 __all__ = ["write_parquet"]
 

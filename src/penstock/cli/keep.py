@@ -1,0 +1,78 @@
+"""``penstock export --to ADDRESS``: a table that is kept up to date."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import final
+
+import click
+
+from penstock.address import hide
+from penstock.clock import Clock, SystemClock
+from penstock.destinations import Keeper, open_destination
+from penstock.errors import StorageError
+from penstock.store import StoreReader, open_readonly, read_given
+
+__all__ = ["Wanted", "keep"]
+
+_LOOK = 1.0  # seconds between looks for what has landed
+_PATIENCE = 10  # looks that may fail one after the other
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The options of the command that are for a table."""
+
+    table: str
+    schema: str | None
+    _: KW_ONLY
+    flatten: bool
+    follow: bool
+    as_json: bool
+
+
+def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -> None:
+    """Bring a table up to date with a store; with ``follow``, until the process is ended."""
+    given = read_given(_text(wanted.schema)) if wanted.schema else {}
+
+    def said(words: str) -> None:
+        click.echo(f"penstock: {words}", err=True)
+
+    def look(reader: StoreReader) -> int:
+        with closing(open_destination(address)) as destination:
+            return Keeper(
+                destination, wanted.table, flatten=wanted.flatten, given=given, said=said
+            ).catch_up(reader)
+
+    with open_readonly(store) as reader:
+        taken = look(reader)
+        _tell(taken, wanted, address)
+        clock, failed = clock or SystemClock(), 0
+        while wanted.follow:
+            clock.sleep(_LOOK)
+            try:
+                taken = look(reader)
+            except StorageError as error:
+                failed += 1
+                if failed == _PATIENCE:
+                    raise
+                said(f"{error}; trying again")
+                continue
+            failed = 0
+            if taken:
+                _tell(taken, wanted, address)
+
+
+def _text(schema: str) -> str:
+    path = Path(schema)
+    return path.read_text() if ":" not in schema and path.is_file() else schema
+
+
+def _tell(taken: int, wanted: Wanted, address: str) -> None:
+    told = {"output": hide(address), "table": wanted.table, "rows": taken}
+    words = f"{taken:,} more rows in {wanted.table} of {hide(address)}"
+    click.echo(json.dumps(told) if wanted.as_json else words)

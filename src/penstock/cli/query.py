@@ -1,0 +1,39 @@
+"""``penstock query``: SQL over what landed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+
+import click
+
+from penstock.assembly import store_named
+from penstock.destinations import ask
+from penstock.store import open_readonly
+
+__all__ = ["query"]
+
+
+@click.command()
+@click.argument("store", type=click.Path())
+@click.argument("sql")
+@click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON object a row, not CSV.")
+def query(store: str, sql: str, *, flatten: bool, as_json: bool) -> None:
+    """Answer SQL over the table "records": what has landed in STORE up to now.
+
+    STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The SQL is
+    DuckDB's, and needs the extra duckdb. The answer is CSV with a header. The store is only read.
+    """
+    with open_readonly(store_named(store)) as reader:
+        names: tuple[str, ...] = ()
+        out = csv.writer(sys.stdout)
+        for row in ask(reader, sql, flatten=flatten):
+            if as_json:
+                click.echo(json.dumps(row, default=str, ensure_ascii=False))
+                continue
+            if not names:
+                names = tuple(row)
+                out.writerow(names)
+            out.writerow(row.values())

@@ -1,0 +1,252 @@
+"""The dashboard's server: one page, its events, and two buttons behind a token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import secrets
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import final
+
+from penstock.dashboard.watch import Watch
+from penstock.errors import InputError, MissingExtra, PenstockError
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.datastructures import Headers
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+except ImportError as missing:
+    raise MissingExtra("the dashboard", "starlette and uvicorn", "dashboard") from missing
+
+__all__ = ["Dashboard"]
+
+_STATIC = Path(__file__).parent / "static"
+_EVERY = 1.0  # seconds between two events
+_COOKIE = "penstock"
+_HEADERS = {
+    b"content-security-policy": b"default-src 'self'; img-src data:; base-uri 'none'; "
+    b"form-action 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+}
+
+
+@final
+class Dashboard:
+    """Serves a page over some stores while the ``with`` block runs.
+
+    On the loopback address whoever is on this machine may look; on any other a token is asked for,
+    which the URL holds. Changes always need the token and the page's own origin.
+
+    Args:
+        watches: The stores.
+        host: Address to listen at.
+        port: Port; 0 takes a free one.
+
+    Attributes:
+        url: Where the page is, with the token where one is asked for.
+
+    Raises:
+        InputError: The address is in use, or is none of this machine.
+    """
+
+    def __init__(self, watches: Sequence[Watch], host: str = "127.0.0.1", port: int = 8765) -> None:
+        self._watches = watches
+        self._token = secrets.token_urlsafe(24)
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise InputError(f"dashboard at {host}:{port}: {error.strerror or error}") from error
+        port = self._socket.getsockname()[1]
+        is_local = ipaddress.ip_address(self._socket.getsockname()[0]).is_loopback
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{port}/" + ("" if is_local else f"?token={self._token}")
+        hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]", shown)}
+        guard = _Guard(self._app(), self._token, hosts if is_local else None)
+        settings = uvicorn.Config(
+            guard, http="h11", ws="none", loop="asyncio", log_level="critical",
+            timeout_graceful_shutdown=5, server_header=False,
+        )  # fmt: skip
+        self._server = uvicorn.Server(settings)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+        self._text, self._number = "[]", 0
+
+    def __enter__(self) -> Dashboard:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        for watch in self._watches:
+            watch.close()
+
+    def join(self) -> None:
+        """Wait until it ends, which it does not by itself."""
+        self._thread.join()
+
+    def _app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/events", self._events),
+                Route("/examples", self._examples),
+                Route("/put-back", self._put_back, methods=["POST"]),
+                Route("/acknowledge", self._acknowledge, methods=["POST"]),
+                Mount("/static", StaticFiles(directory=_STATIC)),
+            ],
+            lifespan=self._life,
+        )
+
+    @asynccontextmanager
+    async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        self._changed = asyncio.Condition()
+        looking = asyncio.create_task(self._look())
+        yield
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
+
+    async def _look(self) -> None:
+        """Look at all stores once a second, for all pages together."""
+        while True:
+            seen = [await run_in_threadpool(watch.look) for watch in self._watches]
+            self._text = json.dumps(seen)
+            self._number += 1
+            async with self._changed:
+                self._changed.notify_all()
+            await asyncio.sleep(_EVERY)
+
+    async def _page(self, request: Request) -> Response:
+        text = (_STATIC / "index.html").read_text(encoding="utf-8")
+        answer = HTMLResponse(text.replace("TOKEN", self._token, 1))
+        answer.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict")
+        return answer
+
+    async def _events(self, request: Request) -> Response:
+        async def told() -> AsyncIterator[str]:
+            seen = 0
+            while not self._server.should_exit:
+                async with self._changed:
+                    while self._number == seen:
+                        await self._changed.wait()
+                seen = self._number
+                yield f"data: {self._text}\n\n"
+
+        return StreamingResponse(told(), media_type="text/event-stream")
+
+    async def _examples(self, request: Request) -> Response:
+        asked = request.query_params
+        status = int(asked["status"]) if asked.get("status", "").isdecimal() else None
+
+        def examples() -> list[dict[str, object]]:
+            return self._watch(asked.get("store")).examples(asked.get("error", ""), status)
+
+        return await _answered(examples, JSONResponse)
+
+    async def _put_back(self, request: Request) -> Response:
+        words = "{:,} keys are to do again: run their pipeline"
+        return await self._change(request, Watch.put_back, words)
+
+    async def _acknowledge(self, request: Request) -> Response:
+        return await self._change(request, Watch.acknowledge, "{:,} failed keys are acknowledged")
+
+    async def _change(
+        self, request: Request, act: Callable[[Watch, str, int | None], int], words: str
+    ) -> Response:
+        try:
+            asked = json.loads(await request.body())
+            store, error, status = asked["store"], asked["error"], asked["status"]
+        except (ValueError, KeyError, TypeError):
+            return JSONResponse({"text": "that is not a request of this page"}, 400)
+        return await _answered(
+            lambda: act(self._watch(store), str(error), status),
+            lambda count: JSONResponse({"text": words.format(count)}),
+        )
+
+    def _watch(self, number: object) -> Watch:
+        for index, watch in enumerate(self._watches):
+            if str(index) == str(number):
+                return watch
+        raise InputError(f"there is no store {number!r}")
+
+
+async def _answered(act: Callable[[], object], shown: Callable[..., Response]) -> Response:
+    """Do what takes time in a thread; an error is its one line."""
+    try:
+        return shown(await run_in_threadpool(act))
+    except PenstockError as error:
+        return JSONResponse({"text": str(error)}, 400 if isinstance(error, InputError) else 409)
+
+
+@final
+class _Guard:
+    """Lets in whoever may look, and changes only from the page itself.
+
+    Args:
+        app: What is guarded.
+        token: What a change needs, and everything where ``hosts`` is None.
+        hosts: The names this machine has for itself; another one is another site's (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp, token: str, hosts: set[str] | None) -> None:
+        self._app, self._token, self._hosts = app, token, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS.items()]
+            await send(message)
+
+        answer: Callable[[Scope, Receive, Send], Awaitable[None]] = self._app
+        if refusal := self._refusal(Request(scope)):
+            answer = Response(refusal + "\n", 403, media_type="text/plain")
+        await answer(scope, receive, guarded)
+
+    def _refusal(self, request: Request) -> str:
+        headers = request.headers
+        if self._hosts is not None:
+            if headers.get("host", "") not in self._hosts:
+                return "this page is at its own address only"
+        elif not self._knows(
+            request.query_params.get("token"),
+            request.cookies.get(_COOKIE),
+            headers.get("x-penstock-token"),
+        ):
+            return "the token is missing: open the address that penstock dashboard printed"
+        if request.method in ("GET", "HEAD"):
+            return ""
+        if not self._knows(headers.get("x-penstock-token")) or not _same_origin(headers):
+            return "changes need the page's token and its own origin"
+        return ""
+
+    def _knows(self, *given: str | None) -> bool:
+        mine = self._token.encode()
+        return any(one and secrets.compare_digest(one.encode(), mine) for one in given)
+
+
+def _same_origin(headers: Headers) -> bool:
+    origin = headers.get("origin")
+    site = headers.get("sec-fetch-site", "same-origin")
+    return site == "same-origin" and origin in (None, f"http://{headers.get('host', '')}")

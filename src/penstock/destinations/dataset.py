@@ -1,0 +1,186 @@
+"""Parquet datasets on a disk or in a bucket: files a batch, and a manifest that commits them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+
+from penstock.address import hide, scheme_of
+from penstock.destinations.ports import Batch, Destination
+from penstock.errors import InputError, StorageError
+from penstock.store import READERS, Field, arrow_table, import_arrow
+from penstock.whole import whole_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import fs
+
+__all__ = ["open_dataset"]
+
+_MANIFEST = "_penstock.json"
+_PART = re.compile(r"part-(\d{8})\.parquet")
+_NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive and all who follow it call the folder of nulls
+
+
+@final
+class _Manifest(msgspec.Struct, frozen=True):
+    """The state of a dataset, and the number of its last batch."""
+
+    number: int
+    state: str
+
+
+@final
+class _Dataset:
+    """A folder a table. Files of a batch that was not committed are removed, or replaced."""
+
+    def __init__(
+        self, files: fs.FileSystem, root: str, shown: str, partition: Sequence[str]
+    ) -> None:
+        self._files = files
+        self._root = root
+        self._shown = shown
+        self._partition = partition
+
+    def close(self) -> None:
+        """Do nothing: there is no connection that is held."""
+
+    def state(self, table: str) -> bytes | None:
+        with self._translated():
+            found = self._manifest(table)
+            for path, number in self._parts(table):
+                if number > (found.number if found else 0):
+                    self._files.delete_file(path)
+        return None if found is None else found.state.encode()
+
+    def commit(self, batch: Batch) -> None:
+        with self._translated():
+            found = self._manifest(batch.table)
+            if (None if found is None else found.state.encode()) != batch.before:
+                raise StorageError(
+                    f"{self._shown}: another process keeps {batch.table} up to date; call again"
+                )
+            if batch.gone:
+                self._delete(batch)
+            number = 1 if found is None else found.number + 1
+            for folder, rows in self._split(batch).items():
+                columns = [(at, one) for at, one in batch.typed if one.name not in self._partition]
+                name = f"{self._root}/{batch.table}/{folder}part-{number:08}.parquet"
+                self._write(name, arrow_table(columns, rows))
+            told = msgspec.json.encode(_Manifest(number, batch.after.decode()))
+            self._put(f"{self._root}/{batch.table}/{_MANIFEST}", told)
+
+    def _manifest(self, table: str) -> _Manifest | None:
+        path = f"{self._root}/{table}/{_MANIFEST}"
+        if not self._files.get_file_info(path).is_file:
+            return None
+        with self._files.open_input_stream(path) as file:
+            return msgspec.json.decode(file.read(), type=_Manifest)
+
+    def _parts(self, table: str) -> list[tuple[str, int]]:
+        from pyarrow import fs
+
+        where = fs.FileSelector(f"{self._root}/{table}", recursive=True, allow_not_found=True)
+        found = []
+        for one in self._files.get_file_info(where):
+            if one.is_file and one.path.endswith(".parquet"):
+                name = _PART.fullmatch(one.base_name)
+                if name is None:
+                    raise InputError(
+                        f"{self._shown}: {one.path} was not written by penstock: name another place"
+                    )
+                found.append((one.path, int(name[1])))
+        return found
+
+    def _split(self, batch: Batch) -> dict[str, list[Sequence[bytes | None]]]:
+        """Return the rows by the folder they go to, named as Hive has it."""
+        columns: list[tuple[int, Field]] = [
+            (spot, one) for name in self._partition for spot, one in batch.typed if one.name == name
+        ]
+        if len(columns) < len(self._partition):
+            raise InputError(
+                f"a dataset is partitioned by columns it has: {', '.join(self._partition)}; "
+                f"there are {', '.join(one.name for _, one in batch.typed)}"
+            )
+        found: dict[str, list[Sequence[bytes | None]]] = {}
+        for row in batch.rows:
+            folder = "".join(f"{one.name}={_folder(row[spot], one)}/" for spot, one in columns)
+            found.setdefault(folder, []).append(row)
+        return found
+
+    def _delete(self, batch: Batch) -> None:
+        """Write the files again that have one of the keys. Doing it twice does no harm."""
+        import pyarrow as pa
+        from pyarrow import compute, parquet
+
+        key = batch.fields[0].name
+        for path, _ in self._parts(batch.table):
+            with self._files.open_input_file(path) as file:
+                keys = parquet.read_table(file, columns=[key])[key]
+                there = compute.is_in(keys, pa.array(batch.gone, keys.type))
+                if compute.any(there).as_py():
+                    table = parquet.read_table(file)
+                    self._write(path, table.filter(compute.invert(there)))
+
+    def _write(self, path: str, table: pa.Table) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        sink = pa.BufferOutputStream()
+        parquet.write_table(table, sink, compression="zstd")
+        self._put(path, sink.getvalue())
+
+    def _put(self, path: str, content: bytes | pa.Buffer) -> None:
+        """Let a file appear whole: a bucket shows an object only when it is complete."""
+        if self._files.type_name != "local":
+            with self._files.open_output_stream(path) as stream:
+                stream.write(content)
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with whole_path(Path(path)) as part:
+            part.write_bytes(content)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            words = " ".join(str(error).split())
+            raise StorageError(f"{self._shown}: {words}; call again") from error
+
+
+def _folder(cell: bytes | None, field: Field) -> str:
+    if cell is None or cell == b"null":
+        return _NULL
+    value = cell.decode() if field.kind == "bool" else str(READERS[field.kind](cell))
+    return quote(value, safe=" ")
+
+
+def open_dataset(address: str) -> Destination:
+    """Open ``parquet://FOLDER``, or a bucket: ``s3://``, ``gs://``, ``abfss://``.
+
+    The option ``partition=country,day`` in the address names the columns that make folders; the
+    others go to Arrow's file system, such as ``region`` and ``endpoint_override``.
+    """
+    import_arrow("a Parquet dataset")
+    from pyarrow import ArrowException, fs
+
+    place, _, query = address.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    partition = [name for name in options.pop("partition", "").split(",") if name]
+    try:
+        if scheme_of(place) == "parquet":
+            root = str(Path(place.partition("://")[2]).expanduser().absolute())
+            files: fs.FileSystem = fs.LocalFileSystem()
+        else:
+            asked = f"{place}?{urlencode(options)}" if options else place
+            files, root = fs.FileSystem.from_uri(asked)
+    except (ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{hide(address)}: {error}") from error
+    return _Dataset(files, root.rstrip("/"), hide(address), partition)

@@ -1,0 +1,48 @@
+"""Destinations by the scheme of their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from penstock.address import is_address, scheme_of
+from penstock.destinations.ports import Destination
+from penstock.errors import InputError
+from penstock.registry import Registry
+
+__all__ = ["DESTINATIONS", "open_destination"]
+
+Opening: TypeAlias = Callable[[str], Destination]
+
+_DATABASES = "penstock.destinations.databases:"
+_POSTGRES = f"{_DATABASES}open_postgres"
+_DATASET = "penstock.destinations.dataset:open_dataset"
+DESTINATIONS: Registry[Opening] = Registry(
+    "destination",
+    "penstock.destinations",
+    {
+        "csv": "penstock.destinations.kept_text:open_csv",
+        "jsonl": "penstock.destinations.kept_text:open_jsonl",
+        "sqlite": f"{_DATABASES}open_sqlite",
+        "duckdb": f"{_DATABASES}open_duckdb",
+        "postgresql": _POSTGRES,
+        "postgres": _POSTGRES,
+        **dict.fromkeys(("parquet", "s3", "gs", "abfss"), _DATASET),
+    },
+)
+"""What opens a destination, by the scheme of its address."""
+
+
+def open_destination(address: str) -> Destination:
+    """Open the destination at an address, such as ``duckdb://users.duckdb``.
+
+    Raises:
+        InputError: No kind of destination has this scheme, or it cannot be there.
+        MissingExtra: A library is not installed.
+        StorageError: It does not answer.
+    """
+    if not is_address(address):
+        raise InputError(
+            f"{address!r} is not an address: write SCHEME://..., such as duckdb://FILE"
+        )
+    return DESTINATIONS.find(scheme_of(address))(address)

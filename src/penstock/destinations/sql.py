@@ -1,0 +1,193 @@
+"""Tables in databases that speak SQL: rows, columns and position in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Protocol
+
+from penstock.destinations.ports import Batch
+from penstock.errors import InputError, StorageError
+from penstock.pipeline import Key
+
+__all__ = ["Connection", "SqlTables", "identifier"]
+
+_CHUNK = 500
+_STATES = '"_penstock"'
+
+
+class Cursor(Protocol):
+    """What a statement gives back."""
+
+    def fetchone(self) -> tuple[object, ...] | None: ...
+
+
+class Connection(Protocol):
+    """What the drivers have in common."""
+
+    def execute(self, query: str, parameters: Sequence[object] = ..., /) -> Cursor:
+        """Perform a statement."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it. Closing twice is allowed."""
+        ...
+
+
+class SqlTables:
+    """The destination over a connection; a dialect sets what differs, and how rows come in.
+
+    Attributes:
+        types: The type of a column, by what it holds; others are ``TEXT``.
+        mark: What stands for a parameter.
+        begin: The statement that begins a transaction.
+        most: Columns that a table can have.
+        catalogue: The query for a table of a given name.
+        locked: What keeps others from the row of a state until the end of the transaction.
+        unique: What is said of the column of keys.
+    """
+
+    types: ClassVar[Mapping[str, str]]
+    mark = "?"
+    begin = "BEGIN"
+    most = 2000
+    catalogue = (
+        "SELECT 1 FROM information_schema.tables"
+        " WHERE table_schema = current_schema() AND table_name = {}"
+    )
+    locked = ""
+    unique = " PRIMARY KEY"
+    errors: tuple[type[Exception], ...] = ()
+
+    def __init__(self, connection: Connection, shown: str) -> None:
+        self._connection = connection
+        self._shown = shown
+
+    def close(self) -> None:
+        """Let go of it. Closing twice is allowed."""
+        self._connection.close()
+
+    def state(self, table: str) -> bytes | None:
+        """Return the state of a table as the last batch left it; None where there is none."""
+        with self._translated():
+            there = self._exists(table)
+            known = self._known(table) if self._exists("_penstock") else None
+        if there and known is None:
+            raise InputError(
+                f"{self._shown} has a table {table} that was not made by penstock: "
+                "name another one, or drop it"
+            )
+        return known if there else None
+
+    def commit(self, batch: Batch) -> None:
+        """Make a batch true in one transaction, if the state is what it goes on from."""
+        if len(batch.typed) > self.most:
+            raise InputError(
+                f"{len(batch.typed)} columns, but a table of {self._shown} holds {self.most}: "
+                "keep it without flattening"
+            )
+        with self._translated(), self._transaction():
+            self._move_on(batch)
+            self._shape(batch)
+            if batch.gone:
+                self._delete(batch)
+            if batch.rows:
+                self.insert(batch, [identifier(one.name) for _, one in batch.typed])
+
+    def insert(self, batch: Batch, names: Sequence[str]) -> None:
+        """Bring the rows in."""
+        raise NotImplementedError
+
+    def _exists(self, table: str) -> bool:
+        found = self._connection.execute(self.catalogue.format(self.mark), [table])
+        return found.fetchone() is not None
+
+    def _known(self, table: str) -> bytes | None:
+        query = f"SELECT state FROM {_STATES} WHERE name = {self.mark}{self.locked}"
+        found = self._connection.execute(query, [table]).fetchone()
+        return None if found is None else str(found[0]).encode()
+
+    def _move_on(self, batch: Batch) -> None:
+        """Write the new state, if the old one is what this process goes on from."""
+        run, mark = self._connection.execute, self.mark
+        run(f"CREATE TABLE IF NOT EXISTS {_STATES} (name TEXT PRIMARY KEY, state TEXT NOT NULL)")
+        if batch.before is None:
+            run(f"DELETE FROM {_STATES} WHERE name = {mark}", [batch.table])
+            run(
+                f"INSERT INTO {_STATES} VALUES ({mark}, {mark})",
+                [batch.table, batch.after.decode()],
+            )
+            return
+        if self._known(batch.table) != batch.before:
+            raise StorageError(
+                f"{self._shown}: another process keeps {batch.table} up to date, or changed its "
+                "state; nothing was written: call again"
+            )
+        query = f"UPDATE {_STATES} SET state = {mark} WHERE name = {mark}"
+        run(query, [batch.after.decode(), batch.table])
+
+    def _shape(self, batch: Batch) -> None:
+        table = identifier(batch.table)
+        columns = [
+            (spot, f"{identifier(one.name)} {self.types.get(one.kind, 'TEXT')}")
+            for spot, one in batch.typed
+        ]
+        if not batch.known:
+            (_, key), *others = columns
+            made = ", ".join([key + self.unique, *(column for _, column in others)])
+            self._connection.execute(f"CREATE TABLE {table} ({made})")
+            return
+        for spot, column in columns:
+            if spot >= batch.known:
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+        there = {one.name for spot, one in batch.typed if spot < batch.known}
+        for name in filter(there.__contains__, batch.widened):
+            self.widen(table, identifier(name))
+
+    def widen(self, table: str, column: str) -> None:
+        """Let a column of whole numbers hold fractions."""
+        self._connection.execute(
+            f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {self.types['float']}"
+        )
+
+    def _delete(self, batch: Batch) -> None:
+        key = identifier(batch.fields[0].name)
+        for start in range(0, len(batch.gone), _CHUNK):
+            some: Sequence[Key] = batch.gone[start : start + _CHUNK]
+            marks = ", ".join([self.mark] * len(some))
+            self._connection.execute(
+                f"DELETE FROM {identifier(batch.table)} WHERE {key} IN ({marks})", some
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute(self.begin)
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        self._connection.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        """Undo, where the connection still takes a statement; a lost one has ended it."""
+        try:
+            self._connection.execute("ROLLBACK")
+        except self.errors:
+            self._connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except self.errors as error:
+            words = " ".join(str(error).split())
+            raise StorageError(
+                f"{self._shown}: {words}; what was committed before is there: call again"
+            ) from error
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL quotes it."""
+    # A NUL would end the statement for SQLite's parser.
+    return '"' + name.replace('"', '""').replace("\0", "\\0") + '"'

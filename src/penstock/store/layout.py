@@ -1,0 +1,300 @@
+"""Typed columns that grow: which column each value of a record goes to, batch after batch.
+
+A value that its field's column cannot hold gets a column beside it, ``price__text``; nothing is
+bent to fit, and nothing becomes null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, Inexact, localcontext
+from typing import TypeAlias, final
+
+import msgspec
+
+from penstock.errors import InputError
+from penstock.store.fields import Cells, FieldPath, text_of
+from penstock.store.shape import Shape, distinct, kind_of
+
+__all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]
+
+Value: TypeAlias = str | int | float | datetime | date | Decimal | None
+
+_MOMENT = re.compile(
+    rb'"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?"'
+)
+_PAIRED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_HUGE = re.compile(rb"[eE][+-]?\d{3,}")  # what no database's JSON type has to take
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACES = 9  # digits behind the point of a decimal column, of 38
+
+
+def typed_kind(cell: bytes) -> str:
+    r"""Return the kind of a JSON value, times too; ``raw`` is text that databases refuse.
+
+    >>> [typed_kind(b'"%b"' % text) for text in (b"2024-05-01", b"2024-05-01T10:00:00Z", b"May")]
+    ['date', 'timestamp', 'text']
+    >>> typed_kind(rb'"\u0000"'), typed_kind(b'"2024-02-30"')
+    ('raw', 'text')
+    """
+    kind = kind_of(cell)
+    if kind == "text":
+        if b"\\u" in cell and not _plain(cell):
+            return "raw"
+        if cell[5:6] == b"-":
+            return _moment_kind(cell)
+    elif kind == "json" and (_HUGE.search(cell) or (b"\\u" in cell and not _plain(cell))):
+        return "raw"
+    return kind
+
+
+def _plain(cell: bytes) -> bool:
+    """Return whether all escapes stand for text that every database holds."""
+    if not _PAIRED.search(cell):
+        return True
+    try:
+        text = msgspec.json.encode(msgspec.json.decode(cell))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return b"\\u0000" not in text
+
+
+def _moment_kind(cell: bytes) -> str:
+    found = _MOMENT.fullmatch(cell)
+    if not found:
+        return "text"
+    try:
+        datetime.fromisoformat(cell[1:-1].decode()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return "text"
+    return "date" if not found[1] else "timestamp" if found[2] else "datetime"
+
+
+def _since_1970(cell: bytes, scale: int) -> datetime:
+    micro = Decimal(cell.decode()) * scale
+    if micro != int(micro):
+        raise ValueError("finer than a microsecond")
+    return _EPOCH + timedelta(microseconds=int(micro))
+
+
+def _decimal(cell: bytes) -> Decimal:
+    with localcontext(prec=38) as context:
+        context.traps[Inexact] = True
+        return Decimal(cell.decode()).quantize(Decimal(1).scaleb(-_PLACES))
+
+
+READERS: Mapping[str, Callable[[bytes], Value]] = {
+    "bool": lambda cell: cell == b"true",
+    "int": int,
+    "long": int,
+    "float": float,
+    "text": text_of,
+    "digits": bytes.decode,
+    "json": bytes.decode,
+    "raw": bytes.decode,
+    "date": lambda cell: date.fromisoformat(cell[1:-1].decode()),
+    "datetime": lambda cell: datetime.fromisoformat(cell[1:-1].decode()),
+    "timestamp": lambda cell: datetime.fromisoformat(cell[1:-1].decode()).astimezone(UTC),
+    "decimal": _decimal,
+    "epoch": lambda cell: _since_1970(cell, 1_000_000),
+    "epoch-ms": lambda cell: _since_1970(cell, 1000),
+}
+"""What makes a value of a cell, by the kind of its column."""
+
+GIVEN = (
+    *("bool", "int", "float", "text", "json", "date", "datetime", "timestamp"),
+    *("decimal", "epoch", "epoch-ms"),
+)
+"""What a schema may ask for."""
+
+_BY_VALUE = {"decimal", "epoch", "epoch-ms"}  # whether one fits is seen by reading it
+_TAKES: Mapping[str, set[str]] = {
+    "long": {"int", "long"},
+    "float": {"int", "float"},
+    "digits": {"int", "long", "float", "digits"},
+    "text": {"text", "date", "datetime", "timestamp"},
+    "json": {"bool", "int", "long", "float", "text", "digits", "json"}
+    | {"date", "datetime", "timestamp"},
+}
+
+
+def read_given(text: str) -> dict[str, str]:
+    """Return the kinds that a schema asks for, by the field's dotted name.
+
+    >>> read_given("created: epoch, price: decimal")
+    {'created': 'epoch', 'price': 'decimal'}
+
+    Raises:
+        InputError: It is not written like that, or there is no such kind.
+    """
+    given: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.replace("\n", ",").split(","))):
+        name, colon, kind = (word.strip() for word in part.rpartition(":"))
+        if not colon or not name or kind not in GIVEN:
+            raise InputError(
+                f"schema {part!r}: write NAME: KIND, such as 'created: epoch'; the kinds are "
+                + ", ".join(GIVEN)
+            )
+        given[name] = kind
+    return given
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True):
+    """One column: the path of its values, its name, what it holds (``null``: nothing yet)."""
+
+    path: FieldPath
+    name: str
+    kind: str
+
+
+@final
+class Layout:
+    """The columns of a table, the key first, and where each value goes.
+
+    Args:
+        fields: The columns there are; empty for a new table.
+        given: The kinds that the user asked for, by dotted name.
+        longest: Bytes that a name has at most, for databases, which take ``Name`` and ``name``
+            for the same; 0: as they come.
+
+    Attributes:
+        fields: The columns, new ones at the end.
+        widened: Names of columns of whole numbers that have come to hold fractions.
+        apart: Columns that hold what another of the same field cannot.
+
+    >>> layout = Layout()
+    >>> layout.row(b"1", {("size",): b"2"}), layout.row(b"2", {("size",): b'"big"'})
+    ([b'1', b'2'], [b'2', None, b'"big"'])
+    >>> [(field.name, field.kind) for field in layout.fields]
+    [('key', 'long'), ('size', 'int'), ('size__text', 'text')]
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[Field] = (),
+        given: Mapping[str, str] | None = None,
+        longest: int = 0,
+    ) -> None:
+        self.fields = list(fields)
+        self._longest = longest
+        self.widened: list[str] = []
+        self.apart: list[Field] = []
+        self._given = {tuple(name.split(".")): kind for name, kind in (given or {}).items()}
+        self._spots: dict[tuple[FieldPath, str], int] = {}
+        for field in self.fields[1:]:
+            kind = field.kind
+            if kind in _BY_VALUE and self._given.setdefault(field.path, kind) != kind:
+                raise InputError(
+                    f"{field.name} is kept as {field.kind}, not as {self._given[field.path]}: "
+                    "use another table"
+                )
+        self._read = {
+            path: READERS[kind] for path, kind in self._given.items() if kind in _BY_VALUE
+        }
+
+    def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
+        """Make the columns of a new table so that they hold all of ``records``."""
+        keys, shape = Shape(), Shape(typed_kind)
+        apart: dict[tuple[FieldPath, str], None] = {}
+        for key, cells in records:
+            keys.learn({("key",): key})
+            shape.learn(cells)
+            for path in self._read.keys() & cells.keys():
+                apart[path, self._kind(path, cells[path])] = None
+        found = shape.kinds()
+        self._begin(keys.kinds().get(("key",), "long"), [".".join(path) for path in found])
+        for path, kind in found.items():
+            if path not in self._read:
+                self._add(path, kind if kind == "null" else self._given.get(path, kind))
+        for path, kind in [*apart, *((path, "raw") for path in shape.raw)]:
+            self._find(path, kind)
+        self.apart = []
+
+    def _begin(self, kind: str, taken: Sequence[str] = ()) -> None:
+        name = distinct([*map(str.lower, taken), "key"])[-1] if "key" in taken else "key"
+        kind = {"int": "long", "long": "long", "text": "text"}.get(kind, "digits")
+        self.fields.append(Field((), name, kind))
+
+    def row(self, key: bytes, cells: Cells) -> list[bytes | None]:
+        """Return the cells in the order of the columns, which grow where they have to.
+
+        Raises:
+            InputError: The key does not fit the column of keys.
+        """
+        if not self.fields:
+            self._begin(kind_of(key))
+        self._check(key)
+        row: list[bytes | None] = [key, *[None] * (len(self.fields) - 1)]
+        for path, cell in cells.items():
+            kind = self._kind(path, cell) if path in self._read else typed_kind(cell)
+            spot = self._spots.get((path, kind))
+            if spot is None:
+                spot = self._spots[path, kind] = self._find(path, kind)
+                row += [None] * (len(self.fields) - len(row))
+            row[spot] = cell
+        return row
+
+    def _check(self, key: bytes) -> None:
+        kind = self.fields[0].kind
+        if kind != "digits" and (kind == "text") != key.startswith(b'"'):
+            raise InputError(
+                f"the key {key.decode()} does not fit the column {self.fields[0].name}, which holds"
+                f" {'texts' if kind == 'text' else 'whole numbers'}: begin another table"
+            )
+
+    def _kind(self, path: FieldPath, cell: bytes) -> str:
+        """Return the kind that the user asked for, where this value can be read as that."""
+        kind = typed_kind(cell)
+        if kind not in {"int", "long", "float", "digits"}:
+            return kind
+        try:
+            self._read[path](cell)
+        except (ArithmeticError, ValueError):
+            return kind
+        return self._given[path]
+
+    def _find(self, path: FieldPath, kind: str) -> int:
+        """Return the column for values of a kind: one that takes it, a wider one, or a new one."""
+        spots = [spot for spot, field in enumerate(self.fields) if spot and field.path == path]
+        for spot in spots:
+            if kind == "null" or kind in _TAKES.get(
+                self.fields[spot].kind, {self.fields[spot].kind}
+            ):
+                return spot
+        for spot in spots:
+            wider = {("int", "float"): "float", ("int", "long"): "long"}
+            found = wider.get((self.fields[spot].kind, kind))
+            if found and path not in self._given:
+                self.fields[spot] = msgspec.structs.replace(self.fields[spot], kind=found)
+                if found == "float":
+                    self.widened.append(self.fields[spot].name)
+                return spot
+        return self._add(path, kind)
+
+    def _add(self, path: FieldPath, kind: str) -> int:
+        known = [field for field in self.fields[1:] if field.path == path]
+        wanted = self._given.get(path, kind)
+        if not known and kind in _TAKES.get(wanted, {wanted}):
+            kind = wanted
+        empty = next((field for field in known if field.kind == "null"), None)
+        apart = kind not in {wanted, "null"} or any(field.kind != "null" for field in known)
+        name = ".".join(path) or "_"
+        if apart:
+            name = self._free(f"{name}__{kind}")
+        else:
+            name = self._free(name) if empty is None else empty.name
+        field = Field(path, name, kind)
+        if apart:
+            self.apart.append(field)
+        self.fields.append(field)
+        return len(self.fields) - 1
+
+    def _free(self, name: str) -> str:
+        """Return a name that no column has."""
+        names = [field.name for field in self.fields]
+        if not self._longest:
+            return distinct([*names, name])[-1]
+        short = name.replace("\0", "\\0").encode()[: self._longest].decode(errors="ignore")
+        return distinct([*dict.fromkeys(map(str.lower, names)), short], str.lower)[-1]

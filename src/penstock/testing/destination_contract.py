@@ -1,0 +1,172 @@
+"""The contract of destinations."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+
+from penstock.destinations import Batch, Destination, Keeper
+from penstock.errors import InputError, PenstockError, StorageError
+from penstock.pipeline import Deletion, Key, LandedRecord
+from penstock.store import LocalStore
+from penstock.testing.refused import refused
+
+__all__ = ["DestinationContract"]
+
+
+def _land(store: LocalStore, records: dict[Key, object]) -> None:
+    entries = [LandedRecord(key, json.dumps(record).encode()) for key, record in records.items()]
+    store.settle(entries, lambda _count: None)
+    store.flush()
+
+
+def _same(found: object, wanted: object) -> bool:
+    """Return whether a value is what a cell of JSON says, in the type that a destination has."""
+    if isinstance(found, dt.datetime) and isinstance(wanted, str):
+        asked = dt.datetime.fromisoformat(wanted)
+        return found.replace(tzinfo=found.tzinfo or asked.tzinfo) == asked
+    if isinstance(found, dt.date):
+        return found.isoformat() == wanted
+    if isinstance(found, str) and not isinstance(wanted, str):
+        return bool(json.loads(found) == wanted)
+    if isinstance(found, str) and found != wanted:
+        return bool(json.loads(found) == wanted)  # text that was kept as it came
+    return found == wanted or (
+        isinstance(found, float) and isinstance(wanted, float) and math.isclose(found, wanted)
+    )
+
+
+class DestinationContract:
+    """Fixtures: ``open_destination()`` opens the same place each time, with no table in it.
+
+    ``read_table()`` returns the rows of the table ``users`` as they are seen by another program:
+    dictionaries by the names of columns, in any order.
+    """
+
+    def test_a_new_table_has_no_state(self, open_destination: Callable[[], Destination]) -> None:
+        with closing(open_destination()) as destination:
+            assert destination.state("users") is None
+
+    def test_each_record_is_there_once_over_many_visits(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store:
+            for start in (0, 3, 6):
+                _land(store, {key: {"n": key} for key in range(start, start + 3)})
+                for expected in (3, 0):
+                    with closing(open_destination()) as destination:
+                        assert Keeper(destination, "users").catch_up(store) == expected
+        assert sorted((row["key"], row["n"]) for row in read_table()) == [(n, n) for n in range(9)]
+
+    def test_columns_appear_and_what_does_not_fit_has_its_own(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        said: list[str] = []
+        records: dict[Key, dict[str, object]] = {
+            1: {"a": 1, "at": "2024-05-01T10:00:00Z", "text": 'x "y",\r\n', "empty": None},
+            2: {"a": 2, "day": "2024-05-01", "inner": {"x": [1, {"y": None}]}, "yes": True},
+            3: {"a": 2.5, "at": "soon", "empty": 3, "odd": "\0", "big": 2**70},
+            4: {"a": "text", "at": "2024-05-01T12:30:00.5+02:00", "yes": 1, "text": ""},
+        }
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            keeper = Keeper(destination, "users", said=said.append)
+            for one in ({1, 2}, {3}, {4}):
+                _land(store, {key: records[key] for key in sorted(one)})
+                assert keeper.catch_up(store) == len(one)
+        assert len(said) == len(set(said))
+        rows = {row["key"]: row for row in read_table()}
+        assert set(rows) == set(records)
+        for key, record in records.items():
+            for name, value in record.items():
+                found = [
+                    cell
+                    for column, cell in rows[key].items()
+                    if (column == name or column.startswith(f"{name}__")) and cell is not None
+                ]
+                wanted = [] if value is None else [value]
+                assert len(found) == len(wanted), (name, found)
+                assert all(map(_same, found, wanted)), (name, found, wanted)
+
+    def test_a_deletion_takes_the_row_away(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            keeper = Keeper(destination, "users")
+            _land(store, {key: {"n": key, "text": 'a\r\n"b'} for key in range(4)})
+            keeper.catch_up(store)
+            store.settle([Deletion(1), Deletion(2), Deletion(99)], lambda _count: None)
+            _land(store, {4: {"n": 4}})
+            assert keeper.catch_up(store) == 1
+            store.settle([Deletion(3)], lambda _count: None)
+            store.flush()
+            assert keeper.catch_up(store) == 0
+        assert sorted(row["key"] for row in read_table()) == [0, 4]  # type: ignore[type-var] # ints
+
+    def test_two_that_keep_one_table_do_not_double_a_row(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store:
+            _land(store, {1: {"n": 1}})
+            with closing(open_destination()) as destination:
+                Keeper(destination, "users").catch_up(store)
+                before = destination.state("users")
+                _land(store, {2: {"n": 2}})
+                Keeper(destination, "users").catch_up(store)
+                fields = Batch(table="users", before=before, after=b"{}", fields=(), rows=())
+                with refused(StorageError, "another process"):
+                    destination.commit(fields)
+        assert sorted(row["key"] for row in read_table()) == [1, 2]  # type: ignore[type-var] # ints
+
+    def test_a_table_of_another_store_is_refused(
+        self, open_destination: Callable[[], Destination], tmp_path: Path
+    ) -> None:
+        for name in ("one", "two"):
+            with LocalStore(tmp_path / name) as store, closing(open_destination()) as destination:
+                _land(store, {1: {"n": 1}})
+                if name == "one":
+                    Keeper(destination, "users").catch_up(store)
+                else:
+                    with refused(InputError, "another store"):
+                        Keeper(destination, "users").catch_up(store)
+
+    def test_keys_of_two_kinds_stay_apart(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            _land(store, {7: {"n": 1}, "7": {"n": 2}})
+            assert Keeper(destination, "users").catch_up(store) == 2
+        assert sorted(row["n"] for row in read_table()) == [1, 2]  # type: ignore[type-var] # ints
+
+    def test_a_key_that_does_not_fit_is_refused_and_nothing_of_its_batch_is_there(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            keeper = Keeper(destination, "users")
+            _land(store, {1: {"n": 1}})
+            keeper.catch_up(store)
+            _land(store, {2: {"n": 2}, "x": {"n": 3}})
+            with refused(PenstockError, "does not fit"):
+                keeper.catch_up(store)
+        assert [row["key"] for row in read_table()] == [1]

@@ -1,0 +1,193 @@
+"""Running where nobody looks: acknowledged failures, health, hooks, metrics, logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from penstock.cli.observed import _Screen
+from penstock.errors import Stopped
+from penstock.simulator import Simulator
+from penstock.store import LocalStore
+from penstock.testing.store_contract import failing, land
+
+from .conftest import PROGRAM, Files, Penstock
+
+Simulators = Callable[..., Simulator]
+NOTIFY = '[notify]\nurl = "env:HOOK"\non = ["failed", "stopped", "gave-up", "done"]\n'
+
+
+class Hook(ThreadingHTTPServer):
+    """A hook that keeps what it is sent."""
+
+    def __init__(self, status: int = 204) -> None:
+        super().__init__(("127.0.0.1", 0), _Heard)
+        self.status = status
+        self.paths: list[str] = []
+        self.heard: list[dict[str, object]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/T0/secret-part?key=x"
+        self.thread = threading.Thread(target=self.serve_forever)
+        self.thread.start()
+
+    @property
+    def news(self) -> list[object]:
+        return [one["event"] for one in self.heard]
+
+
+class _Heard(BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.paths.append(self.path)
+        self.server.heard.append(json.loads(body))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        yield server
+        server.shutdown()
+        server.thread.join()
+
+
+def test_acknowledged_failures_let_runs_end_with_0(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    server = simulator(users=10, limit=0)
+    file, store = pipeline(server.url, stop=12), pipeline.folder / "store"
+    assert penstock("run", file).code == 1
+    assert penstock("acknowledge", store, "10", "--json").last == {"acknowledged": 1}
+    assert penstock("run", file).code == 1
+    assert penstock("acknowledge", store, "--status", "500", "--json").last == {"acknowledged": 0}
+    assert penstock("acknowledge", store, "--status", "404", "--json").last == {"acknowledged": 1}
+    ended = penstock("run", file, "--json")
+    assert (ended.code, ended.last["failed"], ended.last["acknowledged"]) == (0, 2, 2)
+    assert "2 failed (2 acknowledged)" in penstock("run", file).out
+    assert penstock("retry-failed", file).code == 1  # they have failed again
+    refused = penstock("acknowledge", store, "nobody")
+    assert (refused.code, "'nobody' is not a failed key" in refused.line) == (2, True)
+
+
+def test_status_is_a_check_of_health(penstock: Penstock, tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "s") as store:
+        land(store, failing(1), failing(2))
+    assert penstock("status", tmp_path / "s").code == 0
+    assert penstock("status", tmp_path / "s", "--max-age", "2h", "--max-failed", "2").code == 0
+    many = penstock("status", tmp_path / "s", "--max-failed", "1")
+    assert (many.code, many.line) == (
+        1,
+        f"penstock: {tmp_path / 's'}: 2 keys are failed (--max-failed 1)",
+    )
+    with LocalStore(tmp_path / "s") as store:
+        store.acknowledge([1, 2])
+    assert penstock("status", tmp_path / "s", "--max-failed", "0").code == 0
+    old = penstock("status", tmp_path / "s", "--max-age", "0.001s", "--json")
+    assert old.code == 1
+    assert "nothing landed for" in str(old.last["unhealthy"])
+    assert penstock("status", tmp_path / "s", "--max-age", "soon").code == 2
+
+
+def test_a_hook_hears_the_first_failure_and_the_end_once_each(
+    penstock: Penstock, simulator: Simulators, pipeline: Files, hook: Hook
+) -> None:
+    server = simulator(users=10, limit=0)
+    file = pipeline(server.url, NOTIFY, stop=14)
+    assert penstock("run", file, env={"HOOK": hook.url}).code == 1
+    assert hook.news == ["failed", "done"]
+    assert hook.heard[0]["name"] == "users"
+    assert "404" in str(hook.heard[0]["text"])
+    assert hook.heard[1] == {
+        "event": "done",
+        "name": "users",
+        "text": "penstock users: done",
+        "exit_code": 1,
+        "store": str(pipeline.folder / "store"),
+        "done": 14,
+        "total": 14,
+        "landed": 10,
+        "failed": 4,
+    }
+    assert set(hook.paths) == {"/T0/secret-part?key=x"}
+
+
+def test_a_hook_hears_that_a_run_could_not_begin_or_was_stopped(
+    penstock: Penstock, simulator: Simulators, pipeline: Files, hook: Hook
+) -> None:
+    server = simulator(users=1000, limit=0, latency=0.5)
+    file = pipeline(server.url, NOTIFY, stop=1000)
+    with LocalStore(pipeline.folder / "store"):
+        assert penstock("run", file, env={"HOOK": hook.url}).code == 3
+    assert hook.news == ["stopped"]
+    with subprocess.Popen(
+        [*PROGRAM, "run", str(file), "-v"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HOOK": hook.url},
+    ) as running:
+        assert running.stderr is not None
+        assert "runstarted" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+    assert running.returncode == 3
+    assert "runended" in rest
+    assert "stopped by SIGINT" in rest
+    assert hook.news == ["stopped", "stopped"]
+
+
+def test_a_hook_that_refuses_is_said_without_its_address_and_changes_nothing(
+    penstock: Penstock, simulator: Simulators, pipeline: Files, hook: Hook
+) -> None:
+    hook.status = 404
+    server = simulator(users=10, limit=0)
+    file = pipeline(server.url, NOTIFY, stop=10)
+    ended = penstock("run", file, "--quiet", env={"HOOK": hook.url})
+    assert ended.code == 0
+    assert ended.line == "note: [notify]: the hook was not reached: HTTP status 404"
+    assert penstock("run", file).code == 2
+    assert penstock("run", file, env={"HOOK": "no url"}).code == 2
+
+
+def test_ctrl_c_while_a_log_line_is_written_stops_all_the_same() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise Stopped("stopped by SIGINT")
+
+    handler = _Screen(Interrupted())
+    with pytest.raises(Stopped):
+        handler.handle(logging.LogRecord("penstock", logging.INFO, "", 0, "x", None, None))
+
+
+def test_metrics_are_left_in_a_file_and_logs_on_the_screen(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    server = simulator(users=10, limit=0)
+    file, prom = pipeline(server.url, stop=11), pipeline.folder / "x.prom"
+    ended = penstock("run", file, "-vv", "--metrics-file", prom, "--metrics", "127.0.0.1:39400")
+    assert ended.code == 1
+    text = prom.read_text()
+    assert "penstock_landed_total 10.0" in text
+    assert 'penstock_failed_total{error="PermanentError",status="404"} 1.0' in text
+    assert 'penstock_calls_total{status="200"} 10.0' in text
+    assert "WARNING penstock.run: failed key=10" in ended.err
+    assert ended.err.count("DEBUG penstock.run: called key=") == 11
+    quiet = penstock("run", file, "--quiet", "--metrics-file", prom)
+    assert (quiet.code, quiet.err) == (1, "")
+    bad = penstock("run", file, "--metrics-file", pipeline.folder / "none" / "x.prom")
+    assert (bad.code, "cannot be written" in bad.line) == (2, True)

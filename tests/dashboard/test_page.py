@@ -1,0 +1,211 @@
+"""The dashboard in a real browser: what it shows, what it asks, what it lets through."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.reading.chromium import Chromium
+from tests.ready import ready
+
+from penstock.dashboard import Dashboard, Watch
+from penstock.errors import InputError
+from penstock.events import Events
+from penstock.pipeline import FailedRecord, LandedRecord
+from penstock.simulator import Simulator, SimulatorSettings
+from penstock.store import LocalStore, open_readonly
+from penstock.testing.store_contract import land
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+AXE = """axe.run({runOnly: ['wcag2a', 'wcag2aa', 'best-practice']}).then((result) =>
+    JSON.stringify(result.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])))"""
+HOSTS = """JSON.stringify(
+    performance.getEntriesByType('resource').map((e) => new URL(e.name).host))"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with Chromium(str(ready("chromium")), 390, 844) as one:
+        one.call("Network.enable")
+        one.call("Log.enable")
+        yield one
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    place = tmp_path / "<b>store"
+    with LocalStore(place) as store:
+        store.expect(10)
+        bad = FailedRecord("2" + HOSTILE, HOSTILE, HOSTILE, status=404)
+        land(store, LandedRecord(HOSTILE, json.dumps(HOSTILE).encode()), bad)
+    return place
+
+
+def until(browser: Chromium, condition: str) -> None:
+    """Wait until a condition holds in the page."""
+    look = f"const look = () => ({condition}) ? done() : setTimeout(look, 50)"
+    browser.run(f"new Promise((done) => {{ {look}; look() }})")
+
+
+def shown(browser: Chromium, page: Dashboard) -> None:
+    browser.open(page.url)
+    until(browser, "document.body.dataset.seen > 0")
+
+
+def text(browser: Chromium, query: str) -> str:
+    return str(browser.run(f"document.querySelector({query!r}).textContent"))
+
+
+def test_a_hostile_store_shows_as_text_and_nothing_is_fetched_from_elsewhere(
+    browser: Chromium, hostile: Path
+) -> None:
+    with Dashboard([Watch(hostile)], port=0) as page:
+        shown(browser, page)
+        browser.run("document.querySelector('.failures button').click()")
+        until(browser, "document.querySelector('.examples li')")
+        assert text(browser, ".failures .what") == f"{HOSTILE} 404"
+        assert text(browser, ".examples li") == f"2{HOSTILE} {HOSTILE}"
+        assert text(browser, "h2").endswith("<b>store")
+        assert text(browser, "tbody td") == HOSTILE
+        assert browser.run("document.title") == "penstock"
+        assert browser.run("document.querySelectorAll('main img, main script').length") == 0
+        asked = browser.run(HOSTS)
+        assert set(json.loads(str(asked))) <= {urlsplit(page.url).netloc}
+        browser.run("document.querySelector('details').open = true")
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth") is True
+        assert "Log.entryAdded" not in browser.events
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Chromium, hostile: Path, scheme: str) -> None:
+    browser.call(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
+    with Dashboard([Watch(hostile), Watch(hostile.parent / "none")], port=0) as page:
+        shown(browser, page)
+        browser.run("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+        browser.run(ready("axe-core").read_text() + ";0")
+        assert json.loads(str(browser.run(AXE))) == []
+
+
+def test_failed_keys_are_acknowledged_and_put_back_by_keyboard(
+    browser: Chromium, hostile: Path
+) -> None:
+    with Dashboard([Watch(hostile)], port=0) as page:
+        shown(browser, page)
+        browser.run("document.querySelectorAll('.kind button')[2].focus()")
+        browser.press("Enter", "\r")
+        until(browser, "document.getElementById('said').textContent.includes('acknowledged')")
+        until(browser, "document.querySelector('.count').textContent == '1 (1 acknowledged)'")
+        browser.run("document.querySelectorAll('.kind button')[1].focus()")
+        browser.press("Enter", "\r")
+        until(browser, "!document.querySelector('.failures .none').hidden")
+    with open_readonly(hostile) as store:
+        assert (store.status().failed, store.state("2" + HOSTILE)) == (0, "pending")
+
+
+def test_a_run_moves_the_bar_and_a_killed_one_turns_red(browser: Chromium, tmp_path: Path) -> None:
+    with Simulator(SimulatorSettings(users=100_000, limit=0, latency=0.02)) as server:
+        (tmp_path / "run.toml").write_text(
+            f'store = "s"\n[source]\nkind = "range"\nstop = 100000\n[api]\nbase = "{server.url}"\n'
+            '[request]\npath = "/users/{key}.json"\n'
+        )
+        command = [sys.executable, "-m", "penstock", "run", "run.toml", "--quiet", "--dashboard"]
+        with (
+            subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run,
+            Dashboard([Watch(tmp_path / "s")], port=0) as page,
+        ):
+            assert run.stderr is not None
+            assert run.stderr.readline().startswith("dashboard: http://127.0.0.1:")
+            shown(browser, page)
+            until(browser, "document.querySelector('.is-running')")
+            bar = "parseFloat(document.querySelector('.bar i').style.transform.slice(7))"
+            until(browser, f"{bar} > 0")
+            before = browser.run(bar)
+            until(browser, f"{bar} > {before}")
+            with pytest.raises(
+                AssertionError
+            ):  # the run has the store: it is said, nothing changes
+                assert ask(page, "POST", "/put-back", token(page))[0] == 200
+            run.kill()
+            until(browser, "document.querySelector('.is-lost')")
+
+
+def token(page: Dashboard) -> dict[str, str]:
+    with urllib.request.urlopen(page.url) as answer:
+        return {
+            "X-Penstock-Token": answer.read()
+            .decode()
+            .split('penstock-token" content="')[1]
+            .split('"')[0]
+        }
+
+
+def ask(
+    page: Dashboard, method: str, path: str, headers: dict[str, str], **body: object
+) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(urlsplit(page.url).netloc)
+    sent = json.dumps({"store": 0, "error": "PermanentError", "status": 404, **body})
+    connection.request(method, path, sent if method == "POST" else None, headers)
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_changes_need_the_token_and_the_pages_own_origin(hostile: Path) -> None:
+    with Dashboard([Watch(hostile)], port=0) as page:
+        mine, here = token(page), f"http://{urlsplit(page.url).netloc}"
+        for headers in (
+            {},
+            {"X-Penstock-Token": "x"},
+            {**mine, "Origin": "http://evil.example"},
+            {**mine, "Sec-Fetch-Site": "cross-site"},
+        ):
+            assert ask(page, "POST", "/acknowledge", headers)[0] == 403
+        assert ask(page, "GET", "/acknowledge", mine)[0] == 405
+        assert ask(page, "POST", "/acknowledge", {**mine, "Origin": here})[0] == 200
+        assert ask(page, "POST", "/acknowledge", mine, store=7)[0] == 400
+        assert ask(page, "GET", "/", {"Host": "evil.example"})[0] == 403
+
+
+def test_on_another_address_nothing_answers_without_the_token(hostile: Path) -> None:
+    with Dashboard([Watch(hostile)], "0.0.0.0", 0) as page:
+        plain = page.url.partition("?")[0]
+        for path in ("", "events", "examples", "static/page.js", "nothing"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(plain + path)
+            assert refused.value.code == 403
+            refused.value.close()
+        with urllib.request.urlopen(page.url) as answer:
+            cookie = answer.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+        assert ask(page, "GET", "/static/page.js", {"Cookie": cookie.split(";")[0]})[0] == 200
+
+
+def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    with Dashboard([], port=0) as page, pytest.raises(InputError, match="in use"):
+        Dashboard([Watch(tmp_path)], port=int(urlsplit(page.url).port or 0))
+
+
+def test_a_store_that_is_not_there_yet_is_shown_when_it_is(tmp_path: Path) -> None:
+    watch = Watch(tmp_path / "s")
+    assert watch.look()["state"] == "unreadable"
+    with LocalStore(tmp_path / "s") as store:
+        store.expect(2)
+        land(store, LandedRecord(1, b"{}"))
+        watch._again = 0
+        seen = watch.look()
+    assert (seen["landed"], seen["state"]) == (1, "idle")
+    watch.close()
+    assert Events().calls_wanted is False

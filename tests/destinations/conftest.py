@@ -1,0 +1,152 @@
+"""Places to keep tables in, each read by a program that is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+import psycopg
+import pytest
+from pyarrow import dataset, fs
+from tests.ready import ready
+from tests.real.conftest import free_port, running
+
+Rows: TypeAlias = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address, and what reads the table ``users`` there."""
+
+    address: str
+    read: Callable[[], Rows]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A server of our own, reached by a socket; its address without a database's name."""
+    programs = ready("PostgreSQL")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
+    if user:
+        shutil.chown(folder, user)
+    data = folder / "data"
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    run = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
+    initdb = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"]
+    subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder)
+    log = str(folder / "log")
+    start = [*run, "-o", options, "-l", log, "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
+    yield f"postgresql:///postgres?user=postgres&host={folder}"
+    stop = [*run, "-m", "immediate", "stop"]
+    subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A server that speaks S3; the options of its addresses."""
+    host = f"127.0.0.1:{free_port()}"
+    folder = Path(tempfile.mkdtemp(prefix="s3"))
+    words = (sys.executable, "-c", _MOTO, str(ready("S3")), host.partition(":")[2])
+    with running(words, folder, f"http://{host}/moto-api/"):
+        yield f"scheme=http&endpoint_override={host}&allow_bucket_creation=true"
+    shutil.rmtree(folder)
+
+
+_MOTO = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from moto.server import main
+main(["-H", "127.0.0.1", "-p", sys.argv[2]])
+"""
+
+
+def duck(query: str, path: str = ":memory:") -> Rows:
+    with closing(duckdb.connect(path)) as connection:
+        found = connection.execute(query)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def sqlite_rows(path: Path) -> Rows:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute("SELECT * FROM users")]
+
+
+def postgres_rows(address: str) -> Rows:
+    with psycopg.connect(address, row_factory=psycopg.rows.dict_row) as connection:
+        return connection.execute("SELECT * FROM users").fetchall()
+
+
+def csv_rows(path: Path) -> Rows:
+    query = f"SELECT * FROM read_csv('{path}', all_varchar=true, allow_quoted_nulls=false)"
+    return [{name: value(cell) for name, cell in row.items()} for row in duck(query)]
+
+
+def value(cell: object) -> object:
+    try:
+        return json.loads(str(cell)) if cell is not None else None
+    except ValueError:
+        return cell
+
+
+def dataset_rows(folder: Path) -> Rows:
+    return duck(f"SELECT * FROM read_parquet('{folder}/**/*.parquet', union_by_name=true)")
+
+
+def bucket_rows(address: str) -> Rows:
+    files, root = fs.FileSystem.from_uri(address)
+    found = dataset.dataset(f"{root}/users", filesystem=files, exclude_invalid_files=True)
+    rows: Rows = []
+    for part in found.get_fragments():
+        rows += part.to_table().to_pylist()
+    return rows
+
+
+KINDS = ("csv", "jsonl", "sqlite", "duckdb", "parquet", "postgresql", "s3")
+LOCAL: dict[str, Callable[[Path], Rows]] = {
+    "csv": csv_rows,
+    "jsonl": lambda path: [json.loads(line) for line in path.read_text().splitlines()],
+    "sqlite": sqlite_rows,
+    "duckdb": lambda path: duck("SELECT * FROM users", str(path)),
+    "parquet": lambda path: dataset_rows(path / "users"),
+}
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    kind: str = request.param
+    if kind == "s3":
+        options = request.getfixturevalue("s3")
+        address = f"s3://me:secret@b{abs(hash(str(tmp_path)))}?{options}"
+        files, bucket = fs.FileSystem.from_uri(address)
+        files.create_dir(bucket)
+        return Place(address, lambda: bucket_rows(address))
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres")
+        schema = f"s{abs(hash(str(tmp_path)))}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {schema}".encode())
+        address = f"{server}&options=-csearch_path%3D{schema}"
+        return Place(address, lambda: postgres_rows(address))
+    path = tmp_path / "place"
+    return Place(f"{kind}://{path}", lambda: LOCAL[kind](path))
+
+
+@pytest.fixture
+def read_table(place: Place) -> Callable[[], Iterable[dict[str, object]]]:
+    return place.read

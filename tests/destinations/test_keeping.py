@@ -1,0 +1,153 @@
+"""Tables kept up to date by the command and by a pipeline file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from penstock.assembly import plan, read_text
+from penstock.assembly.kept_table import KeptTable
+from penstock.assembly.sections import DestinationSection, PipelineFile
+from penstock.cli.export import export
+from penstock.cli.keep import Wanted, keep
+from penstock.clock import FakeClock
+from penstock.destinations import Keeper, open_destination
+from penstock.errors import InputError, StorageError
+from penstock.events import Event, Events, Notice
+from penstock.pipeline import LandedRecord
+from penstock.store import LocalStore, open_readonly
+
+
+def land(path: Path, *records: dict[str, object], start: int = 0) -> Path:
+    with LocalStore(path) as store:
+        entries = [
+            LandedRecord(key, json.dumps(one).encode()) for key, one in enumerate(records, start)
+        ]
+        store.settle(entries, lambda _count: None)
+    return path
+
+
+def rows(path: Path, query: str = "SELECT * FROM users ORDER BY 1") -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(query).fetchall()
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(export, [str(word) for word in words])
+
+
+def test_the_command_takes_over_what_is_new(tmp_path: Path) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t.db"
+    assert "1 more rows" in run(store, "--to", to, "--table", "users").output
+    land(store, {"n": 2}, start=1)
+    told = json.loads(run(store, "--to", to, "--table", "users", "--json").output)
+    assert told["rows"] == 1
+    assert rows(tmp_path / "t.db") == [(0, 1), (1, 2)]
+
+
+def test_a_dropped_table_is_written_again(tmp_path: Path) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t.db"
+    run(store, "--to", to, "--table", "users")
+    rows(tmp_path / "t.db", "DROP TABLE users")
+    assert "1 more rows" in run(store, "--to", to, "--table", "users").output
+    assert rows(tmp_path / "t.db") == [(0, 1)]
+
+
+def test_a_table_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
+    rows(tmp_path / "t.db", "CREATE TABLE users (x)")
+    store = land(tmp_path / "s", {"n": 1})
+    failed = run(store, "--to", f"sqlite://{tmp_path}/t.db", "--table", "users").exception
+    assert isinstance(failed, InputError)
+    assert "not made by penstock" in str(failed)
+
+
+def test_a_kind_that_was_asked_for_once_stays(tmp_path: Path) -> None:
+    store, to = land(tmp_path / "s", {"at": 0}), f"jsonl://{tmp_path}/t.jsonl"
+    run(store, "--to", to, "--schema", "at: epoch")
+    land(store, {"at": 1}, start=1)
+    run(store, "--to", to)
+    with closing(open_destination(to)) as there:
+        state = json.loads(there.state("record") or b"{}")
+    assert [kind for _, _, kind in state["fields"]] == ["long", "epoch"]
+
+
+def test_following_goes_on_when_the_destination_is_back(tmp_path: Path) -> None:
+    store = land(tmp_path / "s", {"n": 1})
+    looks = iter(("gone", "back", "end"))
+
+    class Clock:
+        monotonic, time, wait = FakeClock().monotonic, FakeClock().time, FakeClock().wait
+
+        def sleep(self, seconds: float) -> None:
+            assert seconds == 1.0
+            look = next(looks)
+            if look == "gone":
+                land(store, {"n": 2}, start=1)
+                (tmp_path / "t.db").rename(tmp_path / "away.db")
+                (tmp_path / "t.db").mkdir()
+            elif look == "back":
+                (tmp_path / "t.db").rmdir()
+                (tmp_path / "away.db").rename(tmp_path / "t.db")
+            else:
+                raise KeyboardInterrupt
+
+    wanted = Wanted("users", None, flatten=False, follow=True, as_json=False)
+    with pytest.raises(KeyboardInterrupt):
+        keep(str(store), f"sqlite://{tmp_path}/t.db", wanted, Clock())
+    assert rows(tmp_path / "t.db") == [(0, 1), (1, 2)]
+
+
+def test_a_run_goes_on_without_a_destination_that_does_not_answer(tmp_path: Path) -> None:
+    store, told = land(tmp_path / "s", {"n": 1}), list[Event]()
+    events = Events()
+    events.subscribe(told.append)
+    section = DestinationSection(to="sqlite://t.db", table="users")
+    table = KeptTable(section, tmp_path, events)
+    (tmp_path / "t.db").mkdir()
+    with open_readonly(store) as reader:
+        table.catch_up(reader)
+        table.catch_up(reader)
+        assert [type(event) for event in told] == [Notice]
+        with pytest.raises(StorageError):
+            table.finish(reader)
+        (tmp_path / "t.db").rmdir()
+        assert table.finish(reader).taken == 1
+    assert rows(tmp_path / "t.db") == [(0, 1)]
+
+
+FILE = """
+source = { kind = "range", stop = 3 }
+api = { base = "https://a.example" }
+request = { path = "/{key}" }
+store = "s"
+[[destination]]
+to = "TO"
+table = "users"
+"""
+
+
+def test_a_plan_names_the_table(tmp_path: Path) -> None:
+    file = read_text(FILE.replace("TO", "postgresql://host/db"), "f.toml")
+    assert isinstance(file, PipelineFile)
+    with pytest.raises(InputError, match="a pipeline file holds no secrets"):
+        read_text(FILE.replace("TO", "postgresql://me:secret@host/db"), "f.toml")
+    assert plan(file, tmp_path).uses == ("destination: users of postgresql://host/db",)
+    file = read_text(FILE.replace("TO", "duckbd://x"), "f.toml")
+    with pytest.raises(InputError, match="did you mean 'duckdb'"):
+        plan(file, tmp_path)
+
+
+def test_names_that_databases_confuse_are_numbered_apart(tmp_path: Path) -> None:
+    long = "x" * 80
+    land(tmp_path / "s", {"Name": 1, "name": 2, "": 3, long: 4, f"{long}y": 5, "KEY": 6})
+    with (
+        open_readonly(tmp_path / "s") as reader,
+        closing(open_destination(f"sqlite://{tmp_path}/t.db")) as there,
+    ):
+        Keeper(there, "users").catch_up(reader)
+    assert len(rows(tmp_path / "t.db")[0]) == 7
