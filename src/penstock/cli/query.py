@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 
@@ -26,14 +27,19 @@ def query(store: str, sql: str, *, flatten: bool, as_json: bool) -> None:
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. The SQL is
     DuckDB's, and needs the extra duckdb. The answer is CSV with a header. The store is only read.
     """
+    # As bytes: data for a file or a pipe is left as it is.
+    end = "\n" if sys.stdout.isatty() else "\r\n"
     with open_readonly(store_named(store)) as reader:
         names: tuple[str, ...] = ()
-        out = csv.writer(sys.stdout)
         for row in ask(reader, sql, flatten=flatten):
+            text = io.StringIO()
             if as_json:
-                click.echo(json.dumps(row, default=str, ensure_ascii=False))
-                continue
-            if not names:
-                names = tuple(row)
-                out.writerow(names)
-            out.writerow(row.values())
+                text.write(json.dumps(row, default=str, ensure_ascii=False) + "\n")
+            else:
+                out = csv.writer(text, lineterminator=end)
+                if not names:
+                    names = tuple(row)
+                    out.writerow(names)
+                out.writerow(row.values())
+            sys.stdout.buffer.write(text.getvalue().encode())
+        sys.stdout.buffer.flush()
