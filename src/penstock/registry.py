@@ -6,11 +6,13 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Generic, TypeVar, cast, final
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 from penstock.errors import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Registry", "beside", "did_you_mean", "load_object"]
 
@@ -150,4 +152,6 @@ class Registry(Generic[T]):
         return len(self.names())
 
     def _entries(self) -> list[EntryPoint]:
+        from importlib.metadata import entry_points
+
         return list(entry_points(group=self.group))

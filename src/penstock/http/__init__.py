@@ -1,10 +1,13 @@
 """HTTP and REST APIs: requests as values, performed by one I/O thread under policy and budget."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
 from penstock.http.body import decode_or_none, dig
 from penstock.http.calls import becomes_get
-from penstock.http.child_feed import Child, ChildFeed
 from penstock.http.engine import Engine, engine
 from penstock.http.page_feed import PageFeed
 from penstock.http.pages import Page, pages, rows
@@ -33,6 +36,14 @@ from penstock.http.styles import (
 )
 from penstock.http.transfer import Inbox, Profile
 from penstock.http.url import join, shown
+from penstock.later import later
+
+if TYPE_CHECKING:
+    from penstock.http.child_feed import Child as Child
+    from penstock.http.child_feed import ChildFeed as ChildFeed
+
+# Threads' pools are loaded when they are first used: a single call needs none.
+__getattr__ = later(__name__, {"Child": "child_feed", "ChildFeed": "child_feed"})
 
 __all__ = [
     "Api",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -156,6 +155,8 @@ def proxied(url: str, proxy: str | None) -> bool:
     """Return whether a call goes by a proxy: then the address is looked up there, not here."""
     if proxy is not None:
         return bool(proxy)
+    import urllib.request
+
     known = urllib.request.getproxies_environment()
     scheme, host, port = origin(url)
     if not (known.get(scheme) or known.get("all")):
