@@ -104,6 +104,7 @@ BREAKS = [
     "Il est venu hier soir ! « Bonjour », dit-il ; puis « Adieu » : fin ? Oui , oui .",
     "He said — or so we thought—that “ the old (rather old) house ” cost 3 .5 pounds ; no more !",
     "one " * 40 + "https://example.org/a/very/long/address/of/a/page/that/is/here and more",
+    "It is as /usr/share/doc/package/NEWS.gz with .orig.tar.gz read by him and / or her , or not .",
 ]
 
 

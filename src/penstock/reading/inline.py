@@ -22,8 +22,9 @@ COLUMN = (
     r"\u200a\u2010-\u2027\u2030-\u205e\u2060]+"
 )
 # UAX #14, LB13: no line begins with these, whatever blanks stand before them (classes CL, CP, EX,
-# IS, SY); LB15b: nor with a closing quotation mark. A stop before a digit is a number's (LB15c).
-NOT_BEFORE = re.compile(r"[!?;:)\]}/]|[.,](?!\d)|[\u00bb\u203a\u201d\u2019](?!\w)")
+# IS, SY); LB15b: nor with a closing quotation mark. A stop before a digit is a number's (LB15c),
+# one before a letter a file name's, a slash before anything but a blank a path's.
+NOT_BEFORE = re.compile(r"[!?;:)\]}]|/(?!\S)|\.(?!\w)|,(?!\d)|[\u00bb\u203a\u201d\u2019](?!\w)")
 # LB14 and LB15a: nor ends with an opening one, whatever blanks stand behind it.
 OPENING = "\u00ab\u2039\u201c\u2018\u201e\u201a\u00a1\u00bf(\\[{"
 QUOTES = "\u00ab\u2039\u201c\u2018\u201e\u201a"

@@ -27,7 +27,9 @@ DAY = re.compile(r"(<dc:date\b[^<>]*+>\s*+)(\d{1,2})\.(\d{1,2})\.(\d{4})(?=\s*<)
 UUID = re.compile(r"(<dc:identifier\b[^<>]*+>\s*+)urn:uuid:([^<\s]*+)")
 REAL_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 LANGUAGE = re.compile(r"(<dc:language\b[^<>]*+>\s*+[A-Za-z]{2,3})_(?=[A-Za-z]+\s*<)")
-HEAD_ODD = re.compile(r"<title\b[^<>]*+(?<!/)>[^<]*+</title\s*+>|<(?:title|link|style)\b[^<>]*+/>")
+HEAD_ODD = re.compile(
+    r"<title\b[^<>]*+(?<!/)>[^<]*+</title\s*+>|<(?:title|link|style)\b[^<>]*+(?<=/)>"
+)
 LABEL = re.compile(r"(<text>)([^<]*+(?:<(?!/?text>)[^<]*+)*+)(</text>)")
 
 Act: TypeAlias = "Callable[[Match[str]], str]"

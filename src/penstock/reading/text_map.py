@@ -115,13 +115,16 @@ class _Shader:
         self.shadow.begins.append(begin)
         self.shadow.ends.append(end)
 
-    def character(self, character: str, start: int, end: int) -> None:
-        """Take one character of any width; one without width belongs to the one before."""
+    def character(self, character: str, start: int, end: int, following: str = "") -> None:
+        """Take one character of any width; one without width belongs to the one before.
+
+        ``following`` begins with it, and says by what comes next whether a line may begin here.
+        """
         if character == SOFT and self.length:
             self.shadow.soft.add(self.length - 1)
         width = cells(character)
         if width:
-            self.glue(character)
+            self.glue(following or character)
             self.put(character * width, start, end)
         elif self.length:
             self._lengthen(end)
@@ -256,5 +259,5 @@ def shade_text(text: str) -> Shadow:
             if character == BREAK:
                 shader.take(Run("break", place, place + 1))
             else:
-                shader.character(character, place, place + 1)
+                shader.character(character, place, place + 1, text[place : place + 2])
     return shader.finish()

@@ -71,7 +71,7 @@
 
   // UAX #14, LB13 to LB15, as Python has it: a blank before closing punctuation or behind an opening
   // quotation mark ends no line. It is made one that does not break, of the same length.
-  const BEFORE_CLOSING = / (?=[!?;:)\]}/]|[.,](?!\d)|[\u00bb\u203a\u201d\u2019](?![\p{L}\p{N}_]))/gu;
+  const BEFORE_CLOSING = / (?=[!?;:)\]}]|\/(?!\S)|\.(?![\p{L}\p{N}_])|,(?!\d)|[\u00bb\u203a\u201d\u2019](?![\p{L}\p{N}_]))/gu;
   const AFTER_OPENING = /(?<=(?:^|[\s(\[{\u00ab\u2039\u201c\u2018\u201e\u2014-])[\u00ab\u2039\u201c\u2018\u201e\u201a]|[\u00a1\u00bf(\[{]) /gu;
   const glued = (text) => text.replace(BEFORE_CLOSING, "\u00a0").replace(AFTER_OPENING, "\u00a0");
 
