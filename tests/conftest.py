@@ -1,8 +1,17 @@
-"""Which tests talk to a server or another program: `make quick` leaves them out."""
+"""Which tests talk to a server or another program, which `make quick` leaves out; how examples
+are drawn: for CI the same each time, at a desk other ones, and nowhere against a clock.
+"""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("desk", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 FIXTURES = {
     *("chromium", "etcd", "failing_mongo", "httpbin", "java", "java_home", "kinto", "mongo"),

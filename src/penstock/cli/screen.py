@@ -10,7 +10,7 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import final
+from typing import TextIO, final
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
@@ -83,8 +83,9 @@ def screened() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _screen(stream: object) -> Screen:
-    assert isinstance(stream, io.TextIOWrapper)  # the process's own
+def _screen(stream: TextIO) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream  # what is printed is caught: no terminal sees it
     encoding = (
         "utf-8" if stream.encoding.lower() in ("ascii", "ansi_x3.4-1968") else stream.encoding
     )

@@ -155,7 +155,8 @@ class _Walk:
         self._position = position
         # Positions seen, as hashes: a server whose "next" leads back would keep us for ever.
         self._seen = {hash(self._absolute(position))}
-        self._came: int | None = 0 if whole else None  # rows, where known from the first page on
+        # Rows, where known from the first page on; of a style of others nobody says where they are.
+        self._came: int | None = 0 if whole and isinstance(self._style, Listing) else None
         self._pages = 0
         self._listed = self._matched = not whole  # whether a page had the list, named the next one
         self._steered = not whole or not (self._listing.more or self._listing.until)
