@@ -40,7 +40,9 @@ def test_status_in_words(store: Path) -> None:
 def test_status_for_programs(store: Path) -> None:
     told = json.loads(penstock("status", store, "--json").stdout)
     assert (told["landed"], told["failed"], told["pending"], told["expected"]) == (2, 1, 7, 10)
-    assert told["failures"] == [{"error": "PermanentError", "status": 404, "count": 1}]
+    assert told["failures"] == [
+        {"error": "PermanentError", "status": 404, "count": 1, "acknowledged": 0}
+    ]
     assert told["version"] == FORMAT - 1  # the third is for stores that keep versions
     assert told["path"] == str(store)
 
@@ -100,7 +102,7 @@ def test_export_of_the_failures(store: Path) -> None:
 def test_an_unknown_format_is_refused(store: Path) -> None:
     done = penstock("export", store, "--to", "xlsx", "-o", "x")
     assert done.returncode == 2
-    assert "'csv', 'parquet', 'sqlite', 'jsonl'" in done.stderr
+    assert "'xlsx' is not one of csv, parquet, sqlite, jsonl, javadata" in done.stderr
 
 
 def test_damage_is_exit_4(store: Path) -> None:
