@@ -78,7 +78,9 @@ def test_status_in_words_and_for_programs(store: str) -> None:
     assert "segment" not in in_words
     told = json.loads(penstock("status", store, "--json").stdout)
     assert (told["landed"], told["failed"], told["pending"], told["expected"]) == (2, 1, 7, 10)
-    assert told["failures"] == [{"error": "PermanentError", "status": 404, "count": 1}]
+    assert told["failures"] == [
+        {"error": "PermanentError", "status": 404, "count": 1, "acknowledged": 0}
+    ]
     assert told["path"] == store
     assert told["bytes"] > 0
 
