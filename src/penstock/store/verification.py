@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -114,9 +115,10 @@ def _tables(connection: sqlite3.Connection) -> Iterator[Damage]:
 
 
 def _strays(directory: Path) -> Iterator[Damage]:
+    paths = sorted(directory.glob(f"{SEGMENT}*"))  # before: a run beside us may begin another
     known = {segment_path(directory, number).name for number in found_segments(directory)}
-    for path in sorted(directory.glob(f"{SEGMENT}*")):
-        if path.name not in known:
+    for path in paths:
+        if path.name not in known and os.path.lexists(path):
             yield Damage(path.name, "is not a segment of this store")
 
 
