@@ -26,6 +26,7 @@ from penstock.http.response import Headers
 from penstock.pipeline import fetch
 from penstock.resilience import RetryPolicy
 from penstock.simulator import Simulator
+from penstock.streaming import Stream
 
 Make = Callable[..., Api]
 Simulate = Callable[..., Simulator]
@@ -343,6 +344,44 @@ def test_a_known_authority_is_trusted(quick: Make, authority: Path) -> None:
             quick(name, profile=trusting).get("/")
 
 
+@pytest.mark.parametrize("kind", ["call", "stream"])
+def test_a_certificate_of_ours_is_shown_to_its_origin_and_nowhere_else(
+    quick: Make, authority: Path, kind: str
+) -> None:
+    """That of a stream went along a redirect to another origin."""
+    context = tls(authority)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(authority / "ca.pem")
+    shown: list[tuple[str, bool]] = []
+
+    def see(peer: Peer, name: str) -> None:
+        assert isinstance(peer.sock, ssl.SSLSocket)
+        shown.append((name, peer.sock.getpeercert() is not None))
+
+    def elsewhere(peer: Peer) -> None:
+        if peer.request():
+            see(peer, "elsewhere")
+            peer.send(answer(b'{"id":1}\n'))
+
+    with wire(elsewhere, context) as other:
+
+        def home(peer: Peer) -> None:
+            if peer.request():
+                see(peer, "home")
+                where = f"Location: {other.url}/x\r\n".encode()
+                peer.send(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n" + where + b"\r\n")
+
+        with wire(home, context) as server:
+            pem = str(authority / "server.pem")
+            profile = Profile(ca_file=str(authority / "ca.pem"), cert=pem)
+            if kind == "call":
+                assert quick(server.url, profile=profile).get("/") == {"id": 1}
+            else:
+                with Stream(server.url + "/", framing="lf", profile=profile) as stream:
+                    assert next(iter(stream)).id is None
+    assert shown[:2] == [("home", True), ("elsewhere", False)]
+
+
 def test_a_missing_ca_file_is_named(quick: Make, authority: Path) -> None:
     with (
         wire(answering(lambda _: answer(b"7")), tls(authority)) as server,
@@ -525,5 +564,6 @@ def test_a_cookie_set_by_a_redirect(quick: Make, *, cookies: bool) -> None:
             other = quick(server.url, retry=ONCE, cookies=True, max_redirects=0)
         else:
             other = api
-        with pytest.raises(PermanentError, match="redirected"):
+        word = "redirected, to" if cookies else "redirected too often, to"
+        with pytest.raises(PermanentError, match=word):
             other.call(Get("/"))  # another account's jar is its own

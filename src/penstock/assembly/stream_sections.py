@@ -134,8 +134,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         proxy: URL of a proxy; ``""`` for none; unset: the usual environment variables.
         verify: Whether to check the server's certificate; leave it on.
         ca_file: Trusted certificates in PEM form; unset: the system's.
-        cert_file: Our own certificate in PEM form, where the server asks for one.
-        key_file: Its key; unset: it stands in the same file.
+        cert: Our own certificate in PEM form, where the server asks for one.
+        key: Its key; unset: it stands in the same file.
         unix_socket: Path of the socket that the server listens at, such as Docker's.
     """
 
@@ -168,8 +168,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
     proxy: str | None = None
     verify: bool = True
     ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
+    cert: str | None = None
+    key: str | None = None
     unix_socket: str | None = None
 
 

@@ -187,8 +187,8 @@ def _profile(section: StreamSection) -> Profile:
         proxy=section.proxy,
         verify=section.verify,
         ca_file=section.ca_file,
-        cert_file=section.cert_file,
-        key_file=section.key_file,
+        cert=section.cert,
+        key=section.key,
         unix_socket=section.unix_socket,
     )
     return profile if section.stall is None else replace(profile, stall=section.stall)

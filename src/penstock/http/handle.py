@@ -121,13 +121,8 @@ class Handle:
         if profile.cookies:
             easy.setopt(pycurl.SHARE, _jar(profile.cookies))
             easy.setopt(pycurl.COOKIEFILE, "")
-        for option, value in (
-            (pycurl.SSLCERT, profile.cert_file),
-            (pycurl.SSLKEY, profile.key_file),
-            (pycurl.UNIX_SOCKET_PATH, profile.unix_socket),
-        ):
-            if value is not None:
-                easy.setopt(option, value)
+        if profile.unix_socket is not None:
+            easy.setopt(pycurl.UNIX_SOCKET_PATH, profile.unix_socket)
         easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
         self._configure_body()
 

@@ -35,8 +35,6 @@ class Profile:
         key: Its private key, where it is in another file.
         http2: Whether to offer HTTP/2 over TLS.
         cookies: Number of the jar where cookies are kept, 0 for none: see ``Api``.
-        cert_file: Our own certificate in PEM form, for servers that ask for one, or None.
-        key_file: Its key in PEM form, or None: in the same file.
         unix_socket: Path of the socket that the server listens at, or None: TCP.
     """
 
@@ -55,8 +53,6 @@ class Profile:
     key: str | None = None
     http2: bool = True
     cookies: int = 0
-    cert_file: str | None = None
-    key_file: str | None = None
     unix_socket: str | None = None
 
     def __post_init__(self) -> None:

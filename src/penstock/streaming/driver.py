@@ -317,7 +317,9 @@ class Driver:
         self.totals.connects += 1
         reception = Reception(self.totals.connects, self._plan, self._cursor, self._opened)
         self.present = reception
-        transfer = StreamTransfer(made, self._profile, reception)
+        # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
+        ours = replace(self._profile, cert=made.profile.cert, key=made.profile.key)
+        transfer = StreamTransfer(made, ours, reception)
         transfer.inbox = self._inbox
         self._engine = engine()
         self._engine.submit([transfer])

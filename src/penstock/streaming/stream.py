@@ -439,7 +439,7 @@ def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
         name: getattr(profile, name)
         for name in (
             *("connect", "first_byte", "proxy", "verify", "ca_file"),
-            *("cert_file", "key_file", "unix_socket"),
+            *("cert", "key", "unix_socket"),
         )
     }
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
