@@ -526,9 +526,9 @@ def test_a_fork_disturbs_neither_side(simulate: Simulate) -> None:
 @pytest.mark.parametrize(
     ("coding", "body", "right"),
     [
-        (b"gzip", gzip.compress(b'{"a":1}') + b"xx", True),
+        (b"gzip", gzip.compress(b'{"a":1}', mtime=0) + b"xx", True),
         (b"utf-8", b'{"a":1}', True),
-        (b"utf-8, gzip", gzip.compress(b'{"a":1}'), True),
+        (b"utf-8, gzip", gzip.compress(b'{"a":1}', mtime=0), True),
         (b"gzip", b'{"a":1}', False),
     ],
 )
