@@ -5,32 +5,25 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import pickle
 import random
 import re
 import threading
-import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar, final
+from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 import msgspec
 
 from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
-from penstock.events import Events
 from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, is_json, number_at
-from penstock.http.calls import Calls
-from penstock.http.io_thread import raise_descriptor_limit
 from penstock.http.reach import Reach, address_of, check_literal, proxied
-from penstock.http.record import Record
 from penstock.http.request import Get, Post, Query, Request
-from penstock.http.response import Response
 from penstock.http.session import Session
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import add_query, check_base, origin, resolve, shown
@@ -46,6 +39,12 @@ from penstock.resilience import (
     RetryPolicy,
     parse_reset,
 )
+
+if TYPE_CHECKING:
+    from penstock.events import Events
+    from penstock.http.calls import Calls
+    from penstock.http.record import Record
+    from penstock.http.response import Response
 
 __all__ = ["Api", "StatusCall"]
 
@@ -166,8 +165,10 @@ class Api:
         return f"Api({self.base!r})"
 
     def __reduce__(self) -> tuple[Callable[..., Api], tuple[object, ...]]:
+        import pickle
+
         if not self._name:
-            self._name = uuid.uuid4().hex
+            self._name = os.urandom(16).hex()
             _HERE[self._name] = self
         settings: dict[str, object] = {
             "auth": self.auth,
@@ -223,6 +224,10 @@ class Api:
 
     def calls(self, concurrency: int = 1) -> Calls:
         """Return a session for many calls; ``concurrency`` sockets may be needed at once."""
+        # The I/O thread and libcurl are loaded with the first call.
+        from penstock.http.calls import Calls
+        from penstock.http.io_thread import raise_descriptor_limit
+
         raise_descriptor_limit(concurrency)
         return Calls(self, self.shared)
 
@@ -425,6 +430,8 @@ _OPENING = threading.Lock()
 
 def _opened(name: str, base: str, settings: bytes) -> Api:
     """Return the ``Api`` of that name in this process, opened where there is none yet."""
+    import pickle
+
     with _OPENING:
         if (there := _HERE.get(name)) is not None:
             return there

@@ -6,8 +6,6 @@ otherwise: on this machine, in this network, at the cloud's metadata address.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,6 +106,8 @@ def is_public(address: str) -> bool:
     >>> [is_public(a) for a in ("93.184.216.34", "169.254.169.254", "::ffff:127.0.0.1")]
     [True, False, False]
     """
+    import ipaddress
+
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -127,6 +127,8 @@ def check_literal(url: str) -> None:
     Raises:
         PermanentError: It is.
     """
+    import socket
+
     _, host, _ = origin(url)
     with suppress(OSError, UnicodeError):
         host = socket.inet_ntoa(socket.inet_aton(host))  # 2130706433 and 0x7f.1, too
@@ -136,6 +138,8 @@ def check_literal(url: str) -> None:
 
 def address_of(url: str) -> str:
     """Return the address of a URL's host, or ``""`` where it has none."""
+    import socket
+
     _, host, port = origin(url)
     try:
         return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
