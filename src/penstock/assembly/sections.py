@@ -528,11 +528,15 @@ class DestinationSection(Section, frozen=True, kw_only=True):
         table: Name of the table.
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         schema: Kinds of columns by their name, such as ``{ created = "epoch" }``.
+        versions: Keep a row for each version of a record, with the columns ``valid_from`` and
+            ``valid_to``; else the newest. Set where ``store.on_same`` is ``history`` and the
+            place is a database.
     """
 
     to: str
     table: str = "record"
     flatten: bool = False
+    versions: bool | None = None
     schema: Strings = {}
 
 

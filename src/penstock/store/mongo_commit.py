@@ -236,7 +236,8 @@ class MongoCommit:
             return insert
         if known[one.key]["state"] == "landed":
             newer = {"_id": one.key, "state": "landed", "order": {"$lt": one.order}}
-            return UpdateOne(newer, [{"$replaceWith": {"$literal": one.document}}])
+            replacing = {"$mergeObjects": [{"$literal": one.document}, {"replaced": True}]}
+            return UpdateOne(newer, [{"$replaceWith": replacing}])
         return UpdateOne(
             {"_id": one.key, "state": {"$in": _OPEN}, "order": {"$ne": one.order}},
             _replacing(one.document),
