@@ -49,6 +49,7 @@ class Target(click.ParamType[str]):
 @click.option("--follow", is_flag=True, help="An address: go on with what lands, until Ctrl-C.")
 @click.option("--schema", metavar="S", help="Types as NAME: KIND, ..., or a file; see the docs.")
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
+@click.option("--nested", is_flag=True, help="parquet, arrow: show objects as structs, and lists.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
@@ -68,6 +69,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     *,
     follow: bool,
     flatten: bool,
+    nested: bool,
     force: bool,
     failed: bool,
     gaps: bool,
@@ -92,6 +94,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     content = _content({"failed": failed, "gaps": gaps, "versions": versions})
     others = {
         "force": force,
+        "nested": nested,
         "failed": failed,
         "gaps": gaps,
         "skip-damaged": skip_damaged,
@@ -114,8 +117,8 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
-            choices = {"flatten": flatten, "failed": failed, "gaps": gaps, "versions": versions}
-            choices |= {"skip-damaged": skip_damaged, "safe-csv": safe_csv}
+            choices = {"flatten": flatten, "nested": nested, "failed": failed, "gaps": gaps}
+            choices |= {"versions": versions, "skip-damaged": skip_damaged, "safe-csv": safe_csv}
             count = _to_javadata(reader, output, schema, choices, force=force)
         told = {"output": output, "rows": count}
         click.echo(json.dumps(told) if as_json else f"{count:,} records in {output}")
@@ -131,6 +134,7 @@ def export(  # noqa: PLR0913 - one parameter an option
             output,
             content=content,
             flatten=flatten,
+            nested=nested,
             force=force,
             skip_damaged=skip_damaged,
             safe_csv=safe_csv,

@@ -12,22 +12,33 @@ from typing import BinaryIO, Literal, TypeAlias, final, get_args
 
 import msgspec
 
+from penstock.destinations.arrow_files import write_arrow, write_parquet
 from penstock.destinations.sqlite_file import write_sqlite
 from penstock.destinations.target import appearing
 from penstock.destinations.text_files import Row, write_csv, write_jsonl
 from penstock.errors import InputError
 from penstock.pipeline.result import Key, Landing
-from penstock.store import Cells, Column, Failure, Shape, StoredGap, StoreReader, fields
+from penstock.store import (
+    Cells,
+    Column,
+    Failure,
+    Shape,
+    StoredGap,
+    StoreReader,
+    arrow_reader,
+    fields,
+)
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]
 
-Format: TypeAlias = Literal["csv", "parquet", "sqlite", "jsonl"]
+Format: TypeAlias = Literal["csv", "parquet", "sqlite", "jsonl", "arrow"]
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (records done, records to do in all passes), every 1,000 records and at the end."""
 
 Content: TypeAlias = Literal["records", "versions", "failed", "gaps"]
 _EVERY = 1000
 _SINCE = ("_valid_from",)
+_ARROW = {"parquet", "arrow"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,6 +67,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     *,
     content: Content = "records",
     flatten: bool = False,
+    nested: bool = False,
     force: bool = False,
     skip_damaged: bool = False,
     safe_csv: bool = False,
@@ -68,11 +80,13 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
 
     Args:
         store: Where the records are; a run may go on in it.
-        to: ``csv``, ``parquet`` (needs ``penstock-data[parquet]``), ``sqlite`` or ``jsonl``.
-        output: The file, or ``-`` for the standard output (csv and jsonl).
+        to: ``csv``, ``sqlite``, ``jsonl``, or ``parquet`` or ``arrow`` (they need
+            ``penstock-data[parquet]``).
+        output: The file, or ``-`` for the standard output (csv, jsonl and arrow, as a stream).
         content: The records; or every ``versions`` of them, with when it landed as
             ``_valid_from``; or what ``failed``; or the ``gaps`` of a stream.
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
+        nested: In parquet and arrow, show objects and lists as structs and lists.
         force: Replace a file that exists.
         safe_csv: Put ``'`` before texts in CSV that a spreadsheet would take for formulas.
         skip_damaged: Leave out and count records that are damaged, instead of stopping.
@@ -86,7 +100,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     """
     if to not in get_args(Format):
         raise InputError(f"export to {to!r}: the formats are {', '.join(get_args(Format))}")
-    if str(output) == "-" and to not in {"csv", "jsonl"}:
+    if str(output) == "-" and to not in {"csv", "jsonl", "arrow"}:
         raise InputError(f"export to {to} needs a file: give -o FILE")
     table = _Table(store, content, flatten=flatten, progress=progress)
     table.skips = skip_damaged
@@ -95,15 +109,21 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         raise InputError(f"safe_csv is for csv: {to} has no formulas")
     if skip_damaged and content == "versions":
         raise InputError("skip_damaged is for the records as they are now, not for versions")
+    if nested and (to not in _ARROW or flatten):
+        raise InputError("nested is for parquet and arrow, and not with flatten")
     if str(output) == "-":
+        if to == "arrow":
+            return table.write_arrow(to, sys.stdout.buffer, "-", nested=nested)
         table.learn()
         return table.write_text(to, sys.stdout.buffer, "-")
     with appearing(Path(output), force=force) as part:
+        if to in _ARROW:
+            return table.write_arrow(to, part, str(output), nested=nested)
         table.learn()
         if to in {"csv", "jsonl"}:
             with part.open("wb") as file:
                 return table.write_text(to, file, str(output))
-        return table.write_file(to, part, str(output))
+        return table.write_sqlite(part, str(output))
 
 
 @final
@@ -149,17 +169,20 @@ class _Table:
         file.flush()
         return self._exported(output, columns)
 
-    def write_file(self, to: Format, part: Path, output: str) -> Exported:
-        if to == "sqlite":
-            # SQLite takes Name and name for the same column.
-            columns = self._columns(str.lower)
-            write_sqlite(self._rows(), columns, part, unique=self._content != "versions")
-        else:
-            from penstock.destinations.parquet_file import write_parquet
-
-            columns = self._columns()
-            write_parquet(self._rows(), columns, part)
+    def write_sqlite(self, part: Path, output: str) -> Exported:
+        # SQLite takes Name and name for the same column.
+        columns = self._columns(str.lower)
+        write_sqlite(self._rows(), columns, part, unique=self._content != "versions")
         return self._exported(output, columns)
+
+    def write_arrow(
+        self, to: Format, output: Path | BinaryIO, shown: str, *, nested: bool
+    ) -> Exported:
+        columns, batches = arrow_reader(lambda: self._counted(self._items()), nested=nested)
+        self._total = 2 * self._done
+        for_whom = write_parquet if to == "parquet" else write_arrow
+        self._count = for_whom(batches, output)
+        return self._exported(shown, columns)
 
     def _exported(self, output: str, columns: list[Column]) -> Exported:
         self._progress(self._done, self._total)

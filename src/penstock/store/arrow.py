@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
@@ -11,8 +12,10 @@ import msgspec
 from penstock.errors import InputError, MissingExtra
 from penstock.pipeline.result import Key, LandedRecord
 from penstock.registry import did_you_mean
-from penstock.store.fields import fields
-from penstock.store.layout import READERS, Field, Layout, read_given
+from penstock.store.fields import Cells, FieldPath, fields
+from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
+from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
+from penstock.store.shape import Column, published
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,9 +23,19 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Frames", "arrow_schema", "arrow_table", "import_arrow", "read_arrow", "to_duckdb"]
+__all__ = [
+    "Frames",
+    "arrow_reader",
+    "arrow_schema",
+    "arrow_table",
+    "import_arrow",
+    "read_arrow",
+    "to_duckdb",
+]
 
 Where: TypeAlias = Callable[[Key], bool]
+Item: TypeAlias = tuple[bytes, Cells]
+_PLAIN: Mapping[FieldPath, Nested] = MappingProxyType({})
 
 _ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds at most
 _encode = msgspec.json.Encoder().encode
@@ -48,8 +61,13 @@ def import_arrow(what: str) -> None:
         raise MissingExtra(what, "pyarrow", "parquet") from error
 
 
-def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
-    """Return the schema of columns; what no other type holds is text."""
+def arrow_schema(fields: Sequence[Field], shapes: Mapping[FieldPath, Nested] = _PLAIN) -> pa.Schema:
+    """Return the schema of columns; what no other type holds is text.
+
+    Args:
+        fields: The columns.
+        shapes: What is given as structs and lists, by where it is.
+    """
     import pyarrow as pa
 
     moment = pa.timestamp("us", "UTC")
@@ -65,24 +83,106 @@ def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
         "epoch": moment,
         "epoch-ms": moment,
     }
-    return pa.schema([(field.name, types.get(field.kind, pa.string())) for field in fields])
+    return pa.schema(
+        [
+            (field.name, arrow_type(shapes[field.path]))
+            if field.kind == "json" and field.path in shapes
+            else (field.name, types.get(field.kind, pa.string()))
+            for field in fields
+        ]
+    )
 
 
 def arrow_table(
-    columns: Sequence[tuple[int, Field]], rows: Sequence[Sequence[bytes | None]]
+    columns: Sequence[tuple[int, Field]],
+    rows: Sequence[Sequence[bytes | None]],
+    shapes: Mapping[FieldPath, Nested] = _PLAIN,
 ) -> pa.Table:
     """Return rows of cells as a table of ``columns``, each with its place in a row."""
     import pyarrow as pa
 
-    schema = arrow_schema([field for _, field in columns])
+    schema = arrow_schema([field for _, field in columns], shapes)
     arrays = []
     for (spot, field), kind in zip(columns, schema.types, strict=True):
-        read = READERS[field.kind]
+        read: Callable[[bytes], object] = READERS[field.kind]
+        if field.kind == "json" and field.path in shapes:
+            read = _fitting(shapes[field.path])
         values = [
             None if (cell := row[spot]) is None or cell == b"null" else read(cell) for row in rows
         ]
         arrays.append(pa.array(values, kind))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _shape_of(cell: bytes) -> Nested:
+    if cell[0] not in b"{[" or typed_kind(cell) != "json":
+        return "json"
+    try:
+        return nested_of(msgspec.json.decode(cell))
+    except msgspec.DecodeError:  # a number that no float holds
+        return "json"
+
+
+def _fitting(shape: Nested) -> Callable[[bytes], object]:
+    return lambda cell: fitted(msgspec.json.decode(cell), shape)
+
+
+def arrow_reader(
+    items: Callable[[], Iterator[Item]],
+    *,
+    columns: Sequence[str] | None = None,
+    nested: bool = False,
+    given: Mapping[str, str] | None = None,
+) -> tuple[list[Column], pa.RecordBatchReader]:
+    """Return columns, and rows as Arrow's batches of at most 20,000 rows or 8 MB of JSON each.
+
+    Args:
+        items: Called twice: once to learn the columns, once to give them; what the second call
+            has more than the first is left out.
+        columns: The columns to give, in this order; unset: all, the key first.
+        nested: Give objects and lists as structs and lists instead of as JSON.
+        given: Kinds that are asked for, by the dotted name of a field.
+
+    Raises:
+        InputError: There is no such column.
+        MissingExtra: pyarrow is not installed.
+    """
+    import_arrow("Arrow")
+    import pyarrow as pa
+
+    layout, count = Layout(given=given), 0
+    shapes: dict[FieldPath, Nested] = {}
+
+    def learned() -> Iterator[Item]:
+        nonlocal count
+        for key, cells in items():
+            count += 1
+            for path, cell in cells.items() if nested else ():
+                if cell != b"null":
+                    shapes[path] = wider(shapes.get(path, "null"), _shape_of(cell))
+            yield key, cells
+
+    layout.learn(learned())
+    structs = {path: shape for path, shape in shapes.items() if shape != "json"}
+    chosen = _chosen(layout.fields, columns)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        rows: list[list[bytes | None]] = []
+        size = 0
+        for key, cells in islice(items(), count):
+            rows.append(layout.row(key, cells))
+            size += sum(map(len, cells.values()))
+            if len(rows) >= _ROWS or size >= _BYTES:
+                yield from arrow_table(chosen, rows, structs).to_batches()
+                rows, size = [], 0
+        yield from arrow_table(chosen, rows, structs).to_batches()
+
+    schema = arrow_schema([one for _, one in chosen], structs)
+    shown = [
+        Column(one.name, "nested" if one.path in structs else published(one.kind))
+        for _, one in chosen
+    ]
+    return shown, pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def read_arrow(
@@ -91,6 +191,7 @@ def read_arrow(
     columns: Sequence[str] | None = None,
     where: Where | None = None,
     flatten: bool = False,
+    nested: bool = False,
     schema: str = "",
 ) -> pa.RecordBatchReader:
     """Return what has landed up to now as Arrow's batches, of at most 20,000 rows or 8 MB each.
@@ -103,6 +204,8 @@ def read_arrow(
         columns: The columns to give, in this order; unset: all, the key first.
         where: Which keys; unset: all.
         flatten: Give nested objects as columns ``a.b.c`` instead of as JSON.
+        nested: Give objects and lists as structs and lists instead of as JSON; what no such type
+            holds without loss stays JSON text at its place.
         schema: Kinds that are asked for, such as ``"created: epoch, price: decimal"``.
 
     Raises:
@@ -110,35 +213,13 @@ def read_arrow(
         MissingExtra: pyarrow is not installed.
         StorageError: A record is damaged.
     """
-    import_arrow("to_arrow")
-    import pyarrow as pa
 
-    layout, count = Layout(given=read_given(schema)), 0
-
-    def learned() -> Iterator[tuple[bytes, dict[tuple[str, ...], bytes]]]:
-        nonlocal count
+    def items() -> Iterator[Item]:
         for record in store.records():
-            count += 1
             if where is None or where(record.key):
                 yield _encode(record.key), fields(record.body, flatten=flatten)
 
-    layout.learn(learned())
-    chosen = _chosen(layout.fields, columns)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        rows: list[list[bytes | None]] = []
-        size = 0
-        for record in islice(store.records(), count):
-            if where is None or where(record.key):
-                cells = fields(record.body, flatten=flatten)
-                rows.append(layout.row(_encode(record.key), cells))
-                size += len(record.body)
-            if len(rows) >= _ROWS or size >= _BYTES:
-                yield from arrow_table(chosen, rows).to_batches()
-                rows, size = [], 0
-        yield from arrow_table(chosen, rows).to_batches()
-
-    return pa.RecordBatchReader.from_batches(arrow_schema([one for _, one in chosen]), batches())
+    return arrow_reader(items, columns=columns, nested=nested, given=read_given(schema))[1]
 
 
 def _chosen(known: Sequence[Field], columns: Sequence[str] | None) -> list[tuple[int, Field]]:
@@ -180,10 +261,13 @@ class Frames:
         columns: Sequence[str] | None = None,
         where: Where | None = None,
         flatten: bool = False,
+        nested: bool = False,
         schema: str = "",
     ) -> pa.RecordBatchReader:
         """Return what has landed as batches of Arrow, each of bounded memory."""
-        return read_arrow(self, columns=columns, where=where, flatten=flatten, schema=schema)
+        return read_arrow(
+            self, columns=columns, where=where, flatten=flatten, nested=nested, schema=schema
+        )
 
     def to_pandas(
         self, *, columns: Sequence[str] | None = None, where: Where | None = None

@@ -86,6 +86,7 @@ def _decimal(cell: bytes) -> Decimal:
 
 
 READERS: Mapping[str, Callable[[bytes], Value]] = {
+    "null": bytes.decode,
     "bool": lambda cell: cell == b"true",
     "int": int,
     "long": int,
@@ -218,7 +219,9 @@ class Layout:
     def _begin(self, kind: str, taken: Sequence[str] = ()) -> None:
         kind = {"int": "long", "long": "long", "text": "text"}.get(kind, "digits")
         for wanted, held in ("key", kind), *((one, "timestamp") for one in self._leading):
-            name = distinct([*map(str.lower, taken), wanted])[-1] if wanted in taken else wanted
+            name = wanted
+            while name in taken:
+                name = f"_{name}"
             self.fields.append(Field((), name, held))
 
     def row(
