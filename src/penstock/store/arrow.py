@@ -11,11 +11,13 @@ import msgspec
 
 from penstock.errors import InputError, MissingExtra
 from penstock.pipeline.result import Key, LandedRecord
+from penstock.markup import html_table
 from penstock.registry import did_you_mean
-from penstock.store.fields import Cells, FieldPath, fields
+from penstock.store.fields import Cells, FieldPath, fields, text_of
 from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
 from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
 from penstock.store.shape import Column, published
+from penstock.store.values import StoreStatus
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +39,7 @@ Where: TypeAlias = Callable[[Key], bool]
 Item: TypeAlias = tuple[bytes, Cells]
 _PLAIN: Mapping[FieldPath, Nested] = MappingProxyType({})
 
+_HEAD = 10  # records that a notebook shows
 _ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds at most
 _encode = msgspec.json.Encoder().encode
 
@@ -121,6 +124,12 @@ def _shape_of(cell: bytes) -> Nested:
         return nested_of(msgspec.json.decode(cell))
     except msgspec.DecodeError:  # a number that no float holds
         return "json"
+
+
+def _shown(cell: bytes | None) -> str | None:
+    if cell is None or not cell.startswith(b'"'):
+        return None if cell is None else cell.decode()
+    return text_of(cell)
 
 
 def _fitting(shape: Nested) -> Callable[[bytes], object]:
@@ -255,6 +264,10 @@ class Frames:
         """Yield what has landed up to now, in landing order."""
         raise NotImplementedError
 
+    def status(self) -> StoreStatus:
+        """Return where the store stands."""
+        raise NotImplementedError
+
     def to_arrow(
         self,
         *,
@@ -286,6 +299,19 @@ class Frames:
         found = pl.from_arrow(self.to_arrow(columns=columns, where=where).read_all())
         assert isinstance(found, pl.DataFrame)
         return found
+
+    def _repr_html_(self) -> str:
+        head = list(islice(self.records(), _HEAD))
+        names = dict.fromkeys(name for one in head for name in fields(one.body, flatten=False))
+        rows = (
+            [one.key, *(_shown(fields(one.body, flatten=False).get(name)) for name in names)]
+            for one in head
+        )
+        return html_table(["key", *(".".join(name) for name in names)], rows, self._title())
+
+    def _title(self) -> str:
+        status = self.status()
+        return f"{status.path}: {status.landed:,} landed, {status.failed:,} failed"
 
     def to_duckdb(self) -> duckdb.DuckDBPyConnection:
         """Return a database in memory with what has landed as the table ``records``."""
