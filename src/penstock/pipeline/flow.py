@@ -15,6 +15,7 @@ import msgspec
 from penstock.clock import Clock
 from penstock.errors import InputError
 from penstock.events import Events
+from penstock.markup import html_table
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, checkpoint, position_in

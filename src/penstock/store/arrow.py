@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import msgspec
 
 from penstock.errors import InputError, MissingExtra
-from penstock.pipeline.result import Key, LandedRecord
 from penstock.markup import html_table
+from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
-from penstock.store.fields import Cells, FieldPath, fields, text_of
+from penstock.store.cells import Cells, FieldPath, fields, text_of
 from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
 from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
 from penstock.store.shape import Column, published

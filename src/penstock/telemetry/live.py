@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import IO, Protocol, final
 
 from penstock.clock import Clock, SystemClock
@@ -16,6 +17,12 @@ class _Counts(Protocol):
     landed: int
     failed: int
     complete: bool
+
+
+class _Handle(Protocol):
+    def display(self, content: dict[str, str], *, raw: bool) -> object: ...
+
+    def update(self, content: dict[str, str], *, raw: bool) -> object: ...
 
 
 @final
@@ -35,7 +42,7 @@ class Live:
         self._out = out
         self._clock = clock or SystemClock()
         self._start = self._shown = self._clock.monotonic()
-        self._cell: object = None
+        self._cell: _Handle | None = None
 
     def __call__(self, counts: _Counts) -> None:
         """Take a look; four of them a second are shown, and the last."""
@@ -52,13 +59,12 @@ class Live:
 
     def _show(self, line: str, *, last: bool) -> None:
         if "ipykernel" in sys.modules and self._out is None:
-            from IPython.display import display
-
             text = {"text/plain": line}
             if self._cell is None:
-                self._cell = display(text, raw=True, display_id=True)
+                self._cell = import_module("IPython.display").DisplayHandle()
+                self._cell.display(text, raw=True)
             else:
-                self._cell.update(text, raw=True)  # type: ignore[attr-defined] # a DisplayHandle
+                self._cell.update(text, raw=True)
             return
         out = self._out or sys.stderr
         out.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
