@@ -12,7 +12,7 @@ from typing import final
 from penstock.errors import InputError, StorageError
 from penstock.files import make_private, open_regular
 from penstock.store import ledger
-from penstock.store.erasing import delete, overwrite, pending
+from penstock.store.deletion import delete, overwrite, pending
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import DirectoryLock
 from penstock.store.segments import found_segments, segment_path, sync, sync_directory

@@ -13,10 +13,10 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
-from penstock.store.agreement import Watch
-from penstock.store.erasing import Place, delete, overwrite
+from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
+from penstock.store.consistency import Watch
+from penstock.store.deletion import Place, delete, overwrite
 from penstock.store.fence import Fence, check
-from penstock.store.rows import LandedRow, enter_landed, supersede
 from penstock.store.segments import Tail, segment_path, split_line
 
 __all__ = ["GroupCommit", "settled"]

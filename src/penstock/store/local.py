@@ -16,13 +16,13 @@ from penstock.files import make_private
 from penstock.pipeline.result import Entry, Key
 from penstock.store import fence as fences
 from penstock.store import ledger
-from penstock.store.agreement import ASIDE, Watch, fit
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
-from penstock.store.erasing import overwrite, pending
+from penstock.store.consistency import ASIDE, Watch, fit
+from penstock.store.deletion import overwrite, pending
 from penstock.store.fence import Fence
 from penstock.store.lock import LOCK, DirectoryLock, Mark
-from penstock.store.reading import LocalReader
+from penstock.store.reader import LocalReader
 from penstock.store.segments import SEGMENT, Tail, found_segments, sync_directory
 from penstock.store.settlement import Settlement
 from penstock.store.values import ABSENT

@@ -1,7 +1,7 @@
 """One writer a store: an advisory lock that the system drops when its holder dies.
 
 Its file says who holds it, and behind that how far the store is safe: a witness beside ledger and
-segments (:mod:`penstock.store.agreement`).
+segments (:mod:`penstock.store.consistency`).
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from penstock.errors import InputError, StorageError
 from penstock.files import make_inside, open_regular
 from penstock.pipeline.result import Key
 from penstock.store import ledger
-from penstock.store.agreement import ASIDE, set_aside
-from penstock.store.erasing import overwrite, pending
+from penstock.store.bulk_insert import supersede
+from penstock.store.consistency import ASIDE, set_aside
+from penstock.store.deletion import overwrite, pending
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import DirectoryLock
-from penstock.store.rows import supersede
 from penstock.store.segments import (
     SEGMENT,
     Line,

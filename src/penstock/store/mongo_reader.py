@@ -15,8 +15,8 @@ from penstock.mongo.address import says
 from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
 from penstock.pipeline.result import Key, Landing
 from penstock.store.arrow import Frames
+from penstock.store.mongo_connection import MongoPlace, about, opened, translated
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
-from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 
