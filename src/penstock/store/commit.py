@@ -12,7 +12,7 @@ from zlib import crc32
 import msgspec
 
 from penstock.clock import Clock
-from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
 from penstock.store.consistency import Watch
 from penstock.store.deletion import Place, delete, overwrite
