@@ -30,7 +30,7 @@ _KEPT = re.compile(rb"kept: (\d{15}) failures, (\d{15}) gaps, (\d{15}) deletions
 _LONG = 128  # bytes for each line of what else is kept
 _COUNTS = """SELECT
     (SELECT coalesce(max(id), 0) FROM failure), (SELECT coalesce(max(id), 0) FROM gap),
-    (SELECT coalesce(max(value), 0) FROM fact WHERE name = 'deleted')"""
+    (SELECT coalesce(CAST(max(value) AS INTEGER), 0) FROM fact WHERE name = 'deleted')"""
 
 
 @final
@@ -55,7 +55,7 @@ class Mark:
 
 def mark_by(connection: sqlite3.Connection) -> Mark:
     """Return what a lock file has to say of a ledger."""
-    query = "SELECT number, size FROM segment ORDER BY number DESC LIMIT 1"
+    query = "SELECT number, CAST(size AS INTEGER) FROM segment ORDER BY number DESC LIMIT 1"
     return Mark(connection.execute(query).fetchone() or (0, 0), kept_by(connection))
 
 

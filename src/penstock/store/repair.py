@@ -119,7 +119,7 @@ def _nothing_to_do(directory: Path) -> int | None:
     """Return how many lines there are where all is well."""
     try:
         looked = verify(directory)
-    except (StorageError, sqlite3.DatabaseError):
+    except (StorageError, sqlite3.DatabaseError, UnicodeDecodeError):
         return None
     return None if looked.damages else looked.lines
 
@@ -163,7 +163,7 @@ class _Rebuilt:
             if "newer" in str(error):
                 raise
             self._trusted, self.done.lost = False, ["all"]
-        except (StorageError, sqlite3.DatabaseError):
+        except (StorageError, sqlite3.DatabaseError, UnicodeDecodeError):
             self._trusted, self.done.lost = False, ["all"]
         self._new.execute(
             "INSERT INTO was SELECT key, segment, offset, length, crc32"
@@ -210,7 +210,7 @@ class _Rebuilt:
                     (line.key, line.at),
                 )
             elif line.state == "damaged":
-                if self._is_deleted(line):
+                if self._is_deleted(line) and line.data.endswith(b"\n"):
                     continue
                 self.done.damaged += 1
                 self._bad.append((path, line.offset, line.offset + len(line.data)))
@@ -247,7 +247,7 @@ class _Rebuilt:
             assert line.key is not None  # whole
             query = "SELECT state, segment, offset FROM item WHERE key = ?"
             state, *place = self._new.execute(query, (line.key,)).fetchone()
-            if place == [number, line.offset]:
+            if state == "landed" and place == [number, line.offset]:
                 continue
             if state == "deleted" and self._trusted:
                 self._new.execute("INSERT INTO erasing VALUES (?, ?, ?)", row[1:4])
