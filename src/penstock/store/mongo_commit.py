@@ -16,9 +16,9 @@ from penstock.mongo import (
     UpdateOne,
 )
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.store.mongo_connection import MongoPlace
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence
-from penstock.store.mongo_place import MongoPlace
 
 __all__ = ["MongoCommit", "settled"]
 

@@ -19,8 +19,8 @@ from zlib import crc32
 from penstock.errors import InputError, StorageError
 from penstock.pipeline import Key, Landing
 from penstock.store import ledger
-from penstock.store.agreement import problem_of
 from penstock.store.arrow import Frames
+from penstock.store.consistency import problem_of
 from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import judged, segment_path, split_line
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus

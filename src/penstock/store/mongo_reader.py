@@ -13,8 +13,8 @@ from penstock.errors import InputError, StorageError
 from penstock.mongo import PyMongoError, ReadConcern, ReadFrom, says, timeout
 from penstock.pipeline import Key, Landing
 from penstock.store.arrow import Frames
+from penstock.store.mongo_connection import MongoPlace, about, opened, translated
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
-from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 
