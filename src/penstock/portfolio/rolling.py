@@ -11,9 +11,9 @@ from penstock.portfolio.changes import simple_returns, without_gaps
 from penstock.portfolio.holdings import Scheme, Weights
 from penstock.portfolio.measure import panel
 from penstock.portfolio.rank_update import RankUpdate
+from penstock.portfolio.rolling_windows import rolling_covariances, rolling_squares
 from penstock.portfolio.routes import How, series_of
 from penstock.portfolio.table import as_table
-from penstock.portfolio.rolling_windows import rolling_covariances, rolling_squares
 
 __all__ = ["RollingCovariance", "rolling_covariance", "rolling_volatility", "warm_up"]
 
