@@ -1,12 +1,12 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
 from penstock.assembly.build import store_named
-from penstock.assembly.heartbeat import Heartbeat, last_beat
+from penstock.assembly.heartbeat import Heartbeat, last_beat, last_beats
 from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
-from penstock.assembly.processes import with_workers
+from penstock.assembly.processes import launched_by, with_workers
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
 from penstock.assembly.resources import Part, parts, resource_store, resources_in
 from penstock.assembly.run import Look, Run, Summary
@@ -15,6 +15,7 @@ from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream
 from penstock.assembly.trial import Trial, try_part
+from penstock.assembly.workers import lead, work
 from penstock.pipeline import Use, Used
 
 # The names they had while streams were run apart, for one release.
@@ -43,6 +44,9 @@ __all__ = [
     "json_schema",
     "labelling",
     "last_beat",
+    "last_beats",
+    "launched_by",
+    "lead",
     "parts",
     "plan",
     "read_any",
@@ -55,5 +59,6 @@ __all__ = [
     "store_named",
     "try_part",
     "with_workers",
+    "work",
     "write_java_file",
 ]
