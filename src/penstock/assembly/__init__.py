@@ -1,7 +1,7 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
 from penstock.assembly.build import store_named
-from penstock.assembly.heartbeat import Heartbeat, last_beat, last_beats
+from penstock.assembly.heartbeat import Heartbeat, Signs, last_beat, last_beats, together
 from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
@@ -34,6 +34,7 @@ __all__ = [
     "Plan",
     "Run",
     "Section",
+    "Signs",
     "Site",
     "StreamFile",
     "Summary",
@@ -57,6 +58,7 @@ __all__ = [
     "resource_store",
     "resources_in",
     "store_named",
+    "together",
     "try_part",
     "with_workers",
     "work",

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from penstock.address import scheme_of
 from penstock.cluster import Beats
 from penstock.errors import PenstockError
 
-__all__ = ["Heartbeat", "beating", "beats_of", "last_beat", "last_beats"]
+__all__ = ["Heartbeat", "Signs", "beating", "beats_of", "last_beat", "last_beats", "together"]
 
 _FILE = "lock-beat.json"
 _IN_MONGO = ("mongodb", "mongodb+srv")
@@ -149,20 +149,42 @@ def _kept_at(place: str, group: str) -> _Kept:
     return lambda facts: beats.say(me, {"group": group, **facts}), end
 
 
-def last_beats(place: Path | str) -> list[Heartbeat]:
-    """Return what each who works on the store at ``place`` said last.
+@final
+class Signs:
+    """What each who works on a store said last.
 
-    Whoever ended well has taken it away.
+    Args:
+        place: The store: a directory, or an address of MongoDB.
     """
-    try:
-        if isinstance(place, Path):
-            return [msgspec.json.decode((place / _FILE).read_bytes(), type=Heartbeat)]
-        if scheme_of(place) not in _IN_MONGO:
+
+    def __init__(self, place: Path | str) -> None:
+        self._place = place
+        self._beats: Beats | None = None
+
+    def seen(self) -> list[Heartbeat]:
+        """Return it; whoever ended well has taken it away, and where nobody answers, it is none."""
+        place = self._place
+        try:
+            if isinstance(place, Path):
+                return [msgspec.json.decode((place / _FILE).read_bytes(), type=Heartbeat)]
+            if scheme_of(place) not in _IN_MONGO:
+                return []
+            self._beats = self._beats or Beats(place)
+            return beats_of(self._beats)
+        except (OSError, msgspec.MsgspecError, PenstockError):
             return []
-        with contextlib.closing(Beats(place)) as beats:
-            return beats_of(beats)
-    except (OSError, msgspec.MsgspecError, PenstockError):
-        return []
+
+    def close(self) -> None:
+        """Let go of the connections, which the next look makes again."""
+        if self._beats is not None:
+            self._beats.close()
+        self._beats = None
+
+
+def last_beats(place: Path | str) -> list[Heartbeat]:
+    """Return what each who works on the store at ``place`` said last."""
+    with contextlib.closing(Signs(place)) as signs:
+        return signs.seen()
 
 
 def beats_of(beats: Beats) -> list[Heartbeat]:
@@ -173,16 +195,16 @@ def beats_of(beats: Beats) -> list[Heartbeat]:
 
 
 def last_beat(place: Path | str) -> Heartbeat | None:
-    """Return what somebody who works on the store said last; None where nobody does.
+    """Return what those who work on the store said last, :func:`together`."""
+    return together(last_beats(place))
 
-    Where several do, it is what all said together: the newest, with the counts of all.
-    """
-    found = last_beats(place)
-    if not found:
+
+def together(beats: Sequence[Heartbeat]) -> Heartbeat | None:
+    """Return what several said as one: the newest of it, with the counts of all; None for none."""
+    if not beats:
         return None
-    living = [beat for beat in found if not beat.lost(time.time())] or found
     counts = {
-        name: sum(getattr(beat, name) for beat in found)
+        name: sum(getattr(beat, name) for beat in beats)
         for name in ("landed", "failed", "rate", "permits", "retries", "refused")
     }
-    return dataclasses.replace(max(living, key=lambda beat: beat.at), **counts)
+    return dataclasses.replace(max(beats, key=lambda beat: beat.at), **counts)

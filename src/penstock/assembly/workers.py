@@ -17,7 +17,7 @@ from penstock.assembly.reading import read_any, text_of
 from penstock.assembly.run import Run, Summary
 from penstock.cluster import LAUNCHERS, Beats, Ended, Launcher
 from penstock.errors import ExecutorFailed, PenstockError, Stopped, StoreInUse
-from penstock.events import BudgetSeen, Failed, Landed, Notice, Waiting
+from penstock.events import BudgetSeen, Failed, Landed, Notice, Waiting, WorkersSeen
 from penstock.locks import LockLost
 from penstock.store import WritableStore
 
@@ -155,6 +155,7 @@ class _Crew:
                 emit(Failed(key=None, reason=words, error=kind.error, status=kind.status))
         said = [beat for beat in beats_of(self._beats) if beat.group == self._run.group]
         self._said |= {beat.worker: beat for beat in said}
+        emit(WorkersSeen(count=len(said), permits=sum(beat.permits for beat in said)))
         if told := [beat for beat in self._said.values() if beat.remaining is not None]:
             last = max(told, key=lambda beat: beat.at)
             emit(BudgetSeen(limit=last.limit, remaining=last.remaining, reset=last.reset))
