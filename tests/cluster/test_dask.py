@@ -63,6 +63,26 @@ def test_a_scheduler_that_dies_is_said_and_nothing_is_lost(mongo: Mongo, tmp_pat
 
 
 @pytest.mark.slow
+def test_workers_go_on_when_whoever_started_them_is_killed(mongo: Mongo, tmp_path: Path) -> None:
+    uri = mongo.with_database
+    settings = SimulatorSettings(users=USERS, limit=0, latency=0.1)
+    with simulator_process(settings) as simulator, Dask(uri) as dask:
+        dask.join()
+        file = written(tmp_path, simulator.url, dask.address)
+        run = started("run", file, uri)
+        while simulator.truth()["served"] < 10:
+            assert run.poll() is None
+        run.kill()
+        run.communicate()
+        while simulator.truth()["served"] < USERS:
+            assert dask.workers[0].poll() is None
+        summary = ended(started("run", file, uri))
+        truth = simulator.truth()
+    assert (summary["landed"], summary["failed"]) == (USERS, 0)
+    assert truth["served_total"] == USERS
+
+
+@pytest.mark.slow
 def test_what_every_worker_ends_with_ends_the_run(mongo: Mongo, tmp_path: Path) -> None:
     """Such as a variable that is not set on their machines."""
     uri = mongo.with_database

@@ -68,4 +68,3 @@ def test_one_that_says_nothing_is_lost_and_those_of_a_group_are_asked_to_stop(
     beats.leave("one")
     assert [one["_id"] for one in beats.seen()] == ["other"]
     beats.close()
-
