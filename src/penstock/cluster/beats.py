@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, final
 
+from penstock.address import hide
 from penstock.errors import MissingExtra
 
 __all__ = ["Beats"]
@@ -30,8 +31,7 @@ class Beats:
     def __init__(self, address: str) -> None:
         if importlib.util.find_spec("pymongo") is None:
             raise MissingExtra("a store in MongoDB", "pymongo", "mongo")
-        from penstock.mongo import connect, resilient
-        from penstock.mongo.address import hide, place_in
+        from penstock.mongo import connect, place_in, resilient
 
         self._shown, place = hide(address), place_in(address)
         with self._translated():
