@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 import pytest
 from tests.http.wire import Asked, answer, answering, wire
 
 from penstock.errors import PermanentError
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, BodyCursor, BodyLink, PageNumber, SinglePage, pages, row_result, rows
+from penstock.http import (
+    Api,
+    BodyCursor,
+    BodyLink,
+    LinkHeader,
+    PageNumber,
+    SinglePage,
+    pages,
+    row_result,
+    rows,
+)
 from penstock.resilience import RetryPolicy
 
 Make = Callable[..., Api]
@@ -79,15 +90,70 @@ def test_a_page_without_its_list_is_not_an_empty_page(quick: Make, body: bytes) 
             assert len(list(pages(quick(server.url), "/", left_out))) == 2
 
 
-def test_a_full_page_that_names_no_next_one_is_doubted_unless_it_is_sure(quick: Make) -> None:
-    body = json.dumps([{"id": n} for n in range(30)]).encode()
-    with wire(answering(lambda _: answer(body))) as server:
-        api = quick(server.url)
-        (page,) = pages(api, "/", BodyLink())
-        assert "style = 'single'" in page.doubt
+def listed(asked: Asked, param: str, size: int, count: int, first: int = 1) -> bytes:
+    """Rows in pages that only a parameter tells apart; an empty ``param``: all at once."""
+    query = dict(parse_qsl(asked.target.partition("?")[2]))
+    if param == "strict" and query:
+        return answer(b'{"error": "unknown parameter"}', 400)
+    start = 0
+    if param in ("offset", "skip", "startAt"):
+        start = int(query.get(param, 0))
+    elif param in query:
+        start = (int(query[param]) - first) * size
+    if param == "404" and query:
+        return answer(b"{}", 404)
+    found = [{"id": n} for n in range(count)][start : start + size if param else None]
+    return answer(json.dumps(found).encode())
+
+
+@pytest.mark.parametrize("count", [10, 12, 20, 30, 64, 100])
+@pytest.mark.parametrize("param", ["", "404", "page", "_page", "offset"])
+def test_a_list_without_pages_is_not_doubted_for_its_round_number_of_rows(
+    quick: Make, count: int, param: str
+) -> None:
+    """Every list of 10, 20, 30 rows ended with exit code 1, whatever the server does."""
+    with wire(answering(lambda asked: listed(asked, param, 100, count))) as server:
+        (page,) = pages(quick(server.url), "/", LinkHeader())
+    assert len(rows(page)) == count
+    assert not page.doubt
+
+
+@pytest.mark.parametrize(
+    ("param", "first"),
+    [("page", 1), ("page", 0), ("p", 1), ("_page", 1), ("offset", 0), ("skip", 0), ("startAt", 0)],
+)
+@pytest.mark.parametrize("size", [10, 15, 16, 20, 25, 48, 100])
+def test_rows_behind_a_page_that_names_no_next_one_are_found_and_told(
+    quick: Make, param: str, first: int, size: int
+) -> None:
+    with wire(answering(lambda asked: listed(asked, param, size, size + 1, first))) as server:
+        (page,) = pages(quick(server.url), "/", LinkHeader())
+        assert "brings other rows; if it is all there is, say style = 'single'" in page.doubt
         for style in (SinglePage(), BodyLink(sure=True)):
-            (page,) = pages(api, "/", style)
+            server.asked.clear()
+            (page,) = pages(quick(server.url), "/", style)
             assert not page.doubt
+            assert len(server.asked) == 1
+
+
+def test_a_page_as_long_as_asked_for_and_a_refusal_to_tell_are_doubted(quick: Make) -> None:
+    with wire(answering(lambda asked: listed(asked, "strict", 20, 20))) as server:
+        (page,) = pages(quick(server.url, retry=ONCE), "/", LinkHeader())
+        assert "a page of 20 rows looks full (page=2: " in page.doubt
+    with wire(answering(lambda asked: listed(asked, "", 7, 7))) as server:
+        (page,) = pages(quick(server.url), "/?per_page=7", LinkHeader())
+        assert "a page of 7 rows is as long as asked for" in page.doubt
+        assert len(server.asked) == 1
+
+
+def test_a_next_link_in_a_list_of_links_is_seen_by_a_style_that_looks_elsewhere(
+    quick: Make,
+) -> None:
+    links = [{"rel": "self", "href": "/"}, {"rel": "next", "href": "/?cursor=3"}]
+    body = json.dumps({"links": links, "items": [{"id": 1}]}).encode()
+    with wire(answering(lambda _: answer(body))) as server:
+        (page,) = pages(quick(server.url), "/", BodyLink(path="nxt", items="items"))
+    assert "there is 'links[rel=next]'" in page.doubt
 
 
 def test_max_pages_and_until_end_the_pages(quick: Make) -> None:

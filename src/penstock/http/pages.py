@@ -36,6 +36,7 @@ from penstock.http.styles import (
     at,
     is_object,
     rows_at,
+    with_parameters,
 )
 from penstock.http.url import add_query, encode_query, origin, resolve, shown
 from penstock.pipeline import Key, Result, fetch
@@ -46,6 +47,8 @@ __all__ = ["Page", "pages", "rows"]
 _EXPIRED = frozenset({400, 404, 410})  # how a cursor is refused that is too old
 _BLANK = 2  # pages in a row without rows, before the last by the server's count, until we stop
 _SAME = 2  # pages in a row that only repeat the one before, until we stop
+_PAGES = ("page", "p", "_page", "pageNumber", "page_number", "page[number]")
+_OFFSETS = ("offset", "skip", "start", "_start", "startAt", "$skip", "page[offset]")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -371,12 +374,34 @@ class _Walk:
         if nowhere and (end.surely or (self._numbered and not self._matched)):
             return nowhere
         sign = "" if isinstance(self._style, SinglePage) else sign_of_more(page, self._came, end)
-        if sign or self._matched or not nowhere or not full(page, rows):
-            return sign and f"{nowhere or 'the pages end'}, and yet {sign}"
-        return (
-            f"{nowhere}, and a page of {rows} rows looks full; if it is all there is, say "
-            "style = 'single'"
-        )
+        looks = not (sign or self._matched or not nowhere) and full(page, rows)
+        if looks is None:
+            sign = self._seen_behind(rows)
+        elif looks:
+            sign = f"a page of {rows} rows is as long as asked for"
+        single = "" if looks is False else "; if it is all there is, say style = 'single'"
+        return sign and f"{nowhere or 'the pages end'}, and yet {sign}{single}"
+
+    def _seen_behind(self, rows: int) -> str:
+        """Return what the usual parameters bring behind the only page, in words; ``""``: nothing.
+
+        A list of 20 rows may be all there is, or the first 20 of many whose pages the style does
+        not know: the server can tell.
+        """
+        for names, value in ((_PAGES, 2), (_OFFSETS, rows), (_PAGES, 1)):
+            asked = f"{names[0]}={value}"
+            try:
+                request = with_parameters(self._request, dict.fromkeys(names, value))
+                response = self._api.call(request)
+            except PenstockError as error:
+                if error.status == 404:
+                    continue
+                return f"a page of {rows} rows looks full ({asked}: {error})"
+            response.become_utf8()
+            found = rows_at(response, self._listing.items)
+            if found is None or not self._before.issuperset(found):
+                return f"{asked} brings other rows"
+        return ""
 
     def _tell(self, reason: str, *, doubtful: bool = False) -> None:
         if self._api.events is not None:
