@@ -16,6 +16,7 @@ from penstock.http import (
     BodyCursor,
     BodyLink,
     LinkHeader,
+    Offset,
     PageNumber,
     SinglePage,
     pages,
@@ -154,6 +155,57 @@ def test_a_next_link_in_a_list_of_links_is_seen_by_a_style_that_looks_elsewhere(
     with wire(answering(lambda _: answer(body))) as server:
         (page,) = pages(quick(server.url), "/", BodyLink(path="nxt", items="items"))
     assert "there is 'links[rel=next]'" in page.doubt
+
+
+@pytest.mark.parametrize("told", ["of the page", "zero", "less", "capped", "pages less"])
+@pytest.mark.parametrize("style", [PageNumber, Offset])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_count_that_the_rows_belie_ends_nothing(
+    quick: Make, told: str, style: type[PageNumber | Offset], concurrency: int
+) -> None:
+    """A total of 0, one of the page alone, or one that stops at 10 cost the rows behind it."""
+
+    def reply(asked: Asked) -> bytes:
+        query = {k: int(v) for k, v in parse_qsl(asked.target.partition("?")[2])}
+        start = query.get("offset", (query.get("page", 1) - 1) * 5)
+        found = [{"id": n} for n in range(17)][start : start + 5]
+        total = {"of the page": len(found), "zero": 0, "less": 7, "capped": 10}.get(told, 17)
+        return answer(json.dumps({"items": found, "total": total, "pages": 2}).encode())
+
+    counts = {"pages": "pages"} if told == "pages less" and style is PageNumber else {}
+    how = style(size=5, items="items", **(counts or {"total": "total"}))
+    with wire(answering(reply)) as server:
+        found = list(pages(quick(server.url), "/", how, concurrency=concurrency))
+    assert len({row for page in found for row in rows(page, "items")}) == 17
+    assert not found[-1].doubt or counts
+
+
+def test_a_count_that_falls_on_the_way_is_said(quick: Make) -> None:
+    """Rows were deleted while pages were read: two that moved up were never seen."""
+
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        found = [{"id": n} for n in range(0 if number == 1 else 2, 12)]
+        page = found[number * 5 - 5 : number * 5]
+        return answer(json.dumps({"items": page, "total": len(found)}).encode())
+
+    with wire(answering(reply)) as server:
+        how = PageNumber(size=5, items="items", total="total")
+        *_, last = pages(quick(server.url), "/", how)
+    assert "the server's count of rows fell on the way" in last.doubt
+
+
+@pytest.mark.parametrize("style", [PageNumber(size=1, items="items"), PageNumber(size=1)])
+def test_an_answer_of_204_is_a_page_without_rows(quick: Make, style: PageNumber) -> None:
+    def reply(asked: Asked) -> bytes:
+        if "?page=1" not in asked.target:
+            return answer(b"", 204)
+        return answer(b'{"items": [1]}' if style.items else b"[1]")
+
+    with wire(answering(reply)) as server:
+        found = list(pages(quick(server.url), "/", style))
+    assert [rows(page, style.items) for page in found] == [[b"1"], []]
+    assert not found[-1].doubt
 
 
 def test_max_pages_and_until_end_the_pages(quick: Make) -> None:

@@ -163,6 +163,7 @@ class _Walk:
         self._pages = 0
         self._listed = self._matched = not whole  # whether a page had the list, named the next one
         self._steered = not whole or not (self._listing.more or self._listing.until)
+        self._total, self._fell = 0.0, False  # rows by the server's count; whether it ever fell
         self._before: frozenset[bytes] = frozenset()
         self._repeats = self._blank = 0
         self._last: Response | None = None
@@ -226,7 +227,7 @@ class _Walk:
     def _read(self, response: Response, position: Position | None) -> tuple[Page, Following]:
         """Return the page, and what comes after it."""
         items = self._listing.items
-        if response.status in self._ends():
+        if response.status in self._ends() or response.status == 204:
             end = End()
             doubt = self._doubt(response, end, 0)
             return Page(position, response, None, doubt, _rows=(items, ())), end
@@ -326,9 +327,18 @@ class _Walk:
         self, response: Response, position: Position | None, following: Following, had: int
     ) -> Following:
         """Return what follows by the server's own count, where pages are numbers and it has one."""
-        total = _counted(self._style, response)
-        if total is None or not isinstance(self._style, Numbered):
+        if not isinstance(self._style, Numbered):
             return following
+        total = _counted(self._style, response)
+        ends = isinstance(following, End) or (
+            total is not None and self._came is not None and self._came >= total
+        )
+        if ends and had and isinstance(position, int) and self._may_go_on(response, total, had):
+            return Next(self._style.after(position, had))
+        if total is None:
+            return following
+        self._fell = self._fell or total < self._total
+        self._total = total
         if self._came is not None and self._came >= total:
             return End()
         # Where the first pages were read in another run, only a page without rows is the end.
@@ -338,6 +348,16 @@ class _Walk:
         if isinstance(following, End) and not futile and isinstance(position, int):
             return Next(self._style.after(position, had), counted=True)
         return following
+
+    def _may_go_on(self, response: Response, total: float | None, had: int) -> bool:
+        """Whether a page that is the last by the server's count looks as if it were not.
+
+        Some count the rows of the page, or no more than they are willing to give.
+        """
+        if total is not None and self._came is not None and self._came > total:
+            return True
+        looks = self._pages == 1 and full(response, had) is not False
+        return looks or had >= self._style.size
 
     def _same(self, had: int) -> int:
         """Return after how many pages with the same rows we stop.
@@ -368,6 +388,8 @@ class _Walk:
         counted = _counted(self._style, page)
         if counted is not None and self._came is not None and counted > self._came:
             return f"the server counts {counted:.0f} rows, and {self._came} came"
+        if self._fell:
+            return "the server's count of rows fell on the way: what moved up may have been missed"
         if not self._steered:
             return f"no page had {self._listing.more or self._listing.until!r}"
         nowhere = f"no page had {end.unmatched}" if end.unmatched else ""
