@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from penstock.files import open_regular
-from penstock.pipeline.result import Key
+from penstock.pipeline import Key
 from penstock.store.segments import DELETED, Line, body_at, judged, segment_path, sync
 
 __all__ = ["Place", "delete", "overwrite", "pending"]
