@@ -67,6 +67,7 @@ from penstock.pipeline import (
     Position,
     Progress,
     Used,
+    position_in,
     reported,
 )
 from penstock.resilience import SharedGate
@@ -578,7 +579,7 @@ class Run:
         assert self._api is not None  # only a stream has none
         if isinstance(source, ResourceSection) and self._parent is not None:
             return self._children(source, self._parent, store)
-        return PageFeed(
+        feed = PageFeed(
             self._api,
             build_listing(source),
             build_style(source),
@@ -589,14 +590,16 @@ class Run:
             recall=store.mark,
             every=store.takes_again,
         )
+        whole = self._file.request is None and source.since is None
+        return _put_back(feed, store) if whole else feed
 
     def _children(
         self, source: ResourceSection, parent: PipelineFile, store: WritableStore
-    ) -> ChildFeed:
+    ) -> Feed:
         assert self._api is not None  # only a stream has none
         place = store_path(parent.store, self._folder)
         fixed = isinstance(parent.source, PagesSource) and parent.source.since is None
-        return ChildFeed(
+        feed = ChildFeed(
             self._api,
             children(source, lambda: open_readonly(place)),
             build_style(source),
@@ -607,6 +610,7 @@ class Run:
             every=store.takes_again,
             again=fixed,
         )
+        return _put_back(feed, store) if fixed else feed
 
     def _rows_of_keys(
         self, request: RequestSection, source: Section, store: WritableStore
@@ -770,6 +774,13 @@ def _forget(store: WritableStore) -> None:
     """Forget how far pages or a stream were read."""
     store.settle([Checkpoint(name, "") for name in _FEEDS], _ignore)
     store.flush()
+
+
+def _put_back(feed: Feed, store: WritableStore) -> Feed:
+    """Put dead letters back where all pages are read again: what is still odd fails again."""
+    if position_in(store.mark(feed.name), feed) is None:
+        store.retry_failed([one.key for one in store.failures() if not one.acknowledged])
+    return feed
 
 
 def _flushed(store: WritableStore) -> WritableStore:
