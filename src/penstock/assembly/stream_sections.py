@@ -19,7 +19,7 @@ from penstock.assembly.sections import (
     Strings,
     UseSection,
 )
-from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, Decode, OnSame, Sign
+from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
 __all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection"]
 
@@ -80,7 +80,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
     framing: Annotated[str, FRAMING_KINDS] | None = None
     id: tuple[str, ...] | None = None
     data: frozenset[str] | None = None
-    signs: list[Annotated[Section, Sign]] | None = None
+    signs: list[Annotated[Section, ControlMessage]] | None = None
     kind: str | None = None
     unknown: bool | None = None
     resume: Annotated[Section, RESUMES] | None = None

@@ -22,8 +22,8 @@ from penstock.pipeline import (
     Position,
 )
 from penstock.pipeline import Gap as GapEntry
-from penstock.streaming.recent import Recent
-from penstock.streaming.resuming import moment
+from penstock.streaming.dedup import Recent
+from penstock.streaming.resume import moment
 from penstock.streaming.stream import Stream
 from penstock.streaming.values import Gap, Item, Message, Notice, OnSame, T
 

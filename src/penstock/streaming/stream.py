@@ -28,15 +28,15 @@ from penstock.pipeline import source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
+from penstock.streaming.connection import Plan
 from penstock.streaming.driver import Driver, State
-from penstock.streaming.events import ServerEvents
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
+from penstock.streaming.messages import Decode, Place, Sorter, newest
 from penstock.streaming.overflow import Block, Overflow
 from penstock.streaming.presets import Preset
-from penstock.streaming.reception import Plan
-from penstock.streaming.reconnecting import ReconnectPolicy
-from penstock.streaming.resuming import LastEventId, moment
-from penstock.streaming.sorting import Decode, Place, Sorter, newest
+from penstock.streaming.reconnect_policy import ReconnectPolicy
+from penstock.streaming.resume import LastEventId, moment
+from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
 from penstock.streaming.websocket import Reply
 

@@ -15,12 +15,12 @@ import msgspec
 
 from penstock.http import Record, dig
 from penstock.pipeline import BAD_JSON
-from penstock.streaming.decoding import Load, checked, exact, loader, mended, peeker, reader
+from penstock.streaming.control_messages import EVENT, Action, ControlMessage
+from penstock.streaming.dedup import Recent
 from penstock.streaming.frames import Frame, ServerEvent
-from penstock.streaming.inband import EVENT, Sign, Then
+from penstock.streaming.json_decoder import Load, checked, exact, loader, mended, peeker, reader
 from penstock.streaming.presets import Preset
-from penstock.streaming.recent import Recent
-from penstock.streaming.resuming import Backfill, LastEventId, moment
+from penstock.streaming.resume import Backfill, LastEventId, moment
 from penstock.streaming.values import Gap, Item, Message, Notice, T
 
 __all__ = ["Decode", "Newest", "Place", "Sorter", "Verdict", "find_sign", "last_word", "newest"]
@@ -33,7 +33,7 @@ Newest: TypeAlias = Callable[[Sequence[Frame], float], str | None]
 
 _LAST_WORDS = 4  # frames at the end of a connection that may say why it ended
 _FIRST_MEMBER = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"([^"\\]*)"')
-_WORDS = (Then.AGAIN, Then.TOO_OLD, Then.STOP, Then.END)
+_WORDS = (Action.AGAIN, Action.TOO_OLD, Action.STOP, Action.END)
 _KEYS = range(-(2**63), 2**63)  # whole numbers that a store has keys of
 
 
@@ -51,7 +51,7 @@ class Place:
 class Verdict:
     """What a sign asks for, beyond being handed out."""
 
-    then: Then
+    then: Action
     text: str
 
 
@@ -161,7 +161,7 @@ class Sorter(Generic[T]):
             facts = exact(body)
             if number == len(parts):
                 self.cursor = after
-            sign = find_sign((s for s in self._active if s.then is Then.DELETE), facts, event)
+            sign = find_sign((s for s in self._active if s.then is Action.DELETE), facts, event)
             if sign is None:
                 self._one(facts, body, event, items)
             else:
@@ -244,8 +244,8 @@ class Sorter(Generic[T]):
         self._act(sign, whole, body, items)
         return True
 
-    def _act(self, sign: Sign, value: object, body: bytes, items: list[Item[T]]) -> None:
-        if sign.then is Then.KEEPALIVE:
+    def _act(self, sign: ControlMessage, value: object, body: bytes, items: list[Item[T]]) -> None:
+        if sign.then is Action.KEEPALIVE:
             self.keepalives += 1
             return
         text = str(dig(value, sign.text) or "") if sign.text is not None else ""
@@ -257,15 +257,15 @@ class Sorter(Generic[T]):
             )
         before = self.cursor
         items.append(self._notice(sign.kind, value, body, id_, text))
-        if sign.then is Then.LIMIT:
+        if sign.then is Action.LIMIT:
             self._limit(sign, value, items)
-        elif sign.then is Then.TOO_OLD:
+        elif sign.then is Action.TOO_OLD:
             items.append(Gap(before or moment(self._place.at), None, "cursor-too-old"))
             self.cursor = None
         if sign.then in _WORDS:
             self.verdicts.append((self._place.connection, Verdict(sign.then, text or sign.kind)))
 
-    def _limit(self, sign: Sign, value: object, items: list[Item[T]]) -> None:
+    def _limit(self, sign: ControlMessage, value: object, items: list[Item[T]]) -> None:
         # Twitter: "a count of undelivered Tweets since the connection was opened"; -1 is unknown.
         total = dig(value, sign.count or "")
         known = self._totals[1] if self._totals[0] == self._place.connection else 0
@@ -283,7 +283,9 @@ class Sorter(Generic[T]):
         return Notice(kind, record, body, id_, self.cursor, text)
 
 
-def find_sign(signs: Iterable[Sign], facts: object, event: ServerEvent | None) -> Sign | None:
+def find_sign(
+    signs: Iterable[ControlMessage], facts: object, event: ServerEvent | None
+) -> ControlMessage | None:
     """Return the first sign that fits a message, or None."""
     for sign in signs:
         if sign.path == EVENT:
@@ -313,7 +315,7 @@ def _decode_base64(value: object, path: str) -> None:
             place[last] = base64.b64decode(text, validate=True).decode()
 
 
-def _wanted(preset: Preset, signs: Iterable[Sign]) -> set[str]:
+def _wanted(preset: Preset, signs: Iterable[ControlMessage]) -> set[str]:
     """Return the paths that have to be known of every message."""
     paths = {preset.kind, preset.resume.path, *preset.id}
     for sign in signs:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import final
 
-__all__ = ["EVENT", "Sign", "Then"]
+__all__ = ["EVENT", "Action", "ControlMessage"]
 
 EVENT = "@event"
 """In place of a path: the type of the server-sent event."""
 
 
-class Then(StrEnum):
+class Action(StrEnum):
     """What follows a sign."""
 
     NOTICE = "handed out as a notice"
@@ -29,7 +29,7 @@ class Then(StrEnum):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class ControlMessage:
     """How one kind of in-band message is told, and what follows.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sign:
     kind: str
     path: str
     equals: tuple[str | int | bool, ...] = ()
-    then: Then = Then.NOTICE
+    then: Action = Action.NOTICE
     text: str | None = None
     id: str | None = None
     by: str | None = None
