@@ -340,7 +340,8 @@ def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
 def test_presets_are_whole(preset: Preset) -> None:
     assert preset.service
     assert all(sign.then is not Action.LIMIT or sign.count for sign in preset.signs)
-    assert all(sign.then is not Action.DELETE or sign.id is not None for sign in preset.signs)
+    deletes = [sign for sign in preset.signs if sign.then is Action.DELETE]
+    assert all(sign.id is not None or sign.by for sign in deletes)
     assert not preset.unknown or preset.id
     assert not preset.resume.overlaps or preset.id, "what overlaps is told apart by ids"
 

@@ -14,7 +14,7 @@ import msgspec
 from penstock.clock import Clock
 from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.agreement import Watch
-from penstock.store.erasing import Place, delete, overwrite
+from penstock.store.erasing import Place, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.rows import LandedRow, enter_landed, supersede
 from penstock.store.segments import Tail, segment_path, split_line
@@ -102,6 +102,10 @@ class GroupCommit:
             StorageError: Somebody changed the files meanwhile; none of the entries is safe.
             StoreInUse: Another run has taken the store over; none of the entries is safe.
         """
+        for part in in_turns(entries):
+            self._commit(part)
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
         at = round(self._clock.time(), 3)
         if at == self._latest:
             at = round(at + 0.001, 3)  # the lines of two groups never show the same moment
@@ -221,9 +225,9 @@ class GroupCommit:
                 if before is not None:
                     followed.append(keep.pop(entry.key))
                 keep[entry.key] = entry
-            elif state != "deleted":
-                if state == "failed":
-                    self._forget_failure(entry.key)
+            elif state != "deleted" or self._is_free(entry.key):
+                if state is not None:
+                    self._forget(entry.key)
                 keep[entry.key] = entry
                 done[entry.key] = "landed" if type(entry) is Landing else "failed"
         return [*followed, *keep.values(), *others]
@@ -251,7 +255,12 @@ class GroupCommit:
             found.update((key, state) for key, (state, _) in part.items())
         return found
 
-    def _forget_failure(self, key: Key) -> None:
+    def _is_free(self, key: Key) -> bool:
+        """Return whether a key that was deleted may be given again."""
+        query = "SELECT crc32 FROM item WHERE key = ?"
+        return bool(self._connection.execute(query, (key,)).fetchone() == (0,))
+
+    def _forget(self, key: Key) -> None:
         """Make the key's failure history: something newer is known about it now."""
         self._connection.execute("DELETE FROM item WHERE key = ?", (key,))
         self._connection.execute("UPDATE failure SET current = 0 WHERE key = ?", (key,))
@@ -287,7 +296,7 @@ class GroupCommit:
                 if isinstance(entry, Gap)
             ],
         )
-        gone = [entry.key for entry in entries if isinstance(entry, Deletion)]
+        gone = [entry for entry in entries if isinstance(entry, Deletion)]
         if gone:
             self._to_erase = delete(self._connection, gone, at)
 

@@ -40,8 +40,9 @@ class ControlMessage:
         then: What follows.
         text: Dotted path of the words for people.
         id: Of a delete: dotted path of the id of what is deleted; empty: the message is that id.
-        by: Counts only where messages are told apart by this path: a feed of changes tells of
-            deletions as of other changes, and they are messages unless they can be carried out.
+        by: Counts only where this path is in the stream's ``id``, and the cursor is not: a feed of
+            changes tells of deletions as of other changes, and they are messages unless they can
+            be carried out. What is deleted has the message's own id, which may be given again.
         count: Of a limit: dotted path of the running total.
         without: Dotted path of a member that such a message does not have.
         cursor: Dotted path of the cursor, where it is elsewhere in such a message.

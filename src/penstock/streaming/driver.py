@@ -34,6 +34,7 @@ from penstock.streaming.backlog import Ended
 from penstock.streaming.connection import Closing, Connection, NotAStream, Plan
 from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
+from penstock.streaming.frames import FramingError
 from penstock.streaming.messages import Verdict, last_word
 from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import Backoff, Ending
@@ -50,6 +51,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 _PATIENCE = 1.0  # seconds
+_GOOD = frozenset({1000, 1005})  # codes of a WebSocket that was closed in good order
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
 
 
@@ -115,6 +117,7 @@ class Driver:
         self._cut = False  # whether the last connection ended within a message
         self._gzip = preset.gzip and not profile.raw
         self._renewed = False
+        self._misframed = False  # whether the last connection ended by bytes framed otherwise
         self._backoff = Backoff()
         self._condition = threading.Condition()  # reentrant: a signal handler may stop us
         self._inbox = Inbox(self._notify)
@@ -405,6 +408,10 @@ class Driver:
     ) -> Outcome:
         self._verdict = None
         error = broken or transfer.error
+        if type(error) is FramingError and connection.messages and not self._misframed:
+            self._misframed = True
+            return Outcome(Ending.DROPPED, f"{self._where}: {error}")
+        self._misframed = False
         if isinstance(error, NotAStream) and self._was_live():
             return Outcome(Ending.STATUS, f"{self._where}: {error}", status=connection.status)
         if error is not None and not isinstance(error, RetryableError):
@@ -432,7 +439,8 @@ class Driver:
         if isinstance(error, Closing) and self._policy.closes(error.code):
             raise PermanentError(f"{self._where}: {error}")
         reason = f"{self._where}: {error or 'closed by the server'}"
-        if self._preset.once and error is None:
+        whole = error is None or (isinstance(error, Closing) and error.code in _GOOD)
+        if self._preset.once and whole:
             raise _EndOfStream(reason)
         if not (self._preset.repeats or self._request.method in _SAFE):
             if error is None:

@@ -184,9 +184,7 @@ _COUCHDB = Preset(
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
     wire_stall=90.0,
     signs=(
-        ControlMessage(
-            kind="delete", path="deleted", equals=(True,), then=Action.DELETE, id="id", by="id"
-        ),
+        ControlMessage(kind="delete", path="deleted", equals=(True,), then=Action.DELETE, by="id"),
         ControlMessage(kind="last_seq", path="last_seq", then=Action.AGAIN),
         ControlMessage(kind="error", path="error", then=Action.AGAIN, text="reason"),
     ),
@@ -210,8 +208,14 @@ _KUBERNETES = Preset(
             path="type",
             equals=("DELETED",),
             then=Action.DELETE,
-            id="object.metadata.uid",
             by="object.metadata.uid",
+        ),
+        ControlMessage(
+            kind="delete",
+            path="type",
+            equals=("DELETED",),
+            then=Action.DELETE,
+            by="object.metadata.name",
         ),
         ControlMessage(
             kind="error",
@@ -219,6 +223,7 @@ _KUBERNETES = Preset(
             equals=(410,),
             then=Action.TOO_OLD,
             text="object.message",
+            without="object.metadata.uid",  # an object of a kind of its own may have any member
         ),
         ControlMessage(
             kind="error", path="type", equals=("ERROR",), then=Action.AGAIN, text="object.message"
@@ -256,7 +261,6 @@ _ETCD = Preset(
             path="type",
             equals=("DELETE",),
             then=Action.DELETE,
-            id="kv.key",
             by="kv.key",
         ),
         ControlMessage(kind="error", path="error", then=Action.AGAIN, text="error.message"),
@@ -290,7 +294,6 @@ _JETSTREAM = Preset(
             path="commit.operation",
             equals=("delete",),
             then=Action.DELETE,
-            id="commit.rkey",
             by="commit.rkey",
         ),
     ),
