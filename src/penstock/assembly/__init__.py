@@ -1,5 +1,7 @@
 """Pipelines as files: read with exact errors, planned, and run. Knows every room; none knows it."""
 
+from typing import TYPE_CHECKING
+
 from penstock.assembly.build import store_named
 from penstock.assembly.heartbeat import Heartbeat, last_beat
 from penstock.assembly.java_files import read_schema, write_java_file
@@ -14,8 +16,16 @@ from penstock.assembly.schema import json_schema
 from penstock.assembly.sections import PipelineFile
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream
+from penstock.assembly.timestamps import lag as lag
 from penstock.assembly.trial import Trial, try_part
+from penstock.later import later
 from penstock.pipeline import Use, Used
+
+if TYPE_CHECKING:
+    from penstock.assembly.web_pages import fetch_article as fetch_article
+    from penstock.assembly.web_pages import pictures_of as pictures_of
+
+__getattr__ = later(__name__, {"fetch_article": "web_pages", "pictures_of": "web_pages"})
 
 # The names they had while streams were run apart, for one release.
 StreamPlan = Plan

@@ -40,9 +40,9 @@ from penstock.http import (
     Since,
     StatusCall,
     Style,
+    dig,
+    filled,
 )
-from penstock.http.body import dig
-from penstock.http.url import filled
 from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, Budget, Gate, Limit, RetryPolicy
 from penstock.store import store_place

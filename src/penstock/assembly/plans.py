@@ -31,7 +31,7 @@ from penstock.assembly.streams import check_stream
 from penstock.assembly.values import missing_references
 from penstock.errors import InputError
 from penstock.events import Events
-from penstock.http.url import Query, check_base, encode_query, origin, resolve, shown
+from penstock.http import Query, check_base, encode_query, origin, resolve, shown
 from penstock.pipeline import Key, Stage, Use
 from penstock.store import StoreReader
 

@@ -171,7 +171,7 @@ class SinceSection(Section, frozen=True, kw_only=True):
 class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pages"):
     """Rows of a paged endpoint: they land themselves, or are the keys of [request].
 
-    ``style`` and the parameters after it are those of :mod:`penstock.http.pages`.
+    ``style`` and the parameters after it are those of :mod:`penstock.http.pagination`.
 
     Attributes:
         path: Path of the endpoint below ``api.base``, or a whole URL.

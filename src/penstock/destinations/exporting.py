@@ -15,7 +15,7 @@ from penstock.destinations.sqlite_file import write_sqlite
 from penstock.destinations.target import appearing
 from penstock.destinations.text_files import Row, write_csv, write_jsonl
 from penstock.errors import InputError
-from penstock.pipeline.result import Key, Landing
+from penstock.pipeline import Key, Landing
 from penstock.store import Cells, Column, Failure, Shape, StoredGap, StoreReader, fields
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]

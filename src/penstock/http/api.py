@@ -20,7 +20,7 @@ from penstock.events import Events
 from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, is_json, number_at
 from penstock.http.calls import Calls
-from penstock.http.engine import raise_descriptor_limit
+from penstock.http.io_thread import raise_descriptor_limit
 from penstock.http.reach import Reach, address_of, check_literal, proxied
 from penstock.http.record import Record
 from penstock.http.request import Get, Post, Query, Request

@@ -14,7 +14,7 @@ import msgspec
 from penstock.errors import InputError, MissingExtra, PermanentError
 from penstock.http.body import number
 from penstock.http.request import Post, Request
-from penstock.http.secret import Secret, reveal
+from penstock.http.secrets import Secret, reveal
 from penstock.http.url import add_query
 from penstock.redaction import remember
 

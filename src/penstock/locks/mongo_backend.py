@@ -23,7 +23,8 @@ from penstock.locks.process_identity import elapsed, myself
 from penstock.locks.state import PATIENCE, LockState, Place, Request
 
 if TYPE_CHECKING:
-    from penstock.mongo.connect_any import Client, Collection
+    from penstock.mongo import Client
+    from penstock.mongo import DictCollection as Collection
 
 __all__ = ["Shared"]
 
@@ -66,20 +67,18 @@ class Shared:
 
     def _open(self) -> None:
         # PyMongo is imported where it is used.
-        from penstock.mongo import connect_any, driver
+        from penstock import mongo
 
-        self._driver, self._connect_any = driver, connect_any
+        self._mongo = mongo
         self._pid = os.getpid()
         with self._translated():
             self._client: Client = self._connected()
             try:
-                self.is_set = connect_any.is_set(self._client)
+                self.is_set = mongo.is_set(self._client)
             except BaseException:
                 self._let_go()
                 raise
-        self._locks: Collection = connect_any.collection_of(
-            self._client, *self._names, safe=self.is_set
-        )
+        self._locks: Collection = mongo.collection_of(self._client, *self._names, safe=self.is_set)
         self._latest: dict[str, Reply] = {}
         self._asking = threading.Semaphore(_ASKING)
         self._address = uuid.uuid4().hex[:16]
@@ -87,13 +86,13 @@ class Shared:
 
     def _connected(self) -> Client:
         if not isinstance(self._uri, str):
-            if not isinstance(self._uri, self._driver.MongoClient):
+            if not isinstance(self._uri, self._mongo.MongoClient):
                 raise InputError(
                     f"LockerRoom(client={type(self._uri).__name__}): give it a MongoClient"
                 )
-            return self._driver.resilient(self._uri)
-        self._driver.refuse_weaker(self._uri)
-        return self._connect_any.connect_any(self._uri)
+            return self._mongo.resilient(self._uri)
+        self._mongo.refuse_weaker(self._uri)
+        return self._mongo.connect_any_server(self._uri)
 
     def _let_go(self) -> None:
         if isinstance(self._uri, str):
@@ -115,14 +114,14 @@ class Shared:
         self._after_fork()
         if (known := self._known(name, request)) is not None:
             return known
-        locks = self._locks if limit is None else self._connect_any.repeatable(self._locks, limit)
+        locks = self._locks if limit is None else self._mongo.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
             sent = elapsed()
             try:
                 with self._door(request, limit):
                     found = self._changed(locks, name, request, upsert=wants)
-            except self._driver.DuplicateKeyError:
+            except self._mongo.DuplicateKeyError:
                 # Somebody made it at the same moment, or it is not a lock of ours.
                 found = None
             if found is not None:
@@ -290,10 +289,10 @@ class Shared:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (PenstockError, self._driver.DuplicateKeyError):
+        except (PenstockError, self._mongo.DuplicateKeyError):
             raise
-        except self._driver.PyMongoError as error:
-            where, words = ".".join(self._names), self._driver.reason_of(error)
+        except self._mongo.PyMongoError as error:
+            where, words = ".".join(self._names), self._mongo.reason_of(error)
             raise StorageError(f"locks in {where}: {words}") from error
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from penstock.later import later
 from penstock.store.arrow import arrow_schema, arrow_table, import_arrow, read_arrow, to_duckdb
 from penstock.store.backup import BackedUp
+from penstock.store.cells import Cells, FieldPath, fields, text_of
 from penstock.store.fence import Fence
-from penstock.store.fields import Cells, FieldPath, fields, text_of
 from penstock.store.layout import GIVEN, READERS, Field, Layout, Value, read_given, typed_kind
 from penstock.store.local import LocalStore, prepare
 from penstock.store.opening import (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import msgspec
 
 from penstock.errors import InputError, MissingExtra
-from penstock.pipeline.result import Key, LandedRecord
+from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
-from penstock.store.fields import fields
+from penstock.store.cells import fields
 from penstock.store.layout import READERS, Field, Layout, read_given
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import final
 
 from penstock.errors import InputError, StorageError
 from penstock.files import make_private, open_regular
-from penstock.pipeline.result import Deletion
+from penstock.pipeline import Deletion
 from penstock.store import ledger
 from penstock.store.erasing import delete, overwrite, pending
 from penstock.store.ledger import LEDGER

@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 
 from penstock.clock import Clock
 from penstock.errors import InputError
-from penstock.pipeline.result import Key
+from penstock.pipeline import Key
 
 __all__ = ["Claims"]
 

@@ -12,7 +12,7 @@ from zlib import crc32
 import msgspec
 
 from penstock.clock import Clock
-from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.agreement import Watch
 from penstock.store.erasing import Place, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check

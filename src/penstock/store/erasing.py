@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from penstock.files import open_regular
-from penstock.pipeline.result import Deletion, Entry, Key, LandedRecord
+from penstock.pipeline import Deletion, Entry, Key, LandedRecord
 from penstock.store.segments import DELETED, Line, body_at, judged, segment_path, sync
 
 __all__ = ["Place", "delete", "in_turns", "overwrite", "pending"]

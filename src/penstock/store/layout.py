@@ -15,7 +15,7 @@ from typing import TypeAlias, final
 import msgspec
 
 from penstock.errors import InputError
-from penstock.store.fields import Cells, FieldPath, text_of
+from penstock.store.cells import Cells, FieldPath, text_of
 from penstock.store.shape import Shape, distinct, kind_of
 
 __all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]

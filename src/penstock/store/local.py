@@ -13,7 +13,7 @@ from typing import TypeVar, final
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError, StoreInUse
 from penstock.files import make_private
-from penstock.pipeline.result import Entry, Key
+from penstock.pipeline import Entry, Key
 from penstock.store import fence as fences
 from penstock.store import ledger
 from penstock.store.agreement import ASIDE, Watch, fit

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import final
 
 from penstock.clock import Clock, SystemClock
-from penstock.mongo.driver import UpdateOne
-from penstock.pipeline.result import Deletion, Entry, Failing, Key, Landing
+from penstock.mongo import UpdateOne
+from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
 from penstock.store.mongo_commit import MongoCommit, settled

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 from penstock.clock import Clock
-from penstock.mongo.driver import (
+from penstock.mongo import (
     BulkWriteError,
     ClientSession,
     InsertOne,
@@ -15,7 +15,7 @@ from penstock.mongo.driver import (
     RawBSONDocument,
     UpdateOne,
 )
-from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.erasing import in_turns
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence

@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, final
 
+from penstock.address import hide
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
-from penstock.mongo import connect
-from penstock.mongo.address import hide, place_in
-from penstock.mongo.driver import InvalidName, OperationFailure, PyMongoError, refuse_weaker
+from penstock.mongo import (
+    InvalidName,
+    OperationFailure,
+    PyMongoError,
+    connect,
+    place_in,
+    refuse_weaker,
+)
 
 if TYPE_CHECKING:
-    from penstock.mongo.driver import ClientSession, Collection, MongoClient
+    from penstock.mongo import ClientSession, Collection, MongoClient
 
 __all__ = ["FORMAT", "MongoPlace", "about", "create", "opened", "translated"]
 

@@ -10,10 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from penstock.errors import InputError, StorageError
-from penstock.mongo import ReadFrom
-from penstock.mongo.address import says
-from penstock.mongo.driver import PyMongoError, ReadConcern, timeout
-from penstock.pipeline.result import Key, Landing
+from penstock.mongo import PyMongoError, ReadConcern, ReadFrom, says, timeout
+from penstock.pipeline import Key, Landing
 from penstock.store.arrow import Frames
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
 from penstock.store.mongo_place import MongoPlace, about, opened, translated
@@ -21,7 +19,7 @@ from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGa
 from penstock.store.verification import Damage
 
 if TYPE_CHECKING:
-    from penstock.mongo.driver import ClientSession, Collection, Timestamp
+    from penstock.mongo import ClientSession, Collection, Timestamp
 
 __all__ = ["MongoReader", "open_mongo"]
 

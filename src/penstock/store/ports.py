@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from penstock.pipeline.result import Entry, Key, Landing
+from penstock.pipeline import Entry, Key, Landing
 from penstock.store.values import Failure, OnSame, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 

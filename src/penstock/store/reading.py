@@ -17,7 +17,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from zlib import crc32
 
 from penstock.errors import InputError, StorageError
-from penstock.pipeline.result import Key, Landing
+from penstock.pipeline import Key, Landing
 from penstock.store import ledger
 from penstock.store.agreement import problem_of
 from penstock.store.arrow import Frames

@@ -16,7 +16,7 @@ from zlib import crc32
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
 from penstock.files import make_inside, open_regular
-from penstock.pipeline.result import Key
+from penstock.pipeline import Key
 from penstock.store import ledger
 from penstock.store.agreement import ASIDE, set_aside
 from penstock.store.erasing import overwrite, pending

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
-from penstock.pipeline.result import Key
+from penstock.pipeline import Key
 
 __all__ = ["LandedRow", "enter_landed", "supersede"]
 

@@ -20,8 +20,7 @@ import msgspec
 
 from penstock.errors import StorageError
 from penstock.files import open_regular
-from penstock.pipeline.json_text import is_json
-from penstock.pipeline.result import Key, Landing
+from penstock.pipeline import Key, Landing, is_json
 
 __all__ = [
     "DELETED",

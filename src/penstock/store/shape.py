@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
-from penstock.store.fields import Cells, FieldPath
+from penstock.store.cells import Cells, FieldPath
 
 __all__ = ["Column", "Kind", "Shape", "kind_of"]
 

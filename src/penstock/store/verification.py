@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from penstock.pipeline.result import Key
+from penstock.pipeline import Key
 from penstock.store import ledger
 from penstock.store.agreement import problem_of
 from penstock.store.lock import mark_of

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from penstock.errors import StorageError
-from penstock.pipeline import Entry, Failing, Key, Landing, Mark
-from penstock.pipeline.ports import Store
+from penstock.pipeline import Entry, Failing, Key, Landing, Mark, Store
 from penstock.store import WritableStore
 from penstock.testing.refused import refused
 
