@@ -424,3 +424,21 @@ def test_a_line_of_an_earlier_version_is_read_and_repaired(tmp_path: Path) -> No
         assert store.get(3) == body(3)
         assert store.state(5) == "deleted"
         assert list(store.claim(range(7))) == [6]
+
+
+def test_a_key_that_was_given_again_is_there_after_verify_and_repair(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with LocalStore(path) as store:
+        store.settle([Landing("d", b"[1]"), Deletion("d", final=False)], lambda _: None)
+        store.settle([Landing("d", b"[2]"), Landing("e", b"[3]")], lambda _: None)
+        store.flush()
+        assert store.verify() == 2
+    for _ in range(2):
+        repair_store(path)
+        with LocalStore(path) as store:
+            assert [one.body for one in store.records()] == [b"[2]", b"[3]"]
+            assert store.verify() == 2
+    (path / "ledger.sqlite").unlink()
+    repair_store(path)
+    with LocalStore(path) as store:
+        assert [one.body for one in store.records()] == [b"[2]", b"[3]"]

@@ -366,7 +366,11 @@ class LocalReader(Frames):
             if row == (*mine, "landed") or self._followed(mine, end):
                 kept.append(record)
                 at.append((offset, line))
-            elif row is None or (row[-1] != "deleted" and not self._followed(mine)):
+            elif row is None or (
+                row[-1] != "deleted"
+                and judged(offset, line).state != "deleted"
+                and not self._followed(mine)
+            ):
                 raise _damaged(path, offset)
         return at, kept
 
