@@ -24,9 +24,10 @@ from penstock.assembly.build import (
     seconds_of,
     store_path,
 )
+from penstock.assembly.executors import service_of
 from penstock.assembly.heartbeat import beating
 from penstock.assembly.kept_tokens import keeping, latest, place_of
-from penstock.assembly.kinds import Section
+from penstock.assembly.kinds import Section, Site
 from penstock.assembly.locking import (
     Opened,
     locked_store,
@@ -222,9 +223,9 @@ class Run:
         self._scratch = ExitStack()
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
         self.path = path
-        if self._workers and isinstance(file, PipelineFile):
+        if isinstance(file, PipelineFile) and (self._workers or file.executor is not None):
             if path is None:
-                raise InputError("[cluster]: workers read the file, too: Run(..., path=...)")
+                raise InputError("workers read the file, too: Run(..., path=...)")
             scratch = TemporaryDirectory(prefix="penstock-budget-")
             file = shared_by(file, Path(self._scratch.enter_context(scratch)))
         if shard is not None:
@@ -640,10 +641,14 @@ class Run:
             return pipeline
         if file.batch is not None:
             pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
-        if self._workers:
+        if self._workers or file.executor is not None:
             assert self.path is not None  # __init__ has looked
             budget = file.budget
             make = making(Path(self.path), self._folder, budget.name, budget.shared)
+            if file.executor is not None:
+                site = Site(self._folder, self.events, file)
+                workers = service_of(file.executor, site, make, self._scratch)
+                return pipeline.fetch(workers, _same, concurrency=file.api.concurrency)
             processes = Processes(make, self._workers, self.events)
             return pipeline.fetch(
                 processes, _same, concurrency=self._workers * file.api.concurrency
