@@ -141,7 +141,7 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
         framing=section.framing or preset.framing,
-        id=section.id or ":".join(preset.id) or None,
+        id=section.id if isinstance(section.id, str) else ":".join(section.id or preset.id) or None,
         resumes=type(preset.resume).__name__,
     )
 

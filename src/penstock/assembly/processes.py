@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 
+from penstock.address import is_address
 from penstock.assembly.build import build_api, build_request
 from penstock.assembly.reading import read_file
 from penstock.assembly.sections import PipelineFile, ResourceSection
@@ -19,21 +21,37 @@ from penstock.events import Events
 from penstock.http import Api, Request
 from penstock.pipeline import Key
 
-__all__ = ["making", "shared_by", "with_workers", "workers_of"]
+__all__ = ["launched_by", "making", "shared_by", "with_workers", "workers_of"]
+
+F = TypeVar("F", bound=PipelineFile | StreamFile)
 
 
 def workers_of(file: PipelineFile) -> int:
-    """Return how many processes the file wants to call; 0 where the one that lands does it."""
+    """Return how many processes the file wants to call; 0 where the one that lands does it.
+
+    Raises:
+        InputError: It says how many workers there are, and nothing starts them.
+    """
     kind, _, count = (file.cluster.scheduler or "").partition(":")
+    if file.cluster.workers and not launched_by(file)[0]:
+        raise InputError('cluster.workers: on this machine write scheduler = "local:4" instead')
     return int(count) if kind == "local" else 0
 
 
-def with_workers(file: PipelineFile | StreamFile, count: int) -> PipelineFile:
-    """Return the file with so many processes of this machine that call.
+def launched_by(file: PipelineFile | StreamFile) -> tuple[str, int | None]:
+    """Return the address of what starts workers elsewhere, ``""`` for nothing, and how many."""
+    scheduler = file.cluster.scheduler or ""
+    return (scheduler if is_address(scheduler) else ""), file.cluster.workers
+
+
+def with_workers(file: F, count: int) -> F:
+    """Return the file with so many workers: where its scheduler starts them, or processes here.
 
     Raises:
-        InputError: It is a stream.
+        InputError: It is a stream, and nothing starts workers elsewhere.
     """
+    if launched_by(file)[0]:
+        return replace(file, cluster=replace(file.cluster, workers=count))
     if isinstance(file, StreamFile):
         raise InputError("workers share keys: a stream is for one process")
     return replace(file, cluster=replace(file.cluster, scheduler=f"local:{count}"))

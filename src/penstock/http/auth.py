@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -321,7 +322,7 @@ class OAuth2:
             token = msgspec.json.decode(body, type=_Token)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PermanentError(f"{self.token_url}: no token in the answer ({error})") from error
-        if not (token.access_token.isascii() and token.access_token.isprintable()):
+        if not re.fullmatch("[!-~]+", token.access_token):
             raise PermanentError(f"{self.token_url}: the token is none that a header can carry")
         remember(token.access_token)
         remember(token.refresh_token or "")
