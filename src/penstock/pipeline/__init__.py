@@ -13,7 +13,7 @@ from penstock.later import homes, later
 if TYPE_CHECKING:
     from penstock.pipeline.batch import batches
     from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-    from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
+    from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, position_in, source_of
     from penstock.pipeline.flow import Fetching as Fetching
     from penstock.pipeline.flow import Pipeline, Report
     from penstock.pipeline.json_text import (
@@ -54,7 +54,7 @@ __getattr__ = later(
     homes(
         batch="batches",
         concurrent="Slots fetch fetch_chunks",
-        feeds="Feed Lot Position RowFeed source_of",
+        feeds="Feed Lot Position RowFeed position_in source_of",
         flow="Fetching Pipeline Report",
         json_text=(
             "BAD_JSON check_text closes elements has_odd_numbers is_json load members "
@@ -115,6 +115,7 @@ __all__ = [
     "land",
     "load",
     "members",
+    "position_in",
     "reported",
     "source_of",
     "through",
