@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from penstock.assembly.web_pages import fetch_article as fetch_article
     from penstock.assembly.web_pages import pictures_of as pictures_of
 
-__getattr__ = later(__name__, {"fetch_article": "web_pages", "pictures_of": "web_pages"})
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, {"fetch_article": "web_pages", "pictures_of": "web_pages"})
 
 # The names they had while streams were run apart, for one release.
 StreamPlan = Plan

@@ -591,7 +591,7 @@ class Run:
             recall=store.mark,
             every=store.takes_again,
         )
-        whole = self.file.request is None and source.since is None
+        whole = getattr(self.file, "request", None) is None and source.since is None
         return _put_back(feed, store) if whole else feed
 
     def _children(

@@ -51,34 +51,35 @@ if TYPE_CHECKING:
     from penstock.http.url import resolve as resolve
 
 # A name is loaded when it is first used: an ``Api`` needs few of them.
-__getattr__ = later(
-    __name__,
-    homes(
-        api="Api StatusCall",
-        auth="ApiKey Auth Basic Bearer OAuth1 OAuth2",
-        body="MISSING decode_or_none dig find",
-        calls="Calls becomes_get",
-        child_feed="Child ChildFeed",
-        io_thread="Engine engine",
-        page_feed="PageFeed",
-        pagination="Page pages rows",
-        reach="Reach is_public",
-        record="Record plain",
-        request="Delete Get Head Patch Post Put Query Request",
-        response="Headers Response phrase",
-        row_keys="Rows row_result",
-        secrets="Secret secret",
-        session="Session",
-        since="Since",
-        streamed="StreamProfile StreamTransfer check_websockets",
-        styles=(
-            "BodyCursor BodyLink End HeaderCursor LinkHeader Listing Next Offset PageNumber "
-            "SinglePage Style Unreadable"
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__,
+        homes(
+            api="Api StatusCall",
+            auth="ApiKey Auth Basic Bearer OAuth1 OAuth2",
+            body="MISSING decode_or_none dig find",
+            calls="Calls becomes_get",
+            child_feed="Child ChildFeed",
+            io_thread="Engine engine",
+            page_feed="PageFeed",
+            pagination="Page pages rows",
+            reach="Reach is_public",
+            record="Record plain",
+            request="Delete Get Head Patch Post Put Query Request",
+            response="Headers Response phrase",
+            row_keys="Rows row_result",
+            secrets="Secret secret",
+            session="Session",
+            since="Since",
+            streamed="StreamProfile StreamTransfer check_websockets",
+            styles=(
+                "BodyCursor BodyLink End HeaderCursor LinkHeader Listing Next Offset PageNumber "
+                "SinglePage Style Unreadable"
+            ),
+            transfer="Inbox Profile",
+            url="check_base encode_query filled join origin resolve shown",
         ),
-        transfer="Inbox Profile",
-        url="check_base encode_query filled join origin resolve shown",
-    ),
-)
+    )
 
 __all__ = [
     "Api",

@@ -49,29 +49,30 @@ if TYPE_CHECKING:
     from penstock.pipeline.workers import in_threads
 
 # A name is loaded when it is first used: an ``Api`` needs few of them.
-__getattr__ = later(
-    __name__,
-    homes(
-        batch="batches",
-        concurrent="Slots fetch fetch_chunks",
-        feeds="Feed Lot Position RowFeed position_in source_of",
-        flow="Fetching Pipeline Report",
-        json_text=(
-            "BAD_JSON check_text closes elements has_odd_numbers is_json load members "
-            "without_halves"
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__,
+        homes(
+            batch="batches",
+            concurrent="Slots fetch fetch_chunks",
+            feeds="Feed Lot Position RowFeed position_in source_of",
+            flow="Fetching Pipeline Report",
+            json_text=(
+                "BAD_JSON check_text closes elements has_odd_numbers is_json load members "
+                "without_halves"
+            ),
+            landing="Counts entry_of land reported",
+            ports="Api Calls Sizer Store",
+            progress="Meter Progress Rate",
+            result=(
+                "Checkpoint Deletion Entry FailedRecord Failing Gap Key LandedRecord Landing "
+                "Mark Result"
+            ),
+            stages="Stage each through",
+            uses="Use Used",
+            workers="Workers in_threads",
         ),
-        landing="Counts entry_of land reported",
-        ports="Api Calls Sizer Store",
-        progress="Meter Progress Rate",
-        result=(
-            "Checkpoint Deletion Entry FailedRecord Failing Gap Key LandedRecord Landing "
-            "Mark Result"
-        ),
-        stages="Stage each through",
-        uses="Use Used",
-        workers="Workers in_threads",
-    ),
-)
+    )
 
 __all__ = [
     "BAD_JSON",

@@ -115,4 +115,5 @@ _LATER = {
     "watch": "stage",
 }
 
-__getattr__ = later(__name__, _LATER)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, _LATER)

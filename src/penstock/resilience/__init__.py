@@ -32,23 +32,24 @@ if TYPE_CHECKING:
     from penstock.resilience.window import ServerClock
 
 # A name is loaded when it is first used: an ``Api`` needs few of them.
-__getattr__ = later(
-    __name__,
-    homes(
-        breaker="Breaker BreakerPolicy RetryBudget",
-        budget="Budget",
-        gate="BudgetView Gate Informed SharedGate",
-        hints=(
-            "DIALECTS DIALECT_KINDS Dialect Fields Hints Quota Reset hints_in_body "
-            "parse_hints parse_reset parse_retry_after seconds_until too_fast"
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__,
+        homes(
+            breaker="Breaker BreakerPolicy RetryBudget",
+            budget="Budget",
+            gate="BudgetView Gate Informed SharedGate",
+            hints=(
+                "DIALECTS DIALECT_KINDS Dialect Fields Hints Quota Reset hints_in_body "
+                "parse_hints parse_reset parse_retry_after seconds_until too_fast"
+            ),
+            limits="Limit",
+            retry="Fault QUOTA RetryPolicy",
+            rules="ONE State allowed held keeps seen step wait_for",
+            ticket="Ticket",
+            window="ServerClock",
         ),
-        limits="Limit",
-        retry="Fault QUOTA RetryPolicy",
-        rules="ONE State allowed held keeps seen step wait_for",
-        ticket="Ticket",
-        window="ServerClock",
-    ),
-)
+    )
 
 __all__ = [
     "DIALECTS",
