@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from penstock.assembly.build import seconds_of as seconds_of
 from penstock.assembly.build import store_named
 from penstock.assembly.heartbeat import Heartbeat, Signs, last_beat, last_beats, together
 from penstock.assembly.java_files import read_schema, write_java_file

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from penstock.simulator.answer import Answer, error_answer
+from penstock.simulator.answer import ServedAnswer, error_answer
 from penstock.simulator.pages import page_of, page_url
-from penstock.simulator.world import Call, World
+from penstock.simulator.world import ReceivedCall, World
 
 __all__ = ["ODDITIES", "answer_oddly"]
 
@@ -18,59 +18,59 @@ class Oddity(NamedTuple):
     """What is odd, in words, and the answer for a page's number and rows, and if it is the last."""
 
     words: str
-    answer: Callable[[Call, int, str, bool], Answer]
+    answer: Callable[[ReceivedCall, int, str, bool], ServedAnswer]
 
 
-def _list(text: str, *headers: tuple[str, str]) -> Answer:
-    return Answer(200, text.encode(), headers)
+def _list(text: str, *headers: tuple[str, str]) -> ServedAnswer:
+    return ServedAnswer(200, text.encode(), headers)
 
 
-def _next(call: Call, page: int) -> str:
+def _next(call: ReceivedCall, page: int) -> str:
     return json.dumps(page_url(call, page + 1))
 
 
-def _odata(call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - the table's shape
+def _odata(call: ReceivedCall, page: int, rows: str, last: bool) -> ServedAnswer:  # noqa: FBT001 - the table's shape
     link = "" if last else f',"@odata.nextLink":{_next(call, page)}'
     return _list(f'{{"value":{rows}{link}}}')
 
 
-def _quoted(call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _quoted(call: ReceivedCall, page: int, rows: str, last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     link = f'<{page_url(call, page + 1)}>; title="the \\"next\\" page"; rel="next"'
     return _list(rows, *([] if last else [("Link", link)]))
 
 
-def _relations(call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _relations(call: ReceivedCall, page: int, rows: str, last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     link = "" if last else f',{{"rel":"next","href":{_next(call, page)}}}'
     return _list(f'{{"features":{rows},"links":[{{"rel":"self","href":"/odd"}}{link}]}}')
 
 
-def _more(_call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _more(_call: ReceivedCall, page: int, rows: str, last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     more = json.dumps(not last)
     return _list(f'{{"items":{rows},"cursor":"{page + 1 - last}","has_more":{more}}}')
 
 
-def _strict(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _strict(_call: ReceivedCall, _page: int, rows: str, _last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     return error_answer(404, "Invalid page.") if rows == "[]" else _list(rows)
 
 
-def _null(_call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _null(_call: ReceivedCall, page: int, rows: str, last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     found = "null" if rows == "[]" else rows
     return _list(f'{{"items":{found},"next_cursor":{"null" if last else page + 1}}}')
 
 
-def _half(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _half(_call: ReceivedCall, _page: int, rows: str, _last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     return _list(rows.replace('"name":"', '"name":"\\ud83d', 1))
 
 
-def _nan(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _nan(_call: ReceivedCall, _page: int, rows: str, _last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     return _list(rows.replace('"name":"', '"odd":NaN,"name":"', 1))
 
 
-def _bom(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
-    return Answer(200, b"\xef\xbb\xbf" + rows.encode())
+def _bom(_call: ReceivedCall, _page: int, rows: str, _last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
+    return ServedAnswer(200, b"\xef\xbb\xbf" + rows.encode())
 
 
-def _same(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
+def _same(_call: ReceivedCall, _page: int, rows: str, _last: bool) -> ServedAnswer:  # noqa: FBT001 - likewise
     return _list(json.dumps([{**row, "id": row["id"] % 3} for row in json.loads(rows)]))
 
 
@@ -90,7 +90,7 @@ ODDITIES: Mapping[str, Oddity] = MappingProxyType(
 )
 
 
-def answer_oddly(world: World, call: Call) -> Answer:
+def answer_oddly(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``/odd?page=1&per_page=50`` (or ``cursor``) in the way of ``--odd``."""
     oddity = ODDITIES.get(world.settings.odd)
     if oddity is None:
