@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
+from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, position_in, source_of
 from penstock.pipeline.json_text import (
     BAD_JSON,
     check_text,
@@ -105,6 +105,7 @@ __all__ = [
     "land",
     "load",
     "members",
+    "position_in",
     "reported",
     "source_of",
     "through",
