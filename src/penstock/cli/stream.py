@@ -51,7 +51,7 @@ DURATION = Duration()
 def stream(file: str, *, seconds: float | None, max_messages: int | None) -> None:
     """Watch the stream of FILE live: rate, lag, reconnects, gaps and the last messages.
 
-    Nothing lands and no cursor moves: penstock run does that. Where the output is no terminal,
+    Nothing lands and no cursor moves: penstock run does that. Where the output is not a terminal,
     every message is a line of it, and gaps and notices are lines on standard error.
     """
     described = read_any(file)

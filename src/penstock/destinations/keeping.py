@@ -110,8 +110,8 @@ class Keeper:
                 committed stays; calling again goes on there.
         """
         state = self._state or self._loaded(store)
-        status, gone, taken = store.status(), list[Key](), 0
-        if status.deleted != state.deleted:
+        deleted, gone, taken = store.deletions(), list[Key](), 0
+        if deleted != state.deleted:
             gone = self._known_keys(store.deleted())
         for rows in self._batches(store, state.position):
             before = store.replaced(list(rows.since)) if state.position else set[Key]()
@@ -119,10 +119,12 @@ class Keeper:
             if not self._versions:
                 gone += [key for key, _ in ended]
                 ended = []
-            state = self._commit(state, rows, status.deleted, gone=gone, ended=ended)
+            if deleted and state.position:  # a key may have been deleted and have come again
+                gone += self._known_keys(rows.since.keys() - before)
+            state = self._commit(state, rows, deleted, gone=gone, ended=ended)
             taken, gone = taken + len(rows.cells), []
-        if gone or (status.deleted != state.deleted and self._before):
-            self._commit(state, _Rows(state.position), status.deleted, gone=gone)
+        if gone or (deleted != state.deleted and self._before):
+            self._commit(state, _Rows(state.position), deleted, gone=gone)
         return taken
 
     def _loaded(self, store: StoreReader) -> _State:

@@ -277,7 +277,7 @@ class Api:
         lines = [*headers, *signed.headers] if signed.headers else headers
         plain = request.method == "GET" and request.headers is None and content is None and same
         if plain and (self.auth is None or self.auth.constant):
-            self._constant = lines  # the same object each time: curl is told only once
+            self._constant = lines  # the same object each time: curl is given it once
         return Transfer(request.method, signed.url, lines, content, profile)
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:
@@ -344,7 +344,7 @@ class Api:
             PermanentError: Its host is an address, and not a public one.
         """
         if not self.reach.names(transfer.url):
-            # A proxy looks names up by itself; what is no name can be seen from here.
+            # A proxy looks names up by itself; what is not a name can be seen from here.
             transfer.guarded = not proxied(transfer.url, transfer.profile.proxy)
             check_literal(transfer.url)
 

@@ -39,7 +39,7 @@ def _jar(_number: int) -> pycurl.CurlShare:
 
 
 def decoded(head: bytes, body: bytes, most: int) -> bytes:
-    """Return a body without its content coding; what is no coding at all is passed over.
+    """Return a body without its content coding; what is not a coding at all is passed over.
 
     Raises:
         ValueError: It is a coding that only libcurl knows, or the body is cut or too large.

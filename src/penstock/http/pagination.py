@@ -156,7 +156,7 @@ class _Walk:
 
     def _begin(self, position: Position | None, *, whole: bool) -> None:
         self._position = position
-        # Positions seen, as hashes: a server whose "next" leads back would keep us for ever.
+        # Positions seen, as hashes: a server whose "next" leads back would keep us indefinitely.
         self._seen = {hash(self._absolute(position))}
         # Rows, where known from the first page on; of a style of others nobody says where they are.
         self._came: int | None = 0 if whole and isinstance(self._style, Listing) else None

@@ -125,7 +125,7 @@ class Response:
 
     @property
     def headers(self) -> Headers:
-        """The headers, parsed anew at each call: keep them if you need many."""
+        """The headers, parsed again at each call: keep them if you need many."""
         return Headers(self.head)
 
     def become_utf8(self) -> None:

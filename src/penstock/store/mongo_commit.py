@@ -243,11 +243,10 @@ class MongoCommit:
             return insert
         if known[one.key]["state"] == "deleted":
             again = {"_id": one.key, "free": True}
-            return UpdateOne(again, [{"$replaceWith": {"$literal": one.document}}])
+            return UpdateOne(again, [{"$replaceWith": _newer(one.document)}])
         if known[one.key]["state"] == "landed":
             newer = {"_id": one.key, "state": "landed", "order": {"$lt": one.order}}
-            replacing = {"$mergeObjects": [{"$literal": one.document}, {"replaced": True}]}
-            return UpdateOne(newer, [{"$replaceWith": replacing}])
+            return UpdateOne(newer, [{"$replaceWith": _newer(one.document)}])
         return UpdateOne(
             {"_id": one.key, "state": {"$in": _OPEN}, "order": {"$ne": one.order}},
             _replacing(one.document),
@@ -288,6 +287,10 @@ class MongoCommit:
                 self._place.items.update_one({"_id": one.key}, seen)
         self.again += found["state"] == "landed"
         return True
+
+
+def _newer(document: RawBSONDocument) -> dict[str, Any]:
+    return {"$mergeObjects": [{"$literal": document}, {"replaced": True}]}
 
 
 def _version(document: dict[str, Any]) -> dict[str, Any]:

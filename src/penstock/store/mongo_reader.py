@@ -160,6 +160,13 @@ class MongoReader(Frames):
         for document in self._in_order({"state": "deleted"}):
             yield document["_id"]
 
+    def deletions(self) -> int:
+        """Return a number that is another one once keys have been deleted."""
+        wanted = {"state": "deleted"}
+        with self._reading() as session:
+            found = self._place.items.find(wanted, {"order": 1}, session=session)
+            return max((int(one["order"]) for one in found.sort("order", -1).limit(1)), default=0)
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         for document in self._in_order({"state": "failed", "error": {"$ne": ABSENT}}):

@@ -43,6 +43,10 @@ class StoreReader(Protocol):
         """Yield every version after a position: the record, when it landed, the position behind."""
         ...
 
+    def deletions(self) -> int:
+        """Return a number that is another one once keys have been deleted."""
+        ...
+
     def replaced(self, keys: Sequence[Key]) -> set[Key]:
         """Return which of ``keys`` have a record that took the place of an earlier one."""
         ...

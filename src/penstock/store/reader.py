@@ -213,6 +213,11 @@ class LocalReader(Frames):
             for (key,) in connection.execute("SELECT key FROM item WHERE state = 'deleted'"):
                 yield key
 
+    def deletions(self) -> int:
+        """Return a number that is another one once keys have been deleted."""
+        ((count,),) = self._rows("SELECT coalesce(max(value), 0) FROM fact WHERE name = 'deleted'")
+        return int(count)
+
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
         mine = f"FROM failure WHERE id > ? AND current AND error != '{ABSENT}'"

@@ -116,6 +116,22 @@ class DestinationContract:
             assert keeper.catch_up(store) == 0
         assert sorted(row["key"] for row in read_table()) == [0, 4]  # type: ignore[type-var] # ints
 
+    def test_a_key_that_was_deleted_and_came_again_is_there_once(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            keeper = Keeper(destination, "users")
+            _land(store, {1: {"n": 1}, 2: {"n": 2}})
+            keeper.catch_up(store)
+            for key in (1, 2):
+                store.settle([Deletion(key, final=False)], lambda _count: None)
+            _land(store, {1: {"n": 10}})
+            assert keeper.catch_up(store) == 1
+        assert [(row["key"], row["n"]) for row in read_table()] == [(1, 10)]
+
     def test_a_record_that_took_the_place_of_another_is_there_once(
         self,
         open_destination: Callable[[], Destination],
