@@ -591,12 +591,8 @@ class Run:
             recall=store.mark,
             every=store.takes_again,
         )
-<<<<<<< HEAD
-        whole = getattr(self.file, "request", None) is None and source.since is None
-=======
         assert isinstance(self.file, PipelineFile)  # only they have pages
         whole = self.file.request is None and source.since is None
->>>>>>> next
         return _put_back(feed, store) if whole else feed
 
     def _children(
