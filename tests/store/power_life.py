@@ -49,7 +49,9 @@ def main(folder: Path, rounds: int) -> None:
             again = number * 20 + 4
             done = [key for key in done if key not in gone and key != again]
             promise(safe=done)  # the others are on their way
-            store.settle([Deletion(gone[-2]), Deletion(gone[-1]), Gap("1", "2", "limit")], said_none)
+            store.settle(
+                [Deletion(gone[-2]), Deletion(gone[-1]), Gap("1", "2", "limit")], said_none
+            )
             store.flush()
             promise(gone=list(gone), gaps=number + 1)
             store.retry_failed([again])

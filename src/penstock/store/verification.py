@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -87,7 +87,8 @@ def verify(directory: Path, progress: Progress | None = None) -> Verified:
         InputError: There is no store.
         StorageError: The ledger is gone, or cannot be read at all.
     """
-    with closing(ledger.read(directory)) as connection:
+    with ExitStack() as held:
+        connection = held.enter_context(closing(ledger.read(directory)))
         mark = mark_of(directory)
         connection.execute("BEGIN")  # one look: what a run does meanwhile is not seen
         damages = list(_tables(connection))
@@ -97,7 +98,7 @@ def verify(directory: Path, progress: Progress | None = None) -> Verified:
             what = problem.removeprefix(f"{directory}: ").partition("; data")[0]
             damages.append(Damage(".", what))
         damages += _strays(directory)
-        looked = _Segments(directory, connection, progress or _silent)
+        looked = _Segments(directory, connection, progress or _silent, held)
         damages += looked.damages()
         return Verified(looked.lines, looked.done, tuple(damages))
 
@@ -126,10 +127,18 @@ def _strays(directory: Path) -> Iterator[Damage]:
 class _Segments:
     """All segments, read once from their beginning to their end, beside the ledger's rows."""
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection, progress: Progress) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        connection: sqlite3.Connection,
+        progress: Progress,
+        held: ExitStack,
+    ) -> None:
         self._directory = directory
         self._connection = connection
         self._progress = progress
+        self._held = held
+        self._now: sqlite3.Connection | None = None
         self.lines = 0
         self.done = 0
         self._total = 0
@@ -217,8 +226,9 @@ class _Segments:
             start += len(data)
 
     def _is_deleted(self, key: Key) -> bool:
-        with closing(ledger.read(self._directory)) as now:
-            row = now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
+        if self._now is None:  # another connection, which sees what is done meanwhile
+            self._now = self._held.enter_context(closing(ledger.read(self._directory)))
+        row = self._now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
         return row is not None and row[0] == "deleted"
 
 
