@@ -71,10 +71,9 @@ _RULES = {
         AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = item.key AND current)""",
     "a failure without its item": """SELECT key FROM failure WHERE current AND NOT EXISTS
         (SELECT 1 FROM item WHERE item.key = failure.key AND state = 'failed')""",
-    "an item in no known state": """SELECT key FROM item
-        WHERE state NOT IN ('landed', 'failed', 'deleted')""",
-    "an item in no known segment": """SELECT key FROM item WHERE state = 'landed'
-        AND (segment IS NULL OR segment NOT IN (SELECT number FROM segment))""",
+    "an item in no known state or segment": """SELECT key FROM item WHERE state != 'failed'
+        AND state != 'deleted'
+        AND (state != 'landed' OR segment IS NULL OR segment NOT IN (SELECT number FROM segment))""",
     "a fact is missing": """SELECT name FROM (SELECT 'started' AS name UNION SELECT 'expected')
         WHERE name NOT IN (SELECT name FROM fact)""",
 }
@@ -177,22 +176,22 @@ class _Segments:
 
     def _read(self, file: BinaryIO, name: str, size: int, rows: Iterator[_Row]) -> Iterator[Damage]:
         """Compare row after row with what stands there; between them only deleted lines may be."""
-        block, start, end = b"", 0, 0
-        lines = 0
+        block, start, stop, end = b"", 0, 0, 0
+        lines, encode, check = 0, _encode, crc32
         for _, key, offset, length, proof in rows:
             if offset != end:
                 yield from self._between(file, name, end, offset)
-            if offset + length > start + len(block):
+            end = offset + length
+            if end > stop:
                 file.seek(offset)
                 block, start = file.read(max(_BLOCK, length)), offset
+                stop = offset + len(block)
                 self._progress(self.done + offset, self._total)
-            at = offset - start
-            line = block[at : at + length]
-            if crc32(line) == proof and line.startswith(b'{"key":%b,"at":' % _encode(key)):
+            line = block[offset - start : end - start]
+            if check(line) == proof and line.startswith(b'{"key":%b,"at":' % encode(key)):
                 lines += 1
             else:
                 yield from self._wrong(name, key, offset, line)
-            end = max(end, offset + length)
         self.lines += lines
         if end != size:
             yield from self._between(file, name, end, size)
