@@ -14,7 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
-from penstock.store.arrow import arrow_schema, arrow_table, import_arrow, read_arrow, to_duckdb
+from penstock.store.arrow import (
+    arrow_reader,
+    arrow_schema,
+    arrow_table,
+    import_arrow,
+    read_arrow,
+    to_duckdb,
+)
 from penstock.store.backup import BackedUp
 from penstock.store.cells import Cells, FieldPath, fields, text_of
 from penstock.store.fence import Fence
@@ -78,6 +85,7 @@ __all__ = [
     "Value",
     "Verified",
     "WritableStore",
+    "arrow_reader",
     "arrow_schema",
     "arrow_table",
     "backup_store",

@@ -11,6 +11,7 @@ from typing import final
 
 from penstock.errors import InputError, StorageError
 from penstock.files import make_private, open_regular
+from penstock.pipeline import Deletion
 from penstock.store import ledger
 from penstock.store.deletion import delete, overwrite, pending
 from penstock.store.ledger import LEDGER
@@ -118,12 +119,13 @@ def _copy_ledger(source: sqlite3.Connection, target: Path) -> dict[int, int]:
 
 def _delete_likewise(source: sqlite3.Connection, target: Path) -> None:
     """Delete what was deleted since the ledger was copied: its lines may be gone already."""
-    gone = source.execute("SELECT key, at FROM item WHERE state = 'deleted'").fetchall()
+    gone = source.execute("SELECT key, at, crc32 FROM item WHERE state = 'deleted'").fetchall()
     with closing(sqlite3.connect(target / _PART, isolation_level=None)) as copy:
         ledger.allow_versions(copy)
         copy.execute("BEGIN")
         if gone:
-            delete(copy, [key for key, _ in gone], max(at for _, at in gone))
+            likewise = [Deletion(key, final=proof is None) for key, _, proof in gone]
+            delete(copy, likewise, max(at for _, at, _ in gone))
         places = pending(copy)
         copy.execute("COMMIT")
         overwrite(target, copy, places)

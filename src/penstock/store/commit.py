@@ -15,7 +15,7 @@ from penstock.clock import Clock
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
 from penstock.store.consistency import Watch
-from penstock.store.deletion import Place, delete, overwrite
+from penstock.store.deletion import Place, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.lock import kept_by
 from penstock.store.segments import Tail, segment_path, split_line
@@ -104,6 +104,10 @@ class GroupCommit:
             StorageError: Somebody changed the files meanwhile; none of the entries is safe.
             StoreInUse: Another run has taken the store over; none of the entries is safe.
         """
+        for part in in_turns(entries):
+            self._commit(part)
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
         # The lines of two groups never show the same moment, nor do they go back with the clock.
         at = self.latest = max(round(self._clock.time(), 3), round(self.latest + 0.001, 3))
         self._connection.execute("BEGIN IMMEDIATE")
@@ -223,9 +227,9 @@ class GroupCommit:
                 if before is not None:
                     followed.append(keep.pop(entry.key))
                 keep[entry.key] = entry
-            elif state != "deleted":
-                if state == "failed":
-                    self._forget_failure(entry.key)
+            elif state != "deleted" or self._is_free(entry.key):
+                if state is not None:
+                    self._forget(entry.key)
                 keep[entry.key] = entry
                 done[entry.key] = "landed" if type(entry) is Landing else "failed"
         return [*followed, *keep.values(), *others]
@@ -253,7 +257,12 @@ class GroupCommit:
             found.update((key, state) for key, (state, _) in part.items())
         return found
 
-    def _forget_failure(self, key: Key) -> None:
+    def _is_free(self, key: Key) -> bool:
+        """Return whether a key that was deleted may be given again."""
+        query = "SELECT crc32 FROM item WHERE key = ?"
+        return bool(self._connection.execute(query, (key,)).fetchone() == (0,))
+
+    def _forget(self, key: Key) -> None:
         """Make the key's failure history: something newer is known about it now."""
         self._connection.execute("DELETE FROM item WHERE key = ?", (key,))
         self._connection.execute("UPDATE failure SET current = 0 WHERE key = ?", (key,))
@@ -289,7 +298,7 @@ class GroupCommit:
                 if isinstance(entry, Gap)
             ],
         )
-        gone = [entry.key for entry in entries if isinstance(entry, Deletion)]
+        gone = [entry for entry in entries if isinstance(entry, Deletion)]
         if gone:
             self._to_erase = delete(self._connection, gone, at)
 

@@ -249,7 +249,7 @@ class _Rebuilt:
             state, *place = self._new.execute(query, (line.key,)).fetchone()
             if state == "landed" and place == [number, line.offset]:
                 continue
-            if state == "deleted" and self._trusted:
+            if state == "deleted" and self._trusted and not self._was(line.key, row):
                 self._new.execute("INSERT INTO erasing VALUES (?, ?, ?)", row[1:4])
             elif state == "landed" and self._versions:
                 supersede(self._new, [(line.key, *row[1:3])])
@@ -263,6 +263,11 @@ class _Rebuilt:
                 self._new.execute("UPDATE failure SET current = 0 WHERE key = ?", (line.key,))
                 landed += self._new.execute(enter, row).rowcount
         return landed
+
+    def _was(self, key: Key, row: tuple[object, ...]) -> bool:
+        """Return whether the old ledger had this line as the record of a key."""
+        was = "SELECT segment, offset FROM was WHERE key = ?"
+        return bool(self._new.execute(was, (key,)).fetchone() == row[1:3])
 
     def _count(self, now: float) -> None:
         done, new = self.done, self._new

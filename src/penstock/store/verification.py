@@ -73,7 +73,8 @@ _RULES = {
         (SELECT 1 FROM item WHERE item.key = failure.key AND state = 'failed')""",
     "an item in no known state or segment": """SELECT key FROM item WHERE state != 'failed'
         AND state != 'deleted'
-        AND (state != 'landed' OR segment IS NULL OR segment NOT IN (SELECT number FROM segment))""",
+        AND (state != 'landed' OR segment IS NULL
+        OR segment NOT IN (SELECT number FROM segment))""",
     "a fact is missing": """SELECT name FROM (SELECT 'started' AS name UNION SELECT 'expected')
         WHERE name NOT IN (SELECT name FROM fact)""",
 }
@@ -218,17 +219,20 @@ class _Segments:
                 yield Damage(name, f"ends at byte {start}, but the ledger knows {end:,}")
                 return
             line = judged(start, data)
-            if line.state != "blank" and not (line.key is not None and self._is_deleted(line.key)):
+            if line.state != "blank" and not (
+                line.key is not None and self._is_deleted(line.key, since=line.state == "deleted")
+            ):
                 yield Damage(
                     name, f"the line at byte {start} is damaged or unknown to the ledger", line.key
                 )
             start += len(data)
 
-    def _is_deleted(self, key: Key) -> bool:
+    def _is_deleted(self, key: Key, *, since: bool = False) -> bool:
+        """Return whether a key is deleted now, or ``since`` then something else became of it."""
         if self._now is None:  # another connection, which sees what is done meanwhile
             self._now = self._held.enter_context(closing(ledger.read(self._directory)))
         row = self._now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
-        return row is not None and row[0] == "deleted"
+        return row is not None and (since or row[0] == "deleted")
 
 
 def _silent(done: int, total: int) -> None:
