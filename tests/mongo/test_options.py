@@ -97,6 +97,7 @@ CONCERNS: dict[str, dict[str, Any]] = {
     "a strict read concern": {"read_concern": ReadConcern("linearizable")},
     "a read preference": {"read_preference": Nearest()},
 }
+DROPPED = "abortTransaction"
 AROUND = {"commitTransaction", "abortTransaction", "killCursors", "endSessions"}
 READS = set("find aggregate count distinct listIndexes listCollections getMore killCursors".split())
 OURS = {"lsid", "$clusterTime", "txnNumber", "startTransaction", "autocommit", "$db", "cursors"}
@@ -123,8 +124,12 @@ class Seen(CommandListener):
         """Return the commands; what a transaction's commit says belongs to its statements."""
         commit = next((one for name, one in self.commands if name == "commitTransaction"), {})
         concern = {k: v for k, v in commit.items() if k == "writeConcern"}
+        # A transaction that was dropped on the way (another had a lock it wanted) is run again.
+        dropped = {one.get("txnNumber") for name, one in self.commands if name == DROPPED}
         found = []
         for name, command in self.commands:
+            if command.get("autocommit") is False and command.get("txnNumber") in dropped:
+                continue
             plain = {k: v for k, v in command.items() if k not in OURS}
             if plain.get("maxTimeMS") != 12345:  # else it is what is left of the deadline
                 plain.pop("maxTimeMS", None)
