@@ -97,7 +97,6 @@ CONCERNS: dict[str, dict[str, Any]] = {
     "a strict read concern": {"read_concern": ReadConcern("linearizable")},
     "a read preference": {"read_preference": Nearest()},
 }
-DROPPED = "abortTransaction"
 AROUND = {"commitTransaction", "abortTransaction", "killCursors", "endSessions"}
 READS = set("find aggregate count distinct listIndexes listCollections getMore killCursors".split())
 OURS = {"lsid", "$clusterTime", "txnNumber", "startTransaction", "autocommit", "$db", "cursors"}
@@ -125,7 +124,9 @@ class Seen(CommandListener):
         commit = next((one for name, one in self.commands if name == "commitTransaction"), {})
         concern = {k: v for k, v in commit.items() if k == "writeConcern"}
         # A transaction that was dropped on the way (another had a lock it wanted) is run again.
-        dropped = {one.get("txnNumber") for name, one in self.commands if name == DROPPED}
+        numbers = [one["txnNumber"] for _, one in self.commands if one.get("autocommit") is False]
+        ended = {one.get("txnNumber") for name, one in self.commands if name == "abortTransaction"}
+        dropped = ended - set(numbers[-1:])
         found = []
         for name, command in self.commands:
             if command.get("autocommit") is False and command.get("txnNumber") in dropped:
