@@ -434,7 +434,7 @@ class Readers:
 
         def read(count: int, names: Names) -> Steps:
             if count < 0:
-                return all_in((yield TO_END), one, names)
+                return all_in((yield from to_end()), one, names)
             yield from least(count * size, f"{count} elements")
             if run is not None:
                 data = yield count * size
@@ -629,9 +629,17 @@ def read_hadoop(first: int, what: str) -> Generator[int, bytes, int]:
 def take_all(size: int) -> Generator[int, bytes, bytes]:
     """Want so many bytes, or all to the end."""
     if size < 0:
-        return (yield TO_END)
+        return (yield from to_end())
     yield from least(size, f"{size} bytes")
     return (yield from take(size, f"{size} bytes"))
+
+
+def to_end() -> Generator[int, bytes, bytes]:
+    """Want all that follows."""
+    try:
+        return (yield TO_END)
+    except Short as short:  # it is more than a record may have
+        raise Fault("all to the end", short=(short.got, short.got)) from None
 
 
 def all_in(data: bytes, one: Reader, names: Names) -> list[object]:
