@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from penstock.http import OAuth2 as OAuth2
     from penstock.http import Post as Post
     from penstock.http import Record as Record
-    from penstock.http.secret import secret as secret
+    from penstock.http import secret as secret
     from penstock.pipeline import Pipeline as Pipeline
     from penstock.pipeline import batches as batches
     from penstock.resilience import Budget as Budget

@@ -14,7 +14,8 @@ def later(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
 
     Args:
         package: Its ``__name__``.
-        homes: The module in the package that each name comes from; ``.other`` is one beside it.
+        homes: The module in the package that each name comes from; ``.other`` is one beside it,
+            ``module:other`` says that the name is another one there.
 
     >>> find = later("penstock", {"Events": "events"})
     >>> find("Events").__module__
@@ -28,7 +29,8 @@ def later(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     def find(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found: object = getattr(importlib.import_module(f".{homes[name]}", package), name)
+        home, _, there = homes[name].partition(":")
+        found: object = getattr(importlib.import_module(f".{home}", package), there or name)
         setattr(sys.modules[package], name, found)  # asked for once
         return found
 

@@ -12,7 +12,7 @@ from tests.http.wire import Peer, answer, answering, wire
 from penstock.errors import GaveUp, InputError, PermanentError, RetryableError
 from penstock.events import Called, Event, Events, Retry
 from penstock.http import Api, Get, Post, Profile
-from penstock.http.engine import engine
+from penstock.http.io_thread import engine
 from penstock.pipeline import fetch
 from penstock.resilience import BreakerPolicy, RetryPolicy
 from penstock.simulator import Simulator, user_json

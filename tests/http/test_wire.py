@@ -21,7 +21,7 @@ from tests.ready import ready
 
 from penstock.errors import InputError, PenstockError, PermanentError, RetryableError
 from penstock.http import Api, Get, Head, Post, Profile, Put, Request
-from penstock.http.engine import engine, raise_descriptor_limit
+from penstock.http.io_thread import engine, raise_descriptor_limit
 from penstock.http.response import Headers
 from penstock.pipeline import fetch
 from penstock.resilience import RetryPolicy

@@ -27,7 +27,7 @@ from penstock.http import (
     pages,
     rows,
 )
-from penstock.http.engine import engine
+from penstock.http.io_thread import engine
 from penstock.resilience import RetryPolicy
 
 TRIES = int(os.environ.get("PENSTOCK_FUZZ", "150"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.destinations.sqlite_file import _READERS
-from penstock.store.fields import fields, text_of
+from penstock.store.cells import fields, text_of
 from penstock.store.shape import Shape, distinct, kind_of
 
 Numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -14,7 +14,7 @@ from penstock.assembly.bookmark import Bookmark
 from penstock.assembly.room_sections import EditionUse
 from penstock.errors import InputError
 from penstock.events import Events, LeftOut
-from penstock.http.body import dig
+from penstock.http import dig
 from penstock.pipeline import LandedRecord, Used
 from penstock.store import StoreReader
 

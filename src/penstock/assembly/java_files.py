@@ -12,7 +12,7 @@ import msgspec
 from penstock.assembly.room_sections import JavaDataUse
 from penstock.assembly.sections import JavaDataSource
 from penstock.errors import InputError
-from penstock.http.body import dig
+from penstock.http import dig
 from penstock.pipeline import Key, LandedRecord, Used
 from penstock.store import StoreReader
 from penstock.whole import check_target, whole_file

@@ -12,7 +12,7 @@ from penstock.assembly.build import store_named
 from penstock.assembly.sections import LockSection, StoreSection
 from penstock.errors import InputError, StoreInUse
 from penstock.locks import BACKENDS, LockerRoom, LockTimeout, lock_place
-from penstock.mongo.address import place_in
+from penstock.mongo import place_in
 from penstock.store import Fence, WritableStore, last_token, open_store, prepare
 
 __all__ = ["Opened", "locked_store", "nothing_lost", "opened_room", "room_of", "scope_of"]

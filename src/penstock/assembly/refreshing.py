@@ -8,8 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from penstock.http import Api, Request, Response
-from penstock.http.calls import Calls
+from penstock.http import Api, Calls, Request, Response
 from penstock.pipeline import Checkpoint, Key, LandedRecord, Result, entry_of
 from penstock.store import WritableStore
 

@@ -21,9 +21,7 @@ from penstock.assembly.sections import (
 )
 from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import InputError, PermanentError
-from penstock.http import Child, Request
-from penstock.http.body import MISSING, find
-from penstock.http.url import filled
+from penstock.http import MISSING, Child, Request, filled, find
 from penstock.pipeline import Key, load
 from penstock.store import StoreReader
 

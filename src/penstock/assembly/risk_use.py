@@ -14,7 +14,7 @@ from penstock.assembly.bookmark import Bookmark
 from penstock.assembly.room_sections import RiskUse
 from penstock.errors import InputError, StorageError
 from penstock.events import Crossed, Events, LeftOut
-from penstock.http.body import dig
+from penstock.http import dig
 from penstock.pipeline import Key, LandedRecord, Used
 from penstock.store import StoreReader
 from penstock.whole import check_target

@@ -33,8 +33,7 @@ from penstock.assembly.sections import (
     StoreSource,
 )
 from penstock.errors import InputError
-from penstock.http import Api, Get
-from penstock.http.body import dig
+from penstock.http import Api, Get, dig
 from penstock.pipeline import Key, load
 from penstock.store import open_readonly, store_place
 

@@ -17,20 +17,20 @@ from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Get, Post, Profile, Request
 from penstock.streaming import (
+    FRAMING_KINDS,
+    PRESET_KINDS,
+    Action,
     Block,
+    ControlMessage,
     Cursor,
     DropOldest,
     OnSame,
     Overflow,
     Preset,
     ReconnectPolicy,
-    Sign,
     Spill,
     Stream,
-    Then,
     Window,
-    framing,
-    presets,
 )
 
 __all__ = ["build_stream", "check_stream", "on_same_of", "stream_store"]
@@ -100,7 +100,7 @@ def check_stream(section: StreamSection) -> Preset:
         raise InputError("stream: give one of form and json")
     try:
         if section.framing is not None:
-            framing.by_name(section.framing)
+            FRAMING_KINDS.find(section.framing)
         preset = _preset(section.preset)
     except InputError as error:
         raise InputError(f"stream: {error}") from error
@@ -109,7 +109,7 @@ def check_stream(section: StreamSection) -> Preset:
     if section.open and not (preset.websocket or section.url.startswith(("ws", "env:", "file:"))):
         raise InputError("stream.open: it is what a WebSocket sends: its URL begins with wss://")
     if section.ends is not None:
-        others = tuple(sign for sign in preset.signs if sign.then is not Then.END)
+        others = tuple(sign for sign in preset.signs if sign.then is not Action.END)
         preset = replace(preset, signs=others).ending_at(*section.ends)
     if section.each is not None or section.base64:
         each = section.each or preset.each
@@ -146,14 +146,14 @@ def _opening(message: str | dict[str, object]) -> str:
 def _preset(section: PresetSection | str) -> Preset:
     """Return the preset of that name, or the one that a table makes of another."""
     if isinstance(section, str):
-        return presets.by_name(section)
+        return PRESET_KINDS.find(section)
     keys = {name: getattr(section, name) for name in section.__struct_fields__ if name != "like"}
     given = {name: value for name, value in keys.items() if value is not None}
     if section.signs is not None:
-        given["signs"] = tuple(value_of(Sign, sign) for sign in section.signs)
+        given["signs"] = tuple(value_of(ControlMessage, sign) for sign in section.signs)
     if section.resume is not None:
         given["resume"] = build(RESUMES, section.resume, Site(), "stream.preset.resume")
-    return replace(presets.by_name(section.like), **given)
+    return replace(PRESET_KINDS.find(section.like), **given)
 
 
 def _request(section: StreamSection) -> Request:

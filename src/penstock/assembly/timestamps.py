@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from penstock.http.body import dig
+from penstock.http import dig
 
 __all__ = ["lag", "moment"]
 

@@ -19,9 +19,7 @@ from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import Absent, PenstockError
-from penstock.http import Api, Page, pages, row_result
-from penstock.http.body import dig
-from penstock.http.url import shown
+from penstock.http import Api, Page, dig, pages, row_result, shown
 from penstock.pipeline import load
 from penstock.resilience import SharedGate
 

@@ -14,9 +14,7 @@ from penstock.cli.screen import console
 from penstock.errors import InputError
 
 if TYPE_CHECKING:
-    from penstock.mongo.dev import DevSet, SetStatus
-    from penstock.mongo.drill import DrillReport
-    from penstock.mongo.status import ClusterStatus
+    from penstock.mongo import ClusterStatus, DevSet, DrillReport, SetStatus
 
 __all__ = ["mongo"]
 
@@ -49,7 +47,7 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
     URI may be env:NAME or file:PATH, so that a password stands in no command.
     """
     from penstock.assembly import store_named
-    from penstock.mongo.status import cluster_status
+    from penstock.mongo import cluster_status
 
     now = cluster_status(store_named(uri), timeout=timeout)
     if as_json:
@@ -109,7 +107,8 @@ def run_drill(
     the proxy showed an error, or lost or doubled anything.
     """
     from penstock.assembly import store_named
-    from penstock.mongo.drill import FAULTS, drill
+    from penstock.mongo import DRILL_FAULTS as FAULTS
+    from penstock.mongo import run_drill as drill
 
     kinds = [kind for kind in FAULTS if kind in faults.split(",")]
     unknown = set(faults.split(",")) - set(kinds)
@@ -152,7 +151,7 @@ def dev() -> None:
 
 
 def _set(directory: Path) -> DevSet:
-    from penstock.mongo.dev import DevSet
+    from penstock.mongo import DevSet
 
     return DevSet(directory)
 
@@ -182,7 +181,7 @@ def start(nodes: int, arbiters: int, *, standalone: bool, election: float, direc
 
     Where there is one in the folder already, it is started again with its data.
     """
-    from penstock.mongo.dev import DevSet
+    from penstock.mongo import DevSet
 
     made = DevSet.start(
         directory,

@@ -85,7 +85,7 @@ def load(book: str) -> bytes:
     if book == "-":
         return sys.stdin.buffer.read()
     if book.startswith(_WEB):
-        from penstock.assembly.web_pages import fetch_article
+        from penstock.assembly import fetch_article
 
         return fetch_article(book)
     scheme = book.partition("://")[0] if "://" in book else ""
@@ -105,7 +105,7 @@ def load_epub(book: str, language: str = "", notes: dict[str, int] | None = None
     if book == "-":
         return as_epub(data, language=language, notes=notes)
     if book.startswith(_WEB):
-        from penstock.assembly.web_pages import pictures_of
+        from penstock.assembly import pictures_of
 
         pictures = pictures_of(book)
         return as_epub(data, base=book, article=True, load=pictures, language=language, notes=notes)
@@ -441,7 +441,7 @@ class _Collecting:
 
     def articles(self, name: str, depth: int = 0) -> Iterator[Article]:
         """Yield the article that ``name`` is, or those of the feed that it is."""
-        from penstock.assembly.web_pages import pictures_of
+        from penstock.assembly import pictures_of
         from penstock.reading import Article, feed_entries
 
         if name in self._seen:
@@ -463,7 +463,7 @@ class _Collecting:
             yield Article(body=data, name=Path(name).name, load=beside)
 
     def _entries(self, entries: Iterable[Entry], depth: int) -> Iterator[Article]:
-        from penstock.assembly.web_pages import pictures_of
+        from penstock.assembly import pictures_of
         from penstock.reading import Article
 
         taken = 0

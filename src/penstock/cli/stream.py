@@ -11,8 +11,7 @@ from typing import final
 
 import click
 
-from penstock.assembly import StreamFile, build_stream, plan, read_any
-from penstock.assembly.timestamps import lag
+from penstock.assembly import StreamFile, build_stream, lag, plan, read_any
 from penstock.cli.progress import showing
 from penstock.cli.screen import console
 from penstock.cli.stopping import stoppable

@@ -51,7 +51,7 @@ class MongoPlace:
     def __init__(self, address: str, name: str, clock: Clock) -> None:
         if importlib.util.find_spec("pymongo") is None:
             raise MissingExtra("a budget in MongoDB", "pymongo", "mongo")
-        from penstock.mongo.address import hide
+        from penstock.address import hide
 
         self._address, self._clock, self._name = address, clock, name
         self._shown = f"{hide(address)}: budget {name!r}"
@@ -59,8 +59,7 @@ class MongoPlace:
         self._open()
 
     def _open(self) -> None:
-        from penstock.mongo import connect, resilient
-        from penstock.mongo.address import place_in
+        from penstock.mongo import connect, place_in, resilient
         from penstock.store import translated
 
         self._pid = os.getpid()

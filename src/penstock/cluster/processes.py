@@ -19,8 +19,7 @@ from typing import TypeAlias, final
 
 from penstock.errors import ExecutorFailed, PermanentError
 from penstock.events import Event, Events
-from penstock.http import Api, Request, Response
-from penstock.http.calls import Calls
+from penstock.http import Api, Calls, Request, Response
 from penstock.pipeline import Key, Result
 
 __all__ = ["Make", "Processes"]

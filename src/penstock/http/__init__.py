@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from penstock.http.api import Api, StatusCall
 from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.body import MISSING as MISSING
 from penstock.http.body import decode_or_none, dig
+from penstock.http.body import find as find
+from penstock.http.calls import Calls as Calls
 from penstock.http.calls import becomes_get
-from penstock.http.engine import Engine, engine
+from penstock.http.io_thread import Engine, engine
 from penstock.http.page_feed import PageFeed
-from penstock.http.pages import Page, pages, rows
+from penstock.http.pagination import Page, pages, rows
 from penstock.http.reach import Reach, is_public
 from penstock.http.record import Record, plain
 from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
+from penstock.http.request import Query as Query
 from penstock.http.response import Headers, Response, phrase
 from penstock.http.row_keys import Rows, row_result
-from penstock.http.secret import Secret, secret
+from penstock.http.secrets import Secret, secret
 from penstock.http.session import Session
 from penstock.http.since import Since
 from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
@@ -35,7 +39,12 @@ from penstock.http.styles import (
     Unreadable,
 )
 from penstock.http.transfer import Inbox, Profile
+from penstock.http.url import check_base as check_base
+from penstock.http.url import encode_query as encode_query
+from penstock.http.url import filled as filled
 from penstock.http.url import join, shown
+from penstock.http.url import origin as origin
+from penstock.http.url import resolve as resolve
 from penstock.later import later
 
 if TYPE_CHECKING:

@@ -24,13 +24,13 @@ from penstock.errors import (
 )
 from penstock.events import BudgetSeen, Called, Retry, Waiting
 from penstock.http.body import decode_or_none
-from penstock.http.engine import engine
+from penstock.http.io_thread import engine
 from penstock.http.request import Get, Request
 from penstock.http.response import Headers, Response, phrase
 from penstock.http.session import Session
 from penstock.http.transfer import Inbox, Transfer
 from penstock.http.url import join, resolve, shown
-from penstock.pipeline.result import Key, Result
+from penstock.pipeline import Key, Result
 from penstock.resilience import (
     QUOTA,
     Fault,
@@ -467,7 +467,8 @@ class Calls:
             what = "redirected too often" if most else "redirected"
             raise PermanentError(f"{self._where(call)}: {what}, to {shown(target)}")
         request = call.request
-        if becomes_get(request.method, response.status):
+        reads = request.idempotent is True and response.status != 303  # its body is the question
+        if becomes_get(request.method, response.status) and not reads:
             request = Get(target, headers=request.headers, cost=request.cost)
         else:
             request = self._service.redirected(request, target)

@@ -13,7 +13,7 @@ import msgspec
 from penstock.errors import Absent, GaveUp, PenstockError, PermanentError
 from penstock.events import Notice
 from penstock.http.api import Api
-from penstock.http.pages import pages, rows
+from penstock.http.pagination import pages, rows
 from penstock.http.request import Request
 from penstock.http.row_keys import KeyPath, Rows
 from penstock.http.styles import Style

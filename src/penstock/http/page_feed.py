@@ -9,7 +9,7 @@ import msgspec
 
 from penstock.events import Notice
 from penstock.http.api import Api
-from penstock.http.pages import pages, rows
+from penstock.http.pagination import pages, rows
 from penstock.http.request import Get, Request
 from penstock.http.row_keys import KeyPath, Rows
 from penstock.http.since import Since, Watermark

@@ -9,7 +9,7 @@ from penstock.errors import InputError
 from penstock.locks.errors import LockLost
 
 if TYPE_CHECKING:
-    from penstock.mongo.connect_any import Collection
+    from penstock.mongo import DictCollection as Collection
 
 __all__ = ["fenced_update"]
 
@@ -43,7 +43,7 @@ def fenced_update(
         LockLost: A later holder has written: stop. Nothing was changed.
         InputError: The update changes ``field`` itself, or is a whole document.
     """
-    from penstock.mongo.driver import DuplicateKeyError
+    from penstock.mongo import DuplicateKeyError
 
     seen_less = {"$or": [{field: {"$lte": token}}, {field: {"$exists": False}}]}
     found = {"$and": [dict(which), seen_less]}

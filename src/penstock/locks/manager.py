@@ -33,7 +33,7 @@ from penstock.locks.state import Place, Request
 from penstock.locks.status import Status, status_of
 
 if TYPE_CHECKING:
-    from penstock.mongo.connect_any import Client
+    from penstock.mongo import Client
 
 __all__ = ["LockerRoom"]
 

@@ -19,8 +19,8 @@ from zlib import compress, crc32, decompress
 import msgspec
 
 from penstock.errors import InputError, StorageError
-from penstock.mongo.driver import BSONError, DBRef, Int64, RawBSONDocument, encode
-from penstock.pipeline.result import Failing, Key, Landing
+from penstock.mongo import BSONError, DBRef, Int64, RawBSONDocument, encode
+from penstock.pipeline import Failing, Key, Landing
 from penstock.store.values import Failure
 
 __all__ = ["Document", "TooLarge", "as_document", "check_key", "failure_of", "landing_of"]

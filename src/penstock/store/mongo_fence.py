@@ -13,12 +13,12 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from penstock.mongo.driver import DuplicateKeyError
+from penstock.mongo import DuplicateKeyError
 from penstock.store.fence import Fence, replaced
-from penstock.store.mongo_place import MongoPlace, opened, translated
+from penstock.store.mongo_connection import MongoPlace, opened, translated
 
 if TYPE_CHECKING:
-    from penstock.mongo.driver import ClientSession
+    from penstock.mongo import ClientSession
 
 __all__ = ["MongoFence", "last_token_there"]
 

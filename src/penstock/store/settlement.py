@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol
 
 from penstock.errors import StorageError, StoreInUse
-from penstock.pipeline.result import Entry, Failing, Landing
+from penstock.pipeline import Entry, Failing, Landing
 from penstock.store.claims import Claims
 from penstock.store.values import OnSame
 from penstock.store.writer import Writer

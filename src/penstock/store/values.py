@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
-from penstock.pipeline.result import Key
+from penstock.pipeline import Key
 
 __all__ = ["ABSENT", "Failure", "FailureCount", "OnSame", "State", "StoreStatus", "StoredGap"]
 

@@ -10,7 +10,7 @@ from typing import TypeAlias, final
 
 from penstock.clock import Clock
 from penstock.errors import Stopped, StorageError, StoreInUse
-from penstock.pipeline.result import Entry
+from penstock.pipeline import Entry
 
 __all__ = ["Writer"]
 

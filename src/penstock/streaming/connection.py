@@ -1,0 +1,337 @@
+"""One connection, as the I/O thread fills it: bytes in, framed batches out."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast, final
+
+from penstock.clock import Clock
+from penstock.errors import InputError, PenstockError, RetryableError
+from penstock.http import Headers
+from penstock.pipeline import is_json
+from penstock.streaming import framing
+from penstock.streaming.backlog import Backlog, Batch
+from penstock.streaming.content_encoding import Decoder, Identity, decoder
+from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
+from penstock.streaming.messages import Newest
+from penstock.streaming.reconnect_policy import Ending
+from penstock.streaming.server_sent_events import ServerEvents
+from penstock.streaming.watchdog import Seen, Watch
+from penstock.streaming.websocket import Reply, WebSocket
+
+__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "NotAStream", "Plan"]
+
+BY_CONTENT_TYPE = {
+    "text/event-stream": "sse",
+    "application/json-seq": "json-seq",
+    "application/x-ndjson": "lf",
+    "application/ndjson": "lf",
+    "application/jsonl": "lf",
+    "application/x-jsonl": "lf",
+    "application/jsonlines": "lf",
+    "application/x-jsonlines": "lf",
+    "application/json-lines": "lf",
+    "application/json": "lf",
+    "application/x-json-stream": "lf",
+    "application/stream+json": "lf",
+    "text/json": "lf",
+    "text/x-ndjson": "lf",
+    "text/plain": "lf",
+    "application/octet-stream": "lf",
+    "": "lf",
+}
+"""The framing that a content type stands for, where none was named."""
+
+_SUFFIXES = {"+json-seq": "json-seq", "+json": "lf", "+ndjson": "lf", "+jsonl": "lf"}
+_EXCERPT = 4096
+_LAST = 4  # frames that may say why a connection ended
+
+
+class NotAStream(InputError):
+    """The answer is something else: a page of a proxy, it may be, that is gone in a while."""
+
+
+class Closing(RetryableError):
+    """The server's close frame of a WebSocket, with its code."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(f"closed by the server: {code} {words}".rstrip())
+        self.code = code
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is the same for all connections of a stream.
+
+    Attributes:
+        framer: The framer of all connections, or None: by the content type.
+        newest: Finds the newest cursor in what came.
+        backlog: Where batches go.
+        clock: Source of the time of day.
+        wire_stall: Seconds; see :class:`Watch`.
+        decoded_stall: Seconds; likewise.
+        expects: The only content type that will do, or None.
+        json: Whether messages have to be JSON.
+        websocket: Whether it is a WebSocket.
+        by_event: Whether the id of the last server-sent event is the cursor.
+        max_message: Bytes that a message may have.
+        opening: What a WebSocket sends first.
+    """
+
+    framer: Framer | None
+    newest: Newest
+    backlog: Backlog
+    clock: Clock
+    wire_stall: float
+    decoded_stall: float
+    expects: str | None
+    json: bool
+    websocket: bool
+    by_event: bool
+    max_message: int
+    opening: tuple[Reply, ...] = ()
+
+
+@final
+class Connection:
+    """The sink of one connection.
+
+    Attributes:
+        number: Which connection it is, from 1.
+        status: The HTTP status; 0 while there is none.
+        head: The raw header lines.
+        excerpt: The beginning of an answer that is no stream.
+        ending: How the watchdogs took it to end, or None.
+        framer: The framer, once it is known.
+        wire: Bytes received.
+        decoded: Bytes after content decoding.
+        messages: Frames given out.
+        cursor: Where to go on after what came: the newest cursor of all.
+        recent: The last frames, in which the server may have said why it ended.
+        outgoing: Frames that a WebSocket has to send.
+        unfinished: Bytes of a tail without an end.
+        at: When it was last heard of, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        plan: Plan,
+        cursor: str | None,
+        on_open: Callable[[], object],
+    ) -> None:
+        self.number = number
+        self.status = 0
+        self.head = b""
+        self.excerpt = b""
+        self.ending: Ending | None = None
+        self.framer: Framer | None = None
+        self.wire = 0
+        self.decoded = 0
+        self.messages = 0
+        self.cursor = cursor
+        self.recent: deque[Frame] = deque(maxlen=_LAST)
+        self.outgoing: deque[tuple[str, bytes]] = deque()
+        self.unfinished = 0
+        self.at = plan.clock.time()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._keepalives = 0
+        self._json = plan.json
+        self._plan = plan
+        self._on_open = on_open
+        self._decoder: Decoder | None = None
+        self._pieces: Iterator[bytes] = iter(())  # what came, and was not decoded yet
+        self._watch = Watch(plan.wire_stall, plan.decoded_stall)
+        self._pinged = -1  # bytes that had come when we asked for a sign of life
+
+    @property
+    def keepalives(self) -> int:
+        """Blank messages, comments, pings and pongs so far."""
+        return 0 if self.framer is None else self.framer.keepalives - self._keepalives
+
+    def opened(self, status: int, head: bytes) -> None:
+        """Take the answer's status and headers; see whether it is a stream.
+
+        Raises:
+            NotAStream: It is none.
+            RetryableError: It is in a coding that cannot be taken off.
+        """
+        self.status, self.head = status, head
+        headers = Headers(head)
+        if status == 101 and self._plan.websocket:
+            words = headers.get("sec-websocket-extensions", "").lower()
+            deflated, forgets = "permessage-deflate" in words, "server_no_context_takeover" in words
+            self.framer = WebSocket(self._plan.max_message, deflated=deflated, forgets=forgets)
+            self._decoder = Identity()
+            self.outgoing.extend(self._plan.opening)
+            self._on_open()
+        elif status == 200 and not self._plan.websocket:
+            self._check_type(headers.get("content-type", ""))
+            self._decoder = decoder(headers.get("content-encoding", ""))
+            if self._decoder is None:
+                self.ending = Ending.UNFLUSHED  # the next one asks for no coding
+                raise RetryableError(f"unknown coding {headers['content-encoding']!r}")
+            if self.framer is not None:
+                self._keepalives = self.framer.keepalives
+                if self.framer.raw:
+                    self._check_chunked(headers)
+            self._on_open()
+
+    def _check_type(self, content_type: str) -> None:
+        plain = content_type.partition(";")[0].strip().lower()
+        expects = self._plan.expects
+        if expects is not None and plain != expects:
+            raise NotAStream(
+                f"the answer is {plain or 'of no content type'}, not {expects}: "
+                "is this the URL of the stream?"
+            )
+        if plain in ("text/html", "application/xhtml+xml"):
+            raise NotAStream(
+                f"the answer is a web page ({plain}), not a stream: is this the URL of the stream?"
+            )
+        self._json = self._plan.json and plain != "text/event-stream"
+        self.framer = self._plan.framer or self._framer(plain)
+        if isinstance(self.framer, ServerEvents) and self._plan.by_event and self.cursor:
+            self.framer.resume(self.cursor)
+
+    def _framer(self, plain: str) -> Framer:
+        name = BY_CONTENT_TYPE.get(plain)
+        for suffix, known in _SUFFIXES.items():
+            if name is None and plain.endswith(suffix):
+                name = known
+        if name is None:
+            raise InputError(f"no framing is known for {plain}: name one with framing=")
+        return framing.by_name(name, self._plan.max_message)
+
+    def _check_chunked(self, headers: Headers) -> None:
+        if headers.get("transfer-encoding", "").lower() != "chunked":
+            raise InputError(
+                "framing 'chunk' needs an answer in chunked coding, which this one is not"
+            )
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise InputError("framing 'chunk' needs an answer without content coding")
+
+    def receive(self, chunks: list[bytes]) -> bool:
+        """Take bytes as they came; return whether there is room for more.
+
+        Raises:
+            FramingError: They are framed otherwise.
+            RetryableError: Their coding is damaged; or the server closes its WebSocket.
+        """
+        with self._lock:
+            return not self._closed and self._receive(chunks)
+
+    def _receive(self, chunks: list[bytes]) -> bool:
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self.wire += len(data)
+        self.at = self._plan.clock.time()
+        if self._decoder is None or self.framer is None:
+            self.excerpt = (self.excerpt + data)[:_EXCERPT]
+            return True
+        self._pieces = itertools.chain(self._pieces, self._decoder.decode(data))
+        return self._read(self.framer)
+
+    def _read(self, framer: Framer) -> bool:
+        """Decode and frame what came while there is room: a little may stand for gigabytes."""
+        room = self._plan.backlog.room
+        for data in self._pieces if room else ():
+            if self.decoded == 0 and self._json and data[:1] == b"<":
+                raise NotAStream("the answer is a web page, not JSON: is this the stream's URL?")
+            self.decoded += len(data)
+            try:
+                frames = framer.feed(data)
+                if frames:
+                    room = self.take(frames)
+                if framer.error is not None:
+                    raise framer.error  # at once: there may be no next time to feed it
+            except FramingError as error:
+                if self._plan.websocket:  # RFC 6455, section 7.4.1
+                    code = 1009 if isinstance(error, MessageTooLarge) else 1002
+                    self.outgoing.append(Reply("close", code.to_bytes(2)))
+                raise
+            if isinstance(framer, WebSocket):
+                self._answer(framer)
+            if not room:
+                return False
+        return room
+
+    def _answer(self, socket: WebSocket) -> None:
+        self.outgoing.extend(socket.replies)
+        socket.replies.clear()
+        if socket.closed is not None:
+            raise Closing(*socket.closed)
+
+    def take(self, frames: list[bytes] | list[ServerEvent]) -> bool:
+        """Put whole messages into the backlog; return whether there is room for more."""
+        self.messages += len(frames)
+        self.recent.extend(frames[-_LAST:])
+        self.cursor = self._plan.newest(frames, self.at) or self.cursor
+        batch = Batch(frames, self.number, self.at, size_of(frames))
+        return self._plan.backlog.put(batch)
+
+    def ready(self) -> bool:
+        """Whether there is room again, after what had come already."""
+        with self._lock:
+            if self._closed or self.framer is None:
+                return self._plan.backlog.room
+            return self._read(self.framer)
+
+    def overdue(self, now: float) -> str | None:
+        """Return what the watchdogs say; ask a silent WebSocket for a sign of life before."""
+        self.ending = self._watch.look(Seen(self.wire, self.decoded), now)
+        silent = self._watch.quiet(now) * 2 > self._plan.wire_stall
+        if silent and self._pinged != self.wire and isinstance(self.framer, WebSocket):
+            self._pinged = self.wire
+            self.outgoing.append(Reply("ping", b""))
+        return None if self.ending is None else self.ending.value
+
+    def drained(self) -> bool:
+        """Read on what came before the end; return whether that was all of it."""
+        with self._lock:
+            return self.framer is None or self._closed or self._read(self.framer)
+
+    def end(self, *, whole: bool) -> PenstockError | None:
+        """Take nothing more; count the tail that has no end; return the framer's last error.
+
+        Args:
+            whole: Whether the server had ended its answer in good order: then a last line without
+                a line break is a message. Where nobody knows, it is one if it is whole JSON.
+        """
+        with self._lock:
+            self._closed = True
+        framer = self.framer
+        if framer is None:
+            return None
+        if whole and framer.error is None:
+            tail = framer.rest()
+            if tail and (self._measured() or (tail[:1] in b"{[" and is_json(tail))):
+                self.take([tail])
+                framer.close()
+                return None
+        error = framer.error
+        self.unfinished = framer.close()
+        return error
+
+    def _measured(self) -> bool:
+        """Whether the answer said how long it is, so that its end can be told from a cut."""
+        headers = Headers(self.head)
+        return "content-length" in headers or "transfer-encoding" in headers
+
+    def position(self) -> str | None:
+        """Where the next connection goes on."""
+        if isinstance(self.framer, ServerEvents) and self._plan.by_event:
+            return self.framer.last_id or None
+        return self.cursor
+
+
+def size_of(frames: Sequence[Frame]) -> int:
+    """Return the bytes of the bodies."""
+    if frames and isinstance(frames[0], ServerEvent):
+        return sum(len(event.data) for event in cast("Sequence[ServerEvent]", frames))
+    return sum(map(len, cast("Sequence[bytes]", frames)))

@@ -1,0 +1,423 @@
+"""Frames into messages, notices and gaps: what a preset knows, applied to bytes. No I/O."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeAlias, cast, final
+
+import msgspec
+
+from penstock.http import Record, dig
+from penstock.pipeline import BAD_JSON
+from penstock.streaming.control_messages import EVENT, Action, ControlMessage
+from penstock.streaming.dedup import Recent
+from penstock.streaming.frames import Frame, ServerEvent
+from penstock.streaming.json_decoder import (
+    Load,
+    checked,
+    exact,
+    loader,
+    members_at,
+    mended,
+    peeker,
+    reader,
+)
+from penstock.streaming.presets import Preset
+from penstock.streaming.resume import Backfill, LastEventId, moment
+from penstock.streaming.values import Gap, Item, Message, Notice, T
+
+__all__ = [
+    "Decode",
+    "Newest",
+    "Place",
+    "Sorter",
+    "Verdict",
+    "active_signs",
+    "find_sign",
+    "last_word",
+    "newest",
+]
+
+Decode: TypeAlias = Literal["json", "text", "bytes"]
+"""What a message is."""
+
+Newest: TypeAlias = Callable[[Sequence[Frame], float], str | None]
+"""The newest cursor in frames that came at a time, or None where they have none."""
+
+_LAST_WORDS = 4  # frames at the end of a connection that may say why it ended
+_FIRST_MEMBER = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"([^"\\]*)"')
+_WORDS = (Action.AGAIN, Action.TOO_OLD, Action.STOP, Action.END)
+_KEYS = range(-(2**63), 2**63)  # whole numbers that a store has keys of
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a batch came from: the number of its connection, and when, in seconds since 1970."""
+
+    connection: int
+    at: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a sign asks for, beyond being handed out."""
+
+    then: Action
+    text: str
+
+
+@final
+class Sorter(Generic[T]):
+    """Makes items of frames. Owned by the consumer's thread.
+
+    Args:
+        preset: What is known of the service.
+        into: What messages are decoded into.
+        cursor: Where to go on, to begin with.
+        decode: What messages are: JSON, or text or bytes that are not looked into.
+
+    Attributes:
+        cursor: Where to go on after what was made last.
+        verdicts: What signs ask for, by the connection they came by; the stream obeys.
+        duplicates: Messages left out.
+        keepalives: Messages that only say "still here".
+    """
+
+    def __init__(
+        self, preset: Preset, into: type[T] | None, cursor: str | None, decode: Decode = "json"
+    ) -> None:
+        self.cursor = cursor
+        self.verdicts: list[tuple[int, Verdict]] = []
+        self.duplicates = 0
+        self.keepalives = 0
+        self._preset = preset
+        self._decode = decode
+        self._read = reader(into)
+        self._load = loader()
+        self._whole = into is None or into is Record
+        self._active = active_signs(preset)
+        self._facts = self._load if self._whole else checked(peeker(_wanted(preset, self._active)))
+        self._recent = Recent() if preset.resume.overlaps and preset.id else None
+        beneath = {sign.path.partition(".")[0] for sign in self._active}
+        self._data = frozenset(name.encode() for name in preset.data - beneath)
+        self._by_event = isinstance(preset.resume, LastEventId)
+        self._by_time = isinstance(preset.resume, Backfill)
+        self._totals: tuple[int, int] = (-1, 0)  # a connection, and what it said it left out
+        self._place = Place(0, 0.0)
+
+    def items(self, frames: Sequence[Frame], place: Place) -> Iterator[Item[T]]:
+        """Yield the items of ``frames``, in their order.
+
+        Each is decoded when its turn comes: a list of decoded messages would fall out of the
+        processor's caches and be gone through by the garbage collector.
+        """
+        self._place = place
+        items: list[Item[T]] = []
+        for frame in frames:
+            if isinstance(frame, ServerEvent):
+                self._sort(frame.data, frame, items)
+            else:
+                self._sort(frame, None, items)
+            yield from items
+            items.clear()
+
+    def _sort(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+        if event is not None and self._by_event and (event.id or self.cursor is not None):
+            self.cursor = event.id or None
+        try:
+            if self._decode == "json":
+                try:
+                    self._sort_json(body, event, items)
+                except BAD_JSON:
+                    if (better := mended(body)) == body:
+                        raise
+                    self._sort_json(better, event, items)
+            elif not self._signs(None, body, event, items):
+                self._sort_other(body, event, items)
+        except BAD_JSON as error:
+            if self._signs(None, body, event, items):
+                return
+            if not body or body.isspace():
+                self.keepalives += 1  # an event without data, an empty message of a WebSocket
+                return
+            items.append(Notice("unreadable", None, body, None, self.cursor, str(error)))
+
+    def _sort_json(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+        """Hand out a message or what a sign says, decoded and checked whole, or nothing at all."""
+        try:
+            facts = self._facts(body)
+        except msgspec.ValidationError:
+            facts = exact(body)  # a shape of its own: nothing is passed over
+        if self._active and not self._is_data(body) and self._signs(facts, body, event, items):
+            return
+        path, before = self._preset.resume.path, self.cursor
+        if path is not None:
+            self.cursor = _position(facts, path) or self.cursor
+        if self._preset.each is not None or self._preset.base64:
+            self._parts(body, before, event, items)
+        else:
+            self._one(facts, body, event, items)
+
+    def _parts(
+        self, body: bytes, before: str | None, event: ServerEvent | None, items: list[Item[T]]
+    ) -> None:
+        """Hand out the members of a list as messages; the cursor is behind the last of them."""
+        parts = [body] if self._preset.each is None else members_at(body, self._preset.each)
+        if self._preset.base64:
+            parts = [_without_base64(part, self._preset.base64) for part in parts]
+        facts_of = [exact(part) for part in parts]  # before the first of them is handed out
+        after, self.cursor = self.cursor, before
+        for number, (part, facts) in enumerate(zip(parts, facts_of, strict=True), 1):
+            if number == len(parts):
+                self.cursor = after
+            sign = find_sign((s for s in self._active if s.then is Action.DELETE), facts, event)
+            if sign is None:
+                self._one(facts, part, event, items)
+            else:
+                self._act(sign, facts, part, event, items)
+        self.cursor = after
+
+    def _one(
+        self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
+    ) -> None:
+        id_ = self._identity(facts, event)
+        if self._preset.unknown and id_ is None:
+            whole = facts if self._whole else exact(body)
+            items.append(self._notice("unknown", whole, body, None, ""))
+            return
+        if self._whole:
+            value = Record(facts) if isinstance(facts, dict) else Record({"": facts})[""]
+        else:
+            value = self._read(body)
+        self._message(cast("T", value), facts, body, id_, event, items)
+
+    def _sort_other(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+        value = body.decode() if self._decode == "text" else body
+        id_ = None if event is None else event.id or None
+        self._message(cast("T", value), None, body, id_, event, items)
+
+    def _message(
+        self,
+        value: T,
+        facts: object,
+        body: bytes,
+        id_: str | int | None,
+        event: ServerEvent | None,
+        items: list[Item[T]],
+    ) -> None:
+        if self._by_time:
+            self.cursor = f"{self._place.at:.3f}"
+        if self._recent is not None and id_ is not None and self._recent.saw(id_, body) == "same":
+            self.duplicates += 1
+            return
+        kind = "data" if event is None or event.event == "message" else event.event
+        if self._preset.kind is not None:
+            kind = str(dig(facts, self._preset.kind) or kind)
+        items.append(Message(value, body, id_, self.cursor, kind))
+
+    def _is_data(self, body: bytes) -> bool:
+        if not self._data:
+            return False
+        first = _FIRST_MEMBER.match(body)
+        return first is not None and first[1] in self._data
+
+    def _identity(self, facts: object, event: ServerEvent | None) -> str | int | None:
+        paths, alike = self._preset.id, self._preset.alike
+        if not paths:
+            return None if event is None else event.id or None
+        parts = [_key(dig(facts, path)) for path in paths]
+        if None in parts:
+            return None
+        if event is not None and alike and event.event not in alike:
+            parts.insert(0, event.event)
+        if len(parts) == 1:
+            return parts[0]
+        # Only the first may have a colon of its own: a:b and c are another key than a and b:c.
+        others = (str(part).replace("%", "%25").replace(":", "%3A") for part in parts[1:])
+        return ":".join((str(parts[0]), *others))
+
+    def _signs(
+        self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
+    ) -> bool:
+        """Hand out what the first sign that fits says; return whether one did.
+
+        ``facts`` of what is not JSON, such as a bare id, are None.
+        """
+        whole = facts
+        if facts is None:
+            facts = body.decode("utf-8", "replace").strip()
+        sign = find_sign(self._active, facts, event)
+        if sign is None:
+            return False
+        if whole is not None and not self._whole:
+            whole = facts = exact(body)
+        for path in (self._preset.resume.path, sign.cursor):
+            if path is not None:
+                self.cursor = _position(facts, path) or self.cursor
+        self._act(sign, whole, body, event, items)
+        return True
+
+    def _act(
+        self,
+        sign: ControlMessage,
+        value: object,
+        body: bytes,
+        event: ServerEvent | None,
+        items: list[Item[T]],
+    ) -> None:
+        if sign.then is Action.KEEPALIVE:
+            self.keepalives += 1
+            return
+        text = str(dig(value, sign.text) or "") if sign.text is not None else ""
+        id_: str | int | None = None
+        if sign.id is not None:
+            # An id that is the whole message, as Mastodon's, is a text, like ids in its objects.
+            id_ = _key(
+                dig(value, sign.id) if sign.id else str(value or body.decode("utf-8", "replace"))
+            )
+        elif sign.by is not None:
+            id_ = self._identity(value, event)
+        before = self.cursor
+        items.append(self._notice(sign.kind, value, body, id_, text))
+        if sign.then is Action.LIMIT:
+            self._limit(sign, value, items)
+        elif sign.then is Action.TOO_OLD:
+            items.append(Gap(before or moment(self._place.at), None, "cursor-too-old"))
+            self.cursor = None
+        if sign.then in _WORDS:
+            self.verdicts.append((self._place.connection, Verdict(sign.then, text or sign.kind)))
+
+    def _limit(self, sign: ControlMessage, value: object, items: list[Item[T]]) -> None:
+        # Twitter: "a count of undelivered Tweets since the connection was opened"; -1 is unknown.
+        total = dig(value, sign.count or "")
+        known = self._totals[1] if self._totals[0] == self._place.connection else 0
+        since = self.cursor or moment(self._place.at)
+        if not isinstance(total, int) or total < 0:
+            items.append(Gap(since, None, "limit"))
+        elif total > known:
+            self._totals = (self._place.connection, total)
+            items.append(Gap(since, moment(self._place.at), "limit", min(total - known, 2**63 - 1)))
+
+    def _notice(
+        self, kind: str, value: object, body: bytes, id_: str | int | None, text: str
+    ) -> Notice:
+        record = Record(value) if isinstance(value, dict) else None
+        return Notice(kind, record, body, id_, self.cursor, text)
+
+
+def active_signs(preset: Preset) -> tuple[ControlMessage, ...]:
+    """Return what counts by the stream's id: one with the cursor in it names a version only."""
+    of_versions = preset.resume.path in preset.id
+    return tuple(
+        sign
+        for sign in preset.signs
+        if sign.by is None or (sign.by in preset.id and not of_versions)
+    )
+
+
+def find_sign(
+    signs: Iterable[ControlMessage], facts: object, event: ServerEvent | None
+) -> ControlMessage | None:
+    """Return the first sign that fits a message, or None."""
+    for sign in signs:
+        if sign.path == EVENT:
+            found: object = None if event is None else event.event
+        else:
+            found = dig(facts, sign.path)
+        if found is None or (sign.equals and found not in sign.equals):
+            continue
+        if sign.without is None or dig(facts, sign.without) is None:
+            return sign
+    return None
+
+
+def _key(found: object) -> str | int | None:
+    """Return a member that tells messages apart: a text, or a whole number of 64 bits."""
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        return None
+    return found if isinstance(found, str) or found in _KEYS else str(found)
+
+
+def _without_base64(body: bytes, paths: Iterable[str]) -> bytes:
+    """Return ``body`` with texts in the places of those in base64, where they are some."""
+    value = exact(body)
+    for path in paths:
+        above, _, last = path.rpartition(".")
+        place = dig(value, above)
+        if isinstance(place, dict) and isinstance(text := place.get(last), str):
+            with contextlib.suppress(ValueError):
+                place[last] = base64.b64decode(text, validate=True).decode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _wanted(preset: Preset, signs: Iterable[ControlMessage]) -> set[str]:
+    """Return the paths that have to be known of every message."""
+    paths = {preset.kind, preset.resume.path, *preset.id}
+    for sign in signs:
+        paths |= {sign.path, sign.without} - {EVENT, ""}
+    return {path for path in paths if path is not None}
+
+
+def last_word(preset: Preset, frames: Iterable[Frame]) -> Verdict | None:
+    """Return what the last frames of a connection, the newest first, say about its end."""
+    if not preset.signs:
+        return None
+    for frame in itertools.islice(frames, _LAST_WORDS):
+        facts = _facts_of(frame, exact)
+        sign = find_sign(preset.signs, facts, frame if isinstance(frame, ServerEvent) else None)
+        if sign is not None and sign.then in _WORDS:
+            text = str(dig(facts, sign.text) or "") if sign.text is not None else ""
+            return Verdict(sign.then, text or sign.kind)
+    return None
+
+
+def newest(preset: Preset) -> Newest:
+    """Return the function that finds the newest cursor in frames, whatever a consumer does."""
+    path = preset.resume.path
+    if isinstance(preset.resume, Backfill):
+        return lambda _, at: f"{at:.3f}"
+    if path is None:
+        return lambda _, __: None
+    elsewhere = {sign.cursor for sign in preset.signs if sign.cursor is not None}
+    peek = peeker({path, *elsewhere, *(_wanted(preset, preset.signs) if elsewhere else ())})
+
+    def found(frames: Sequence[Frame], _at: float) -> str | None:
+        for frame in reversed(frames):
+            facts = _facts_of(frame, peek)
+            cursor = _position(facts, path)
+            if cursor is None and elsewhere:
+                sign = find_sign(preset.signs, facts, None)
+                cursor = None if sign is None or not sign.cursor else _position(facts, sign.cursor)
+            if cursor is not None:
+                return cursor
+        return None
+
+    return found
+
+
+def _facts_of(frame: Frame, peek: Load) -> object:
+    """Return the decoded frame; the text of what is not JSON."""
+    body = frame.data if isinstance(frame, ServerEvent) else frame
+    with contextlib.suppress(*BAD_JSON):
+        return peek(body)
+    with contextlib.suppress(*BAD_JSON):  # a shape of its own, or half a character
+        return exact(mended(body))
+    return body.decode("utf-8", "replace")
+
+
+def _position(facts: object, path: str) -> str | None:
+    """Return a member that is a cursor as text; None where there is none."""
+    found = dig(facts, path)
+    if found in (None, "") or isinstance(found, bool):
+        return None
+    if isinstance(found, str | int):
+        return str(found)
+    return msgspec.json.encode(found).decode()  # CouchDB's clusters have had lists
