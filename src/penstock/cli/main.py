@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import final
 
 import click
@@ -77,7 +78,14 @@ def penstock() -> None:
 def main() -> None:
     """Run the program; every foreseen failure is one line on stderr and an exit code."""
     with screened():
-        _main()
+        try:
+            _main()
+        except (KeyboardInterrupt, click.Abort):  # also while an error is being told
+            click.echo("penstock: interrupted", err=True)
+            sys.exit(3)
+        except Exception:  # noqa: BLE001 - the gate stands before it as well
+            traceback.print_exc()  # an error of ours; what a stranger said is in it
+            sys.exit(1)
 
 
 def _main() -> None:
@@ -92,9 +100,6 @@ def _main() -> None:
         )
         click.echo(f"penstock: {words}" + (f" (see {command} --help)" if command else ""), err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("penstock: interrupted", err=True)
-        sys.exit(3)
     except BrokenPipeError:
         # The reader of our output went away (| head): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
