@@ -1,4 +1,4 @@
-"""A permit's cost: in a directory, in MongoDB, from one process and from eight; and blocks a second.
+"""A permit's cost: in a directory, in MongoDB, from one process, from eight; and blocks a second.
 
     python benchmarks/cluster/permits.py [mongodb://host,host/bench?replicaSet=name]
 
@@ -23,7 +23,7 @@ def spend(at, seconds, block=None, queue=None):
     budget = SharedBudget("bench", at, limits=[Limit(10**9, per=3600)])
     settle(budget, budget.take(time.monotonic()))
     if block:
-        budget._used = block  # as one that used half of so many last time
+        budget._used = block  # noqa: SLF001 - as one that used half of so many last time
     start, count = time.monotonic(), 0
     while (now := time.monotonic()) - start < seconds:
         ticket = budget.take(now)
@@ -31,7 +31,7 @@ def spend(at, seconds, block=None, queue=None):
             settle(budget, ticket)
             count += 1
             if block == 1:
-                budget._used = 0
+                budget._used = 0  # noqa: SLF001 - as one that never grows
     each = (time.monotonic() - start) / max(1, count)
     budget.close()
     if queue:
@@ -63,7 +63,7 @@ def blocks(uri, count=150):
             range(count), 1, store=store, room=room, name="run", scope="bench", lease=10.0
         )
         start = time.monotonic()
-        work.work(lambda keys, check: True)
+        work.work(lambda _keys, _check: True)
         return count / (time.monotonic() - start)
 
 

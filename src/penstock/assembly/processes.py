@@ -73,7 +73,9 @@ def shared_by(file: PipelineFile, scratch: Path) -> PipelineFile:
         raise InputError(
             "api.auth: a refresh token that is renewed belongs to one process: leave out [cluster]"
         )
-    if file.budget.shared is not None:
+    if file.budget.gate is not None and file.budget.gate.__struct_config__.tag == "memory":
+        raise InputError("budget.gate: workers share what is left, and this one is of one process")
+    if file.budget.shared is not None or file.budget.gate is not None:
         return file
     return replace(file, budget=replace(file.budget, name="run", shared=str(scratch)))
 
@@ -87,6 +89,8 @@ def _made(
     path: Path, folder: Path, name: str | None, at: str | None, events: Events
 ) -> tuple[Api, Callable[[Key], Request]]:
     file = read_file(path)
+    if at is not None and file.budget.shared is None and not Path(at).is_dir():
+        raise InputError("workers of other machines share a budget: give budget.name and .shared")
     file = replace(file, budget=replace(file.budget, name=name, shared=at))
     assert file.request is not None  # shared_by has looked
     request = build_request(file.request, names(file.source))

@@ -24,9 +24,10 @@ from penstock.assembly.build import (
     seconds_of,
     store_path,
 )
+from penstock.assembly.executors import service_of
 from penstock.assembly.heartbeat import beating
 from penstock.assembly.kept_tokens import keeping, latest, place_of
-from penstock.assembly.kinds import Section
+from penstock.assembly.kinds import Section, Site
 from penstock.assembly.locking import (
     Opened,
     locked_store,
@@ -67,6 +68,7 @@ from penstock.pipeline import (
     Position,
     Progress,
     Used,
+    position_in,
     reported,
 )
 from penstock.resilience import SharedGate
@@ -221,9 +223,9 @@ class Run:
         self._scratch = ExitStack()
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
         self.path = path
-        if self._workers and isinstance(file, PipelineFile):
+        if isinstance(file, PipelineFile) and (self._workers or file.executor is not None):
             if path is None:
-                raise InputError("[cluster]: workers read the file, too: Run(..., path=...)")
+                raise InputError("workers read the file, too: Run(..., path=...)")
             scratch = TemporaryDirectory(prefix="penstock-budget-")
             file = shared_by(file, Path(self._scratch.enter_context(scratch)))
         if shard is not None:
@@ -578,7 +580,7 @@ class Run:
         assert self._api is not None  # only a stream has none
         if isinstance(source, ResourceSection) and self._parent is not None:
             return self._children(source, self._parent, store)
-        return PageFeed(
+        feed = PageFeed(
             self._api,
             build_listing(source),
             build_style(source),
@@ -589,14 +591,17 @@ class Run:
             recall=store.mark,
             every=store.takes_again,
         )
+        assert isinstance(self.file, PipelineFile)  # only they have pages
+        whole = self.file.request is None and source.since is None
+        return _put_back(feed, store) if whole else feed
 
     def _children(
         self, source: ResourceSection, parent: PipelineFile, store: WritableStore
-    ) -> ChildFeed:
+    ) -> Feed:
         assert self._api is not None  # only a stream has none
         place = store_path(parent.store, self._folder)
         fixed = isinstance(parent.source, PagesSource) and parent.source.since is None
-        return ChildFeed(
+        feed = ChildFeed(
             self._api,
             children(source, lambda: open_readonly(place)),
             build_style(source),
@@ -607,6 +612,7 @@ class Run:
             every=store.takes_again,
             again=fixed,
         )
+        return _put_back(feed, store) if fixed else feed
 
     def _rows_of_keys(
         self, request: RequestSection, source: Section, store: WritableStore
@@ -636,10 +642,14 @@ class Run:
             return pipeline
         if file.batch is not None:
             pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
-        if self._workers:
+        if self._workers or file.executor is not None:
             assert self.path is not None  # __init__ has looked
             budget = file.budget
             make = making(Path(self.path), self._folder, budget.name, budget.shared)
+            if file.executor is not None:
+                site = Site(self._folder, self.events, file)
+                workers = service_of(file.executor, site, make, self._scratch)
+                return pipeline.fetch(workers, _same, concurrency=file.api.concurrency)
             processes = Processes(make, self._workers, self.events)
             return pipeline.fetch(
                 processes, _same, concurrency=self._workers * file.api.concurrency
@@ -770,6 +780,13 @@ def _forget(store: WritableStore) -> None:
     """Forget how far pages or a stream were read."""
     store.settle([Checkpoint(name, "") for name in _FEEDS], _ignore)
     store.flush()
+
+
+def _put_back(feed: Feed, store: WritableStore) -> Feed:
+    """Put dead letters back where all pages are read again: what is still odd fails again."""
+    if position_in(store.mark(feed.name), feed) is None:
+        store.retry_failed([one.key for one in store.failures() if not one.acknowledged])
+    return feed
 
 
 def _flushed(store: WritableStore) -> WritableStore:
