@@ -40,7 +40,7 @@ Scalar: TypeAlias = str | int | float | bool
 Strings: TypeAlias = dict[str, str]
 KeyPaths: TypeAlias = str | Annotated[list[str], Meta(min_length=1)]
 Decode: TypeAlias = Literal["json", "text", "csv", "jsonl", "bytes"]
-_SCHEDULER = r"^(none|local:[1-9][0-9]*|[a-z][a-z0-9+.\-]*://.+)$"
+_SCHEDULER = r"^(none|local:[1-9][0-9]*|[a-z][a-z0-9+.\-]*://.*)$"
 Query: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
