@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
+from penstock.pipeline.asynchronous import asynchronous
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
+from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, position_in, source_of
 from penstock.pipeline.json_text import (
     BAD_JSON,
     check_text,
@@ -84,6 +85,7 @@ __all__ = [
     "Store",
     "Use",
     "Used",
+    "asynchronous",
     "batches",
     "check_text",
     "closes",
@@ -98,6 +100,7 @@ __all__ = [
     "land",
     "load",
     "members",
+    "position_in",
     "reported",
     "source_of",
     "through",
