@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from penstock.assembly.beginning import begun
 from penstock.assembly.build import store_named
 from penstock.assembly.heartbeat import Heartbeat, last_beat
 from penstock.assembly.java_files import read_schema, write_java_file
@@ -49,6 +50,7 @@ __all__ = [
     "Trial",
     "Use",
     "Used",
+    "begun",
     "build_stream",
     "json_schema",
     "labelling",

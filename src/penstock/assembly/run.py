@@ -525,7 +525,8 @@ class Run:
             recall=store.mark,
             every=store.takes_again,
         )
-        whole = self._file.request is None and source.since is None
+        rows_land = isinstance(self._file, PipelineFile) and self._file.request is None
+        whole = rows_land and source.since is None
         return _put_back(feed, store) if whole else feed
 
     def _children(
