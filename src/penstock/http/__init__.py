@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.http.api import Api, StatusCall
-from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2, SigV4, jwt_bearer
 from penstock.http.body import MISSING as MISSING
 from penstock.http.body import decode_or_none, dig
 from penstock.http.body import find as find
@@ -92,6 +92,7 @@ __all__ = [
     "Rows",
     "Secret",
     "Session",
+    "SigV4",
     "Since",
     "SinglePage",
     "StatusCall",
@@ -106,6 +107,7 @@ __all__ = [
     "engine",
     "is_public",
     "join",
+    "jwt_bearer",
     "pages",
     "phrase",
     "plain",

@@ -255,7 +255,8 @@ class Api:
             headers = [*headers, *_unsaid(headers)]
         signed = Signed(url, ())
         if self.auth is not None and same and not _has(request.headers, "authorization"):
-            form = content if request.form is not None else None
+            whole = request.form is not None or getattr(self.auth, "signs_body", False)
+            form = content if whole else None
             signed = self.auth.sign(request.method, url, form)
         lines = [*headers, *signed.headers] if signed.headers else headers
         plain = request.method == "GET" and request.headers is None and content is None and same
