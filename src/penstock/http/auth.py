@@ -328,6 +328,18 @@ class OAuth2:
     def __repr__(self) -> str:
         return f"OAuth2({self.token_url!r})"
 
+    def __getstate__(self) -> dict[str, object]:
+        if self._given:
+            raise InputError(
+                "OAuth2(refresh_token=...): it belongs to one process, since using it renews it; "
+                "give other processes client credentials"
+            )
+        kept = vars(self) | {"_access": None, "_refresh": None, "rotated": None}
+        return {name: value for name, value in kept.items() if name not in ("_lock", "fetching")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _lock=threading.Lock(), fetching=threading.Lock())
+
     def token_request(self, now: float) -> Request | None:
         """Return the request for a token, where the present one is missing or about to expire."""
         with self._lock:

@@ -52,10 +52,17 @@ from penstock.pipeline.uses import Use, Used
 if TYPE_CHECKING:
     from penstock.pipeline.flow import Fetching as Fetching
     from penstock.pipeline.flow import Pipeline, Report
+    from penstock.pipeline.workers import Workers as Workers
     from penstock.pipeline.workers import in_threads as in_threads
 
 # Threads and executors are loaded when they are first used: a single call needs none.
-_HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads": "workers"}
+_HOMES = {
+    "Fetching": "flow",
+    "Pipeline": "flow",
+    "Report": "flow",
+    "Workers": "workers",
+    "in_threads": "workers",
+}
 
 __all__ = [
     "BAD_JSON",
