@@ -18,8 +18,14 @@ from penstock.assembly import begun, parts, read_text
 from penstock.errors import InputError
 
 ROWS = {
-    "users": 4, "users-orders": 16, "users-orders-lines": 80, "events": 8, "tags": 8,
-    "features": 8, "repos": 8, "pairs": 4,
+    "users": 4,
+    "users-orders": 16,
+    "users-orders-lines": 80,
+    "events": 8,
+    "tags": 8,
+    "features": 8,
+    "repos": 8,
+    "pairs": 4,
 }
 
 

@@ -14,8 +14,7 @@ from penstock.address import is_address
 from penstock.assembly.guessing import Node, as_schema, guessed
 from penstock.assembly.openapi import Draft, described, drafted
 from penstock.errors import InputError, MissingExtra
-from penstock.http import Api, Get
-from penstock.http.response import Response
+from penstock.http import Api, Get, Response
 
 __all__ = ["begun"]
 
