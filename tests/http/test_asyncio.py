@@ -98,12 +98,12 @@ HOWS: dict[str, Callable[[Api, asyncio.Event], Coroutine[object, object, None]]]
 }
 
 
-async def cancelled(how: str, api: Api) -> None:
+async def cancelled(how: str, api: Api, waiting: threading.Event) -> None:
     began = asyncio.Event()
     task = asyncio.create_task(HOWS[how](api, began))
     await began.wait()
-    for _ in range(20):
-        await asyncio.sleep(0)
+    if how != "quota":
+        await asyncio.to_thread(waiting.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -112,19 +112,20 @@ async def cancelled(how: str, api: Api) -> None:
 
 @pytest.mark.parametrize("how", HOWS)
 def test_a_cancelled_task_leaves_neither_call_nor_thread_behind(quick: Make, how: str) -> None:
-    dropped = threading.Event()
+    waiting, dropped = threading.Event(), threading.Event()
 
     def hanging(peer: Peer) -> None:
         """Answer the first request of a connection and let the next one wait."""
         peer.request()
         peer.send(LINKED)
-        peer.request()
+        if peer.request() is not None:
+            waiting.set()
         peer.gone()
         dropped.set()
 
     limits = [Limit(1, 3600.0)] if how == "quota" else []
     with wire(hanging) as server:
-        asyncio.run(cancelled(how, quick(server.url, budget=Budget(limits=limits))))
+        asyncio.run(cancelled(how, quick(server.url, budget=Budget(limits=limits)), waiting))
         assert how == "quota" or dropped.wait(20)
     for one in threading.enumerate():
         if "penstock-async" in one.name:
