@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from penstock.assembly.beginning import begun
 from penstock.assembly.build import seconds_of as seconds_of
 from penstock.assembly.build import store_named
 from penstock.assembly.heartbeat import Heartbeat, Signs, last_beat, last_beats, together
@@ -53,6 +54,7 @@ __all__ = [
     "Trial",
     "Use",
     "Used",
+    "begun",
     "build_stream",
     "json_schema",
     "labelling",

@@ -19,6 +19,7 @@ __all__ = ["main"]
 # name -> (module, one line of help); the attribute has the command's name with - as _
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("penstock.cli.demo", "Watch a whole harvest against a server that fails."),
+    "init": ("penstock.cli.init", "Write a pipeline file, from a URL or an OpenAPI description."),
     "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
     "schema": ("penstock.cli.schema", "Print the JSON schema of pipeline files, for editors."),
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),

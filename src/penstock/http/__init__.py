@@ -8,7 +8,7 @@ from penstock.later import homes, later
 
 if TYPE_CHECKING:
     from penstock.http.api import Api, StatusCall
-    from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
+    from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2, SigV4, jwt_bearer
     from penstock.http.body import MISSING as MISSING
     from penstock.http.body import decode_or_none, dig
     from penstock.http.body import find as find
@@ -56,7 +56,7 @@ if not TYPE_CHECKING:  # a name that is not there is found by the type checker
         __name__,
         homes(
             api="Api StatusCall",
-            auth="ApiKey Auth Basic Bearer OAuth1 OAuth2",
+            auth="ApiKey Auth Basic Bearer OAuth1 OAuth2 SigV4 jwt_bearer",
             body="MISSING decode_or_none dig find",
             calls="Calls becomes_get",
             child_feed="Child ChildFeed",
@@ -119,6 +119,7 @@ __all__ = [
     "Rows",
     "Secret",
     "Session",
+    "SigV4",
     "Since",
     "SinglePage",
     "StatusCall",
@@ -133,6 +134,7 @@ __all__ = [
     "engine",
     "is_public",
     "join",
+    "jwt_bearer",
     "pages",
     "phrase",
     "plain",

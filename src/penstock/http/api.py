@@ -206,6 +206,27 @@ class Api:
                     return result.unwrap()
         raise AssertionError("a submitted call always ends in a result")
 
+    async def acall(self, request: Request) -> Response:
+        """Do as :meth:`call` does, in asyncio; a task that is cancelled drops its call.
+
+        Raises:
+            PenstockError: As :meth:`call` does.
+        """
+        with self.session() as calls:
+            calls.submit(0, request)
+            while calls.pending:
+                for result in await calls.acollect():
+                    return result.unwrap()
+        raise AssertionError("a submitted call always ends in a result")
+
+    async def aget(self, path: str, query: Query | None = None) -> Record | list[object] | object:
+        """Do as :meth:`get` does, in asyncio.
+
+        Raises:
+            PenstockError: As :meth:`call` does.
+        """
+        return (await self.acall(Get(path, query=query))).record()
+
     def get(self, path: str, query: Query | None = None) -> Record | list[object] | object:
         """Get ``path`` and return its JSON: nested objects as attributes.
 
@@ -272,7 +293,8 @@ class Api:
             headers = [*headers, *_unsaid(headers)]
         signed = Signed(url, ())
         if self.auth is not None and same and not _has(request.headers, "authorization"):
-            form = content if request.form is not None else None
+            whole = request.form is not None or getattr(self.auth, "signs_body", False)
+            form = content if whole else None
             signed = self.auth.sign(request.method, url, form)
         lines = [*headers, *signed.headers] if signed.headers else headers
         plain = request.method == "GET" and request.headers is None and content is None and same
@@ -347,6 +369,11 @@ class Api:
             # A proxy looks names up by itself; what is not a name can be seen from here.
             transfer.guarded = not proxied(transfer.url, transfer.profile.proxy)
             check_literal(transfer.url)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether something may have to be asked for before a call."""
+        return self.status is not None or not (self.auth is None or self.auth.constant)
 
     def prepare_to_call(self, now: float) -> None:
         """Get a token or the server's status first, where that is due."""

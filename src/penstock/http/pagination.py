@@ -357,7 +357,7 @@ class _Walk:
         if total is not None and self._came is not None and self._came > total:
             return True
         looks = self._pages == 1 and full(response, had) is not False
-        return looks or had >= self._style.size
+        return looks or (isinstance(self._style, Numbered) and had >= self._style.size)
 
     def _same(self, had: int) -> int:
         """Return after how many pages with the same rows we stop.

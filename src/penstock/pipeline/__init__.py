@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.later import homes, later
 
 if TYPE_CHECKING:
+    from penstock.pipeline.async_steps import asynchronous
     from penstock.pipeline.batch import batches
     from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
     from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, position_in, source_of
@@ -53,6 +54,7 @@ if not TYPE_CHECKING:  # a name that is not there is found by the type checker
     __getattr__ = later(
         __name__,
         homes(
+            async_steps="asynchronous",
             batch="batches",
             concurrent="Slots fetch fetch_chunks",
             feeds="Feed Lot Position RowFeed position_in source_of",
@@ -102,6 +104,7 @@ __all__ = [
     "Store",
     "Use",
     "Used",
+    "asynchronous",
     "batches",
     "check_text",
     "closes",
