@@ -14,7 +14,7 @@ from penstock.assembly.resources import Part, parts, resource_store, resources_i
 from penstock.assembly.run import Look, Run, Summary
 from penstock.assembly.schema import json_schema
 from penstock.assembly.sections import PipelineFile
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.assembly.streams import build_stream
 from penstock.assembly.timestamps import lag as lag
 from penstock.assembly.trial import Trial, try_part
@@ -45,6 +45,7 @@ __all__ = [
     "Section",
     "Site",
     "StreamFile",
+    "StreamsFile",
     "Summary",
     "Trial",
     "Use",

@@ -12,7 +12,7 @@ from penstock.assembly.build import build_api, build_request
 from penstock.assembly.reading import read_file
 from penstock.assembly.sections import PipelineFile, ResourceSection
 from penstock.assembly.sources import names
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.cluster import Make
 from penstock.errors import InputError
 from penstock.events import Events
@@ -28,13 +28,13 @@ def workers_of(file: PipelineFile) -> int:
     return int(count) if kind == "local" else 0
 
 
-def with_workers(file: PipelineFile | StreamFile, count: int) -> PipelineFile:
+def with_workers(file: PipelineFile | StreamFile | StreamsFile, count: int) -> PipelineFile:
     """Return the file with so many processes of this machine that call.
 
     Raises:
         InputError: It is a stream.
     """
-    if isinstance(file, StreamFile):
+    if not isinstance(file, PipelineFile):
         raise InputError("workers share keys: a stream is for one process")
     return replace(file, cluster=replace(file.cluster, scheduler=f"local:{count}"))
 

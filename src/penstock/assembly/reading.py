@@ -14,14 +14,14 @@ import msgspec
 
 from penstock.assembly.schema import filled
 from penstock.assembly.sections import PipelineFile
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.assembly.values import Steps, secrets_in
 from penstock.errors import InputError
 from penstock.registry import beside, did_you_mean
 
 __all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text"]
 
-F = TypeVar("F", PipelineFile, StreamFile)
+F = TypeVar("F", PipelineFile, StreamFile, StreamsFile)
 
 
 def read_file(path: str | Path) -> PipelineFile:
@@ -33,14 +33,19 @@ def read_file(path: str | Path) -> PipelineFile:
     return read_text(_text(path), str(path))
 
 
-def read_any(path: str | Path) -> PipelineFile | StreamFile:
+def read_any(path: str | Path) -> PipelineFile | StreamFile | StreamsFile:
     """Return the pipeline that the file describes; one with ``[stream]`` is a stream's.
+
+    With ``[[stream]]`` it is that of several: see :func:`penstock.assembly.parts`.
 
     Raises:
         InputError: It cannot be read, is not TOML, or says something we do not understand.
     """
     text = _text(path)
-    if "stream" in _tables(text, str(path)):
+    stream = _tables(text, str(path)).get("stream")
+    if isinstance(stream, list):
+        return _converted(StreamsFile, text, str(path))
+    if stream is not None:
         return read_stream_text(text, str(path))
     return read_text(text, str(path))
 

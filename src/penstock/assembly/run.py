@@ -244,6 +244,7 @@ class Run:
         self._meter = Meter(self.expected)
         self._counts = Counts()
         self._stream: Stream[bytes] | None = None
+        self._stopped = False
         self._feed: StreamFeed[bytes] | None = None
         self._started = time.monotonic()
         self._before = 0
@@ -373,6 +374,8 @@ class Run:
             _forget(store)
         if isinstance(self._file, StreamFile):
             with build_stream(self._file, events=self.events) as self._stream:
+                if self._stopped:
+                    self._stream.stop()
                 self._feed = StreamFeed(
                     self._stream,
                     deletes=self._file.stream.deletes,
@@ -399,6 +402,12 @@ class Run:
         if self._shard is None:  # else there is more than was drawn here
             self._settle_expectation(store)
         return self.summary(store)
+
+    def stop(self) -> None:
+        """End a stream soon; what was received lands. From any thread."""
+        self._stopped = True
+        if self._stream is not None:
+            self._stream.stop()
 
     def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
         """Try failed keys again: those called ``names``, or all.
@@ -663,7 +672,7 @@ class Run:
             deleted=status.deleted,
             unidentified=0 if feed is None else feed.unidentified,
             notices={} if feed is None else dict(feed.notices),
-            ended=feed is not None and feed.ended,
+            ended=feed is not None and feed.ended and not self._stopped,
             lives=look.status.lives,
             state=look.status.state,
             last_reason=look.status.last_reason,

@@ -21,7 +21,7 @@ from penstock.assembly.sections import (
 )
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
-__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection"]
+__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection", "StreamsFile"]
 
 
 class ReconnectSection(Section, frozen=True, kw_only=True):
@@ -99,6 +99,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
 
     Attributes:
         url: The whole URL, ``https://`` or ``wss://``.
+        name: What it is called where a file has several (``[[stream]]``): its store stands under
+            this name below the file's.
         preset: What is known of the service: see [streaming](streaming.md).
         framing: How messages are told apart; unset: the preset's, else by the content type.
         id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
@@ -140,6 +142,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     """
 
     url: str
+    name: str | None = None
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
     framing: Annotated[str, FRAMING_KINDS] | None = None
     id: str | tuple[str, ...] | None = None
@@ -181,5 +184,15 @@ class StreamFile(Section, frozen=True, kw_only=True):
     stage: list[StageSection] = []
     use: list[UseSection] = []
     destination: list[DestinationSection] = []
+    lock: LockSection = LockSection()
+    notify: NotifySection | None = None
+
+
+class StreamsFile(Section, frozen=True, kw_only=True):
+    """A pipeline file with several streams, ``[[stream]]``: each lands by itself."""
+
+    stream: list[StreamSection]
+    store: StoreSection | str
+    stage: list[StageSection] = []
     lock: LockSection = LockSection()
     notify: NotifySection | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, parts, plan, read_any, try_part
+from penstock.assembly import Plan, StreamsFile, parts, plan, read_any, try_part
 from penstock.cli.progress import span
 
 __all__ = ["check"]
@@ -31,8 +31,9 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
     if as_json and "" in plans:
         click.echo(json.dumps({"file": file, **plans[""].fields()}))
     elif as_json:
-        resources = {name: planned.fields() for name, planned in plans.items()}
-        click.echo(json.dumps({"file": file, "resources": resources}))
+        told = {name: planned.fields() for name, planned in plans.items()}
+        what = "streams" if isinstance(described, StreamsFile) else "resources"
+        click.echo(json.dumps({"file": file, what: told}))
     else:
         for name, planned in plans.items():
             click.echo(_table(f"{file} [{name}]" if name else file, planned))

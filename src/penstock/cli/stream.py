@@ -11,7 +11,16 @@ from typing import final
 
 import click
 
-from penstock.assembly import StreamFile, build_stream, lag, plan, read_any
+from penstock.assembly import (
+    PipelineFile,
+    StreamFile,
+    StreamsFile,
+    build_stream,
+    lag,
+    parts,
+    plan,
+    read_any,
+)
 from penstock.cli.progress import showing
 from penstock.cli.screen import console
 from penstock.cli.stopping import stoppable
@@ -47,15 +56,18 @@ DURATION = Duration()
 
 @click.command()
 @click.argument("file", type=click.Path())
+@click.option("--name", help="Which, of a file with several streams.")
 @click.option("--for", "seconds", type=DURATION, help="Stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="Stop after so many messages.")
-def stream(file: str, *, seconds: float | None, max_messages: int | None) -> None:
+def stream(file: str, *, name: str | None, seconds: float | None, max_messages: int | None) -> None:
     """Watch the stream of FILE live: rate, lag, reconnects, gaps and the last messages.
 
     Nothing lands and no cursor moves: penstock run does that. Where the output is no terminal,
     every message is a line of it, and gaps and notices are lines on standard error.
     """
     described = read_any(file)
+    if isinstance(described, StreamsFile):
+        described = _named(described, name, file)
     if not isinstance(described, StreamFile):
         raise InputError(f"{file} has no [stream]: penstock run harvests it")
     plan(described, Path(file).parent)
@@ -74,6 +86,13 @@ def stream(file: str, *, seconds: float | None, max_messages: int | None) -> Non
                     break
         if live:
             click.echo(view.line(), err=True)
+
+
+def _named(file: StreamsFile, name: str | None, path: str) -> PipelineFile | StreamFile:
+    found = {part.name: part.file for part in parts(file)}
+    if name not in found:
+        raise InputError(f"{path} has several streams: name one with --name {'|'.join(found)}")
+    return found[name]
 
 
 Show = Callable[[Item[bytes]], None]
