@@ -157,6 +157,7 @@ TABLE: dict[str, Row] = {
     "openssl": Row(program("openssl"), ("openssl",)),
     "nginx": Row(program("nginx"), ("nginx",)),
     "nchan": Row(file(Path("/usr/lib/nginx/modules/ngx_nchan_module.so")), ("libnginx-mod-nchan",)),
+    "mosquitto": Row(program("mosquitto"), ("mosquitto",)),
     "etcd": Row(program("etcd"), ("etcd-server",)),
     "PostgreSQL": Row(postgres, ("postgresql",)),
     "JDK": Row(program("javac"), ("default-jdk-headless",)),

@@ -109,6 +109,9 @@ def _converted(kind: type[F], text: str, name: str) -> F:
         for one in resources:
             if isinstance(one, dict):
                 one["kind"] = "resource"
+    source = tables.get("source")
+    if isinstance(source, dict) and source.get("kind") == "python":
+        tables.setdefault("api", {"base": "http://localhost"})  # a feed of one's own calls nobody
     with beside(Path(name).parent):
         whole = filled(kind, tables, refuse)
     _refuse_unknown(tables, whole, (), text, name)

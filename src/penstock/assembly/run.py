@@ -397,7 +397,8 @@ class Run:
         else:
             store.expect(self.expected)
             found = keys(source, self._folder)
-            part = found if self._shard is None else sharded(found, self._shard)
+            own = self._shard is None or isinstance(found, Feed)
+            part = found if own or self._shard is None else sharded(found, self._shard)
             self._land(self._pipeline(self._file, part, store), store)
         if self._shard is None:  # else there is more than was drawn here
             self._settle_expectation(store)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
+from penstock.pipeline.feeds import AcknowledgedFeed, Feed, Lot, Position, RowFeed, source_of
 from penstock.pipeline.json_text import (
     BAD_JSON,
     check_text,
@@ -58,6 +58,7 @@ _HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads"
 
 __all__ = [
     "BAD_JSON",
+    "AcknowledgedFeed",
     "Api",
     "Calls",
     "Checkpoint",
