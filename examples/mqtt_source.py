@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Iterator
 
 import msgspec
-from paho.mqtt.client import CallbackAPIVersion, Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
 
 from penstock.pipeline import LandedRecord, Lot, Position
 

@@ -37,7 +37,7 @@ def broker(tmp_path: Path) -> Iterator[int]:
     """mosquitto with nobody's password, on a port of its own."""
     port = free_port()
     (tmp_path / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    words = [ready("mosquitto"), "-c", tmp_path / "mosquitto.conf"]
+    words: list[str | Path] = [ready("mosquitto"), "-c", tmp_path / "mosquitto.conf"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as going:
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
@@ -48,7 +48,13 @@ def broker(tmp_path: Path) -> Iterator[int]:
 
 
 def penstock(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "penstock.cli.main", command, folder / "f.toml"]
+    words: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "penstock.cli.main",
+        command,
+        folder / "f.toml",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
