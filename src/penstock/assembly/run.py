@@ -649,7 +649,6 @@ class Run:
     def summary(self, store: WritableStore) -> Summary:
         """Return what there is by now; also after the run was stopped."""
         status, look, feed = store.status(), self.look(), self._feed
-        changed = 0 if feed is None else feed.changed
         return Summary(
             landed=status.landed,
             failed=status.failed,
@@ -663,8 +662,8 @@ class Run:
             retries=look.progress.retries,
             too_many_requests=look.progress.refused,
             complete=self._counts.complete,
-            duplicates=max(0, store.again - changed) + look.counters.duplicates,
-            changed=changed,
+            duplicates=(store.again - store.changed) + look.counters.duplicates,
+            changed=store.changed,
             unfinished=look.counters.unfinished,
             gaps=status.gaps,
             reconnects=look.counters.reconnects,
