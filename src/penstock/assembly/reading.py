@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import tomllib
 import types
@@ -202,7 +203,8 @@ def _members(annotation: object) -> list[type]:
 
 def _item_type(annotation: object) -> object:
     arguments = typing.get_args(annotation)
-    return arguments[0] if arguments else object
+    lists = [member for member in arguments if typing.get_origin(member) is list]
+    return _item_type(lists[0]) if lists else arguments[0] if arguments else object
 
 
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -256,6 +258,8 @@ def _tags_at(at: Steps, kind: type, value: object) -> list[str]:
     tags = [str(config.tag) for config in configs if config.tag]
     if tags:
         return tags
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return [str(one.value) for one in annotation]
     return [str(value) for value in typing.get_args(annotation)]
 
 

@@ -60,7 +60,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
         framing: How messages are told apart.
         id: Dotted paths of what tells messages apart; several are joined by a colon.
         data: First members of ordinary messages; empty: every message is looked at.
-        signs: Messages that are about the stream itself, as in [streaming](streaming.md).
+        signs: Messages that are about the stream itself: see [[stream.preset.signs]] below.
         kind: Dotted path of a message's kind.
         unknown: Whether a message without an id is one of an unknown kind.
         resume: How to go on after an interruption.

@@ -25,7 +25,7 @@ from penstock.cli.progress import showing
 from penstock.cli.screen import console
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream_view import StreamView, Troubles
-from penstock.errors import InputError
+from penstock.errors import GaveUp, InputError
 from penstock.events import Events
 from penstock.streaming import Gap, Item, Message, Notice
 
@@ -86,6 +86,9 @@ def stream(file: str, *, name: str | None, seconds: float | None, max_messages: 
                     break
         if live:
             click.echo(view.line(), err=True)
+        status = source.status
+        if not status.lives and status.state != "ended":
+            raise GaveUp(f"the stream was never live: {status.last_reason}", attempts=0)
 
 
 def _named(file: StreamsFile, name: str | None, path: str) -> PipelineFile | StreamFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import deque
@@ -109,8 +110,9 @@ class Troubles:
         if not isinstance(event, Retry) or (sys.stderr.isatty() and not self._name):
             return
         lives = self._look().lives
-        if lives == self._lives and event.reason != self._said:
-            self._said = event.reason
+        reason = re.sub(r"\d+ ms", "", event.reason)  # how long it took is no other reason
+        if lives == self._lives and reason != self._said:
+            self._said = reason
             name = f"{self._name}: " if self._name else ""
             click.echo(f"penstock: {name}{event.reason}; connecting again", err=True)
         self._lives = lives

@@ -181,7 +181,7 @@ def entry_of_item(item: Notice | Gap, *, deletes: bool, final: bool = True) -> E
     """
     if isinstance(item, Gap):
         return GapEntry(item.since, item.until, item.reason, item.count)
-    if item.kind == "delete" and item.id is not None:
+    if item.id is not None:  # what is to go, whatever the service calls it
         return Deletion(item.id, final) if deletes else None
     if item.kind == "unreadable":
         excerpt = item.body[:_EXCERPT].decode("utf-8", "replace")
