@@ -324,9 +324,6 @@ ALL = [
 
 
 def main(words: list[str]) -> None:
-    from penstock.portfolio import warm_up
-
-    warm_up()
     cores = os.environ.get("OPENBLAS_CORETYPE", "unset")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, OPENBLAS_CORETYPE {cores}")
     for figure in ALL:

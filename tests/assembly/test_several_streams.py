@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.assembly import StreamsFile, parts, read_any
+from penstock.assembly import StreamsFile, parts, read_several
 from penstock.errors import InputError, PenstockError
 from penstock.simulator import Simulator, SimulatorSettings
 from penstock.store import open_readonly
@@ -134,7 +134,7 @@ def test_what_is_wrong_is_one_line(
 
 
 def test_a_program_gets_them_one_by_one(tmp_path: Path, server: Simulator) -> None:
-    file = read_any(write(tmp_path, server))
+    file = read_several(write(tmp_path, server))
     assert isinstance(file, StreamsFile)
     assert [(part.name, part.file.store.path) for part in parts(file)] == [  # type: ignore[union-attr] # each has its own
         ("a", "store/a"),

@@ -74,7 +74,7 @@ def streams(text: str) -> object:
 
 def run(folder: Path, url: str, changes: tuple[str, str] = ("", "")) -> Summary:
     (folder / "f.toml").write_text(FILE.replace(*changes).format(url=url))
-    work = Run(read_any(folder / "f.toml"), folder)  # type: ignore[arg-type] # it is of one stream
+    work = Run(read_any(folder / "f.toml"), folder)
     with work.opened() as store:
         return work.go(store)
 

@@ -128,7 +128,7 @@ LIGHT = """
 import sys
 import numpy
 from penstock.portfolio import risk
-heavy = {"pandas", "polars", "pyarrow", "skfolio", "sklearn", "matplotlib", "numba", "arch"}
+heavy = {"pandas", "polars", "pyarrow", "skfolio", "sklearn", "matplotlib", "arch"}
 risk([[1.0, 2.0], [1.1, 1.9], [1.0, 2.1]], [0.5, 0.5]).to_dict()
 from penstock.portfolio.sample import sample_prices
 sample_prices()

@@ -1,7 +1,4 @@
-"""Rolling measures: against windows measured alone, under stress, and with compiled loops."""
-
-import subprocess
-import sys
+"""Rolling measures: against windows measured alone, and under stress."""
 
 import numpy as np
 import polars as pl
@@ -12,7 +9,7 @@ from hypothesis import strategies as st
 from penstock.errors import InputError
 from penstock.portfolio import rolling_covariance, rolling_volatility
 from penstock.portfolio.arrays import Floats
-from penstock.portfolio.windows import rolling_squares
+from penstock.portfolio.rolling_windows import rolling_squares
 
 RNG = np.random.default_rng(21)
 RETURNS = RNG.standard_normal((700, 6)) * 0.01
@@ -140,39 +137,6 @@ def test_many_assets_forget_a_bad_tick_at_once_and_to_the_bit_at_the_next_whole_
             assert (np.diagonal(found) > 0).all()
         if row >= 89:
             assert (found == right).all()
-
-
-COMPILED = """
-import numpy as np
-from penstock.portfolio import rolling_covariance, rolling_volatility, warm_up
-rng = np.random.default_rng(5)
-def measure():
-    for rows, assets, window in ((700, 6, 50), (300, 6, 300), (200, 90, 40)):
-        r = rng.standard_normal((rows, assets)) * 0.01
-        yield rolling_volatility(r, np.full(assets, 1 / assets), window, kind="returns")
-        yield rolling_covariance(r, window, kind="returns").stack()
-        yield rolling_covariance(r, window, kind="returns", lower=True).stack()
-plain = list(measure())
-warm_up()
-rng = np.random.default_rng(5)
-for one, other in zip(plain, measure(), strict=True):
-    assert np.array_equal(one, other, equal_nan=True)
-from penstock.portfolio import exchanged
-exchanged._WIDE = 60
-rng = np.random.default_rng(5)
-for one, other in zip(plain, measure(), strict=True):
-    assert np.array_equal(one, other, equal_nan=True)
-print("the same bits")
-"""
-
-
-@pytest.mark.slow
-def test_compiled_loops_give_the_same_bits() -> None:
-    # A process of its own: once compiled loops are loaded, all others would use them too.
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED], capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "the same bits\n", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,15 @@ from penstock.assembly.values import Steps, secrets_in
 from penstock.errors import InputError
 from penstock.registry import beside, did_you_mean
 
-__all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text"]
+__all__ = [
+    "line_of",
+    "read_any",
+    "read_file",
+    "read_several",
+    "read_stream_text",
+    "read_text",
+    "text_of",
+]
 
 F = TypeVar("F", PipelineFile, StreamFile, StreamsFile)
 
@@ -31,18 +39,37 @@ def read_file(path: str | Path) -> PipelineFile:
     Raises:
         InputError: It cannot be read, is not TOML, or says something we do not understand.
     """
-    return read_text(_text(path), str(path))
+    return read_text(text_of(path), str(path))
 
 
-def read_any(path: str | Path) -> PipelineFile | StreamFile | StreamsFile:
+def read_any(path: str | Path, text: str | None = None) -> PipelineFile | StreamFile:
     """Return the pipeline that the file describes; one with ``[stream]`` is a stream's.
 
-    With ``[[stream]]`` it is that of several: see :func:`penstock.assembly.parts`.
+    Args:
+        path: The file.
+        text: What stands in it, where that is known.
 
     Raises:
-        InputError: It cannot be read, is not TOML, or says something we do not understand.
+        InputError: It cannot be read, is not TOML, says something we do not understand, or has
+            several streams: see :func:`read_several`.
     """
-    text = _text(path)
+    found = read_several(path, text)
+    if isinstance(found, StreamsFile):
+        raise InputError(f"{path} has several streams: this is for one")
+    return found
+
+
+def read_several(
+    path: str | Path, text: str | None = None
+) -> PipelineFile | StreamFile | StreamsFile:
+    """Return what :func:`read_any` does, or the streams of a file with ``[[stream]]``.
+
+    :func:`penstock.assembly.parts` has them one by one.
+
+    Raises:
+        InputError: As :func:`read_any`.
+    """
+    text = text_of(path) if text is None else text
     stream = _tables(text, str(path)).get("stream")
     if isinstance(stream, list):
         return _converted(StreamsFile, text, str(path))
@@ -51,7 +78,12 @@ def read_any(path: str | Path) -> PipelineFile | StreamFile | StreamsFile:
     return read_text(text, str(path))
 
 
-def _text(path: str | Path) -> str:
+def text_of(path: str | Path) -> str:
+    """Return what stands in a pipeline file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     file = Path(path)
     try:
         return file.read_text(encoding="utf-8")

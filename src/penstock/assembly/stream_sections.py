@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from penstock.assembly.kinds import RESUMES, Section
 from penstock.assembly.sections import (
     AuthSection,
+    ClusterSection,
     Count,
     DestinationSection,
     LockSection,
@@ -185,6 +186,7 @@ class StreamFile(Section, frozen=True, kw_only=True):
     use: list[UseSection] = []
     destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
+    cluster: ClusterSection = ClusterSection()
     notify: NotifySection | None = None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, StreamsFile, parts, plan, read_any, try_part
+from penstock.assembly import Plan, StreamsFile, parts, plan, read_several, try_part
 from penstock.cli.progress import span
 
 __all__ = ["check"]
@@ -26,7 +26,7 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
     limit are, and what would not match. A bad file ends with exit code 2 and a line that says where
     and what; a trial that shows something wrong with 1.
     """
-    described, folder = read_any(file), Path(file).parent
+    described, folder = read_several(file), Path(file).parent
     plans = {part.name: plan(part.file, folder) for part in parts(described)}
     if as_json and "" in plans:
         click.echo(json.dumps({"file": file, **plans[""].fields()}))

@@ -21,8 +21,11 @@ from penstock.assembly import (
     StreamsFile,
     Summary,
     Used,
+    launched_by,
+    lead,
     parts,
     read_any,
+    read_several,
     store_named,
     with_workers,
 )
@@ -74,15 +77,9 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
     stopped, 4 storage or server gave up.
     """
-    described = read_any(file)
+    described = read_several(file)
     if isinstance(described, PipelineFile) and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
-    part = None if shard is None else parse_shard(shard)
-    if workers is not None:
-        described = with_workers(described, workers)
-    joins = isinstance(described, PipelineFile) and described.cluster.scheduler == "none"
-    if joins and refresh:
-        raise InputError("--refresh: workers do each block of keys once")
 
     def go(work: Run, store: WritableStore) -> Summary:
         return work.go(
@@ -90,9 +87,23 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
         )
 
     if isinstance(described, StreamsFile):
+        if shard is not None or workers is not None:
+            raise InputError(f"{file} has streams: --shard and --workers are for keys")
         _run_streams(file, described, go, shown)
+        return
+    part = None if shard is None else parse_shard(shard)
+    if workers is not None:
+        described = with_workers(described, workers)
+    leads, joins = bool(launched_by(described)[0]), described.cluster.scheduler == "none"
+    if (joins or leads) and (refresh or restart or seconds or max_messages):
+        raise InputError(
+            "--refresh, --restart, --for and --max-messages are for one process, not for workers"
+        )
+
+    if leads:
+        _run_all(file, described, lead, shown, shard=part, opened=Run.led)
     elif joins:
-        _run_all(file, described, Run.work, shown, shard=part, joins=True)
+        _run_all(file, described, Run.work, shown, shard=part, opened=Run.joined)
     else:
         _run_all(file, described, go, shown, shard=part)
 
@@ -113,7 +124,7 @@ def _run_streams(
 
     def one(name: str, work: Run) -> Summary:
         with work.notifying(f"{Path(file).stem} {name}", _note):
-            return _run(name, work, partial(go, work), shown, several=True)
+            return _run(name, work, partial(go, work), shown, work.opened(), several=True)
 
     with stoppable():
         summaries, errors = side_by_side(runs, one)
@@ -139,11 +150,12 @@ def work(file: str, **shown: Unpack[Shown]) -> None:
     """Join the run of FILE from this machine, together with other workers.
 
     Each takes blocks of keys that nobody else works on, until all are done. A worker that dies is
-    taken over within a lease. The store is in MongoDB, and every worker reads the same keys.
+    taken over within a lease. The store is in MongoDB, and every worker reads the same keys. A
+    stream has one worker at a time: the others wait, and one of them takes over when it dies.
 
     Exit codes: as of penstock run.
     """
-    _run_all(file, read_any(file), Run.work, shown, joins=True)
+    _run_all(file, read_any(file), Run.work, shown, opened=Run.joined)
 
 
 @click.command("retry-failed")
@@ -180,7 +192,7 @@ def retry_failed(
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
         return
-    described = read_any(file)
+    described = read_several(file)
     if not isinstance(described, PipelineFile) and not described.stage:
         raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
 
@@ -242,7 +254,7 @@ def _run_all(
     shown: Shown,
     *,
     shard: tuple[int, int] | None = None,
-    joins: bool = False,
+    opened: Callable[[Run], AbstractContextManager[WritableStore]] = Run.opened,
 ) -> None:
     """Run all pipelines of a file, parents first, and end with the exit code of all."""
     summaries: dict[str, Summary] = {}
@@ -258,7 +270,7 @@ def _run_all(
                 held.enter_context(stoppable())
                 held.enter_context(work.notifying(Path(file).stem, _note, runs))
             summary = summaries[part.name] = _run(
-                file, work, partial(go, work), shown, work.joined() if joins else None
+                file, work, partial(go, work), shown, opened(work)
             )
             if not shown["as_json"] and part.name:
                 click.echo(f"{part.name}:")
@@ -292,7 +304,7 @@ def _run(
     work: Run,
     go: Callable[[WritableStore], Summary],
     shown: Shown,
-    opened: AbstractContextManager[WritableStore] | None = None,
+    opened: AbstractContextManager[WritableStore],
     *,
     several: bool = False,
 ) -> Summary:
@@ -303,7 +315,7 @@ def _run(
     if work.is_stream:
         name = file if several else ""
         work.events.subscribe(Troubles(lambda: work.look().status, name))
-    with opened or work.opened() as store:
+    with opened as store:
         try:
             with observed(_view(file, work), work, store, shown, several=several):
                 return go(store)

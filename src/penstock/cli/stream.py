@@ -19,7 +19,7 @@ from penstock.assembly import (
     lag,
     parts,
     plan,
-    read_any,
+    read_several,
 )
 from penstock.cli.progress import showing
 from penstock.cli.screen import console
@@ -65,7 +65,7 @@ def stream(file: str, *, name: str | None, seconds: float | None, max_messages: 
     Nothing lands and no cursor moves: penstock run does that. Where the output is no terminal,
     every message is a line of it, and gaps and notices are lines on standard error.
     """
-    described = read_any(file)
+    described = read_several(file)
     if isinstance(described, StreamsFile):
         described = _named(described, name, file)
     if not isinstance(described, StreamFile):

@@ -26,10 +26,12 @@ class Examples:
     Attributes:
         features: Shape (rows, inputs), finite.
         targets: Shape (rows, outputs), finite: one-hot rows for classes.
+        weights: How much each row counts, shape (rows,), mean 1; None counts all the same.
     """
 
     features: Floats
     targets: Floats
+    weights: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.targets.ndim != 2:
@@ -46,7 +48,15 @@ class Examples:
 
     def rows(self, index: Integers) -> Examples:
         """Return the examples of those row numbers."""
-        return Examples(self.features[index], self.targets[index])
+        weights = None if self.weights is None else self.weights[index]
+        return Examples(self.features[index], self.targets[index], weights)
+
+    def scaled(self, scaler: Scaler | None, target: Scaler | None = None) -> Examples:
+        """Return the examples with scaled features, and targets where a scaler is given."""
+        features = self.features if scaler is None else scaler(self.features)
+        return Examples(
+            features, self.targets if target is None else target(self.targets), self.weights
+        )
 
 
 @final

@@ -11,7 +11,7 @@ from penstock.neural.arrays import Floats, Integers
 from penstock.neural.faults import BadData
 from penstock.neural.schedules import Rate
 
-__all__ = ["SGD", "Engine", "How", "Lap", "Precision"]
+__all__ = ["SGD", "Engine", "Lap", "Precision"]
 
 Precision: TypeAlias = Literal["double", "single"]
 
@@ -60,15 +60,6 @@ class SGD:
             raise BadData(f"velocity={self.velocity!r}: write 'pylearn2' or 'torch'")
         if not self.decay >= 0:
             raise BadData(f"decay={self.decay}: give 0 or a positive number")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class How:
-    """In what precision, and over how many devices, an engine computes."""
-
-    precision: Precision = "double"
-    devices: int = 1
 
 
 @final

@@ -10,12 +10,12 @@ from typing import final
 import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
-from penstock.neural.datasets import Examples, Scaler
+from penstock.neural.datasets import Examples
 from penstock.neural.faults import BadData, UnknownChannel
 from penstock.neural.intervals import Summary, summarize
 from penstock.neural.layers import Network
 from penstock.neural.model import Model, fold_in
-from penstock.neural.runs import Run, restarts
+from penstock.neural.runs import Run, data_of, restarts
 from penstock.neural.training import Plan, channels_of, complete, train
 
 __all__ = ["Many", "fit_many"]
@@ -114,7 +114,7 @@ def fit_many(
         for number, run in enumerate(todo):
             outcomes[number] = _alone(network, datasets, prepared, run, scale=scale)
     else:
-        from penstock.neural.block_runner import run_group
+        from penstock.neural.jax_blocks import run_group
 
         for group in _groups(network, prepared, todo):
             results = run_group(network, datasets, prepared, [todo[n] for n in group], scale=scale)
@@ -168,23 +168,6 @@ def _groups(network: Network, plan: Plan, runs: list[Run]) -> list[list[int]]:
         form = (sgd.velocity, sgd.nesterov, sgd.batch_size)
         groups.setdefault((key, form), []).append(number)
     return list(groups.values())
-
-
-def data_of(
-    datasets: Mapping[str, Examples], run: Run, *, scale: bool
-) -> tuple[Examples, Examples, Scaler | None]:
-    """Return a run's own training and validation rows, scaled, and the scaler."""
-    everything = datasets["train"]
-    rows = everything if run.rows is None else everything.rows(run.rows)
-    held = everything.rows(run.held) if run.held is not None else datasets.get("valid", rows)
-    if not scale:
-        return rows, held, None
-    scaler = Scaler.fit(rows.features)
-    return (
-        Examples(scaler(rows.features), rows.targets),
-        Examples(scaler(held.features), held.targets),
-        scaler,
-    )
 
 
 def _alone(

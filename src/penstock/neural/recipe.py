@@ -165,9 +165,9 @@ class Recipe(Parameters):
             rows, valid = self._hold_out(rows, generator)
         scaler = Scaler.fit(rows.features) if self.scale else None
         target = self._target = self._target_scaler(rows)
-        datasets = {"train": _scaled(rows, scaler, target)}
+        datasets = {"train": rows.scaled(scaler, target)}
         if valid is not None:
-            datasets["valid"] = _scaled(valid, scaler, target)
+            datasets["valid"] = valid.scaled(scaler, target)
         network = self.network(rows.features.shape[1], last)
         plan = self.plan(validated=valid is not None)
         if course.both:
@@ -250,8 +250,3 @@ def _generator(seed: Seed) -> np.random.Generator:
     if isinstance(seed, np.random.RandomState):
         return np.random.default_rng(seed.randint(2**31))
     return np.random.default_rng(seed)
-
-
-def _scaled(rows: Examples, scaler: Scaler | None, target: Scaler | None) -> Examples:
-    features = rows.features if scaler is None else scaler(rows.features)
-    return Examples(features, rows.targets if target is None else target(rows.targets))

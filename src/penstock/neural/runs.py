@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from penstock.neural.arrays import Integers
+from penstock.neural.datasets import Examples, Scaler
 from penstock.neural.descent import SGD
 from penstock.neural.faults import BadData
 from penstock.neural.layers import Network
 
-__all__ = ["Run", "folds", "random_splits", "restarts"]
+__all__ = ["Run", "data_of", "folds", "random_splits", "restarts"]
 
 
 @final
@@ -77,3 +79,21 @@ def random_splits(
     if cuts[0] < 1 or cuts[-1] > len(rows) or min(np.diff(cuts), default=1) < 1:
         raise BadData(f"shares {shares} of {len(rows)} rows leave a part empty")
     return [tuple(np.split(random.permutation(rows), cuts)) for _ in range(count)]
+
+
+def data_of(
+    datasets: Mapping[str, Examples], run: Run, *, scale: bool
+) -> tuple[Examples, Examples, Scaler | None]:
+    """Return a run's own training and validation rows, scaled, and the scaler."""
+    everything = datasets["train"]
+    for chosen in (run.rows, run.held):
+        if chosen is None:
+            continue
+        if not len(chosen) or chosen.min() < 0 or chosen.max() >= len(everything):
+            raise BadData(f"row numbers of a run: there are rows 0 to {len(everything) - 1}")
+    rows = everything if run.rows is None else everything.rows(run.rows)
+    held = everything.rows(run.held) if run.held is not None else datasets.get("valid", rows)
+    if not scale:
+        return rows, held, None
+    scaler = Scaler.fit(rows.features)
+    return rows.scaled(scaler), held.scaled(scaler), scaler

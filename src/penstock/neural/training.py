@@ -15,7 +15,7 @@ import numpy as np
 from penstock.clock import Clock, SystemClock
 from penstock.neural.arrays import Floats
 from penstock.neural.datasets import Examples
-from penstock.neural.descent import SGD, Engine, How, Precision
+from penstock.neural.descent import SGD, Engine, Precision
 from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Network
 from penstock.neural.model import Model
@@ -50,8 +50,7 @@ class Plan:
         engine: ``numpy`` (the reference), ``jax`` (compiled, extra ``[jax]``), or ``auto``: numpy
             for one network, and for many jax where it is installed.
         precision: ``double`` or ``single``.
-        devices: Of JAX's, to divide each batch's rows over; batches that do not divide evenly
-            stay on one. Worth it for large batches and wide layers only.
+        devices: 1: a network is trained on one device; ``fit_many`` uses all that JAX has.
         clock: What the channel ``seconds`` is read from.
     """
 
@@ -69,6 +68,11 @@ class Plan:
             raise BadData(f"precision={self.precision!r}: write 'double' or 'single'")
         if self.engine not in {"auto", "numpy", "jax"}:
             raise BadData(f"engine={self.engine!r}: write 'auto', 'numpy' or 'jax'")
+        if self.devices != 1:
+            raise BadData(
+                f"devices={self.devices}: one network is trained on one device; fit_many deals"
+                " its runs out to all that JAX has"
+            )
 
 
 @final
@@ -241,8 +245,7 @@ def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> E
         return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
     from penstock.neural.jax_engine import JaxEngine
 
-    how = How(plan.precision, plan.devices)
-    return JaxEngine(network, datasets, plan.monitor, plan.sgd, how)
+    return JaxEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
 
 
 @final

@@ -6,7 +6,7 @@
 >>> f"{found.volatility:.4f} a day, {found.percent[0]:.0%} of it from A"
 '0.0150 a day, 100% of it from A'
 
-NumPy is all that is imported; frames, plots, GARCH and compiled kernels come when they are used.
+NumPy is all that is imported; frames, plots and GARCH come when they are used.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
     from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.report import Report
-    from penstock.portfolio.rolling import rolling_covariance, rolling_volatility
+    from penstock.portfolio.rolling import rolling_covariance, rolling_volatility, warm_up
     from penstock.portfolio.sample import sample_prices
-    from penstock.portfolio.speed import warm_up
     from penstock.portfolio.stage import Reading, watch
     from penstock.portfolio.table import Table
 
@@ -112,7 +111,7 @@ _LATER = {
     "rolling_volatility": "rolling",
     "sample_prices": "sample",
     "table_of": "files",
-    "warm_up": "speed",
+    "warm_up": "rolling",
     "watch": "stage",
 }
 

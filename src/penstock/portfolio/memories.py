@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Protocol, final
 
 from penstock.errors import InputError
-from penstock.portfolio.arrays import Floats, np
-from penstock.portfolio.windows import Moments
+from penstock.portfolio.arrays import Floats, np, product
 
 __all__ = ["All", "Fading", "Last", "Memory", "memory"]
 
@@ -174,54 +173,65 @@ class Fading:
 
 @final
 class Last:
-    """The last ``window`` rows count the same, those before them not at all."""
+    """The last ``window`` rows count the same, those before them not at all.
+
+    The rows themselves are kept, in a ring, and measured in two passes.
+    """
 
     def __init__(self, width: int, window: int, ddof: int) -> None:
         self.seen = 0
-        self._ddof = ddof
-        self._moments = Moments(window, width - 1)
+        self._window, self._ddof = window, ddof
+        self._ring = np.zeros((window, width))
+        self._filled = 0  # rows that this memory itself was given
 
     def add(self, row: Floats) -> None:
         """Take in the next row."""
+        self._ring[self._filled % self._window] = row
         self.seen += 1
-        self._moments.add(row)
+        self._filled += 1
 
     def products(self) -> Floats | None:
         """Return the mean products with the last entry, or None until the window is full."""
-        if self._moments.filled < self._moments.window:
+        if self._filled < self._window:
             return None
-        return self._moments.products() / (self._moments.window - self._ddof)
+        rows = self._rows()
+        own = rows[:, -1] - rows[:, -1].mean()
+        return np.asarray(product((rows - rows.mean(axis=0)).T, own) / (len(rows) - self._ddof))
 
     def variance(self) -> float | None:
         """Return the last of the products alone, quickly."""
-        if self._moments.filled < self._moments.window:
+        if self._filled < self._window:
             return None
-        return self._moments.square() / (self._moments.window - self._ddof)
+        # In order, so that a memory that was resumed gives the same bits.
+        series = np.roll(self._ring[:, -1], -(self._filled % self._window))
+        return float(series.var(ddof=self._ddof))
+
+    def _rows(self) -> Floats:
+        """Return the rows, oldest first."""
+        start = self._filled % self._window
+        if self._filled < self._window:
+            return self._ring[:start]
+        return np.concatenate([self._ring[start:], self._ring[:start]])
 
     def absorb(self, later: Memory) -> None:
         """Take in all rows of ``later``, which follow those taken in so far."""
         if not isinstance(later, Last):
             raise TypeError(later)
-        theirs = later._moments.rows()
-        # A memory that let rows go holds a whole window: nothing before it counts any more.
-        mine = self._moments.rows()[: 0 if later.seen > len(theirs) else None]
-        self._replay(np.concatenate([mine, theirs]))
-        self.seen += later.seen
-
-    def _replay(self, rows: Floats) -> None:
-        self._moments = Moments(self._moments.window, rows.shape[1] - 1)
-        for row in rows:
-            self._moments.add(row)
+        seen = self.seen + later.seen
+        for row in later._rows():
+            self.add(row)
+        self.seen = seen
 
     def state(self) -> dict[str, object]:
         """Return everything as JSON values."""
-        return {"seen": self.seen, "rows": self._moments.rows().tolist()}
+        return {"seen": self.seen, "rows": self._rows().tolist()}
 
     def restore(self, state: dict[str, object]) -> None:
         """Become the memory that ``state`` was taken of."""
-        self.seen = count_of(state)
-        width = self._moments.rows().shape[1]
-        self._replay(numbers(state, "rows", (-1, width)))
+        seen = count_of(state)
+        for row in numbers(state, "rows", (-1, self._ring.shape[1]))[-self._window :]:
+            self.add(row)
+        self.seen = seen
 
 
 def memory(width: int, decay: float | None, window: int | None, ddof: int) -> Memory:

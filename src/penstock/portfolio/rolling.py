@@ -8,15 +8,14 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.changes import simple_returns, without_gaps
-from penstock.portfolio.exchanged import Exchanged
 from penstock.portfolio.holdings import Scheme, Weights
 from penstock.portfolio.measure import panel
+from penstock.portfolio.rank_update import RankUpdate
+from penstock.portfolio.rolling_windows import rolling_covariances, rolling_squares
 from penstock.portfolio.routes import How, series_of
-from penstock.portfolio.stacked import stacked, stacked_all
 from penstock.portfolio.table import as_table
-from penstock.portfolio.windows import rolling_squares
 
-__all__ = ["RollingCovariance", "rolling_covariance", "rolling_volatility"]
+__all__ = ["RollingCovariance", "rolling_covariance", "rolling_volatility", "warm_up"]
 
 _SMALL = 64  # assets up to which a window's own sums are cheaper than exchanging two rows
 _RECOMPUTE = 10  # rows between two wanted matrices from which on each is made anew
@@ -116,14 +115,19 @@ class RollingCovariance:
 
     def __iter__(self) -> Iterator[tuple[int, Floats]]:
         divisor = self.window - self._ddof
-        if len(self.names) <= _SMALL and not self._lower:
-            stream = stacked(self.returns, self.window, 1.0 / divisor)
-        else:
-            exchanged = Exchanged(self.returns, self.window, divisor, lower=self._lower)
-            if self.every >= _RECOMPUTE:
-                return exchanged.anew(self.every)
-            stream = iter(exchanged)
-        return self._thinned(stream)
+        if self._is_small:
+            groups = rolling_covariances(self.returns, self.window, 1.0 / divisor)
+            return self._thinned(
+                (row, x) for start, part in groups for row, x in enumerate(part, start)
+            )
+        update = RankUpdate(self.returns, self.window, divisor, lower=self._lower)
+        if self.every >= _RECOMPUTE:
+            return update.each(self.every)
+        return self._thinned(iter(update))
+
+    @property
+    def _is_small(self) -> bool:
+        return len(self.names) <= _SMALL and not self._lower
 
     def _thinned(self, stream: Iterator[tuple[int, Floats]]) -> Iterator[tuple[int, Floats]]:
         for row, matrix in stream:
@@ -132,9 +136,15 @@ class RollingCovariance:
 
     def stack(self) -> Floats:
         """Return all of them at once, shape (len(self), assets, assets). Mind the memory."""
-        if self.every == 1 and len(self.names) <= _SMALL and not self._lower:
-            return stacked_all(self.returns, self.window, 1.0 / (self.window - self._ddof))
-        out = np.empty((len(self), len(self.names), len(self.names)))
+        width, rows = len(self.names), len(self.returns)
+        if self.every == 1 and self._is_small:
+            blocks = -(-rows // self.window)
+            out = np.empty((blocks * self.window, width, width))
+            scale = 1.0 / (self.window - self._ddof)
+            for _ in rolling_covariances(self.returns, self.window, scale, out):
+                pass
+            return out[self.window - 1 : rows]
+        out = np.empty((len(self), width, width))
         for place, (_, matrix) in enumerate(self):
             out[place] = matrix
         return out
@@ -153,7 +163,7 @@ def rolling_covariance(  # noqa: PLR0913 - each is one choice that a user makes 
 ) -> RollingCovariance:
     """Return the rolling covariance of all assets in ``data``, to be iterated.
 
-    Memory is one matrix, however many windows there are. Up to 64 assets, what has left a window
+    Memory does not grow with the number of windows. Up to 64 assets, what has left a window
     leaves no trace in it; above, two rows are exchanged in the matrix and it is made anew every
     ``window`` rows and as soon as a variance has fallen ten-thousandfold.
 
@@ -194,3 +204,7 @@ def rolling_covariance(  # noqa: PLR0913 - each is one choice that a user makes 
         ddof=ddof,
         lower=lower,
     )
+
+
+def warm_up() -> None:
+    """Do nothing. Earlier versions compiled their loops here; NumPy alone does without."""

@@ -13,10 +13,11 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
-from penstock.store.agreement import Watch
-from penstock.store.erasing import Place, delete, in_turns, overwrite
+from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
+from penstock.store.consistency import Watch
+from penstock.store.deletion import Place, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
-from penstock.store.rows import LandedRow, enter_landed, supersede
+from penstock.store.lock import kept_by
 from penstock.store.segments import Tail, segment_path, split_line
 
 __all__ = ["GroupCommit", "settled"]
@@ -68,6 +69,7 @@ class GroupCommit:
         new: Records that became safe.
         stale: Keys that failed though an earlier record of theirs landed, which stays.
         on_same: What becomes of a record whose key has landed before.
+        latest: The moment of the last group, or when the store was opened.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class GroupCommit:
         self._directory = directory
         self._fence = fence
         self._watch = watch
-        self._latest = 0.0
+        self.latest = round(clock.time(), 3)
         self._connection = connection
         self._tail = tail
         self._clock = clock
@@ -108,10 +110,8 @@ class GroupCommit:
             self._commit(part)
 
     def _commit(self, entries: Sequence[Entry]) -> None:
-        at = round(self._clock.time(), 3)
-        if at == self._latest:
-            at = round(at + 0.001, 3)  # the lines of two groups never show the same moment
-        self._latest = at
+        # The lines of two groups never show the same moment, nor do they go back with the clock.
+        at = self.latest = max(round(self._clock.time(), 3), round(self.latest + 0.001, 3))
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             check(self._connection, self._fence)
@@ -121,7 +121,9 @@ class GroupCommit:
                 self._tail.append(lines, size)
             self._connection.execute("COMMIT")
             if lines:
-                self._watch.safe(self._tail.number, self._tail.size)
+                self._watch.lock.note(self._tail.number, self._tail.size)
+            if len(lines) < len(entries):
+                self._watch.lock.note_kept(kept_by(self._connection))
             self.new += len(lines)
         except BaseException:
             self._to_erase = []

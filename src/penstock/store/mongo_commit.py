@@ -16,10 +16,10 @@ from penstock.mongo import (
     UpdateOne,
 )
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
-from penstock.store.erasing import in_turns
+from penstock.store.deletion import in_turns
+from penstock.store.mongo_connection import MongoPlace
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence
-from penstock.store.mongo_place import MongoPlace
 
 __all__ = ["MongoCommit", "settled"]
 
@@ -245,10 +245,10 @@ class MongoCommit:
             return insert
         if known[one.key]["state"] == "deleted":
             again = {"_id": one.key, "free": True}
-            return UpdateOne(again, [{"$replaceWith": {"$literal": one.document}}])
+            return UpdateOne(again, [{"$replaceWith": _newer(one.document)}])
         if known[one.key]["state"] == "landed":
             newer = {"_id": one.key, "state": "landed", "order": {"$lt": one.order}}
-            return UpdateOne(newer, [{"$replaceWith": {"$literal": one.document}}])
+            return UpdateOne(newer, [{"$replaceWith": _newer(one.document)}])
         return UpdateOne(
             {"_id": one.key, "state": {"$in": _OPEN}, "order": {"$ne": one.order}},
             _replacing(one.document),
@@ -292,6 +292,10 @@ class MongoCommit:
                 self._place.items.update_one({"_id": one.key}, seen)
         self.again += found["state"] == "landed"
         return True
+
+
+def _newer(document: RawBSONDocument) -> dict[str, Any]:
+    return {"$mergeObjects": [{"$literal": document}, {"replaced": True}]}
 
 
 def _version(document: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import msgspec
 
 from penstock.pipeline import Key
 from penstock.store import ledger
-from penstock.store.agreement import problem_of
+from penstock.store.consistency import problem_of
 from penstock.store.lock import mark_of
 from penstock.store.segments import SEGMENT, found_segments, judged, segment_path
 
