@@ -34,6 +34,7 @@ BOOKS = (
     "developers-reference-ja",
 )
 AXE = "axe-core@4.14.1"
+WS = "ws@8.23.0"
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
 MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
 NOTEBOOK = ("nbclient==0.11.0", "ipykernel==7.4.0")
@@ -122,6 +123,10 @@ def make_nbt() -> None:
     unpack(NBT, CACHE / "nbt")
 
 
+def make_ws() -> None:
+    unpack(WS, CACHE / "ws")
+
+
 def make_axe() -> None:
     unpack(AXE, CACHE / "axe")
 
@@ -158,9 +163,12 @@ TABLE: dict[str, Row] = {
     "openssl": Row(program("openssl"), ("openssl",)),
     "nginx": Row(program("nginx"), ("nginx",)),
     "nchan": Row(file(Path("/usr/lib/nginx/modules/ngx_nchan_module.so")), ("libnginx-mod-nchan",)),
+    "mosquitto": Row(program("mosquitto"), ("mosquitto",)),
+    "ws": Row(file(CACHE / "ws" / "package" / "index.js"), make=make_ws),
     "etcd": Row(program("etcd"), ("etcd-server",)),
     "PostgreSQL": Row(postgres, ("postgresql",)),
     "JDK": Row(program("javac"), ("default-jdk-headless",)),
+    "node": Row(program("node"), ("nodejs",)),
     "npm": Row(program("npm"), ("npm",)),
     "fonts": Row(
         fonts, ("fontconfig", "fonts-dejavu", "fonts-liberation", "fonts-noto-cjk")

@@ -452,3 +452,38 @@ def test_a_bunch_lands_one_by_one_with_the_cursor_behind_the_last() -> None:
     ]
     assert items[0].body == '{"kv":{"key":"a","value":"ü","mod_revision":"7"}}'.encode()  # type: ignore[union-attr] # a message
     assert b'"/w=="' in items[2].body  # type: ignore[union-attr] # not a text: as it came
+
+
+def test_bytes_framed_otherwise_are_outlived_once_where_good_ones_came_before() -> None:
+    """A proxy's page in the middle of values without line breaks ended the stream for good."""
+    good = sends(b"application/json", b'{"n":1}{"n":2}')
+    bad = sends(b"application/json", b'{"n":1}<html>502</html>')
+    preset = dataclasses.replace(quick("plain"), framing="concatenated")
+    with wire(by_turns(bad, good, bad, bad)) as server:
+        stream = Stream(server.url, preset=preset, into=bytes)
+        bodies: list[bytes] = []
+        with pytest.raises(PermanentError, match="no beginning of JSON"):
+            bodies.extend(message.body for message in stream.messages())
+        assert bodies == [b'{"n":1}', b'{"n":1}', b'{"n":2}', b'{"n":1}', b'{"n":1}']
+        assert server.connections == 4
+
+
+def test_an_object_with_a_code_of_410_is_an_object() -> None:
+    """Kubernetes: a kind of one's own may have any member."""
+    body = (
+        b'{"type":"ADDED","object":{"code":410,"metadata":{"uid":"u","resourceVersion":"5"}}}',
+        b'{"type":"ERROR","object":{"code":410,"metadata":{},"message":"too old"}}',
+    )
+    sorter: Sorter[bytes] = Sorter(PRESETS["kubernetes"], bytes, None)
+    kinds = [type(item) for item in sorter.items(body, Place(1, 1e9))]
+    assert kinds == [Message, Notice, Gap]
+
+
+def test_members_of_a_list_land_as_they_were_written() -> None:
+    preset = dataclasses.replace(PRESETS["plain"], each="rows", id=("id",))
+    sorter: Sorter[bytes] = Sorter(preset, bytes, None)
+    body = b'{"rows":[{"id":1, "price":0.10},{"id":2,"n":1e2, "big":12345678901234567890.5}]}'
+    items = sorter.items([body], Place(1, 1e9))
+    found = [item.body for item in items if isinstance(item, Message)]
+    assert found == [b'{"id":1, "price":0.10}', b'{"id":2,"n":1e2, "big":12345678901234567890.5}']
+    assert [item.kind for item in sorter.items([b'{"rows":{"id":3}}'], Place(1, 1e9))] == ["data"]

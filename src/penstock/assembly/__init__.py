@@ -11,12 +11,12 @@ from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
 from penstock.assembly.processes import launched_by, with_workers
-from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
+from penstock.assembly.reading import read_any, read_file, read_several, read_stream_text, read_text
 from penstock.assembly.resources import Part, parts, resource_store, resources_in
 from penstock.assembly.run import Look, Run, Summary
 from penstock.assembly.schema import json_schema
 from penstock.assembly.sections import PipelineFile
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.assembly.streams import build_stream
 from penstock.assembly.timestamps import lag as lag
 from penstock.assembly.trial import Trial, try_part
@@ -50,6 +50,7 @@ __all__ = [
     "Signs",
     "Site",
     "StreamFile",
+    "StreamsFile",
     "Summary",
     "Trial",
     "Use",
@@ -67,6 +68,7 @@ __all__ = [
     "read_any",
     "read_file",
     "read_schema",
+    "read_several",
     "read_stream_text",
     "read_text",
     "resource_store",

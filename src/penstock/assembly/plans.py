@@ -32,7 +32,7 @@ from penstock.assembly.values import missing_references
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Query, check_base, encode_query, origin, resolve, shown
-from penstock.pipeline import Key, Stage, Use
+from penstock.pipeline import Feed, Key, Stage, Use
 from penstock.store import StoreReader
 
 __all__ = ["Parts", "Plan", "plan", "planned", "seconds_needed"]
@@ -207,6 +207,9 @@ def _store_exists(place: str) -> bool | None:
 
 def _example(file: PipelineFile, folder: Path, base: str) -> str:
     if file.request is None:
+        found = keys(file.source, folder)
+        if isinstance(found, Feed):
+            return f"what {found.name} brings from {found.source}"
         raise InputError("section [request] is missing: it says what to ask for each key")
     request = build_request(file.request, names(file.source), reveal=False)
     if file.source.__struct_config__.tag == "stdin":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import tomllib
 import types
@@ -14,14 +15,22 @@ import msgspec
 
 from penstock.assembly.schema import filled
 from penstock.assembly.sections import PipelineFile
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.assembly.values import Steps, secrets_in
 from penstock.errors import InputError
 from penstock.registry import beside, did_you_mean
 
-__all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text", "text_of"]
+__all__ = [
+    "line_of",
+    "read_any",
+    "read_file",
+    "read_several",
+    "read_stream_text",
+    "read_text",
+    "text_of",
+]
 
-F = TypeVar("F", PipelineFile, StreamFile)
+F = TypeVar("F", PipelineFile, StreamFile, StreamsFile)
 
 
 def read_file(path: str | Path) -> PipelineFile:
@@ -41,10 +50,30 @@ def read_any(path: str | Path, text: str | None = None) -> PipelineFile | Stream
         text: What stands in it, where that is known.
 
     Raises:
-        InputError: It cannot be read, is not TOML, or says something we do not understand.
+        InputError: It cannot be read, is not TOML, says something we do not understand, or has
+            several streams: see :func:`read_several`.
+    """
+    found = read_several(path, text)
+    if isinstance(found, StreamsFile):
+        raise InputError(f"{path} has several streams: this is for one")
+    return found
+
+
+def read_several(
+    path: str | Path, text: str | None = None
+) -> PipelineFile | StreamFile | StreamsFile:
+    """Return what :func:`read_any` does, or the streams of a file with ``[[stream]]``.
+
+    :func:`penstock.assembly.parts` has them one by one.
+
+    Raises:
+        InputError: As :func:`read_any`.
     """
     text = text_of(path) if text is None else text
-    if "stream" in _tables(text, str(path)):
+    stream = _tables(text, str(path)).get("stream")
+    if isinstance(stream, list):
+        return _converted(StreamsFile, text, str(path))
+    if stream is not None:
         return read_stream_text(text, str(path))
     return read_text(text, str(path))
 
@@ -113,6 +142,9 @@ def _converted(kind: type[F], text: str, name: str) -> F:
         for one in resources:
             if isinstance(one, dict):
                 one["kind"] = "resource"
+    source = tables.get("source")
+    if isinstance(source, dict) and source.get("kind") == "python":
+        tables.setdefault("api", {"base": "http://localhost"})  # a feed of one's own calls nobody
     with beside(Path(name).parent):
         whole = filled(kind, tables, refuse)
     _refuse_unknown(tables, whole, (), text, name)
@@ -203,7 +235,8 @@ def _members(annotation: object) -> list[type]:
 
 def _item_type(annotation: object) -> object:
     arguments = typing.get_args(annotation)
-    return arguments[0] if arguments else object
+    lists = [member for member in arguments if typing.get_origin(member) is list]
+    return _item_type(lists[0]) if lists else arguments[0] if arguments else object
 
 
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -257,6 +290,8 @@ def _tags_at(at: Steps, kind: type, value: object) -> list[str]:
     tags = [str(config.tag) for config in configs if config.tag]
     if tags:
         return tags
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return [str(one.value) for one in annotation]
     return [str(value) for value in typing.get_args(annotation)]
 
 

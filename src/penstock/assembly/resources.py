@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -19,7 +19,7 @@ from penstock.assembly.sections import (
     ResourceSection,
     StoreSection,
 )
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.errors import InputError, PermanentError
 from penstock.http import MISSING, Child, Request, filled, find
 from penstock.pipeline import Key, load
@@ -43,7 +43,7 @@ class Part(NamedTuple):
     """One of the pipelines of a file.
 
     Attributes:
-        name: The resource, ``""`` where there is only one.
+        name: The resource or the stream, ``""`` where there is only one.
         file: The pipeline, with a single source.
         parent: The pipeline whose records it is read for.
     """
@@ -53,20 +53,19 @@ class Part(NamedTuple):
     parent: PipelineFile | None = None
 
 
-def parts(file: PipelineFile | StreamFile) -> list[Part]:
+def parts(file: PipelineFile | StreamFile | StreamsFile) -> list[Part]:
     """Return the pipelines of a file, parents first.
 
     Raises:
         InputError: The resources do not fit together.
     """
+    if isinstance(file, StreamsFile):
+        return _streams(file)
     if isinstance(file, StreamFile) or not file.resource:
         return [Part("", file)]
     found: dict[str, Part] = {}
     for one in file.resource:
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", one.name) or one.name == "locks":
-            raise InputError(f"resource {one.name!r}: a name is letters, digits, - and _")
-        if one.name in found:
-            raise InputError(f"resource {one.name!r}: there are two of that name")
+        _check_name("resource", one.name, found)
         if one.parent is not None and one.parent not in found:
             raise InputError(
                 f"resource {one.name!r}: its parent {one.parent!r} must stand before it"
@@ -78,6 +77,32 @@ def parts(file: PipelineFile | StreamFile) -> list[Part]:
         assert not isinstance(parent, StreamFile)  # as all of them are made here
         found[one.name] = Part(one.name, mine, parent)
     return list(found.values())
+
+
+def _streams(file: StreamsFile) -> list[Part]:
+    found: dict[str, Part] = {}
+    for number, one in enumerate(file.stream, 1):
+        if one.name is None:
+            raise InputError(f"stream {number}: of several, each needs name = ...")
+        _check_name("stream", one.name, found)
+        found[one.name] = Part(
+            one.name,
+            StreamFile(
+                stream=one,
+                store=store_of(file.store, one.name),
+                stage=file.stage,
+                lock=file.lock,
+                notify=file.notify,
+            ),
+        )
+    return list(found.values())
+
+
+def _check_name(what: str, name: str, found: Container[str]) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name == "locks":
+        raise InputError(f"{what} {name!r}: a name is letters, digits, - and _")
+    if name in found:
+        raise InputError(f"{what} {name!r}: there are two of that name")
 
 
 def _check(one: ResourceSection) -> None:

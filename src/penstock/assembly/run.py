@@ -253,6 +253,7 @@ class Run:
         self._blocks: Blocks | None = None
         self._counts = Counts()
         self._stream: Stream[bytes] | None = None
+        self._stopped = False
         self._feed: StreamFeed[bytes] | None = None
         self._started = time.monotonic()
         self._before = 0
@@ -392,6 +393,8 @@ class Run:
             _forget(store)
         if isinstance(self.file, StreamFile):
             with build_stream(self.file, events=self.events) as self._stream:
+                if self._stopped:
+                    self._stream.stop()
                 self._feed = StreamFeed(
                     self._stream,
                     deletes=self.file.stream.deletes,
@@ -413,11 +416,18 @@ class Run:
         else:
             store.expect(self.expected)
             found = keys(source, self._folder)
-            part = found if self._shard is None else sharded(found, self._shard)
+            own = self._shard is None or isinstance(found, Feed)
+            part = found if own or self._shard is None else sharded(found, self._shard)
             self._land(self._pipeline(self.file, part, store), store)
         if self._shard is None:  # else there is more than was drawn here
             self._settle_expectation(store)
         return self.summary(store)
+
+    def stop(self) -> None:
+        """End a stream soon; what was received lands. From any thread."""
+        self._stopped = True
+        if self._stream is not None:
+            self._stream.stop()
 
     def retry(self, store: WritableStore, names: Sequence[str] = ()) -> Summary:
         """Try failed keys again: those called ``names``, or all.
@@ -714,7 +724,6 @@ class Run:
     def summary(self, store: WritableStore) -> Summary:
         """Return what there is by now; also after the run was stopped."""
         status, look, feed = store.status(), self.look(), self._feed
-        changed = 0 if feed is None else feed.changed
         return Summary(
             landed=status.landed,
             failed=status.failed,
@@ -728,8 +737,8 @@ class Run:
             retries=look.progress.retries,
             too_many_requests=look.progress.refused,
             complete=self._counts.complete,
-            duplicates=max(0, store.again - changed) + look.counters.duplicates,
-            changed=changed,
+            duplicates=(store.again - store.changed) + look.counters.duplicates,
+            changed=store.changed,
             unfinished=look.counters.unfinished,
             gaps=status.gaps,
             reconnects=look.counters.reconnects,
@@ -738,7 +747,7 @@ class Run:
             deleted=status.deleted,
             unidentified=0 if feed is None else feed.unidentified,
             notices={} if feed is None else dict(feed.notices),
-            ended=feed is not None and feed.ended,
+            ended=feed is not None and feed.ended and not self._stopped,
             lives=look.status.lives,
             state=look.status.state,
             last_reason=look.status.last_reason,

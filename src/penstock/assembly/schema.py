@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from penstock.assembly.kinds import RESUMES, SLOTS, kind_of, meanings, section_of, words
 from penstock.assembly.sections import PipelineFile
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.assembly.values import Steps
 from penstock.errors import InputError
 from penstock.registry import Registry
@@ -205,7 +205,7 @@ def json_schema() -> dict[str, object]:
     ['ApiKey', 'ApiSection', 'Backfill']
     """
     filling = _Filling(None)
-    files = [filling.struct(file, None, ()) for file in (PipelineFile, StreamFile)]
+    files = [filling.struct(file, None, ()) for file in (PipelineFile, StreamFile, StreamsFile)]
     refs, parts = msgspec.json.schema_components(
         files, ref_template="#/$defs/{name}", schema_hook=_anything
     )

@@ -41,7 +41,9 @@ __all__ = ["compound", "count", "keys", "names"]
 
 
 def keys(source: Section, folder: Path) -> Iterable[Key]:
-    """Return the keys of a source that needs no service; relative paths start at ``folder``.
+    """Return the keys of a source that needs no service, or its feed.
+
+    Relative paths start at ``folder``.
 
     Raises:
         InputError: A file is missing, or a column or field is not there; says which line.

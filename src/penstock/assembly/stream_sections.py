@@ -22,7 +22,7 @@ from penstock.assembly.sections import (
 )
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
-__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection"]
+__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection", "StreamsFile"]
 
 
 class ReconnectSection(Section, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
         framing: What tells messages apart.
         id: Dotted paths of what tells messages apart; several are joined by a colon.
         data: First members of ordinary messages; empty: every message is looked at.
-        signs: Messages that are about the stream itself, as in [streaming](streaming.md).
+        signs: Messages that are about the stream itself: see [[stream.preset.signs]] below.
         kind: Dotted path of a message's kind.
         unknown: Whether a message without an id is one of an unknown kind.
         resume: How to go on after an interruption.
@@ -100,6 +100,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
 
     Attributes:
         url: The whole URL, ``https://`` or ``wss://``.
+        name: What it is called where a file has several (``[[stream]]``): its store stands under
+            this name below the file's.
         preset: What is known of the service: see [streaming](streaming.md).
         framing: What tells messages apart; unset: the preset's, else by the content type.
         id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
@@ -141,6 +143,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     """
 
     url: str
+    name: str | None = None
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
     framing: Annotated[str, FRAMING_KINDS] | None = None
     id: str | tuple[str, ...] | None = None
@@ -184,4 +187,14 @@ class StreamFile(Section, frozen=True, kw_only=True):
     destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
     cluster: ClusterSection = ClusterSection()
+    notify: NotifySection | None = None
+
+
+class StreamsFile(Section, frozen=True, kw_only=True):
+    """A pipeline file with several streams, ``[[stream]]``: each lands by itself."""
+
+    stream: list[StreamSection]
+    store: StoreSection | str
+    stage: list[StageSection] = []
+    lock: LockSection = LockSection()
     notify: NotifySection | None = None

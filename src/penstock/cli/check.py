@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, parts, plan, read_any, try_part
+from penstock.assembly import Plan, StreamsFile, parts, plan, read_several, try_part
 from penstock.cli.progress import span
 
 __all__ = ["check"]
@@ -26,13 +26,14 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
     limit are, and what would not match. A bad file ends with exit code 2 and a line that says where
     and what; a trial that shows something wrong with 1.
     """
-    described, folder = read_any(file), Path(file).parent
+    described, folder = read_several(file), Path(file).parent
     plans = {part.name: plan(part.file, folder) for part in parts(described)}
     if as_json and "" in plans:
         click.echo(json.dumps({"file": file, **plans[""].fields()}))
     elif as_json:
-        resources = {name: planned.fields() for name, planned in plans.items()}
-        click.echo(json.dumps({"file": file, "resources": resources}))
+        told = {name: planned.fields() for name, planned in plans.items()}
+        what = "streams" if isinstance(described, StreamsFile) else "resources"
+        click.echo(json.dumps({"file": file, what: told}))
     else:
         for name, planned in plans.items():
             click.echo(_table(f"{file} [{name}]" if name else file, planned))

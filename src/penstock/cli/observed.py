@@ -53,8 +53,10 @@ def shown_options(command: C) -> C:
 
 
 @contextmanager
-def observed(view: View, work: Run, store: StoreReader, shown: Shown) -> Iterator[None]:
-    """Show ``work``, log it and count it while the block runs."""
+def observed(
+    view: View, work: Run, store: StoreReader, shown: Shown, *, several: bool = False
+) -> Iterator[None]:
+    """Show ``work``, log it and count it while the block runs, ``several`` in lines only."""
     with ExitStack() as held:
         held.enter_context(log_to(shown["log"], work.events))
         verbose = shown["verbose"]
@@ -65,7 +67,9 @@ def observed(view: View, work: Run, store: StoreReader, shown: Shown) -> Iterato
             held.enter_context(_measured(work, store, shown))
         if shown["dashboard"]:
             _show_page(held, work)
-        held.enter_context(showing(view, work.events, quiet=shown["quiet"], lines=verbose > 0))
+        held.enter_context(
+            showing(view, work.events, quiet=shown["quiet"], lines=several or verbose > 0)
+        )
         yield
 
 
@@ -93,6 +97,8 @@ class _Screen(logging.StreamHandler[TextIO]):
 
 def _log_to_screen(verbose: int) -> Callable[[], None]:
     """Log to standard error until what is returned is called: a file may have several runs."""
+    if any(isinstance(one, _Screen) for one in logging.getLogger("penstock").handlers):
+        return lambda: None  # of another stream of the same file
     handler = _Screen(sys.stderr)
     if verbose:
         words = "%(asctime)s %(levelname)s %(name)s: %(message)s"

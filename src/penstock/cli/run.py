@@ -18,17 +18,20 @@ from penstock.assembly import (
     PipelineFile,
     Run,
     StreamFile,
+    StreamsFile,
     Summary,
     Used,
     launched_by,
     lead,
     parts,
     read_any,
+    read_several,
     store_named,
     with_workers,
 )
 from penstock.cli.observed import Shown, observed, shown_options
 from penstock.cli.progress import RunView, View, span
+from penstock.cli.side_by_side import side_by_side
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView, Troubles
@@ -74,10 +77,20 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
     stopped, 4 storage or server gave up.
     """
-    described = read_any(file)
-    is_stream = isinstance(described, StreamFile)
-    if not is_stream and (seconds is not None or max_messages is not None):
+    described = read_several(file)
+    if isinstance(described, PipelineFile) and (seconds is not None or max_messages is not None):
         raise InputError(f"{file} has no [stream]: --for and --max-messages end a stream")
+
+    def go(work: Run, store: WritableStore) -> Summary:
+        return work.go(
+            store, seconds=seconds, messages=max_messages, restart=restart, refresh=refresh
+        )
+
+    if isinstance(described, StreamsFile):
+        if shard is not None or workers is not None:
+            raise InputError(f"{file} has streams: --shard and --workers are for keys")
+        _run_streams(file, described, go, shown)
+        return
     part = None if shard is None else parse_shard(shard)
     if workers is not None:
         described = with_workers(described, workers)
@@ -87,17 +100,47 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
             "--refresh, --restart, --for and --max-messages are for one process, not for workers"
         )
 
-    def go(work: Run, store: WritableStore) -> Summary:
-        return work.go(
-            store, seconds=seconds, messages=max_messages, restart=restart, refresh=refresh
-        )
-
     if leads:
         _run_all(file, described, lead, shown, shard=part, opened=Run.led)
     elif joins:
         _run_all(file, described, Run.work, shown, shard=part, opened=Run.joined)
     else:
         _run_all(file, described, go, shown, shard=part)
+
+
+def _run_streams(
+    file: str,
+    described: StreamsFile,
+    go: Callable[[Run, WritableStore], Summary],
+    shown: Shown,
+) -> None:
+    """Run the streams of a file side by side, and end with the exit code of all."""
+    for option in ("metrics", "metrics_file", "dashboard"):
+        if shown[option]:
+            name = option.replace("_", "-")
+            raise InputError(f"--{name} is for one stream: write each in a file of its own")
+    folder = Path(file).parent
+    runs = {part.name: Run(part.file, folder, path=file) for part in parts(described)}
+
+    def one(name: str, work: Run) -> Summary:
+        with work.notifying(f"{Path(file).stem} {name}", _note):
+            return _run(name, work, partial(go, work), shown, work.opened(), several=True)
+
+    with stoppable():
+        summaries, errors = side_by_side(runs, one)
+    for name, summary in summaries.items():
+        if not shown["as_json"]:
+            click.echo(f"{name}:")
+            _tell(summary, as_json=False)
+    if shown["as_json"]:
+        told = {name: summary.fields() for name, summary in summaries.items()}
+        click.echo(json.dumps({"streams": told}))
+    if errors:
+        worst = max(errors, key=lambda error: error.exit_code)
+        if isinstance(worst, Stopped):
+            raise Stopped(f"{worst}; what was received is safe; run again to go on")
+        raise SystemExit(worst.exit_code)
+    _end(list(summaries.values()))
 
 
 @click.command()
@@ -149,8 +192,8 @@ def retry_failed(
         else:
             click.echo(f"{count:,} keys are to do again: run their pipeline")
         return
-    described = read_any(file)
-    if isinstance(described, StreamFile) and not described.stage:
+    described = read_several(file)
+    if not isinstance(described, PipelineFile) and not described.stage:
         raise InputError(f"{file} is a stream: what failed of it is not JSON, and comes only once")
 
     def go(work: Run, store: WritableStore) -> Summary:
@@ -206,7 +249,7 @@ def failed_keys(store: StoreReader, wanted: Sequence[str], status: Sequence[int]
 
 def _run_all(
     file: str,
-    described: PipelineFile | StreamFile,
+    described: PipelineFile | StreamFile | StreamsFile,
     go: Callable[[Run, WritableStore], Summary],
     shown: Shown,
     *,
@@ -262,16 +305,19 @@ def _run(
     go: Callable[[WritableStore], Summary],
     shown: Shown,
     opened: AbstractContextManager[WritableStore],
+    *,
+    several: bool = False,
 ) -> Summary:
     """Run ``go`` with progress and return what came of it."""
     as_json = shown["as_json"]
     if work.is_stream and as_json:
         shown["quiet"] = True
     if work.is_stream:
-        work.events.subscribe(Troubles(lambda: work.look().status))
+        name = file if several else ""
+        work.events.subscribe(Troubles(lambda: work.look().status, name))
     with opened as store:
         try:
-            with observed(_view(file, work), work, store, shown):
+            with observed(_view(file, work), work, store, shown, several=several):
                 return go(store)
         except Stopped as error:
             store.flush()

@@ -10,12 +10,22 @@ from typing import final
 
 import click
 
-from penstock.assembly import StreamFile, build_stream, lag, plan, read_any, seconds_of
+from penstock.assembly import (
+    PipelineFile,
+    StreamFile,
+    StreamsFile,
+    build_stream,
+    lag,
+    parts,
+    plan,
+    read_several,
+    seconds_of,
+)
 from penstock.cli.progress import showing
 from penstock.cli.screen import console
 from penstock.cli.stopping import stoppable
 from penstock.cli.stream_view import StreamView, Troubles
-from penstock.errors import InputError
+from penstock.errors import GaveUp, InputError
 from penstock.events import Events
 from penstock.streaming import Gap, Item, Message, Notice
 
@@ -46,15 +56,18 @@ DURATION = Duration()
 
 @click.command()
 @click.argument("file", type=click.Path())
+@click.option("--name", help="Which, of a file with several streams.")
 @click.option("--for", "seconds", type=DURATION, help="Stop after a time, such as 10m.")
 @click.option("--max-messages", type=click.IntRange(1), help="Stop after so many messages.")
-def stream(file: str, *, seconds: float | None, max_messages: int | None) -> None:
+def stream(file: str, *, name: str | None, seconds: float | None, max_messages: int | None) -> None:
     """Watch the stream of FILE live: rate, lag, reconnects, gaps and the last messages.
 
     Nothing lands and no cursor moves: penstock run does that. Where the output is not a terminal,
     every message is a line of it, and gaps and notices are lines on standard error.
     """
-    described = read_any(file)
+    described = read_several(file)
+    if isinstance(described, StreamsFile):
+        described = _named(described, name, file)
     if not isinstance(described, StreamFile):
         raise InputError(f"{file} has no [stream]: penstock run harvests it")
     plan(described, Path(file).parent)
@@ -73,6 +86,16 @@ def stream(file: str, *, seconds: float | None, max_messages: int | None) -> Non
                     break
         if live:
             click.echo(view.line(), err=True)
+        status = source.status
+        if not status.lives and status.state != "ended":
+            raise GaveUp(f"the stream was never live: {status.last_reason}", attempts=0)
+
+
+def _named(file: StreamsFile, name: str | None, path: str) -> PipelineFile | StreamFile:
+    found = {part.name: part.file for part in parts(file)}
+    if name not in found:
+        raise InputError(f"{path} has several streams: name one with --name {'|'.join(found)}")
+    return found[name]
 
 
 Show = Callable[[Item[bytes]], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import deque
@@ -95,21 +96,25 @@ class Troubles:
 
     Args:
         look: Gives the stream's status.
+        name: The stream's, where there are several and no view shows it.
     """
 
-    def __init__(self, look: Callable[[], Status]) -> None:
+    def __init__(self, look: Callable[[], Status], name: str = "") -> None:
         self._look = look
+        self._name = name
         self._lives = 0
         self._said = ""
 
     def __call__(self, event: Event) -> None:
         """Look at one event."""
-        if not isinstance(event, Retry) or sys.stderr.isatty():
+        if not isinstance(event, Retry) or (sys.stderr.isatty() and not self._name):
             return
         lives = self._look().lives
-        if lives == self._lives and event.reason != self._said:
-            self._said = event.reason
-            click.echo(f"penstock: {event.reason}; connecting again", err=True)
+        reason = re.sub(r"\d+ ms", "", event.reason)  # how long it took is no other reason
+        if lives == self._lives and reason != self._said:
+            self._said = reason
+            name = f"{self._name}: " if self._name else ""
+            click.echo(f"penstock: {name}{event.reason}; connecting again", err=True)
         self._lives = lives
 
 

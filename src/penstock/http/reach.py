@@ -23,11 +23,8 @@ _WITHIN = (0, 0x64FF9B << 64, 0xFFFF << 16)
 _ISATAP = (0x5EFE, 0x02005EFE)  # RFC 5214: so is what follows these
 # Not every Python knows these: the services of two clouds, the relays of 6to4 (RFC 7526),
 # documentation (RFC 9637).
-_NOT_PUBLIC = [
-    ipaddress.ip_network(net)
-    for net in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
-]
-_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that IANA gives to anybody
+_NOT_PUBLIC = ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
+_UNICAST = "2000::/3"  # all that IANA gives to anybody
 
 
 @final
@@ -127,9 +124,11 @@ def is_public(address: str) -> bool:
             inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inside:
             return is_public(str(inside))
-        if found not in _UNICAST:
+        if found not in ipaddress.IPv6Network(_UNICAST):
             return False
-    return found.is_global and not found.is_multicast and not any(found in n for n in _NOT_PUBLIC)
+    if any(found in ipaddress.ip_network(net) for net in _NOT_PUBLIC):
+        return False
+    return found.is_global and not found.is_multicast
 
 
 def check_literal(url: str) -> None:

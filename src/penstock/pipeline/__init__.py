@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from penstock.pipeline.async_steps import asynchronous
     from penstock.pipeline.batch import batches
     from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-    from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, position_in, source_of
+    from penstock.pipeline.feeds import (
+        AcknowledgedFeed,
+        Feed,
+        Lot,
+        Position,
+        RowFeed,
+        position_in,
+        source_of,
+    )
     from penstock.pipeline.flow import Fetching as Fetching
     from penstock.pipeline.flow import Pipeline, Report
     from penstock.pipeline.json_text import (
@@ -57,7 +65,7 @@ if not TYPE_CHECKING:  # a name that is not there is found by the type checker
             async_steps="asynchronous",
             batch="batches",
             concurrent="Slots fetch fetch_chunks",
-            feeds="Feed Lot Position RowFeed position_in source_of",
+            feeds="AcknowledgedFeed Feed Lot Position RowFeed position_in source_of",
             flow="Fetching Pipeline Report",
             json_text=(
                 "BAD_JSON check_text closes elements has_odd_numbers is_json load members "
@@ -78,6 +86,7 @@ if not TYPE_CHECKING:  # a name that is not there is found by the type checker
 
 __all__ = [
     "BAD_JSON",
+    "AcknowledgedFeed",
     "Api",
     "Calls",
     "Checkpoint",

@@ -13,7 +13,16 @@ import msgspec
 from penstock.errors import InputError
 from penstock.pipeline.result import Checkpoint, Entry, Key, Result
 
-__all__ = ["Feed", "Lot", "Position", "RowFeed", "checkpoint", "position_in", "source_of"]
+__all__ = [
+    "AcknowledgedFeed",
+    "Feed",
+    "Lot",
+    "Position",
+    "RowFeed",
+    "checkpoint",
+    "position_in",
+    "source_of",
+]
 
 T = TypeVar("T")
 
@@ -61,6 +70,15 @@ class Feed(Protocol):
         A lot is asked for when the one before was handed to the store. An empty one is a chance
         to look at the clock and at what has landed.
         """
+        ...
+
+
+@runtime_checkable
+class AcknowledgedFeed(Feed, Protocol):
+    """A feed whose source forgets what is acknowledged, such as a broker's queue."""
+
+    def safe(self, lot: Lot) -> None:
+        """Acknowledge a lot: all of it is safe in the store."""
         ...
 
 

@@ -18,7 +18,7 @@ from penstock.events import Events
 from penstock.markup import html_table
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.feeds import Feed, Lot, checkpoint, position_in
+from penstock.pipeline.feeds import AcknowledgedFeed, Feed, Lot, checkpoint, position_in
 from penstock.pipeline.landing import Counts, Lander, entry_of, reported
 from penstock.pipeline.ports import Api, Sizer, Store
 from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Result
@@ -285,6 +285,9 @@ class Pipeline(Generic[V_co]):
             if lot.position is not None:
                 entries.append(checkpoint(feed, lot.position))
             lander.settle(entries, group=_GROUP)
+            if isinstance(feed, AcknowledgedFeed):
+                lander.store.flush()
+                feed.safe(lot)
             yield lander.counts
         lander.counts.complete = True
 

@@ -65,6 +65,7 @@ class GroupCommit:
 
     Attributes:
         again: Entries that were refused since their key had landed before.
+        changed: Those of them whose record was another one.
         new: Records that became safe.
         stale: Keys that failed though an earlier record of theirs landed, which stays.
         on_same: What becomes of a record whose key has landed before.
@@ -91,6 +92,7 @@ class GroupCommit:
         self._to_erase: list[Place] = []
         self._erased: list[Place] = []
         self.again = 0
+        self.changed = 0
         self.new = 0
         self.stale = 0
         self.on_same = "first"
@@ -220,8 +222,10 @@ class GroupCommit:
                 others.append(entry)
             elif (state := done.get(entry.key)) == "landed":
                 before = keep.get(entry.key)
-                if isinstance(entry, Failing) or not self._differs(entry, before, at):
+                differs = isinstance(entry, Landing) and self._differs(entry, before, at)
+                if not differs or self.on_same == "first":
                     self.again += 1
+                    self.changed += differs
                     self.stale += isinstance(entry, Failing) and self.on_same != "first"
                     continue
                 if before is not None:
@@ -235,9 +239,7 @@ class GroupCommit:
         return [*followed, *keep.values(), *others]
 
     def _differs(self, entry: Landing, before: Entry | None, at: float) -> bool:
-        """Return whether a record takes the place of the one that landed; note that it was seen."""
-        if self.on_same == "first":
-            return False
+        """Return whether a record is another than the one that landed; note that it was seen."""
         body = entry.body.replace(b"\n", b" ")
         if isinstance(before, Landing):
             return before.body.replace(b"\n", b" ") != body

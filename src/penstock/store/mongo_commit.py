@@ -81,6 +81,7 @@ class MongoCommit:
     Attributes:
         fence: The run's right to write, as now.
         again: Entries that were dropped since their key had landed before.
+        changed: Those of them whose record was another one.
         new: Records that became safe.
         stale: Keys that failed though an earlier record of theirs landed, which stays.
         on_same: What becomes of a record whose key has landed before.
@@ -95,6 +96,7 @@ class MongoCommit:
         self._clock = clock
         self.fence = fence
         self.again = 0
+        self.changed = 0
         self.new = 0
         self.stale = 0
         self.on_same = "first"
@@ -141,8 +143,7 @@ class MongoCommit:
             self.fence.within(lambda session: versions.bulk_write(writes, session=session))
 
     def _look(self, pending: Sequence[_Pending]) -> Known:
-        fields = None if self.on_same != "first" else _FIELDS
-        return _look(self._place, [one.key for one in pending], fields)
+        return _look(self._place, [one.key for one in pending], None)
 
     def _delete(self, deletions: Sequence[Deletion]) -> None:
         """Leave of keys only that they are gone, also where they have not come yet."""
@@ -204,8 +205,9 @@ class MongoCommit:
         kept: dict[Key, Landing | Failing] = {}
         for entry in entries:
             if isinstance(entry, Landing | Failing):
-                if isinstance(kept.get(entry.key), Landing):
+                if isinstance(before := kept.get(entry.key), Landing):
                     self.again += 1
+                    self.changed += isinstance(entry, Landing) and entry.body != before.body
                 else:
                     kept[entry.key] = entry
         return list(kept.values())
@@ -278,8 +280,11 @@ class MongoCommit:
             return True  # it was ours that landed, only the reply had not come
         if found["state"] in _OPEN or (one.landed and found.get("free")):
             return False
-        if found["state"] == "landed" and self.on_same != "first":
-            if one.landed and landing_of(found).body != one.body:
+        differs = found["state"] == "landed" and one.landed and landing_of(found).body != one.body
+        if self.on_same == "first":
+            self.changed += differs
+        elif found["state"] == "landed":
+            if differs:
                 return False
             self.stale += not one.landed
             if one.landed:  # as it was, and seen again

@@ -120,6 +120,11 @@ class WritableStore(StoreReader, Protocol):
         ...
 
     @property
+    def changed(self) -> int:
+        """Those of :attr:`again` whose record was another than the one that landed."""
+        ...
+
+    @property
     def takes_again(self) -> bool:
         """Whether a record whose key has landed before is looked at: it may be a newer version."""
         ...

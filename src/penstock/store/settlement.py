@@ -18,6 +18,7 @@ __all__ = ["Settlement"]
 
 class _Commit(Protocol):
     again: int
+    changed: int
     new: int
     stale: int
     on_same: str
@@ -106,6 +107,11 @@ class Settlement(ABC):
     def again(self) -> int:
         """Entries that :meth:`settle` dropped since their key had landed before."""
         return self._commit.again
+
+    @property
+    def changed(self) -> int:
+        """Those of :attr:`again` whose record was another than the one that landed."""
+        return self._commit.changed
 
     @property
     def stale(self) -> int:

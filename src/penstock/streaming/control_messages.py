@@ -13,18 +13,41 @@ EVENT = "@event"
 
 
 class Action(StrEnum):
-    """What follows a sign."""
+    """What follows a control message."""
 
-    NOTICE = "handed out as a notice"
-    DELETE = "handed out as a notice with the id to delete"
-    LIMIT = (
+    NOTICE = "notice"
+    DELETE = "delete"
+    LIMIT = "limit"
+    AGAIN = "again"
+    TOO_OLD = "too-old"
+    STOP = "stop"
+    END = "end"
+    KEEPALIVE = "keepalive"
+
+    @property
+    def words(self) -> str:
+        """What follows, in words."""
+        return _WORDS[self]
+
+    @classmethod
+    def _missing_(cls, value: object) -> Action | None:
+        """Take the words for it, which a file had to have before there were names."""
+        told = str(value).replace("begins anew", "begins again")
+        return next((action for action, words in _WORDS.items() if words == told), None)
+
+
+_WORDS = {
+    Action.NOTICE: "handed out as a notice",
+    Action.DELETE: "handed out as a notice with the id to delete",
+    Action.LIMIT: (
         "a gap of as many more as the server now says it left out (its count is a running total)"
-    )
-    AGAIN = "handed out as a notice; the connection is given up and made again"
-    TOO_OLD = "a gap; the stream begins anew without the cursor"
-    STOP = "ends the stream with an error"
-    END = "ends the stream in good order"
-    KEEPALIVE = "counted as a sign of life, not handed out"
+    ),
+    Action.AGAIN: "handed out as a notice; the connection is given up and made again",
+    Action.TOO_OLD: "a gap; the stream begins again without the cursor",
+    Action.STOP: "ends the stream with an error",
+    Action.END: "ends the stream in good order",
+    Action.KEEPALIVE: "counted as a sign of life, not handed out",
+}
 
 
 @final
@@ -34,10 +57,13 @@ class ControlMessage:
 
     Attributes:
         kind: The notice's kind.
-        path: Dotted path of a member that only such a message has, or :data:`EVENT`; empty: the
-            whole message.
+        path: Dotted path of a member that only such a message has, or ``@event``, the type of a
+            server-sent event; empty: the whole message.
         equals: The texts or numbers it has to be, or none where being there is enough.
-        then: What follows.
+        then: What follows. ``notice``: it is handed out as one, and so it is with the others;
+            ``delete``: what has ``id`` is to go; ``limit``: a gap, by ``count``; ``again``: a new
+            connection; ``too-old``: a gap, and a new beginning without the cursor; ``stop``: an
+            error; ``end``: a good end; ``keepalive``: not handed out.
         text: Dotted path of the words for people.
         id: Of a delete: dotted path of the id of what is deleted; empty: the message is that id.
         by: Counts only where this path is in the stream's ``id``, and the cursor is not: a feed of

@@ -22,7 +22,6 @@ from penstock.pipeline import (
     Position,
 )
 from penstock.pipeline import Gap as GapEntry
-from penstock.streaming.dedup import Recent
 from penstock.streaming.resume import moment
 from penstock.streaming.stream import Stream
 from penstock.streaming.values import Gap, Item, Message, Notice, OnSame, T
@@ -55,13 +54,12 @@ class StreamFeed(Generic[T]):
             seem to be there.
         since: Where nothing tells when the last run ended: that time, for the gap.
         on_same: What happens to a message whose id landed before, with other content: ``"first"``
-            leaves it out, and it is counted (``changed``); with ``"keep"`` all that differ land,
-            under their ids and a hash, and messages without ids land however often they come.
+            leaves it out, and the store counts it (``changed``); with ``"keep"`` all that differ
+            land, under their ids and a hash, and messages without ids however often they come.
             ``"replace"`` and ``"history"`` are up to the store, which has to be told as well.
 
     Attributes:
         unidentified: Messages without an id so far.
-        changed: Messages of this run whose id had come before, with other content.
         notices: What the service said beside its messages, by kind.
         ended: Whether the server ended the stream for good.
     """
@@ -90,10 +88,8 @@ class StreamFeed(Generic[T]):
         self._taken = 0
         self._had = 0  # of those taken, as far as is known
         self._on_same = on_same
-        self._recent = Recent()
         self._kept, self._began = 0, time.time_ns()
         self.unidentified = 0
-        self.changed = 0
         self.notices: Counter[str] = Counter()
         self.ended = False
 
@@ -162,11 +158,7 @@ class StreamFeed(Generic[T]):
         """Return what ``message`` lands under."""
         keeps = self._on_same == "keep"
         if message.id is not None and self._stream.keyed:
-            if keeps:
-                return f"{message.id}{_hash(message.body)}"
-            if self._on_same == "first":
-                self.changed += self._recent.saw(message.id, message.body) == "changed"
-            return message.id
+            return f"{message.id}{_hash(message.body)}" if keeps else message.id
         self.unidentified += message.id is None
         if keeps and message.id is None:
             self._kept += 1  # of a process that began at its own time
@@ -189,7 +181,7 @@ def entry_of_item(item: Notice | Gap, *, deletes: bool, final: bool = True) -> E
     """
     if isinstance(item, Gap):
         return GapEntry(item.since, item.until, item.reason, item.count)
-    if item.kind == "delete" and item.id is not None:
+    if item.id is not None:  # what is to go, whatever the service calls it
         return Deletion(item.id, final) if deletes else None
     if item.kind == "unreadable":
         excerpt = item.body[:_EXCERPT].decode("utf-8", "replace")

@@ -253,7 +253,7 @@ class Sorter(Generic[T]):
         """
         whole = facts
         if facts is None:
-            facts = body.decode("utf-8", "replace").strip()
+            facts = body.decode("utf-8", "replace")
         sign = find_sign(self._active, facts, event)
         if sign is None:
             return False
@@ -277,14 +277,7 @@ class Sorter(Generic[T]):
             self.keepalives += 1
             return
         text = str(dig(value, sign.text) or "") if sign.text is not None else ""
-        id_: str | int | None = None
-        if sign.id is not None:
-            # An id that is the whole message, as Mastodon's, is a text, like ids in its objects.
-            id_ = _key(
-                dig(value, sign.id) if sign.id else str(value or body.decode("utf-8", "replace"))
-            )
-        elif sign.by is not None:
-            id_ = self._identity(value, event)
+        id_ = self._gone(sign, value, body, event) if sign.then is Action.DELETE else None
         before = self.cursor
         items.append(self._notice(sign.kind, value, body, id_, text))
         if sign.then is Action.LIMIT:
@@ -294,6 +287,17 @@ class Sorter(Generic[T]):
             self.cursor = None
         if sign.then in _WORDS:
             self.verdicts.append((self._place.connection, Verdict(sign.then, text or sign.kind)))
+
+    def _gone(
+        self, sign: ControlMessage, value: object, body: bytes, event: ServerEvent | None
+    ) -> str | int | None:
+        """Return the id of what is to go."""
+        if sign.id is None:
+            return self._identity(value, event)
+        # An id that is the whole message, as Mastodon's, is a text, like ids in its objects.
+        return _key(
+            dig(value, sign.id) if sign.id else str(value or body.decode("utf-8", "replace"))
+        )
 
     def _limit(self, sign: ControlMessage, value: object, items: list[Item[T]]) -> None:
         # Twitter: "a count of undelivered Tweets since the connection was opened"; -1 is unknown.
