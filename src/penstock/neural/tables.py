@@ -18,6 +18,7 @@ from penstock.tables import (
     Sheet,
     are_row_numbers,
     decimal_mark,
+    open_text,
     read_sheet,
     read_workbook,
 )
@@ -115,7 +116,7 @@ def _sheet(path: Path) -> Sheet:
             is_workbook = file.read(4) == b"PK\x03\x04"
         if is_workbook:
             return read_workbook(path)
-        with path.open(newline="", encoding="utf-8-sig") as text:
+        with open_text(path) as text:
             return read_sheet(text, str(path))
     except MissingExtra:
         raise
