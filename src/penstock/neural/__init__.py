@@ -36,12 +36,20 @@ if TYPE_CHECKING:
     from penstock.neural.plot import save_history_plot
     from penstock.neural.randomness import Pylearn2Seeds, Seeded
     from penstock.neural.recipe import Course
+    from penstock.neural.report import ClassReport, class_report
     from penstock.neural.runs import Run
-    from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
+    from penstock.neural.schedules import (
+        Cosine,
+        Exponential,
+        LinearDecay,
+        Ramp,
+        ReduceOnPlateau,
+        WarmUp,
+    )
     from penstock.neural.stage import features_of, label
     from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
     from penstock.neural.streams import Stream
-    from penstock.neural.studies import Study, cross_validate, study
+    from penstock.neural.studies import NumberStudy, Study, cross_validate, study
     from penstock.neural.tables import Table, read_table
     from penstock.neural.training import Plan, Training, train
 
@@ -49,6 +57,7 @@ __all__ = [
     "SGD",
     "BadCheckpoint",
     "BadData",
+    "ClassReport",
     "Column",
     "Cosine",
     "Course",
@@ -65,11 +74,13 @@ __all__ = [
     "NeuralClassifier",
     "NeuralRegressor",
     "NotFinite",
+    "NumberStudy",
     "Patience",
     "Plan",
     "Pylearn2Seeds",
     "Ramp",
     "ReLU",
+    "ReduceOnPlateau",
     "Run",
     "Scaler",
     "Seconds",
@@ -86,6 +97,7 @@ __all__ = [
     "UnknownChannel",
     "WarmUp",
     "chronological_split",
+    "class_report",
     "classify",
     "cross_validate",
     "features_of",
@@ -106,6 +118,10 @@ __all__ = [
 
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
 _LATER = {
+    "NumberStudy": "studies",
+    "ReduceOnPlateau": "schedules",
+    "class_report": "report",
+    "ClassReport": "report",
     "BadCheckpoint": "faults",
     "BadData": "faults",
     "Column": "columns",
