@@ -92,11 +92,16 @@ def _configured(context: click.Context, _: click.Parameter, path: Path | None) -
     table = whole.get("neural")
     if not isinstance(table, dict):
         raise InputError(f"{path}: no table [neural]")
-    known = {parameter.name or "": parameter for parameter in context.command.params}
+    known = {
+        spelling.lstrip("-").lower(): parameter.name or ""
+        for parameter in context.command.params
+        for spelling in parameter.opts
+    }
     for name, value in table.items():
-        key = name.replace("-", "_")
-        if key not in known or key == "config":
-            raise InputError(f"{path}: [neural] {name}: {did_you_mean(key, sorted(known))}")
+        word = name.replace("_", "-")
+        if word not in known or word == "config":
+            raise InputError(f"{path}: [neural] {name}: {did_you_mean(word, sorted(known))}")
+        key = known[word]
         listed = ",".join(map(str, value)) if isinstance(value, list) else value
         if key == "data":
             listed = str(path.parent / str(value))

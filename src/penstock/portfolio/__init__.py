@@ -20,28 +20,46 @@ from penstock.portfolio.result import Risk
 if TYPE_CHECKING:
     from penstock.portfolio.choose import (
         Allocation,
+        Belief,
         Frontier,
+        allocated,
+        belief,
         efficient_frontier,
         minimum_volatility,
         risk_parity,
     )
-    from penstock.portfolio.constrained import Limits, optimal_weights
+    from penstock.portfolio.constrained import Limits, limits_of, optimal_weights
     from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
-    from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
+    from penstock.portfolio.files import (
+        Format,
+        Row,
+        read_covariance,
+        read_stream,
+        read_table,
+        record_rows,
+        table_of,
+    )
     from penstock.portfolio.follow import followed, online_for
     from penstock.portfolio.online import OnlineRisk
     from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
     from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.report import Report
-    from penstock.portfolio.rolling import rolling_covariance, rolling_volatility, warm_up
+    from penstock.portfolio.rolling import (
+        Rolling,
+        rolling_covariance,
+        rolling_risk,
+        rolling_volatility,
+        warm_up,
+    )
     from penstock.portfolio.sample import sample_prices
     from penstock.portfolio.stage import Reading, watch
-    from penstock.portfolio.table import Table
+    from penstock.portfolio.table import Table, in_currency
 
 __all__ = [
     "EXAMPLE_NAMES",
     "EXAMPLE_WEIGHTS",
     "Allocation",
+    "Belief",
     "Explanation",
     "Format",
     "Frontier",
@@ -51,11 +69,16 @@ __all__ = [
     "Reading",
     "Report",
     "Risk",
+    "Rolling",
     "Row",
     "Table",
+    "allocated",
+    "belief",
     "efficient_frontier",
     "explain",
     "followed",
+    "in_currency",
+    "limits_of",
     "minimum_volatility",
     "monthly_returns",
     "online_for",
@@ -64,12 +87,14 @@ __all__ = [
     "printed_allocation",
     "printed_explanation",
     "printed_frontier",
+    "read_covariance",
     "read_stream",
     "read_table",
     "record_rows",
     "risk",
     "risk_parity",
     "rolling_covariance",
+    "rolling_risk",
     "rolling_volatility",
     "sample_prices",
     "table_of",
@@ -79,6 +104,14 @@ __all__ = [
 
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
 _LATER = {
+    "read_covariance": "files",
+    "limits_of": "constrained",
+    "in_currency": "table",
+    "rolling_risk": "rolling",
+    "Rolling": "rolling",
+    "belief": "choose",
+    "allocated": "choose",
+    "Belief": "choose",
     "Allocation": "choose",
     "EXAMPLE_NAMES": "explanation",
     "EXAMPLE_WEIGHTS": "explanation",

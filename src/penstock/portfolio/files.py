@@ -40,6 +40,7 @@ __all__ = [
     "Row",
     "json_row",
     "json_rows",
+    "read_covariance",
     "read_stream",
     "read_table",
     "record_rows",
@@ -420,6 +421,25 @@ def read_table(path: Path, how: Format = _ANY) -> Table:
         raise InputError(
             f"{path}: neither Parquet nor UTF-8 text ({error.reason}): save it as UTF-8"
         ) from error
+
+
+def read_covariance(path: Path, decimal: str = "") -> tuple[tuple[str, ...], Floats]:
+    """Read a covariance from a CSV: names across, and the same names down.
+
+    Raises:
+        InputError: Unreadable, or the names down are not those across.
+    """
+    try:
+        with open_text(path) as text:
+            sheet = read_sheet(text, path.name)
+            rows = list(sheet.rows)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    names = tuple(name.strip() for name in sheet.names[1:])
+    if [cells[0].strip() for _, cells in rows] != list(names):
+        raise InputError(f"{path.name}: a covariance has the same names down as across, in order")
+    values, _ = _values(sheet, rows, list(range(1, len(names) + 1)), Format(decimal=decimal))
+    return names, values
 
 
 def _parquet(path: Path) -> Table:

@@ -25,6 +25,7 @@ class Report:
     def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
         self._risk_free = float(str(options.pop("risk_free", None) or 0.0))
         self._benchmark = options.pop("benchmark", None)
+        self._cost = float(str(options.pop("cost", None) or 0.0))
         self.table = table
         self.weights = weights
         self.options = options
@@ -46,7 +47,7 @@ class Report:
         beside: Risk | None = None
         if self._benchmark is not None:
             beside = measure(self.table, {str(self._benchmark): 1.0}, **self.options)  # type: ignore[arg-type] # click gave them these types
-        return performance(self.risk, risk_free=self._risk_free, benchmark=beside)
+        return performance(self.risk, risk_free=self._risk_free, benchmark=beside, cost=self._cost)
 
     def text(self, window: object, *, as_json: bool) -> str:
         """Return the report as JSON or for people."""

@@ -216,7 +216,7 @@ def _moving(
     scale = 1 / volatility if volatility else 0.0
     ends = path[-1] * (1 + np.nan_to_num(changes.values[-1])) / (1 + series[-1])
     sources = Sources(
-        series, own, path.mean(axis=0), ends, changes.dates, changes.values, len(series)
+        series, own, path.mean(axis=0), ends, changes.dates, changes.values, len(series), path=path
     )
     found = Measured(volatility, _with(changes.values, series, joint) * scale, shares * scale)
     return Found(found, sources, (*changes.words, *words, *joint.words))
