@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from penstock.errors import InputError, PenstockError, Stopped
+from penstock.errors import InputError, Stopped
 from penstock.registry import did_you_mean
 from penstock.tables import Numbers, decimal_mark
 
@@ -261,9 +261,7 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
 @recipe
 def study(data: Path, label: str, **options: object) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
-    import numpy as np
-
-    from penstock.neural import Examples, Layer, Linear, Softmax, classify, cross_validate
+    from penstock.neural import Layer, Linear, Softmax, classify, cross_validate, regress
     from penstock.neural import study as run
 
     if options["members"] != 1 and not options["folds"]:
@@ -271,8 +269,7 @@ def study(data: Path, label: str, **options: object) -> None:
     table = _table(data, label, options)
     last: Layer = Linear(1)
     if options["regress"]:
-        numbers = np.array(_labels(table, options), dtype=np.float64)
-        examples = Examples(table.features, numbers[:, np.newaxis])
+        examples = regress(table.features, _labels(table, options))
     else:
         examples, classes = classify(table.features, table.labels)
         last = Softmax(len(classes))
@@ -288,12 +285,7 @@ def study(data: Path, label: str, **options: object) -> None:
 
 
 def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural import (
-        Course,
-        Follower,
-        TrainingFailed,
-        load_training,
-    )
+    from penstock.neural import Course, Follower, load_training
 
     net = _estimator(options)
     past = load_training(out) if options["resume"] else None
@@ -326,9 +318,16 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
         raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
     _finish(done, named(net.model_), out, options)
     _say_held_out(net)
+    _report(caught)
+
+
+def _report(caught: list[warnings.WarningMessage]) -> None:
+    """Say what a training warned of; one that learned nothing ends with exit code 1."""
+    from penstock.neural import NothingLearned, TrainingFailed
+
     for warning in caught:
         if isinstance(warning.message, TrainingFailed):
-            raise PenstockError(str(warning.message))
+            raise NothingLearned(str(warning.message))
         click.echo(f"note: {warning.message}", err=True)
 
 
@@ -343,7 +342,7 @@ def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:
         click.echo(f"held-out rows by class:\n{net.report_}")
         return
     missed = float(((net.model_.outputs(rows.features) - rows.targets) ** 2).mean()) ** 0.5
-    told = f"R2 {net.score(rows.features, rows.targets):.4f}, root mean squared error {missed:.4g}"
+    told = f"R2 {net.score(rows.features, rows.targets):.4g}, root mean squared error {missed:.4g}"
     click.echo(f"{len(rows)} held-out rows: {told}")
 
 
@@ -407,7 +406,8 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
     click.echo(f"best epoch {done.best_epoch}, stopped after epoch {done.epoch}: {done.reason}")
     for channel in ("valid_misclass", "valid_mse", "valid_nll"):
         if channel in done.history:
-            click.echo(f"{channel} {done.history[channel][done.best_epoch - 1]:.4f}")
+            best = done.history[channel][done.best_epoch - 1]
+            click.echo(f"{channel} {best:.4f}" if abs(best) < 1e6 else f"{channel} {best:.4g}")
     click.echo(f"saved {out}")
     if options["plot"]:
         save_history_plot(Path(str(options["plot"])), done.history, done.best_epoch)
@@ -427,7 +427,9 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     from penstock.neural import save_model
 
     net = _estimator(options)
-    net.fit(table.features, _labels(table, options), _weights(table, options))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net.fit(table.features, _labels(table, options), _weights(table, options))
     many = net.many_
     assert many is not None  # --many is more than 1 here
     model = dataclasses.replace(
@@ -441,6 +443,8 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     click.echo(f"valid_nll {many.summary()}")
     click.echo(f"saved {out} ({options['keep']})")
     _onnx(model, options)
+    _say_held_out(net)
+    _report(caught)
 
 
 def _onnx(model: Model, options: dict[str, object]) -> None:

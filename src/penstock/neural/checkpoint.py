@@ -20,7 +20,7 @@ from penstock.errors import MissingExtra
 from penstock.neural.arrays import Floats
 from penstock.neural.columns import Column
 from penstock.neural.datasets import Scaler
-from penstock.neural.faults import BadCheckpoint, BadData
+from penstock.neural.errors import BadCheckpoint, BadData
 from penstock.neural.layers import Network, layer
 from penstock.neural.model import Model
 from penstock.neural.training import Training

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias, final
 import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.schedules import Rate, ReduceOnPlateau
 
 __all__ = ["SGD", "Engine", "Lap", "Precision"]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, matrix, one_hot
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.inputs import (
     class_weights,
     known_labels,
@@ -22,7 +22,7 @@ from penstock.neural.inputs import (
 )
 from penstock.neural.layers import Layer, Linear, Sigmoid, Softmax
 from penstock.neural.model import Model
-from penstock.neural.params import tags
+from penstock.neural.parameters import tags
 from penstock.neural.recipe import Course, Recipe
 from penstock.neural.report import ClassReport, class_report
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import check_finite
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
 __all__ = [
     "class_weights",

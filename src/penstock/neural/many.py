@@ -11,7 +11,7 @@ import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples
-from penstock.neural.faults import BadData, UnknownChannel
+from penstock.neural.errors import BadData, UnknownChannel
 from penstock.neural.intervals import Summary, summarize
 from penstock.neural.layers import Network
 from penstock.neural.model import Model, fold_in

@@ -13,18 +13,18 @@ import numpy.typing as npt
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, matrix
 from penstock.neural.descent import SGD
-from penstock.neural.faults import BadData, TrainingFailed
+from penstock.neural.errors import BadData, TrainingFailed
 from penstock.neural.inputs import feature_names, name_trouble
 from penstock.neural.layers import Layer, Network, layer
 from penstock.neural.many import Many, fit_many
 from penstock.neural.model import Model
 from penstock.neural.numpy_engine import NumpyEngine
-from penstock.neural.params import Parameters, not_fitted
+from penstock.neural.parameters import Parameters, not_fitted
 from penstock.neural.randomness import Seeded
 from penstock.neural.runs import restarts
 from penstock.neural.schedules import Rate, value
 from penstock.neural.stopping import Criterion, Epochs, Patience
-from penstock.neural.training import EngineName, History, Plan, Training, failure, train
+from penstock.neural.training import EngineName, History, Plan, Training, failure, no_better, train
 
 if TYPE_CHECKING:
     # numpy.random is imported when it is first used, so only the type checker may name it here.
@@ -208,6 +208,10 @@ class Recipe(Parameters):
             many = fit_many(network, datasets, plan, runs=runs)
             self.n_iter_ = int(many.epochs.max())
             self.many_, self.training_ = many, None
+            best = float(many.values[many.ranking[0]])
+            trouble = no_better(network, best, datasets)
+            if trouble:
+                warnings.warn(TrainingFailed(trouble), stacklevel=3)
             weights = many.ensemble().weights
         return Model(network=network, weights=weights, scaler=scaler, target=self._target)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, TypeAlias, final
 
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
 __all__ = [
     "Cosine",

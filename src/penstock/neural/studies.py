@@ -14,7 +14,7 @@ import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.intervals import Summary, summarize
 from penstock.neural.layers import Network
 from penstock.neural.many import fit_many

@@ -12,7 +12,7 @@ import numpy as np
 from penstock.errors import InputError, MissingExtra
 from penstock.neural.arrays import Floats
 from penstock.neural.columns import Column, learned_column
-from penstock.neural.faults import BadData, nearest
+from penstock.neural.errors import BadData, nearest
 from penstock.tables import (
     Numbers,
     Sheet,

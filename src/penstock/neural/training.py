@@ -16,7 +16,7 @@ from penstock.clock import Clock, SystemClock
 from penstock.neural.arrays import Floats
 from penstock.neural.datasets import Examples
 from penstock.neural.descent import SGD, Engine, Precision
-from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
+from penstock.neural.errors import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Network
 from penstock.neural.model import Model
 from penstock.neural.numpy_engine import NumpyEngine, compared, measure
@@ -174,22 +174,29 @@ def failure(done: Training, datasets: Mapping[str, Examples]) -> str:
     It is not where a channel became infinite or NaN, or where the best loss is no better than that
     of the first weights or of an answer that is the same for every row.
     """
-    held = "valid" if "valid" in datasets else "train"
     if not done.best_epoch or done.reason.endswith("is not finite"):
         return f"the training failed: {done.reason}; try a lower learning_rate"
     if done.reason == "interrupted":
         return ""
-    targets = datasets[held].targets
-    learned, weights = datasets["train"], datasets[held].weights
-    mean = np.average(learned.targets, axis=0, weights=learned.weights)
-    constant = np.broadcast_to(mean, targets.shape)
-    bars = {
-        "one answer for all rows": compared(done.network, constant, targets, weights)["nll"],
-        "the first weights": done.start,
-    }
+    held = "valid" if "valid" in datasets else "train"
     best = done.history[f"{held}_nll"][done.best_epoch - 1]
+    return no_better(done.network, best, datasets, done.start)
+
+
+def no_better(
+    network: Network, best: float, datasets: Mapping[str, Examples], start: float = math.nan
+) -> str:
+    """Return why a best ``nll`` is nothing that was learned, or "" where it is."""
+    held = "valid" if "valid" in datasets else "train"
+    learned, rows = datasets["train"], datasets[held]
+    mean = np.average(learned.targets, axis=0, weights=learned.weights)
+    constant = np.broadcast_to(mean, rows.targets.shape)
+    bars = {
+        "one answer for all rows": compared(network, constant, rows.targets, rows.weights)["nll"],
+        "the first weights": start,
+    }
     for what, bar in bars.items():
-        if best >= bar > 1e-9:
+        if not best < bar and not bar <= 1e-9 and not math.isnan(bar):
             return (
                 f"nothing was learned: the best {held}_nll {best:.4g} is no better than the"
                 f" {bar:.4g} of {what}; try other features, or another learning_rate"

@@ -18,7 +18,7 @@ from penstock.portfolio.measure import risk
 from penstock.portfolio.result import Risk
 
 if TYPE_CHECKING:
-    from penstock.portfolio.choose import (
+    from penstock.portfolio.allocation import (
         Allocation,
         Belief,
         Frontier,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         minimum_volatility,
         risk_parity,
     )
-    from penstock.portfolio.constrained import Limits, limits_of, optimal_weights
     from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
     from penstock.portfolio.files import (
         Format,
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
         table_of,
     )
     from penstock.portfolio.follow import followed, online_for
+    from penstock.portfolio.limits import Limits, limits_of, optimal_weights
     from penstock.portfolio.online import OnlineRisk
-    from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
     from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.report import Report
     from penstock.portfolio.rolling import (
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from penstock.portfolio.sample import sample_prices
     from penstock.portfolio.stage import Reading, watch
     from penstock.portfolio.table import Table, in_currency
+    from penstock.portfolio.text import printed_allocation, printed_explanation, printed_frontier
 
 __all__ = [
     "EXAMPLE_NAMES",
@@ -103,49 +103,23 @@ __all__ = [
 ]
 
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
-_LATER = {
-    "read_covariance": "files",
-    "limits_of": "constrained",
-    "in_currency": "table",
-    "rolling_risk": "rolling",
-    "Rolling": "rolling",
-    "belief": "choose",
-    "allocated": "choose",
-    "Belief": "choose",
-    "Allocation": "choose",
-    "EXAMPLE_NAMES": "explanation",
-    "EXAMPLE_WEIGHTS": "explanation",
-    "Explanation": "explanation",
-    "Format": "files",
-    "Frontier": "choose",
-    "Limits": "constrained",
-    "OnlineRisk": "online",
-    "Performance": "ratios",
-    "Reading": "stage",
-    "Report": "report",
-    "Row": "files",
-    "Table": "table",
-    "efficient_frontier": "choose",
-    "explain": "explanation",
-    "followed": "follow",
-    "minimum_volatility": "choose",
-    "monthly_returns": "ratios",
-    "online_for": "follow",
-    "optimal_weights": "constrained",
-    "performance": "ratios",
-    "printed_allocation": "printed",
-    "printed_explanation": "printed",
-    "printed_frontier": "printed",
-    "read_stream": "files",
-    "read_table": "files",
-    "record_rows": "files",
-    "risk_parity": "choose",
-    "rolling_covariance": "rolling",
-    "rolling_volatility": "rolling",
-    "sample_prices": "sample",
-    "table_of": "files",
-    "warm_up": "rolling",
-    "watch": "stage",
+_HOMES = {
+    "allocation": "Allocation Belief Frontier allocated"
+    " belief efficient_frontier minimum_volatility risk_parity",
+    "explanation": "EXAMPLE_NAMES EXAMPLE_WEIGHTS Explanation explain",
+    "files": "Format Row read_covariance read_stream read_table record_rows table_of",
+    "follow": "followed online_for",
+    "limits": "Limits limits_of optimal_weights",
+    "online": "OnlineRisk",
+    "ratios": "Performance monthly_returns performance",
+    "report": "Report",
+    "rolling": "Rolling rolling_covariance rolling_risk rolling_volatility warm_up",
+    "sample": "sample_prices",
+    "stage": "Reading watch",
+    "table": "Table in_currency",
+    "text": "printed_allocation printed_explanation printed_frontier",
 }
 
-__getattr__ = later(__name__, _LATER)
+__getattr__ = later(
+    __name__, {name: home for home, names in _HOMES.items() for name in names.split()}
+)

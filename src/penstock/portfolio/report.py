@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 from penstock.errors import InputError
+from penstock.portfolio.allocation import efficient_frontier
 from penstock.portfolio.arrays import np
-from penstock.portfolio.choose import efficient_frontier
 from penstock.portfolio.measure import risk as measure
 from penstock.portfolio.plots import overview, save
-from penstock.portfolio.printed import printed_performance, printed_risk, printed_rolling
 from penstock.portfolio.ratios import Performance, monthly_returns, performance
 from penstock.portfolio.result import Risk
 from penstock.portfolio.rolling import rolling_volatility
 from penstock.portfolio.table import Table
+from penstock.portfolio.text import printed_performance, printed_risk, printed_rolling
 
 __all__ = ["Report"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.changes import doubts
 from penstock.portfolio.covariance import Covariance, correlation
 from penstock.portfolio.holdings import turnovers
+from penstock.portfolio.returns import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

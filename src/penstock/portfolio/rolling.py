@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.changes import annual_periods, simple_returns, without_gaps
 from penstock.portfolio.holdings import Scheme, Weights
 from penstock.portfolio.measure import panel
 from penstock.portfolio.rank_update import RankUpdate
+from penstock.portfolio.returns import annual_periods, simple_returns, without_gaps
 from penstock.portfolio.rolling_windows import rolling_covariances, rolling_squares
 from penstock.portfolio.routes import How, series_of
 from penstock.portfolio.table import as_table

@@ -14,11 +14,11 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.arrays import product as dot
-from penstock.portfolio.changes import Changes, check_missing, without_gaps
 from penstock.portfolio.covariance import Covariance, Sample, Weighted
 from penstock.portfolio.estimators import estimate, split_name
 from penstock.portfolio.holdings import Scheme, drifting, resets
 from penstock.portfolio.result import Measured, Sources
+from penstock.portfolio.returns import Changes, check_missing, without_gaps
 
 __all__ = ["Found", "How", "Panel", "measured", "series_of"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from penstock.portfolio.allocation import Allocation, Frontier
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.choose import Allocation, Frontier
 from penstock.portfolio.explanation import Explanation
 from penstock.portfolio.ratios import Performance
 from penstock.portfolio.result import Risk

@@ -9,11 +9,11 @@ from typing import TypedDict, Unpack, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Floats, np, product
-from penstock.portfolio.changes import annual_periods, doubts, simple_returns, without_gaps
 from penstock.portfolio.covariance import Covariance, correlation
 from penstock.portfolio.estimators import estimate
 from penstock.portfolio.holdings import chosen, near
 from penstock.portfolio.pairwise import pairwise
+from penstock.portfolio.returns import annual_periods, doubts, simple_returns, without_gaps
 from penstock.portfolio.solvers import corners, equal_risk, nonnegative, unbounded
 from penstock.portfolio.table import Table, as_table, floats
 from penstock.registry import did_you_mean

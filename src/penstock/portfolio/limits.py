@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Unpack, final
 
 from penstock.errors import InputError, MissingExtra
+from penstock.portfolio.allocation import Allocation, Belief, Source, allocation, believed
 from penstock.portfolio.arrays import Floats, np
-from penstock.portfolio.changes import simple_returns, without_gaps
-from penstock.portfolio.choose import Allocation, Belief, Source, allocation, believed
+from penstock.portfolio.returns import simple_returns, without_gaps
 from penstock.portfolio.table import as_table
 from penstock.registry import did_you_mean
 
