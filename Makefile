@@ -2,12 +2,13 @@
 # make test   everything: lint, types, import rules, unit, property, crash and real-server tests
 # make quick  lint, types and the tests that need no server, in a minute
 # make audit  known vulnerabilities of the pinned versions; make sbom lists what is installed
+# make verified  .envs/verified: exactly the files of hashes.txt; make hashes draws that again
 # make bench  the figures, side by side with the peers (installs the peers in an environment of their own)
 SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: audit demo sbom test quick ready lint format coverage mutate docs wheel pythons bench clean
+.PHONY: audit demo sbom hashes verified test quick ready lint format coverage mutate docs wheel pythons bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/base
@@ -56,8 +57,8 @@ pythons: .venv/full
 audit: .venv/full
 	@scripts/audit
 
-sbom: .venv/full
-	@scripts/audit sbom
+sbom hashes verified: .venv/full
+	@scripts/audit $@
 
 bench: .venv/full
 	@$(BIN)/python benchmarks/run

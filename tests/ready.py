@@ -36,6 +36,7 @@ BOOKS = (
 AXE = "axe-core@4.14.1"
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
 MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
+NOTEBOOK = ("nbclient==0.11.0", "ipykernel==7.4.0")
 SERVERS = ROOT / "tests" / "real" / "requirements.txt"
 
 
@@ -173,6 +174,7 @@ TABLE: dict[str, Row] = {
     "axe-core": Row(file(CACHE / "axe" / "package" / "axe.min.js"), make=make_axe),
     "nbtlib": Row(file(ENVS / "nbtlib"), make=apart("nbtlib", NBTLIB)),
     "S3": Row(file(ENVS / "moto"), make=apart("moto", MOTO)),
+    "notebook": Row(file(ENVS / "notebook"), make=apart("notebook", NOTEBOOK)),
     "real servers": Row(servers, make=make_servers),
 }
 

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import multiprocessing
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import penstock
 from penstock.clock import FakeClock, SystemClock
-from penstock.errors import GaveUp, PenstockError, RetryableError
+from penstock.errors import GaveUp, InputError, PenstockError, RetryableError
 from penstock.events import Retry
-from penstock.http import Basic, Bearer, Get, Headers, PageNumber, Post, Profile, Secret, StatusCall
-from penstock.pipeline import Failing, Landing, Mark, Result
+from penstock.http import (
+    Api,
+    Basic,
+    Bearer,
+    Get,
+    Headers,
+    OAuth2,
+    PageNumber,
+    Post,
+    Profile,
+    Secret,
+    StatusCall,
+)
+from penstock.pipeline import Failing, Key, Landing, Mark, Pipeline, Result
 from penstock.resilience import (
     DIALECTS,
     BreakerPolicy,
+    Budget,
     Hints,
     Limit,
     Quota,
@@ -25,6 +43,8 @@ from penstock.resilience import (
     RetryPolicy,
     Ticket,
 )
+from penstock.simulator import Simulator, SimulatorSettings
+from penstock.store import LocalStore
 
 ROOMS = sorted(path.parent.name for path in Path(penstock.__file__).parent.glob("*/__init__.py"))
 
@@ -117,3 +137,52 @@ def test_every_value_survives_pickling(value: object) -> None:
 )
 def test_what_is_not_equal_to_its_copy_passes_too(value: object) -> None:
     assert repr(pickle.loads(pickle.dumps(value))).partition(" object")[0] in repr(value)
+
+
+def test_an_api_passes_with_its_settings_and_is_one_in_each_process() -> None:
+    api = Api(
+        "https://a.example/v1",
+        auth=OAuth2("https://a.example/token", "me", Secret("pw")),
+        retry=RetryPolicy(attempts=2),
+        budget=Budget(reserve=3),
+        headers={"X-Tenant": "7"},
+        cookies=True,
+    )
+    sent = pickle.dumps(api)
+    assert pickle.loads(sent) is api  # in this process it is itself
+    code = (
+        "import pickle, sys; sent = sys.stdin.buffer.read(); api = pickle.loads(sent);"
+        "assert api is pickle.loads(sent);"
+        "print(api, api.retry.attempts, api.budget.reserve, api.profile.cookies, api.auth)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True)
+    assert done.stdout.decode().split() == [
+        *("Api('https://a.example/v1')", "2", "3.0", "1", "OAuth2('https://a.example/token')")
+    ]
+
+
+def test_an_api_with_a_refresh_token_stays_where_it_is() -> None:
+    auth = OAuth2("https://a.example/token", "me", Secret("pw"), refresh_token=Secret("once"))
+    with pytest.raises(InputError, match="belongs to one process"):
+        pickle.dumps(Api("https://a.example", auth=auth))
+
+
+def name_of(api: Api, key: Key) -> object:
+    return getattr(api.get(f"/users/{key}.json"), "id", None)
+
+
+def test_an_api_calls_in_processes(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with (
+        Simulator(SimulatorSettings(users=20)) as simulator,
+        ProcessPoolExecutor(2, context) as pool,
+        LocalStore(tmp_path) as store,
+    ):
+        api = Api(simulator.url)
+        Pipeline(range(20)).in_threads(partial(name_of, api), executor=pool).land(store)
+        assert store.status().landed == 20
+
+
+def test_processes_refuse_a_function_that_cannot_be_sent_before_any_key_is_tried() -> None:
+    with ProcessPoolExecutor(1) as pool, pytest.raises(InputError, match="top of a module"):
+        Pipeline([1]).in_threads(lambda key: key, executor=pool)

@@ -30,6 +30,7 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "Waiting",
+    "WorkersSeen",
 ]
 
 
@@ -80,6 +81,16 @@ class BudgetSeen(Event):
     limit: float | None
     remaining: float | None
     reset: float | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersSeen(Event):
+    """How many workers were at work, and how many calls they had leave for."""
+
+    kind: ClassVar[str] = "workersseen"
+    count: int
+    permits: int
 
 
 @final

@@ -19,9 +19,10 @@ from typing import BinaryIO, final
 from penstock.errors import InputError, StorageError
 
 _PART = ".part"
+_OF_A_STORE = ("ledger.sqlite", "segment-", "lock")  # what holds data that landed, and who has it
 _log = logging.getLogger(__name__)
 
-__all__ = ["Replacement", "check_target", "whole_file", "whole_path"]
+__all__ = ["Replacement", "check_target", "refuse_part_of_store", "whole_file", "whole_path"]
 
 
 def check_target(path: Path) -> None:
@@ -37,6 +38,18 @@ def check_target(path: Path) -> None:
     if path.exists() and not path.is_file():
         # Renaming over it would put a file where, say, /dev/null was.
         raise InputError(f"{path}: is not an ordinary file; name one")
+    refuse_part_of_store(path)
+
+
+def refuse_part_of_store(path: Path) -> None:
+    """Refuse to write over what a store holds, also through a link.
+
+    Raises:
+        InputError: It is a file of a store.
+    """
+    real = Path(os.path.realpath(path))
+    if real.name.startswith(_OF_A_STORE) and (real.parent / _OF_A_STORE[0]).exists():
+        raise InputError(f"{path}: is a part of the store {real.parent}; name another file")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.cluster import Answered, Holder, Shared, Want, begin, step
-from penstock.resilience import Hints, Limit, Quota, Reset, Ticket
+from penstock.resilience import Hints, Limit, Quota, Reset, Ticket, allowed
 from penstock.simulator.limiter import FixedWindow
 
 LIMIT, RESERVE, LENGTH, LIFE, LEASE = 12, 3, 2.0, 0.25, 1.0
@@ -78,3 +78,20 @@ def test_the_reserve_is_kept_whatever_the_order_and_whoever_dies(
     events: list[tuple[int, str, float]], told: bool
 ) -> None:
     rehearse(events, told=told)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=8))
+def test_leave_that_was_not_used_comes_back_whole(asked: list[tuple[int, int]]) -> None:
+    """Of several calls that got leave at one moment, one came back: 45 of 50 were ever made."""
+    limit = Limit(30, per=3600.0)
+    holder, shared, now, sent = Holder("", LEASE, 0.0, (limit,)), begin(0.0), 0.0, 0
+    for count, used in asked:
+        now += 0.01
+        shared, granted = step(shared, Want("me", holder, count=count, life=LIFE), now)
+        calls, left = granted.tickets[:used], granted.tickets[used:]
+        sent += len(calls)
+        answers = [Answered("settle", ticket, now + 0.01) for ticket in calls]
+        answers += [Answered("unused", ticket, now + 0.01) for ticket in left]
+        shared, _ = step(shared, Want("me", holder, answers=tuple(answers)), now + 0.01)
+    assert allowed(shared.state, now + 0.02) == (30 - sent if sent else 1)

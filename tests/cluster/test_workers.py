@@ -1,14 +1,10 @@
 """Many processes on one run, in MongoDB: shards with counts of their own, and blocks of workers."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cluster.workers import FILE, ended, started
 from tests.real.mongod import Mongo
 
 from penstock.assembly import Run, read_any
@@ -18,34 +14,6 @@ from penstock.locks import LockerRoom, LockLost
 from penstock.pipeline import Key, LandedRecord
 from penstock.simulator import SimulatorSettings, simulator_process
 from penstock.store import MongoStore, open_readonly
-
-FILE = """
-store = "env:MONGO"
-[source]
-kind = "range"
-stop = {stop}
-[api]
-base = "{base}"
-concurrency = 5
-[request]
-path = "/users/{{key}}.json"
-[cluster]
-block = 20
-lease = 1.0
-"""
-
-
-def started(command: str, file: Path, uri: str, *options: str) -> "subprocess.Popen[str]":
-    words = [sys.executable, "-m", "penstock", command, str(file), "--json", "--quiet", *options]
-    environment = {**os.environ, "MONGO": uri}
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def ended(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    summary: dict[str, Any] = json.loads(out)
-    return summary
 
 
 @pytest.mark.slow
@@ -87,42 +55,84 @@ def test_a_killed_workers_block_is_taken_over(mongo: Mongo, tmp_path: Path) -> N
 
 
 def land_all(store: MongoStore) -> Land:
-    def land(keys: Sequence[Key], check: Callable[[], None]) -> bool:
+    def land(keys: Sequence[Key], check: Callable[[int], None]) -> bool:
         store.settle([LandedRecord(key, b"1") for key in store.claim(keys)], lambda _count: None)
-        check()
+        check(len(keys))
         return True
 
     return land
 
 
-def test_a_poison_block_ends_as_dead_letters_of_that_name(mongo: Mongo) -> None:
-    """Whoever takes it up dies: it is not passed on for ever."""
-    uri = mongo.with_database
-    died = 0
-    for _ in range(7):
-        with MongoStore(uri) as store, LockerRoom(uri, database=mongo.database) as room:
-            blocks = Blocks(
-                range(6), 3, store=store, room=room, name="run", scope="here", lease=1.0
-            )
+class Killed(BaseException):
+    """As ``kill -9`` does, it lets nobody put back what he has taken."""
 
-            def land(
-                keys: Sequence[Key], check: Callable[[], None], store: MongoStore = store
-            ) -> bool:
-                if 4 in keys:
-                    raise SystemError  # as if it were killed: nothing is put back
-                return land_all(store)(keys, check)
 
-            blocks._put_back = lambda *_: None  # type: ignore[method-assign]
+def work_until_killed(
+    uri: str, database: str, keys: range, land: Callable[[MongoStore], Land]
+) -> bool:
+    """Return whether all was done, in blocks of six, by a worker that may be killed."""
+    with MongoStore(uri) as store, LockerRoom(uri, database=database) as room:
+        blocks = Blocks(keys, 6, store=store, room=room, name="run", scope="here", lease=1.0)
+        note, killed = blocks._note, False
+
+        def landing(part: Sequence[Key], check: Callable[[int], None]) -> bool:
+            nonlocal killed
             try:
-                assert blocks.work(land)
-            except SystemError:
-                died += 1
-    assert died == 5
+                return land(store)(part, check)
+            except Killed:
+                killed = True
+                raise
+
+        blocks._note = lambda *told: None if killed else note(*told)  # type: ignore[method-assign]
+        try:
+            return blocks.work(landing)
+        except Killed:
+            return False
+
+
+def test_a_poison_key_ends_as_a_dead_letter_and_no_key_beside_it(mongo: Mongo) -> None:
+    """Whoever takes its block up dies: the whole block became dead letters."""
+
+    def land(store: MongoStore) -> Land:
+        def landing(keys: Sequence[Key], check: Callable[[int], None]) -> bool:
+            if 7 in keys:
+                raise Killed
+            return land_all(store)(keys, check)
+
+        return landing
+
+    uri = mongo.with_database
+    done = [work_until_killed(uri, mongo.database, range(12), land) for _ in range(6)]
+    assert done == [False] * 5 + [True]
     with open_readonly(uri) as reader:
         status = reader.status()
         failed = {failure.key: failure.error for failure in reader.failures()}
-    assert status.landed == 3
-    assert failed == dict.fromkeys((3, 4, 5), "PoisonBlock")
+    assert status.landed == 11
+    assert failed == {7: "PoisonKey"}
+
+
+def test_a_block_that_goes_forward_is_not_poison_however_often_its_workers_are_killed(
+    mongo: Mongo,
+) -> None:
+    """Machines that are taken away are not the fault of a key."""
+
+    def land(store: MongoStore) -> Land:
+        def landing(keys: Sequence[Key], check: Callable[[int], None]) -> bool:
+            for key in store.claim(keys):
+                store.settle([LandedRecord(key, b"1")], lambda _count: None)
+                store.flush()
+                check(1)
+                raise Killed
+            return True
+
+        return landing
+
+    uri = mongo.with_database
+    done = [work_until_killed(uri, mongo.database, range(6), land) for _ in range(7)]
+    assert done == [False] * 6 + [True]
+    with open_readonly(uri) as reader:
+        status = reader.status()
+    assert (status.landed, status.failed) == (6, 0)
 
 
 def test_a_worker_that_lost_its_block_writes_nothing(mongo: Mongo) -> None:
@@ -134,7 +144,7 @@ def test_a_worker_that_lost_its_block_writes_nothing(mongo: Mongo) -> None:
     ):
         parts = {"room": room, "name": "run", "scope": "here", "lease": 5.0}
 
-        def land(keys: Sequence[Key], _check: Callable[[], None]) -> bool:
+        def land(keys: Sequence[Key], _check: Callable[[int], None]) -> bool:
             room.force("run block 0")  # as if we had stood still past the lease
             taker = Blocks(range(3), 3, store=others, **parts)  # type: ignore[arg-type]
             assert taker.work(land_all(others))

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from penstock.destinations import Exported, Format, export
+from penstock.destinations import Content, Exported, Format, export
 from penstock.destinations.text_files import write_csv
 from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.pipeline.result import Entry, Failing, Key, Landing
@@ -49,10 +49,12 @@ def store(tmp_path: Path) -> Path:
     )
 
 
-def exported(store: Path, to: Format, *, flatten: bool = False, failed: bool = False) -> Exported:
+def exported(
+    store: Path, to: Format, *, flatten: bool = False, content: Content = "records"
+) -> Exported:
     with open_readonly(store) as reader:
         output = store.parent / f"out.{to}"
-        return export(reader, to, output, flatten=flatten, failed=failed, force=True)
+        return export(reader, to, output, content=content, flatten=flatten, force=True)
 
 
 def kinds(done: Exported) -> dict[str, str]:
@@ -203,7 +205,7 @@ def test_an_empty_store_gives_an_empty_table(tmp_path: Path, to: Format) -> None
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_the_failures_can_be_exported(store: Path, to: Format) -> None:
-    done = exported(store, to, failed=True)
+    done = exported(store, to, content="failed")
     assert done.rows == 1
     names = "key error message status attempts excerpt at replayed acknowledged"
     assert [column.name for column in done.columns] == names.split()

@@ -151,3 +151,36 @@ def test_names_that_databases_confuse_are_numbered_apart(tmp_path: Path) -> None
     ):
         Keeper(there, "users").catch_up(reader)
     assert len(rows(tmp_path / "t.db")[0]) == 7
+
+
+def test_a_store_of_versions_fills_a_table_of_versions(tmp_path: Path) -> None:
+    for n in (1, 2):
+        with LocalStore(tmp_path / "s") as store:
+            store.keep("history")
+            store.settle([LandedRecord(1, b'{"n":%d}' % n)], lambda _count: None)
+    events = Events()
+    for to, found in (("sqlite", [(1, 1), (1, 2)]), ("csv", None)):
+        section = DestinationSection(to=f"{to}://t.{to}", table="users")
+        with open_readonly(tmp_path / "s") as reader:
+            KeptTable(section, tmp_path, events, versions=True).finish(reader)
+        if found:
+            assert rows(tmp_path / "t.sqlite", "SELECT key, n FROM users ORDER BY n") == found
+    assert (tmp_path / "t.csv").read_bytes() == b"key,n\r\n1,2\r\n"
+    to = f"sqlite://{tmp_path}/t.sqlite"
+    failed = run(tmp_path / "s", "--to", to, "--table", "users").exception
+    assert "begun with versions: keep to it" in str(failed)
+
+
+@pytest.mark.parametrize("to", ["csv", "sqlite", "jsonl", "parquet"])
+def test_every_version_is_exported(tmp_path: Path, to: str) -> None:
+    with LocalStore(tmp_path / "s") as store:
+        store.keep("history")
+        for n in (1, 2):
+            store.settle([LandedRecord(1, b'{"n":%d}' % n)], lambda _count: None)
+            store.flush()
+    done = run(tmp_path / "s", "--to", to, "-o", tmp_path / "f", "--versions", "--json")
+    told = json.loads(done.output.splitlines()[-1])
+    assert (told["rows"], [name for name, _ in map(dict.values, told["columns"])]) == (
+        2,
+        ["key", "_valid_from", "n"],
+    )

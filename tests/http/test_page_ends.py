@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 import pytest
 from tests.http.wire import Asked, answer, answering, wire
 
 from penstock.errors import PermanentError
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, BodyCursor, BodyLink, PageNumber, SinglePage, pages, row_result, rows
+from penstock.http import (
+    Api,
+    BodyCursor,
+    BodyLink,
+    LinkHeader,
+    Offset,
+    PageNumber,
+    SinglePage,
+    pages,
+    row_result,
+    rows,
+)
 from penstock.resilience import RetryPolicy
 
 Make = Callable[..., Api]
@@ -79,15 +91,121 @@ def test_a_page_without_its_list_is_not_an_empty_page(quick: Make, body: bytes) 
             assert len(list(pages(quick(server.url), "/", left_out))) == 2
 
 
-def test_a_full_page_that_names_no_next_one_is_doubted_unless_it_is_sure(quick: Make) -> None:
-    body = json.dumps([{"id": n} for n in range(30)]).encode()
-    with wire(answering(lambda _: answer(body))) as server:
-        api = quick(server.url)
-        (page,) = pages(api, "/", BodyLink())
-        assert "style = 'single'" in page.doubt
+def listed(asked: Asked, param: str, size: int, count: int, first: int = 1) -> bytes:
+    """Rows in pages that only a parameter tells apart; an empty ``param``: all at once."""
+    query = dict(parse_qsl(asked.target.partition("?")[2]))
+    if param == "strict" and query:
+        return answer(b'{"error": "unknown parameter"}', 400)
+    start = 0
+    if param in ("offset", "skip", "startAt"):
+        start = int(query.get(param, 0))
+    elif param in query:
+        start = (int(query[param]) - first) * size
+    if param == "404" and query:
+        return answer(b"{}", 404)
+    found = [{"id": n} for n in range(count)][start : start + size if param else None]
+    return answer(json.dumps(found).encode())
+
+
+@pytest.mark.parametrize("count", [10, 12, 20, 30, 64, 100])
+@pytest.mark.parametrize("param", ["", "404", "page", "_page", "offset"])
+def test_a_list_without_pages_is_not_doubted_for_its_round_number_of_rows(
+    quick: Make, count: int, param: str
+) -> None:
+    """Every list of 10, 20, 30 rows ended with exit code 1, whatever the server does."""
+    with wire(answering(lambda asked: listed(asked, param, 100, count))) as server:
+        (page,) = pages(quick(server.url), "/", LinkHeader())
+    assert len(rows(page)) == count
+    assert not page.doubt
+
+
+@pytest.mark.parametrize(
+    ("param", "first"),
+    [("page", 1), ("page", 0), ("p", 1), ("_page", 1), ("offset", 0), ("skip", 0), ("startAt", 0)],
+)
+@pytest.mark.parametrize("size", [10, 15, 16, 20, 25, 48, 100])
+def test_rows_behind_a_page_that_names_no_next_one_are_found_and_told(
+    quick: Make, param: str, first: int, size: int
+) -> None:
+    with wire(answering(lambda asked: listed(asked, param, size, size + 1, first))) as server:
+        (page,) = pages(quick(server.url), "/", LinkHeader())
+        assert "brings other rows; if it is all there is, say style = 'single'" in page.doubt
         for style in (SinglePage(), BodyLink(sure=True)):
-            (page,) = pages(api, "/", style)
+            server.asked.clear()
+            (page,) = pages(quick(server.url), "/", style)
             assert not page.doubt
+            assert len(server.asked) == 1
+
+
+def test_a_page_as_long_as_asked_for_and_a_refusal_to_tell_are_doubted(quick: Make) -> None:
+    with wire(answering(lambda asked: listed(asked, "strict", 20, 20))) as server:
+        (page,) = pages(quick(server.url, retry=ONCE), "/", LinkHeader())
+        assert "a page of 20 rows looks full (page=2: " in page.doubt
+    with wire(answering(lambda asked: listed(asked, "", 7, 7))) as server:
+        (page,) = pages(quick(server.url), "/?per_page=7", LinkHeader())
+        assert "a page of 7 rows is as long as asked for" in page.doubt
+        assert len(server.asked) == 1
+
+
+def test_a_next_link_in_a_list_of_links_is_seen_by_a_style_that_looks_elsewhere(
+    quick: Make,
+) -> None:
+    links = [{"rel": "self", "href": "/"}, {"rel": "next", "href": "/?cursor=3"}]
+    body = json.dumps({"links": links, "items": [{"id": 1}]}).encode()
+    with wire(answering(lambda _: answer(body))) as server:
+        (page,) = pages(quick(server.url), "/", BodyLink(path="nxt", items="items"))
+    assert "there is 'links[rel=next]'" in page.doubt
+
+
+@pytest.mark.parametrize("told", ["of the page", "zero", "less", "capped", "pages less"])
+@pytest.mark.parametrize("style", [PageNumber, Offset])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_count_that_the_rows_belie_ends_nothing(
+    quick: Make, told: str, style: type[PageNumber | Offset], concurrency: int
+) -> None:
+    """A total of 0, one of the page alone, or one that stops at 10 cost the rows behind it."""
+
+    def reply(asked: Asked) -> bytes:
+        query = {k: int(v) for k, v in parse_qsl(asked.target.partition("?")[2])}
+        start = query.get("offset", (query.get("page", 1) - 1) * 5)
+        found = [{"id": n} for n in range(17)][start : start + 5]
+        total = {"of the page": len(found), "zero": 0, "less": 7, "capped": 10}.get(told, 17)
+        return answer(json.dumps({"items": found, "total": total, "pages": 2}).encode())
+
+    counts = {"pages": "pages"} if told == "pages less" and style is PageNumber else {}
+    how = style(size=5, items="items", **(counts or {"total": "total"}))
+    with wire(answering(reply)) as server:
+        found = list(pages(quick(server.url), "/", how, concurrency=concurrency))
+    assert len({row for page in found for row in rows(page, "items")}) == 17
+    assert not found[-1].doubt or counts
+
+
+def test_a_count_that_falls_on_the_way_is_said(quick: Make) -> None:
+    """Rows were deleted while pages were read: two that moved up were never seen."""
+
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        found = [{"id": n} for n in range(0 if number == 1 else 2, 12)]
+        page = found[number * 5 - 5 : number * 5]
+        return answer(json.dumps({"items": page, "total": len(found)}).encode())
+
+    with wire(answering(reply)) as server:
+        how = PageNumber(size=5, items="items", total="total")
+        *_, last = pages(quick(server.url), "/", how)
+    assert "the server's count of rows fell on the way" in last.doubt
+
+
+@pytest.mark.parametrize("style", [PageNumber(size=1, items="items"), PageNumber(size=1)])
+def test_an_answer_of_204_is_a_page_without_rows(quick: Make, style: PageNumber) -> None:
+    def reply(asked: Asked) -> bytes:
+        if "?page=1" not in asked.target:
+            return answer(b"", 204)
+        return answer(b'{"items": [1]}' if style.items else b"[1]")
+
+    with wire(answering(reply)) as server:
+        found = list(pages(quick(server.url), "/", style))
+    assert [rows(page, style.items) for page in found] == [[b"1"], []]
+    assert not found[-1].doubt
 
 
 def test_max_pages_and_until_end_the_pages(quick: Make) -> None:

@@ -174,7 +174,7 @@ def test_no_page_beyond_the_last_is_asked_for_where_their_number_is_told(
 
 
 def test_an_offset_ends_at_its_total(simulate: Simulate, quick: Make) -> None:
-    simulator = simulate(users=14)
+    simulator = simulate(users=13)
     path, how, _ = STYLES["offset of a total"]
     assert len(list(pages(quick(simulator.url), path, how))) == 2
     assert simulator.truth()["requests"] == 2
@@ -201,7 +201,7 @@ def test_parallel_pages_come_in_order_though_they_finish_in_another(quick: Make)
         return answer(b'{"items":[%d],"pages":6}' % number)
 
     with wire(answering(reply)) as server:
-        style = PageNumber(size=1, items="items", pages="pages")
+        style = PageNumber(size=2, items="items", pages="pages")
         found = list(pages(quick(server.url), "/", style, concurrency=3))
     assert [page.position for page in found] == [1, 2, 3, 4, 5, 6]
     assert [page.following for page in found] == [2, 3, 4, 5, 6, None]

@@ -1,7 +1,7 @@
 """What strangers send is read in linear time: steps are counted on generated worst inputs.
 
 Every expression of the package is found in its source, so that none is left out. One that is only
-used on our own words is in ``OWN``, with what those are; a room that mends its own, in ``NOT_YET``.
+used on our own words is in ``OWN``, with what those are.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from types import FrameType
 
 import pytest
 from tests.security.expressions import Use, expressions
-from tests.security.steps import growth
+from tests.security.steps import Matcher, growth
 
 from penstock.http.body import dig
 from penstock.http.links import linked
 from penstock.http.response import Headers
+from penstock.reading.wrap import line_pattern
 from penstock.resilience import parse_hints, parse_reset
 from penstock.visible import visible
 
@@ -31,11 +32,15 @@ MADE_WHEN_USED = {
     "assembly.build:text": "an expression that the pipeline file itself has",
     "javadata.text:FOUR_BYTE_LEAD": "one class of bytes",
     "mongo.client_options": "a password, quoted",
+    "reading.language:SCRIPTS": "one class of characters each",
+    "reading.layout": "letters of fixed length",
+    "reading.terminal": "what was searched for, quoted",
+    "reading.tidy": "digits of fixed length",
+    "reading.units": "one dash",
+    "reading.wrap": "lines of at most a width, see the test of them",
     "redaction": "secrets, quoted",
     "tables.numbers": "groups of digits of fixed length",
 }
-# The reading room mends its own: what is linear there is struck off here.
-NOT_YET = "reading"
 
 Trace = Callable[[FrameType, str, object], object]
 USES = list(expressions())
@@ -43,7 +48,7 @@ USES = list(expressions())
 
 def listed(use: Use, *tables: dict[str, str]) -> bool:
     names = (use.place, use.place.partition(":")[0])
-    return use.place.startswith(NOT_YET) or any(name in table for name in names for table in tables)
+    return any(name in table for name in names for table in tables)
 
 
 def test_the_table_names_nothing_that_is_gone() -> None:
@@ -64,7 +69,9 @@ def test_what_is_made_when_it_is_used_is_known(use: Use) -> None:
 )
 def test_expressions_take_linear_time(use: Use) -> None:
     assert use.pattern is not None
-    assert growth(use.pattern, anchored=use.anchored, count=16) < LINEAR, use.pattern.pattern
+    # What repeats at most 200 times grows once, where a text gets longer than that.
+    grown = (growth(use.pattern, anchored=use.anchored, count=count) for count in (16, 64))
+    assert any(one < LINEAR for one in grown), use.pattern.pattern
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,14 @@ def test_expressions_take_linear_time(use: Use) -> None:
 )
 def test_the_judge_sees_what_is_not_linear(pattern: str, anchored: bool) -> None:
     assert growth(re.compile(pattern), anchored=anchored) > LINEAR
+
+
+@pytest.mark.parametrize("word", ["a", "a ", "a\u2014", "a, ", "the ", "\n"])
+@pytest.mark.parametrize("phrases", [True, False])
+def test_lines_of_a_book_are_cut_in_linear_time(word: str, phrases: bool) -> None:
+    lines = line_pattern(40, "en", phrases=phrases)
+    few, many = (Matcher(lines, word * count + "\n").count(anchored=False) for count in (200, 400))
+    assert many <= LINEAR * few
 
 
 def executed(parse: Callable[[str], object], text: str) -> int:

@@ -102,7 +102,7 @@ def test_export_of_the_failures(store: Path) -> None:
 def test_an_unknown_format_is_refused(store: Path) -> None:
     done = penstock("export", store, "--to", "xlsx", "-o", "x")
     assert done.returncode == 2
-    assert "'xlsx' is not one of csv, parquet, sqlite, jsonl, javadata" in done.stderr
+    assert "'xlsx' is not one of csv, parquet, sqlite, jsonl, arrow, javadata" in done.stderr
 
 
 def test_damage_is_exit_4(store: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from penstock.errors import InputError
-from penstock.pipeline.result import Key, Landing
-from penstock.store import WritableStore
+from penstock.pipeline.result import Deletion, Key, Landing
+from penstock.store import OnSame, WritableStore
 from penstock.testing import StoreContract
 from penstock.testing.store_contract import OpenStore, failing, land, nothing
 
@@ -93,3 +93,28 @@ def test_only_keys_in_flight_are_remembered(open_store: OpenStore) -> None:
                 assert (store.status().pending or 0) <= 256
         store.flush()
         assert (store.status().pending, store.status().landed) == (0, 3000)
+
+
+@pytest.mark.parametrize("on_same", ["first", "replace", "history"])
+def test_a_key_that_is_free_again_takes_what_comes_later(
+    open_store: OpenStore, on_same: OnSame
+) -> None:
+    """CouchDB: a document deleted and written again was gone for good."""
+    with open_store() as store:
+        store.keep(on_same)
+        store.settle(
+            [
+                *(Landing("d", b'{"v":1}'), Deletion("d", final=False), Landing("d", b'{"v":2}')),
+                *(Landing("e", b"{}"), Deletion("e", final=False)),
+                *(Landing("f", b"{}"), Deletion("f"), Landing("f", b'{"v":2}')),
+            ],
+            nothing,
+        )
+        store.flush()
+        assert [(one.key, one.body) for one in store.records()] == [("d", b'{"v":2}')]
+        store.settle([Landing("e", b"[1]"), Landing("f", b"[1]")], nothing)
+        store.settle([Deletion("d", final=False)], nothing)
+        store.flush()
+        assert [one.key for one in store.records()] == ["e"]
+        assert [one.key for one, _ in store.follow()] == ["e"]
+        assert (store.status().landed, sorted(map(str, store.deleted()))) == (1, ["d", "f"])

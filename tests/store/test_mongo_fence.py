@@ -16,8 +16,8 @@ from penstock.assembly.sections import LockSection
 from penstock.errors import StoreInUse
 from penstock.pipeline.result import Deletion, Gap, Landing, Mark
 from penstock.store import Fence, MongoStore, last_token
+from penstock.store.mongo_connection import opened
 from penstock.store.mongo_fence import MongoFence
-from penstock.store.mongo_place import opened
 
 
 @pytest.fixture

@@ -3,14 +3,17 @@
 import os
 import random
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from penstock.cli.main import main
 from penstock.errors import InputError, PenstockError, StorageError
-from penstock.pipeline.result import Deletion, Failing, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, Gap, Landing, Mark
 from penstock.store import (
     LocalStore,
     Verified,
@@ -47,17 +50,22 @@ class Stores:
 
     def __init__(self, folder: Path) -> None:
         self.moments: list[dict[str, bytes]] = []
+        self.known: list[object] = []
         path = folder / "made"
         for stop in (20, 40, 60):
             land(path, range(stop - 20, stop))
             self._keep(path)
         with LocalStore(path, segment_bytes=1500) as store:
-            store.settle([Deletion(3), Deletion(41)], lambda _: None)
-            store.flush()
             # As `kill -9` leaves it: the log is not written back.
-            store.settle([Landing(key, body(key)) for key in range(60, 70)], lambda _: None)
-            store.flush()
-            self._keep(path)
+            groups: list[list[Entry]] = [
+                [Deletion(3), Deletion(41)],
+                [Landing(key, body(key)) for key in range(60, 70)],
+                [Failing(70, "E", "m"), Gap("1", "2", "limit", 5), Deletion(12)],
+            ]
+            for entries in groups:
+                store.settle(entries, lambda _: None)
+                store.flush()
+                self._keep(path)
         other = folder / "other"
         land(other, range(1000, 1050))
         self._keep(other)
@@ -65,6 +73,7 @@ class Stores:
     def _keep(self, path: Path) -> None:
         names = [p for p in path.iterdir() if p.is_file() and not p.name.endswith("-shm")]
         self.moments.append({p.name: p.read_bytes() for p in names})
+        self.known.append(known(path))
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +96,69 @@ def flip(files: dict[str, bytes], name: str, rng: random.Random) -> None:
     files[name] = bytes(data)
 
 
-def damaged(stores: Stores, rng: random.Random) -> tuple[str, dict[str, bytes]]:
-    """Return a store that something happened to, and what."""
-    files = dict(stores.moments[rng.choice([2, 3, 3, 3])])
-    older = stores.moments[rng.choice([0, 1, 4])]
+def known(path: Path) -> object:
+    """Return all that a store promises to know."""
+    with open_readonly(path) as reader:
+        states = {key: reader.state(key) for key in range(80)}
+        return states, len(list(reader.failures())), len(list(reader.gaps()))
+
+
+EDITS = (
+    "DELETE FROM item WHERE key = 5",
+    "UPDATE item SET offset = offset + 1 WHERE key = 7",
+    "UPDATE item SET key = 999 WHERE key = 7",
+    "UPDATE item SET key = 999 WHERE key = 9",
+    "UPDATE item SET key = '7' WHERE key = 7",
+    "UPDATE item SET crc32 = 0 WHERE key = 7",
+    "UPDATE item SET state = 'failed' WHERE key = 7",
+    "UPDATE item SET state = 'deleted' WHERE key = 12",
+    "UPDATE item SET segment = 2 WHERE key = 7",
+    "UPDATE item SET segment = NULL WHERE key = 7",
+    "UPDATE item SET length = length - 1 WHERE key = 7",
+    "DELETE FROM item WHERE state = 'failed'",
+    "DELETE FROM item WHERE state = 'deleted'",
+    "DELETE FROM failure",
+    "DELETE FROM failure WHERE key = 19",
+    "UPDATE failure SET current = 0",
+    "DELETE FROM gap",
+    "DELETE FROM segment WHERE number = 1",
+    "DELETE FROM segment",
+    "UPDATE segment SET size = size - 1",
+    "UPDATE segment SET size = size + 1 WHERE number = 1",
+    "UPDATE segment SET landed = 0",
+    "UPDATE segment SET number = number + 1 WHERE number = (SELECT max(number) FROM segment)",
+    "DELETE FROM fact",
+    "DROP TABLE gap",
+    "DROP TABLE failure",
+)
+
+
+def edited(files: dict[str, bytes], statement: str) -> None:
+    """Change the ledger as somebody with a database browser does."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (LEDGER, f"{LEDGER}-wal"):
+            if name in files:
+                (Path(folder) / name).write_bytes(files.pop(name))
+        with closing(sqlite3.connect(Path(folder) / LEDGER)) as ledger, ledger:
+            ledger.execute(statement)
+        for path in Path(folder).iterdir():
+            if not path.name.endswith("-shm"):
+                files[path.name] = path.read_bytes()
+
+
+def relined(
+    files: dict[str, bytes], name: str, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    lines = files[name].splitlines(keepends=True)
+    if lines and lines[-1].endswith(b"\n"):
+        files[name] = b"".join(change(lines))
+
+
+def damaged(stores: Stores, rng: random.Random) -> tuple[str, dict[str, bytes], object]:
+    """Return a store that something happened to, what, and what it knew where that can be told."""
+    base = rng.choice([2, 4, 5, 5])
+    files = dict(stores.moments[base])
+    older = stores.moments[rng.choice([0, 1, 3, 6])]
     segments = [name for name in files if name.endswith(".jsonl")]
     some = rng.choice(segments)
     ways: dict[str, Callable[[], object]] = {
@@ -119,17 +187,30 @@ def damaged(stores: Stores, rng: random.Random) -> tuple[str, dict[str, bytes]]:
             {f"segment-{len(segments) + rng.choice([1, 2]):06d}.jsonl": files[some]}
         ),
         "stray": lambda: files.update({"segment-000001 (1).jsonl": files[some]}),
+        "log of earlier": lambda: files.update(
+            {f"{LEDGER}-wal": stores.moments[3][f"{LEDGER}-wal"]}
+        ),
+        "lock of earlier": lambda: files.update({LOCK: older[LOCK]}),
+        "edit": lambda: edited(files, rng.choice(EDITS)),
+        "CRLF": lambda: files.update({some: files[some].replace(b"\n", b"\r\n")}),
+        "sorted": lambda: relined(files, some, sorted),
+        "line twice": lambda: relined(files, some, lambda lines: [lines[0], *lines]),
+        "line removed": lambda: relined(files, some, lambda lines: lines[:2] + lines[3:]),
+        "blank line": lambda: relined(files, some, lambda lines: [*lines[:2], b"\n", *lines[2:]]),
+        "segment zero": lambda: files.update({"segment-000000.jsonl": files[some]}),
         "zeros": lambda: files.update({some: files[some][:99] + bytes(80) + files[some][179:]}),
     }
     chosen = rng.sample(list(ways), rng.choice([1, 1, 2]))
     for way in chosen:
         try:
             ways[way]()
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, sqlite3.Error):
             continue
-    if rng.random() < 0.3:
+    told = stores.known[base] if base != 2 or "log of earlier" not in chosen else None
+    if rng.random() < 0.3 or "lock of earlier" in chosen:
         files.pop(LOCK, None)
-    return " and ".join(chosen), files
+        told = None  # two witnesses are left: what only the ledger knew may be gone with its log
+    return " and ".join(chosen), files, told
 
 
 def whole_lines(files: dict[str, bytes]) -> dict[int, bytes]:
@@ -161,7 +242,7 @@ def test_no_damage_destroys_a_line_and_all_of_it_is_found(stores: Stores, tmp_pa
     for number in range(WAYS):
         case = f"{start + number}"
         rng = random.Random(case)
-        what, files = damaged(stores, rng)
+        what, files, told = damaged(stores, rng)
         case = f"{case}: {what}"
         path = tmp_path / "store"
         write(path, files)
@@ -174,22 +255,23 @@ def test_no_damage_destroys_a_line_and_all_of_it_is_found(stores: Stores, tmp_pa
             now = {name: (path / name).read_bytes() for name in before}
             assert now == before, case
         for data in there.values():
-            assert kept_anywhere(path, data) or data in (body(3), body(41)), case
+            assert kept_anywhere(path, data) or data in (body(3), body(12), body(41)), case
         wrong = found_wrong(path)
         if not wrong:
             assert all(state(path, key) != "pending" for key in there), case
+            assert told is None or known(path) == told, case
         done = repair_store(path)
         assert done.changed == wrong, case
         verified = verify_store(path)
         assert not verified.damages, (case, verified)
         for key, data in there.items():
-            if key not in (3, 41):
+            if key not in (3, 12, 41):
                 assert kept_anywhere(path, data), (case, key)
         with LocalStore(path, segment_bytes=1500) as store:
             keys = {int(record.key): record.body for record in store.records()}
             assert all(data == body(key) for key, data in keys.items() if key < 70), case
-            hurt = set(what.split()) & {"flip", "zeros", "cut", "stray"}
-            assert hurt or set(there) <= {*keys, 3, 41}, case
+            hurt = set(what.split()) & {"flip", "zeros", "cut", "stray", "zero", "removed", "CRLF"}
+            assert hurt or set(there) <= {*keys, 3, 12, 41}, case
 
 
 def state(path: Path, key: int) -> str:
@@ -342,3 +424,21 @@ def test_a_line_of_an_earlier_version_is_read_and_repaired(tmp_path: Path) -> No
         assert store.get(3) == body(3)
         assert store.state(5) == "deleted"
         assert list(store.claim(range(7))) == [6]
+
+
+def test_a_key_that_was_given_again_is_there_after_verify_and_repair(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with LocalStore(path) as store:
+        store.settle([Landing("d", b"[1]"), Deletion("d", final=False)], lambda _: None)
+        store.settle([Landing("d", b"[2]"), Landing("e", b"[3]")], lambda _: None)
+        store.flush()
+        assert store.verify() == 2
+    for _ in range(2):
+        repair_store(path)
+        with LocalStore(path) as store:
+            assert [one.body for one in store.records()] == [b"[2]", b"[3]"]
+            assert store.verify() == 2
+    (path / "ledger.sqlite").unlink()
+    repair_store(path)
+    with LocalStore(path) as store:
+        assert [one.body for one in store.records()] == [b"[2]", b"[3]"]

@@ -44,11 +44,11 @@ def test_the_same_key_again(open_store: OpenStore, on_same: OnSame) -> None:
         assert store.status().landed == 3
         assert store.verify() >= 3
         if on_same == "history":
-            mine = [one.body for one, _ in store.versions() if one.key == 1]
+            mine = [one.body for one, *_ in store.versions() if one.key == 1]
             assert mine == [b'{"v":1}', b'{"v":2}', b'{"v":3}']
             store.settle([Deletion(1)], ignored)
             store.flush()
-            assert [one.key for one, _ in store.versions()] == [2, 3]
+            assert [one.key for one, *_ in store.versions()] == [2, 3]
 
 
 def test_a_key_that_fails_when_fetched_again_keeps_its_record(open_store: OpenStore) -> None:
@@ -108,7 +108,7 @@ def test_a_store_of_versions_is_repaired(tmp_path: Path) -> None:
     assert repair(tmp_path / "s").landed == 2
     with open_readonly(tmp_path / "s") as reader:
         assert reader.get(1) == b"11"
-        assert [one.body for one, _ in reader.versions()] == [b"1", b"2", b"11"]
+        assert [one.body for one, *_ in reader.versions()] == [b"1", b"2", b"11"]
         assert reader.verify() == 3
 
 

@@ -25,17 +25,17 @@ from penstock.pipeline import is_json
 from penstock.store import LocalStore
 from penstock.streaming import (
     PRESETS,
+    ControlMessage,
     Gap,
     Message,
     Notice,
     Preset,
     ServerEvent,
-    Sign,
     Stream,
     StreamFeed,
 )
-from penstock.streaming.inband import EVENT
-from penstock.streaming.sorting import Decode, Place, Sorter
+from penstock.streaming.control_messages import EVENT
+from penstock.streaming.messages import Decode, Place, Sorter
 
 ROUNDS = int(os.environ.get("PENSTOCK_FUZZ", "40"))
 
@@ -153,7 +153,7 @@ def test_a_sorter_raises_nothing(name: str, decode: Decode) -> None:
                             assert is_json(item.body)
 
 
-def matching(sign: Sign, preset: Preset) -> bytes | ServerEvent:
+def matching(sign: ControlMessage, preset: Preset) -> bytes | ServerEvent:
     """Return a message that has what the sign looks for, beside what all messages have."""
     value: object = sign.equals[0] if sign.equals else {"disconnect_type": "x"}
     if sign.path == EVENT:
@@ -170,7 +170,9 @@ def matching(sign: Sign, preset: Preset) -> bytes | ServerEvent:
     ("name", "sign"), [(name, sign) for name, preset in PRESETS.items() for sign in preset.signs]
 )
 @pytest.mark.parametrize("into", [None, bytes])
-def test_every_sign_of_every_preset_can_fire(name: str, sign: Sign, into: type | None) -> None:
+def test_every_sign_of_every_preset_can_fire(
+    name: str, sign: ControlMessage, into: type | None
+) -> None:
     """X: a delete lies under data, where ordinary messages begin, and was never seen."""
     preset = PRESETS[name]
     if sign.by is not None:

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from penstock.assembly.build import store_named
-from penstock.assembly.heartbeat import Heartbeat, last_beat
+from penstock.assembly.heartbeat import Heartbeat, Signs, last_beat, last_beats, together
 from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
-from penstock.assembly.processes import with_workers
+from penstock.assembly.processes import launched_by, with_workers
 from penstock.assembly.reading import read_any, read_file, read_stream_text, read_text
 from penstock.assembly.resources import Part, parts, resource_store, resources_in
 from penstock.assembly.run import Look, Run, Summary
@@ -18,6 +18,7 @@ from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream
 from penstock.assembly.timestamps import lag as lag
 from penstock.assembly.trial import Trial, try_part
+from penstock.assembly.workers import lead, work
 from penstock.later import later
 from penstock.pipeline import Use, Used
 
@@ -43,6 +44,7 @@ __all__ = [
     "Plan",
     "Run",
     "Section",
+    "Signs",
     "Site",
     "StreamFile",
     "Summary",
@@ -53,6 +55,9 @@ __all__ = [
     "json_schema",
     "labelling",
     "last_beat",
+    "last_beats",
+    "launched_by",
+    "lead",
     "parts",
     "plan",
     "read_any",
@@ -63,7 +68,9 @@ __all__ = [
     "resource_store",
     "resources_in",
     "store_named",
+    "together",
     "try_part",
     "with_workers",
+    "work",
     "write_java_file",
 ]

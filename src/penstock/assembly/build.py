@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 
 from penstock.address import hide, is_reference, look_up
+from penstock.assembly.gates import build_dialects, build_gate
 from penstock.assembly.kinds import AUTHS, STYLES, Section, Site, build, kind_of, section_of
 from penstock.assembly.sections import (
-    BudgetSection,
     Decode,
     PagesSource,
     PipelineFile,
@@ -22,7 +22,6 @@ from penstock.assembly.sections import (
 )
 from penstock.assembly.values import revealed
 from penstock.clock import Clock
-from penstock.cluster import budget_place
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import (
@@ -44,7 +43,7 @@ from penstock.http import (
     filled,
 )
 from penstock.pipeline import Key
-from penstock.resilience import BreakerPolicy, Budget, Gate, Limit, RetryPolicy
+from penstock.resilience import BreakerPolicy, RetryPolicy
 from penstock.store import store_place
 
 __all__ = [
@@ -54,7 +53,6 @@ __all__ = [
     "build_request",
     "build_since",
     "build_style",
-    "check_gate",
     "replaced",
     "seconds_of",
     "store_named",
@@ -129,7 +127,8 @@ def build_api(
         section.base,
         auth=None if section.auth is None else build_auth(section.auth),
         retry=_retry(file.retry),
-        budget=_gate(file.budget, folder, clock),
+        budget=build_gate(file.budget, folder, clock),
+        hints=build_dialects(file.budget),
         status=None
         if status is None
         else StatusCall(
@@ -171,34 +170,6 @@ def _decode(file: PipelineFile) -> Decode:
     if file.request is not None:
         return file.request.decode
     return file.source.decode if isinstance(file.source, PagesSource) else "json"
-
-
-def check_gate(section: BudgetSection, folder: Path) -> None:
-    """Refuse a shared budget that cannot be, without looking at its place.
-
-    Raises:
-        InputError: It has a name and no place, a place and no name, or nothing can be kept there.
-    """
-    if (section.name is None) != (section.shared is None):
-        given = "name" if section.shared is None else "shared"
-        other = "shared" if section.shared is None else "name"
-        raise InputError(
-            f"budget.{given} needs budget.{other}: who names the same budget at the same place "
-            "shares it"
-        )
-    if section.name == "":
-        raise InputError('budget.name = "": a shared budget has a name')
-    if section.shared is not None and not is_reference(section.shared):
-        _below(folder, budget_place(section.shared))
-
-
-def _gate(section: BudgetSection, folder: Path, clock: Clock | None) -> Gate:
-    check_gate(section, folder)
-    limits = [Limit(limit.count, limit.per, limit.unit) for limit in section.limits]
-    if section.name is None or section.shared is None:
-        return Budget(reserve=section.reserve, limits=limits, clock=clock)
-    at = _below(folder, budget_place(section.shared))
-    return Budget.shared(section.name, at=at, reserve=section.reserve, limits=limits, clock=clock)
 
 
 def build_auth(section: Section, place: str = "api.auth") -> Auth:

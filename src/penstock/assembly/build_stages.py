@@ -13,7 +13,7 @@ from penstock.assembly.kinds import STAGES, USES, Kind, Section, Site, build, de
 from penstock.assembly.label_stage import load_labelling
 from penstock.assembly.risk_use import RiskWatch
 from penstock.assembly.room_sections import EditionUse, JavaDataUse, LabelStage, RiskUse
-from penstock.assembly.sections import PagesSource, PipelineFile
+from penstock.assembly.sections import PagesSource, PipelineFile, StoreSection
 from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import InputError, PenstockError
 from penstock.events import Events
@@ -52,7 +52,8 @@ def build_uses(
     _check_places(file.use)
     site = Site(folder, events, file)
     uses = [cast("Use[StoreReader]", build(USES, section, site, "use")) for section in file.use]
-    return [*uses, *(KeptTable(section, folder, events) for section in file.destination)]
+    history = isinstance(file.store, StoreSection) and file.store.on_same == "history"
+    return [*uses, *(KeptTable(one, folder, events, versions=history) for one in file.destination)]
 
 
 def _guarded(act: object, what: str) -> Callable[[object], object]:

@@ -1,24 +1,31 @@
-"""A sign of life beside a local store: what only the run knows of itself, for those who watch."""
+"""Signs of life beside a store: what only a run knows of itself, for those who watch."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TypeAlias, final
 
 import msgspec
 
-__all__ = ["Heartbeat", "beating", "last_beat"]
+from penstock.address import scheme_of
+from penstock.cluster import Beats
+from penstock.errors import PenstockError
+
+__all__ = ["Heartbeat", "Signs", "beating", "beats_of", "last_beat", "last_beats", "together"]
 
 _FILE = "lock-beat.json"
+_IN_MONGO = ("mongodb", "mongodb+srv")
 _EVERY = 0.5  # seconds between two beats
 _STALE = 15.0  # seconds without one after which a process that is still there counts as lost
 
@@ -39,6 +46,13 @@ class Heartbeat:
         reason: What closed the gate, or the state of a stream.
         retries: Calls made again after a failure.
         refused: Calls refused for lack of quota.
+        group: Which workers it is one of, where they were started together.
+        worker: What it is called among those who work on one run; ``""`` where it is alone.
+        block: The block of keys it works on, or None.
+        landed: Records it has landed.
+        failed: Keys that failed in it.
+        rate: Keys a second, of late.
+        permits: Leave it holds of a shared budget.
     """
 
     pid: int
@@ -51,6 +65,13 @@ class Heartbeat:
     reason: str = ""
     retries: int = 0
     refused: int = 0
+    group: str = ""
+    worker: str = ""
+    block: int | None = None
+    landed: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    permits: int = 0
 
     def lost(self, now: float) -> bool:
         """Return whether the run is gone without a word."""
@@ -65,43 +86,125 @@ class Heartbeat:
 
 
 @contextmanager
-def beating(place: Path | str, facts: Callable[[], dict[str, object]]) -> Iterator[None]:
-    """Leave a heartbeat with ``facts`` in a local store twice a second while the block runs."""
-    if not isinstance(place, Path):
-        yield
-        return
-    file, over = place / _FILE, threading.Event()
-    who = {"pid": os.getpid(), "host": socket.gethostname()}
+def beating(
+    place: Path | str, facts: Callable[[], dict[str, object]], group: str = ""
+) -> Iterator[threading.Event]:
+    """Leave a heartbeat with ``facts`` in a store, once a second or twice, while the block runs.
 
-    def beat() -> None:
-        draft = file.with_name(f"{_FILE}.new")
+    Args:
+        place: The store: a directory, or an address of MongoDB.
+        facts: What to say.
+        group: Who is asked to stop together.
+
+    Yields:
+        What is set when somebody asks to stop.
+    """
+    over, stop = threading.Event(), threading.Event()
+    every = _EVERY if isinstance(place, Path) else 2 * _EVERY
+    beat, end = _kept_in(place) if isinstance(place, Path) else _kept_at(place, group)
+
+    def keep() -> None:
         while True:
             # Where it cannot be written (a full disk), nobody sees it: landing comes first.
-            with contextlib.suppress(OSError):
-                draft.write_text(json.dumps({**who, "at": time.time(), **facts()}))
-                draft.replace(file)
-            if over.wait(_EVERY):
+            with contextlib.suppress(OSError, PenstockError):
+                if beat({"pid": os.getpid(), **facts()}):
+                    stop.set()
+            if over.wait(every):
                 return
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=keep, daemon=True)
     thread.start()
     try:
-        yield
+        yield stop
     finally:
         over.set()
         thread.join()
-        with contextlib.suppress(OSError):
-            file.unlink()
+        with contextlib.suppress(OSError, PenstockError):
+            end()
+
+
+_Kept: TypeAlias = tuple[Callable[[dict[str, object]], bool], Callable[[], None]]
+
+
+def _kept_in(place: Path) -> _Kept:
+    file, draft, host = place / _FILE, place / f"{_FILE}.new", socket.gethostname()
+
+    def beat(facts: dict[str, object]) -> bool:
+        draft.write_text(json.dumps({"host": host, "at": time.time(), **facts}))
+        draft.replace(file)
+        return False
+
+    return beat, file.unlink
+
+
+def _kept_at(place: str, group: str) -> _Kept:
+    if scheme_of(place) not in _IN_MONGO:
+        return lambda _facts: False, lambda: None
+    beats, me = Beats(place), uuid.uuid4().hex
+
+    def end() -> None:
+        with contextlib.closing(beats):
+            beats.leave(me)
+
+    return lambda facts: beats.say(me, {"group": group, **facts}), end
+
+
+@final
+class Signs:
+    """What each who works on a store said last.
+
+    Args:
+        place: The store: a directory, or an address of MongoDB.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self._place = place
+        self._beats: Beats | None = None
+
+    def seen(self) -> list[Heartbeat]:
+        """Return it; whoever ended well has taken it away, and where nobody answers, it is none."""
+        place = self._place
+        try:
+            if isinstance(place, Path):
+                return [msgspec.json.decode((place / _FILE).read_bytes(), type=Heartbeat)]
+            if scheme_of(place) not in _IN_MONGO:
+                return []
+            self._beats = self._beats or Beats(place)
+            return beats_of(self._beats)
+        except (OSError, msgspec.MsgspecError, PenstockError):
+            return []
+
+    def close(self) -> None:
+        """Let go of the connections, which the next look makes again."""
+        if self._beats is not None:
+            self._beats.close()
+        self._beats = None
+
+
+def last_beats(place: Path | str) -> list[Heartbeat]:
+    """Return what each who works on the store at ``place`` said last."""
+    with contextlib.closing(Signs(place)) as signs:
+        return signs.seen()
+
+
+def beats_of(beats: Beats) -> list[Heartbeat]:
+    """Return what each said last, with times of our own clock."""
+    now, seen = time.time(), beats.seen()
+    told = [{**beat, "at": now - beat["age"], "worker": beat["_id"]} for beat in seen]
+    return [msgspec.convert(beat, Heartbeat) for beat in told]
 
 
 def last_beat(place: Path | str) -> Heartbeat | None:
-    """Return what the run in a local store said last; None where none goes on, or nobody can say.
+    """Return what those who work on the store said last, :func:`together`."""
+    return together(last_beats(place))
 
-    A run that ended well has taken it away.
-    """
-    if not isinstance(place, Path):
+
+def together(beats: Sequence[Heartbeat]) -> Heartbeat | None:
+    """Return what several said as one: the newest of it, with the counts of all; None for none."""
+    if not beats:
         return None
-    try:
-        return msgspec.json.decode((place / _FILE).read_bytes(), type=Heartbeat)
-    except (OSError, msgspec.MsgspecError):
-        return None
+    counts = {
+        name: sum(getattr(beat, name) for beat in beats)
+        for name in ("landed", "failed", "rate", "permits", "retries", "refused")
+    }
+    return dataclasses.replace(max(beats, key=lambda beat: beat.at), **counts)

@@ -28,10 +28,14 @@ class KeptTable:
         section: Which table, and where.
         folder: Where relative paths start.
         events: Told what does not fit a column, and that the destination does not answer.
+        versions: Whether the store keeps all versions: so does a table, where it can.
     """
 
-    def __init__(self, section: DestinationSection, folder: Path, events: Events) -> None:
+    def __init__(
+        self, section: DestinationSection, folder: Path, events: Events, *, versions: bool = False
+    ) -> None:
         self._section = section
+        self._versions = versions
         self._folder = folder
         self._events = events
         self._taken = 0
@@ -77,6 +81,9 @@ class KeptTable:
                 destination,
                 section.table,
                 flatten=section.flatten,
+                versions=(self._versions and destination.holds_versions)
+                if section.versions is None
+                else section.versions,
                 given=self._given,
                 said=lambda words: self._events.emit(Notice(reason=words, doubtful=False)),
             ).catch_up(store)

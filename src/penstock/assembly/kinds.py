@@ -19,13 +19,14 @@ import msgspec
 from msgspec import Struct
 
 from penstock.assembly.values import SECRET, is_secret, revealed
+from penstock.cluster import BUDGETS
 from penstock.destinations import DESTINATIONS
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.http import Secret, secret
 from penstock.locks import BACKENDS
 from penstock.registry import Registry
-from penstock.resilience import GATES
+from penstock.resilience import DIALECT_KINDS
 from penstock.store import STORES
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTHS",
+    "EXECUTORS",
+    "GATES",
     "RESUMES",
     "SLOTS",
     "SOURCES",
@@ -168,6 +171,15 @@ RESUMES: Final = _slot(
         "backfill": "Backfill",
     },
 )
+GATES: Final = _slot(
+    "gate", "penstock.gates", "penstock.assembly.gates", {"memory": "memory", "shared": "SHARED"}
+)
+EXECUTORS: Final = _slot(
+    "executor",
+    "penstock.executors",
+    "penstock.assembly.executors",
+    {"threads": "threads", "processes": "processes"},
+)
 SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "source": SOURCES,
     "pagination style": STYLES,
@@ -179,18 +191,10 @@ SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "framing": FRAMING_KINDS,
     "stream preset": PRESET_KINDS,
     "destination": DESTINATIONS,
-    "rate-limit dialect": Registry(
-        "rate-limit dialect", "penstock.dialects", {"headers": "penstock.resilience:parse_hints"}
-    ),
+    "rate-limit dialect": DIALECT_KINDS,
     "gate": GATES,
-    "executor": Registry(
-        "executor",
-        "penstock.executors",
-        {
-            "threads": "concurrent.futures:ThreadPoolExecutor",
-            "processes": "concurrent.futures:ProcessPoolExecutor",
-        },
-    ),
+    "place of shared budgets": BUDGETS,
+    "executor": EXECUTORS,
 }
 """Every slot that others can fill, by what it is called in the docs."""
 

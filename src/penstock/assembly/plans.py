@@ -15,11 +15,11 @@ from penstock.assembly.build import (
     build_request,
     build_since,
     build_style,
-    check_gate,
     seconds_of,
     store_shown,
 )
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
+from penstock.assembly.gates import check_budget
 from penstock.assembly.sections import (
     LimitSection,
     PagesSource,
@@ -141,7 +141,7 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
         framing=section.framing or preset.framing,
-        id=section.id or ":".join(preset.id) or None,
+        id=section.id if isinstance(section.id, str) else ":".join(section.id or preset.id) or None,
         resumes=type(preset.resume).__name__,
     )
 
@@ -161,7 +161,9 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         build_request(file.request, names(file.source), reveal=False)
     _check_limits(file)
     _check_same(file)
-    check_gate(file.budget, folder)
+    check_budget(file.budget, folder)
+    if file.executor is not None and file.cluster.scheduler is not None:
+        raise InputError("[executor]: [cluster] has workers of its own; give one of the two")
     place = store_shown(file.store, folder)
     return Plan(
         source=str(file.source.__struct_config__.tag),

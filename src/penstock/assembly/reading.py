@@ -19,7 +19,7 @@ from penstock.assembly.values import Steps, secrets_in
 from penstock.errors import InputError
 from penstock.registry import beside, did_you_mean
 
-__all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text"]
+__all__ = ["line_of", "read_any", "read_file", "read_stream_text", "read_text", "text_of"]
 
 F = TypeVar("F", PipelineFile, StreamFile)
 
@@ -30,22 +30,31 @@ def read_file(path: str | Path) -> PipelineFile:
     Raises:
         InputError: It cannot be read, is not TOML, or says something we do not understand.
     """
-    return read_text(_text(path), str(path))
+    return read_text(text_of(path), str(path))
 
 
-def read_any(path: str | Path) -> PipelineFile | StreamFile:
+def read_any(path: str | Path, text: str | None = None) -> PipelineFile | StreamFile:
     """Return the pipeline that the file describes; one with ``[stream]`` is a stream's.
+
+    Args:
+        path: The file.
+        text: What stands in it, where that is known.
 
     Raises:
         InputError: It cannot be read, is not TOML, or says something we do not understand.
     """
-    text = _text(path)
+    text = text_of(path) if text is None else text
     if "stream" in _tables(text, str(path)):
         return read_stream_text(text, str(path))
     return read_text(text, str(path))
 
 
-def _text(path: str | Path) -> str:
+def text_of(path: str | Path) -> str:
+    """Return what stands in a pipeline file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     file = Path(path)
     try:
         return file.read_text(encoding="utf-8")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,10 +24,12 @@ from penstock.assembly.build import (
     seconds_of,
     store_path,
 )
+from penstock.assembly.executors import service_of
 from penstock.assembly.heartbeat import beating
 from penstock.assembly.kept_tokens import keeping, latest, place_of
-from penstock.assembly.kinds import Section
+from penstock.assembly.kinds import Section, Site
 from penstock.assembly.locking import (
+    Opened,
     locked_store,
     nothing_lost,
     opened_room,
@@ -50,7 +53,7 @@ from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.assembly.timestamps import lag
 from penstock.cluster import Blocks, Leased, Processes, sharded
-from penstock.errors import InputError
+from penstock.errors import InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
 from penstock.http import Api, ChildFeed, LinkHeader, OAuth2, PageFeed
 from penstock.pipeline import (
@@ -65,10 +68,11 @@ from penstock.pipeline import (
     Position,
     Progress,
     Used,
+    position_in,
     reported,
 )
 from penstock.resilience import SharedGate
-from penstock.store import StoreReader, WritableStore, open_readonly, open_store
+from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
 __all__ = ["Look", "Run", "Summary"]
@@ -193,9 +197,12 @@ class Run:
         path: Where the file was read, for workers that read it too.
 
     Attributes:
+        file: The pipeline.
+        path: Where it was read, if that was given.
         place: The store.
         events: What happens, as it happens.
         expected: Keys in the source, or None where that is not known.
+        group: Which workers it is one of; ``""`` where nobody started them together.
 
     Raises:
         InputError: The file asks for something that cannot be; no store was touched.
@@ -212,12 +219,13 @@ class Run:
         path: str | Path | None = None,
     ) -> None:
         self._parent = parent
+        self.group = ""
         self._scratch = ExitStack()
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
-        self._path = path
-        if self._workers and isinstance(file, PipelineFile):
+        self.path = path
+        if isinstance(file, PipelineFile) and (self._workers or file.executor is not None):
             if path is None:
-                raise InputError("[cluster]: workers read the file, too: Run(..., path=...)")
+                raise InputError("workers read the file, too: Run(..., path=...)")
             scratch = TemporaryDirectory(prefix="penstock-budget-")
             file = shared_by(file, Path(self._scratch.enter_context(scratch)))
         if shard is not None:
@@ -238,10 +246,11 @@ class Run:
                 api = build_api(file, folder=folder, events=self.events)
             self._api = api
             self._keep_token(file.api.auth, self._api.auth, folder)
-        self._file = file
+        self.file = file
         self._folder = folder
         self._check: Callable[[], None] = nothing_lost
-        self._meter = Meter(self.expected)
+        self._meter, self._done = Meter(self.expected), 0
+        self._blocks: Blocks | None = None
         self._counts = Counts()
         self._stream: Stream[bytes] | None = None
         self._feed: StreamFeed[bytes] | None = None
@@ -268,7 +277,7 @@ class Run:
     @property
     def is_stream(self) -> bool:
         """Whether its source is a stream."""
-        return isinstance(self._file, StreamFile)
+        return isinstance(self.file, StreamFile)
 
     @contextmanager
     def notifying(
@@ -284,10 +293,10 @@ class Run:
         Raises:
             InputError: There is no such variable or file, or it holds no URL.
         """
-        if self._file.notify is None:
+        if self.file.notify is None:
             yield
             return
-        notifier = Notifier(self._file.notify, name, lambda: self._facts(runs or [self]), tell)
+        notifier = Notifier(self.file.notify, name, lambda: self._facts(runs or [self]), tell)
         stop = self.events.subscribe(notifier.saw)
         code, reason = 4, "interrupted"
         try:
@@ -306,7 +315,17 @@ class Run:
     def _beat(self) -> dict[str, object]:
         seen = asdict(self._meter.look())
         told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
-        return {name: seen[name] for name in told}
+        budget = None if self._api is None else self._api.budget
+        return {
+            **{name: seen[name] for name in (*told, "rate", "failed")},
+            "landed": seen["done"] - seen["failed"] - self._done,
+            "block": None if self._blocks is None else self._blocks.now,
+            "permits": getattr(budget, "permits", 0),
+        }
+
+    def _measure(self, status: StoreStatus, total: int | None) -> None:
+        self._done = status.landed + status.failed + status.absent
+        self._meter = Meter(total, self._done)
 
     def _facts(self, runs: Sequence[Run]) -> dict[str, object]:
         seen = self._meter.look()
@@ -324,17 +343,17 @@ class Run:
         Raises:
             StoreInUse: Another run has it.
         """
-        with locked_store(self._file.lock, self.place, self._folder, self._file.store) as (
+        with locked_store(self.file.lock, self.place, self._folder, self.file.store) as (
             store,
             check,
         ):
-            self._check = check
             self._keep_same(store)
-            with self._budget_closed(), beating(self.place, self._beat):
+            with self._budget_closed(), beating(self.place, self._beat, self.group) as stop:
+                self._check = _unless(stop, check)
                 yield store
 
     def _keep_same(self, store: WritableStore) -> None:
-        section = getattr(self._file, "store", None)
+        section = getattr(self.file, "store", None)
         if isinstance(section, StoreSection) and section.on_same != "first":
             store.keep(section.on_same)
 
@@ -371,31 +390,31 @@ class Run:
         """
         if restart:
             _forget(store)
-        if isinstance(self._file, StreamFile):
-            with build_stream(self._file, events=self.events) as self._stream:
+        if isinstance(self.file, StreamFile):
+            with build_stream(self.file, events=self.events) as self._stream:
                 self._feed = StreamFeed(
                     self._stream,
-                    deletes=self._file.stream.deletes,
+                    deletes=self.file.stream.deletes,
                     seconds=seconds,
                     most=messages,
                     again=lambda: _flushed(store).again,
                     since=_paused(store),
-                    on_same=on_same_of(self._file.stream, store),
+                    on_same=on_same_of(self.file.stream, store),
                 )
                 return self._land(Pipeline(self._feed), store)
-        source = self._file.source
+        source = self.file.source
         self._set_refresh(store, refresh=refresh)
-        if self._file.request is not None and self._file.request.items is not None:
+        if self.file.request is not None and self.file.request.items is not None:
             if isinstance(source, PagesSource):
                 raise InputError("request.items: rows of rows are a [[resource]] with a parent")
-            self._land(Pipeline(self._rows_of_keys(self._file.request, source, store)), store)
+            self._land(Pipeline(self._rows_of_keys(self.file.request, source, store)), store)
         elif isinstance(source, PagesSource):
-            self._land(self._pipeline(self._file, self._pages(source, store), store), store)
+            self._land(self._pipeline(self.file, self._pages(source, store), store), store)
         else:
             store.expect(self.expected)
             found = keys(source, self._folder)
             part = found if self._shard is None else sharded(found, self._shard)
-            self._land(self._pipeline(self._file, part, store), store)
+            self._land(self._pipeline(self.file, part, store), store)
         if self._shard is None:  # else there is more than was drawn here
             self._settle_expectation(store)
         return self.summary(store)
@@ -412,23 +431,25 @@ class Run:
         """
         failures = [f for f in store.failures() if not names or str(f.key) in names]
         failed = [failure.key for failure in failures]
-        if isinstance(self._file, StreamFile):
+        if isinstance(self.file, StreamFile):
             again = [f for f in failures if f.error != UNREADABLE]
             if failures and not again:
                 raise InputError("what failed of the stream is not JSON, and comes only once")
             records = [LandedRecord(f.key, f.excerpt.encode()) for f in again]
             return self._land(Pipeline(_Kept(records)), store)
-        asked = self._file.request
-        paged = isinstance(self._file.source, PagesSource) and asked is None
+        asked = self.file.request
+        paged = isinstance(self.file.source, PagesSource) and asked is None
         if paged or (asked is not None and asked.items is not None):
             _forget(store)
             store.retry_failed(failed)
             return self.go(store)
         store.retry_failed(failed)
-        return self._land(self._pipeline(self._file, failed, store), store)
+        return self._land(self._pipeline(self.file, failed, store), store)
 
     def work(self, store: WritableStore) -> Summary:
         """Join a run: do blocks of keys that nobody else works on, until all are done.
+
+        A stream has one worker: the others wait until it ends or dies.
 
         Args:
             store: Where records land, opened at :attr:`place` by :meth:`joined`.
@@ -437,13 +458,14 @@ class Run:
             LockLost: This process stood still past its lease, and another has its block.
             PenstockError: The run could not go on.
         """
-        file = self._file
-        assert isinstance(file, PipelineFile)  # joined() has looked
+        file = self.file
+        if isinstance(file, StreamFile):
+            return self.go(store)
         self._workers = 0  # each worker is one
         store.expect(self.expected)
         section, lock = file.cluster, file.lock
         with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
-            blocks = Blocks(
+            blocks = self._blocks = Blocks(
                 keys(file.source, self._folder),
                 section.block,
                 store=cast("Leased", store),
@@ -453,8 +475,14 @@ class Run:
                 lease=section.lease,
             )
 
-            def land(part: Sequence[Key], check: Callable[[], None]) -> bool:
-                self._check = check
+            stopped = self._check
+
+            def land(part: Sequence[Key], check: Callable[[int], None]) -> bool:
+                def checked() -> None:
+                    stopped()
+                    check(self._counts.landed + self._counts.failed)
+
+                self._check = checked
                 self._landed(self._pipeline(file, part, store), store)
                 return self._counts.complete
 
@@ -467,39 +495,78 @@ class Run:
     def joined(self) -> Iterator[WritableStore]:
         """Give the store to land in together with other workers, for :meth:`work`.
 
+        That of a stream is given once no other worker has it.
+
         Raises:
             InputError: Nobody can join this run: its records land in a directory, or what it does
                 cannot be divided.
         """
-        if not isinstance(self._file, PipelineFile) or isinstance(self._file.source, PagesSource):
-            raise InputError("workers share keys: a stream or pages are for one run")
+        self._refuse_lonely()
+        with (
+            self._budget_closed(),
+            beating(self.place, self._beat, self.group) as stop,
+            ExitStack() as held,
+        ):
+            if isinstance(self.file, StreamFile):
+                store, check = self._waited_for(held, stop)
+            else:
+                store, check = held.enter_context(open_store(self.place)), nothing_lost
+            self._measure(store.status(), self.expected)
+            self._keep_same(store)
+            self._check = _unless(stop, check)
+            yield store
+
+    def _waited_for(self, held: ExitStack, stop: threading.Event) -> Opened:
+        lease = self.file.cluster.lease
+        lock = msgspec.structs.replace(self.file.lock, lease=lease, timeout=lease)
+        while True:
+            _unless(stop, nothing_lost)()
+            with suppress(StoreInUse):
+                opened = locked_store(lock, self.place, self._folder, self.file.store)
+                return held.enter_context(opened)
+
+    @contextmanager
+    def led(self) -> Iterator[WritableStore]:
+        """Give the store that workers land in which somebody else starts.
+
+        Raises:
+            InputError: As of :meth:`joined`.
+        """
+        self._refuse_lonely()
+        with open_store(self.place) as store, self._budget_closed():
+            self._measure(store.status(), self.expected)
+            yield store
+
+    def _refuse_lonely(self) -> None:
+        """Refuse what only one process can do."""
+        file, said = self.file, ""
         if isinstance(self.place, Path):
-            raise InputError(
+            said = (
                 f"{self.place} is a directory, which one process writes: workers need a store in "
                 'MongoDB (store = "env:MONGO")'
             )
-        if self._file.source.__struct_config__.tag == "stdin":
-            raise InputError("workers share keys that all can read: stdin is for one run")
-        if self._uses:
-            raise InputError(
-                "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
-            )
-        if self._file.request is not None and self._file.request.items is not None:
-            raise InputError("workers share keys: with request.items, rows land: use penstock run")
-        if isinstance(self._file.store, StoreSection) and self._file.store.refresh is not None:
-            raise InputError(
+        elif isinstance(file, StreamFile):
+            said = "" if file.lock.enabled else "workers of a stream take turns by its lock"
+        elif isinstance(file.source, PagesSource):
+            said = "workers share keys: pages are for one run"
+        elif file.source.__struct_config__.tag == "stdin":
+            said = "workers share keys that all can read: stdin is for one run"
+        elif self._uses:
+            said = "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
+        elif file.request is not None and file.request.items is not None:
+            said = "workers share keys: with request.items, rows land: use penstock run"
+        elif isinstance(file.store, StoreSection) and file.store.refresh is not None:
+            said = (
                 "store.refresh: workers do each block of keys once; leave it out, or use "
                 "penstock run"
             )
-        self._started = time.monotonic()
-        with open_store(self.place) as store, self._budget_closed():
-            status = store.status()
-            self._meter = Meter(self.expected, status.landed + status.failed + status.absent)
-            self._keep_same(store)
-            yield store
+        if self._shard is not None:
+            said = "a shard is started by you, workers take blocks: use one or the other"
+        if said:
+            raise InputError(said)
 
     def _set_refresh(self, store: WritableStore, *, refresh: bool) -> None:
-        section = self._file.store
+        section = self.file.store
         if refresh and not store.takes_again:
             raise InputError(
                 "--refresh: what is fetched again is kept with store.on_same = 'replace'"
@@ -513,7 +580,7 @@ class Run:
         assert self._api is not None  # only a stream has none
         if isinstance(source, ResourceSection) and self._parent is not None:
             return self._children(source, self._parent, store)
-        return PageFeed(
+        feed = PageFeed(
             self._api,
             build_listing(source),
             build_style(source),
@@ -524,14 +591,17 @@ class Run:
             recall=store.mark,
             every=store.takes_again,
         )
+        assert isinstance(self.file, PipelineFile)  # only they have pages
+        whole = self.file.request is None and source.since is None
+        return _put_back(feed, store) if whole else feed
 
     def _children(
         self, source: ResourceSection, parent: PipelineFile, store: WritableStore
-    ) -> ChildFeed:
+    ) -> Feed:
         assert self._api is not None  # only a stream has none
         place = store_path(parent.store, self._folder)
         fixed = isinstance(parent.source, PagesSource) and parent.source.since is None
-        return ChildFeed(
+        feed = ChildFeed(
             self._api,
             children(source, lambda: open_readonly(place)),
             build_style(source),
@@ -542,6 +612,7 @@ class Run:
             every=store.takes_again,
             again=fixed,
         )
+        return _put_back(feed, store) if fixed else feed
 
     def _rows_of_keys(
         self, request: RequestSection, source: Section, store: WritableStore
@@ -560,7 +631,7 @@ class Run:
         )
 
     def _concurrency(self) -> int:
-        return self._file.api.concurrency if isinstance(self._file, PipelineFile) else 1
+        return self.file.api.concurrency if isinstance(self.file, PipelineFile) else 1
 
     def _pipeline(
         self, file: PipelineFile, source: Iterable[Key] | Feed, store: WritableStore
@@ -571,10 +642,14 @@ class Run:
             return pipeline
         if file.batch is not None:
             pipeline.batches(file.batch.size, sizer=self._api.budget, empty=file.batch.empty)
-        if self._workers:
-            assert self._path is not None  # __init__ has looked
+        if self._workers or file.executor is not None:
+            assert self.path is not None  # __init__ has looked
             budget = file.budget
-            make = making(Path(self._path), self._folder, budget.name, budget.shared)
+            make = making(Path(self.path), self._folder, budget.name, budget.shared)
+            if file.executor is not None:
+                site = Site(self._folder, self.events, file)
+                workers = service_of(file.executor, site, make, self._scratch)
+                return pipeline.fetch(workers, _same, concurrency=file.api.concurrency)
             processes = Processes(make, self._workers, self.events)
             return pipeline.fetch(
                 processes, _same, concurrency=self._workers * file.api.concurrency
@@ -591,7 +666,7 @@ class Run:
         self._started, self._before = time.monotonic(), store.new
         status = store.status()
         total = status.expected if self.expected is None else self.expected
-        self._meter = Meter(total, status.landed + status.failed + status.absent)
+        self._measure(status, total)
         self._landed(flow, store)
         self._tell_stale(store)
         return self.summary(store)
@@ -632,7 +707,7 @@ class Run:
 
     def lag(self, store: StoreReader, now: float) -> float:
         """Return how old the newest message of a stream is by its own time; NaN: it has none."""
-        path = self._file.stream.time if isinstance(self._file, StreamFile) else None
+        path = self.file.stream.time if isinstance(self.file, StreamFile) else None
         found = [lag(one.body, path, now) for one in store.latest(1)] if path else []
         return math.nan if not found or found[0] is None else found[0]
 
@@ -707,6 +782,13 @@ def _forget(store: WritableStore) -> None:
     store.flush()
 
 
+def _put_back(feed: Feed, store: WritableStore) -> Feed:
+    """Put dead letters back where all pages are read again: what is still odd fails again."""
+    if position_in(store.mark(feed.name), feed) is None:
+        store.retry_failed([one.key for one in store.failures() if not one.acknowledged])
+    return feed
+
+
 def _flushed(store: WritableStore) -> WritableStore:
     store.flush()  # only now it is known what had landed before
     return store
@@ -716,6 +798,15 @@ def _paused(store: WritableStore) -> str | None:
     """Return since when a stream without a checkpoint was not listened to, where it ever was."""
     status = store.status()
     return moment(status.updated) if status.landed or status.gaps else None
+
+
+def _unless(stop: threading.Event, check: Callable[[], None]) -> Callable[[], None]:
+    def checked() -> None:
+        if stop.is_set():
+            raise Stopped("stopped by whoever started the workers")
+        check()
+
+    return checked
 
 
 def _same(key: Key) -> Key:

@@ -69,6 +69,7 @@ def _named(value: object) -> set[str]:
     if not isinstance(value, dict):
         return set()
     own = [value.get(key) for key in ("kind", "framing", "preset", "like")]
+    own += value["dialects"] if isinstance(value.get("dialects"), list) else []
     inner = (name for one in value.values() for name in _named(one))
     return {name for name in own if isinstance(name, str)} | set(inner)
 

@@ -10,8 +10,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from penstock.assembly.kinds import AUTHS, SOURCES, STAGES, STYLES, USES, Section
+from penstock.assembly.kinds import AUTHS, EXECUTORS, GATES, SOURCES, STAGES, STYLES, USES, Section
 from penstock.assembly.values import SECRET
+from penstock.resilience import DIALECT_KINDS
 from penstock.store import OnSame
 
 __all__ = [
@@ -39,6 +40,7 @@ Scalar: TypeAlias = str | int | float | bool
 Strings: TypeAlias = dict[str, str]
 KeyPaths: TypeAlias = str | Annotated[list[str], Meta(min_length=1)]
 Decode: TypeAlias = Literal["json", "text", "csv", "jsonl", "bytes"]
+_SCHEDULER = r"^(none|local:[1-9][0-9]*|[a-z][a-z0-9+.\-]*://.+)$"
 Query: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
@@ -258,6 +260,8 @@ StyleSection: TypeAlias = Annotated[Section, STYLES]
 AuthSection: TypeAlias = Annotated[Section, AUTHS]
 StageSection: TypeAlias = Annotated[Section, STAGES]
 UseSection: TypeAlias = Annotated[Section, USES]
+GateSection: TypeAlias = Annotated[Section, GATES]
+ExecutorSection: TypeAlias = Annotated[Section, EXECUTORS]
 
 
 class ApiSection(Section, frozen=True, kw_only=True):
@@ -420,6 +424,9 @@ class BudgetSection(Section, frozen=True, kw_only=True):
         shared: Where it is kept: a directory of this machine, or an address of MongoDB.
         reserve: Requests of every limit that are never spent.
         limits: Limits known beforehand, any number of them.
+        dialects: How the server states what is left, where it does so in headers that are not
+            known: names of a package's dialects, or ``my_module:DIALECT`` beside the file.
+        gate: What gives leave instead: see [budget.gate] below.
         status: Where to ask what is left.
     """
 
@@ -427,6 +434,8 @@ class BudgetSection(Section, frozen=True, kw_only=True):
     shared: str | None = None
     reserve: Annotated[float, Meta(ge=0)] = 0
     limits: list[LimitSection] = []
+    dialects: list[Annotated[str, DIALECT_KINDS]] = []
+    gate: GateSection | None = None
     status: StatusSection | None = None
 
 
@@ -507,14 +516,16 @@ class ClusterSection(Section, frozen=True, kw_only=True):
     """Many workers on one run: see [cluster](cluster.md).
 
     Attributes:
-        scheduler: What starts workers: ``local:4`` is four processes of this machine, which call,
-            while one lands; ``none``: each ``penstock work`` is a worker, and ``penstock run`` too;
-            unset: one process does all.
+        scheduler: What starts workers: ``tcp://host:8786`` is Dask; ``local:4`` is four processes
+            of this machine, which call, while one lands; ``none``: each ``penstock work`` is a
+            worker, and ``penstock run`` too; unset: one process does all.
+        workers: How many there are at most; unset: as many as the scheduler has.
         block: Keys that a worker takes at a time.
         lease: Seconds without a sign of life after which another takes a worker's block over.
     """
 
-    scheduler: Annotated[str, Meta(pattern="^(none|local:[1-9][0-9]*)$")] | None = None
+    scheduler: Annotated[str, Meta(pattern=_SCHEDULER)] | None = None
+    workers: Count | None = None
     block: Count = 500
     lease: Positive = 10.0
 
@@ -528,11 +539,15 @@ class DestinationSection(Section, frozen=True, kw_only=True):
         table: Name of the table.
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         schema: Kinds of columns by their name, such as ``{ created = "epoch" }``.
+        versions: Keep a row for each version of a record, with the columns ``valid_from`` and
+            ``valid_to``; else the newest. Set where ``store.on_same`` is ``history`` and the
+            place is a database.
     """
 
     to: str
     table: str = "record"
     flatten: bool = False
+    versions: bool | None = None
     schema: Strings = {}
 
 
@@ -571,5 +586,6 @@ class PipelineFile(Section, frozen=True, kw_only=True):
     use: list[UseSection] = []
     destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
+    executor: ExecutorSection | None = None
     cluster: ClusterSection = ClusterSection()
     notify: NotifySection | None = None

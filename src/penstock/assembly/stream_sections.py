@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from penstock.assembly.kinds import RESUMES, Section
 from penstock.assembly.sections import (
     AuthSection,
+    ClusterSection,
     Count,
     DestinationSection,
     LockSection,
@@ -19,7 +20,7 @@ from penstock.assembly.sections import (
     Strings,
     UseSection,
 )
-from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, Decode, OnSame, Sign
+from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
 __all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection"]
 
@@ -80,7 +81,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
     framing: Annotated[str, FRAMING_KINDS] | None = None
     id: tuple[str, ...] | None = None
     data: frozenset[str] | None = None
-    signs: list[Annotated[Section, Sign]] | None = None
+    signs: list[Annotated[Section, ControlMessage]] | None = None
     kind: str | None = None
     unknown: bool | None = None
     resume: Annotated[Section, RESUMES] | None = None
@@ -101,8 +102,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         url: The whole URL, ``https://`` or ``wss://``.
         preset: What is known of the service: see [streaming](streaming.md).
         framing: How messages are told apart; unset: the preset's, else by the content type.
-        id: Dotted path of a message's id, its key in the store; unset: the preset's, or a hash
-            of the message with its event's id.
+        id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
+            unset: the preset's, or a hash of the message with its event's id.
         on_same: What happens to a message whose id landed before, with other content: left out and
             counted, or in its place, or a version beside it, as far as the store can, or kept
             under the id and a hash; unset: the preset's. Where messages have no id, ``keep`` lands
@@ -142,7 +143,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     url: str
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
     framing: Annotated[str, FRAMING_KINDS] | None = None
-    id: str | None = None
+    id: str | tuple[str, ...] | None = None
     on_same: OnSame | None = None
     decode: Decode = "json"
     open: list[str | dict[str, object]] = []
@@ -182,4 +183,5 @@ class StreamFile(Section, frozen=True, kw_only=True):
     use: list[UseSection] = []
     destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
+    cluster: ClusterSection = ClusterSection()
     notify: NotifySection | None = None

@@ -19,17 +19,17 @@ from penstock.http import Get, Post, Profile, Request
 from penstock.streaming import (
     FRAMING_KINDS,
     PRESET_KINDS,
+    Action,
     Block,
+    ControlMessage,
     Cursor,
     DropOldest,
     OnSame,
     Overflow,
     Preset,
     ReconnectPolicy,
-    Sign,
     Spill,
     Stream,
-    Then,
     Window,
 )
 
@@ -109,7 +109,7 @@ def check_stream(section: StreamSection) -> Preset:
     if section.open and not (preset.websocket or section.url.startswith(("ws", "env:", "file:"))):
         raise InputError("stream.open: it is what a WebSocket sends: its URL begins with wss://")
     if section.ends is not None:
-        others = tuple(sign for sign in preset.signs if sign.then is not Then.END)
+        others = tuple(sign for sign in preset.signs if sign.then is not Action.END)
         preset = replace(preset, signs=others).ending_at(*section.ends)
     if section.each is not None or section.base64:
         each = section.each or preset.each
@@ -150,7 +150,7 @@ def _preset(section: PresetSection | str) -> Preset:
     keys = {name: getattr(section, name) for name in section.__struct_fields__ if name != "like"}
     given = {name: value for name, value in keys.items() if value is not None}
     if section.signs is not None:
-        given["signs"] = tuple(value_of(Sign, sign) for sign in section.signs)
+        given["signs"] = tuple(value_of(ControlMessage, sign) for sign in section.signs)
     if section.resume is not None:
         given["resume"] = build(RESUMES, section.resume, Site(), "stream.preset.resume")
     return replace(PRESET_KINDS.find(section.like), **given)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
@@ -15,6 +17,7 @@ from penstock.assembly import Run, Summary, read_text
 from penstock.cli.progress import RunView, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError
+from penstock.events import Event
 from penstock.simulator import (
     SimulatorProcess,
     SimulatorSettings,
@@ -22,7 +25,7 @@ from penstock.simulator import (
     simulator_process,
     user_json,
 )
-from penstock.store import LocalStore, open_readonly
+from penstock.store import open_readonly
 
 __all__ = ["demo"]
 
@@ -56,6 +59,11 @@ reserve = {reserve}            # never spent: kept for other programs that use t
 path = "store"
 """
 
+_CLUSTER = """
+[cluster]
+scheduler = "local:{workers}"   # so many processes call; one of them is killed on the way
+"""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +85,17 @@ class Proof:
 @click.option("--store", "folder", metavar="DIR", help="Keep the data there (made anew).")
 @click.option("--users", default=2000, show_default=True, help="How many to harvest.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the server's faults.")
+@click.option("--workers", type=click.IntRange(2), help="Call with so many processes; one dies.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def demo(folder: str | None, users: int, seed: int, *, as_json: bool, quiet: bool) -> None:
+def demo(
+    folder: str | None, users: int, seed: int, workers: int | None, *, as_json: bool, quiet: bool
+) -> None:
     """Harvest users from a simulated API that limits, fails and disconnects.
 
     The server allows 500 calls per 5 seconds, says so only in its headers, and answers every tenth
-    call with a fault. At the end its own counts are held against what has landed.
+    call with a fault. At the end its own counts are held against what has landed. With --workers
+    several processes share what is allowed, and one of them is killed on the way.
     """
     if users < 1:
         raise InputError("demo: --users is 1 or more")
@@ -99,12 +111,15 @@ def demo(folder: str | None, users: int, seed: int, *, as_json: bool, quiet: boo
                 " fails in one of nine ways.\n",
                 err=True,
             )
-        summary = _harvest(server, place, users, quiet=quiet)
+        summary, killed = _harvest(server, place, users, workers, quiet=quiet)
         proof = _prove(server, settings, place / "store", summary)
+    told = asdict(proof)
+    if workers:
+        told |= {"workers": workers, "killed": killed}
     if as_json:
-        click.echo(json.dumps(asdict(proof)))
+        click.echo(json.dumps(told))
     else:
-        click.echo(_told(proof, place))
+        click.echo(_told(told, place))
     if proof.lost or proof.duplicated or proof.overspent:
         raise SystemExit(4)
     if proof.failed:
@@ -123,16 +138,27 @@ def _place(folder: str | None) -> Path:
     return place
 
 
-def _harvest(server: SimulatorProcess, place: Path, users: int, *, quiet: bool) -> Summary:
+def _harvest(
+    server: SimulatorProcess, place: Path, users: int, workers: int | None, *, quiet: bool
+) -> tuple[Summary, int]:
+    """Return what came of it, and how many workers were killed."""
     text = _PIPELINE.format(users=users, url=server.url, reserve=_RESERVE)
-    (place / "pipeline.toml").write_text(text, encoding="utf-8")
-    file = read_text(text, str(place / "pipeline.toml"))
-    work = Run(file, place)
-    with (
-        LocalStore(work.place) as store,
-        showing(RunView("users", work.look), work.events, quiet=quiet),
-    ):
-        return work.go(store)
+    if workers:
+        text += _CLUSTER.format(workers=workers)
+    path = place / "pipeline.toml"
+    path.write_text(text, encoding="utf-8")
+    work = Run(read_text(text, str(path)), place, path=path)
+    killed: set[int] = set()
+
+    def strike(_event: Event) -> None:
+        if workers and not killed and work.look().progress.done >= users / 3:
+            victim = multiprocessing.active_children()[0]
+            killed.add(victim.pid or 0)
+            victim.kill()
+
+    work.events.subscribe(strike)
+    with work.opened() as store, showing(RunView("users", work.look), work.events, quiet=quiet):
+        return work.go(store), len(killed)
 
 
 def _prove(
@@ -163,21 +189,26 @@ def _prove(
     )
 
 
-def _told(proof: Proof, place: Path) -> str:
-    rows = [
-        ("users on the server", f"{proof.items:,}"),
-        ("landed, equal byte for byte", f"{proof.landed:,}"),
-        ("failed", f"{proof.failed:,}"),
-        ("lost", f"{proof.lost:,}"),
-        ("landed twice", f"{proof.duplicated:,}"),
-        ("calls into the reserve", f"{proof.overspent:,}"),
-        ("refused for lack of quota", f"{proof.too_many_requests:,}"),
-        ("calls repeated after a fault", f"{proof.retries:,}"),
-    ]
-    table = "\n".join(f"  {name:<30} {value:>7}" for name, value in rows)
+_ROWS = {
+    "items": "users on the server",
+    "landed": "landed, equal byte for byte",
+    "failed": "failed",
+    "lost": "lost",
+    "duplicated": "landed twice",
+    "overspent": "calls into the reserve",
+    "too_many_requests": "refused for lack of quota",
+    "retries": "calls repeated after a fault",
+    "workers": "processes that called",
+    "killed": "of them killed on the way",
+}
+
+
+def _told(proof: Mapping[str, float], place: Path) -> str:
+    rows = [(words, proof[name]) for name, words in _ROWS.items() if name in proof]
+    table = "\n".join(f"  {words:<30} {value:>7,}" for words, value in rows)
     store = place / "store"
     return (
-        f"Harvested in {span(proof.seconds)}. What the server counted, against what landed:\n"
+        f"Harvested in {span(proof['seconds'])}. What the server counted, against what landed:\n"
         f"{table}\n\n"
         f"data:  {store}/segment-000001.jsonl\n"
         f"next:  penstock status {store}\n"

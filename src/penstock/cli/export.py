@@ -13,7 +13,7 @@ from penstock.address import hide, is_address, is_reference, look_up
 from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.bar import bar
 from penstock.cli.keep import Wanted, keep
-from penstock.destinations import Format, refuse_existing
+from penstock.destinations import Content, Format, refuse_existing
 from penstock.destinations import export as export_store
 from penstock.errors import InputError
 from penstock.registry import did_you_mean
@@ -49,9 +49,11 @@ class Target(click.ParamType[str]):
 @click.option("--follow", is_flag=True, help="An address: go on with what lands, until Ctrl-C.")
 @click.option("--schema", metavar="S", help="Types as NAME: KIND, ..., or a file; see the docs.")
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
+@click.option("--nested", is_flag=True, help="parquet, arrow: show objects as structs, and lists.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
+@click.option("--versions", is_flag=True, help="Write every version of a record, not the newest.")
 @click.option("--skip-damaged", is_flag=True, help="Leave damaged records out, and count them.")
 @click.option(
     "--safe-csv", is_flag=True, help="csv: put ' before texts that a spreadsheet would compute."
@@ -67,9 +69,11 @@ def export(  # noqa: PLR0913 - one parameter an option
     *,
     follow: bool,
     flatten: bool,
+    nested: bool,
     force: bool,
     failed: bool,
     gaps: bool,
+    versions: bool,
     skip_damaged: bool,
     safe_csv: bool,
     resource: str | None,
@@ -87,8 +91,10 @@ def export(  # noqa: PLR0913 - one parameter an option
 
     Exit code 1: damaged records were left out (--skip-damaged).
     """
+    content = _content({"failed": failed, "gaps": gaps, "versions": versions})
     others = {
         "force": force,
+        "nested": nested,
         "failed": failed,
         "gaps": gaps,
         "skip-damaged": skip_damaged,
@@ -101,14 +107,18 @@ def export(  # noqa: PLR0913 - one parameter an option
     if is_address(to):
         _refuse({**others, "output": output}, f"is for files; {hide(to)} is kept up to date")
         table = table or "record"
-        keep(place, to, Wanted(table, schema, flatten=flatten, follow=follow, as_json=as_json))
+        wanted = Wanted(
+            table, schema, flatten=flatten, versions=versions, follow=follow, as_json=as_json
+        )
+        keep(place, to, wanted)
         return
     _refuse({"table": table, "follow": follow}, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
-            choices = {"flatten": flatten, "failed": failed, "safe-csv": safe_csv}
+            choices = {"flatten": flatten, "nested": nested, "failed": failed, "gaps": gaps}
+            choices |= {"versions": versions, "skip-damaged": skip_damaged, "safe-csv": safe_csv}
             count = _to_javadata(reader, output, schema, choices, force=force)
         told = {"output": output, "rows": count}
         click.echo(json.dumps(told) if as_json else f"{count:,} records in {output}")
@@ -122,10 +132,10 @@ def export(  # noqa: PLR0913 - one parameter an option
             reader,
             cast("Format", to),
             output,
+            content=content,
             flatten=flatten,
+            nested=nested,
             force=force,
-            failed=failed,
-            gaps=gaps,
             skip_damaged=skip_damaged,
             safe_csv=safe_csv,
             progress=report,
@@ -141,6 +151,13 @@ def export(  # noqa: PLR0913 - one parameter an option
         words = f"{done.damaged:,} damaged records were left out: see penstock verify {store}"
         click.echo(f"penstock: {words}", err=True)
         raise SystemExit(1)
+
+
+def _content(options: dict[str, bool]) -> Content:
+    chosen = [name for name, given in options.items() if given]
+    if len(chosen) > 1:
+        raise InputError(f"--{chosen[0]} or --{chosen[1]}: export one at a time")
+    return cast("Content", chosen[0] if chosen else "records")
 
 
 def _refuse(options: dict[str, object], why: str) -> None:

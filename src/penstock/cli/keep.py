@@ -31,6 +31,7 @@ class Wanted:
     schema: str | None
     _: KW_ONLY
     flatten: bool
+    versions: bool = False
     follow: bool
     as_json: bool
 
@@ -45,7 +46,12 @@ def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -
     def look(reader: StoreReader) -> int:
         with closing(open_destination(address)) as destination:
             return Keeper(
-                destination, wanted.table, flatten=wanted.flatten, given=given, said=said
+                destination,
+                wanted.table,
+                flatten=wanted.flatten,
+                versions=wanted.versions,
+                given=given,
+                said=said,
             ).catch_up(reader)
 
     with open_readonly(store) as reader:

@@ -20,6 +20,8 @@ from penstock.assembly import (
     StreamFile,
     Summary,
     Used,
+    launched_by,
+    lead,
     parts,
     read_any,
     store_named,
@@ -79,17 +81,21 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     part = None if shard is None else parse_shard(shard)
     if workers is not None:
         described = with_workers(described, workers)
-    joins = not isinstance(described, StreamFile) and described.cluster.scheduler == "none"
-    if joins and refresh:
-        raise InputError("--refresh: workers do each block of keys once")
+    leads, joins = bool(launched_by(described)[0]), described.cluster.scheduler == "none"
+    if (joins or leads) and (refresh or restart or seconds or max_messages):
+        raise InputError(
+            "--refresh, --restart, --for and --max-messages are for one process, not for workers"
+        )
 
     def go(work: Run, store: WritableStore) -> Summary:
         return work.go(
             store, seconds=seconds, messages=max_messages, restart=restart, refresh=refresh
         )
 
-    if joins:
-        _run_all(file, described, Run.work, shown, shard=part, joins=True)
+    if leads:
+        _run_all(file, described, lead, shown, shard=part, opened=Run.led)
+    elif joins:
+        _run_all(file, described, Run.work, shown, shard=part, opened=Run.joined)
     else:
         _run_all(file, described, go, shown, shard=part)
 
@@ -101,11 +107,12 @@ def work(file: str, **shown: Unpack[Shown]) -> None:
     """Join the run of FILE from this machine, together with other workers.
 
     Each takes blocks of keys that nobody else works on, until all are done. A worker that dies is
-    taken over within a lease. The store is in MongoDB, and every worker reads the same keys.
+    taken over within a lease. The store is in MongoDB, and every worker reads the same keys. A
+    stream has one worker at a time: the others wait, and one of them takes over when it dies.
 
     Exit codes: as of penstock run.
     """
-    _run_all(file, read_any(file), Run.work, shown, joins=True)
+    _run_all(file, read_any(file), Run.work, shown, opened=Run.joined)
 
 
 @click.command("retry-failed")
@@ -204,7 +211,7 @@ def _run_all(
     shown: Shown,
     *,
     shard: tuple[int, int] | None = None,
-    joins: bool = False,
+    opened: Callable[[Run], AbstractContextManager[WritableStore]] = Run.opened,
 ) -> None:
     """Run all pipelines of a file, parents first, and end with the exit code of all."""
     summaries: dict[str, Summary] = {}
@@ -220,7 +227,7 @@ def _run_all(
                 held.enter_context(stoppable())
                 held.enter_context(work.notifying(Path(file).stem, _note, runs))
             summary = summaries[part.name] = _run(
-                file, work, partial(go, work), shown, work.joined() if joins else None
+                file, work, partial(go, work), shown, opened(work)
             )
             if not shown["as_json"] and part.name:
                 click.echo(f"{part.name}:")
@@ -254,7 +261,7 @@ def _run(
     work: Run,
     go: Callable[[WritableStore], Summary],
     shown: Shown,
-    opened: AbstractContextManager[WritableStore] | None = None,
+    opened: AbstractContextManager[WritableStore],
 ) -> Summary:
     """Run ``go`` with progress and return what came of it."""
     as_json = shown["as_json"]
@@ -262,7 +269,7 @@ def _run(
         shown["quiet"] = True
     if work.is_stream:
         work.events.subscribe(Troubles(lambda: work.look().status))
-    with opened or work.opened() as store:
+    with opened as store:
         try:
             with observed(_view(file, work), work, store, shown):
                 return go(store)

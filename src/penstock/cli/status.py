@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 from rich.table import Table
 
-from penstock.assembly import resource_store, resources_in, store_named
+from penstock.assembly import Heartbeat, last_beats, resource_store, resources_in, store_named
 from penstock.cli.progress import span
 from penstock.cli.screen import console
 from penstock.cli.stream import DURATION
@@ -48,13 +48,17 @@ def status(
     with open_readonly(resource_store(place, resource)) as reader:
         now = reader.status()
     ill = _ill(now, max_age, max_failed)
+    beats = last_beats(resource_store(place, resource))
     if as_json:
-        click.echo(json.dumps({**dataclasses.asdict(now), "unhealthy": ill}))
+        told = {"unhealthy": ill, "workers": [_worker(beat) for beat in beats]}
+        click.echo(json.dumps({**dataclasses.asdict(now), **told}))
         raise SystemExit(4 if now.problem else bool(ill))
     out = console()
     out.print(_summary(now))
     if now.failures:
         out.print(_failures(now))
+    if beats:
+        out.print(_workers(beats))
     if now.problem:
         raise StorageError(now.problem)
     _end(now.path, ill)
@@ -137,6 +141,31 @@ def _failures(now: StoreStatus) -> Table:
     for kind in now.failures:
         code = "" if kind.status is None else str(kind.status)
         table.add_row(kind.error, code, f"{kind.count:,}" + _seen(kind.acknowledged))
+    return table
+
+
+def _worker(beat: Heartbeat) -> dict[str, object]:
+    now = time.time()
+    return {**dataclasses.asdict(beat), "age": now - beat.at, "lost": beat.lost(now)}
+
+
+def _workers(beats: list[Heartbeat]) -> Table:
+    table = Table(title="at work", title_justify="left")
+    table.add_column("process")
+    for name in ("block", "landed", "failed", "items/s", "permits", "last seen"):
+        table.add_column(name, justify="right")
+    now = time.time()
+    for beat in beats:
+        lost = " (lost)" if beat.lost(now) else ""
+        table.add_row(
+            f"{beat.host} {beat.pid}",
+            "" if beat.block is None else f"{beat.block:,}",
+            f"{beat.landed:,}",
+            f"{beat.failed:,}",
+            f"{beat.rate:.0f}",
+            f"{beat.permits:,}",
+            f"{span(max(0.0, now - beat.at))} ago{lost}",
+        )
     return table
 
 

@@ -14,19 +14,21 @@ from itertools import islice
 from typing import Protocol, TypeAlias, final
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.errors import InputError, PenstockError
-from penstock.locks import Held, LockerRoom
+from penstock.locks import Held, LockerRoom, LockTimeout
 from penstock.pipeline import Checkpoint, FailedRecord, Key
 from penstock.store import Fence, WritableStore
 
 __all__ = ["Blocks", "Land", "Leased", "parse_shard", "sharded"]
 
-Land: TypeAlias = Callable[[Sequence[Key], Callable[[], None]], bool]
-"""Lands keys, calls its second argument now and then, and returns whether all were settled."""
+Land: TypeAlias = Callable[[Sequence[Key], Callable[[int], None]], bool]
+"""Lands keys; tells its second argument how many are settled; returns whether all were."""
 
-_MOST_TAKES = 5
-_POISON = "PoisonBlock"
+# Deaths in a row with no key settled: from here on each key goes alone; here it is given up.
+_SUSPECT, _GUILTY = 3, 5
+_POISON = "PoisonKey"
 
 
 class Leased(WritableStore, Protocol):
@@ -39,11 +41,22 @@ class Leased(WritableStore, Protocol):
 
 @final
 class _Seen(msgspec.Struct, frozen=True):
-    """What the store knows of a block: a digest of its keys, how often it was taken, if done."""
+    """What the store knows of a block.
+
+    Attributes:
+        keys: A digest of its keys.
+        takes: How often it was taken up since one of its keys was last settled.
+        done: Whether it is done.
+        alone: Which of its keys was under way alone, counted from 0; -1 where none was.
+        token: That of the lock of whoever had it last; where the locks are others, they begin
+            above it.
+    """
 
     keys: int
     takes: int = 0
     done: bool = False
+    alone: int = -1
+    token: int = 0
 
 
 @final
@@ -61,7 +74,8 @@ class Blocks:
 
     Attributes:
         taken: Blocks that this process got.
-        poisoned: Blocks given up, since whoever took one up died over it.
+        now: The number of the one it works on, or None.
+        poisoned: Keys given up, since whoever took one up died over it.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a thing that is the worker's own
@@ -79,13 +93,14 @@ class Blocks:
         self._store, self._room = store, room
         self._name, self._scope, self._lease = name, scope, lease
         self.taken = self.poisoned = 0
+        self.now: int | None = None
 
     def work(self, land: Land) -> bool:
         """Call ``land`` with the keys of each block that is to do, until all blocks are done.
 
         Args:
-            land: Lands them, calling its second argument now and then, which raises when the
-                block was lost; returns whether all were settled.
+            land: Lands them, telling its second argument now and then how many are settled,
+                which raises when the block was lost; returns whether all were settled.
 
         Returns:
             Whether all are done; False where ``land`` could not go on.
@@ -100,21 +115,26 @@ class Blocks:
     def _pass(self, land: Land, *, wait: bool) -> bool:
         for number, keys in enumerate(_blocks(self._keys, self._size)):
             mark, digest = f"block:{self._size}:{number}", _digest(keys)
-            if self._seen(mark, digest).done:
+            seen = self._seen(mark, digest)
+            if seen.done:
                 continue
-            name = f"{self._name} block {number}"
-            held = self._room.lock(name, lease=self._lease) if wait else self._try(name)
+            held = self._lock(f"{self._name} block {number}", seen.token, wait=wait)
             if held is None:
                 continue
+            self.now = number
             try:
                 if not self._take(mark, digest, keys, held, land):
                     return False
             finally:
+                self.now = None
                 held.release()
         return True
 
-    def _try(self, name: str) -> Held | None:
-        return self._room.try_lock(name, lease=self._lease)
+    def _lock(self, name: str, above: int, *, wait: bool) -> Held | None:
+        with suppress(LockTimeout):
+            timeout = None if wait else 0
+            return self._room.lock(name, timeout=timeout, lease=self._lease, above=above)
+        return None
 
     def _take(
         self,
@@ -124,36 +144,61 @@ class Blocks:
         held: Held,
         land: Land,
     ) -> bool:
-        seen = self._seen(mark, digest)
+        seen = replace(self._seen(mark, digest), token=held.token)
         if seen.done:  # while we waited for it
             return True
         self._store.begin(Fence(f"{self._scope} {mark}", held.token))
-        if seen.takes >= _MOST_TAKES:
-            self._give_up(keys, seen.takes)
-        else:
-            self._note(mark, _Seen(digest, seen.takes + 1))
-            self.taken += 1
-            settled = False
-            try:
-                settled = land(keys, held.check)
-            finally:
-                if not settled:  # nobody died over it: the budget, a person or an error stopped it
-                    self._put_back(mark, seen)
-            if not settled:
+        self.taken += 1
+        self._note(mark, replace(seen, takes=seen.takes + 1))
+        settled = False
+        try:
+            if seen.takes < _SUSPECT:
+                settled = self._together(mark, seen, keys, held, land)
+            else:
+                settled = self._each_alone(mark, seen, keys, held, land)
+        finally:
+            if not settled:  # nobody died over it: the budget, a person or an error stopped it
+                with suppress(PenstockError):
+                    self._note(mark, seen)
+        if settled:
+            self._note(mark, replace(seen, done=True))
+        return settled
+
+    def _together(
+        self, mark: str, seen: _Seen, keys: Sequence[Key], held: Held, land: Land
+    ) -> bool:
+        forgiven = not seen.takes
+
+        def check(settled: int) -> None:
+            nonlocal forgiven
+            held.check()
+            if settled and not forgiven:  # it goes forward: whoever died was not killed by it
+                forgiven = True
+                self._note(mark, replace(seen, takes=1))
+
+        return land(keys, check)
+
+    def _each_alone(
+        self, mark: str, seen: _Seen, keys: Sequence[Key], held: Held, land: Land
+    ) -> bool:
+        """Several have died over it, with nothing settled: find out over which key."""
+        for number, key in enumerate(keys):
+            if self._store.state(key) != "pending":
+                continue
+            if number != seen.alone:
+                self._note(mark, replace(seen, takes=_SUSPECT + 1, alone=number))
+            elif seen.takes >= _GUILTY:
+                self._give_up(key)
+                continue
+            if not land([key], lambda _settled: held.check()):
                 return False
-        self._note(mark, _Seen(digest, seen.takes + 1, done=True))
         return True
 
-    def _put_back(self, mark: str, seen: _Seen) -> None:
-        with suppress(PenstockError):
-            self._note(mark, seen)
-
-    def _give_up(self, keys: Sequence[Key], takes: int) -> None:
-        """Whoever took it up died: what is left of it becomes dead letters, and kills no more."""
+    def _give_up(self, key: Key) -> None:
         self.poisoned += 1
-        words = f"{takes} workers in a row ended while they worked on the block of this key"
-        left = [FailedRecord(key, _POISON, words) for key in self._store.claim(keys)]
-        self._store.settle(left, lambda _count: None)
+        words = "several workers in a row ended while they worked on this key, and on no other"
+        self._store.settle([FailedRecord(key, _POISON, words)], lambda _count: None)
+        self._store.flush()
 
     def _seen(self, mark: str, digest: int) -> _Seen:
         text = self._store.mark(mark)

@@ -88,6 +88,11 @@ class SharedBudget:
         self._out = 0
         self._teller: threading.Thread | None = None
 
+    @property
+    def permits(self) -> int:
+        """Leave that this process holds: for calls under way, and for those to come."""
+        return self._out
+
     def _own(self) -> threading.Condition:
         """Return the turn; in a child process begin as a holder of its own."""
         if self._pid != os.getpid():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import final
 
 from penstock.address import hide
-from penstock.assembly import Heartbeat, last_beat
+from penstock.assembly import Heartbeat, Signs, together
 from penstock.errors import PenstockError
 from penstock.pipeline import Rate
 from penstock.store import Failure, StoreReader, StoreStatus, open_readonly, open_store, store_place
@@ -40,6 +40,7 @@ class Watch:
         self._rate: Rate | None = None
         self._points: deque[tuple[int, float, float | None]] = deque(maxlen=_POINTS)
         self._latest: tuple[int, list[dict[str, object]]] = (-1, [])
+        self._signs = Signs(self.place)
         self._again, self._seen = 0.0, dict[str, object]()
 
     def look(self) -> dict[str, object]:
@@ -66,11 +67,13 @@ class Watch:
         if self._reader is not None:
             self._reader.close()
         self._reader = None
+        self._signs.close()
 
     def _facts(self, reader: StoreReader, status: StoreStatus) -> dict[str, object]:
         now, done = self._wall(), status.landed + status.failed
         self._rate = self._rate or Rate(done)
-        rate, beat = self._rate.at(done), last_beat(self.place)
+        rate, beats = self._rate.at(done), self._signs.seen()
+        beat = together(beats)
         state, reason = _state(status, beat, now, rate)
         self._points.append((int(now), rate, None if beat is None else beat.remaining))
         if self._latest[0] != status.landed:
@@ -87,6 +90,9 @@ class Watch:
             "rate": rate,
             "eta": status.pending / rate if rate and status.pending is not None else None,
             "beat": None if beat is None else dataclasses.asdict(beat),
+            "workers": [
+                {**dataclasses.asdict(one), "lost": one.lost(now)} for one in beats if one.worker
+            ],
             "latest": self._latest[1],
             "points": list(self._points),
         }

@@ -33,7 +33,7 @@ class _Sqlite(SqlTables):
     begin = "BEGIN IMMEDIATE"
     catalogue = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({})"
     errors = (sqlite3.Error,)
-    _others: ClassVar[Mapping[str, Reader]] = {
+    readers: ClassVar[Mapping[str, Reader]] = {
         "date": text_of,
         "datetime": text_of,
         "timestamp": text_of,
@@ -49,7 +49,7 @@ class _Sqlite(SqlTables):
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         marks = ", ".join("?" * len(names))
         query = f"INSERT INTO {identifier(batch.table)} ({', '.join(names)}) VALUES ({marks})"
-        self._sqlite.executemany(query, batch.values(self._others))
+        self._sqlite.executemany(query, batch.values(self.readers))
 
     def widen(self, table: str, column: str) -> None:
         """Do nothing: a column of SQLite holds numbers of either kind."""
@@ -73,6 +73,7 @@ class _DuckDb(SqlTables):
         "epoch-ms": "TIMESTAMPTZ",
     }
     unique = ""  # an index would have to fit in memory
+    indexed = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, shown: str) -> None:
         import duckdb

@@ -40,6 +40,8 @@ class _Manifest(msgspec.Struct, frozen=True):
 class _Dataset:
     """A folder a table. Files of a batch that was not committed are removed, or replaced."""
 
+    holds_versions = False
+
     def __init__(
         self, files: fs.FileSystem, root: str, shown: str, partition: Sequence[str]
     ) -> None:

@@ -5,27 +5,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, final, get_args
 
 import msgspec
 
+from penstock.destinations.arrow_files import write_arrow, write_parquet
 from penstock.destinations.sqlite_file import write_sqlite
 from penstock.destinations.target import appearing
 from penstock.destinations.text_files import Row, write_csv, write_jsonl
 from penstock.errors import InputError
 from penstock.pipeline import Key, Landing
-from penstock.store import Cells, Column, Failure, Shape, StoredGap, StoreReader, fields
+from penstock.store import (
+    Cells,
+    Column,
+    Failure,
+    Shape,
+    StoredGap,
+    StoreReader,
+    arrow_reader,
+    fields,
+)
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]
 
-Format: TypeAlias = Literal["csv", "parquet", "sqlite", "jsonl"]
+Format: TypeAlias = Literal["csv", "parquet", "sqlite", "jsonl", "arrow"]
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (records done, records to do in all passes), every 1,000 records and at the end."""
 
-_Content: TypeAlias = Literal["records", "failed", "gaps"]
+Content: TypeAlias = Literal["records", "versions", "failed", "gaps"]
 _EVERY = 1000
+_SINCE = ("_valid_from",)
+_ARROW = {"parquet", "arrow"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,10 +65,10 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     to: Format,
     output: str | Path,
     *,
+    content: Content = "records",
     flatten: bool = False,
+    nested: bool = False,
     force: bool = False,
-    failed: bool = False,
-    gaps: bool = False,
     skip_damaged: bool = False,
     safe_csv: bool = False,
     progress: Progress | None = None,
@@ -67,43 +80,50 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
 
     Args:
         store: Where the records are; a run may go on in it.
-        to: ``csv``, ``parquet`` (needs ``penstock-data[parquet]``), ``sqlite`` or ``jsonl``.
-        output: The file, or ``-`` for the standard output (csv and jsonl).
+        to: ``csv``, ``sqlite``, ``jsonl``, or ``parquet`` or ``arrow`` (they need
+            ``penstock-data[parquet]``).
+        output: The file, or ``-`` for the standard output (csv, jsonl and arrow, as a stream).
+        content: The records; or every ``versions`` of them, with when it landed as
+            ``_valid_from``; or what ``failed``; or the ``gaps`` of a stream.
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
+        nested: In parquet and arrow, show objects and lists as structs and lists.
         force: Replace a file that exists.
-        failed: Write the failures instead of the records.
-        gaps: Write the gaps of a stream instead of the records.
         safe_csv: Put ``'`` before texts in CSV that a spreadsheet would take for formulas.
         skip_damaged: Leave out and count records that are damaged, instead of stopping.
         progress: Is told how far it is.
 
     Raises:
-        InputError: ``output`` exists or cannot be made, the format is not known, or both
-            ``failed`` and ``gaps`` were asked for.
+        InputError: ``output`` exists or cannot be made, the format is not known, or a record
+            has a field ``_valid_from`` of its own.
         MissingExtra: The format's library is not installed.
         StorageError: A record is damaged, or the disk is full.
     """
     if to not in get_args(Format):
         raise InputError(f"export to {to!r}: the formats are {', '.join(get_args(Format))}")
-    if str(output) == "-" and to not in {"csv", "jsonl"}:
+    if str(output) == "-" and to not in {"csv", "jsonl", "arrow"}:
         raise InputError(f"export to {to} needs a file: give -o FILE")
-    if failed and gaps:
-        raise InputError("export writes the failures or the gaps: ask for one at a time")
-    content: _Content = "failed" if failed else "gaps" if gaps else "records"
     table = _Table(store, content, flatten=flatten, progress=progress)
     table.skips = skip_damaged
     table.safe_csv = safe_csv
     if safe_csv and to != "csv":
         raise InputError(f"safe_csv is for csv: {to} has no formulas")
+    if skip_damaged and content == "versions":
+        raise InputError("skip_damaged is for the records as they are now, not for versions")
+    if nested and (to not in _ARROW or flatten):
+        raise InputError("nested is for parquet and arrow, and not with flatten")
     if str(output) == "-":
+        if to == "arrow":
+            return table.write_arrow(to, sys.stdout.buffer, "-", nested=nested)
         table.learn()
         return table.write_text(to, sys.stdout.buffer, "-")
     with appearing(Path(output), force=force) as part:
+        if to in _ARROW:
+            return table.write_arrow(to, part, str(output), nested=nested)
         table.learn()
         if to in {"csv", "jsonl"}:
             with part.open("wb") as file:
                 return table.write_text(to, file, str(output))
-        return table.write_file(to, part, str(output))
+        return table.write_sqlite(part, str(output))
 
 
 @final
@@ -113,7 +133,7 @@ class _Table:
     def __init__(
         self,
         store: StoreReader,
-        content: _Content,
+        content: Content,
         *,
         flatten: bool,
         progress: Progress | None,
@@ -129,8 +149,8 @@ class _Table:
         self.skips = self.safe_csv = False
         self._damaged: set[Key | None] = set()
         status = store.status()
-        counts = {"records": status.landed, "failed": status.failed, "gaps": status.gaps}
-        self._total = 2 * counts[content]
+        counts = {"failed": status.failed, "gaps": status.gaps}
+        self._total = 2 * counts.get(content, status.landed)
 
     def learn(self) -> None:
         for key, cells in self._counted(self._items()):
@@ -149,17 +169,20 @@ class _Table:
         file.flush()
         return self._exported(output, columns)
 
-    def write_file(self, to: Format, part: Path, output: str) -> Exported:
-        if to == "sqlite":
-            # SQLite takes Name and name for the same column.
-            columns = self._columns(str.lower)
-            write_sqlite(self._rows(), columns, part)
-        else:
-            from penstock.destinations.parquet_file import write_parquet
-
-            columns = self._columns()
-            write_parquet(self._rows(), columns, part)
+    def write_sqlite(self, part: Path, output: str) -> Exported:
+        # SQLite takes Name and name for the same column.
+        columns = self._columns(str.lower)
+        write_sqlite(self._rows(), columns, part, unique=self._content != "versions")
         return self._exported(output, columns)
+
+    def write_arrow(
+        self, to: Format, output: Path | BinaryIO, shown: str, *, nested: bool
+    ) -> Exported:
+        columns, batches = arrow_reader(lambda: self._counted(self._items()), nested=nested)
+        self._total = 2 * self._done
+        for_whom = write_parquet if to == "parquet" else write_arrow
+        self._count = for_whom(batches, output)
+        return self._exported(shown, columns)
 
     def _exported(self, output: str, columns: list[Column]) -> Exported:
         self._progress(self._done, self._total)
@@ -191,6 +214,9 @@ class _Table:
         elif self._content == "gaps":
             for gap in self._store.gaps():
                 yield _encode(gap.number), _cells(gap, but="number")
+        elif self._content == "versions":
+            for record, at, _ in self._store.versions():
+                yield _encode(record.key), _dated(record, at, flatten=self._flatten)
         else:
             for record in self._records():
                 yield _encode(record.key), fields(record.body, flatten=self._flatten)
@@ -212,6 +238,13 @@ def _cells(value: Failure | StoredGap, *, but: str) -> Cells:
     values = asdict(value)
     del values[but]
     return {(name,): _encode(value) for name, value in values.items()}
+
+
+def _dated(record: Landing, at: float, *, flatten: bool) -> Cells:
+    cells = fields(record.body, flatten=flatten)
+    if _SINCE in cells:
+        raise InputError(f"the record {record.key!r} has a field {_SINCE[0]}: export without it")
+    return {_SINCE: _encode(datetime.fromtimestamp(at, UTC)), **cells}
 
 
 def _silent(done: int, total: int) -> None:

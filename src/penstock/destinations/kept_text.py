@@ -70,10 +70,7 @@ class _Csv:
         next(records, None)  # the header that was
         yield csv_head([one.name for _, one in batch.typed])
         for record in records:
-            if (
-                not gone
-                or next(csv.reader(record.decode().splitlines(keepends=True)))[0] not in gone
-            ):
+            if not gone or _first(record) not in gone:
                 yield record.removesuffix(b"\r\n") + more
 
     def add(self, batch: Batch, file: BinaryIO) -> None:
@@ -93,7 +90,7 @@ def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _first(record: bytes) -> str:
-    return next(csv.reader(record.decode().splitlines(keepends=True)))[0]
+    return next(csv.reader([record.decode()]))[0]
 
 
 @final
@@ -125,6 +122,8 @@ class _Jsonl:
 @final
 class _Text:
     """A file of lines. The position beside it is replaced at once, and that commits a batch."""
+
+    holds_versions = False
 
     def __init__(self, path: Path, form: _Format) -> None:
         self._path = path

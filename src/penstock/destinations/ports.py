@@ -28,6 +28,9 @@ class Batch:
         fields: All columns, the key first, new ones at the end.
         rows: For each column the JSON text, None where the record has none.
         gone: Keys whose rows are to go, before the new ones come.
+        ended: Keys with the time, as JSON, at which the version that was theirs ended; only in a
+            table of versions, whose second and third columns say from when and until when.
+        versions: Whether a key may have several rows.
         widened: Names of columns of whole numbers that have come to hold fractions.
         known: How many of the columns the table has already; 0: there is no table yet.
     """
@@ -38,6 +41,8 @@ class Batch:
     fields: Sequence[Field]
     rows: Sequence[Sequence[bytes | None]]
     gone: Sequence[Key] = ()
+    ended: Sequence[tuple[Key, bytes]] = ()
+    versions: bool = False
     widened: Sequence[str] = ()
     known: int = 0
 
@@ -62,6 +67,11 @@ class Destination(Protocol):
     Raises of each method: ``StorageError`` where it cannot be reached, is full, or another process
     keeps the table; ``InputError`` where it cannot hold what is given.
     """
+
+    @property
+    def holds_versions(self) -> bool:
+        """Whether it can hold several versions of a record, and say until when each held."""
+        ...
 
     def state(self, table: str) -> bytes | None:
         """Return the state of a table as the last batch left it; None where there is no table."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Protocol
 
-from penstock.destinations.ports import Batch
+from penstock.destinations.ports import Batch, Reader
 from penstock.errors import InputError, StorageError
 from penstock.pipeline import Key
+from penstock.store import READERS
 
 __all__ = ["Connection", "SqlTables", "identifier"]
 
@@ -45,9 +46,14 @@ class SqlTables:
         catalogue: The query for a table of a given name.
         locked: What keeps others from the row of a state until the end of the transaction.
         unique: What is said of the column of keys.
+        indexed: Whether a table of versions has an index by key.
+        readers: What makes values of some kinds in a way of its own.
     """
 
     types: ClassVar[Mapping[str, str]]
+    readers: ClassVar[Mapping[str, Reader]] = {}
+    holds_versions = True
+    indexed = True
     mark = "?"
     begin = "BEGIN"
     most = 2000
@@ -91,6 +97,8 @@ class SqlTables:
             self._shape(batch)
             if batch.gone:
                 self._delete(batch)
+            if batch.ended:
+                self._end(batch)
             if batch.rows:
                 self.insert(batch, [identifier(one.name) for _, one in batch.typed])
 
@@ -134,8 +142,13 @@ class SqlTables:
         ]
         if not batch.known:
             (_, key), *others = columns
-            made = ", ".join([key + self.unique, *(column for _, column in others)])
+            unique = "" if batch.versions else self.unique
+            made = ", ".join([key + unique, *(column for _, column in others)])
             self._connection.execute(f"CREATE TABLE {table} ({made})")
+            if batch.versions and self.indexed:
+                index = identifier(f"{batch.table}_by_key")
+                name = identifier(batch.fields[0].name)
+                self._connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({name})")
             return
         for spot, column in columns:
             if spot >= batch.known:
@@ -157,6 +170,19 @@ class SqlTables:
             marks = ", ".join([self.mark] * len(some))
             self._connection.execute(
                 f"DELETE FROM {identifier(batch.table)} WHERE {key} IN ({marks})", some
+            )
+
+    def _end(self, batch: Batch) -> None:
+        """Say of versions until when they held."""
+        read = self.readers.get("timestamp", READERS["timestamp"])
+        key, _, until = (identifier(field.name) for field in batch.fields[:3])
+        for start in range(0, len(batch.ended), _CHUNK):
+            some = batch.ended[start : start + _CHUNK]
+            marks = ", ".join([f"({self.mark}, {self.mark})"] * len(some))
+            self._connection.execute(
+                f"WITH ended (k, moment) AS (VALUES {marks}) UPDATE {identifier(batch.table)}"
+                f" SET {until} = moment FROM ended WHERE {key} = k AND {until} IS NULL",
+                [value for one, moment in some for value in (one, read(moment))],
             )
 
     @contextmanager

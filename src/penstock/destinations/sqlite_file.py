@@ -35,8 +35,12 @@ _READERS: dict[str, _Reader] = {
 }
 
 
-def write_sqlite(rows: Iterable[Row], columns: Sequence[Column], path: Path) -> None:
-    """Fill the empty file ``path``; the first column is the primary key. Booleans are 0 and 1.
+def write_sqlite(
+    rows: Iterable[Row], columns: Sequence[Column], path: Path, *, unique: bool = True
+) -> None:
+    """Fill the empty file ``path``. Booleans are 0 and 1.
+
+    With ``unique`` the first column is the primary key.
 
     Raises:
         InputError: More columns than a SQLite table can have.
@@ -57,7 +61,8 @@ def write_sqlite(rows: Iterable[Row], columns: Sequence[Column], path: Path) -> 
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA synchronous = OFF")
             database.execute("BEGIN")
-            database.execute(f"CREATE TABLE record ({', '.join([f'{key} PRIMARY KEY', *others])})")
+            first = f"{key} PRIMARY KEY" if unique else key
+            database.execute(f"CREATE TABLE record ({', '.join([first, *others])})")
             marks = ", ".join("?" * len(columns))
             database.executemany(f"INSERT INTO record VALUES ({marks})", _values(rows, readers))
             database.execute("COMMIT")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.errors import InputError
-from penstock.whole import whole_path
+from penstock.whole import refuse_part_of_store, whole_path
 
 __all__ = ["appearing", "path_of", "refuse_existing"]
 
@@ -41,11 +41,12 @@ def path_of(address: str) -> Path:
     """Return the path in ``scheme://PATH``: a relative one, or ``scheme:///absolute``.
 
     Raises:
-        InputError: There is none, or its folder does not exist.
+        InputError: There is none, its folder does not exist, or it is a file of a store.
     """
     path = Path(address.partition("://")[2]).expanduser()
     if not path.name:
         raise InputError(f"{address}: write {address.partition(':')[0]}://FILE")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
+    refuse_part_of_store(path)
     return path

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+import pickle
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar, final
@@ -67,6 +73,10 @@ class StatusCall:
 @final
 class Api:
     """A service to call.
+
+    It can be pickled: its settings go to another process, and open one ``Api`` there for as many
+    copies as come. Connections and ``events`` stay here. In each process a :class:`Budget` learns
+    for itself; processes that share a limit share a :meth:`Budget.shared`.
 
     Args:
         base: URL that paths are below, such as ``https://api.example.com/v1``.
@@ -135,6 +145,8 @@ class Api:
             dialects=tuple(hints),
             events=events,
         )
+        self._breaker = breaker
+        self._name = ""  # in other processes, once it was sent there
         self._headers = dict(headers or {})
         self._origin = origin(self.base)
         self._common = _lines(
@@ -152,6 +164,27 @@ class Api:
 
     def __repr__(self) -> str:
         return f"Api({self.base!r})"
+
+    def __reduce__(self) -> tuple[Callable[..., Api], tuple[object, ...]]:
+        if not self._name:
+            self._name = uuid.uuid4().hex
+            _HERE[self._name] = self
+        settings: dict[str, object] = {
+            "auth": self.auth,
+            "retry": self.retry,
+            "budget": self.budget,
+            "hints": self.shared.dialects,
+            "status": self.status,
+            "breaker": self._breaker,
+            "headers": self._headers,
+            "profile": dataclasses.replace(self.profile, cookies=0),
+            "decode": self.decode,
+            "max_redirects": self.max_redirects,
+            "reach": self.reach,
+            "cookies": self.profile.cookies > 0,
+            "clock": self.clock,
+        }
+        return _opened, (self._name, self.base, pickle.dumps(settings))
 
     # Calls, one and many
 
@@ -382,6 +415,35 @@ class Api:
         )
         self._informed().status(quota, self.clock.monotonic(), asked)
 
+
+# Those that were sent to other processes, and those that came from one: a function that has an
+# Api comes once a key, and all that is known of the server is to be kept.
+_HERE: weakref.WeakValueDictionary[str, Api] = weakref.WeakValueDictionary()
+_CAME: deque[Api] = deque(maxlen=16)
+_OPENING = threading.Lock()
+
+
+def _opened(name: str, base: str, settings: bytes) -> Api:
+    """Return the ``Api`` of that name in this process, opened where there is none yet."""
+    with _OPENING:
+        if (there := _HERE.get(name)) is not None:
+            return there
+        made = Api(base, **pickle.loads(settings))  # noqa: S301 - within what is unpickled already
+        made._name = name  # noqa: SLF001 - of our own kind
+        _HERE[name] = made
+        _CAME.append(made)
+        return made
+
+
+def _forget_after_fork() -> None:
+    """In a forked process there are no connections, and locks may be held by nobody."""
+    global _OPENING  # noqa: PLW0603 - one a process
+    _OPENING = threading.Lock()
+    _HERE.clear()
+    _CAME.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 _JARS = itertools.count(1)
 _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")

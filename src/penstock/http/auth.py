@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -283,6 +284,18 @@ class OAuth2:
     def __repr__(self) -> str:
         return f"OAuth2({self.token_url!r})"
 
+    def __getstate__(self) -> dict[str, object]:
+        if self._given:
+            raise InputError(
+                "OAuth2(refresh_token=...): it belongs to one process, since using it renews it; "
+                "give other processes client credentials"
+            )
+        kept = vars(self) | {"_access": None, "_refresh": None, "rotated": None}
+        return {name: value for name, value in kept.items() if name not in ("_lock", "fetching")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _lock=threading.Lock(), fetching=threading.Lock())
+
     def token_request(self, now: float) -> Request | None:
         """Return the request for a token, where the present one is missing or about to expire."""
         with self._lock:
@@ -309,7 +322,7 @@ class OAuth2:
             token = msgspec.json.decode(body, type=_Token)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PermanentError(f"{self.token_url}: no token in the answer ({error})") from error
-        if not (token.access_token.isascii() and token.access_token.isprintable()):
+        if not re.fullmatch("[!-~]+", token.access_token):
             raise PermanentError(f"{self.token_url}: the token is none that a header can carry")
         remember(token.access_token)
         remember(token.refresh_token or "")

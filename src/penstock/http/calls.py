@@ -467,7 +467,8 @@ class Calls:
             what = "redirected too often" if most else "redirected"
             raise PermanentError(f"{self._where(call)}: {what}, to {shown(target)}")
         request = call.request
-        if becomes_get(request.method, response.status):
+        reads = request.idempotent is True and response.status != 303  # its body is the question
+        if becomes_get(request.method, response.status) and not reads:
             request = Get(target, headers=request.headers, cost=request.cost)
         else:
             request = self._service.redirected(request, target)

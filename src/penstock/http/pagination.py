@@ -36,6 +36,7 @@ from penstock.http.styles import (
     at,
     is_object,
     rows_at,
+    with_parameters,
 )
 from penstock.http.url import add_query, encode_query, origin, resolve, shown
 from penstock.pipeline import Key, Result, fetch
@@ -46,6 +47,8 @@ __all__ = ["Page", "pages", "rows"]
 _EXPIRED = frozenset({400, 404, 410})  # how a cursor is refused that is too old
 _BLANK = 2  # pages in a row without rows, before the last by the server's count, until we stop
 _SAME = 2  # pages in a row that only repeat the one before, until we stop
+_PAGES = ("page", "p", "_page", "pageNumber", "page_number", "page[number]")
+_OFFSETS = ("offset", "skip", "start", "_start", "startAt", "$skip", "page[offset]")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -160,6 +163,7 @@ class _Walk:
         self._pages = 0
         self._listed = self._matched = not whole  # whether a page had the list, named the next one
         self._steered = not whole or not (self._listing.more or self._listing.until)
+        self._total, self._fell = 0.0, False  # rows by the server's count; whether it ever fell
         self._before: frozenset[bytes] = frozenset()
         self._repeats = self._blank = 0
         self._last: Response | None = None
@@ -223,7 +227,7 @@ class _Walk:
     def _read(self, response: Response, position: Position | None) -> tuple[Page, Following]:
         """Return the page, and what comes after it."""
         items = self._listing.items
-        if response.status in self._ends():
+        if response.status in self._ends() or response.status == 204:
             end = End()
             doubt = self._doubt(response, end, 0)
             return Page(position, response, None, doubt, _rows=(items, ())), end
@@ -323,9 +327,18 @@ class _Walk:
         self, response: Response, position: Position | None, following: Following, had: int
     ) -> Following:
         """Return what follows by the server's own count, where pages are numbers and it has one."""
-        total = _counted(self._style, response)
-        if total is None or not isinstance(self._style, Numbered):
+        if not isinstance(self._style, Numbered):
             return following
+        total = _counted(self._style, response)
+        ends = isinstance(following, End) or (
+            total is not None and self._came is not None and self._came >= total
+        )
+        if ends and had and isinstance(position, int) and self._may_go_on(response, total, had):
+            return Next(self._style.after(position, had))
+        if total is None:
+            return following
+        self._fell = self._fell or total < self._total
+        self._total = total
         if self._came is not None and self._came >= total:
             return End()
         # Where the first pages were read in another run, only a page without rows is the end.
@@ -335,6 +348,16 @@ class _Walk:
         if isinstance(following, End) and not futile and isinstance(position, int):
             return Next(self._style.after(position, had), counted=True)
         return following
+
+    def _may_go_on(self, response: Response, total: float | None, had: int) -> bool:
+        """Whether a page that is the last by the server's count looks as if it were not.
+
+        Some count the rows of the page, or no more than they are willing to give.
+        """
+        if total is not None and self._came is not None and self._came > total:
+            return True
+        looks = self._pages == 1 and full(response, had) is not False
+        return looks or had >= self._style.size
 
     def _same(self, had: int) -> int:
         """Return after how many pages with the same rows we stop.
@@ -365,18 +388,42 @@ class _Walk:
         counted = _counted(self._style, page)
         if counted is not None and self._came is not None and counted > self._came:
             return f"the server counts {counted:.0f} rows, and {self._came} came"
+        if self._fell:
+            return "the server's count of rows fell on the way: what moved up may have been missed"
         if not self._steered:
             return f"no page had {self._listing.more or self._listing.until!r}"
         nowhere = f"no page had {end.unmatched}" if end.unmatched else ""
         if nowhere and (end.surely or (self._numbered and not self._matched)):
             return nowhere
         sign = "" if isinstance(self._style, SinglePage) else sign_of_more(page, self._came, end)
-        if sign or self._matched or not nowhere or not full(page, rows):
-            return sign and f"{nowhere or 'the pages end'}, and yet {sign}"
-        return (
-            f"{nowhere}, and a page of {rows} rows looks full; if it is all there is, say "
-            "style = 'single'"
-        )
+        looks = not (sign or self._matched or not nowhere) and full(page, rows)
+        if looks is None:
+            sign = self._seen_behind(rows)
+        elif looks:
+            sign = f"a page of {rows} rows is as long as asked for"
+        single = "" if looks is False else "; if it is all there is, say style = 'single'"
+        return sign and f"{nowhere or 'the pages end'}, and yet {sign}{single}"
+
+    def _seen_behind(self, rows: int) -> str:
+        """Return what the usual parameters bring behind the only page, in words; ``""``: nothing.
+
+        A list of 20 rows may be all there is, or the first 20 of many whose pages the style does
+        not know: the server can tell.
+        """
+        for names, value in ((_PAGES, 2), (_OFFSETS, rows), (_PAGES, 1)):
+            asked = f"{names[0]}={value}"
+            try:
+                request = with_parameters(self._request, dict.fromkeys(names, value))
+                response = self._api.call(request)
+            except PenstockError as error:
+                if error.status == 404:
+                    continue
+                return f"a page of {rows} rows looks full ({asked}: {error})"
+            response.become_utf8()
+            found = rows_at(response, self._listing.items)
+            if found is None or not self._before.issuperset(found):
+                return f"{asked} brings other rows"
+        return ""
 
     def _tell(self, reason: str, *, doubtful: bool = False) -> None:
         if self._api.events is not None:

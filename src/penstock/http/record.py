@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import final
 
+from penstock.markup import html_table
 from penstock.registry import did_you_mean
 
 __all__ = ["Record", "plain", "wrap"]
@@ -59,6 +60,9 @@ class Record(Mapping[str, object]):
 
     def __repr__(self) -> str:
         return f"Record({self._members!r})"
+
+    def _repr_html_(self) -> str:
+        return html_table(["member", "value"], self._members.items())
 
 
 def _missing(name: str, members: Mapping[str, object]) -> str:

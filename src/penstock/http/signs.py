@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from penstock.http.body import number
+from penstock.http.body import dig, number
 from penstock.http.links import linked
 from penstock.http.response import Response
 from penstock.http.styles import End
@@ -24,6 +24,7 @@ _TOTAL = re.compile(
 )
 _NEXT = re.compile(r"(x-|@odata\.)?next.*|(end|page)?[_-]?cursor|continuation.*", re.IGNORECASE)
 _MORE = re.compile(r"has_?(more|next)(_?page)?(_?items)?|more", re.IGNORECASE)
+_LINKS = re.compile(r"_?links?", re.IGNORECASE)
 _BACK = re.compile(r"(prev|self|first|last|start|href$|url$).*", re.IGNORECASE)
 _SIZES = re.compile(
     r"(.*per_?page|.*size|.*limit|\$?top|count|rows|n|max_?results)\]?", re.IGNORECASE
@@ -58,17 +59,19 @@ def _sign(url: str, name: str, value: object, rows: int | None, *, said: bool) -
         return f"{name!r} is true"
     if not said and _NEXT.fullmatch(name) and _leads_on(value):
         return f"there is {name!r}"
+    if not said and _LINKS.fullmatch(name) and _leads_on(dig(value, "[rel=next]")):
+        return f"there is {name + '[rel=next]'!r}"
     if not said and _is_page_url(url, name, value):
         return f"{name!r} is the URL of another page"
     return ""
 
 
-def full(response: Response, rows: int) -> bool:
-    """Whether a page of so many rows looks full: of the size asked for, or of a usual one."""
-    asked = {v for n, v in parse_qsl(urlsplit(response.url).query) if _SIZES.fullmatch(n)}
-    if any(size.isdecimal() for size in asked):
-        return str(rows) in asked
-    return rows >= 10 and (rows % 10 == 0 or rows % 25 == 0)
+def full(response: Response, rows: int) -> bool | None:
+    """Whether a page is full: of the size asked for; None where so many rows are a usual size."""
+    query = parse_qsl(urlsplit(response.url).query)
+    if str(rows) in {value for name, value in query if _SIZES.fullmatch(name)}:
+        return True
+    return None if rows >= 10 and not all(rows % size for size in (5, 12, 16)) else False
 
 
 def _said(response: Response) -> Iterator[tuple[str, object]]:
@@ -86,7 +89,8 @@ def _members(body: bytes) -> Iterator[tuple[str, object]]:
     except msgspec.DecodeError:
         return
     for name, text in found.items():
-        if len(text) <= _LONG and text[:1] != b"[":  # rows are lists, and long
+        # Rows are lists, and long.
+        if len(text) <= _LONG and (text[:1] != b"[" or _LINKS.fullmatch(name)):
             try:
                 yield name, load(text)
             except msgspec.DecodeError:

@@ -21,6 +21,7 @@ __all__ = ["Since", "Watermark"]
 
 Value: TypeAlias = str | int | float
 
+_SKEW = timedelta(days=1)  # by how much a server's clock may be ahead of ours
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -67,7 +68,7 @@ class Watermark:
     """What one walk asks from, and the greatest value it has seen.
 
     What is asked stays the same until a walk has ended, so that rows may come in any order; it is
-    kept in the transaction of the rows it stands for.
+    kept in the transaction of the rows it stands for. A time in the future is not taken for it.
 
     Args:
         since: How to ask.
@@ -83,6 +84,7 @@ class Watermark:
     def __init__(self, since: Since, source: str, kept: str | None) -> None:
         self._since = since
         self._rows = self._unread = 0
+        self._latest = datetime.now(UTC) + _SKEW
         self._state = _State(source, since.start)
         if kept:
             self._state = msgspec.json.decode(kept, type=_State)
@@ -126,6 +128,8 @@ class Watermark:
         known = None if before is None else _rank(before)
         if known is not None and isinstance(known, datetime) != isinstance(rank, datetime):
             self._unread += 1
+        elif isinstance(rank, datetime) and rank > self._latest:
+            pass  # all that is written until then would never be asked for
         elif known is None or rank > known:  # type: ignore[operator] # of one type, as just asked
             self._state.high = value
 

@@ -119,10 +119,12 @@ class Attempt:
                 return None
             heard = ear.wait(reply, place.id, min(left, self._pause(reply, place)))
             if isinstance(heard, Granted):
-                self._tally.told += 1
                 told = heard.place
                 got = replace(place, token=told.token, since=told.since, until=told.until)
-                return Won(got, believed_until(got, reply, heard))
+                if (until := believed_until(got, reply, heard)) > elapsed():
+                    self._tally.told += 1
+                    return Won(got, until)
+                heard = frozenset()  # heard too late: others may have been let in
             asked_by_itself = heard is None
             if elapsed() < deadline:
                 reply = self._ask(place, heard or frozenset())

@@ -61,7 +61,7 @@ class Listener:
 
     def __init__(self, ears: Ears, address: str) -> None:
         self.address = address
-        self.is_queued = False
+        self.queued = 0.0  # since when it surely stands in the queue, on the server's clock
         self._ears = ears
         self._place_id = ""
         self._stream = 0  # which of the process's streams has been open since we asked
@@ -88,6 +88,7 @@ class Listener:
         if self._grant is None:
             return frozenset()
         token, since, until, received = self._grant
+        self._grant, self.queued = None, 0.0
         place = Place(id=place_id, owner="", lease=0.0, token=token, since=since, until=until)
         return Granted(place, received)
 
@@ -162,23 +163,23 @@ class Ears:
         with self._changed:
             self._waiting.pop(place_id, None)
 
-    def queued(self, place_id: str) -> None:
-        """Note that a place is in its queue."""
+    def queue(self, place_id: str, now: float) -> None:
+        """Note that a place is in its queue since ``now`` at the latest."""
         with self._changed:
             if (listener := self._waiting.get(place_id)) is not None:
-                listener.is_queued = True
+                listener.queued = listener.queued or now
 
-    def is_queued(self, place_id: str) -> bool:
-        """Whether a place is in its queue, as far as is known."""
+    def queued(self, place_id: str) -> float:
+        """Return since when a place is in its queue, 0 where that is not known."""
         with self._changed:
             listener = self._waiting.get(place_id)
-            return listener is not None and listener.is_queued
+            return 0.0 if listener is None else listener.queued
 
-    def unqueued(self) -> None:
+    def unqueue(self) -> None:
         """Note that no place is surely in its queue any more."""
         with self._changed:
             for listener in self._waiting.values():
-                listener.is_queued = False
+                listener.queued = 0.0
 
     def granted(self, places: Iterable[Place]) -> None:
         """Tell those of this process that hold now: an answer to another one says so."""

@@ -1,4 +1,7 @@
-"""The SQLite file of the embedded store: one row a lock, one transaction a transition."""
+"""The SQLite file of the embedded store: a row a lock, a row a waiter, a transaction a transition.
+
+A transition reads the head of the queue and whoever asks, not the hundreds between them.
+"""
 
 from __future__ import annotations
 
@@ -9,37 +12,59 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.files import check_names, open_regular
-from penstock.locks.process_identity import boot
-from penstock.locks.state import LockState
+from penstock.locks.process_identity import boot, elapsed
+from penstock.locks.state import LockState, Place
 
 __all__ = ["Change", "Database"]
 
 FILE = "locks.sqlite"
 _GUARD = "guard"
-_FORMAT = 1
+_FORMAT = 2
 _APPLICATION = 0x50454E4C  # "PENL"
 _WAIT = 30.0  # seconds to wait for a program that is not ours and reads or writes the file
 _CHECKPOINT = 8000  # pages of log, some 30 MB, after which it is written back with a sync
-_ETERNITY = 3e10  # seconds
 _EPOCH = 32  # bits of a token that count grants; those above count starts of the machine
+_NEAR = 16  # waiters at the head of a queue that a transition reads
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_FORMAT};
-CREATE TABLE lock (name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lock (name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
+CREATE TABLE waiter (
+    lock TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, until REAL NOT NULL,
+    place TEXT NOT NULL, PRIMARY KEY (lock, number)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX waiter_id ON waiter (lock, id);
+CREATE INDEX waiter_until ON waiter (lock, until);
 COMMIT;
 """
-_DECODER = msgspec.json.Decoder(LockState)
+_QUEUE = "SELECT number, place FROM waiter WHERE lock = :lock ORDER BY number"
+_PART = """
+WITH mine AS (SELECT number FROM waiter WHERE lock = :lock AND id = :id)
+SELECT number, place FROM waiter WHERE lock = :lock AND number IN (
+    SELECT * FROM (SELECT number FROM waiter WHERE lock = :lock ORDER BY number LIMIT :near)
+    UNION SELECT number FROM mine
+    UNION SELECT max(number) FROM waiter WHERE lock = :lock
+    UNION SELECT max(number) FROM waiter WHERE lock = :lock AND number < (SELECT number FROM mine)
+) ORDER BY number
+"""
+"""The head of a queue, its end, and one waiter with the one before it."""
+
+_LATE = "SELECT 1 FROM waiter WHERE lock = ? AND until <= ? LIMIT 1"
+_LOCK = msgspec.json.Decoder(LockState)
+_PLACE = msgspec.json.Decoder(Place)
 _ENCODER = msgspec.json.Encoder()
+T = TypeVar("T")
 
 
 @final
@@ -93,12 +118,16 @@ class Database:
             if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
                 raise InputError(f"{self._path} is not a penstock lock store: {error}") from error
             raise
-        if not tables:
-            self._connection.executescript(_SCHEMA)
-        elif self._number("PRAGMA application_id") != _APPLICATION:
+        if tables and self._number("PRAGMA application_id") != _APPLICATION:
             raise InputError(f"{self._path} is not a penstock lock store: made by another program")
-        elif self._number("PRAGMA user_version") > _FORMAT:
+        version = self._number("PRAGMA user_version")
+        if version > _FORMAT:
             raise InputError(f"{self._path} was written by a newer penstock: {UPGRADE}")
+        if version < _FORMAT:
+            self._connection.executescript(_SCHEMA)
+            for (name,) in self._names():
+                # The first version kept the waiters in the row of the lock.
+                self._write(name, LockState(), self._lock(name), {})
 
     def _note_start(self) -> None:
         """After a new start of the machine nobody holds or waits any more, and tokens go on."""
@@ -117,12 +146,21 @@ class Database:
             # What this file last said may be older than what was given out before the power
             # failed; no start of a machine gives out 2**32 tokens.
             token = ((state.token >> _EPOCH) + 1) << _EPOCH
-            self._write(name, LockState(token=token, capacity=state.capacity))
+            self._write(name, state, LockState(token=token, capacity=state.capacity), {})
+        self._connection.execute("DELETE FROM waiter")
         self._connection.execute("INSERT OR REPLACE INTO fact VALUES ('boot', ?)", (boot(),))
         self._connection.execute("COMMIT")
 
-    def change(self, name: str, decide: Callable[[LockState], LockState]) -> Change:
+    def change(
+        self, name: str, decide: Callable[[LockState], LockState], near: str | None = None
+    ) -> Change:
         """Let ``decide`` say what becomes of a lock, and commit that.
+
+        Args:
+            name: The lock.
+            decide: Returns what becomes of it; it may be asked twice.
+            near: The one place that ``decide`` looks for, beside those at the head of the queue;
+                None where it looks at all of them.
 
         Raises:
             InputError: The row was written by something else.
@@ -134,10 +172,14 @@ class Database:
             fcntl.flock(self._guard, fcntl.LOCK_EX)
             try:
                 execute("BEGIN IMMEDIATE")
-                before = self.read(name)
+                before, numbers = self._read(name, near)
                 after = decide(before)
+                if near is not None and len(after.holders) - len(before.holders) >= _NEAR:
+                    # All that were read are let in: those behind may be as well.
+                    before, numbers = self._read(name, None)
+                    after = decide(before)
                 if after is not before:
-                    self._write(name, after)
+                    self._write(name, before, after, numbers)
                 execute("COMMIT")
             finally:
                 if self._connection.in_transaction:
@@ -149,35 +191,58 @@ class Database:
 
     def read(self, name: str) -> LockState:
         """Return a lock; one that never was is free."""
-        row: tuple[str] | None = self._connection.execute(
-            "SELECT state FROM lock WHERE name = ?", (name,)
-        ).fetchone()
-        return LockState() if row is None else self._decoded(name, row[0])
+        return self._read(name, None)[0]
 
     def read_all(self) -> list[tuple[str, LockState]]:
         """Return all locks, by name."""
-        rows = self._connection.execute("SELECT name, state FROM lock ORDER BY name").fetchall()
-        return [(name, self._decoded(name, text)) for name, text in rows]
+        return [(name, self.read(name)) for (name,) in self._names()]
+
+    def _names(self) -> list[tuple[str]]:
+        return self._connection.execute("SELECT name FROM lock ORDER BY name").fetchall()
+
+    def _lock(self, name: str) -> LockState:
+        row = self._connection.execute("SELECT state FROM lock WHERE name = ?", (name,)).fetchone()
+        return LockState() if row is None else self._decoded(_LOCK, name, row[0])
+
+    def _read(self, name: str, near: str | None) -> tuple[LockState, dict[str, int]]:
+        """Return a lock, and the numbers of the waiters that were read."""
+        execute = self._connection.execute
+        if near is None or execute(_LATE, (name, elapsed())).fetchone():
+            rows = execute(_QUEUE, {"lock": name})
+        else:
+            rows = execute(_PART, {"lock": name, "id": near, "near": _NEAR})
+        found = [(number, self._decoded(_PLACE, name, text)) for number, text in rows]
+        lock = replace(self._lock(name), waiters=tuple(place for _, place in found))
+        return lock, {place.id: number for number, place in found}
 
     def close(self) -> None:
         """Close the files."""
         self._held.close()
 
-    def _write(self, name: str, state: LockState) -> None:
-        self._connection.execute(
-            "INSERT OR REPLACE INTO lock VALUES (?, ?)", (name, _ENCODER.encode(state).decode())
-        )
+    def _write(
+        self, name: str, before: LockState, after: LockState, numbers: dict[str, int]
+    ) -> None:
+        execute = self._connection.execute
+        row = replace(after, waiters=())
+        if row != replace(before, waiters=()):
+            execute("INSERT OR REPLACE INTO lock VALUES (?, ?)", (name, _text(row)))
+        known = {place.id: place for place in before.waiters}
+        for gone in known.keys() - {place.id for place in after.waiters}:
+            execute("DELETE FROM waiter WHERE lock = ? AND number = ?", (name, numbers[gone]))
+        last = max(numbers.values(), default=0)
+        for place in after.waiters:
+            if place is not known.get(place.id):
+                number = numbers.get(place.id, last := last + 1)
+                values = (name, number, place.id, place.until, _text(place))
+                execute("INSERT OR REPLACE INTO waiter VALUES (?, ?, ?, ?, ?)", values)
 
-    def _decoded(self, name: str, text: str) -> LockState:
+    def _decoded(self, decoder: msgspec.json.Decoder[T], name: str, text: str) -> T:
         try:
-            state = _DECODER.decode(text)
+            return decoder.decode(text)
         except (msgspec.MsgspecError, TypeError) as error:
             raise InputError(
                 f"{self._path}: the lock {name!r} was written by something else: {error}"
             ) from error
-        if any(abs(place.since) > _ETERNITY for place in state.places()):
-            raise InputError(f"{self._path}: the lock {name!r} has a time that no clock shows")
-        return state
 
     def _number(self, query: str) -> int:
         row: tuple[int] = self._connection.execute(query).fetchone()
@@ -186,3 +251,7 @@ class Database:
     def _translated(self, error: sqlite3.Error | OSError) -> StorageError:
         reason = error.strerror if isinstance(error, OSError) else error
         return StorageError(f"{self._path}: {reason}")
+
+
+def _text(value: LockState | Place) -> str:
+    return _ENCODER.encode(value).decode()

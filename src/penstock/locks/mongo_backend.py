@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
 import re
 import socket
@@ -112,15 +113,25 @@ class Shared:
     def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
         """Perform one transition: one ``findAndModify`` with an update pipeline."""
         self._after_fork()
-        if (known := self._known(name, request)) is not None:
+        if request.kind not in _ASKS:
+            return self._applied(name, request, limit)
+        wanted = elapsed()
+        if (known := self._known(name, request, math.inf)) is not None:
             return known
+        with self._door(limit):
+            # While we stood there another may have asked, which does for us as well.
+            if (known := self._known(name, request, wanted)) is not None:
+                return known
+            left = None if limit is None else max(1.0, limit - (elapsed() - wanted))
+            return self._applied(name, request, left)
+
+    def _applied(self, name: str, request: Request, limit: float | None) -> Reply:
         locks = self._locks if limit is None else self._mongo.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
             sent = elapsed()
             try:
-                with self._door(request, limit):
-                    found = self._changed(locks, name, request, upsert=wants)
+                found = self._changed(locks, name, request, upsert=wants)
             except self._mongo.DuplicateKeyError:
                 # Somebody made it at the same moment, or it is not a lock of ours.
                 found = None
@@ -132,44 +143,48 @@ class Shared:
                 return Reply(LockState(), 0.0, sent)
         raise StorageError(f"lock {name!r}: its document comes and goes; who deletes it?")
 
-    def _known(self, name: str, request: Request) -> Reply | None:
-        """Return what another waiter of this process was answered a moment ago, if that will do.
+    def _known(self, name: str, request: Request, wanted: float) -> Reply | None:
+        """Return what another waiter of this process was answered, if that will do.
 
-        Its asking kept all of them in the queue. Otherwise hundreds would ask one after the other.
+        It does where it was asked after we ``wanted``, or a moment ago with no holder overdue. That
+        asking kept all of this process in the queue: hundreds need not ask one after the other.
         """
         known, now = self._latest.get(name), elapsed()
-        if known is None or request.kind != "acquire" or request.dead:
+        if known is None or request.kind != "acquire" or request.dead or not known.state.holders:
             return None
-        fresh = known.sent > max(now - _KNOWN * self.interval, self._ears.since)
         overdue = any(p.until - known.now <= now - known.sent for p in known.state.holders)
-        queued = self._ears.is_queued(request.place.id)
-        return known if fresh and queued and not overdue and known.state.holders else None
+        fresh = known.sent > now - _KNOWN * self.interval and not overdue
+        does = known.sent > self._ears.since and (fresh or known.sent >= wanted)
+        # Where the queue begins with one that came after us, we were passed over.
+        queued, first = self._ears.queued(request.place.id), known.state.waiters[:1]
+        return known if does and queued and first and first[0].since <= queued else None
 
     def _heard(self, name: str, request: Request, reply: Reply) -> None:
         """Let the other waiters of this process know what one was answered."""
-        before = self._latest.get(name)
-        if before is None or reply.now > before.now:
-            self._latest[name] = reply
-            late = before is not None and reply.now - before.now > PATIENCE - _ANSWER
-            if late or (before is not None and reply.state.token < before.state.token):
-                self._ears.unqueued()  # they may have been passed over, or the lock is a new one
         if request.kind == "acquire":
-            self._ears.queued(request.place.id)
+            before = self._latest.get(name)
+            if before is None or reply.now > before.now:
+                self._latest[name] = reply
+                late = before is not None and reply.now - before.now > PATIENCE - _ANSWER
+                if late or (before is not None and reply.state.token < before.state.token):
+                    self._ears.unqueue()  # they may be passed over, or the lock is a new one
+            self._ears.queue(request.place.id, reply.now)
         self._ears.granted(p for p in reply.state.holders if p.id != request.place.id)
 
     @contextlib.contextmanager
-    def _door(self, request: Request, limit: float | None) -> Iterator[None]:
-        """Let few of a process's threads join a queue at a time: nobody else waits for them.
+    def _door(self, limit: float | None) -> Iterator[None]:
+        """Let few of a process's waiters ask at a time: nobody who holds waits for them.
 
-        Hundreds at once would only collide on the lock's one document, each again and again.
+        Hundreds at once would collide on the lock's one document, each again and again, and take
+        every connection, so that the holder could not even release.
         """
-        joins = request.kind == "acquire" and not self._ears.is_queued(request.place.id)
-        passed = joins and self._asking.acquire(timeout=limit)
+        if not self._asking.acquire(timeout=limit):
+            where = ".".join(self._names)
+            raise StorageError(f"locks in {where}: too many ask, no answer within {limit:.3g} s")
         try:
             yield
         finally:
-            if passed:
-                self._asking.release()
+            self._asking.release()
 
     def _changed(
         self, locks: Collection, name: str, request: Request, *, upsert: bool
@@ -296,12 +311,13 @@ class Shared:
             raise StorageError(f"locks in {where}: {words}") from error
 
 
-_FIRST: dict[str, object] = {"waiters": {"$slice": 64}}
+_FIRST: dict[str, object] = {"waiters": {"$slice": 8}}
 """Of a long queue its beginning comes back: who stands behind that need not know where."""
 
 _KNOWN = 0.5  # of the interval is how long an answer does for all waiters of a process
 _ANSWER = 5.0  # seconds that an answer may take
 _ASKING = 2  # waiters of a process that ask at the same time
+_ASKS = ("acquire", "try", "withdraw")  # what those do who do not hold
 
 ORIGINAL: dict[str, object] = {"format": {"$exists": False}, "locked": {"$type": "bool"}}
 """What finds documents of the original: ``{_id, locked, owner, timestamp}``."""

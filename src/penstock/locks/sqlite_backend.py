@@ -17,11 +17,13 @@ from penstock.locks.database import Database
 from penstock.locks.fifo_notify import Ear, swept, tell
 from penstock.locks.process_identity import elapsed, has_ended, myself
 from penstock.locks.rules import newly_granted, step
-from penstock.locks.state import LockState, Place, Request
+from penstock.locks.state import Kind, LockState, Place, Request
 
 __all__ = ["Embedded"]
 
 _WAKES = "wake"
+_NEAR: set[Kind] = {"acquire", "try", "renew", "release"}
+"""What concerns the head of the queue, and who asks."""
 
 
 @final
@@ -87,8 +89,9 @@ class Embedded:
             return step(before, request, now)
 
         self._after_fork()
+        near = request.place.id if request.kind in _NEAR and not request.dead else None
         with self._mutex:
-            change = self._database.change(name, decide)
+            change = self._database.change(name, decide, near)
         if change.after is not change.before:
             self._tell(name, change.before, change.after, request)
         return Reply(change.after, now, now)

@@ -7,7 +7,7 @@ these are made, compared and turned into JSON in about a microsecond.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, TypeAlias, final
+from typing import Annotated, Literal, TypeAlias, final
 
 import msgspec
 
@@ -21,6 +21,8 @@ CLAIM = 5.0
 
 PATIENCE = 15.0
 """Seconds after which a waiter that was not heard of any more is passed over."""
+
+_ETERNITY = 3e10  # seconds: later than any clock shows
 
 
 @final
@@ -50,7 +52,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     reserve: int = 1
     floor: int = 0
     until: float = 0.0
-    since: float = 0.0
+    since: Annotated[float, msgspec.Meta(ge=-_ETERNITY, le=_ETERNITY)] = 0.0
     token: int = 0
 
 

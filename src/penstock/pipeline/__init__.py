@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.later import later
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, source_of
+from penstock.pipeline.feeds import Feed, Lot, Position, RowFeed, position_in, source_of
 from penstock.pipeline.json_text import (
     BAD_JSON,
     check_text,
@@ -51,10 +51,17 @@ from penstock.pipeline.uses import Use, Used
 if TYPE_CHECKING:
     from penstock.pipeline.flow import Fetching as Fetching
     from penstock.pipeline.flow import Pipeline, Report
+    from penstock.pipeline.workers import Workers as Workers
     from penstock.pipeline.workers import in_threads as in_threads
 
 # Threads and executors are loaded when they are first used: a single call needs none.
-_HOMES = {"Fetching": "flow", "Pipeline": "flow", "Report": "flow", "in_threads": "workers"}
+_HOMES = {
+    "Fetching": "flow",
+    "Pipeline": "flow",
+    "Report": "flow",
+    "Workers": "workers",
+    "in_threads": "workers",
+}
 
 __all__ = [
     "BAD_JSON",
@@ -98,6 +105,7 @@ __all__ = [
     "land",
     "load",
     "members",
+    "position_in",
     "reported",
     "source_of",
     "through",

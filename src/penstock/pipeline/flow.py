@@ -15,6 +15,7 @@ import msgspec
 from penstock.clock import Clock
 from penstock.errors import InputError
 from penstock.events import Events
+from penstock.markup import html_table
 from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import Feed, Lot, checkpoint, position_in
@@ -59,6 +60,11 @@ class Report:
     seconds: float
     complete: bool = True
     uses: tuple[Used, ...] = ()
+
+    def _repr_html_(self) -> str:
+        row = [f"{self.landed:,}", f"{self.failed:,}", f"{self.seconds:,.1f}", self.complete]
+        told = [one.text for one in self.uses]
+        return html_table(["landed", "failed", "seconds", "complete"], [row], "; ".join(told))
 
 
 @final
@@ -193,11 +199,23 @@ class Pipeline(Generic[V_co]):
             )
         return self._calling
 
-    def land(self, store: Store, *, events: Events | None = None) -> Report:
+    def land(
+        self,
+        store: Store,
+        *,
+        events: Events | None = None,
+        progress: Callable[[Counts], object] | None = None,
+    ) -> Report:
         """Run to the end: every key ends in ``store``, landed or failed, each exactly once.
 
         Keys that are settled in the store already are passed over, and a feed goes on at its
         checkpoint, so running again after any interruption goes on where it stopped.
+
+        Args:
+            store: Where it lands.
+            events: Where what happens is told.
+            progress: Called with the counts after every step, such as
+                :class:`penstock.telemetry.Live`.
 
         Raises:
             InputError: The store's checkpoint belongs to another source.
@@ -208,6 +226,8 @@ class Pipeline(Generic[V_co]):
         with reported(events, str(getattr(self._source, "name", "pipeline"))) as told:
             for counts in self.landing(store, events=events):
                 told.landed, told.failed = counts.landed, counts.failed
+                if progress is not None:
+                    progress(counts)
         return Report(
             landed=counts.landed,
             failed=counts.failed,

@@ -115,9 +115,16 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 
 @final
 class Deletion(msgspec.Struct, frozen=True, gc=False):
-    """A key whose record is to go, also if it comes only later."""
+    """A key whose record is to go.
+
+    Attributes:
+        key: The item.
+        final: Whether a record that comes only later is refused, too. False: the key may be given
+            again, such as the name of a document, and what comes later lands.
+    """
 
     key: Key
+    final: bool = True
 
 
 # The names they had, for one release.

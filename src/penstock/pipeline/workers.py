@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from typing import Generic, TypeVar, final
 
-from penstock.errors import ExecutorFailed
+from penstock.errors import ExecutorFailed, InputError
 from penstock.pipeline.concurrent import fetch
 from penstock.pipeline.result import Key, Result
 
@@ -39,6 +46,7 @@ def in_threads(
         ordered: Yield in the order of ``keys``.
 
     Raises:
+        InputError: The server refuses our credentials, or processes cannot be given ``function``.
         ExecutorFailed: The executor takes no more calls, or has dropped some: a worker was killed,
             a pool was shut down. Those keys have no result.
 
@@ -61,6 +69,8 @@ class Workers(Generic[V]):
     def __init__(self, function: Callable[[Key], V], executor: Executor | None) -> None:
         self._function = function
         self._executor = executor
+        if isinstance(executor, ProcessPoolExecutor):
+            _refuse_what_stays(function)
 
     def calls(self, concurrency: int = 1) -> _Running[V]:
         """Return a session; without an executor, over threads of its own."""
@@ -136,6 +146,17 @@ class _Running(Generic[V]):
             self._own.shutdown(wait=True, cancel_futures=True)
 
 
+def _refuse_what_stays(function: object) -> None:
+    """Refuse what cannot be sent to another process, which would make every key fail."""
+    try:
+        pickle.dumps(function)
+    except Exception as error:  # whatever pickle raises, and what its objects raise
+        raise InputError(
+            f"in_threads: processes cannot be given {function!r} ({error}): "
+            "define a function at the top of a module"
+        ) from error
+
+
 def _failed(what: str) -> ExecutorFailed:
     return ExecutorFailed(f"the executor {what}; what has no result is still to do: run again")
 
@@ -145,6 +166,8 @@ def _dropped(future: Future[V]) -> ExecutorFailed | None:
     if future.cancelled():
         return _failed("was shut down and cancelled calls")
     error = future.exception()
+    if isinstance(error, ExecutorFailed):
+        return error
     if not isinstance(error, BrokenExecutor):
         return None
     failed = _failed(f"broke: {str(error) or type(error).__name__}")
@@ -156,6 +179,8 @@ def _result(key: Key, future: Future[V]) -> Result[Key, V]:
     error = future.exception()
     if error is None:
         return Result(key, future.result())
+    if isinstance(error, InputError) and error.status is not None:
+        raise error  # the server refuses our credentials: it would refuse all other keys, too
     if isinstance(error, Exception):
         return Result(key, None, error, getattr(error, "attempts", 1))
     raise error  # KeyboardInterrupt and the like end the whole run

@@ -196,7 +196,7 @@ def _chapters(article: Article, found: Manuscript, before: int) -> list[Chapter]
     about = [article.author or found.creator, article.published, article.url]
     byline = " · ".join(html.escape(text) for text in about if text)
     first = OWN_TITLE.match(found.chapters[0].body)
-    own = " ".join(html.unescape(re.sub(r"<[^>]+>", "", first[2])).split()) if first else ""
+    own = " ".join(html.unescape(re.sub(r"<[^<>]+>", "", first[2])).split()) if first else ""
     repeated = bool(own) and title.casefold().startswith(own.casefold())
     head = f"<h1>{html.escape(title)}</h1>"
     if byline:

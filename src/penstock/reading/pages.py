@@ -36,7 +36,9 @@ MAGIC = {
 }
 FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*:[ \t]*(.*)$", re.MULTILINE)
-HEADING = re.compile(r"<h([12])((?: [\w:]+=\"[^\"]*\")*)>(.*?)</h\1>", re.DOTALL)
+HEADING = re.compile(
+    r"<h([12])((?: [\w:]+=\"[^\"]*+\")*+)>((?:[^<]++|<(?!/?h[12]\b))*+)</h\1>", re.DOTALL
+)
 
 
 def page_manuscript(
@@ -285,7 +287,7 @@ def _chapter(body: str, title: str, number: int) -> Chapter:
     sections: list[tuple[str, str]] = []
 
     def listed(match: re.Match[str]) -> str:
-        name = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", match[3])).split())
+        name = " ".join(html.unescape(re.sub(r"<[^<>]+>", " ", match[3])).split())
         if not name:
             return match[0]
         found = re.search(r' id="([^"]*)"', match[2])

@@ -1,9 +1,10 @@
 """What to do when a service limits, fails or disconnects: rules without sockets or sleeping."""
 
 from penstock.resilience.breaker import Breaker, BreakerPolicy, RetryBudget
-from penstock.resilience.budget import GATES, Budget
+from penstock.resilience.budget import Budget
 from penstock.resilience.gate import BudgetView, Gate, Informed, SharedGate
 from penstock.resilience.hints import (
+    DIALECT_KINDS,
     DIALECTS,
     Dialect,
     Fields,
@@ -25,7 +26,7 @@ from penstock.resilience.window import ServerClock
 
 __all__ = [
     "DIALECTS",
-    "GATES",
+    "DIALECT_KINDS",
     "ONE",
     "QUOTA",
     "Breaker",

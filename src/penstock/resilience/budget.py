@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, cast, final
+from typing import cast, final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
-from penstock.registry import Registry
+from penstock.registry import load_object
 from penstock.resilience import rules
 from penstock.resilience.gate import BudgetView, SharedGate
 from penstock.resilience.hints import Hints, Quota
@@ -21,7 +21,10 @@ from penstock.resilience.limits import GivenLimit, Limit
 from penstock.resilience.ticket import Ticket
 from penstock.resilience.window import ServerClock
 
-__all__ = ["GATES", "Budget"]
+__all__ = ["Budget"]
+
+# A room above this one keeps what is shared: it is found by its name.
+_SHARED = "penstock.cluster:SharedBudget"
 
 
 @final
@@ -90,7 +93,7 @@ class Budget:
         >>> gate = Budget.shared("github-me", at=tempfile.mkdtemp(), reserve=50)
         >>> ticket = gate.take(now=0.0)
         """
-        opened = cast("Callable[..., SharedGate]", GATES.find("shared"))
+        opened = cast("Callable[..., SharedGate]", load_object(_SHARED))
         return opened(name, at, reserve=reserve, limits=limits, clock=clock)
 
     def __reduce__(self) -> tuple[Callable[..., Budget], tuple[object, ...]]:
@@ -175,12 +178,3 @@ class Budget:
 
 def _reopened(reserve: float, limits: Sequence[Limit], clock: Clock) -> Budget:
     return Budget(reserve=reserve, limits=limits, clock=clock)
-
-
-GATES: Final[Registry[Callable[..., object]]] = Registry(
-    # A room above this one keeps what is shared: it is found by its name.
-    "gate",
-    "penstock.gates",
-    {"memory": Budget, "shared": "penstock.cluster:SharedBudget"},
-)
-"""The kinds of gates by name."""

@@ -23,10 +23,12 @@ from typing import TypeAlias, final
 
 import msgspec
 
+from penstock.registry import Registry
 from penstock.resilience.retry import QUOTA
 
 __all__ = [
     "DIALECTS",
+    "DIALECT_KINDS",
     "LONGEST_WAIT",
     "Dialect",
     "Fields",
@@ -540,3 +542,8 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("X-RateLimit", "limit", _families),
 )
 """The dialects that are understood; the first that tells anything is believed."""
+
+DIALECT_KINDS: Registry[Dialect] = Registry(
+    "rate-limit dialect", "penstock.dialects", {row.name: row for row in DIALECTS}
+)
+"""The dialects by name, with those of installed packages."""

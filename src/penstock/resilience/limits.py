@@ -126,6 +126,9 @@ class GivenLimit(msgspec.Struct, frozen=True, gc=False):
         at = bisect_right(self.log, sent, key=itemgetter(0)) - 1
         if at < 0 or (self.log[at][1] >= until and not less):
             return self
+        # Of several that got leave at one moment, one whose amount was not taken back before.
+        while at and self.log[at][2] < less and self.log[at - 1][0] == self.log[at][0]:
+            at -= 1
         first, last, amount = self.log[at]
         less = min(less, amount)
         changed = (first, max(last, until), amount - less)

@@ -14,13 +14,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.later import later
-from penstock.store.arrow import arrow_schema, arrow_table, import_arrow, read_arrow, to_duckdb
+from penstock.store.arrow import (
+    arrow_reader,
+    arrow_schema,
+    arrow_table,
+    import_arrow,
+    read_arrow,
+    to_duckdb,
+)
 from penstock.store.backup import BackedUp
 from penstock.store.cells import Cells, FieldPath, fields, text_of
 from penstock.store.fence import Fence
 from penstock.store.layout import GIVEN, READERS, Field, Layout, Value, read_given, typed_kind
 from penstock.store.local import LocalStore, prepare
-from penstock.store.opening import (
+from penstock.store.maintenance import backup_store, repair_store, verify_store
+from penstock.store.ports import StoreReader, WritableStore
+from penstock.store.registry import (
     STORES,
     StoreKind,
     last_token,
@@ -28,23 +37,21 @@ from penstock.store.opening import (
     open_store,
     store_place,
 )
-from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.repair import Repaired
 from penstock.store.shape import Column, Kind, Shape, distinct, kind_of
-from penstock.store.upkeep import backup_store, repair_store, verify_store
 from penstock.store.values import Failure, FailureCount, OnSame, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, Verified
 
 if TYPE_CHECKING:
     from penstock.store.mongo import MongoStore as MongoStore
-    from penstock.store.mongo_place import translated as translated
-    from penstock.store.mongo_reading import open_mongo as open_mongo
+    from penstock.store.mongo_connection import translated as translated
+    from penstock.store.mongo_reader import open_mongo as open_mongo
 
 # What needs PyMongo is loaded when it is first used; exports have moved, for one release.
 _HOMES = {
     "MongoStore": "mongo",
-    "open_mongo": "mongo_reading",
-    "translated": "mongo_place",
+    "open_mongo": "mongo_reader",
+    "translated": "mongo_connection",
     "Exported": ".destinations",
     "Format": ".destinations",
     "export": ".destinations",
@@ -78,6 +85,7 @@ __all__ = [
     "Value",
     "Verified",
     "WritableStore",
+    "arrow_reader",
     "arrow_schema",
     "arrow_table",
     "backup_store",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 
 from penstock.errors import InputError, MissingExtra
+from penstock.markup import html_table
 from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
-from penstock.store.cells import fields
-from penstock.store.layout import READERS, Field, Layout, read_given
+from penstock.store.cells import Cells, FieldPath, fields, text_of
+from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
+from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
+from penstock.store.shape import Column, published
+from penstock.store.values import StoreStatus
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,10 +25,21 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Frames", "arrow_schema", "arrow_table", "import_arrow", "read_arrow", "to_duckdb"]
+__all__ = [
+    "Frames",
+    "arrow_reader",
+    "arrow_schema",
+    "arrow_table",
+    "import_arrow",
+    "read_arrow",
+    "to_duckdb",
+]
 
 Where: TypeAlias = Callable[[Key], bool]
+Item: TypeAlias = tuple[bytes, Cells]
+_PLAIN: Mapping[FieldPath, Nested] = MappingProxyType({})
 
+_HEAD = 10  # records that a notebook shows
 _ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds at most
 _encode = msgspec.json.Encoder().encode
 
@@ -48,8 +64,13 @@ def import_arrow(what: str) -> None:
         raise MissingExtra(what, "pyarrow", "parquet") from error
 
 
-def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
-    """Return the schema of columns; what no other type holds is text."""
+def arrow_schema(fields: Sequence[Field], shapes: Mapping[FieldPath, Nested] = _PLAIN) -> pa.Schema:
+    """Return the schema of columns; what no other type holds is text.
+
+    Args:
+        fields: The columns.
+        shapes: What is given as structs and lists, by where it is.
+    """
     import pyarrow as pa
 
     moment = pa.timestamp("us", "UTC")
@@ -65,24 +86,112 @@ def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
         "epoch": moment,
         "epoch-ms": moment,
     }
-    return pa.schema([(field.name, types.get(field.kind, pa.string())) for field in fields])
+    return pa.schema(
+        [
+            (field.name, arrow_type(shapes[field.path]))
+            if field.kind == "json" and field.path in shapes
+            else (field.name, types.get(field.kind, pa.string()))
+            for field in fields
+        ]
+    )
 
 
 def arrow_table(
-    columns: Sequence[tuple[int, Field]], rows: Sequence[Sequence[bytes | None]]
+    columns: Sequence[tuple[int, Field]],
+    rows: Sequence[Sequence[bytes | None]],
+    shapes: Mapping[FieldPath, Nested] = _PLAIN,
 ) -> pa.Table:
     """Return rows of cells as a table of ``columns``, each with its place in a row."""
     import pyarrow as pa
 
-    schema = arrow_schema([field for _, field in columns])
+    schema = arrow_schema([field for _, field in columns], shapes)
     arrays = []
     for (spot, field), kind in zip(columns, schema.types, strict=True):
-        read = READERS[field.kind]
+        read: Callable[[bytes], object] = READERS[field.kind]
+        if field.kind == "json" and field.path in shapes:
+            read = _fitting(shapes[field.path])
         values = [
             None if (cell := row[spot]) is None or cell == b"null" else read(cell) for row in rows
         ]
         arrays.append(pa.array(values, kind))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _shape_of(cell: bytes) -> Nested:
+    if cell[0] not in b"{[" or typed_kind(cell) != "json":
+        return "json"
+    try:
+        return nested_of(msgspec.json.decode(cell))
+    except msgspec.DecodeError:  # a number that no float holds
+        return "json"
+
+
+def _shown(cell: bytes | None) -> str | None:
+    if cell is None or not cell.startswith(b'"'):
+        return None if cell is None else cell.decode()
+    return text_of(cell)
+
+
+def _fitting(shape: Nested) -> Callable[[bytes], object]:
+    return lambda cell: fitted(msgspec.json.decode(cell), shape)
+
+
+def arrow_reader(
+    items: Callable[[], Iterator[Item]],
+    *,
+    columns: Sequence[str] | None = None,
+    nested: bool = False,
+    given: Mapping[str, str] | None = None,
+) -> tuple[list[Column], pa.RecordBatchReader]:
+    """Return columns, and rows as Arrow's batches of at most 20,000 rows or 8 MB of JSON each.
+
+    Args:
+        items: Called twice: once to learn the columns, once to give them; what the second call
+            has more than the first is left out.
+        columns: The columns to give, in this order; unset: all, the key first.
+        nested: Give objects and lists as structs and lists instead of as JSON.
+        given: Kinds that are asked for, by the dotted name of a field.
+
+    Raises:
+        InputError: There is no such column.
+        MissingExtra: pyarrow is not installed.
+    """
+    import_arrow("Arrow")
+    import pyarrow as pa
+
+    layout, count = Layout(given=given), 0
+    shapes: dict[FieldPath, Nested] = {}
+
+    def learned() -> Iterator[Item]:
+        nonlocal count
+        for key, cells in items():
+            count += 1
+            for path, cell in cells.items() if nested else ():
+                if cell != b"null":
+                    shapes[path] = wider(shapes.get(path, "null"), _shape_of(cell))
+            yield key, cells
+
+    layout.learn(learned())
+    structs = {path: shape for path, shape in shapes.items() if shape != "json"}
+    chosen = _chosen(layout.fields, columns)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        rows: list[list[bytes | None]] = []
+        size = 0
+        for key, cells in islice(items(), count):
+            rows.append(layout.row(key, cells))
+            size += sum(map(len, cells.values()))
+            if len(rows) >= _ROWS or size >= _BYTES:
+                yield from arrow_table(chosen, rows, structs).to_batches()
+                rows, size = [], 0
+        yield from arrow_table(chosen, rows, structs).to_batches()
+
+    schema = arrow_schema([one for _, one in chosen], structs)
+    shown = [
+        Column(one.name, "nested" if one.path in structs else published(one.kind))
+        for _, one in chosen
+    ]
+    return shown, pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def read_arrow(
@@ -91,6 +200,7 @@ def read_arrow(
     columns: Sequence[str] | None = None,
     where: Where | None = None,
     flatten: bool = False,
+    nested: bool = False,
     schema: str = "",
 ) -> pa.RecordBatchReader:
     """Return what has landed up to now as Arrow's batches, of at most 20,000 rows or 8 MB each.
@@ -103,6 +213,8 @@ def read_arrow(
         columns: The columns to give, in this order; unset: all, the key first.
         where: Which keys; unset: all.
         flatten: Give nested objects as columns ``a.b.c`` instead of as JSON.
+        nested: Give objects and lists as structs and lists instead of as JSON; what no such type
+            holds without loss stays JSON text at its place.
         schema: Kinds that are asked for, such as ``"created: epoch, price: decimal"``.
 
     Raises:
@@ -110,35 +222,13 @@ def read_arrow(
         MissingExtra: pyarrow is not installed.
         StorageError: A record is damaged.
     """
-    import_arrow("to_arrow")
-    import pyarrow as pa
 
-    layout, count = Layout(given=read_given(schema)), 0
-
-    def learned() -> Iterator[tuple[bytes, dict[tuple[str, ...], bytes]]]:
-        nonlocal count
+    def items() -> Iterator[Item]:
         for record in store.records():
-            count += 1
             if where is None or where(record.key):
                 yield _encode(record.key), fields(record.body, flatten=flatten)
 
-    layout.learn(learned())
-    chosen = _chosen(layout.fields, columns)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        rows: list[list[bytes | None]] = []
-        size = 0
-        for record in islice(store.records(), count):
-            if where is None or where(record.key):
-                cells = fields(record.body, flatten=flatten)
-                rows.append(layout.row(_encode(record.key), cells))
-                size += len(record.body)
-            if len(rows) >= _ROWS or size >= _BYTES:
-                yield from arrow_table(chosen, rows).to_batches()
-                rows, size = [], 0
-        yield from arrow_table(chosen, rows).to_batches()
-
-    return pa.RecordBatchReader.from_batches(arrow_schema([one for _, one in chosen]), batches())
+    return arrow_reader(items, columns=columns, nested=nested, given=read_given(schema))[1]
 
 
 def _chosen(known: Sequence[Field], columns: Sequence[str] | None) -> list[tuple[int, Field]]:
@@ -174,16 +264,23 @@ class Frames:
         """Yield what has landed up to now, in landing order."""
         raise NotImplementedError
 
+    def status(self) -> StoreStatus:
+        """Return where the store stands."""
+        raise NotImplementedError
+
     def to_arrow(
         self,
         *,
         columns: Sequence[str] | None = None,
         where: Where | None = None,
         flatten: bool = False,
+        nested: bool = False,
         schema: str = "",
     ) -> pa.RecordBatchReader:
         """Return what has landed as batches of Arrow, each of bounded memory."""
-        return read_arrow(self, columns=columns, where=where, flatten=flatten, schema=schema)
+        return read_arrow(
+            self, columns=columns, where=where, flatten=flatten, nested=nested, schema=schema
+        )
 
     def to_pandas(
         self, *, columns: Sequence[str] | None = None, where: Where | None = None
@@ -202,6 +299,19 @@ class Frames:
         found = pl.from_arrow(self.to_arrow(columns=columns, where=where).read_all())
         assert isinstance(found, pl.DataFrame)
         return found
+
+    def _repr_html_(self) -> str:
+        head = list(islice(self.records(), _HEAD))
+        names = dict.fromkeys(name for one in head for name in fields(one.body, flatten=False))
+        rows = (
+            [one.key, *(_shown(fields(one.body, flatten=False).get(name)) for name in names)]
+            for one in head
+        )
+        return html_table(["key", *(".".join(name) for name in names)], rows, self._title())
+
+    def _title(self) -> str:
+        status = self.status()
+        return f"{status.path}: {status.landed:,} landed, {status.failed:,} failed"
 
     def to_duckdb(self) -> duckdb.DuckDBPyConnection:
         """Return a database in memory with what has landed as the table ``records``."""

@@ -11,8 +11,9 @@ from typing import final
 
 from penstock.errors import InputError, StorageError
 from penstock.files import make_private, open_regular
+from penstock.pipeline import Deletion
 from penstock.store import ledger
-from penstock.store.erasing import delete, overwrite, pending
+from penstock.store.deletion import delete, overwrite, pending
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import DirectoryLock
 from penstock.store.segments import found_segments, segment_path, sync, sync_directory
@@ -69,8 +70,7 @@ def backup(directory: Path, target: Path, progress: Progress | None = None) -> B
         with closing(ledger.read(target)) as made:
             query = "SELECT coalesce(sum(landed), 0), coalesce(sum(size), 0) FROM segment"
             landed, size = made.execute(query).fetchone()
-        last = max(sizes, default=0)
-        lock.begin(last, sizes.get(last, 0))
+            lock.begin(made)
     return BackedUp(landed, size, copied)
 
 
@@ -81,13 +81,13 @@ def _fact(connection: sqlite3.Connection, name: str) -> object:
 
 def _refuse_other(source: sqlite3.Connection, directory: Path, target: Path) -> None:
     """Refuse a target that a backup would destroy."""
-    if target.exists() and not target.is_dir():
+    if os.path.lexists(target) and not target.is_dir():
         raise InputError(f"{target} is a file: name a directory for the backup")
+    if directory.resolve() in (target.resolve(), *target.resolve().parents):
+        raise InputError(f"{target} is the store itself, or in it: name another directory")
     names = {path.name for path in target.iterdir()} if target.exists() else set()
     if not names - {"lock", _PART}:
         return
-    if directory.samefile(target):
-        raise InputError(f"{target} is the store itself: name another directory")
     if LEDGER not in names:
         # What an interrupted first backup left has no ledger, and nothing but segments.
         if all(name.startswith(("segment-", LEDGER, "lock")) for name in names):
@@ -119,12 +119,13 @@ def _copy_ledger(source: sqlite3.Connection, target: Path) -> dict[int, int]:
 
 def _delete_likewise(source: sqlite3.Connection, target: Path) -> None:
     """Delete what was deleted since the ledger was copied: its lines may be gone already."""
-    gone = source.execute("SELECT key, at FROM item WHERE state = 'deleted'").fetchall()
+    gone = source.execute("SELECT key, at, crc32 FROM item WHERE state = 'deleted'").fetchall()
     with closing(sqlite3.connect(target / _PART, isolation_level=None)) as copy:
         ledger.allow_versions(copy)
         copy.execute("BEGIN")
         if gone:
-            delete(copy, [key for key, _ in gone], max(at for _, at in gone))
+            likewise = [Deletion(key, final=proof is None) for key, _, proof in gone]
+            delete(copy, likewise, max(at for _, at, _ in gone))
         places = pending(copy)
         copy.execute("COMMIT")
         overwrite(target, copy, places)

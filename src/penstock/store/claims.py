@@ -39,6 +39,7 @@ class Claims:
         self._in_flight: set[Key] = set()
         self._one_at_a_time = threading.Lock()
         self.before = -math.inf  # keys settled before that are to do again
+        self.latest = math.inf  # what shows a later moment was settled when the clock was wrong
         self.skipped = 0
         self.repeated = 0
 
@@ -71,7 +72,7 @@ class Claims:
             done = lookup(unknown) if unknown else {}
             if self.before > -math.inf:
                 done = {key: found for key, found in done.items() if not self._is_due(*found)}
-            before = sum(at < self._opened for _, at in done.values())
+            before = sum(not self._is_ours(at) for _, at in done.values())
             self.skipped += before
             self.repeated += len(done) - before
             fresh = [key for key in unknown if key not in done] if done else unknown
@@ -79,7 +80,10 @@ class Claims:
         return fresh
 
     def _is_due(self, state: str, at: float) -> bool:
-        return state != "deleted" and at < min(self.before, self._opened)
+        return state != "deleted" and not self._is_ours(at) and not self.before <= at < self._opened
+
+    def _is_ours(self, at: float) -> bool:
+        return self._opened <= at <= self.latest
 
     def _chunks(self, keys: Iterable[Key]) -> Iterator[list[Key]]:
         """Yield growing chunks, small again as soon as the source makes us wait."""

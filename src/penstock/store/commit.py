@@ -13,10 +13,11 @@ import msgspec
 
 from penstock.clock import Clock
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
-from penstock.store.agreement import Watch
-from penstock.store.erasing import Place, delete, overwrite
+from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
+from penstock.store.consistency import Watch
+from penstock.store.deletion import Place, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
-from penstock.store.rows import LandedRow, enter_landed, supersede
+from penstock.store.lock import kept_by
 from penstock.store.segments import Tail, segment_path, split_line
 
 __all__ = ["GroupCommit", "settled"]
@@ -67,6 +68,7 @@ class GroupCommit:
         new: Records that became safe.
         stale: Keys that failed though an earlier record of theirs landed, which stays.
         on_same: What becomes of a record whose key has landed before.
+        latest: The moment of the last group, or when the store was opened.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class GroupCommit:
         self._directory = directory
         self._fence = fence
         self._watch = watch
-        self._latest = 0.0
+        self.latest = round(clock.time(), 3)
         self._connection = connection
         self._tail = tail
         self._clock = clock
@@ -102,10 +104,12 @@ class GroupCommit:
             StorageError: Somebody changed the files meanwhile; none of the entries is safe.
             StoreInUse: Another run has taken the store over; none of the entries is safe.
         """
-        at = round(self._clock.time(), 3)
-        if at == self._latest:
-            at = round(at + 0.001, 3)  # the lines of two groups never show the same moment
-        self._latest = at
+        for part in in_turns(entries):
+            self._commit(part)
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
+        # The lines of two groups never show the same moment, nor do they go back with the clock.
+        at = self.latest = max(round(self._clock.time(), 3), round(self.latest + 0.001, 3))
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             check(self._connection, self._fence)
@@ -115,7 +119,9 @@ class GroupCommit:
                 self._tail.append(lines, size)
             self._connection.execute("COMMIT")
             if lines:
-                self._watch.safe(self._tail.number, self._tail.size)
+                self._watch.lock.note(self._tail.number, self._tail.size)
+            if len(lines) < len(entries):
+                self._watch.lock.note_kept(kept_by(self._connection))
             self.new += len(lines)
         except BaseException:
             self._to_erase = []
@@ -221,9 +227,9 @@ class GroupCommit:
                 if before is not None:
                     followed.append(keep.pop(entry.key))
                 keep[entry.key] = entry
-            elif state != "deleted":
-                if state == "failed":
-                    self._forget_failure(entry.key)
+            elif state != "deleted" or self._is_free(entry.key):
+                if state is not None:
+                    self._forget(entry.key)
                 keep[entry.key] = entry
                 done[entry.key] = "landed" if type(entry) is Landing else "failed"
         return [*followed, *keep.values(), *others]
@@ -251,7 +257,12 @@ class GroupCommit:
             found.update((key, state) for key, (state, _) in part.items())
         return found
 
-    def _forget_failure(self, key: Key) -> None:
+    def _is_free(self, key: Key) -> bool:
+        """Return whether a key that was deleted may be given again."""
+        query = "SELECT crc32 FROM item WHERE key = ?"
+        return bool(self._connection.execute(query, (key,)).fetchone() == (0,))
+
+    def _forget(self, key: Key) -> None:
         """Make the key's failure history: something newer is known about it now."""
         self._connection.execute("DELETE FROM item WHERE key = ?", (key,))
         self._connection.execute("UPDATE failure SET current = 0 WHERE key = ?", (key,))
@@ -287,7 +298,7 @@ class GroupCommit:
                 if isinstance(entry, Gap)
             ],
         )
-        gone = [entry.key for entry in entries if isinstance(entry, Deletion)]
+        gone = [entry for entry in entries if isinstance(entry, Deletion)]
         if gone:
             self._to_erase = delete(self._connection, gone, at)
 

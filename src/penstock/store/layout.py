@@ -86,6 +86,7 @@ def _decimal(cell: bytes) -> Decimal:
 
 
 READERS: Mapping[str, Callable[[bytes], Value]] = {
+    "null": bytes.decode,
     "bool": lambda cell: cell == b"true",
     "int": int,
     "long": int,
@@ -158,6 +159,7 @@ class Layout:
         given: The kinds that the user asked for, by dotted name.
         longest: Bytes that a name has at most, for databases, which take ``Name`` and ``name``
             for the same; 0: as they come.
+        leading: Names of times that each row has after its key.
 
     Attributes:
         fields: The columns, new ones at the end.
@@ -176,8 +178,10 @@ class Layout:
         fields: Sequence[Field] = (),
         given: Mapping[str, str] | None = None,
         longest: int = 0,
+        leading: Sequence[str] = (),
     ) -> None:
         self.fields = list(fields)
+        self._leading = leading
         self._longest = longest
         self.widened: list[str] = []
         self.apart: list[Field] = []
@@ -213,11 +217,16 @@ class Layout:
         self.apart = []
 
     def _begin(self, kind: str, taken: Sequence[str] = ()) -> None:
-        name = distinct([*map(str.lower, taken), "key"])[-1] if "key" in taken else "key"
         kind = {"int": "long", "long": "long", "text": "text"}.get(kind, "digits")
-        self.fields.append(Field((), name, kind))
+        for wanted, held in ("key", kind), *((one, "timestamp") for one in self._leading):
+            name = wanted
+            while name in taken:
+                name = f"_{name}"
+            self.fields.append(Field((), name, held))
 
-    def row(self, key: bytes, cells: Cells) -> list[bytes | None]:
+    def row(
+        self, key: bytes, cells: Cells, leading: Sequence[bytes | None] = ()
+    ) -> list[bytes | None]:
         """Return the cells in the order of the columns, which grow where they have to.
 
         Raises:
@@ -226,7 +235,8 @@ class Layout:
         if not self.fields:
             self._begin(kind_of(key))
         self._check(key)
-        row: list[bytes | None] = [key, *[None] * (len(self.fields) - 1)]
+        row: list[bytes | None] = [key, *leading]
+        row += [None] * (len(self.fields) - len(row))
         for path, cell in cells.items():
             kind = self._kind(path, cell) if path in self._read else typed_kind(cell)
             spot = self._spots.get((path, kind))

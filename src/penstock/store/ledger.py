@@ -12,6 +12,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import final
 from urllib.parse import quote
@@ -31,6 +32,7 @@ __all__ = [
     "begun",
     "connect",
     "create",
+    "is_ours",
     "lost",
     "read",
     "refuse_unreadable",
@@ -87,6 +89,9 @@ CREATE TABLE main.{_VERSION};
 CREATE INDEX version_key ON version (key);
 PRAGMA user_version = {FORMAT};
 """
+_COLUMNS = """SELECT made.name, part.name, part.type, part.pk, part."notnull"
+    FROM main.sqlite_schema AS made, pragma_table_info(made.name) AS part
+    WHERE made.type = 'table'"""
 
 
 @final
@@ -104,6 +109,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except (OverflowError, UnicodeEncodeError) as error:
         raise InputError(f"a key is a UTF-8 text or a whole number of 64 bits: {error}") from error
+    except UnicodeDecodeError as error:
+        raise StorageError(f"{path}: a text in it is damaged: see penstock verify") from error
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StorageError(
@@ -199,6 +206,22 @@ def create(connection: sqlite3.Connection, now: float) -> None:
 def versioned(connection: sqlite3.Connection) -> bool:
     """Return whether the store keeps records that others took the place of."""
     return _number(connection, "PRAGMA user_version") >= FORMAT
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Return whether a ledger has the tables of its version, and their columns."""
+    return _columns(connection) >= _columns_of(_number(connection, "PRAGMA user_version"))
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
+    return set(connection.execute(_COLUMNS).fetchall())
+
+
+@cache
+def _columns_of(version: int) -> set[tuple[object, ...]]:
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript("".join((_SCHEMA, _SECOND, _THIRD)[:version]))
+        return _columns(made)
 
 
 def allow_versions(connection: sqlite3.Connection) -> None:
@@ -300,6 +323,8 @@ def _recognised(directory: Path, mode: str) -> sqlite3.Connection:
 def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     try:
         tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
+    except UnicodeDecodeError as error:
+        raise lost(directory, f"{LEDGER}: {error}") from error
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             words = f"{directory / LEDGER} is not a penstock ledger: {error}"

@@ -16,13 +16,13 @@ from penstock.files import make_private
 from penstock.pipeline import Entry, Key
 from penstock.store import fence as fences
 from penstock.store import ledger
-from penstock.store.agreement import ASIDE, Watch, fit
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
-from penstock.store.erasing import overwrite, pending
+from penstock.store.consistency import ASIDE, Watch, fit
+from penstock.store.deletion import overwrite, pending
 from penstock.store.fence import Fence
 from penstock.store.lock import LOCK, DirectoryLock, Mark
-from penstock.store.reading import LocalReader
+from penstock.store.reader import LocalReader
 from penstock.store.segments import SEGMENT, Tail, found_segments, sync_directory
 from penstock.store.settlement import Settlement
 from penstock.store.values import ABSENT
@@ -68,6 +68,8 @@ class LocalStore(Settlement, LocalReader):
     (b'{"name":"Ada"}', 'pending', 2)
     """
 
+    _commit: GroupCommit
+
     def __init__(
         self,
         path: str | Path,
@@ -87,9 +89,9 @@ class LocalStore(Settlement, LocalReader):
             self._writing = undo.enter_context(closing(ledger.connect(directory, new=new)))
             ledger.create(self._writing, clock.time())
             sync_directory(directory)
-            number, size = _taken_over(directory, self._writing, fence, lock.mark)
-            lock.begin(number, size)
-            self._tail = Tail(directory, number, size, segment_bytes)
+            last = _taken_over(directory, self._writing, fence, lock.mark)
+            lock.begin(self._writing)
+            self._tail = Tail(directory, *last, segment_bytes)
             undo.callback(self._tail.close)
             overwrite(directory, self._writing, pending(self._writing))
             reading = undo.enter_context(closing(ledger.read(directory)))
@@ -116,7 +118,9 @@ class LocalStore(Settlement, LocalReader):
 
             def lookup(wanted: Sequence[Key]) -> dict[Key, tuple[str, float]]:
                 with ledger.translated(self.path):
-                    return settled(connection, wanted)
+                    found = settled(connection, wanted)
+                    self._claims.latest = self._commit.latest
+                    return found
 
             yield from self._claims.claim(keys, lookup)
 

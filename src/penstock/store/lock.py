@@ -1,7 +1,7 @@
 """One writer a store: an advisory lock that the system drops when its holder dies.
 
 Its file says who holds it, and behind that how far the store is safe: a witness beside ledger and
-segments (:mod:`penstock.store.agreement`).
+segments (:mod:`penstock.store.consistency`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,16 @@ from penstock.errors import StorageError, StoreInUse
 from penstock.files import check_names, open_regular
 from penstock.store.ledger import NAMES
 
-__all__ = ["LOCK", "DirectoryLock", "Mark", "mark_of"]
+__all__ = ["LOCK", "DirectoryLock", "Mark", "kept_by", "mark_by", "mark_of"]
 
 LOCK = "lock"
 _HOLDER = 64  # bytes for the number and the token of who holds it, and for each mark
 _MARK = re.compile(rb"safe: segment (\d{6}) up to (\d{15}) ([0-9a-f]{8})\n")
+_KEPT = re.compile(rb"kept: (\d{15}) failures, (\d{15}) gaps, (\d{15}) deletions ([0-9a-f]{8})\n")
+_LONG = 128  # bytes for each line of what else is kept
+_COUNTS = """SELECT
+    (SELECT coalesce(max(id), 0) FROM failure), (SELECT coalesce(max(id), 0) FROM gap),
+    (SELECT coalesce(CAST(max(value) AS INTEGER), 0) FROM fact WHERE name = 'deleted')"""
 
 
 @final
@@ -35,9 +41,30 @@ class Mark:
     Attributes:
         safe: Number and size of the last segment when a group was last safe, or None where it
             does not say: it is another store's, new, or of an earlier version.
+        kept: How many failures, gaps and deletions there had been by then, or None likewise.
     """
 
-    safe: tuple[int, int] | None
+    safe: tuple[int, ...] | None
+    kept: tuple[int, ...] | None = None
+
+    def beyond(self, known: Mark) -> bool:
+        """Whether it says more than ``known``."""
+        counts = zip(self.kept or (), known.kept or (), strict=False)
+        return (self.safe or ()) > (known.safe or ()) or any(mine > its for mine, its in counts)
+
+
+def mark_by(connection: sqlite3.Connection) -> Mark:
+    """Return what a lock file has to say of a ledger."""
+    query = "SELECT number, CAST(size AS INTEGER) FROM segment ORDER BY number DESC LIMIT 1"
+    return Mark(connection.execute(query).fetchone() or (0, 0), kept_by(connection))
+
+
+def kept_by(connection: sqlite3.Connection) -> tuple[int, ...] | None:
+    """Return how many failures, gaps and deletions a ledger knows; None in format 1."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'gap'").fetchone() is None:
+        return None
+    found: tuple[int, ...] = connection.execute(_COUNTS).fetchone()
+    return found
 
 
 def mark_of(directory: Path) -> Mark:
@@ -46,12 +73,16 @@ def mark_of(directory: Path) -> Mark:
         content = (directory / LOCK).read_bytes()
     except FileNotFoundError:
         return Mark(None)
-    marks = [
-        (int(found[1]), int(found[2]))
-        for found in _MARK.finditer(content, _HOLDER)
-        if b"%08x" % crc32(found[0][:-9]) == found[3]
-    ]
-    return Mark(max(marks, default=None))
+
+    def largest(pattern: re.Pattern[bytes]) -> tuple[int, ...] | None:
+        lines = [
+            tuple(map(int, found.groups()[:-1]))
+            for found in pattern.finditer(content, _HOLDER)
+            if b"%08x" % crc32(found[0][:-9]) == found.groups()[-1]
+        ]
+        return max(lines, default=None)
+
+    return Mark(largest(_MARK), largest(_KEPT))
 
 
 @final
@@ -97,24 +128,36 @@ class DirectoryLock:
                 _locked(self._file)
                 if self.mark.safe is not None:
                     self.note(*self.mark.safe)
+                self.note_kept(self.mark.kept)
             # On a full disk the lock holds all the same, only its holder's number is not told.
             with contextlib.suppress(OSError):
                 words = f"{os.getpid()}" if token is None else f"{os.getpid()} {token}"
                 os.pwrite(self._file, f"{words}\n".rjust(_HOLDER).encode(), 0)
 
-    def begin(self, number: int, size: int) -> None:
-        """Say how far the store is safe as it is opened; that stays when the power fails."""
-        for place in (_HOLDER, 2 * _HOLDER):
-            self.note(number, size, place)
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Say how far the ledger is safe as it is opened; that stays when the power fails."""
+        mark = mark_by(connection)
+        for second in (False, True):
+            self.note(*(mark.safe or (0, 0)), second=second)
+            self.note_kept(mark.kept, second=second)
         with contextlib.suppress(OSError):
             os.fsync(self._file)
 
-    def note(self, number: int, size: int, place: int = 2 * _HOLDER) -> None:
+    def note(self, number: int, size: int, *, second: bool = True) -> None:
         """Say that the store is safe up to ``size`` of segment ``number``.
 
         It is not synced: after a power loss the file may say less, never more.
         """
         words = b"safe: segment %06d up to %015d " % (number, size)
+        self._put(words, _HOLDER + second * _HOLDER)
+
+    def note_kept(self, kept: tuple[int, ...] | None, *, second: bool = True) -> None:
+        """Say how many failures, gaps and deletions are safe."""
+        if kept is not None:
+            words = b"kept: %015d failures, %015d gaps, %015d deletions " % kept
+            self._put(words, 3 * _HOLDER + second * _LONG)
+
+    def _put(self, words: bytes, place: int) -> None:
         with contextlib.suppress(OSError):  # where it says nothing, the opening is more careful
             os.pwrite(self._file, b"%b%08x\n" % (words, crc32(words)), place)
 

@@ -13,10 +13,10 @@ from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
 from penstock.store.mongo_commit import MongoCommit, settled
+from penstock.store.mongo_connection import create, opened, translated
 from penstock.store.mongo_documents import check_key
 from penstock.store.mongo_fence import MongoFence
-from penstock.store.mongo_place import create, opened, translated
-from penstock.store.mongo_reading import MongoReader
+from penstock.store.mongo_reader import MongoReader
 from penstock.store.settlement import Settlement
 from penstock.store.values import ABSENT
 from penstock.store.writer import Writer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -16,9 +16,10 @@ from penstock.mongo import (
     UpdateOne,
 )
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.store.deletion import in_turns
+from penstock.store.mongo_connection import MongoPlace
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence
-from penstock.store.mongo_place import MongoPlace
 
 __all__ = ["MongoCommit", "settled"]
 
@@ -27,7 +28,7 @@ _Write: TypeAlias = InsertOne[dict[str, Any]] | UpdateOne
 _DUPLICATE = 11000
 _PAUSE = 0.02  # seconds before looking again at what a majority does not show yet
 _HISTORY = 10  # failures that are remembered of one key
-_FIELDS = {"state": 1, "order": 1, "writer": 1, "seen": 1}
+_FIELDS = {"state": 1, "order": 1, "writer": 1, "seen": 1, "free": 1}
 _OPEN = ["failed", "todo"]  # states that something newer may take the place of
 _TRANSACTION = 16 * 1024 * 1024  # bytes of documents in one transaction, about
 
@@ -106,10 +107,11 @@ class MongoCommit:
             InputError: A key cannot be stored.
         """
         self._latest = max(self._latest, int(self._clock.time() * 1e6))
-        for wave in self._waves(entries):
-            self._settle(wave)
-        self._delete(entry.key for entry in entries if isinstance(entry, Deletion))
-        self._note(entries)
+        for part in in_turns(entries):
+            for wave in self._waves(part):
+                self._settle(wave)
+            self._delete([entry for entry in part if isinstance(entry, Deletion)])
+            self._note(part)
 
     def _settle(self, entries: Sequence[Landing | Failing]) -> None:
         """Write entries of different keys; those that are there already are looked at first."""
@@ -142,13 +144,18 @@ class MongoCommit:
         fields = None if self.on_same != "first" else _FIELDS
         return _look(self._place, [one.key for one in pending], fields)
 
-    def _delete(self, keys: Iterable[Key]) -> None:
-        """Leave of ``keys`` only that they are gone, also where they have not come yet."""
-        keys = list(dict.fromkeys(map(check_key, keys)))
+    def _delete(self, deletions: Sequence[Deletion]) -> None:
+        """Leave of keys only that they are gone, also where they have not come yet."""
+        keys = {check_key(deletion.key): deletion.final for deletion in deletions}
         gone = {"state": "deleted", "order": Int64(self._latest), "writer": self._writer}
+        free = {**gone, "free": True}
         writes = [
-            UpdateOne({"_id": key}, [{"$replaceWith": {"_id": "$_id", **gone}}], upsert=True)
-            for key in keys
+            UpdateOne(
+                {"_id": key},
+                [{"$replaceWith": {"_id": "$_id", **(gone if final else free)}}],
+                upsert=True,
+            )
+            for key, final in keys.items()
         ]
         if not writes:
             return
@@ -234,9 +241,12 @@ class MongoCommit:
             # A raw document is one that has been encoded already; PyMongo takes it as it is.
             insert: InsertOne[Any] = InsertOne(one.document)
             return insert
+        if known[one.key]["state"] == "deleted":
+            again = {"_id": one.key, "free": True}
+            return UpdateOne(again, [{"$replaceWith": _newer(one.document)}])
         if known[one.key]["state"] == "landed":
             newer = {"_id": one.key, "state": "landed", "order": {"$lt": one.order}}
-            return UpdateOne(newer, [{"$replaceWith": {"$literal": one.document}}])
+            return UpdateOne(newer, [{"$replaceWith": _newer(one.document)}])
         return UpdateOne(
             {"_id": one.key, "state": {"$in": _OPEN}, "order": {"$ne": one.order}},
             _replacing(one.document),
@@ -266,7 +276,7 @@ class MongoCommit:
         if (found["writer"], found["order"]) == (self._writer, one.order):
             self.new += one.landed
             return True  # it was ours that landed, only the reply had not come
-        if found["state"] in _OPEN:
+        if found["state"] in _OPEN or (one.landed and found.get("free")):
             return False
         if found["state"] == "landed" and self.on_same != "first":
             if one.landed and landing_of(found).body != one.body:
@@ -277,6 +287,10 @@ class MongoCommit:
                 self._place.items.update_one({"_id": one.key}, seen)
         self.again += found["state"] == "landed"
         return True
+
+
+def _newer(document: RawBSONDocument) -> dict[str, Any]:
+    return {"$mergeObjects": [{"$literal": document}, {"replaced": True}]}
 
 
 def _version(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from penstock.mongo import DuplicateKeyError
 from penstock.store.fence import Fence, replaced
-from penstock.store.mongo_place import MongoPlace, opened, translated
+from penstock.store.mongo_connection import MongoPlace, opened, translated
 
 if TYPE_CHECKING:
     from penstock.mongo import ClientSession

@@ -39,8 +39,16 @@ class StoreReader(Protocol):
         """Yield what has landed up to now, in landing order, in constant memory."""
         ...
 
-    def versions(self) -> Iterator[tuple[Landing, float]]:
-        """Yield every version of every record with when it landed, in that order."""
+    def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
+        """Yield every version after a position: the record, when it landed, the position behind."""
+        ...
+
+    def deletions(self) -> int:
+        """Return a number that is another one once keys have been deleted."""
+        ...
+
+    def replaced(self, keys: Sequence[Key]) -> set[Key]:
+        """Return which of ``keys`` have a record that took the place of an earlier one."""
         ...
 
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ from penstock.errors import InputError, StorageError
 from penstock.files import make_inside, open_regular
 from penstock.pipeline import Key
 from penstock.store import ledger
-from penstock.store.agreement import ASIDE, set_aside
-from penstock.store.erasing import overwrite, pending
+from penstock.store.bulk_insert import supersede
+from penstock.store.consistency import ASIDE, set_aside
+from penstock.store.deletion import overwrite, pending
 from penstock.store.ledger import LEDGER
 from penstock.store.lock import DirectoryLock
-from penstock.store.rows import supersede
 from penstock.store.segments import (
     SEGMENT,
     Line,
@@ -38,6 +38,7 @@ from penstock.store.verification import verify
 __all__ = ["Repaired", "repair"]
 
 _DRAFT = f"{LEDGER}.repaired"
+_log = logging.getLogger(__name__)
 _TOGETHER = 1000  # rows entered at once
 _WALK = "pages"  # the mark of a source that is walked through page by page
 _TABLES = {
@@ -104,13 +105,13 @@ def repair(directory: Path, *, dry_run: bool = False, clock: Clock | None = None
         held.callback(lock.release)
         if (whole := _nothing_to_do(directory)) is not None:
             return Repaired(landed=whole, changed=False)
-        place = directory
-        if dry_run:
-            place = Path(held.enter_context(tempfile.TemporaryDirectory()))
-        (place / _DRAFT).unlink(missing_ok=True)
-        rebuilt = _Rebuilt(directory, place / _DRAFT, (clock or SystemClock()).time())
+        for left in directory.glob(f"{_DRAFT}*"):
+            left.unlink()
+            _log.warning("removed %s: a repair that was killed had left it", left)
+        draft = None if dry_run else directory / _DRAFT
+        rebuilt = _Rebuilt(directory, draft, (clock or SystemClock()).time())
         if not dry_run:
-            lock.begin(*rebuilt.put_in_place())
+            rebuilt.put_in_place(lock)
         return rebuilt.done
 
 
@@ -118,7 +119,7 @@ def _nothing_to_do(directory: Path) -> int | None:
     """Return how many lines there are where all is well."""
     try:
         looked = verify(directory)
-    except (StorageError, sqlite3.DatabaseError):
+    except (StorageError, sqlite3.DatabaseError, UnicodeDecodeError):
         return None
     return None if looked.damages else looked.lines
 
@@ -127,14 +128,15 @@ def _nothing_to_do(directory: Path) -> int | None:
 class _Rebuilt:
     """A ledger of what the segments hold, and of what only the old ledger knew."""
 
-    def __init__(self, directory: Path, draft: Path, now: float) -> None:
+    def __init__(self, directory: Path, draft: Path | None, now: float) -> None:
         self.done = Repaired()
         self._directory = directory
-        self._draft = draft
         self._bad: list[tuple[Path, int, int]] = []
         self._trusted = True  # whether the old ledger is sound
-        os.close(open_regular(draft, os.O_RDWR | os.O_CREAT))
-        with closing(sqlite3.connect(draft, isolation_level=None)) as self._new:
+        if draft is not None:
+            os.close(open_regular(draft, os.O_RDWR | os.O_CREAT))
+        # Without a name it is a temporary file of SQLite's own, which goes with us.
+        with closing(sqlite3.connect(draft or "", isolation_level=None)) as self._new:
             self._new.execute("PRAGMA synchronous = OFF")
             ledger.create(self._new, now)
             self._new.execute("BEGIN")
@@ -161,7 +163,7 @@ class _Rebuilt:
             if "newer" in str(error):
                 raise
             self._trusted, self.done.lost = False, ["all"]
-        except (StorageError, sqlite3.DatabaseError):
+        except (StorageError, sqlite3.DatabaseError, UnicodeDecodeError):
             self._trusted, self.done.lost = False, ["all"]
         self._new.execute(
             "INSERT INTO was SELECT key, segment, offset, length, crc32"
@@ -208,7 +210,7 @@ class _Rebuilt:
                     (line.key, line.at),
                 )
             elif line.state == "damaged":
-                if self._is_deleted(line):
+                if self._is_deleted(line) and line.data.endswith(b"\n"):
                     continue
                 self.done.damaged += 1
                 self._bad.append((path, line.offset, line.offset + len(line.data)))
@@ -245,9 +247,9 @@ class _Rebuilt:
             assert line.key is not None  # whole
             query = "SELECT state, segment, offset FROM item WHERE key = ?"
             state, *place = self._new.execute(query, (line.key,)).fetchone()
-            if place == [number, line.offset]:
+            if state == "landed" and place == [number, line.offset]:
                 continue
-            if state == "deleted" and self._trusted:
+            if state == "deleted" and self._trusted and not self._was(line.key, row):
                 self._new.execute("INSERT INTO erasing VALUES (?, ?, ?)", row[1:4])
             elif state == "landed" and self._versions:
                 supersede(self._new, [(line.key, *row[1:3])])
@@ -261,6 +263,11 @@ class _Rebuilt:
                 self._new.execute("UPDATE failure SET current = 0 WHERE key = ?", (line.key,))
                 landed += self._new.execute(enter, row).rowcount
         return landed
+
+    def _was(self, key: Key, row: tuple[object, ...]) -> bool:
+        """Return whether the old ledger had this line as the record of a key."""
+        was = "SELECT segment, offset FROM was WHERE key = ?"
+        return bool(self._new.execute(was, (key,)).fetchone() == row[1:3])
 
     def _count(self, now: float) -> None:
         done, new = self.done, self._new
@@ -287,7 +294,7 @@ class _Rebuilt:
         new.execute("INSERT OR REPLACE INTO fact VALUES ('repaired', ?)", (now,))
         new.execute("DELETE FROM fact WHERE name = 'verified'")
 
-    def put_in_place(self) -> tuple[int, int]:
+    def put_in_place(self, lock: DirectoryLock) -> None:
         """Keep aside what is damaged, clear its place, and swap the ledgers. May be done again."""
         directory = self._directory
         for path, start, end in self._bad:
@@ -301,17 +308,17 @@ class _Rebuilt:
         for path in directory.glob(f"{SEGMENT}*"):
             if path not in {segment_path(directory, number) for number in sizes}:
                 _move_aside(directory, path)
-        with self._draft.open("rb+") as file:
+        draft = directory / _DRAFT
+        with draft.open("rb+") as file:
             sync(file.fileno())
         for suffix in ("-shm", "-wal", "-journal", ""):
             if (directory / f"{LEDGER}{suffix}").exists():
                 _move_aside(directory, directory / f"{LEDGER}{suffix}")
-        self._draft.replace(directory / LEDGER)
+        draft.replace(directory / LEDGER)
         sync_directory(directory)
         with closing(ledger.connect(directory)) as connection:
             overwrite(directory, connection, pending(connection))
-        last = max(sizes, default=0)
-        return last, sizes.get(last, 0)
+            lock.begin(connection)
 
 
 def _move_aside(directory: Path, path: Path) -> None:

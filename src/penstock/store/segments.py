@@ -116,8 +116,9 @@ def found_segments(directory: Path) -> dict[int, int]:
     found = {}
     for path in directory.glob(f"{SEGMENT}*.jsonl"):
         digits = path.name.removeprefix(SEGMENT).removesuffix(".jsonl")
-        if digits.isdecimal() and path == segment_path(directory, int(digits)):
-            found[int(digits)] = path.stat().st_size
+        number = int(digits) if digits.isdecimal() else 0
+        if number and path == segment_path(directory, number):
+            found[number] = path.stat().st_size
     return dict(sorted(found.items()))
 
 

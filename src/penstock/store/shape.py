@@ -5,15 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias, cast, final
 
 from penstock.store.cells import Cells, FieldPath
 
-__all__ = ["Column", "Kind", "Shape", "kind_of"]
+__all__ = ["Column", "Kind", "Shape", "distinct", "kind_of", "published"]
 
-Kind: TypeAlias = Literal["null", "bool", "int", "float", "text", "digits", "json"]
+Kind: TypeAlias = Literal[
+    "null",
+    "bool",
+    "int",
+    "float",
+    "text",
+    "digits",
+    "json",
+    "date",
+    "datetime",
+    "timestamp",
+    "decimal",
+    "nested",
+]
 """What a column holds. ``digits`` are numbers no 64-bit type holds, kept as text; ``json`` is
-anything else or a mixture, each value as JSON text."""
+anything else or a mixture, each value as JSON text. Only Parquet and Arrow have times, and
+``nested`` structs and lists."""
 
 _LONG = "long"  # a 64-bit number that a float would round: an int column, but never a float one
 _EXACT_IN_FLOAT = 2**53
@@ -120,7 +134,7 @@ class Shape:
         """Return the columns; names that ``fold`` maps to the same are numbered apart."""
         names = distinct((".".join(path) for path in self._kinds), fold)
         return [
-            Column(name, _published(kind))
+            Column(name, published(kind))
             for name, kind in zip(names, self._kinds.values(), strict=True)
         ]
 
@@ -133,18 +147,11 @@ def _wider(one: str, other: str) -> str:
     return _WIDER.get(frozenset((one, other)), "json")
 
 
-def _published(kind: str) -> Kind:
-    names: dict[str, Kind] = {
-        "null": "text",  # a column of nothing but nulls: any type holds them
-        "bool": "bool",
-        "int": "int",
-        _LONG: "int",
-        "float": "float",
-        "text": "text",
-        "digits": "digits",
-        "json": "json",
-    }
-    return names[kind]
+def published(kind: str) -> Kind:
+    """Return a kind in the words of a :class:`Column`."""
+    # A column of nothing but nulls: any type holds them.
+    ours = {"null": "text", _LONG: "int", "raw": "json", "epoch": "timestamp"}
+    return cast("Kind", ours.get(kind.removesuffix("-ms"), kind))
 
 
 def distinct(names: Iterable[str], fold: Callable[[str], str] = str) -> list[str]:

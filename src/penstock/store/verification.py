@@ -17,7 +17,7 @@ import msgspec
 
 from penstock.pipeline import Key
 from penstock.store import ledger
-from penstock.store.agreement import problem_of
+from penstock.store.consistency import problem_of
 from penstock.store.lock import mark_of
 from penstock.store.segments import SEGMENT, found_segments, judged, segment_path
 
@@ -210,16 +210,19 @@ class _Segments:
                 yield Damage(name, f"ends at byte {start}, but the ledger knows {end:,}")
                 return
             line = judged(start, data)
-            if line.state != "blank" and not (line.key is not None and self._is_deleted(line.key)):
+            if line.state != "blank" and not (
+                line.key is not None and self._is_deleted(line.key, since=line.state == "deleted")
+            ):
                 yield Damage(
                     name, f"the line at byte {start} is damaged or unknown to the ledger", line.key
                 )
             start += len(data)
 
-    def _is_deleted(self, key: Key) -> bool:
+    def _is_deleted(self, key: Key, *, since: bool = False) -> bool:
+        """Return whether a key is deleted now, or ``since`` then something else became of it."""
         with closing(ledger.read(self._directory)) as now:
             row = now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
-        return row is not None and row[0] == "deleted"
+        return row is not None and (since or row[0] == "deleted")
 
 
 def _silent(done: int, total: int) -> None:

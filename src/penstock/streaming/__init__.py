@@ -1,13 +1,14 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
+from penstock.streaming.control_messages import Action, ControlMessage
 from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.framing import FRAMING_KINDS
-from penstock.streaming.inband import Sign, Then
+from penstock.streaming.messages import Decode
 from penstock.streaming.overflow import Block, DropOldest, Overflow, Spill
 from penstock.streaming.presets import PRESET_KINDS, PRESETS, Preset
-from penstock.streaming.reconnecting import (
+from penstock.streaming.reconnect_policy import (
     Backoff,
     Doubling,
     Ending,
@@ -15,7 +16,7 @@ from penstock.streaming.reconnecting import (
     ReconnectPolicy,
     Window,
 )
-from penstock.streaming.resuming import (
+from penstock.streaming.resume import (
     Backfill,
     BodyRevision,
     LastEventId,
@@ -24,7 +25,6 @@ from penstock.streaming.resuming import (
     Resume,
     moment,
 )
-from penstock.streaming.sorting import Decode
 from penstock.streaming.stream import Status, Stream
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice, OnSame
 
@@ -33,10 +33,12 @@ __all__ = [
     "PRESETS",
     "PRESET_KINDS",
     "UNREADABLE",
+    "Action",
     "Backfill",
     "Backoff",
     "Block",
     "BodyRevision",
+    "ControlMessage",
     "Counters",
     "Cursor",
     "Decode",
@@ -60,14 +62,15 @@ __all__ = [
     "ReconnectPolicy",
     "Resume",
     "ServerEvent",
-    "Sign",
     "Spill",
     "Status",
     "Stream",
     "StreamFeed",
-    "Then",
     "Window",
     "framing",
     "moment",
     "presets",
 ]
+
+Sign, Then = ControlMessage, Action
+"""Their names of old: they go on to work."""

@@ -30,16 +30,17 @@ from penstock.http import (
     join,
     shown,
 )
-from penstock.streaming.answers import Answer, Outcome, refusal
 from penstock.streaming.backlog import Ended
-from penstock.streaming.coding import accepted
-from penstock.streaming.events import ServerEvents
-from penstock.streaming.inband import Then
+from penstock.streaming.connection import Closing, Connection, NotAStream, Plan
+from penstock.streaming.content_encoding import accepted
+from penstock.streaming.control_messages import Action
+from penstock.streaming.frames import FramingError
+from penstock.streaming.messages import Verdict, last_word
 from penstock.streaming.presets import Preset
-from penstock.streaming.reception import Closing, NotAStream, Plan, Reception
-from penstock.streaming.reconnecting import Backoff, Ending
-from penstock.streaming.resuming import Backfill, LastEventId, moment
-from penstock.streaming.sorting import Verdict, last_word
+from penstock.streaming.reconnect_policy import Backoff, Ending
+from penstock.streaming.responses import Answer, Outcome, refusal
+from penstock.streaming.resume import Backfill, LastEventId, moment
+from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Gap
 
 __all__ = ["Driver", "State"]
@@ -50,6 +51,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 _PATIENCE = 1.0  # seconds
+_GOOD = frozenset({1000, 1005})  # codes of a WebSocket that was closed in good order
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
 
 
@@ -98,7 +100,7 @@ class Driver:
         self.lives = 0
         self.wait = 0.0
         self.totals = Totals()
-        self.present: Reception | None = None
+        self.present: Connection | None = None
         self._request = request
         self._api = api
         self._preset = preset
@@ -115,6 +117,7 @@ class Driver:
         self._cut = False  # whether the last connection ended within a message
         self._gzip = preset.gzip and not profile.raw
         self._renewed = False
+        self._misframed = False  # whether the last connection ended by bytes framed otherwise
         self._backoff = Backoff()
         self._condition = threading.Condition()  # reentrant: a signal handler may stop us
         self._inbox = Inbox(self._notify)
@@ -191,12 +194,12 @@ class Driver:
         ended = self._transferred(began)
         if ended is None or self._stopped:
             return
-        outcome, reception = ended
+        outcome, connection = ended
         now = self._clock.monotonic()
-        healthy = now - began >= self._policy.healthy and spoke(reception)
-        if healthy or brought(reception, outcome):
+        healthy = now - began >= self._policy.healthy and spoke(connection)
+        if healthy or brought(connection, outcome):
             self._backoff = self._policy.received(self._backoff)
-        self._backoff = replace(self._backoff, retry=retry_of(reception, self._backoff.retry))
+        self._backoff = replace(self._backoff, retry=retry_of(connection, self._backoff.retry))
         wait, self._backoff = self._policy.after(
             self._backoff,
             outcome.ending,
@@ -243,27 +246,27 @@ class Driver:
 
     # One connection
 
-    def _transferred(self, now: float) -> tuple[Outcome, Reception | None] | None:
+    def _transferred(self, now: float) -> tuple[Outcome, Connection | None] | None:
         """Make one connection, redirects followed, and return how it ended; None where stopped."""
         request, guarded = self._going_on(), False
         for _hop in range(self._api.max_redirects + 1):
             self._backoff = self._policy.dialled(self._backoff, now)
             self.state, self.reason = "connecting", ""
             try:
-                transfer, reception = self._begin(request, guarded=guarded)
+                transfer, connection = self._begin(request, guarded=guarded)
             except (RetryableError, GaveUp) as error:  # no token
                 return Outcome(Ending.UNREACHABLE, str(error)), None
             by_itself = self._wait_for(transfer)
-            self._drain(reception)
-            broken = reception.end(whole=by_itself and transfer.error is None)
-            self._note_end(reception)
+            self._drain(connection)
+            broken = connection.end(whole=by_itself and transfer.error is None)
+            self._note_end(connection)
             if self._stopped:
                 return None
             if not by_itself:
-                return self._obeyed(), reception
-            target = Headers(reception.head).get("location")
-            if reception.status not in _REDIRECTS or target is None:
-                return self._outcome(transfer, reception, broken), reception
+                return self._obeyed(), connection
+            target = Headers(connection.head).get("location")
+            if connection.status not in _REDIRECTS or target is None:
+                return self._outcome(transfer, connection, broken), connection
             guarded = guarded or self._api.guards(transfer.peer)
             request = self._redirected(request, transfer, target)
         raise PermanentError(f"{self._where}: redirected too often")
@@ -288,11 +291,11 @@ class Driver:
             return request
         return preset.resume.request(request, self._cursor, self._clock.time())
 
-    def _drain(self, reception: Reception) -> None:
+    def _drain(self, connection: Connection) -> None:
         """Wait until the backlog has taken what a few bytes at the end stood for."""
         while not self._ending():
             self._room = False
-            if reception.drained():
+            if connection.drained():
                 return
             with self._condition:
                 while not (self._room or self._ending()):
@@ -301,7 +304,7 @@ class Driver:
     def _ending(self) -> bool:
         return self._stopped or self._verdict is not None
 
-    def _begin(self, request: Request, *, guarded: bool) -> tuple[StreamTransfer, Reception]:
+    def _begin(self, request: Request, *, guarded: bool) -> tuple[StreamTransfer, Connection]:
         self._api.prepare_to_call(self._clock.monotonic())
         made = self._api.transfer(request)
         if guarded:
@@ -315,15 +318,15 @@ class Driver:
         if self._profile.websocket:
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
         self.totals.connects += 1
-        reception = Reception(self.totals.connects, self._plan, self._cursor, self._opened)
-        self.present = reception
+        connection = Connection(self.totals.connects, self._plan, self._cursor, self._opened)
+        self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
         ours = replace(self._profile, cert=made.profile.cert, key=made.profile.key)
-        transfer = StreamTransfer(made, ours, reception)
+        transfer = StreamTransfer(made, ours, connection)
         transfer.inbox = self._inbox
         self._engine = engine()
         self._engine.submit([transfer])
-        return transfer, reception
+        return transfer, connection
 
     def _wait_for(self, transfer: StreamTransfer) -> bool:
         """Wait for the transfer's end; return False where we ended it."""
@@ -369,20 +372,20 @@ class Driver:
 
     # Its end
 
-    def _note_end(self, reception: Reception) -> None:
+    def _note_end(self, connection: Connection) -> None:
         totals = self.totals
-        totals.wire += reception.wire
-        totals.decoded += reception.decoded
-        totals.keepalives += reception.keepalives
-        totals.unfinished += reception.unfinished > 0
-        totals.unfinished_bytes += reception.unfinished
+        totals.wire += connection.wire
+        totals.decoded += connection.decoded
+        totals.keepalives += connection.keepalives
+        totals.unfinished += connection.unfinished > 0
+        totals.unfinished_bytes += connection.unfinished
         self.present = None
-        if reception.framer is not None:
-            self._last_heard = reception.at
-            if spoke(reception):
+        if connection.framer is not None:
+            self._last_heard = connection.at
+            if spoke(connection):
                 self._alive = self._clock.monotonic()
-            self._cut = reception.unfinished > 0
-            self._cursor = reception.position()
+            self._cut = connection.unfinished > 0
+            self._cursor = connection.position()
 
     def _obeyed(self) -> Outcome:
         """Return what the consumer found the server to ask for."""
@@ -391,48 +394,53 @@ class Driver:
         return self._asked(verdict)
 
     def _asked(self, verdict: Verdict) -> Outcome:
-        if verdict.then is Then.END:
+        if verdict.then is Action.END:
             raise _EndOfStream(f"{self._where}: the server says {verdict.text}")
-        if verdict.then is Then.STOP:
+        if verdict.then is Action.STOP:
             raise PermanentError(f"{self._where}: the server ended the stream: {verdict.text}")
-        if verdict.then is Then.TOO_OLD:
+        if verdict.then is Action.TOO_OLD:
             self._cursor, self._silent_gap = None, True  # the gap stands among the messages
             return Outcome(Ending.TOO_OLD, f"{self._where}: {verdict.text}")
         return Outcome(Ending.ASKED, f"{self._where}: the server says {verdict.text}")
 
     def _outcome(
-        self, transfer: StreamTransfer, reception: Reception, broken: PenstockError | None
+        self, transfer: StreamTransfer, connection: Connection, broken: PenstockError | None
     ) -> Outcome:
         self._verdict = None
         error = broken or transfer.error
+        if type(error) is FramingError and connection.messages and not self._misframed:
+            self._misframed = True
+            return Outcome(Ending.DROPPED, f"{self._where}: {error}")
+        self._misframed = False
         if isinstance(error, NotAStream) and self._was_live():
-            return Outcome(Ending.STATUS, f"{self._where}: {error}", status=reception.status)
+            return Outcome(Ending.STATUS, f"{self._where}: {error}", status=connection.status)
         if error is not None and not isinstance(error, RetryableError):
-            if type(error) in (InputError, NotAStream, PermanentError) and reception.status:
+            if type(error) in (InputError, NotAStream, PermanentError) and connection.status:
                 raise type(error)(f"{self._where}: {error}") from error
             raise error
-        if reception.ending is not None:
-            return self._watched(reception.ending, error)
-        if reception.framer is not None:
-            return self._ended(reception, error)
-        if reception.status == 0:
+        if connection.ending is not None:
+            return self._watched(connection.ending, error)
+        if connection.framer is not None:
+            return self._ended(connection, error)
+        if connection.status == 0:
             return Outcome(Ending.UNREACHABLE, str(error))
-        return self._answered(transfer, reception)
+        return self._answered(transfer, connection)
 
     def _was_live(self) -> bool:
         """Whether it was live a while ago: then an error page may go away as it came."""
         return self._clock.monotonic() - self._alive < self._policy.tolerance
 
-    def _ended(self, reception: Reception, error: PenstockError | None) -> Outcome:
+    def _ended(self, connection: Connection, error: PenstockError | None) -> Outcome:
         """Return what the end of a connection that was live means."""
         self._renewed = False
-        verdict = last_word(self._preset, reversed(reception.recent))
+        verdict = last_word(self._preset, reversed(connection.recent))
         if verdict is not None:
             return self._asked(verdict)
         if isinstance(error, Closing) and self._policy.closes(error.code):
             raise PermanentError(f"{self._where}: {error}")
         reason = f"{self._where}: {error or 'closed by the server'}"
-        if self._preset.once and error is None:
+        whole = error is None or (isinstance(error, Closing) and error.code in _GOOD)
+        if self._preset.once and whole:
             raise _EndOfStream(reason)
         if not (self._preset.repeats or self._request.method in _SAFE):
             if error is None:
@@ -453,12 +461,12 @@ class Driver:
         reason = ending.value if error is None else f"{ending.value} ({error})"
         return Outcome(ending, f"{self._where}: {reason}")
 
-    def _answered(self, transfer: StreamTransfer, reception: Reception) -> Outcome:
+    def _answered(self, transfer: StreamTransfer, connection: Connection) -> Outcome:
         answer = Answer(
             self._where,
-            reception.status,
-            reception.head,
-            reception.excerpt,
+            connection.status,
+            connection.head,
+            connection.excerpt,
             self._clock.time(),
             self._api.shared.dialects,
         )
@@ -476,20 +484,20 @@ class Driver:
         return answer.outcome()
 
 
-def brought(reception: Reception | None, outcome: Outcome) -> bool:
+def brought(connection: Connection | None, outcome: Outcome) -> bool:
     """Whether a connection brought anything but word of its own end."""
     words = 1 if outcome.ending in (Ending.ASKED, Ending.TOO_OLD) else 0
-    return reception is not None and reception.messages > words
+    return connection is not None and connection.messages > words
 
 
-def spoke(reception: Reception | None) -> bool:
+def spoke(connection: Connection | None) -> bool:
     """Whether a connection gave any sign of life."""
-    return reception is not None and reception.messages + reception.keepalives > 0
+    return connection is not None and connection.messages + connection.keepalives > 0
 
 
-def retry_of(reception: Reception | None, before: float) -> float:
+def retry_of(connection: Connection | None, before: float) -> float:
     """Return the wait that server-sent events asked for last, in seconds."""
-    framer = None if reception is None else reception.framer
+    framer = None if connection is None else connection.framer
     told = framer.retry if isinstance(framer, ServerEvents) else None
     return before if told is None else told
 

@@ -22,8 +22,8 @@ from penstock.pipeline import (
     Position,
 )
 from penstock.pipeline import Gap as GapEntry
-from penstock.streaming.recent import Recent
-from penstock.streaming.resuming import moment
+from penstock.streaming.dedup import Recent
+from penstock.streaming.resume import moment
 from penstock.streaming.stream import Stream
 from penstock.streaming.values import Gap, Item, Message, Notice, OnSame, T
 
@@ -152,7 +152,8 @@ class StreamFeed(Generic[T]):
                 continue
             if isinstance(item, Notice):
                 self.notices[item.kind] += 1
-            entry = entry_of_item(item, deletes=self._deletes)
+            final = not self._stream.reuses_ids
+            entry = entry_of_item(item, deletes=self._deletes, final=final)
             if entry is not None:
                 entries.append(entry)
         return entries
@@ -178,18 +179,18 @@ class StreamFeed(Generic[T]):
         return msgspec.json.encode(message.value)
 
 
-def entry_of_item(item: Notice | Gap, *, deletes: bool) -> Entry | None:
+def entry_of_item(item: Notice | Gap, *, deletes: bool, final: bool = True) -> Entry | None:
     """Return what a store keeps of what is not a message; None: nothing.
 
     >>> entry_of_item(Notice("delete", None, b"{}", id=7), deletes=True)
-    Deletion(key=7)
+    Deletion(key=7, final=True)
     >>> entry_of_item(Notice("unreadable", None, b"<p>", text="not JSON"), deletes=True).excerpt
     '<p>'
     """
     if isinstance(item, Gap):
         return GapEntry(item.since, item.until, item.reason, item.count)
     if item.kind == "delete" and item.id is not None:
-        return Deletion(item.id) if deletes else None
+        return Deletion(item.id, final) if deletes else None
     if item.kind == "unreadable":
         excerpt = item.body[:_EXCERPT].decode("utf-8", "replace")
         return FailedRecord(_hash(item.body), UNREADABLE, item.text, excerpt=excerpt)

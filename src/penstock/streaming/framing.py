@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from penstock.registry import Registry
-from penstock.streaming.chunks import ChunkMessages
-from penstock.streaming.events import ServerEvents
+from penstock.streaming.chunk_framing import ChunkMessages
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer
-from penstock.streaming.length import LengthPrefixed
-from penstock.streaming.lines import CrlfLines, Lines
-from penstock.streaming.scan import Concatenated, JsonSequence
+from penstock.streaming.json_scanner import Concatenated, JsonSequence
+from penstock.streaming.length_framing import LengthPrefixed
+from penstock.streaming.line_framing import CrlfLines, Lines
+from penstock.streaming.server_sent_events import ServerEvents
 
 __all__ = [
     "FRAMINGS",

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import final
 
 from penstock.registry import Registry
-from penstock.streaming.inband import EVENT, Sign, Then
-from penstock.streaming.reconnecting import Doubling, Linear, ReconnectPolicy, Window
-from penstock.streaming.resuming import (
+from penstock.streaming.control_messages import EVENT, Action, ControlMessage
+from penstock.streaming.reconnect_policy import Doubling, Linear, ReconnectPolicy, Window
+from penstock.streaming.resume import (
     Backfill,
     BodyRevision,
     LastEventId,
@@ -67,7 +67,7 @@ class Preset:
     id: tuple[str, ...] = ()
     alike: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
-    signs: tuple[Sign, ...] = ()
+    signs: tuple[ControlMessage, ...] = ()
     each: str | None = None
     base64: tuple[str, ...] = ()
     kind: str | None = None
@@ -87,7 +87,7 @@ class Preset:
         """Return it with messages that are the end of the stream, such as ``[DONE]``."""
         if not words:
             return self
-        end = Sign(kind="end", path="", equals=words, then=Then.END)
+        end = ControlMessage(kind="end", path="", equals=words, then=Action.END)
         return replace(self, signs=(end, *self.signs))
 
 
@@ -101,14 +101,16 @@ _TWITTER = Preset(
     data=frozenset({"created_at", "id", "id_str", "text"}),
     unknown=True,
     signs=(
-        Sign(kind="limit", path="limit", then=Then.LIMIT, count="limit.track"),
-        Sign(kind="disconnect", path="disconnect", then=Then.AGAIN, text="disconnect.reason"),
-        Sign(kind="warning", path="warning", text="warning.message"),
-        Sign(kind="delete", path="delete", then=Then.DELETE, id="delete.status.id_str"),
-        Sign(kind="scrub_geo", path="scrub_geo"),
-        Sign(kind="status_withheld", path="status_withheld"),
-        Sign(kind="user_withheld", path="user_withheld"),
-        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.message"),
+        ControlMessage(kind="limit", path="limit", then=Action.LIMIT, count="limit.track"),
+        ControlMessage(
+            kind="disconnect", path="disconnect", then=Action.AGAIN, text="disconnect.reason"
+        ),
+        ControlMessage(kind="warning", path="warning", text="warning.message"),
+        ControlMessage(kind="delete", path="delete", then=Action.DELETE, id="delete.status.id_str"),
+        ControlMessage(kind="scrub_geo", path="scrub_geo"),
+        ControlMessage(kind="status_withheld", path="status_withheld"),
+        ControlMessage(kind="user_withheld", path="user_withheld"),
+        ControlMessage(kind="error", path="errors", then=Action.AGAIN, text="errors.0.message"),
     ),
 )
 
@@ -123,19 +125,27 @@ _X = Preset(
     wire_stall=30.0,
     decoded_stall=40.0,
     signs=(
-        Sign(kind="delete", path="data.delete", then=Then.DELETE, id="data.delete.tweet.id"),
+        ControlMessage(
+            kind="delete", path="data.delete", then=Action.DELETE, id="data.delete.tweet.id"
+        ),
         # Beside data, errors say what could not be added to a post: it is a post all the same.
-        Sign(
+        ControlMessage(
             kind="error",
             path="errors.0.disconnect_type",
             equals=("InvalidCredentials", "UserNotAuthorized"),
-            then=Then.STOP,
+            then=Action.STOP,
             text="errors.0.detail",
             without="data",
         ),
-        Sign(kind="error", path="errors", then=Then.AGAIN, text="errors.0.detail", without="data"),
-        Sign(kind="error", path="connection_issue", then=Then.AGAIN, text="detail", without="data"),
-        Sign(kind="error", path="title", then=Then.AGAIN, text="detail", without="data"),
+        ControlMessage(
+            kind="error", path="errors", then=Action.AGAIN, text="errors.0.detail", without="data"
+        ),
+        ControlMessage(
+            kind="error", path="connection_issue", then=Action.AGAIN, text="detail", without="data"
+        ),
+        ControlMessage(
+            kind="error", path="title", then=Action.AGAIN, text="detail", without="data"
+        ),
     ),
 )
 
@@ -147,7 +157,9 @@ _MASTODON = Preset(
     alike=frozenset({"update", "status.update"}),  # notifications count from 1 for themselves
     wire_stall=40.0,
     decoded_stall=40.0,
-    signs=(Sign(kind="delete", path=EVENT, equals=("delete",), then=Then.DELETE, id=""),),
+    signs=(
+        ControlMessage(kind="delete", path=EVENT, equals=("delete",), then=Action.DELETE, id=""),
+    ),
 )
 
 _EVENTSTREAMS = Preset(
@@ -155,7 +167,11 @@ _EVENTSTREAMS = Preset(
     framing="sse",
     resume=LastEventId(overlaps=True),
     id=("meta.id",),
-    signs=(Sign(kind="canary", path="meta.domain", equals=("canary",), then=Then.KEEPALIVE),),
+    signs=(
+        ControlMessage(
+            kind="canary", path="meta.domain", equals=("canary",), then=Action.KEEPALIVE
+        ),
+    ),
 )
 
 _COUCHDB = Preset(
@@ -168,9 +184,9 @@ _COUCHDB = Preset(
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
     wire_stall=90.0,
     signs=(
-        Sign(kind="delete", path="deleted", equals=(True,), then=Then.DELETE, id="id", by="id"),
-        Sign(kind="last_seq", path="last_seq", then=Then.AGAIN),
-        Sign(kind="error", path="error", then=Then.AGAIN, text="reason"),
+        ControlMessage(kind="delete", path="deleted", equals=(True,), then=Action.DELETE, by="id"),
+        ControlMessage(kind="last_seq", path="last_seq", then=Action.AGAIN),
+        ControlMessage(kind="error", path="error", then=Action.AGAIN, text="reason"),
     ),
 )
 
@@ -186,23 +202,32 @@ _KUBERNETES = Preset(
     query=MappingProxyType({"watch": "true", "allowWatchBookmarks": "true"}),
     wire_stall=330.0,
     signs=(
-        Sign(kind="bookmark", path="type", equals=("BOOKMARK",)),
-        Sign(
+        ControlMessage(kind="bookmark", path="type", equals=("BOOKMARK",)),
+        ControlMessage(
             kind="delete",
             path="type",
             equals=("DELETED",),
-            then=Then.DELETE,
-            id="object.metadata.uid",
+            then=Action.DELETE,
             by="object.metadata.uid",
         ),
-        Sign(
+        ControlMessage(
+            kind="delete",
+            path="type",
+            equals=("DELETED",),
+            then=Action.DELETE,
+            by="object.metadata.name",
+        ),
+        ControlMessage(
             kind="error",
             path="object.code",
             equals=(410,),
-            then=Then.TOO_OLD,
+            then=Action.TOO_OLD,
             text="object.message",
+            without="object.metadata.uid",  # an object of a kind of its own may have any member
         ),
-        Sign(kind="error", path="type", equals=("ERROR",), then=Then.AGAIN, text="object.message"),
+        ControlMessage(
+            kind="error", path="type", equals=("ERROR",), then=Action.AGAIN, text="object.message"
+        ),
     ),
 )
 
@@ -217,30 +242,29 @@ _ETCD = Preset(
     wire_stall=900.0,
     gzip=False,
     signs=(
-        Sign(
+        ControlMessage(
             kind="canceled",
             path="result.compact_revision",
-            then=Then.TOO_OLD,
+            then=Action.TOO_OLD,
             text="result.cancel_reason",
         ),
-        Sign(
+        ControlMessage(
             kind="canceled",
             path="result.canceled",
             equals=(True,),
-            then=Then.STOP,
+            then=Action.STOP,
             text="result.cancel_reason",
         ),
-        Sign(kind="created", path="result.created", equals=(True,)),
-        Sign(
+        ControlMessage(kind="created", path="result.created", equals=(True,)),
+        ControlMessage(
             kind="delete",
             path="type",
             equals=("DELETE",),
-            then=Then.DELETE,
-            id="kv.key",
+            then=Action.DELETE,
             by="kv.key",
         ),
-        Sign(kind="error", path="error", then=Then.AGAIN, text="error.message"),
-        Sign(
+        ControlMessage(kind="error", path="error", then=Action.AGAIN, text="error.message"),
+        ControlMessage(
             kind="progress",
             path="result.header.revision",
             without="result.events",
@@ -264,13 +288,12 @@ _JETSTREAM = Preset(
     kind="kind",
     policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
     signs=(
-        Sign(kind="error", path="error", then=Then.AGAIN, text="message"),
-        Sign(
+        ControlMessage(kind="error", path="error", then=Action.AGAIN, text="message"),
+        ControlMessage(
             kind="delete",
             path="commit.operation",
             equals=("delete",),
-            then=Then.DELETE,
-            id="commit.rkey",
+            then=Action.DELETE,
             by="commit.rkey",
         ),
     ),

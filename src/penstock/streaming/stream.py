@@ -28,15 +28,15 @@ from penstock.pipeline import source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
+from penstock.streaming.connection import Plan
 from penstock.streaming.driver import Driver, State
-from penstock.streaming.events import ServerEvents
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
+from penstock.streaming.messages import Decode, Place, Sorter, active_signs, newest
 from penstock.streaming.overflow import Block, Overflow
 from penstock.streaming.presets import Preset
-from penstock.streaming.reception import Plan
-from penstock.streaming.reconnecting import ReconnectPolicy
-from penstock.streaming.resuming import LastEventId, moment
-from penstock.streaming.sorting import Decode, Place, Sorter, newest
+from penstock.streaming.reconnect_policy import ReconnectPolicy
+from penstock.streaming.resume import LastEventId, moment
+from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
 from penstock.streaming.websocket import Reply
 
@@ -95,7 +95,8 @@ class Stream(Generic[T]):
             which are handed out as such and not looked into.
         max_message: Bytes that a message may have, where no framer of your own says so.
         open: What a WebSocket sends first, at each connection: texts, or bytes.
-        id: Dotted path of what tells messages apart; else the preset's.
+        id: Dotted path of what tells messages apart, or several, joined by ``:``; else the
+            preset's.
         policy: When to connect again; else the preset's.
         cursor: Where to go on: a :class:`Cursor`, or the position alone.
         overflow: What to do when messages come faster than they are taken: ``Block()``.
@@ -131,7 +132,7 @@ class Stream(Generic[T]):
         decode: Decode = "json",
         max_message: int = MAX_MESSAGE_BYTES,
         open: Sequence[str | bytes] = (),  # noqa: A002 - the name it has in a pipeline file
-        id: str | None = None,  # noqa: A002 - the name it has in a pipeline file
+        id: str | Sequence[str] | None = None,  # noqa: A002 - the name it has in a pipeline file
         policy: ReconnectPolicy | None = None,
         cursor: Cursor | str | None = None,
         overflow: Overflow | None = None,
@@ -142,9 +143,8 @@ class Stream(Generic[T]):
     ) -> None:
         asked = Get(request) if isinstance(request, str) else request
         known = presets.by_name(preset) if isinstance(preset, str) else preset
-        known = dataclasses.replace(
-            known, policy=policy or known.policy, id=known.id if id is None else (id,)
-        )
+        paths = known.id if id is None else (id,) if isinstance(id, str) else tuple(id)
+        known = dataclasses.replace(known, policy=policy or known.policy, id=paths)
         name = preset if isinstance(preset, str) else known.service
         self._source = f"{name} {shown(asked.path)}"
         self._identity = source_of(self._source, asked.method, asked)
@@ -189,6 +189,7 @@ class Stream(Generic[T]):
         self._clock = api.clock
         self._decode = decode
         self._keyed = bool(known.id)
+        self._reuses_ids = any(sign.by is not None for sign in active_signs(known))
         self._counts = [0, 0, 0]  # messages, notices, gaps
         self._cursor: str | None = None
         self._started = self._closed = self._entered = False
@@ -235,6 +236,11 @@ class Stream(Generic[T]):
     def keyed(self) -> bool:
         """Whether a message's ``id`` is in it; else it is its event's, which is a position."""
         return self._keyed
+
+    @property
+    def reuses_ids(self) -> bool:
+        """Whether an id that was deleted may be given again, such as the name of a document."""
+        return self._reuses_ids
 
     @property
     def decode(self) -> Decode:

@@ -10,7 +10,10 @@ from penstock.streaming.frames import FramingError, Lexer, too_large
 __all__ = ["Closed", "Reply", "WebSocket"]
 
 _CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 0, 2, 8, 9, 10
+_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})  # those of IANA's that are sent
+_PROTOCOL_ERROR = (1002).to_bytes(2)
 _CONTROL = 125  # bytes a control frame may have
+_WINDOW = 32 * 1024  # bytes that a compressed message may refer back to
 _END = b"\0\0\xff\xff"  # RFC 7692 section 7.2.2: what a sender has left out
 
 
@@ -130,11 +133,11 @@ class WebSocket(Lexer[bytes]):
         elif opcode == _CLOSE:
             if len(payload) == 1:
                 raise FramingError("a close frame has half a code")
-            self.closed = Closed(
-                int.from_bytes(payload[:2]) if payload else 1005,
-                payload[2:].decode("utf-8", "replace"),
-            )
-            self.replies.append(Reply("close", payload[:2]))  # section 5.5.1: its code, echoed
+            code = int.from_bytes(payload[:2]) if payload else 1005
+            self.closed = Closed(code, payload[2:].decode("utf-8", "replace"))
+            # Section 5.5.1: its code, echoed; section 7.4: unless nobody may send it.
+            legal = not payload or code in _CODES or 3000 <= code < 5000
+            self.replies.append(Reply("close", payload[:2] if legal else _PROTOCOL_ERROR))
 
     def _fragment(self, first: int, payload: bytes, messages: list[bytes]) -> None:
         if self._message is None:
@@ -154,12 +157,18 @@ class WebSocket(Lexer[bytes]):
             self.keepalives += 1
 
     def _inflated(self, body: bytes) -> bytes:
+        whole, rest = b"", body + _END
         try:
-            whole = self._inflate.decompress(body + _END, self._most + 1)
+            while rest:
+                whole += self._inflate.decompress(rest, self._most + 1 - len(whole))
+                if len(whole) > self._most or self._inflate.unconsumed_tail:
+                    raise too_large(self._most)
+                rest = self._inflate.unused_data
+                if self._inflate.eof:  # section 7.2.3.4: a block may say that it is the last one
+                    window = whole[-_WINDOW:]
+                    self._inflate = zlib.decompressobj(-zlib.MAX_WBITS, zdict=window)
         except zlib.error as error:
             raise FramingError(f"a compressed message is damaged ({error})") from error
-        if len(whole) > self._most or self._inflate.unconsumed_tail:
-            raise too_large(self._most)
-        if self._forgets or self._inflate.eof:
+        if self._forgets:
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         return whole

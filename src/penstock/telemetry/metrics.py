@@ -18,6 +18,7 @@ from penstock.events import (
     Retry,
     RunEnded,
     Waiting,
+    WorkersSeen,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Metrics:
         self._waited = self._counter("budget_wait_seconds", "Seconds spent waiting for a gate.")
         self._remaining = self._gauge("budget_remaining", "Requests left, as last seen.", "budget")
         self._limit = self._gauge("budget_limit", "Requests allowed, as last seen.", "budget")
+        self._workers = self._gauge("workers", "Workers at work, where a scheduler starts them.")
+        self._permits = self._gauge("budget_permits", "Calls that those workers have leave for.")
         self._success = self._gauge(
             "last_success_timestamp_seconds", "When a run last ended with nothing failed."
         )
@@ -98,6 +101,9 @@ class Metrics:
                 self._waited.inc(event.seconds)
             case BudgetSeen():
                 self._saw_budget(event)
+            case WorkersSeen():
+                self._workers.set(event.count)
+                self._permits.set(event.permits)
             case RunEnded() if event.error is None and not event.failed:
                 self._success.set(self._wall())
             case _:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from penstock.destinations import Batch, Destination, Keeper
@@ -114,6 +115,69 @@ class DestinationContract:
             store.flush()
             assert keeper.catch_up(store) == 0
         assert sorted(row["key"] for row in read_table()) == [0, 4]  # type: ignore[type-var] # ints
+
+    def test_a_key_that_was_deleted_and_came_again_is_there_once(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            keeper = Keeper(destination, "users")
+            _land(store, {1: {"n": 1}, 2: {"n": 2}})
+            keeper.catch_up(store)
+            for key in (1, 2):
+                store.settle([Deletion(key, final=False)], lambda _count: None)
+            _land(store, {1: {"n": 10}})
+            assert keeper.catch_up(store) == 1
+        assert [(row["key"], row["n"]) for row in read_table()] == [(1, 10)]
+
+    def test_a_record_that_took_the_place_of_another_is_there_once(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store:
+            store.keep("replace")
+            for n in range(3):
+                for key in range(n, 4):
+                    _land(store, {key: {"n": n}})
+                with closing(open_destination()) as destination:
+                    assert Keeper(destination, "users").catch_up(store) == 4 - n
+        assert sorted((row["key"], row["n"]) for row in read_table()) == [
+            (0, 0),
+            (1, 1),
+            (2, 2),
+            (3, 2),
+        ]
+
+    def test_versions_follow_one_another(
+        self,
+        open_destination: Callable[[], Destination],
+        read_table: Callable[[], Iterable[dict[str, object]]],
+        tmp_path: Path,
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            if not destination.holds_versions:
+                with refused(InputError, "the newest one"):
+                    Keeper(destination, "users", versions=True)
+                return
+            store.keep("history")
+            for visit in ((0, 1), (2,), (3,)):
+                for n in visit:
+                    _land(store, {key: {"n": n, "valid_to": "x"} for key in range(3 - n % 2)})
+                Keeper(destination, "users", versions=True).catch_up(store)
+            store.settle([Deletion(1)], lambda _count: None)
+            store.flush()
+            Keeper(destination, "users", versions=True).catch_up(store)
+        rows = sorted(read_table(), key=lambda row: (row["key"], row["n"]))
+        assert [(row["key"], row["n"]) for row in rows] == [
+            *((0, n) for n in range(4)),
+            *((2, n) for n in (0, 2)),
+        ]
+        for earlier, later in pairwise([list(row.values()) for row in rows]):
+            assert earlier[2] == (later[1] if later[0] == earlier[0] else None)
 
     def test_two_that_keep_one_table_do_not_double_a_row(
         self,

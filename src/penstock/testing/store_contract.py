@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from penstock.errors import StorageError
-from penstock.pipeline import Entry, Failing, Key, Landing, Mark, Store
+from penstock.pipeline import Deletion, Entry, Failing, Key, Landing, Mark, Store
 from penstock.store import WritableStore
 from penstock.testing.refused import refused
 
@@ -214,6 +214,32 @@ class StoreContract:
             assert store.latest(2) == []
             land(store, *[Landing(key, b"{}") for key in range(3)], failing(3))
             assert [record.key for record in store.latest(2)] == [2, 1]
+
+    def test_versions_go_on_from_a_position(self, open_store: OpenStore) -> None:
+        with open_store() as store:
+            store.keep("history")
+            land(store, Landing(1, b"1"), Landing(2, b"2"))
+            assert store.replaced([1, 2, 3]) == set()
+            *_, (_, _, position) = store.versions()
+            assert list(store.versions(position)) == []
+            for body in (b"10", b"11"):
+                land(store, Landing(1, body))
+            found = [(one.key, one.body) for one, *_ in store.versions(position)]
+            assert found == [(1, b"10"), (1, b"11")]
+            times = [at for _, at, _ in store.versions()]
+            assert times == sorted(times)
+            assert store.replaced([1, 2, 3]) == {1}
+
+    def test_deletions_are_noticed(self, open_store: OpenStore) -> None:
+        with open_store() as store:
+            seen = [store.deletions()]
+            land(store, Landing(1, b"1"), Landing(2, b"2"))
+            assert store.deletions() == seen[0]
+            for key in (1, 2):
+                land(store, Deletion(key, final=False))
+                seen.append(store.deletions())
+                land(store, Landing(1, b"10"))
+        assert len(set(seen)) == 3
 
     def test_marks_are_replaced(self, open_store: OpenStore) -> None:
         with open_store() as store:

@@ -132,6 +132,15 @@ function drawRecords(one, records) {
   }));
 }
 
+function drawWorkers(one, workers) {
+  one.at(".workers").hidden = workers.length === 0;
+  one.at(".workers ul").replaceChildren(...workers.map((worker) => {
+    const at = worker.block === null ? "" : `, block ${count(worker.block)}`;
+    const how = worker.lost ? "lost" : `${count(Math.round(worker.rate))}/s${at}`;
+    return element("li", `${worker.host} ${worker.pid}: ${how}, ${count(worker.landed)} landed, ${count(worker.permits)} permits`);
+  }));
+}
+
 function drawFigures(one, run) {
   const beat = run.beat || {}, known = run.expected !== null;
   const texts = {
@@ -167,6 +176,7 @@ function drawRun(run, index) {
   fit(one);
   drawFigures(one, run);
   drawFailures(one, index, run.failures);
+  drawWorkers(one, run.workers);
   drawRecords(one, run.latest);
   put(one.at(".gaps p"), run.gaps ? `${count(run.gaps)} gaps, at least ${count(run.missed)} messages missed` : "None.");
   const times = run.points.map((point) => point[0]);

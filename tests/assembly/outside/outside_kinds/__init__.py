@@ -5,7 +5,8 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,13 @@ from pathlib import Path
 import msgspec
 
 from penstock.assembly import Kind, Site, Used
+from penstock.clock import Clock
+from penstock.cluster import Decide, Shared, begin
+from penstock.destinations import Batch
 from penstock.http import Bearer, End, Get, Next, PageNumber, Response, Secret, Unreadable
 from penstock.locks import Granted, LockState, Reply, Request, Waiter, step
 from penstock.pipeline import Key, Landing, Result, Stage
+from penstock.resilience import Budget, BudgetView, Dialect, Fields, Hints, Quota, Reset, Ticket
 from penstock.store import Fence, LocalStore, StoreReader, last_token, open_readonly
 from penstock.streaming import Framer, NoResume, Preset, framing
 
@@ -186,3 +191,121 @@ TICKER = Preset(service="a ticker", framing="pipes", id=("id",))
 def never() -> NoResume:
     """As ``none``."""
     return NoResume()
+
+
+def _shop(fields: Fields) -> Iterable[Quota]:
+    """``X-Shop-Left: 3``, renewed within the hour."""
+    if (left := fields.get("x-shop-left")) is not None:
+        yield Quota("shop", remaining=float(left), reset=Reset(3600.0))
+
+
+SHOP = Dialect("shop", "x-shop-", _shop)
+
+
+class Counted:
+    """Counts the calls it gave leave for, in a file.
+
+    Args:
+        path: The file.
+        reserve: Requests that are never spent.
+    """
+
+    def __init__(self, path: str, reserve: float = 0) -> None:
+        self._path = Path(path)
+        self._budget = Budget(reserve=reserve)
+        self._taken = 0
+
+    def take(
+        self, now: float, cost: Mapping[str, float] | None = None, path: str = ""
+    ) -> Ticket | float:
+        return self._budget.take(now, cost, path)
+
+    def settle(
+        self, ticket: Ticket, now: float, hints: Hints | None = None, status: int = 200
+    ) -> None:
+        self._taken += 1
+        self._path.write_text(str(self._taken))
+        self._budget.settle(ticket, now, hints, status)
+
+    def abandon(self, ticket: Ticket) -> None:
+        self._budget.abandon(ticket)
+
+    def available(self) -> int:
+        return self._budget.available()
+
+    def renewed_in(self) -> float:
+        return self._budget.renewed_in()
+
+    def view(self, now: float) -> BudgetView:
+        return self._budget.view(now)
+
+
+class Attic:
+    """Budgets of this process, at ``attic://anywhere``."""
+
+    lease, life = 60.0, 0.0
+
+    def __init__(self, address: str, name: str, clock: Clock) -> None:
+        self.process = f"{address} {name}"
+        self._shared = begin(clock.time() - clock.monotonic())
+
+    def offset(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def change(self, decide: Decide) -> None:
+        self._shared = decide(self._shared, frozenset())
+
+    def read(self) -> Shared:
+        return self._shared
+
+    def seen(self) -> Shared:
+        return self._shared
+
+    def close(self) -> None:
+        pass
+
+
+class Crew(ThreadPoolExecutor):
+    """Threads that write down what they were given.
+
+    Args:
+        workers: How many there are.
+        log: The file.
+    """
+
+    def __init__(self, log: str, workers: int = 2) -> None:
+        super().__init__(workers)
+        self._log = Path(log)
+
+    def submit(self, function: Callable[..., object], /, *keys: object) -> Future[object]:  # type: ignore[override] # its callers give one key
+        with self._log.open("a") as log:
+            log.write(f"{keys[0]}\n")
+        return super().submit(function, *keys)
+
+
+class Pile:
+    """Tables at ``pile://file``: a JSON object of each row, by its key."""
+
+    def __init__(self, address: str) -> None:
+        self._path = Path(address.removeprefix("pile://"))
+
+    def _read(self) -> dict[str, dict[str, object]]:
+        found: dict[str, dict[str, object]] = (
+            json.loads(self._path.read_text()) if self._path.exists() else {}
+        )
+        return found
+
+    def state(self, table: str) -> bytes | None:
+        found = self._read().get(table)
+        return None if found is None else str(found["state"]).encode()
+
+    def commit(self, batch: Batch) -> None:
+        whole = self._read()
+        rows = whole.get(batch.table, {}).get("rows", {})
+        assert isinstance(rows, dict)
+        rows |= {str(row[0]): repr(row) for row in batch.values()}
+        whole[batch.table] = {"state": batch.after.decode(), "rows": rows}
+        self._path.write_text(json.dumps(whole))
+
+    def close(self) -> None:
+        pass

@@ -9,8 +9,8 @@ import pytest
 from penstock.errors import InputError
 from penstock.resilience import parse_hints
 from penstock.streaming import Backoff, Doubling, Ending, Linear, ReconnectPolicy, Window
-from penstock.streaming.answers import Answer, refusal, waiting_time
-from penstock.streaming.reconnecting import RULES
+from penstock.streaming.reconnect_policy import RULES
+from penstock.streaming.responses import Answer, refusal, waiting_time
 
 POLICY = ReconnectPolicy(windows=())
 NOW = 1_800_000_000.0

@@ -20,8 +20,8 @@ from zlib import crc32
 
 from penstock.errors import StorageError
 from penstock.files import make_inside, open_regular
-from penstock.store.ledger import LEDGER, lost, versioned
-from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_of
+from penstock.store.ledger import LEDGER, is_ours, lost, versioned
+from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_by, mark_of
 from penstock.store.segments import found_segments, lines, segment_path, sync, sync_directory
 
 __all__ = ["ASIDE", "Watch", "compare", "fit", "problem_of", "set_aside"]
@@ -64,11 +64,12 @@ def compare(directory: Path, connection: sqlite3.Connection, mark: Mark) -> list
     Raises:
         StorageError: The witnesses differ by more than a crash can explain.
     """
+    if not is_ours(connection):
+        raise lost(directory, f"{LEDGER} has not the tables of a ledger")
     known: dict[int, int] = dict(connection.execute("SELECT number, size FROM segment").fetchall())
     found = found_segments(directory)
     last = max(known, default=0)
-    safe = (last, known.get(last, 0))
-    if mark.safe is not None and mark.safe > safe:
+    if mark.beyond(mark_by(connection)):
         raise lost(directory, "the ledger is older than the last group that was safe")
     for number, size in sorted(known.items()):
         name = segment_path(directory, number).name
@@ -188,7 +189,7 @@ class Watch:
     def __init__(self, directory: Path, lock: DirectoryLock) -> None:
         self._directory = directory
         self._files = {path: path.stat() for path in (directory / LEDGER, directory / LOCK)}
-        self.safe = lock.note
+        self.lock = lock
         self._log = directory / f"{LEDGER}-wal"
         self._size = 0
 

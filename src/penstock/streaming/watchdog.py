@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from penstock.streaming.reconnecting import Ending
+from penstock.streaming.reconnect_policy import Ending
 
 __all__ = ["Seen", "Watch"]
 

@@ -16,8 +16,8 @@ from penstock.clock import FakeClock
 from penstock.errors import InputError, RetryableError, StorageError
 from penstock.streaming import Block, DropOldest, Ending, Gap, Overflow, ServerEvent, Spill
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended
-from penstock.streaming.coding import decoder
-from penstock.streaming.watching import Seen, Watch
+from penstock.streaming.content_encoding import decoder
+from penstock.streaming.watchdog import Seen, Watch
 
 DATA = b'{"text":"\xc3\xa9 and more"}\n' * 50
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias
 
 from penstock.files import open_regular
-from penstock.pipeline import Key
+from penstock.pipeline import Deletion, Entry, Key, LandedRecord
 from penstock.store.segments import DELETED, Line, body_at, judged, segment_path, sync
 
-__all__ = ["Place", "delete", "overwrite", "pending"]
+__all__ = ["Place", "delete", "in_turns", "overwrite", "pending"]
 
 Place: TypeAlias = tuple[int, int, int]
 """Segment, offset and length of a line."""
@@ -27,14 +27,29 @@ Place: TypeAlias = tuple[int, int, int]
 _GONE = b"null"
 
 
-def delete(connection: sqlite3.Connection, keys: Iterable[Key], at: float) -> list[Place]:
-    """Take ``keys`` out of the ledger, the ones that have not come yet too; return their lines.
+def in_turns(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yield ``entries``, cut where a record follows the deletion of its key."""
+    gone: set[Key] = set()
+    start = 0
+    for place, entry in enumerate(entries):
+        if isinstance(entry, Deletion):
+            gone.add(entry.key)
+        elif gone and isinstance(entry, LandedRecord) and entry.key in gone:
+            yield entries[start:place]
+            start, gone = place, set()
+    yield entries[start:]
 
-    What was deleted stays known, so that a record that comes later is not let in.
+
+def delete(connection: sqlite3.Connection, deletions: Iterable[Deletion], at: float) -> list[Place]:
+    """Take keys out of the ledger, the ones that have not come yet too; return their lines.
+
+    What was deleted stays known, so that a record that comes later is not let in; where the
+    deletion is not final, its row is left with a zero for a checksum, and one is let in.
     """
     places: list[Place] = []
     count = 0
-    for key in keys:
+    for deletion in deletions:
+        key, mark = deletion.key, None if deletion.final else 0
         row = connection.execute(
             "SELECT state, segment, offset, length FROM item WHERE key = ?", (key,)
         ).fetchone()
@@ -43,10 +58,10 @@ def delete(connection: sqlite3.Connection, keys: Iterable[Key], at: float) -> li
             continue
         count += 1
         connection.execute(
-            "INSERT INTO item (key, state, at) VALUES (?1, 'deleted', ?2) ON CONFLICT (key) DO"
-            " UPDATE SET state = 'deleted', segment = NULL, offset = NULL, length = NULL,"
-            " crc32 = NULL, at = ?2",
-            (key, at),
+            "INSERT INTO item (key, state, crc32, at) VALUES (?1, 'deleted', ?3, ?2)"
+            " ON CONFLICT (key) DO UPDATE SET state = 'deleted', segment = NULL, offset = NULL,"
+            " length = NULL, crc32 = ?3, at = ?2",
+            (key, at, mark),
         )
         if state == "landed":
             query = "SELECT segment, offset, length FROM version WHERE key = ?"

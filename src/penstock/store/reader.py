@@ -19,8 +19,8 @@ from zlib import crc32
 from penstock.errors import InputError, StorageError
 from penstock.pipeline import Key, Landing
 from penstock.store import ledger
-from penstock.store.agreement import problem_of
 from penstock.store.arrow import Frames
+from penstock.store.consistency import problem_of
 from penstock.store.lock import Mark, mark_of
 from penstock.store.segments import judged, segment_path, split_line
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
@@ -92,26 +92,45 @@ class LocalReader(Frames):
             for _, records in self._chunks(number, size, 0, sizes[-1]):
                 yield from records
 
-    def versions(self) -> Iterator[tuple[Landing, float]]:
-        """Yield every version of every record with when it landed, in that order.
+    def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
+        """Yield every version of every record after a position, in the order they landed.
+
+        Args:
+            after: A position that came with a version; ``""`` is the beginning.
+
+        Returns:
+            The record, when it landed in seconds since 1970, and the position behind it.
 
         Raises:
+            InputError: ``after`` is no position of this store.
             StorageError: A line is not what the ledger knows of it.
         """
+        first = self._place(after)
         with closing(ledger.read(self._directory)) as connection:
             rows = connection.execute(
                 "SELECT segment, offset, length, crc32 FROM item WHERE state = 'landed' UNION ALL"
                 " SELECT segment, offset, length, crc32 FROM version ORDER BY 1, 2"
             )
-            for number, mine in groupby(rows, itemgetter(0)):
+            later = filter(lambda row: row[:2] >= first, rows)
+            for number, mine in groupby(later, itemgetter(0)):
                 path = segment_path(self._directory, number)
                 with ledger.translated(path), path.open("rb") as file:
                     for _, offset, length, proof in mine:
                         line = judged(offset, os.pread(file.fileno(), length, offset))
                         if crc32(line.data) == proof:
-                            yield split_line(line.data), line.at
+                            yield split_line(line.data), line.at, f"{number}:{offset + length}"
                         elif line.key is None or self.state(line.key) != "deleted":
                             raise _damaged(path, offset)
+
+    def replaced(self, keys: Sequence[Key]) -> set[Key]:
+        """Return which of ``keys`` have a record that took the place of an earlier one."""
+        found: set[Key] = set()
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            marks = ",".join("?" * len(some))
+            rows = self._rows(f"SELECT DISTINCT key FROM version WHERE key IN ({marks})", some)
+            found.update(key for (key,) in rows)
+        return found
 
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
         """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
@@ -193,6 +212,11 @@ class LocalReader(Frames):
         with closing(ledger.read(self._directory)) as connection:
             for (key,) in connection.execute("SELECT key FROM item WHERE state = 'deleted'"):
                 yield key
+
+    def deletions(self) -> int:
+        """Return a number that is another one once keys have been deleted."""
+        ((count,),) = self._rows("SELECT coalesce(max(value), 0) FROM fact WHERE name = 'deleted'")
+        return int(count)
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
@@ -347,7 +371,11 @@ class LocalReader(Frames):
             if row == (*mine, "landed") or self._followed(mine, end):
                 kept.append(record)
                 at.append((offset, line))
-            elif row is None or (row[-1] != "deleted" and not self._followed(mine)):
+            elif row is None or (
+                row[-1] != "deleted"
+                and judged(offset, line).state != "deleted"
+                and not self._followed(mine)
+            ):
                 raise _damaged(path, offset)
         return at, kept
 

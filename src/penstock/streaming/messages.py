@@ -15,15 +15,34 @@ import msgspec
 
 from penstock.http import Record, dig
 from penstock.pipeline import BAD_JSON
-from penstock.streaming.decoding import Load, checked, exact, loader, mended, peeker, reader
+from penstock.streaming.control_messages import EVENT, Action, ControlMessage
+from penstock.streaming.dedup import Recent
 from penstock.streaming.frames import Frame, ServerEvent
-from penstock.streaming.inband import EVENT, Sign, Then
+from penstock.streaming.json_decoder import (
+    Load,
+    checked,
+    exact,
+    loader,
+    members_at,
+    mended,
+    peeker,
+    reader,
+)
 from penstock.streaming.presets import Preset
-from penstock.streaming.recent import Recent
-from penstock.streaming.resuming import Backfill, LastEventId, moment
+from penstock.streaming.resume import Backfill, LastEventId, moment
 from penstock.streaming.values import Gap, Item, Message, Notice, T
 
-__all__ = ["Decode", "Newest", "Place", "Sorter", "Verdict", "find_sign", "last_word", "newest"]
+__all__ = [
+    "Decode",
+    "Newest",
+    "Place",
+    "Sorter",
+    "Verdict",
+    "active_signs",
+    "find_sign",
+    "last_word",
+    "newest",
+]
 
 Decode: TypeAlias = Literal["json", "text", "bytes"]
 """What a message is."""
@@ -33,7 +52,7 @@ Newest: TypeAlias = Callable[[Sequence[Frame], float], str | None]
 
 _LAST_WORDS = 4  # frames at the end of a connection that may say why it ended
 _FIRST_MEMBER = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"([^"\\]*)"')
-_WORDS = (Then.AGAIN, Then.TOO_OLD, Then.STOP, Then.END)
+_WORDS = (Action.AGAIN, Action.TOO_OLD, Action.STOP, Action.END)
 _KEYS = range(-(2**63), 2**63)  # whole numbers that a store has keys of
 
 
@@ -51,7 +70,7 @@ class Place:
 class Verdict:
     """What a sign asks for, beyond being handed out."""
 
-    then: Then
+    then: Action
     text: str
 
 
@@ -84,7 +103,7 @@ class Sorter(Generic[T]):
         self._read = reader(into)
         self._load = loader()
         self._whole = into is None or into is Record
-        self._active = tuple(s for s in preset.signs if s.by is None or (s.by,) == preset.id)
+        self._active = active_signs(preset)
         self._facts = self._load if self._whole else checked(peeker(_wanted(preset, self._active)))
         self._recent = Recent() if preset.resume.overlaps and preset.id else None
         beneath = {sign.path.partition(".")[0] for sign in self._active}
@@ -143,29 +162,27 @@ class Sorter(Generic[T]):
         if path is not None:
             self.cursor = _position(facts, path) or self.cursor
         if self._preset.each is not None or self._preset.base64:
-            self._parts(exact(body), before, event, items)
+            self._parts(body, before, event, items)
         else:
             self._one(facts, body, event, items)
 
     def _parts(
-        self, value: object, before: str | None, event: ServerEvent | None, items: list[Item[T]]
+        self, body: bytes, before: str | None, event: ServerEvent | None, items: list[Item[T]]
     ) -> None:
         """Hand out the members of a list as messages; the cursor is behind the last of them."""
-        found = value if self._preset.each is None else dig(value, self._preset.each)
-        parts = found if self._preset.each and isinstance(found, list) else [value]
+        parts = [body] if self._preset.each is None else members_at(body, self._preset.each)
+        if self._preset.base64:
+            parts = [_without_base64(part, self._preset.base64) for part in parts]
+        facts_of = [exact(part) for part in parts]  # before the first of them is handed out
         after, self.cursor = self.cursor, before
-        for number, part in enumerate(parts, 1):
-            for path in self._preset.base64:
-                _decode_base64(part, path)
-            body = json.dumps(part, separators=(",", ":"), ensure_ascii=False).encode()
-            facts = exact(body)
+        for number, (part, facts) in enumerate(zip(parts, facts_of, strict=True), 1):
             if number == len(parts):
                 self.cursor = after
-            sign = find_sign((s for s in self._active if s.then is Then.DELETE), facts, event)
+            sign = find_sign((s for s in self._active if s.then is Action.DELETE), facts, event)
             if sign is None:
-                self._one(facts, body, event, items)
+                self._one(facts, part, event, items)
             else:
-                self._act(sign, facts, body, items)
+                self._act(sign, facts, part, event, items)
         self.cursor = after
 
     def _one(
@@ -221,7 +238,11 @@ class Sorter(Generic[T]):
             return None
         if event is not None and alike and event.event not in alike:
             parts.insert(0, event.event)
-        return parts[0] if len(parts) == 1 else ":".join(map(str, parts))
+        if len(parts) == 1:
+            return parts[0]
+        # Only the first may have a colon of its own: a:b and c are another key than a and b:c.
+        others = (str(part).replace("%", "%25").replace(":", "%3A") for part in parts[1:])
+        return ":".join((str(parts[0]), *others))
 
     def _signs(
         self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
@@ -232,7 +253,7 @@ class Sorter(Generic[T]):
         """
         whole = facts
         if facts is None:
-            facts = body.decode("utf-8", "replace")
+            facts = body.decode("utf-8", "replace").strip()
         sign = find_sign(self._active, facts, event)
         if sign is None:
             return False
@@ -241,11 +262,18 @@ class Sorter(Generic[T]):
         for path in (self._preset.resume.path, sign.cursor):
             if path is not None:
                 self.cursor = _position(facts, path) or self.cursor
-        self._act(sign, whole, body, items)
+        self._act(sign, whole, body, event, items)
         return True
 
-    def _act(self, sign: Sign, value: object, body: bytes, items: list[Item[T]]) -> None:
-        if sign.then is Then.KEEPALIVE:
+    def _act(
+        self,
+        sign: ControlMessage,
+        value: object,
+        body: bytes,
+        event: ServerEvent | None,
+        items: list[Item[T]],
+    ) -> None:
+        if sign.then is Action.KEEPALIVE:
             self.keepalives += 1
             return
         text = str(dig(value, sign.text) or "") if sign.text is not None else ""
@@ -255,17 +283,19 @@ class Sorter(Generic[T]):
             id_ = _key(
                 dig(value, sign.id) if sign.id else str(value or body.decode("utf-8", "replace"))
             )
+        elif sign.by is not None:
+            id_ = self._identity(value, event)
         before = self.cursor
         items.append(self._notice(sign.kind, value, body, id_, text))
-        if sign.then is Then.LIMIT:
+        if sign.then is Action.LIMIT:
             self._limit(sign, value, items)
-        elif sign.then is Then.TOO_OLD:
+        elif sign.then is Action.TOO_OLD:
             items.append(Gap(before or moment(self._place.at), None, "cursor-too-old"))
             self.cursor = None
         if sign.then in _WORDS:
             self.verdicts.append((self._place.connection, Verdict(sign.then, text or sign.kind)))
 
-    def _limit(self, sign: Sign, value: object, items: list[Item[T]]) -> None:
+    def _limit(self, sign: ControlMessage, value: object, items: list[Item[T]]) -> None:
         # Twitter: "a count of undelivered Tweets since the connection was opened"; -1 is unknown.
         total = dig(value, sign.count or "")
         known = self._totals[1] if self._totals[0] == self._place.connection else 0
@@ -283,7 +313,19 @@ class Sorter(Generic[T]):
         return Notice(kind, record, body, id_, self.cursor, text)
 
 
-def find_sign(signs: Iterable[Sign], facts: object, event: ServerEvent | None) -> Sign | None:
+def active_signs(preset: Preset) -> tuple[ControlMessage, ...]:
+    """Return what counts by the stream's id: one with the cursor in it names a version only."""
+    of_versions = preset.resume.path in preset.id
+    return tuple(
+        sign
+        for sign in preset.signs
+        if sign.by is None or (sign.by in preset.id and not of_versions)
+    )
+
+
+def find_sign(
+    signs: Iterable[ControlMessage], facts: object, event: ServerEvent | None
+) -> ControlMessage | None:
     """Return the first sign that fits a message, or None."""
     for sign in signs:
         if sign.path == EVENT:
@@ -304,16 +346,19 @@ def _key(found: object) -> str | int | None:
     return found if isinstance(found, str) or found in _KEYS else str(found)
 
 
-def _decode_base64(value: object, path: str) -> None:
-    """Put a text in the place of one in base64, where it is one."""
-    above, _, last = path.rpartition(".")
-    place = dig(value, above)
-    if isinstance(place, dict) and isinstance(text := place.get(last), str):
-        with contextlib.suppress(ValueError):
-            place[last] = base64.b64decode(text, validate=True).decode()
+def _without_base64(body: bytes, paths: Iterable[str]) -> bytes:
+    """Return ``body`` with texts in the places of those in base64, where they are some."""
+    value = exact(body)
+    for path in paths:
+        above, _, last = path.rpartition(".")
+        place = dig(value, above)
+        if isinstance(place, dict) and isinstance(text := place.get(last), str):
+            with contextlib.suppress(ValueError):
+                place[last] = base64.b64decode(text, validate=True).decode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _wanted(preset: Preset, signs: Iterable[Sign]) -> set[str]:
+def _wanted(preset: Preset, signs: Iterable[ControlMessage]) -> set[str]:
     """Return the paths that have to be known of every message."""
     paths = {preset.kind, preset.resume.path, *preset.id}
     for sign in signs:
@@ -371,7 +416,7 @@ def _facts_of(frame: Frame, peek: Load) -> object:
 def _position(facts: object, path: str) -> str | None:
     """Return a member that is a cursor as text; None where there is none."""
     found = dig(facts, path)
-    if found is None or found == "":
+    if found in (None, "") or isinstance(found, bool):
         return None
     if isinstance(found, str | int):
         return str(found)

@@ -15,15 +15,15 @@ from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
-from penstock.streaming.coding import Decoder, Identity, decoder
-from penstock.streaming.events import ServerEvents
+from penstock.streaming.content_encoding import Decoder, Identity, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
-from penstock.streaming.reconnecting import Ending
-from penstock.streaming.sorting import Newest
-from penstock.streaming.watching import Seen, Watch
+from penstock.streaming.messages import Newest
+from penstock.streaming.reconnect_policy import Ending
+from penstock.streaming.server_sent_events import ServerEvents
+from penstock.streaming.watchdog import Seen, Watch
 from penstock.streaming.websocket import Reply, WebSocket
 
-__all__ = ["BY_CONTENT_TYPE", "Closing", "NotAStream", "Plan", "Reception"]
+__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "NotAStream", "Plan"]
 
 BY_CONTENT_TYPE = {
     "text/event-stream": "sse",
@@ -98,7 +98,7 @@ class Plan:
 
 
 @final
-class Reception:
+class Connection:
     """The sink of one connection.
 
     Attributes:

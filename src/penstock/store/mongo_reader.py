@@ -13,8 +13,8 @@ from penstock.errors import InputError, StorageError
 from penstock.mongo import PyMongoError, ReadConcern, ReadFrom, says, timeout
 from penstock.pipeline import Key, Landing
 from penstock.store.arrow import Frames
+from penstock.store.mongo_connection import MongoPlace, about, opened, translated
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
-from penstock.store.mongo_place import MongoPlace, about, opened, translated
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["MongoReader", "open_mongo"]
 
 _IN_ORDER = [("order", 1), ("_id", 1)]
+_VERSIONS = 100  # documents that are compared with their earlier versions at once
+_LAST = 2**63 - 1
 _FOR_A_PRIMARY = 5.0  # seconds that a report waits for one
 
 
@@ -77,30 +79,57 @@ class MongoReader(Frames):
             InputError: ``after`` is no position of this store.
             StorageError: A document is not what landed, or nobody answers.
         """
-        wanted: dict[str, Any] = {"state": "landed"}
-        if after and not after.isdecimal():
-            raise InputError(f"{self.path}: {after!r} is no position of this store")
-        if after:
-            wanted["order"] = {"$gt": int(after)}
+        wanted = {"state": "landed", "order": {"$gt": self._order(after)}}
         for document in self._in_order(wanted):
             yield landing_of(document), str(document["order"])
 
-    def versions(self) -> Iterator[tuple[Landing, float]]:
-        """Yield every version of every record with when it landed, in that order.
+    def _order(self, position: str) -> int:
+        """Return the place in the order that a position means; the beginning is before all."""
+        if position and not position.isdecimal():
+            raise InputError(f"{self.path}: {position!r} is no position of this store")
+        return int(position or -1)
+
+    def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
+        """Yield every version of every record after a position, in the order they landed.
+
+        Args:
+            after: A position that came with a version; ``""`` is the beginning.
+
+        Returns:
+            The record, when it landed in seconds since 1970, and the position behind it.
 
         Raises:
+            InputError: ``after`` is no position of this store.
             StorageError: A document is not what landed, or nobody answers.
         """
+        place = self._order(after)
         with self._reading() as session:
-            earlier = self._place.versions.find({}, sort=[("order", 1)], session=session)
-            before = (document | {"_id": document["key"]} for document in earlier)
-            now = self._in_order({"state": "landed"})
-            seen: tuple[Key, int] | None = None
-            for document in heapq.merge(before, now, key=itemgetter("order")):
-                mine = (document["_id"], document["order"])
-                if mine != seen:  # copied, and not yet replaced
-                    yield landing_of(document), document["order"] / 1e6
-                seen = mine
+            while True:
+                # These first: what is replaced meanwhile has been copied to the earlier ones.
+                wanted = {"state": "landed", "order": {"$gt": place}}
+                found = self._place.items.find(wanted, sort=_IN_ORDER, session=session)
+                now = list(found.limit(_VERSIONS))
+                until = now[-1]["order"] if len(now) == _VERSIONS else _LAST
+                span = {"order": {"$gt": place, "$lte": until}}
+                earlier = self._place.versions.find(span, sort=[("order", 1)], session=session)
+                before = (document | {"_id": document["key"]} for document in earlier)
+                seen: tuple[Key, int] | None = None
+                for document in heapq.merge(before, now, key=itemgetter("order")):
+                    mine = (document["_id"], document["order"])
+                    if mine != seen:  # copied, and not yet replaced
+                        order = document["order"]
+                        yield landing_of(document), order / 1e6, str(order)
+                    seen = mine
+                if until == _LAST:
+                    return
+                place = until
+
+    def replaced(self, keys: Sequence[Key]) -> set[Key]:
+        """Return which of ``keys`` have a record that took the place of an earlier one."""
+        wanted = {"_id": {"$in": list(keys)}, "replaced": True}
+        with self._reading() as session:
+            found = self._place.items.find(wanted, {"_id": 1}, session=session)
+            return {document["_id"] for document in found}
 
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
         """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
@@ -130,6 +159,13 @@ class MongoReader(Frames):
         """Yield the keys that were deleted, also those whose record had not come."""
         for document in self._in_order({"state": "deleted"}):
             yield document["_id"]
+
+    def deletions(self) -> int:
+        """Return a number that is another one once keys have been deleted."""
+        wanted = {"state": "deleted"}
+        with self._reading() as session:
+            found = self._place.items.find(wanted, {"order": 1}, session=session)
+            return max((int(one["order"]) for one in found.sort("order", -1).limit(1)), default=0)
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""

@@ -10,7 +10,7 @@ from penstock.registry import Registry
 from penstock.store.fence import Fence, last_token_of
 from penstock.store.local import LocalStore
 from penstock.store.ports import StoreReader, WritableStore
-from penstock.store.reading import open_local
+from penstock.store.reader import open_local
 
 __all__ = ["STORES", "StoreKind", "last_token", "open_readonly", "open_store", "store_place"]
 
@@ -41,7 +41,7 @@ class _InMongo:
         return MongoStore(address, fence=fence)
 
     def read(self, address: str) -> StoreReader:
-        from penstock.store.mongo_reading import open_mongo
+        from penstock.store.mongo_reader import open_mongo
 
         return open_mongo(address)
 

@@ -15,8 +15,10 @@ from penstock.errors import InputError
 from penstock.http import Get, Post, Record
 from penstock.streaming import (
     PRESETS,
+    Action,
     Backfill,
     BodyRevision,
+    ControlMessage,
     Gap,
     Item,
     LastEventId,
@@ -25,13 +27,11 @@ from penstock.streaming import (
     Notice,
     QueryCursor,
     ServerEvent,
-    Sign,
-    Then,
     presets,
 )
+from penstock.streaming.dedup import Recent
+from penstock.streaming.messages import Place, Sorter, last_word, newest
 from penstock.streaming.presets import Preset
-from penstock.streaming.recent import Recent
-from penstock.streaming.sorting import Place, Sorter, last_word, newest
 
 T = TypeVar("T")
 HERE = Place(1, 1_800_000_000.0)
@@ -101,7 +101,7 @@ def test_what_twitter_says_beside_tweets() -> None:
     assert items[0].id == "7"
     assert [item.text for item in items if isinstance(item, Notice)][1] == "slow"
     (verdict,) = sort.verdicts
-    assert (verdict[0], verdict[1].then, verdict[1].text) == (1, Then.AGAIN, "stall")
+    assert (verdict[0], verdict[1].then, verdict[1].text) == (1, Action.AGAIN, "stall")
 
 
 def test_a_tweet_that_talks_of_limits_is_a_tweet() -> None:
@@ -120,7 +120,7 @@ def test_x_ends_for_credentials_and_comes_again_for_the_rest() -> None:
     items = sort.items(packed(data, data, again, stop, issue), HERE)
     assert kinds(items) == ["data", "error", "error", "error"]
     assert (sort.duplicates, sort.cursor) == (1, "1800000000.000")
-    assert [v.then for _, v in sort.verdicts] == [Then.AGAIN, Then.STOP, Then.AGAIN]
+    assert [v.then for _, v in sort.verdicts] == [Action.AGAIN, Action.STOP, Action.AGAIN]
 
 
 def test_mastodon_events_by_their_types() -> None:
@@ -152,7 +152,7 @@ def test_couchdb_goes_on_after_each_change() -> None:
     )
     assert [(i.id, i.cursor) for i in items if isinstance(i, Message)] == [(3, "3"), ("4-x", "4-x")]
     assert kinds(sort.items(packed({"last_seq": 5}), HERE)) == ["last_seq"]
-    assert sort.verdicts[0][1].then is Then.AGAIN
+    assert sort.verdicts[0][1].then is Action.AGAIN
 
 
 def test_a_change_that_deletes_is_a_message_unless_messages_are_told_apart_by_document() -> None:
@@ -178,7 +178,7 @@ def test_kubernetes_watches_with_bookmarks_and_410_in_the_stream() -> None:
     assert [item.cursor for item in items[:2] if not isinstance(item, Gap)] == ["7", "9"]
     assert items[3] == Gap("9", None, "cursor-too-old")
     assert sort.cursor is None
-    assert sort.verdicts[0][1].then is Then.TOO_OLD
+    assert sort.verdicts[0][1].then is Action.TOO_OLD
 
 
 def etcd(*revisions: int, **more: object) -> dict[str, object]:
@@ -194,7 +194,7 @@ def test_etcd_goes_on_after_the_last_event_and_not_after_the_header() -> None:
     assert kinds(items) == ["created", "data", "unknown"]
     assert (items[1].id, items[1].cursor) == ("3", "5")  # type: ignore[union-attr] # a message
     assert kinds(sort.items(packed(compacted), HERE)) == ["canceled", "gap"]
-    assert sort.verdicts[0][1].then is Then.TOO_OLD
+    assert sort.verdicts[0][1].then is Action.TOO_OLD
 
 
 def test_jetstream_ids_are_of_two_parts() -> None:
@@ -271,7 +271,7 @@ def test_the_last_words_of_a_connection() -> None:
     frames = packed({"id_str": "1"}, {"disconnect": {"reason": "bye"}})
     word = last_word(PRESETS["twitter"], reversed(frames))
     assert word is not None
-    assert (word.then, word.text) == (Then.AGAIN, "bye")
+    assert (word.then, word.text) == (Action.AGAIN, "bye")
     assert last_word(PRESETS["twitter"], packed({"id_str": "1"})) is None
     assert last_word(PRESETS["plain"], frames) is None
     assert last_word(PRESETS["mastodon"], [ServerEvent(b"7", "delete")]) is None
@@ -339,14 +339,15 @@ def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_presets_are_whole(preset: Preset) -> None:
     assert preset.service
-    assert all(sign.then is not Then.LIMIT or sign.count for sign in preset.signs)
-    assert all(sign.then is not Then.DELETE or sign.id is not None for sign in preset.signs)
+    assert all(sign.then is not Action.LIMIT or sign.count for sign in preset.signs)
+    deletes = [sign for sign in preset.signs if sign.then is Action.DELETE]
+    assert all(sign.id is not None or sign.by for sign in deletes)
     assert not preset.unknown or preset.id
     assert not preset.resume.overlaps or preset.id, "what overlaps is told apart by ids"
 
 
 def test_a_sign_may_have_to_equal_something() -> None:
-    strict = Sign(kind="x", path="a", equals=(1,), then=Then.NOTICE)
+    strict = ControlMessage(kind="x", path="a", equals=(1,), then=Action.NOTICE)
     mine = dataclasses.replace(PRESETS["plain"], signs=(strict,))
     assert kinds(Sorted(mine, None, None).items(packed({"a": 1}, {"a": 2}), HERE)) == ["x", "data"]
 

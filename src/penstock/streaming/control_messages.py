@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import final
 
-__all__ = ["EVENT", "Sign", "Then"]
+__all__ = ["EVENT", "Action", "ControlMessage"]
 
 EVENT = "@event"
 """In place of a path: the type of the server-sent event."""
 
 
-class Then(StrEnum):
+class Action(StrEnum):
     """What follows a sign."""
 
     NOTICE = "handed out as a notice"
@@ -29,7 +29,7 @@ class Then(StrEnum):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class ControlMessage:
     """How one kind of in-band message is told, and what follows.
 
     Attributes:
@@ -40,8 +40,9 @@ class Sign:
         then: What follows.
         text: Dotted path of the words for people.
         id: Of a delete: dotted path of the id of what is deleted; empty: the message is that id.
-        by: Counts only where messages are told apart by this path: a feed of changes tells of
-            deletions as of other changes, and they are messages unless they can be carried out.
+        by: Counts only where this path is in the stream's ``id``, and the cursor is not: a feed of
+            changes tells of deletions as of other changes, and they are messages unless they can
+            be carried out. What is deleted has the message's own id, which may be given again.
         count: Of a limit: dotted path of the running total.
         without: Dotted path of a member that such a message does not have.
         cursor: Dotted path of the cursor, where it is elsewhere in such a message.
@@ -50,7 +51,7 @@ class Sign:
     kind: str
     path: str
     equals: tuple[str | int | bool, ...] = ()
-    then: Then = Then.NOTICE
+    then: Action = Action.NOTICE
     text: str | None = None
     id: str | None = None
     by: str | None = None

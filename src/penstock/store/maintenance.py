@@ -10,7 +10,7 @@ from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError
 from penstock.store import ledger
 from penstock.store.backup import BackedUp, backup
-from penstock.store.opening import open_readonly, store_place
+from penstock.store.registry import open_readonly, store_place
 from penstock.store.repair import Repaired, repair
 from penstock.store.verification import Damage, Progress, Verified, verify
 

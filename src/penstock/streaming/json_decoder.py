@@ -11,13 +11,15 @@ from penstock.errors import InputError
 from penstock.http import Record
 from penstock.pipeline import check_text, has_odd_numbers, without_halves
 
-__all__ = ["Load", "checked", "exact", "loader", "mended", "peeker", "reader"]
+__all__ = ["Load", "checked", "exact", "loader", "members_at", "mended", "peeker", "reader"]
 
 Load = Callable[[bytes], object]
 
 exact: Load = msgspec.json.Decoder().decode
 """Makes dicts and lists of JSON; whole numbers of any size stay what they are."""
 
+_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -82,6 +84,24 @@ def _record_reader(load: Load) -> Load:
 def wrap(value: object) -> object:
     """Return lists as lists of records and scalars as they are, like a member of a record."""
     return Record({"": value})[""]
+
+
+def members_at(body: bytes, path: str) -> list[bytes]:
+    """Return the members of the list at a dotted path as they were written, else all of it.
+
+    >>> members_at(b'{"a":{"b":[1.50, {"c":1e3}]}}', "a.b")
+    [b'1.50', b'{"c":1e3}']
+    """
+    found = body
+    try:
+        for step in path.split("."):
+            if step.lstrip("-").isdigit():
+                found = bytes(_list(found)[int(step)])
+            else:
+                found = bytes(_object(found)[step])
+        return [bytes(part) for part in _list(found)]
+    except (msgspec.ValidationError, LookupError):
+        return [body]
 
 
 def peeker(paths: Iterable[str]) -> Load:

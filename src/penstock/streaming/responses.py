@@ -17,7 +17,7 @@ from penstock.resilience import (
     seconds_until,
     too_fast,
 )
-from penstock.streaming.reconnecting import Ending, ReconnectPolicy
+from penstock.streaming.reconnect_policy import Ending, ReconnectPolicy
 
 __all__ = ["Answer", "Outcome", "refusal", "waiting_time"]
 

@@ -1,0 +1,178 @@
+"""Workers on one run: what each does, and the one who has them started and shows what they do."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import final
+
+from penstock.address import scheme_of
+from penstock.assembly.heartbeat import Heartbeat, beats_of
+from penstock.assembly.processes import launched_by
+from penstock.assembly.reading import read_any, text_of
+from penstock.assembly.run import Run, Summary
+from penstock.cluster import LAUNCHERS, Beats, Ended, Launcher
+from penstock.errors import ExecutorFailed, PenstockError, Stopped, StoreInUse
+from penstock.events import BudgetSeen, Failed, Landed, Notice, Waiting, WorkersSeen
+from penstock.locks import LockLost
+from penstock.store import WritableStore
+
+__all__ = ["lead", "work"]
+
+_EVERY = 0.5  # seconds between looks at the workers
+_PATIENCE = 30.0  # seconds for the others to see that all is done
+
+
+def work(file: str | Path, *, text: str | None = None, group: str = "") -> Summary:
+    """Join the run of a pipeline file until all is done: what a task of any scheduler calls.
+
+    Like ``penstock work FILE``, except that a worker that stood still past its lease, and so lost
+    its block, goes on with another one.
+
+    Args:
+        file: The pipeline file; relative places start beside it.
+        text: What stands in it, where it is not on this machine.
+        group: Which workers this is one of.
+
+    Raises:
+        InputError: The file asks for what cannot be, or cannot be shared by workers.
+        PenstockError: The run could not go on.
+    """
+    path = Path(file)
+    described = read_any(path, text)
+    while True:
+        run = Run(described, path.parent, path=path)
+        run.group = group
+        try:
+            with run.joined() as store:
+                return run.work(store)
+        except (LockLost, StoreInUse):  # we stood still, and another one has our block
+            continue
+
+
+def _work(path: Path, text: str, group: str) -> dict[str, object]:
+    summary = work(path, text=text, group=group)
+    return {**summary.fields(), "complete": summary.complete or summary.ended}
+
+
+def lead(run: Run, store: WritableStore, pause: Callable[[float], object] = time.sleep) -> Summary:
+    """Have workers started by the file's scheduler, and show what all of them do until all is done.
+
+    Args:
+        run: The run, made with its path.
+        store: Where the workers land, for the counts.
+        pause: Waits so many seconds.
+
+    Raises:
+        ExecutorFailed: The scheduler is gone; what landed is safe, and workers may go on.
+        PenstockError: No worker could go on.
+    """
+    address, most = launched_by(run.file)
+    assert run.path is not None  # the caller gave it
+    path, run.group = Path(run.path).absolute(), uuid.uuid4().hex
+    job = partial(_work, path, text_of(path), run.group)
+    launcher = LAUNCHERS.find(scheme_of(address))(address, job, most)
+    beats = Beats(str(run.place))
+    crew = _Crew(run, store, beats)
+    try:
+        crew.until_done(launcher, address, pause)
+    except Stopped:
+        beats.stop(run.group)
+        raise
+    except ExecutorFailed as error:
+        now = store.status()
+        raise ExecutorFailed(
+            f"{error}; {now.landed:,} landed and {now.failed:,} failed are safe in the store; run "
+            "again to go on, or start penstock work"
+        ) from error
+    finally:
+        launcher.close()
+        beats.close()
+    return crew.summary()
+
+
+@final
+class _Crew:
+    """What the workers have done so far, as the store and their signs of life tell."""
+
+    def __init__(self, run: Run, store: WritableStore, beats: Beats) -> None:
+        self._run, self._store, self._beats = run, store, beats
+        self._begun = self._now = store.status()
+        self._ended: list[Ended] = []
+        self._said: dict[str, Heartbeat] = {}
+
+    def until_done(
+        self, launcher: Launcher, address: str, pause: Callable[[float], object]
+    ) -> None:
+        over: float | None = None
+        while over is None or (launcher.running and time.monotonic() < over):
+            for one in launcher.look():
+                self._end(one)
+            if over is None and self._is_over(launcher.running):
+                self._beats.stop(self._run.group)
+                over = time.monotonic() + _PATIENCE
+            if not launcher.running and over is None:
+                words = f"no worker at {address}"
+                self._run.events.emit(Waiting(seconds=2 * _EVERY, reason=words))
+            self._tell()
+            pause(_EVERY)
+        self._tell()
+
+    def _end(self, one: Ended) -> None:
+        """Note that a worker ended; one that died is in nobody's way."""
+        if one.summary is not None or one.error is not None:
+            self._ended.append(one)
+        if one.error is not None:
+            words = f"the worker at {one.place} ended: {str(one.error) or type(one.error).__name__}"
+            self._run.events.emit(Notice(reason=words, doubtful=False))
+
+    def _is_over(self, running: int) -> bool:
+        if any(one.summary and one.summary["complete"] for one in self._ended):
+            return True
+        if running or not self._ended:
+            return False
+        error = self._ended[-1].error
+        if error is None:  # the budget stopped it
+            return True
+        if isinstance(error, PenstockError):
+            raise error
+        raise ExecutorFailed(f"the worker at {self._ended[-1].place} ended: {error}") from error
+
+    def _tell(self) -> None:
+        """Turn what the store shows into events, for the progress, the log and the metrics."""
+        emit, before, now = self._run.events.emit, self._now, self._store.status()
+        self._now = now
+        if (landed := now.landed - before.landed) > 0:
+            emit(Landed(count=landed))
+        known = {(kind.error, kind.status): kind.count for kind in before.failures}
+        for kind in now.failures:
+            for _ in range(kind.count - known.get((kind.error, kind.status), 0)):
+                words = "see penstock status"
+                emit(Failed(key=None, reason=words, error=kind.error, status=kind.status))
+        said = [beat for beat in beats_of(self._beats) if beat.group == self._run.group]
+        self._said |= {beat.worker: beat for beat in said}
+        emit(WorkersSeen(count=len(said), permits=sum(beat.permits for beat in said)))
+        if told := [beat for beat in self._said.values() if beat.remaining is not None]:
+            last = max(told, key=lambda beat: beat.at)
+            emit(BudgetSeen(limit=last.limit, remaining=last.remaining, reset=last.reset))
+
+    def summary(self) -> Summary:
+        """Return what there is, and what all workers have done together."""
+        told = [one.summary for one in self._ended if one.summary is not None]
+
+        def counted(field: str, beat: str) -> int:
+            # Those that died told only their beats; those that ended well told more than those.
+            said = sum(int(getattr(one, beat)) for one in self._said.values())
+            return max(said, sum(int(str(summary.get(field, 0))) for summary in told))
+
+        return replace(
+            self._run.summary(self._store),
+            new=self._now.landed - self._begun.landed,
+            complete=any(summary["complete"] for summary in told),
+            retries=counted("retries", "retries"),
+            too_many_requests=counted("too_many_requests", "refused"),
+        )

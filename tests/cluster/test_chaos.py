@@ -1,0 +1,123 @@
+"""Workers and the primary that are killed or stand still at random moments, as real processes.
+
+For four strikes; ``PENSTOCK_CHAOS=60`` makes it a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.cluster.workers import FILE, ended, started
+from tests.real.mongod import Mongo
+
+from penstock.assembly import Signs
+from penstock.simulator import SimulatorProcess, SimulatorSettings, simulator_process
+from penstock.store import open_readonly
+
+SECONDS, STRIKES = float(os.environ.get("PENSTOCK_CHAOS", "0")), 4
+CONCURRENCY, LEASE, RATE = 5, 1.0, 40
+LIMIT, RESERVE, WINDOW = 120, 20, 2.0
+BUDGET = '[budget]\nname = "key"\nshared = "env:MONGO"\nreserve = {reserve}\n'
+
+
+class Chaos:
+    """Workers of one run, of which some end badly every now and then.
+
+    Attributes:
+        kills: How many were killed.
+        stops: How many stood still past their lease.
+    """
+
+    def __init__(self, file: Path, uri: str, count: int) -> None:
+        self.file, self.uri = file, uri
+        self.random = random.Random(17)
+        self.workers = [started("work", file, uri) for _ in range(count)]
+        self.gone: list[subprocess.Popen[str]] = []
+        self.signs = Signs(uri)
+        self.kills = self.stops = 0
+
+    def again(self, worker: subprocess.Popen[str]) -> None:
+        self.workers.remove(worker)
+        self.gone.append(worker)
+        self.workers.append(started("work", self.file, self.uri))
+
+    def strike(self) -> None:
+        """Kill one that works, or let it stand still until another has its block."""
+        living = {beat.pid for beat in self.signs.seen() if beat.block is not None}
+        chosen = [worker for worker in self.workers if worker.pid in living]
+        if not chosen:
+            return
+        worker = self.random.choice(chosen)
+        if self.random.random() < 0.7:
+            worker.kill()
+            self.kills += 1
+        else:
+            worker.send_signal(signal.SIGSTOP)
+            self.stops += 1
+            while self.age(worker.pid) < 2 * LEASE:
+                pass
+            worker.send_signal(signal.SIGCONT)
+        self.again(worker)
+
+    def age(self, pid: int) -> float:
+        """Return for how long a worker has said nothing; where nobody can tell, it is long."""
+        found = [beat.at for beat in self.signs.seen() if beat.pid == pid]
+        return time.time() - max(found, default=0.0)
+
+    def end(self) -> None:
+        self.signs.close()
+        for worker in (*self.workers, *self.gone):
+            worker.kill()
+            worker.communicate()
+
+
+def prove(simulator: SimulatorProcess, uri: str, users: int, most_again: int) -> None:
+    """Hold the server's own count against what landed."""
+    truth = simulator.truth()
+    with open_readonly(uri) as store:
+        status = store.status()
+        keys = [record.key for record in store.records()]
+    assert sorted(keys) == list(range(users))  # each once
+    assert (status.landed, status.failed, status.pending) == (users, 0, 0)
+    assert truth["served"] == users
+    assert truth["served_total"] - users <= most_again
+    (key,) = truth["per_key"].values()
+    assert key["rejected"] == 0
+    assert (key["lowest_remaining"] or 0) >= RESERVE
+
+
+@pytest.mark.slow
+def test_each_key_lands_once_whoever_is_killed_or_stands_still(
+    failing_mongo: Mongo, tmp_path: Path
+) -> None:
+    file, uri = tmp_path / "users.toml", failing_mongo.with_database
+    dev, users = failing_mongo.dev, int(max(SECONDS, 7) * RATE)
+    settings = SimulatorSettings(users=users, limit=LIMIT, window=WINDOW, latency=0.05)
+    with simulator_process(settings) as simulator:
+        file.write_text(
+            FILE.format(stop=users, base=simulator.url) + BUDGET.format(reserve=RESERVE)
+        )
+        chaos = Chaos(file, uri, 3)
+        try:
+            start, primaries = time.monotonic(), [dev.kill, dev.step_down]
+            while len(chaos.gone) < STRIKES or time.monotonic() - start < SECONDS:
+                if simulator.truth()["served"] > users * 0.9:
+                    break
+                chaos.strike()
+                if primaries and len(chaos.gone) > 1:
+                    primaries.pop(0)()
+            for worker in chaos.workers:
+                worker.communicate(timeout=120)
+            summary = ended(started("work", file, uri))
+        finally:
+            chaos.end()
+        assert summary["complete"]
+        prove(simulator, uri, users, (chaos.kills + 2 * chaos.stops) * CONCURRENCY)
+    assert chaos.kills
+    assert not primaries
