@@ -16,6 +16,7 @@ from pyarrow import parquet
 from penstock.errors import InputError
 from penstock.portfolio import Format, minimum_volatility, read_table, risk
 from penstock.portfolio.arrays import Floats
+from penstock.portfolio.files import text_rows
 from penstock.portfolio.table import Table, as_table
 
 NAMES = ("ABC", "XYZ", "Co & Sons")
@@ -243,6 +244,12 @@ def test_files_of_exchanges_and_offices(
     first = 1100 if text is INVESTING else 100
     assert table.values[:, 0].tolist() == [first, first + 0.5]
     assert any(says in word for word in (*table.words, ""))
+
+
+def test_rows_as_they_arrive_have_one_unit_a_column() -> None:
+    lines = ["date,A", "2024-01-02,$1", "2024-01-03,", "2024-01-04,€1"]
+    with pytest.raises(InputError, match="are in € and some are not"):
+        list(text_rows(lines, "prices"))
 
 
 DAYS = pd.bdate_range("2024-01-02", periods=6)

@@ -18,7 +18,7 @@ import click
 
 from penstock.errors import InputError, Stopped
 from penstock.registry import did_you_mean
-from penstock.tables import Numbers, decimal_mark
+from penstock.tables import Numbers, decimal_mark, one_unit
 
 if TYPE_CHECKING:
     from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Training
@@ -465,6 +465,8 @@ def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]
 def _numbers(what: str, texts: Sequence[str], options: dict[str, object]) -> list[float]:
     reader = Numbers(decimal_mark(texts, ";", str(options["decimal"] or "")))
     found = [reader.read(text) for text in texts]
+    if None not in found:
+        one_unit(texts, "the column")
     for text, number in zip(texts, found, strict=True):
         if number is None or math.isnan(number):
             raise InputError(f"{what}: {text!r} is not one")

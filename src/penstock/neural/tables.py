@@ -18,6 +18,7 @@ from penstock.tables import (
     Sheet,
     are_row_numbers,
     decimal_mark,
+    one_unit,
     open_text,
     read_sheet,
     read_workbook,
@@ -145,6 +146,8 @@ def _encoded(
     for at, place in enumerate(places):
         cells = [row[place] for row in table.texts]
         numbers = [reader.read(cell) for cell in cells]
+        if None not in numbers:
+            _one_unit(path, cells, table.header[place])
         try:
             if table.columns:
                 column = table.columns[at]
@@ -167,6 +170,13 @@ def _encoded(
         parts.append(np.array(inputs, dtype=np.float64))
     features = np.concatenate(parts, axis=1)
     return replace(table, features=features, columns=tuple(columns), words=tuple(words))
+
+
+def _one_unit(path: Path, cells: list[str], column: str) -> None:
+    try:
+        one_unit(cells, column)
+    except InputError as error:
+        raise BadData(f"{path}: {error}") from error
 
 
 def _said(column: Column, numbers: list[float | None]) -> list[str]:

@@ -22,17 +22,16 @@ from penstock.portfolio.frames import date_column, dates_of, from_frame
 from penstock.portfolio.matrix import Table, in_order
 from penstock.tables import (
     DATE_NAMES,
-    MISSING_WORDS,
     ORDERS,
     Numbers,
     Sheet,
     are_row_numbers,
     decimal_mark,
+    one_unit,
     open_text,
     read_sheet,
     read_workbook,
     stream_sheet,
-    unit_of,
 )
 
 __all__ = [
@@ -218,11 +217,7 @@ def _units(
         whole = "".join(cells)
         if whole.isascii() and "%" not in whole and "$" not in whole:
             continue
-        units = {unit_of(cell)[0] for cell in cells if cell.strip().lower() not in MISSING_WORDS}
-        if len(units) > 1:
-            said = "in percent" if "%" in units else f"in {max(units)}"
-            raise InputError(f"some cells of {names[place]} are {said} and some are not")
-        signs |= units - {"", "%"}
+        signs |= {one_unit(cells, names[place])} - {"", "%"}
     if len(signs) < 2:
         return ()
     return (f"several currencies ({', '.join(sorted(signs))}): each return is in its own",)
@@ -268,6 +263,7 @@ def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
     day = _day(list(names), list(range(width))) or 0
     places = [place for place in range(width) if place != day]
     decimal = how.decimal
+    before: dict[int, str] = {}  # a cell of each column that says its unit
     for line, row in sheet.rows:
         if any(cell.strip() for cell in row[width:]):
             raise InputError(f"{source} line {line}: a value under no name")
@@ -276,6 +272,9 @@ def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
         if any("." in cell or "," in cell for cell in cells):
             decimal = mark
         numbers = _numbers(Numbers(mark), sheet, line, row, places)
+        for place, number in zip(places, numbers, strict=True):
+            if not math.isnan(number):
+                one_unit((before.setdefault(place, row[place]), row[place]), names[place])
         yield row[day].strip(), dict(zip((names[k] for k in places), numbers, strict=True))
 
 

@@ -9,7 +9,7 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["MISSING_WORDS", "Numbers", "decimal_mark", "unit_of"]
+__all__ = ["MISSING_WORDS", "Numbers", "decimal_mark", "one_unit", "unit_of"]
 
 MISSING_WORDS = frozenset(
     {"", "nan", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "null", "none", "-", "--", "."}
@@ -98,6 +98,22 @@ def unit_of(text: str) -> tuple[str, str]:
     if found["sign"]:
         return found["sign"], found["before"] + found["rest"]
     return found["unit"], found["text"]
+
+
+def one_unit(cells: Iterable[str], column: str) -> str:
+    """Return the percent or currency sign that all numbers of a column have; "" where none has.
+
+    Raises:
+        InputError: They have different ones.
+
+    >>> one_unit(["$1", "", "$2.5"], "A")
+    '$'
+    """
+    units = {unit_of(cell)[0] for cell in cells if cell.strip().lower() not in MISSING_WORDS}
+    if len(units) > 1:
+        said = "in percent" if "%" in units else f"in {max(units)}"
+        raise InputError(f"some cells of {column} are {said} and some are not")
+    return max(units, default="")
 
 
 def decimal_mark(cells: Iterable[str], separator: str, told: str = "") -> str:
