@@ -292,7 +292,7 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
     recipe = _fingerprint(table, label, options)
     if past is not None and past.recipe not in {"", recipe}:
         raise InputError(
-            f"{out} is of another training (data, columns, --seed or options): train anew, or"
+            f"{out} is of another training (data, columns, --seed or options): train again, or"
             " resume with what it was begun with; only --epochs and --patience may differ"
         )
 

@@ -152,6 +152,7 @@ _HOMES = {
     "training": "Plan Training train",
 }
 
-__getattr__ = later(
-    __name__, {name: home for home, names in _HOMES.items() for name in names.split()}
-)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__, {name: home for home, names in _HOMES.items() for name in names.split()}
+    )

@@ -120,6 +120,7 @@ _HOMES = {
     "text": "printed_allocation printed_explanation printed_frontier",
 }
 
-__getattr__ = later(
-    __name__, {name: home for home, names in _HOMES.items() for name in names.split()}
-)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__, {name: home for home, names in _HOMES.items() for name in names.split()}
+    )
