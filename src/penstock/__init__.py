@@ -49,7 +49,8 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - the table is the list
 
 
-__getattr__ = later(__name__, _HOMES)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

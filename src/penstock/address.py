@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -246,6 +244,9 @@ def look_up(source: str) -> str:
 
 def _said_by(command: str) -> str:
     """Return what a command prints: of a password manager, or of the system's keyring."""
+    import shlex
+    import subprocess
+
     try:
         words = shlex.split(command)
         done = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=_PATIENCE)  # noqa: S603 - the user's own, without a shell

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Protocol, final
 
-__all__ = ["Clock", "FakeClock", "SystemClock"]
+__all__ = ["Clock", "FakeClock", "Interrupt", "Interrupted", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -32,6 +32,47 @@ class Clock(Protocol):
         ...
 
 
+class Interrupted(BaseException):
+    """Ends what a thread does, wherever it waits: no handler of errors is meant to take it."""
+
+
+@final
+class Interrupt:
+    """Ends the waits of one thread from another one."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._condition: threading.Condition | None = None
+
+    def adopt(self) -> None:
+        """Be the interrupt of this thread's waits from now on."""
+        _OF_THREAD.interrupt = self
+
+    def set(self) -> None:
+        """End the present wait of the thread, and each one to come."""
+        self._is_set = True
+        condition = self._condition
+        if condition is not None:
+            with condition:
+                condition.notify_all()
+
+    def wait(self, condition: threading.Condition, timeout: float | None) -> None:
+        """Wait on a held ``condition``.
+
+        Raises:
+            Interrupted: Somebody called :meth:`set`.
+        """
+        self._condition = condition  # first: who sets it later finds the condition
+        if not self._is_set:
+            condition.wait(timeout)
+        self._condition = None
+        if self._is_set:
+            raise Interrupted
+
+
+_OF_THREAD = threading.local()
+
+
 @final
 class SystemClock:
     """The machine's own clock."""
@@ -42,7 +83,11 @@ class SystemClock:
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait on a held ``condition`` until notified or ``timeout`` seconds have passed."""
-        condition.wait(timeout)
+        interrupt: Interrupt | None = getattr(_OF_THREAD, "interrupt", None)
+        if interrupt is None:
+            condition.wait(timeout)
+        else:
+            interrupt.wait(condition, timeout)
 
 
 @final

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 
-__all__ = ["later"]
+__all__ = ["homes", "later"]
 
 
 def later(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
@@ -35,3 +35,12 @@ def later(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
         return found
 
     return find
+
+
+def homes(**modules: str) -> dict[str, str]:
+    """Return the homes of names, given the names that come from each module.
+
+    >>> homes(api="Api StatusCall", auth="Basic")
+    {'Api': 'api', 'StatusCall': 'api', 'Basic': 'auth'}
+    """
+    return {name: module for module, names in modules.items() for name in names.split()}

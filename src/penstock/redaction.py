@@ -6,9 +6,6 @@ not. Secrets are known here from the moment they are read (:func:`remember`).
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
 from collections import OrderedDict
 from functools import lru_cache
@@ -52,6 +49,10 @@ def _pattern() -> re.Pattern[str] | None:
 
 def _forms(secret: str) -> set[str]:
     """Return how a secret may be written: as it is, in URLs, in JSON, in base64."""
+    import base64
+    import html
+    import json
+
     text = json.dumps(secret)[1:-1]
     coded = base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode().rstrip("=")
     forms = {secret, text, quote(secret, safe=""), quote_plus(secret), coded}

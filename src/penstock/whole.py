@@ -19,7 +19,7 @@ from typing import BinaryIO, final
 from penstock.errors import InputError, StorageError
 
 _PART = ".part"
-_OF_A_STORE = ("ledger.sqlite", "segment-", "lock")  # what holds data that landed, and who has it
+_LEDGER = "ledger.sqlite"
 _log = logging.getLogger(__name__)
 
 __all__ = ["Replacement", "check_target", "refuse_part_of_store", "whole_file", "whole_path"]
@@ -48,7 +48,8 @@ def refuse_part_of_store(path: Path) -> None:
         InputError: It is a file of a store.
     """
     real = Path(os.path.realpath(path))
-    if real.name.startswith(_OF_A_STORE) and (real.parent / _OF_A_STORE[0]).exists():
+    ours = real.name.startswith((_LEDGER, "segment-")) or real.name == "lock"
+    if ours and (real.parent / _LEDGER).exists():
         raise InputError(f"{path}: is a part of the store {real.parent}; name another file")
 
 

@@ -356,3 +356,60 @@ def test_resources_beside_kinds_of_ones_own(tmp_path: Path, shop: Shop) -> None:
     file.write_text(text)
     shop.paths["/shops"] = []
     assert penstock("run", file, "--json", "--quiet")["resources"]["lines"]["new"] == 0
+
+
+CHILDREN = """
+store = "s"
+[[resource]]
+name = "a"
+path = "/a"
+style = "page"
+[[resource]]
+name = "b"
+parent = "a"
+path = "/a/{parent.id}/b"
+style = "page"
+key = ["_parent.id", "id"]
+include = ["id"]
+"""
+
+
+def test_a_parent_whose_pages_come_the_next_time_is_not_failed_any_more(
+    tmp_path: Path, shop: Shop
+) -> None:
+    """All rows were there, and yet each later run ended with exit code 1."""
+    shop.paths |= {"/a": [{"id": 1}, {"id": 2}], "/a/1/b": [{"id": 7}]}
+    file = written(tmp_path, shop, CHILDREN)
+    penstock("run", file, "--quiet", code=1)
+    shop.paths["/a/2/b"] = [{"id": 8}]
+    penstock("run", file, "--quiet")
+    assert list(landed(tmp_path / "s/b")) == ["[1,7]", "[2,8]"]
+
+
+def test_a_row_that_gets_a_key_is_not_failed_any_more_and_an_accepted_one_stays_so(
+    tmp_path: Path, shop: Shop
+) -> None:
+    shop.paths["/rows"] = [{"id": None}, {"id": None, "v": 1}, {"id": 3}]
+    text = '[source]\nkind = "pages"\npath = "/rows"\nstyle = "page"\n[store]\npath = "s"\n'
+    file = written(tmp_path, shop, text)
+    assert penstock("run", file, "--json", "--quiet", code=1)["failed"] == 2
+    shop.paths["/rows"][0] = {"id": 1}
+    assert penstock("run", file, "--json", "--quiet", code=1)["failed"] == 1
+    penstock("retry-failed", file, "--accept", "--quiet")
+    penstock("run", file, "--quiet")
+    assert list(landed(tmp_path / "s")) == [3, 1]
+
+
+def test_one_row_dated_in_the_future_does_not_hide_all_that_comes_before(
+    tmp_path: Path, shop: Shop
+) -> None:
+    def at(year: int, key: int) -> dict[str, object]:
+        return {"id": key, "t": f"{year}-01-01T00:00:00Z"}
+
+    shop.paths["/rows"] = [at(2020, 1), at(9999, 2)]
+    file = written(tmp_path, shop, SINCE.replace('field = "at"', 'field = "t"'))
+    penstock("run", file, "--quiet")
+    shop.queries.clear()
+    shop.paths["/rows"] = []
+    penstock("run", file, "--quiet")
+    assert {query["since"] for query in shop.queries} == {"2020-01-01T00:00:00Z"}

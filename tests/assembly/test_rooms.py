@@ -111,7 +111,7 @@ def test_a_file_that_is_not_ours_is_left_alone(store: LocalStore, tmp_path: Path
 @pytest.mark.parametrize(
     ("records", "reason"),
     [
-        ({"2020-01-01": 1, "2020-13-01": 1}, "is no ISO date"),
+        ({"2020-01-01": 1, "2020-13-01": 1}, "is not an ISO date"),
         ({"2020-01-02": 1, "2020-01-01": 1}, "only later records are taken"),
         ({"2020-01-02": 1, 7: 1}, "only later records are taken"),
         ({1: 1, 2: None}, "no object with one number an asset"),

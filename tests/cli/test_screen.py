@@ -9,26 +9,32 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.http.wire import Asked, Wire, answer, answering, wire
 
+from penstock.cli.main import penstock as penstock_group
 from penstock.locks import LockerRoom
 from penstock.pipeline import FailedRecord, Landing
 from penstock.store import LocalStore
 from penstock.visible import visible
 
-EVIL = "\x1b]0;OWNED\x07\x1b[2J\x9b2J\x7f\u202eevil\u2066[red]\r"
+EVIL = "\x1b]0;OWNED\x07\x1b[31337J\x9b2J\x7f\u202eevil\u2066[red]\r"
+NAME = EVIL.replace("\x00", "")
 STEERING = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
 )
 # What rich and a terminal's own line discipline write: styles, and the end of a line.
-OURS = re.compile(rb"\x1b\[[0-9;]*m|\r\r?\n|\x1b\[\?25[hl]|\x1b\[[0-9]*[AKG]|\x1b\[2K|\r")
+OURS = re.compile(rb"\x1b\[[?]?(?:[0-9]{0,4};?)*[A-Za-z]|\r\r?\n|\r")
 
 
 def penstock(*words: str, cwd: Path, terminal: bool = False) -> tuple[bytes, int]:
@@ -51,6 +57,33 @@ def penstock(*words: str, cwd: Path, terminal: bool = False) -> tuple[bytes, int
         seen += piece
     os.close(master)
     return OURS.sub(b"", seen), process.wait()
+
+
+def epub(text: str) -> dict[str, str]:
+    """Return the files of a book that says ``text`` everywhere."""
+    package = (
+        '<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="i">'
+        '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        '<dc:identifier id="i">x</dc:identifier>'
+        f"<dc:title>{text}</dc:title><dc:creator>{text}</dc:creator><dc:language>en</dc:language>"
+        '</metadata><manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
+        '</manifest><spine><itemref idref="a"/></spine></package>'
+    )
+    page = (
+        f'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>{text}</title></head><body>'
+        f"<h1>{text}</h1><p>{text}</p></body></html>"
+    )
+    container = (
+        '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0">'
+        '<rootfiles><rootfile full-path="o.opf" media-type="application/oebps-package+xml"/>'
+        "</rootfiles></container>"
+    )
+    return {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": container,
+        "o.opf": package,
+        "a.xhtml": page,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -77,36 +110,176 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "bad.toml").write_text(f'[source]\nkind = "{visible(EVIL)}"\n', encoding="utf-8")
     (folder / "book.txt").write_text(f"A {EVIL} word.\n\nAnd {EVIL} more.\n", encoding="utf-8")
+    (folder / "good.toml").write_text(
+        f'store = "store"\n[source]\nkind = "list"\nkeys = ["{visible(EVIL)}"]\n'
+        '[api]\nbase = "http://127.0.0.1:1"\n[request]\npath = "/{key}"\n',
+        encoding="utf-8",
+    )
+    (folder / "stream.toml").write_text(
+        '[source]\nkind = "stream"\nurl = "http://127.0.0.1:1/{}"\n'.replace("{}", visible(EVIL)),
+        encoding="utf-8",
+    )
+    (folder / "store.json").write_text(json.dumps({EVIL: EVIL}) + "\n", encoding="utf-8")
+    (folder / "broken").mkdir()
+    (folder / "broken/ledger.sqlite").write_bytes(EVIL.encode() * 99)
+    head = json.dumps({"__metadata__": {EVIL: EVIL, "penstock": EVIL}}).encode()
+    (folder / "evil.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    text = "".join(f"&#{ord(c)};" if c.isprintable() or ord(c) > 127 else "" for c in EVIL)
+    with zipfile.ZipFile(folder / "book.epub", "w") as book:
+        for name, content in epub(text).items():
+            book.writestr(name, content)
+    with zipfile.ZipFile(folder / "evil.epub", "w") as book:
+        for name, content in epub(EVIL).items():
+            book.writestr(name, content)
+        book.writestr(NAME, EVIL)
+    pq.write_table(pa.table({EVIL: [EVIL]}), folder / "evil.parquet")
     (folder / "data.bin").write_bytes(len(EVIL.encode()).to_bytes(2, "big") + EVIL.encode())
     return folder
 
 
-COMMANDS: list[tuple[str, ...]] = [
-    ("status", "store"),
-    ("status", "store", "--json"),
-    ("status", f"no[/]store{visible('x')}"),
-    ("verify", "store"),
-    ("lock", "--store", "locks", "list"),
-    ("lock", "--store", "locks", "list", "--json"),
-    ("lock", "--store", "locks", "status", "a"),
-    ("check", "bad.toml"),
-    ("portfolio", "weights", "prices.csv"),
-    ("portfolio", "risk", "prices.csv"),
-    ("read", "check", "book.txt"),
-    ("read", "make", "book.txt", "--to", "text", "-o", "-"),
-    ("javadata", "cat", "data.bin", "--schema", "name: utf"),
-    ("neural", "train", "prices.csv"),
-    (EVIL.replace("\x00", ""),),
-    ("export", "store", "--to", "jsonl", "-o", EVIL.replace("\x00", "") + "/x"),
-]
+# What a stranger made, read by each command; a text to wait for and the keys to type then.
+MADE: dict[str, list[tuple[str, ...]]] = {
+    "acknowledge": [("store", NAME), ("store", "c")],
+    "backup": [("store", "copy")],
+    "check": [("bad.toml",), ("good.toml",)],
+    "export": [
+        ("store", "--to", "jsonl", "-o", f"{NAME}/x"),
+        ("store", "--to", "csv", "-o", "-"),
+        ("store", "--to", "jsonl", "-o", "-", "--failed"),
+        ("store", "--to", "sqlite", "-o", f"{NAME}.db"),
+    ],
+    "javadata check": [
+        ("data.bin", "--schema", "name: utf"),
+        ("data.bin", "--schema", "a: double"),
+    ],
+    "javadata dump": [("data.bin", "--schema", "name: utf")],
+    "javadata from-json": [("store.json", "--schema", "name: utf", "-o", "out.bin")],
+    "javadata from-parquet": [("evil.parquet", "--schema", "name: utf", "-o", "out.bin")],
+    "javadata head": [("data.bin", "--schema", "name: utf"), ("data.bin", "--schema", "guess")],
+    "javadata to-parquet": [
+        ("data.bin", "--schema", f"x: {NAME}"),
+        ("data.bin", "--schema", "a: int"),
+    ],
+    "lock list": [("--store", "locks"), ("--store", "locks", "--json")],
+    "lock migrate": [("--store", "locks")],
+    "lock release": [("--store", "locks", NAME)],
+    "lock run": [("--store", "locks", "-n", NAME, "true"), ("--store", "locks", "b", NAME)],
+    "lock status": [("--store", "locks", NAME), ("--store", "locks", NAME, "--json")],
+    "lock watch": [("--store", "locks", NAME, "--changes", "1"), ("--store", "locks", "--json")],
+    "mongo status": [(f"mongodb://{NAME}:p@127.0.0.1:1/", "--timeout", "0.1")],
+    "mongo drill": [(f"mongodb://{NAME}:p@127.0.0.1:1/",)],
+    "neural predict": [("evil.safetensors", "prices.csv"), ("prices.csv", "prices.csv")],
+    "neural study": [("prices.csv", "--label", "day"), ("prices.csv", "--label", NAME)],
+    "neural train": [("prices.csv", "--label", f"{NAME}a"), ("prices.csv", "--label", "day")],
+    "portfolio explain": [("prices.csv", "--weights", f"{NAME}a=1"), ("prices.csv",)],
+    "portfolio frontier": [("prices.csv",)],
+    "portfolio risk": [("prices.csv", "--weights", "equal"), ("prices.csv", "--weights", "a=1")],
+    "portfolio weights": [("prices.csv",), ("prices.csv", "--json")],
+    "query": [
+        ("store", f'SELECT 1 AS "{NAME}"'),
+        ("store", "SELECT * FROM landed", "--json"),
+        ("store", NAME),
+    ],
+    "read make": [("book.txt", "--to", "text", "-o", "-"), ("evil.epub", "-o", "x.epub")],
+    "read open": [("book.epub",), ("evil.epub",)],
+    "read today": [("book.txt", "evil.epub", NAME, "-o", ".")],
+    "read unmake": [("evil.epub", "-o", "x.epub")],
+    "repair": [("store",), ("broken",)],
+    "retry-failed": [("good.toml", NAME)],
+    "run": [("bad.toml",)],
+    "status": [("store",), ("store", "--json"), ("broken",)],
+    "stream": [("stream.toml",)],
+    "verify": [("store",), ("broken",)],
+    "watch": [("store",), ("broken",)],
+    "work": [("bad.toml",)],
+}
+# Commands that read nothing foreign but their arguments.
+OWN = {
+    "dashboard": "a page, not a terminal: tests/dashboard",
+    "demo": "our own server and data",
+    "javadata core": "takes nothing",
+    "portfolio sample": "a file of our own",
+    "schema": "takes nothing",
+    "simulate": "what clients send is counted, not shown",
+    **{
+        f"mongo dev {name}": "servers of our own"
+        for name in ("kill", "pause", "restart", "resume", "start", "status", "stepdown", "stop")
+    },
+}
+KEYS = {"read open": ("", "q"), "watch": ("\x1b[", "\x03"), "lock watch": ("h", "\x03")}
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: visible(" ".join(words))[:40])
-def test_no_command_lets_a_stranger_steer(place: Path, words: tuple[str, ...]) -> None:
-    seen, code = penstock(*words, cwd=place, terminal="--json" not in words)
-    assert b"Traceback" not in seen, seen.decode()
-    assert code in range(5)
-    assert STEERING.findall(seen) == [], seen
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command there is, with the words that call it."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield " ".join((*path, name)), command
+
+
+ALL = dict(commands(penstock_group))
+
+
+def with_hostile_words(command: click.Command) -> Iterator[list[str]]:
+    """Yield hostile words for each argument and each option, one option at a time."""
+    needed: list[str] = []
+    for one in command.params:
+        if isinstance(one, click.Argument):
+            needed += [NAME] * bool(one.required)
+        elif one.required:
+            needed += [one.opts[0], NAME]
+    yield [f"--{NAME}"]
+    if needed:
+        yield needed
+    for one in command.params:
+        free = isinstance(one.type, click.Path | click.types.StringParamType)
+        if isinstance(one, click.Option) and not one.is_flag and needed and free:
+            yield [*needed, one.opts[0], NAME]
+
+
+@pytest.fixture(scope="module")
+def screens(place: Path) -> dict[str, list[tuple[list[str], bytes, int]]]:
+    """What each command wrote to a terminal, over all that is asked of it."""
+    asked = [(path, [*words]) for path in MADE for words in MADE[path]]
+    asked += [(path, words) for path, one in ALL.items() for words in with_hostile_words(one)]
+    lines = []
+    for path, words in asked:
+        until, keys = KEYS.get(path, ("", ""))
+        lines.append(json.dumps({"words": [*path.split(), *words], "until": until, "keys": keys}))
+    command = [sys.executable, str(Path(__file__).with_name("terminals.py"))]
+    environment = os.environ | {"XDG_STATE_HOME": str(place), "HOME": str(place)}
+    done = subprocess.run(
+        command,
+        cwd=place,
+        input="\n".join(lines),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    found: dict[str, list[tuple[list[str], bytes, int]]] = {}
+    for (path, words), line in zip(asked, done.stdout.splitlines(), strict=True):
+        seen, code = json.loads(line)
+        found.setdefault(path, []).append((words, OURS.sub(b"", seen.encode("latin-1")), code))
+    return found
+
+
+def test_every_command_is_driven() -> None:
+    assert sorted({*MADE, *OWN}) == sorted(ALL)
+    assert not set(MADE) & set(OWN)
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_no_command_lets_a_stranger_steer(
+    path: str, screens: dict[str, list[tuple[list[str], bytes, int]]]
+) -> None:
+    for words, seen, code in screens[path]:
+        assert STEERING.findall(seen) == [], (words, seen)
+        assert b"Traceback" not in seen, (words, seen.decode())
+        assert code in range(6), (words, seen)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

@@ -49,6 +49,9 @@ class Chaos:
 
     def strike(self) -> None:
         """Kill one that works, or let it stand still until another has its block."""
+        for worker in self.workers:
+            if worker.poll():  # nobody did anything to it
+                raise AssertionError(worker.communicate()[1])
         living = {beat.pid for beat in self.signs.seen() if beat.block is not None}
         chosen = [worker for worker in self.workers if worker.pid in living]
         if not chosen:

@@ -7,7 +7,9 @@ from tests.cluster.dask import Dask
 from tests.cluster.workers import FILE, ended, started
 from tests.real.mongod import Mongo
 
+from penstock.assembly import last_beats
 from penstock.simulator import SimulatorSettings, simulator_process
+from penstock.store import open_readonly
 
 USERS = 120
 
@@ -80,6 +82,29 @@ def test_workers_go_on_when_whoever_started_them_is_killed(mongo: Mongo, tmp_pat
         truth = simulator.truth()
     assert (summary["landed"], summary["failed"]) == (USERS, 0)
     assert truth["served_total"] == USERS
+
+
+@pytest.mark.slow
+def test_who_stops_the_run_stops_its_workers(mongo: Mongo, tmp_path: Path) -> None:
+    uri = mongo.with_database
+    settings = SimulatorSettings(users=USERS * 9, limit=0, latency=0.1)
+    with simulator_process(settings) as simulator, Dask(uri) as dask:
+        dask.join()
+        file = written(tmp_path, simulator.url, dask.address)
+        file.write_text(file.read_text().replace(f"stop = {USERS}", f"stop = {USERS * 9}"))
+        run = started("run", file, uri)
+        while simulator.truth()["served"] < 10:
+            assert run.poll() is None
+        run.terminate()
+        _, complaint = run.communicate()
+        assert run.returncode == 3
+        assert "run again to go on" in complaint
+        while last_beats(uri):
+            assert dask.workers[0].poll() is None
+        truth = simulator.truth()
+    assert truth["served"] < USERS * 9
+    with open_readonly(uri) as store:
+        assert store.status().failed == 0
 
 
 @pytest.mark.slow

@@ -87,6 +87,49 @@ def test_four_processes_keep_one_reserve_though_one_is_killed(at: str, dialect: 
     assert (key["lowest_remaining"] or 0) >= 10
 
 
+EVERY = bool(os.environ.get("PENSTOCK_CHAOS"))
+DIALECTS = ["draft-8", "draft-7", "draft-6", "legacy", "retry-after", "none"]
+MATRIX = [
+    (count, dialect, limiter)
+    for count in (1, 2, 4, 8)
+    for dialect in DIALECTS
+    for limiter in ("fixed", "bucket")
+    if EVERY or (count, dialect, limiter) in {(8, "legacy", "fixed"), (2, "retry-after", "fixed")}
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "dialect", "limiter"), MATRIX)
+def test_nothing_is_refused_after_the_first_window(
+    tmp_path: Path, count: int, dialect: str, limiter: str
+) -> None:
+    """By the server's own count. One that tells nothing is told of in the file."""
+    bucket = limiter == "bucket"
+    limits = "[[20, 0.4]]" if bucket else "[[100, 2.0]]"
+    keys = 160
+    settings = SimulatorSettings(
+        users=keys,
+        limit=100,
+        window=2.0,
+        dialect=dialect,
+        limiter=limiter,
+        burst=20,  # type: ignore[arg-type]
+    )
+    told = limits if dialect == "none" or bucket else "[]"
+    with simulator_process(settings) as simulator:
+        part = keys // count
+        bounds = [(n * part, (n + 1) * part) for n in range(count)]
+        callers = [start(simulator, str(tmp_path), *ends, told) for ends in bounds]
+        landed = [json.loads(caller.communicate()[0])["landed"] for caller in callers]
+        (key,) = simulator.truth()["per_key"].values()
+    assert landed == [part] * count
+    windows = key["windows"]
+    assert [window["rejected"] for window in windows[1:]] == [0] * len(windows[1:])
+    if dialect != "retry-after" and not bucket:
+        assert key["rejected"] == 0
+        assert (key["lowest_remaining"] or 0) >= 10
+
+
 def test_who_is_suspended_past_his_lease_keeps_nobody_waiting(tmp_path: Path) -> None:
     """His leave is taken back, and what he tells of it later changes nothing."""
     clock = FakeClock()

@@ -243,6 +243,7 @@ def test_a_link_to_another_origin_takes_no_credentials_along(
     [
         (301, Post("/a", json={"n": 1}), "GET", b""),
         (302, Post("/a", json={"n": 1}), "GET", b""),
+        (302, Post("/a", json={"n": 1}, idempotent=True), "POST", b'{"n":1}'),
         (303, Post("/a", json={"n": 1}), "GET", b""),
         (303, Put("/a", json={"n": 1}), "GET", b""),
         (303, Delete("/a"), "GET", b""),

@@ -187,8 +187,38 @@ def test_a_literal_is_judged_however_it_is_written(host: str) -> None:
 
 @given(st.ip_addresses(v=4))
 def test_an_address_within_an_address_is_no_better(address: ipaddress.IPv4Address) -> None:
-    for form in ("::ffff:{}", "64:ff9b::{}", "::{}"):
+    forms = ("::ffff:{}", "64:ff9b::{}", "::{}", "::ffff:0:{}", "2001:470::5efe:{}")
+    for form in forms:
         assert is_public(form.format(address)) is is_public(str(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "168.63.129.16",  # Azure's own
+        "100.100.100.200",  # Alibaba's metadata
+        "192.0.0.192",  # Oracle's
+        "fd00:ec2::254",  # Amazon's
+        "192.88.99.1",
+        "64:ff9b:1::7f00:1",  # RFC 8215: translated within a network
+        "fec0::1",
+        "5f00::1",
+        "3fff::1",
+        "fe80::1%eth0",
+        "2002:7f00:1::",
+        "255.255.255.255",
+        "ff0e::1",
+        "nonsense",
+    ],
+)
+def test_what_nobody_is_given_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@given(st.ip_addresses(v=6))
+def test_only_what_is_given_to_somebody_is_public(address: ipaddress.IPv6Address) -> None:
+    if is_public(str(address)) and int(address) >> 32 not in (0, 0x64FF9B << 64, 0xFFFF << 16):
+        assert address.ipv4_mapped or int(address) >> 125 == 1
 
 
 def test_the_guard_opens_sockets_to_public_addresses_only() -> None:

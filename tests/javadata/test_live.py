@@ -159,6 +159,14 @@ def test_a_count_is_exact_on_a_stream_that_cannot_go_back() -> None:
         assert ours.recv(10) == b"tail"
 
 
+@pytest.mark.parametrize("rest", ["bytes[*]", "int[*]", "Line{name: utf}[*]"])
+def test_all_to_the_end_that_is_too_much_is_said(rest: str) -> None:
+    """A bomb, unpacked, was a traceback where a record reaches to the end."""
+    schema = parse_schema(f"id: int, rest: {rest}")
+    with pytest.raises(SchemaMismatch, match="field rest at offset 0: takes more than 1000 bytes"):
+        list(schema.records(bytes(2000), largest=1000))
+
+
 def test_a_record_that_grows_beyond_the_limit_is_refused_while_it_comes() -> None:
     feeder = parse_schema("a: bytes[int]").feeder(largest=1000)
     feeder.feed((1 << 20).to_bytes(4) + bytes(900))

@@ -527,3 +527,25 @@ def test_any_text_is_a_schema_or_one_line_of_error(text: str) -> None:
         message = str(schema)
         assert str(parse_schema(message)) == message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("core", [PURE, NATIVE_CODEC])
+@given(st.lists(st.text(max_size=5000), max_size=4), st.integers(0, 40))
+@settings(deadline=None, max_examples=25)
+def test_a_record_of_bytes_is_read_at_once_and_nothing_beyond(
+    core: Core, texts: list[str], cut: int
+) -> None:
+    schema = Schema[Row](parse_schema("id: int, name: utf").kind, core=core)
+    rows = [tuple.__new__(schema.made, (number, text)) for number, text in enumerate(texts)]
+    parts = [schema.encode([row]) for row in rows]
+    whole = b"".join(parts)
+    stream = DataInputStream(whole[: max(0, len(whole) - cut)])
+    for row, part in zip(rows, parts, strict=True):
+        before = stream.offset
+        if before + len(part) > max(0, len(whole) - cut):
+            with pytest.raises(EOFError):
+                schema.read(stream)
+            assert stream.offset == before
+            break
+        assert schema.read(stream) == row
+        assert stream.offset == before + len(part)

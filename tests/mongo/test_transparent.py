@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import inspect
+import itertools
 import pickle
 from typing import Any
 
@@ -269,3 +271,53 @@ def test_what_pymongo_refuses_is_refused_in_its_words() -> None:
 
 def test_pymongo_is_named_when_it_is_missing() -> None:
     assert pymongo.version_tuple >= (4, 9)
+
+
+def test_gridfs_takes_the_session_of_the_proxy(mongo: Mongo) -> None:
+    with connect(mongo.uri) as client, client.start_session() as session:
+        files = gridfs.GridFS(client[mongo.database])
+        bucket = gridfs.GridFSBucket(client[mongo.database])
+        name = files.put(b"what", filename="a")
+        assert [one.read() for one in files.find({"_id": name}, session=session)] == [b"what"]
+        assert [one._id for one in bucket.find({}, session=session)] == [name]
+        assert client[mongo.database].client is client
+
+
+def test_a_bound_session_counts_for_what_is_moved_into_a_transaction(mongo: Mongo) -> None:
+    with connect(mongo.uri) as client, client.start_session() as session:
+        rows = client[mongo.database].rows
+        before = session.operation_time
+        with session.bind(end_session=False):
+            rows.insert_many([{"_id": n} for n in range(3)])
+            middle = session.operation_time
+            rows.update_many({}, {"$set": {"n": 1}})
+        assert before is None
+        assert middle is not None
+        assert session.operation_time is not None
+        assert session.operation_time > middle
+
+
+def test_a_cursor_that_is_let_go_of_ends_on_the_server(mongo: Mongo) -> None:
+    """A reference to itself kept it, and its place on the server, until the next collection."""
+    with connect(mongo.uri) as client, MongoClient[dict[str, Any]](mongo.uri) as outside:
+        rows = client[mongo.database].rows
+        rows.insert_many([{"_id": n} for n in range(50)])
+        idle = {"$match": {"type": "idleCursor", "ns": f"{mongo.database}.rows"}}
+
+        def opened() -> int:
+            stages: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, idle]
+            return len(list(outside.admin.aggregate(stages)))
+
+        gc.disable()
+        try:
+            cursor = rows.find(batch_size=5)
+            assert [next(cursor), cursor.next()] == [{"_id": 0}, {"_id": 1}]
+            assert [one["_id"] for one in itertools.islice(cursor, 2)] == [2, 3]
+            assert next(iter(cursor)) == {"_id": 4}
+            assert opened() == 1
+            del cursor
+            rows.find_one()  # PyMongo sends what it has to end along with the next operation
+            client._real._process_periodic_tasks()
+            assert opened() == 0
+        finally:
+            gc.enable()

@@ -20,7 +20,9 @@ def test_scikit_learns_own_checks_all_pass(
 ) -> None:
     results = check_estimator(kind(epochs=60, random_state=0), on_fail=None, on_skip=None)
     failed = {x["check_name"]: x["exception"] for x in results if x["status"] == "failed"}
-    assert failed == {}
+    # Rows in another order and number make other batches, so a row of weight 2 is not that row
+    # twice; scikit-learn expects the same of its own MLPClassifier.
+    assert set(failed) <= {"check_sample_weight_equivalence_on_dense_data"}
     assert sum(x["status"] == "passed" for x in results) >= 50
 
 

@@ -24,7 +24,7 @@ from penstock.neural import (
 )
 from penstock.neural.intervals import student, summarize
 from penstock.neural.runs import Run, folds, random_splits
-from penstock.neural.studies import brier, calibration_error, cross_validate, study
+from penstock.neural.studies import Study, brier, calibration_error, cross_validate, study
 
 PLAN = Plan(stop=Patience("valid_nll", 4) | Epochs(30), engine="jax")
 
@@ -194,11 +194,13 @@ def test_a_study_and_a_cross_validation_judge_on_unseen_rows() -> None:
     network = Network(3, (Tanh(6), Softmax(2)))
     plan = replace(PLAN, stop=Epochs(25), precision="single")
     found = study(network, moons(200), plan, seeds=12)
+    assert isinstance(found, Study)
     assert found.accuracy.count == 12
     assert 0.6 < found.accuracy.low < found.accuracy.mean < found.accuracy.high <= 1
     # Labels that the features say nothing about cannot be learned: honest judging shows it.
     noise = Examples(moons(200).features, np.eye(2)[np.random.default_rng(1).integers(0, 2, 200)])
     luck = cross_validate(network, noise, plan, count=5, members=2)
+    assert isinstance(luck, Study)
     assert luck.accuracy.mean == pytest.approx(0.5, abs=0.12)
-    with pytest.raises(BadData, match="judges classes"):
-        study(Network(3, (Linear(1),)), moons(), plan)
+    with pytest.raises(BadData, match="judges classes or numbers"):
+        study(Network(3, (Sigmoid(2),)), moons(), plan)

@@ -26,6 +26,7 @@ from penstock.neural import (
     WarmUp,
     label,
     load_model,
+    read_table,
     save_onnx,
 )
 
@@ -170,3 +171,10 @@ def test_onnx_in_single_precision_has_labels(tmp_path: Path, names: list[str] | 
     assert outputs.dtype == np.float32
     assert outputs == pytest.approx(net.predict_proba(X), abs=1e-5)
     assert list(labels) == list(net.predict(X))
+
+
+def test_a_column_of_numbers_in_several_units_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n$1,p\n€2,q\n")
+    with pytest.raises(BadData, match="a are in € and some are not"):
+        read_table(path, "y")

@@ -11,7 +11,7 @@ import pytest
 from penstock.errors import InputError
 from penstock.portfolio import risk, rolling_covariance
 from penstock.portfolio.files import read_table
-from penstock.portfolio.printed import printed_risk
+from penstock.portfolio.text import printed_risk
 
 ROWS = [
     "date,MSFT,AAPL,PEP",

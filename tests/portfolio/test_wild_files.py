@@ -16,6 +16,7 @@ from pyarrow import parquet
 from penstock.errors import InputError
 from penstock.portfolio import Format, minimum_volatility, read_table, risk
 from penstock.portfolio.arrays import Floats
+from penstock.portfolio.files import text_rows
 from penstock.portfolio.table import Table, as_table
 
 NAMES = ("ABC", "XYZ", "Co & Sons")
@@ -183,6 +184,10 @@ def test_several_fields(
         ("date;A\n2024-01-02;1.100\n2024-01-03;1.200\n", "--decimal"),
         ("date;A\n2024-01-02;1.5\n2024-01-03;1,5\n", "decimal point and"),
         ("date,A\n2024-01-02,1%\n2024-01-03,0.5\n", "in percent"),
+        ("date,A\n2024-01-02,$1\n2024-01-03,€1\n", "are in € and some are not"),
+        ("date,A\n2024-01-02,1\nTotal,1\n", "'Total' (row 1) is not a date"),
+        ("date,A\n2024-01-02,1\n2024-01,\n2024-01-04,3\n", "not written as"),
+        ("date,A\nJan-24,1\n", "'Jan-24' is not a date"),
         ("date,A\n2024-01-02,infinity\n", "not a number"),
         ('date,A\n2024-01-02,"1\n', "quote"),
         ("date,ticker,close\n2024-01-02,A,1\n2024-01-02,A,2\n", "A comes twice on 2024-01-02"),
@@ -196,6 +201,55 @@ def test_what_is_not_one_thing_is_refused_by_name(tmp_path: Path, text: str, say
     with pytest.raises(InputError, match=r"^p\.csv") as caught:
         read_table(path)
     assert says in str(caught.value)
+
+
+INVESTING = (
+    '"Date","Price","Open","High","Low","Vol.","Change %"\n'
+    '"01/16/2024","1,100.5","99","101","98","1.2M","0.50%"\n'
+    '"01/15/2024","1,100.0","99","101","98","1.2M","-0.50%"\n'
+)
+NASDAQ = (
+    "Date,Close/Last,Volume,Open,High,Low\n01/16/2024,$100.5,1000,$1,$2,$1\n"
+    "01/15/2024,$100.0,1000,$1,$2,$1\n"
+)
+TWO = "2024-01-15,100\n2024-01-16,100.5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (INVESTING, "of several fields Price is used"),
+        (NASDAQ, "of several fields Close/Last is used"),
+        ("Prices of A\n\nDate,A\n" + TWO, "1 lines above the header are left away"),
+        ("Date,A\n" + TWO + "Source: the exchange\n", "below the table, 'Source: the exchange'"),
+        ("Date,A,,\n" + TWO.replace("\n", ",,\n"), "2 empty columns without a name"),
+        ("Date,,A\n" + TWO.replace(",", ",,"), "1 empty columns without a name"),
+        ("id,Date,A\n7," + TWO.replace("\n", "\n9,", 1), "column id is left away"),
+        ("Date,A,Volume\n" + TWO.replace("\n", ",5\n"), "column Volume is left away"),
+        ("Date;A\n15-Jan-24;100,00 €\n16-Jan-24;100,50 €\n", ""),
+        ("Date,A\nMon 15 Jan 2024,£100\nTue 16 Jan 2024,£100.50\n", ""),
+        ("Date,A,B\n2024-01-15,$100,€5\n2024-01-16,$100.5,€5\n", "several currencies ($, €)"),
+        ("Date,Time,A\n2024-01-15,00:00,100\n2024-01-16,00:00,100.5\n", ""),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_of_exchanges_and_offices(
+    tmp_path: Path, text: str, says: str, encoding: str
+) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding=encoding)
+    table = read_table(path)
+    assert table.dates is not None
+    assert [str(day)[:10] for day in table.dates] == ["2024-01-15", "2024-01-16"]
+    first = 1100 if text is INVESTING else 100
+    assert table.values[:, 0].tolist() == [first, first + 0.5]
+    assert any(says in word for word in (*table.words, ""))
+
+
+def test_rows_as_they_arrive_have_one_unit_a_column() -> None:
+    lines = ["date,A", "2024-01-02,$1", "2024-01-03,", "2024-01-04,€1"]
+    with pytest.raises(InputError, match="are in € and some are not"):
+        list(text_rows(lines, "prices"))
 
 
 DAYS = pd.bdate_range("2024-01-02", periods=6)

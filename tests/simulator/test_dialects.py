@@ -13,11 +13,11 @@ import pytest
 
 from penstock.simulator import Simulator
 from penstock.simulator.dialects import rate_headers
-from penstock.simulator.limiter import FixedWindow, Verdict
+from penstock.simulator.limiter import FixedWindow, LimitVerdict
 from penstock.simulator.settings import Dialect, ResetForm, SimulatorSettings
 
-ACCEPTED = Verdict(accepted=True, limit=500, remaining=499, reset=4.01, retry_after=4.01)
-REFUSED = Verdict(accepted=False, limit=500, remaining=0, reset=1.2, retry_after=1.2)
+ACCEPTED = LimitVerdict(accepted=True, limit=500, remaining=499, reset=4.01, retry_after=4.01)
+REFUSED = LimitVerdict(accepted=False, limit=500, remaining=0, reset=1.2, retry_after=1.2)
 EPOCH = 1_795_284_300.25
 
 EXPECTED: dict[Dialect, list[str]] = {
@@ -42,7 +42,7 @@ EXPECTED: dict[Dialect, list[str]] = {
 }
 
 
-def lines(dialect: Dialect, verdict: Verdict, reset_form: ResetForm = "epoch") -> list[str]:
+def lines(dialect: Dialect, verdict: LimitVerdict, reset_form: ResetForm = "epoch") -> list[str]:
     settings = SimulatorSettings(dialect=dialect, reset_form=reset_form)
     return [f"{name}: {value}" for name, value in rate_headers(settings, verdict, "secret", EPOCH)]
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.simulator import Simulator, user_json
-from penstock.simulator.request import BadRequest, Request, lex, wants_continue
+from penstock.simulator.request import BadRequest, ReceivedRequest, lex, wants_continue
 
 THREE = (
     b"GET /users/1.json?a=1 HTTP/1.1\r\nHost: x\r\nX-Odd:  spaced \r\n\r\n"
@@ -23,7 +23,7 @@ THREE = (
 )
 
 
-def lex_all(parts: list[bytes]) -> list[Request]:
+def lex_all(parts: list[bytes]) -> list[ReceivedRequest]:
     requests, buffer = [], b""
     for part in parts:
         buffer += part

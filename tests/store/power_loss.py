@@ -91,9 +91,9 @@ class Disk:
             self.now[done.path].sync()
         elif done.what == "s":  # a directory
             for op, inode in self.names:
-                if os.path.dirname(op.path) == done.path:
+                if within(done.path, op):
                     name(self.safe, op, inode)
-            self.names = [(op, i) for op, i in self.names if os.path.dirname(op.path) != done.path]
+            self.names = [(op, i) for op, i in self.names if not within(done.path, op)]
         elif done.what in "wt":
             if done.path in self.now:  # else it has no name any more
                 self.now[done.path].pending.append(done)
@@ -110,6 +110,10 @@ class Disk:
         ]:
             name(names, op, inode)
         return {path: inode.crashed(rng) for path, inode in names.items()}
+
+
+def within(directory: str, done: Operation) -> bool:
+    return done.path.rpartition("/")[0] == directory
 
 
 def name(names: dict[str, Inode], done: Operation, inode: Inode) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cli.main import main
+from penstock.clock import FakeClock
 from penstock.errors import InputError, PenstockError, StorageError
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Landing, Mark
 from penstock.store import (
@@ -442,3 +443,81 @@ def test_a_key_that_was_given_again_is_there_after_verify_and_repair(tmp_path: P
     repair_store(path)
     with LocalStore(path) as store:
         assert [one.body for one in store.records()] == [b"[2]", b"[3]"]
+
+
+@pytest.mark.parametrize("way", ["ledger lost", "line damaged"])
+def test_a_key_that_was_freed_and_landed_again_stays_landed(tmp_path: Path, way: str) -> None:
+    path = tmp_path / "store"
+    with LocalStore(path) as store:
+        for entry in (Landing(1, body(1)), Landing(2, body(2)), Deletion(1, final=False)):
+            store.settle([entry], lambda _: None)
+            store.flush()
+        store.settle([Landing(1, body(7))], lambda _: None)
+    if way == "ledger lost":
+        (path / LEDGER).unlink()
+    else:
+        segment = segment_path(path, 1)
+        segment.write_bytes(segment.read_bytes().replace(b'"n":2', b'"n":3'))
+    repair_store(path)
+    assert verify_store(path).damages == ()
+    with open_readonly(path) as reader:
+        assert reader.get(1) == body(7)
+
+
+def test_a_freed_key_in_a_group_that_a_crash_cut_off_is_to_do_again(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with LocalStore(path) as store:
+        store.settle([Landing(1, body(1)), Landing(2, body(2))], lambda _: None)
+        store.settle([Deletion(1, final=False)], lambda _: None)
+        store.flush()
+        line = segment_path(path, 1).read_bytes().splitlines(keepends=True)[1]
+    with segment_path(path, 1).open("ab") as segment:
+        segment.write(line.replace(b'{"key":2,', b'{"key":1,'))  # as torn as it comes
+    with LocalStore(path) as store:
+        assert store.verify() == 1
+
+
+def test_an_export_or_a_backup_never_goes_over_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    land(path, range(20))
+    (tmp_path / "link.csv").symlink_to(segment_path(path, 1))
+    before = {file: file.read_bytes() for file in path.iterdir()}
+    for name in (LEDGER, segment_path(path, 1).name, LOCK, f"{LEDGER}-wal", "../link.csv"):
+        for to in ("csv", "sqlite"):
+            words = ["--to", to, "--force", "-o", str(path / name)]
+            assert command("export", str(path), *words) == 2, (name, to)
+    assert command("export", str(path), "--to", f"sqlite://{path / LEDGER}") == 2
+    assert command("backup", str(path), str(path / "sub")) == 2
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_failures_and_gaps_lost_with_the_log_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    land(path, range(9))
+    before = (path / LEDGER).read_bytes()
+    with LocalStore(path) as store:
+        store.settle([Failing(9, "E", "m"), Gap("1", "2", "limit")], lambda _: None)
+    (path / LEDGER).write_bytes(before)
+    with pytest.raises(StorageError, match="older than the last group"):
+        LocalStore(path)
+    assert repair_store(path).landed == 9
+    LocalStore(path).close()
+
+
+def test_a_clock_that_goes_back_fetches_nothing_twice(tmp_path: Path) -> None:
+    def landed(now: float, refresh: float) -> list[object]:
+        clock = FakeClock(epoch=now)
+        done: list[object] = []
+        with LocalStore(tmp_path / "store", clock=clock) as store:
+            store.keep("replace")
+            store.refresh(refresh)
+            for key in store.claim([1, 2, 1, 2]):
+                done.append(key)
+                clock.advance(-3600)
+                store.settle([Landing(key, b"1")], lambda _: None)
+                store.flush()
+        return done
+
+    assert landed(1e9, 1e12) == [1, 2]
+    assert landed(1e9 - 1e6, 1.0) == [1, 2]  # they are of the future: due again
+    assert landed(2e9, 1.0) == []

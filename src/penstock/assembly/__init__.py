@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from penstock.assembly.beginning import begun
+from penstock.assembly.build import seconds_of as seconds_of
 from penstock.assembly.build import store_named
 from penstock.assembly.heartbeat import Heartbeat, Signs, last_beat, last_beats, together
 from penstock.assembly.java_files import read_schema, write_java_file
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from penstock.assembly.web_pages import fetch_article as fetch_article
     from penstock.assembly.web_pages import pictures_of as pictures_of
 
-__getattr__ = later(__name__, {"fetch_article": "web_pages", "pictures_of": "web_pages"})
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, {"fetch_article": "web_pages", "pictures_of": "web_pages"})
 
 # The names they had while streams were run apart, for one release.
 StreamPlan = Plan
@@ -52,6 +55,7 @@ __all__ = [
     "Trial",
     "Use",
     "Used",
+    "begun",
     "build_stream",
     "json_schema",
     "labelling",

@@ -53,4 +53,4 @@ class Bookmark:
             file.write(msgspec.json.encode({"store": self._started, **facts}))
 
 
-_ANEW = "remove it, and what stands beside it, to begin anew"
+_ANEW = "remove it, and what stands beside it, to begin again"

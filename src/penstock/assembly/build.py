@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +12,18 @@ import msgspec
 
 from penstock.address import hide, is_reference, look_up
 from penstock.assembly.gates import build_dialects, build_gate
-from penstock.assembly.kinds import AUTHS, STYLES, Section, Site, build, kind_of, section_of
+from penstock.assembly.kinds import (
+    AUTHS,
+    STYLES,
+    Section,
+    Site,
+    build,
+    kind_of,
+    section_of,
+    value_of,
+)
 from penstock.assembly.sections import (
+    ApiSection,
     Decode,
     PagesSource,
     PipelineFile,
@@ -129,34 +140,12 @@ def build_api(
         retry=_retry(file.retry),
         budget=build_gate(file.budget, folder, clock),
         hints=build_dialects(file.budget),
-        status=None
-        if status is None
-        else StatusCall(
-            path=status.path, remaining=status.remaining, limit=status.limit, reset=status.reset
-        ),
+        status=None if status is None else value_of(StatusCall, status),
         breaker=BreakerPolicy(
-            failures=file.breaker.failures,
-            pause=file.breaker.pause,
-            cap=file.breaker.cap,
-            outage=file.breaker.outage or None,
+            **{**msgspec.structs.asdict(file.breaker), "outage": file.breaker.outage or None}
         ),
         headers=section.headers,
-        profile=Profile(
-            connect=section.connect,
-            first_byte=section.first_byte,
-            stall=section.stall,
-            total=section.total,
-            least_rate=section.least_rate,
-            max_body=section.max_body,
-            max_bodies=section.max_bodies,
-            max_ratio=section.max_ratio,
-            proxy=section.proxy,
-            verify=section.verify,
-            ca_file=section.ca_file,
-            cert=section.cert,
-            key=section.key,
-            http2=section.http2,
-        ),
+        profile=Profile(**{name: getattr(section, name) for name in _PROFILE}),
         decode=_decode(file),
         max_redirects=section.max_redirects,
         reach=Reach(section.hosts, section.private),
@@ -164,6 +153,10 @@ def build_api(
         events=events,
         clock=clock,
     )
+
+
+# What a profile and the section call by the same name, but the cookies' jar.
+_PROFILE = {one.name for one in fields(Profile)} & {*ApiSection.__struct_fields__} - {"cookies"}
 
 
 def _decode(file: PipelineFile) -> Decode:
@@ -347,18 +340,19 @@ def build_listing(source: PagesSource) -> Request:
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds_of(text: str | float, place: str) -> float:
+def seconds_of(text: str | float, place: str = "") -> float:
     """Return a time span in seconds: ``90``, ``90s``, ``10m``, ``1.5h``, ``2d``.
 
     >>> seconds_of("1.5h", "store.refresh")
     5400.0
 
     Raises:
-        InputError: It is none.
+        InputError: It is not a time span; ``place`` is where it stands.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(text).strip())
     if found is None:
-        raise InputError(f"{place}: {text!r} is no time span; write 90s, 10m, 1.5h or 2d")
+        where = place and f"{place}: "
+        raise InputError(f"{where}{text!r} is not a time span; write 90s, 10m, 1.5h or 2d")
     return float(found[1]) * _UNITS[found[2]]
 
 

@@ -31,7 +31,7 @@ def memory(
     return Budget(reserve=reserve, limits=_limits(limits))
 
 
-class SharedGate(Section, frozen=True, kw_only=True, tag_field="kind", tag="shared"):
+class SharedBudgetGate(Section, frozen=True, kw_only=True, tag_field="kind", tag="shared"):
     """The budget of all processes that name it.
 
     Attributes:
@@ -47,13 +47,13 @@ class SharedGate(Section, frozen=True, kw_only=True, tag_field="kind", tag="shar
     limits: tuple[LimitSection, ...] = ()
 
 
-def _shared(section: SharedGate, site: Site) -> Gate:
+def _shared(section: SharedBudgetGate, site: Site) -> Gate:
     at = _place(section.at, site.folder)
     limits = _limits(section.limits)
     return Budget.shared(section.name, at=at, reserve=section.reserve, limits=limits)
 
 
-SHARED = Kind("shared", SharedGate, _shared)
+SHARED = Kind("shared", SharedBudgetGate, _shared)
 
 
 def build_gate(section: BudgetSection, folder: Path, clock: Clock | None) -> Gate:

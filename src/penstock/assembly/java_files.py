@@ -126,7 +126,7 @@ def _encoded(one: LandedRecord, schema: Schema[Row]) -> bytes:
 
 @final
 class JavaFile:
-    """All that has landed as a file of Java data, made anew at the end of a run."""
+    """All that has landed as a file of Java data, written again at the end of a run."""
 
     def __init__(self, section: JavaDataUse, folder: Path) -> None:
         self._schema = read_schema(section.schema, folder)

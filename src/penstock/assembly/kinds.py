@@ -148,6 +148,8 @@ AUTHS: Final = _slot(
         "api-key": "ApiKey",
         "oauth1": "OAuth1",
         "oauth2": "OAuth2",
+        "jwt-bearer": "jwt_bearer",
+        "sigv4": "SigV4",
     },
 )
 STAGES: Final = _slot(

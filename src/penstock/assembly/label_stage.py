@@ -115,7 +115,7 @@ def _fitting(body: bytes, model: Model, field: str) -> Mapping[str, object]:
     except (msgspec.DecodeError, RecursionError) as error:
         raise PermanentError(f"label: the record cannot be read: {error}") from error
     if not isinstance(record, dict):
-        raise PermanentError("label: the record is no object with the model's features")
+        raise PermanentError("label: the record is not an object with the model's features")
     for name in (field, f"{field}_probability"):
         if name in record:
             raise PermanentError(f"label: the record has {name!r} already: set field in [[stage]]")

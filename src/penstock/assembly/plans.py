@@ -58,7 +58,7 @@ class Plan:
             number of items is known.
         stream: Of a stream: method and URL.
         preset: Name of the service it is taken for.
-        framing: How messages are told apart, or None where the content type tells it.
+        framing: What tells messages apart, or None where the content type tells it.
         id: Where a message's id is, or None where the preset knows it.
         resumes: How it goes on after an interruption, in a word.
         free: Bytes of room on the disk of the store; None where only a call could tell.

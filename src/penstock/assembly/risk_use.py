@@ -162,7 +162,7 @@ class RiskWatch:
         if not _same(online, self._online):
             raise InputError(
                 f"{bookmark.path} was begun with other weights or choices: set path to another "
-                f"file, or remove it and {self._path.name} to begin anew"
+                f"file, or remove it and {self._path.name} to begin again"
             )
         self._online = online
         self._cut_back()
@@ -172,7 +172,7 @@ class RiskWatch:
             size = self._path.stat().st_size if self._path.exists() else 0
             if size < self._place.length:
                 raise InputError(
-                    f"{self._path} has lost lines: remove {self._path.name}.place to begin anew"
+                    f"{self._path} has lost lines: remove {self._path.name}.place to begin again"
                 )
             if size > self._place.length:
                 os.truncate(self._path, self._place.length)
@@ -238,5 +238,5 @@ def _ordered(moment: str | float) -> tuple[bool, float]:
     try:
         when = datetime.fromisoformat(moment)
     except ValueError as error:
-        raise InputError(f"{moment!r} is no ISO date such as 2026-01-30") from error
+        raise InputError(f"{moment!r} is not an ISO date such as 2026-01-30") from error
     return True, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -40,7 +40,7 @@ Scalar: TypeAlias = str | int | float | bool
 Strings: TypeAlias = dict[str, str]
 KeyPaths: TypeAlias = str | Annotated[list[str], Meta(min_length=1)]
 Decode: TypeAlias = Literal["json", "text", "csv", "jsonl", "bytes"]
-_SCHEDULER = r"^(none|local:[1-9][0-9]*|[a-z][a-z0-9+.\-]*://.+)$"
+_SCHEDULER = r"^(none|local:[1-9][0-9]*|[a-z][a-z0-9+.\-]*://.*)$"
 Query: TypeAlias = dict[str, Scalar | list[Scalar]]
 
 
@@ -453,7 +453,7 @@ class BatchSection(Section, frozen=True, kw_only=True):
 
 
 class BreakerSection(Section, frozen=True, kw_only=True):
-    """When to stop calling a server that only fails. ``outage = 0`` waits for ever.
+    """When to stop calling a server that only fails. ``outage = 0`` waits indefinitely.
 
     Attributes:
         failures: Failures in a row that stop calls.
@@ -473,7 +473,7 @@ class StoreSection(Section, frozen=True, kw_only=True):
     """Where records land: a directory, or an address of MongoDB.
 
     A directory is next to the pipeline file unless it is absolute. An address with a password is
-    told by env:NAME or file:PATH. Instead of the section ``store = "..."`` may stand alone.
+    given by env:NAME or file:PATH. Instead of the section ``store = "..."`` may stand alone.
 
     Attributes:
         path: The directory, or ``mongodb://host,host/DATABASE.COLLECTION``, or ``env:NAME`` or
@@ -557,7 +557,7 @@ class NotifySection(Section, frozen=True, kw_only=True):
     A hook that fails is said on standard error and changes nothing else.
 
     Attributes:
-        url: Its address, told by env:NAME or file:PATH: whoever knows it can post.
+        url: Its address, given by env:NAME or file:PATH: whoever knows it can post.
         on: What it hears: ``failed`` (the first key that fails), ``stopped``, ``gave-up``,
             ``done`` (the source was drawn to its end).
     """

@@ -58,7 +58,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
     Attributes:
         like: The preset that this one begins with.
         service: Its name, for people.
-        framing: How messages are told apart.
+        framing: What tells messages apart.
         id: Dotted paths of what tells messages apart; several are joined by a colon.
         data: First members of ordinary messages; empty: every message is looked at.
         signs: Messages that are about the stream itself: see [[stream.preset.signs]] below.
@@ -103,7 +103,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
         name: What it is called where a file has several (``[[stream]]``): its store stands under
             this name below the file's.
         preset: What is known of the service: see [streaming](streaming.md).
-        framing: How messages are told apart; unset: the preset's, else by the content type.
+        framing: What tells messages apart; unset: the preset's, else by the content type.
         id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
             unset: the preset's, or a hash of the message with its event's id.
         on_same: What happens to a message whose id landed before, with other content: left out and

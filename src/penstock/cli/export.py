@@ -13,6 +13,7 @@ from penstock.address import hide, is_address, is_reference, look_up
 from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.bar import bar
 from penstock.cli.keep import Wanted, keep
+from penstock.cli.stopping import stoppable
 from penstock.destinations import Content, Format, refuse_existing
 from penstock.destinations import export as export_store
 from penstock.errors import InputError
@@ -60,6 +61,7 @@ class Target(click.ParamType[str]):
 )
 @click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
+@stoppable()
 def export(  # noqa: PLR0913 - one parameter an option
     store: str,
     to: str,

@@ -205,7 +205,7 @@ def list_locks(store: str, *, everything: bool, as_json: bool) -> None:
 @JSON
 @with_store
 def release(store: str, name: str, *, force: bool, as_json: bool) -> None:
-    """Take NAME away from its holder: it is told when it renews or checks."""
+    """Take NAME away from its holder: it learns so when it renews or checks."""
     with LockerRoom(store) as room:
         before = room.status(name)
         if not force:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import final
 
 import click
@@ -18,6 +19,7 @@ __all__ = ["main"]
 # name -> (module, one line of help); the attribute has the command's name with - as _
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("penstock.cli.demo", "Watch a whole harvest against a server that fails."),
+    "init": ("penstock.cli.init", "Write a pipeline file, from a URL or an OpenAPI description."),
     "check": ("penstock.cli.check", "Validate a pipeline file and show its plan."),
     "schema": ("penstock.cli.schema", "Print the JSON schema of pipeline files, for editors."),
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
@@ -77,7 +79,14 @@ def penstock() -> None:
 def main() -> None:
     """Run the program; every foreseen failure is one line on stderr and an exit code."""
     with screened():
-        _main()
+        try:
+            _main()
+        except (KeyboardInterrupt, click.Abort):  # also while an error is being told
+            click.echo("penstock: interrupted", err=True)
+            sys.exit(3)
+        except Exception:  # noqa: BLE001 - the gate stands before it as well
+            traceback.print_exc()  # an error of ours; what a stranger said is in it
+            sys.exit(1)
 
 
 def _main() -> None:
@@ -92,9 +101,6 @@ def _main() -> None:
         )
         click.echo(f"penstock: {words}" + (f" (see {command} --help)" if command else ""), err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("penstock: interrupted", err=True)
-        sys.exit(3)
     except BrokenPipeError:
         # The reader of our output went away (| head): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -167,7 +167,7 @@ def _set(directory: Path) -> DevSet:
     show_default=True,
     help="How many of them only vote and hold no data.",
 )
-@click.option("--standalone", is_flag=True, help="One server that is no set.")
+@click.option("--standalone", is_flag=True, help="One server that is not a set.")
 @click.option(
     "--election",
     type=float,

@@ -8,14 +8,17 @@ import hashlib
 import json
 import math
 import sys
+import tomllib
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from penstock.errors import InputError, PenstockError, Stopped
-from penstock.tables import Numbers, decimal_mark
+from penstock.errors import InputError, Stopped
+from penstock.registry import did_you_mean
+from penstock.tables import Numbers, decimal_mark, one_unit
 
 if TYPE_CHECKING:
     from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Training
@@ -53,6 +56,56 @@ PATIENCE = click.option(
     help="Stop after so many epochs without a better validation loss.",
 )
 SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def recipe(command: Command) -> Command:
+    """Add the options that train and study share."""
+    share = click.FloatRange(0, 1, max_open=True)
+    options = [
+        FEATURES, DROP, DECIMAL, HIDDEN, ACTIVATION, RATE, MOMENTUM,
+        click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True),
+        click.option("--decay", type=click.FloatRange(0), default=0.0, help="Weight decay."),
+        click.option("--solver", type=click.Choice(["sgd", "adam"]), default="sgd"),
+        click.option("--dropout", type=share, default=0.0, help="Of the hidden layers' outputs."),
+        EPOCHS, PATIENCE, SEED, ENGINE,
+        click.option(
+            "--config", type=FILE, is_eager=True, expose_value=False, callback=_configured,
+            help="A TOML file whose table [neural] holds any of these options.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _configured(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Take the table [neural] of a TOML file as defaults; what the command line says goes first."""
+    if path is None:
+        return
+    try:
+        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not TOML: {error}") from error
+    table = whole.get("neural")
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: no table [neural]")
+    known = {
+        spelling.lstrip("-").lower(): parameter.name or ""
+        for parameter in context.command.params
+        for spelling in parameter.opts
+    }
+    for name, value in table.items():
+        word = name.replace("_", "-")
+        if word not in known or word == "config":
+            raise InputError(f"{path}: [neural] {name}: {did_you_mean(word, sorted(known))}")
+        key = known[word]
+        listed = ",".join(map(str, value)) if isinstance(value, list) else value
+        if key == "data":
+            listed = str(path.parent / str(value))
+        context.default_map = {**(context.default_map or {}), key: listed}
 
 
 FEATURES = click.option("--features", help="Columns to learn from: NAME,NAME,…; all by default.")
@@ -89,17 +142,23 @@ def neural() -> None:
     show_default=True,
     help="Of that file's inputs and outputs.",
 )
-@FEATURES
-@DROP
-@DECIMAL
-@HIDDEN
-@ACTIVATION
-@RATE
-@MOMENTUM
-@EPOCHS
-@PATIENCE
-@SEED
-@ENGINE
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.15,
+    show_default=True,
+    help="Share of the rows to stop by.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["random", "time"]),
+    default="random",
+    show_default=True,
+    help="Which rows those are; time: the last ones.",
+)
+@click.option("--class-weight", type=click.Choice(["balanced"]), help="Rare classes count more.")
+@click.option("--weights", "weight", help="The column that says how much each row counts.")
+@recipe
 def train(data: Path, label: str, out: Path, **options: object) -> None:
     """Learn the column --label of the CSV file or Excel workbook DATA from its other columns.
 
@@ -127,6 +186,8 @@ def _table(data: Path, label: str, options: dict[str, object]) -> Table:
         for key in ("features", "drop")
     )
     decimal = str(options["decimal"] or "")
+    if options.get("weight"):
+        drop = (*drop, str(options["weight"]))
     table = read_table(data, label, features, drop=drop, decimal=decimal)
     if not options.get("regress"):
         _check_classes(table.labels, label)
@@ -196,32 +257,24 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
     help="With --folds: networks to average.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@FEATURES
-@DROP
-@DECIMAL
-@HIDDEN
-@ACTIVATION
-@RATE
-@MOMENTUM
-@EPOCHS
-@PATIENCE
-@SEED
-@ENGINE
+@click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")
+@recipe
 def study(data: Path, label: str, **options: object) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
-    from penstock.neural import (
-        Softmax,
-        classify,
-        cross_validate,
-    )
+    from penstock.neural import Layer, Linear, Softmax, classify, cross_validate, regress
     from penstock.neural import study as run
 
     if options["members"] != 1 and not options["folds"]:
         raise InputError("--members averages networks over folds: give --folds too")
     table = _table(data, label, options)
-    examples, classes = classify(table.features, table.labels)
-    net = _estimator({**options, "regress": False, "many": 1})
-    network = net.network(table.features.shape[1], Softmax(len(classes)))
+    last: Layer = Linear(1)
+    if options["regress"]:
+        examples = regress(table.features, _labels(table, options))
+    else:
+        examples, classes = classify(table.features, table.labels)
+        last = Softmax(len(classes))
+    net = _estimator({**options, "many": 1})
+    network = net.network(table.features.shape[1], last)
     plan = dataclasses.replace(net.plan(validated=True), precision="single")
     if options["folds"]:
         count, members, seed = (int(str(options[name])) for name in ("folds", "members", "seed"))
@@ -232,19 +285,14 @@ def study(data: Path, label: str, **options: object) -> None:
 
 
 def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
-    from penstock.neural import (
-        Course,
-        Follower,
-        TrainingFailed,
-        load_training,
-    )
+    from penstock.neural import Course, Follower, load_training
 
     net = _estimator(options)
     past = load_training(out) if options["resume"] else None
     recipe = _fingerprint(table, label, options)
     if past is not None and past.recipe not in {"", recipe}:
         raise InputError(
-            f"{out} is of another training (data, columns, --seed or options): train anew, or"
+            f"{out} is of another training (data, columns, --seed or options): train again, or"
             " resume with what it was begun with; only --epochs and --patience may differ"
         )
 
@@ -262,16 +310,51 @@ def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) 
         warnings.simplefilter("always")
         both = past is None or "train_nll" in past.history  # a history goes on as it began
         course = Course(watch=follower.show, resume=past, recipe=recipe, both=both)
-        net.fit(table.features, _labels(table, options), course=course)
+        weights = _weights(table, options)
+        net.fit(table.features, _labels(table, options), weights, course=course)
     done = net.training_
     assert done is not None  # one network was trained
     if not done.best_epoch:
         raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
     _finish(done, named(net.model_), out, options)
+    _say_held_out(net)
+    _report(caught)
+
+
+def _report(caught: list[warnings.WarningMessage]) -> None:
+    """Say what a training warned of; one that learned nothing ends with exit code 1."""
+    from penstock.neural import NothingLearned, TrainingFailed
+
     for warning in caught:
         if isinstance(warning.message, TrainingFailed):
-            raise PenstockError(str(warning.message))
+            raise NothingLearned(str(warning.message))
         click.echo(f"note: {warning.message}", err=True)
+
+
+def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:
+    """Print how well the rows that were held out are answered."""
+    from penstock.neural import NeuralClassifier
+
+    rows = net.held_out_
+    if rows is None:
+        return
+    if isinstance(net, NeuralClassifier):
+        click.echo(f"held-out rows by class:\n{net.report_}")
+        return
+    missed = float(((net.model_.outputs(rows.features) - rows.targets) ** 2).mean()) ** 0.5
+    told = f"R2 {net.score(rows.features, rows.targets):.4g}, root mean squared error {missed:.4g}"
+    click.echo(f"{len(rows)} held-out rows: {told}")
+
+
+def _weights(table: Table, options: dict[str, object]) -> list[float] | None:
+    """Return how much each row counts, or None."""
+    name = options.get("weight")
+    if not name:
+        return None
+    place = table.header.index(str(name))
+    return _numbers(
+        f"column {name} of --weights holds numbers", [row[place] for row in table.texts], options
+    )
 
 
 def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
@@ -290,8 +373,24 @@ def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
         "engine",
     }
     whole = hashlib.sha256(table.features.tobytes())
-    chosen = {name: value for name, value in options.items() if name not in free}
-    facts = [label, repr(table.columns), table.labels, sorted(map(repr, chosen.items()))]
+    # What had no option when a training began, it was begun with the default of.
+    later: dict[str, object] = {
+        "batch_size": 10, "decay": 0.0, "solver": "sgd", "dropout": 0.0, "validation": 0.15,
+        "split": "random", "class_weight": None, "weight": None,
+    }  # fmt: skip
+    chosen = {
+        name: value
+        for name, value in options.items()
+        if name not in free and (name not in later or value != later[name])
+    }
+    facts: list[object] = [
+        label,
+        repr(table.columns),
+        table.labels,
+        sorted(map(repr, chosen.items())),
+    ]
+    if options.get("weight"):
+        facts.append(_weights(table, options))
     whole.update(json.dumps(facts).encode())
     return whole.hexdigest()[:16]
 
@@ -307,7 +406,8 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
     click.echo(f"best epoch {done.best_epoch}, stopped after epoch {done.epoch}: {done.reason}")
     for channel in ("valid_misclass", "valid_mse", "valid_nll"):
         if channel in done.history:
-            click.echo(f"{channel} {done.history[channel][done.best_epoch - 1]:.4f}")
+            best = done.history[channel][done.best_epoch - 1]
+            click.echo(f"{channel} {best:.4f}" if abs(best) < 1e6 else f"{channel} {best:.4g}")
     click.echo(f"saved {out}")
     if options["plot"]:
         save_history_plot(Path(str(options["plot"])), done.history, done.best_epoch)
@@ -327,7 +427,9 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     from penstock.neural import save_model
 
     net = _estimator(options)
-    net.fit(table.features, _labels(table, options))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net.fit(table.features, _labels(table, options), _weights(table, options))
     many = net.many_
     assert many is not None  # --many is more than 1 here
     model = dataclasses.replace(
@@ -341,6 +443,8 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     click.echo(f"valid_nll {many.summary()}")
     click.echo(f"saved {out} ({options['keep']})")
     _onnx(model, options)
+    _say_held_out(net)
+    _report(caught)
 
 
 def _onnx(model: Model, options: dict[str, object]) -> None:
@@ -355,11 +459,17 @@ def _onnx(model: Model, options: dict[str, object]) -> None:
 def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]:
     if not options["regress"]:
         return list(table.labels)
-    reader = Numbers(decimal_mark(table.labels, ";", str(options["decimal"] or "")))
-    found = [reader.read(text) for text in table.labels]
-    for text, number in zip(table.labels, found, strict=True):
+    return _numbers("--regress needs numbers as labels", table.labels, options)
+
+
+def _numbers(what: str, texts: Sequence[str], options: dict[str, object]) -> list[float]:
+    reader = Numbers(decimal_mark(texts, ";", str(options["decimal"] or "")))
+    found = [reader.read(text) for text in texts]
+    if None not in found:
+        one_unit(texts, "the column")
+    for text, number in zip(texts, found, strict=True):
         if number is None or math.isnan(number):
-            raise InputError(f"--regress needs numbers as labels: {text!r} is not one")
+            raise InputError(f"{what}: {text!r} is not one")
     return [number for number in found if number is not None]
 
 
@@ -373,6 +483,13 @@ def _estimator(options: dict[str, object]) -> NeuralClassifier | NeuralRegressor
         activation=str(options["activation"]),
         learning_rate=float(str(options["learning_rate"])),
         momentum=float(str(options["momentum"])),
+        batch_size=int(str(options["batch_size"])),
+        decay=float(str(options["decay"])),
+        solver=str(options["solver"]),
+        dropout=float(str(options["dropout"])),
+        validation=float(str(options.get("validation", 0.15))),
+        split=str(options.get("split", "random")),
+        class_weight=options["class_weight"] if options.get("class_weight") else None,  # type: ignore[arg-type] # click's choice
         epochs=int(str(options["epochs"])),
         patience=int(str(options["patience"])),
         members=int(str(options["many"])),

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -16,7 +17,7 @@ from penstock.errors import InputError, Stopped
 from penstock.tables import Numbers, read_sheet
 
 if TYPE_CHECKING:
-    from penstock.portfolio import Allocation, Format, Row, Table
+    from penstock.portfolio import Allocation, Belief, Format, Limits, Row, Table
 
 __all__ = ["portfolio"]
 
@@ -169,6 +170,12 @@ def data_options(command: Command) -> Command:
 )  # fmt: skip
 @click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
 @click.option("--risk-free", type=float, help="Return a year without risk, such as 0.03.")
+@click.option("--cost", type=float, help="Of trading, as a share of what is traded: 0.001.")
+@click.option(
+    "--rates",
+    metavar="NAME=RATE,…",
+    help="Assets in another currency, and the columns of their exchange rates.",
+)
 @click.option("--benchmark", metavar="NAME", help="The asset in FILE to compare with.")
 @click.option("--rolling", type=int, metavar="N", help="Volatility over N rows, too.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw to .svg, .png or .pdf.")
@@ -189,9 +196,14 @@ def risk(
         following(source, held, limit, options)
         return
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
-    from penstock.portfolio import Report
+    from penstock.portfolio import Report, in_currency
 
-    report = Report(load(source, options), held, options)
+    rates = str(options.pop("rates") or "")
+    table = load(source, options)
+    if rates:
+        pairs = dict(part.strip().partition("=")[::2] for part in rates.split(","))
+        table = in_currency(table, pairs)
+    report = Report(table, held, options)
     if isinstance(plot, Path):
         report.draw(plot, rolling)
     click.echo(report.text(rolling, as_json=bool(as_json)))
@@ -210,8 +222,9 @@ def following(
     """Print a line for each row as it arrives; stop at the first one over the limit."""
     from penstock.portfolio import followed, online_for
 
-    if options["plot"] is not None:
-        raise InputError("--plot needs all rows: leave --follow away")
+    for name in ("plot", "rates", "cost", "benchmark", "risk_free"):
+        if options[name] is not None:
+            raise InputError(f"--{name.replace('_', '-')} needs all rows: leave --follow away")
     how = form(options)
     online = online_for(weights, options)
     try:
@@ -237,9 +250,16 @@ def following(
 @data_options
 @click.option(
     "--aim", default="least", show_default=True,
-    help="least (volatility), parity (of risk), sharpe (the largest ratio) or hrp.",
+    help="least (volatility), parity (of risk), sharpe (the largest ratio), return or hrp.",
 )  # fmt: skip
 @click.option("--bounds", metavar="LOW,HIGH", help="Of each weight, such as 0,.3 (not parity).")
+@click.option(
+    "--limits",
+    type=click.Path(path_type=Path),
+    help="A TOML file of limits: bounds,"
+    " groups, group_bounds, target_return, target_volatility, held, turnover, cost, views.",
+)
+@click.option("--expected", help="With --kind covariance: NAME=RETURN,… or a file of them.")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
 @click.option("--short", default="", help="NAME,… to hold short (parity).")
 def weights(
@@ -247,23 +267,30 @@ def weights(
 ) -> None:
     """Choose weights for the assets in FILE: least volatility, equal shares of the risk, and more.
 
-    Bounds, sharpe and hrp are solved by skfolio (extra portfolio-prices).
+    With --kind covariance FILE is a covariance a year, names across and down. Limits, sharpe,
+    return and hrp are solved by skfolio (extra portfolio-prices).
     """
     from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity
 
-    table = load(source, options)
-    bounds = options.pop("bounds")
-    if aim in {"sharpe", "hrp"} or (bounds and aim == "least"):
-        found = _limited(table, aim, str(bounds or "0,1"), options)
-    elif bounds:
-        raise InputError(f"--bounds go with --aim least, sharpe and hrp, not {aim}")
+    bounds, limits, expected = (options.pop(name) for name in ("bounds", "limits", "expected"))
+    table: Table | Belief
+    if options["kind"] == "covariance":
+        table = _believed(source, expected, options)
+    elif expected:
+        raise InputError("--expected goes with --kind covariance")
+    else:
+        table = load(source, options)
+    if aim in {"sharpe", "return", "hrp"} or ((bounds or limits) and aim == "least"):
+        found = _limited(table, aim, _limits(bounds, limits), options)
+    elif bounds or limits:
+        raise InputError(f"--bounds and --limits go with another --aim than {aim}")
     elif aim == "least":
         found = minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
     elif aim == "parity":
         names = [name for name in short.split(",") if name]
         found = risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
     else:
-        raise InputError(f"--aim {aim}: choose least, parity, sharpe or hrp")
+        raise InputError(f"--aim {aim}: choose least, parity, sharpe, return or hrp")
     if not as_json:
         click.echo(printed_allocation(found))
         return
@@ -277,14 +304,40 @@ def weights(
     click.echo(json.dumps(whole, allow_nan=False))
 
 
-def _limited(table: Table, aim: str, bounds: str, options: dict[str, object]) -> Allocation:
-    from penstock.portfolio import Limits, optimal_weights
+def _believed(source: str, expected: object, options: dict[str, object]) -> Belief:
+    """Return the covariance in a file; what describes data of other kinds goes out of options."""
+    from penstock.portfolio import belief, read_covariance
 
-    pair = [_weight(part) for part in bounds.split(",")]
-    if len(pair) != 2 or None in pair:
-        raise InputError(f"--bounds {bounds}: write two numbers, such as 0,.3")
-    low, high = (float(part or 0.0) for part in pair)
-    return optimal_weights(table, aim, Limits(bounds=(low, high)), **options)  # type: ignore[arg-type] # click gave them these types
+    names, matrix = read_covariance(Path(source), str(options["decimal"] or ""))
+    means = parse_weights(str(expected)) if expected else None
+    periods = float(str(options["periods"] or 1.0))
+    options.clear()
+    return belief(matrix, means, names=names, periods=periods)
+
+
+def _limits(bounds: object, path: object) -> Limits:
+    from penstock.portfolio import limits_of
+
+    table: dict[str, object] = {}
+    if isinstance(path, Path):
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a file of limits (TOML): {error}") from error
+    if bounds:
+        pair = [_weight(part) for part in str(bounds).split(",")]
+        if len(pair) != 2 or None in pair:
+            raise InputError(f"--bounds {bounds}: write two numbers, such as 0,.3")
+        table["bounds"] = pair
+    return limits_of(table)
+
+
+def _limited(
+    table: Table | Belief, aim: str, limits: Limits, options: dict[str, object]
+) -> Allocation:
+    from penstock.portfolio import optimal_weights
+
+    return optimal_weights(table, aim, limits, **options)  # type: ignore[arg-type] # click gave them these types
 
 
 @portfolio.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from penstock.assembly import (
     parts,
     plan,
     read_several,
+    seconds_of,
 )
 from penstock.cli.progress import showing
 from penstock.cli.screen import console
@@ -32,7 +32,6 @@ from penstock.streaming import Gap, Item, Message, Notice
 __all__ = ["DURATION", "stream"]
 
 _LOOK = 0.25
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @final
@@ -45,10 +44,11 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in the stu
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return it in seconds."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip())
-        if found is None or float(found[1]) <= 0:
-            self.fail(f"{value!r} is no time span; write 90s, 10m, 1.5h or 2d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+        try:
+            seconds = seconds_of(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        return seconds or self.fail("a time span is more than 0", param, ctx)
 
 
 DURATION = Duration()
@@ -62,7 +62,7 @@ DURATION = Duration()
 def stream(file: str, *, name: str | None, seconds: float | None, max_messages: int | None) -> None:
     """Watch the stream of FILE live: rate, lag, reconnects, gaps and the last messages.
 
-    Nothing lands and no cursor moves: penstock run does that. Where the output is no terminal,
+    Nothing lands and no cursor moves: penstock run does that. Where the output is not a terminal,
     every message is a line of it, and gaps and notices are lines on standard error.
     """
     described = read_several(file)

@@ -10,6 +10,7 @@ import click
 
 from penstock.assembly import store_named
 from penstock.cli.bar import bar
+from penstock.cli.stopping import stoppable
 from penstock.store import Repaired, backup_store, repair_store, verify_store
 
 __all__ = ["backup", "repair", "verify"]
@@ -21,6 +22,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 @click.command()
 @click.argument("store", type=click.Path())
 @JSON
+@stoppable()
 def verify(store: str, *, as_json: bool) -> None:
     """Compare every record in STORE with its checksum, and look at all that is known of them.
 
@@ -47,6 +49,7 @@ def verify(store: str, *, as_json: bool) -> None:
 @click.argument("store", type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Change nothing, only say what would be done.")
 @JSON
+@stoppable()
 def repair(store: str, *, dry_run: bool, as_json: bool) -> None:
     """Make what is known of STORE agree again with its records; nothing is thrown away.
 
@@ -66,6 +69,7 @@ def repair(store: str, *, dry_run: bool, as_json: bool) -> None:
 @click.argument("store", type=click.Path())
 @click.argument("target", type=click.Path())
 @JSON
+@stoppable()
 def backup(store: str, target: str, *, as_json: bool) -> None:
     """Copy STORE to the directory TARGET, also while a run lands in it.
 

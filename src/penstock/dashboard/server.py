@@ -69,8 +69,10 @@ class Dashboard:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise InputError(f"dashboard at {host}:{port}: {error.strerror or error}") from error
+        except (OSError, TypeError, UnicodeError) as error:
+            raise InputError(
+                f"dashboard at {host}:{port}: {getattr(error, 'strerror', None) or error}"
+            ) from error
         port = self._socket.getsockname()[1]
         is_local = ipaddress.ip_address(self._socket.getsockname()[0]).is_loopback
         shown = f"[{host}]" if ":" in host else host

@@ -4,55 +4,82 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.http.api import Api, StatusCall
-from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2
-from penstock.http.body import MISSING as MISSING
-from penstock.http.body import decode_or_none, dig
-from penstock.http.body import find as find
-from penstock.http.calls import Calls as Calls
-from penstock.http.calls import becomes_get
-from penstock.http.io_thread import Engine, engine
-from penstock.http.page_feed import PageFeed
-from penstock.http.pagination import Page, pages, rows
-from penstock.http.reach import Reach, is_public
-from penstock.http.record import Record, plain
-from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
-from penstock.http.request import Query as Query
-from penstock.http.response import Headers, Response, phrase
-from penstock.http.row_keys import Rows, row_result
-from penstock.http.secrets import Secret, secret
-from penstock.http.session import Session
-from penstock.http.since import Since
-from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
-from penstock.http.styles import (
-    BodyCursor,
-    BodyLink,
-    End,
-    HeaderCursor,
-    LinkHeader,
-    Listing,
-    Next,
-    Offset,
-    PageNumber,
-    SinglePage,
-    Style,
-    Unreadable,
-)
-from penstock.http.transfer import Inbox, Profile
-from penstock.http.url import check_base as check_base
-from penstock.http.url import encode_query as encode_query
-from penstock.http.url import filled as filled
-from penstock.http.url import join, shown
-from penstock.http.url import origin as origin
-from penstock.http.url import resolve as resolve
-from penstock.later import later
+from penstock.later import homes, later
 
 if TYPE_CHECKING:
-    from penstock.http.child_feed import Child as Child
-    from penstock.http.child_feed import ChildFeed as ChildFeed
+    from penstock.http.api import Api, StatusCall
+    from penstock.http.auth import ApiKey, Auth, Basic, Bearer, OAuth1, OAuth2, SigV4, jwt_bearer
+    from penstock.http.body import MISSING as MISSING
+    from penstock.http.body import decode_or_none, dig
+    from penstock.http.body import find as find
+    from penstock.http.calls import Calls as Calls
+    from penstock.http.calls import becomes_get
+    from penstock.http.child_feed import Child, ChildFeed
+    from penstock.http.io_thread import Engine, engine
+    from penstock.http.page_feed import PageFeed
+    from penstock.http.pagination import Page, pages, rows
+    from penstock.http.reach import Reach, is_public
+    from penstock.http.record import Record, plain
+    from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
+    from penstock.http.request import Query as Query
+    from penstock.http.response import Headers, Response, phrase
+    from penstock.http.row_keys import Rows, row_result
+    from penstock.http.secrets import Secret, secret
+    from penstock.http.session import Session
+    from penstock.http.since import Since
+    from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
+    from penstock.http.styles import (
+        BodyCursor,
+        BodyLink,
+        End,
+        HeaderCursor,
+        LinkHeader,
+        Listing,
+        Next,
+        Offset,
+        PageNumber,
+        SinglePage,
+        Style,
+        Unreadable,
+    )
+    from penstock.http.transfer import Inbox, Profile
+    from penstock.http.url import check_base as check_base
+    from penstock.http.url import encode_query as encode_query
+    from penstock.http.url import filled as filled
+    from penstock.http.url import join, shown
+    from penstock.http.url import origin as origin
+    from penstock.http.url import resolve as resolve
 
-# Threads' pools are loaded when they are first used: a single call needs none.
-__getattr__ = later(__name__, {"Child": "child_feed", "ChildFeed": "child_feed"})
+# A name is loaded when it is first used: an ``Api`` needs few of them.
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__,
+        homes(
+            api="Api StatusCall",
+            auth="ApiKey Auth Basic Bearer OAuth1 OAuth2 SigV4 jwt_bearer",
+            body="MISSING decode_or_none dig find",
+            calls="Calls becomes_get",
+            child_feed="Child ChildFeed",
+            io_thread="Engine engine",
+            page_feed="PageFeed",
+            pagination="Page pages rows",
+            reach="Reach is_public",
+            record="Record plain",
+            request="Delete Get Head Patch Post Put Query Request",
+            response="Headers Response phrase",
+            row_keys="Rows row_result",
+            secrets="Secret secret",
+            session="Session",
+            since="Since",
+            streamed="StreamProfile StreamTransfer check_websockets",
+            styles=(
+                "BodyCursor BodyLink End HeaderCursor LinkHeader Listing Next Offset PageNumber "
+                "SinglePage Style Unreadable"
+            ),
+            transfer="Inbox Profile",
+            url="check_base encode_query filled join origin resolve shown",
+        ),
+    )
 
 __all__ = [
     "Api",
@@ -92,6 +119,7 @@ __all__ = [
     "Rows",
     "Secret",
     "Session",
+    "SigV4",
     "Since",
     "SinglePage",
     "StatusCall",
@@ -106,6 +134,7 @@ __all__ = [
     "engine",
     "is_public",
     "join",
+    "jwt_bearer",
     "pages",
     "phrase",
     "plain",

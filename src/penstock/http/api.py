@@ -5,32 +5,25 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import pickle
 import random
 import re
 import threading
-import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar, final
+from typing import TYPE_CHECKING, Literal, TypeVar, final
 
 import msgspec
 
 from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
-from penstock.events import Events
 from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, is_json, number_at
-from penstock.http.calls import Calls
-from penstock.http.io_thread import raise_descriptor_limit
 from penstock.http.reach import Reach, address_of, check_literal, proxied
-from penstock.http.record import Record
 from penstock.http.request import Get, Post, Query, Request
-from penstock.http.response import Response
 from penstock.http.session import Session
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import add_query, check_base, origin, resolve, shown
@@ -46,6 +39,12 @@ from penstock.resilience import (
     RetryPolicy,
     parse_reset,
 )
+
+if TYPE_CHECKING:
+    from penstock.events import Events
+    from penstock.http.calls import Calls
+    from penstock.http.record import Record
+    from penstock.http.response import Response
 
 __all__ = ["Api", "StatusCall"]
 
@@ -166,8 +165,10 @@ class Api:
         return f"Api({self.base!r})"
 
     def __reduce__(self) -> tuple[Callable[..., Api], tuple[object, ...]]:
+        import pickle
+
         if not self._name:
-            self._name = uuid.uuid4().hex
+            self._name = os.urandom(16).hex()
             _HERE[self._name] = self
         settings: dict[str, object] = {
             "auth": self.auth,
@@ -205,6 +206,27 @@ class Api:
                     return result.unwrap()
         raise AssertionError("a submitted call always ends in a result")
 
+    async def acall(self, request: Request) -> Response:
+        """Do as :meth:`call` does, in asyncio; a task that is cancelled drops its call.
+
+        Raises:
+            PenstockError: As :meth:`call` does.
+        """
+        with self.session() as calls:
+            calls.submit(0, request)
+            while calls.pending:
+                for result in await calls.acollect():
+                    return result.unwrap()
+        raise AssertionError("a submitted call always ends in a result")
+
+    async def aget(self, path: str, query: Query | None = None) -> Record | list[object] | object:
+        """Do as :meth:`get` does, in asyncio.
+
+        Raises:
+            PenstockError: As :meth:`call` does.
+        """
+        return (await self.acall(Get(path, query=query))).record()
+
     def get(self, path: str, query: Query | None = None) -> Record | list[object] | object:
         """Get ``path`` and return its JSON: nested objects as attributes.
 
@@ -223,6 +245,10 @@ class Api:
 
     def calls(self, concurrency: int = 1) -> Calls:
         """Return a session for many calls; ``concurrency`` sockets may be needed at once."""
+        # The I/O thread and libcurl are loaded with the first call.
+        from penstock.http.calls import Calls
+        from penstock.http.io_thread import raise_descriptor_limit
+
         raise_descriptor_limit(concurrency)
         return Calls(self, self.shared)
 
@@ -267,12 +293,13 @@ class Api:
             headers = [*headers, *_unsaid(headers)]
         signed = Signed(url, ())
         if self.auth is not None and same and not _has(request.headers, "authorization"):
-            form = content if request.form is not None else None
+            whole = request.form is not None or getattr(self.auth, "signs_body", False)
+            form = content if whole else None
             signed = self.auth.sign(request.method, url, form)
         lines = [*headers, *signed.headers] if signed.headers else headers
         plain = request.method == "GET" and request.headers is None and content is None and same
         if plain and (self.auth is None or self.auth.constant):
-            self._constant = lines  # the same object each time: curl is told only once
+            self._constant = lines  # the same object each time: curl is given it once
         return Transfer(request.method, signed.url, lines, content, profile)
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:
@@ -339,9 +366,14 @@ class Api:
             PermanentError: Its host is an address, and not a public one.
         """
         if not self.reach.names(transfer.url):
-            # A proxy looks names up by itself; what is no name can be seen from here.
+            # A proxy looks names up by itself; what is not a name can be seen from here.
             transfer.guarded = not proxied(transfer.url, transfer.profile.proxy)
             check_literal(transfer.url)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether something may have to be asked for before a call."""
+        return self.status is not None or not (self.auth is None or self.auth.constant)
 
     def prepare_to_call(self, now: float) -> None:
         """Get a token or the server's status first, where that is due."""
@@ -425,6 +457,8 @@ _OPENING = threading.Lock()
 
 def _opened(name: str, base: str, settings: bytes) -> Api:
     """Return the ``Api`` of that name in this process, opened where there is none yet."""
+    import pickle
+
     with _OPENING:
         if (there := _HERE.get(name)) is not None:
             return there

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from penstock.http.secrets import Secret, reveal
 from penstock.http.url import add_query
 from penstock.redaction import remember
 
-__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "OAuth1", "OAuth2", "Signed"]
+__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "OAuth1", "OAuth2", "SigV4", "Signed", "jwt_bearer"]
 
 
 @final
@@ -226,6 +227,47 @@ class OAuth1(_WithoutToken):
         return Signed(url, (f"Authorization: {signed['Authorization']}",))
 
 
+@final
+@dataclass(frozen=True)
+class SigV4(_WithoutToken):
+    """AWS Signature Version 4, made for each request by botocore.
+
+    Attributes:
+        access_key: Which key it is.
+        secret_key: The key's secret.
+        region: Such as ``eu-central-1``.
+        service: Such as ``execute-api``, ``es`` or ``s3``.
+        session_token: Of temporary credentials, or None.
+    """
+
+    access_key: str
+    secret_key: str | Secret = field(repr=False)
+    region: str
+    service: str
+    session_token: str | Secret | None = field(default=None, repr=False)
+    constant = False
+    signs_body = True
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
+        """Return the headers; ``form`` is the whole body, whatever it is.
+
+        Raises:
+            MissingExtra: botocore is not installed.
+        """
+        try:
+            from botocore import auth, awsrequest, credentials
+        except ImportError as error:
+            raise MissingExtra("AWS Signature Version 4", "botocore", "aws") from error
+        path, mark, query = url.partition("?")
+        url = path + mark + query.replace("+", "%20")  # AWS takes a plus for a plus
+        token = None if self.session_token is None else reveal(self.session_token)
+        who = credentials.Credentials(self.access_key, reveal(self.secret_key), token)
+        request = awsrequest.AWSRequest(method, url, data=form or b"")
+        signer = auth.S3SigV4Auth if self.service == "s3" else auth.SigV4Auth
+        signer(who, self.service, self.region).add_auth(request)
+        return Signed(url, tuple(f"{name}: {value}" for name, value in request.headers.items()))
+
+
 class _Token(msgspec.Struct):
     access_token: str
     expires_in: object = None
@@ -251,6 +293,7 @@ class OAuth2:
     Attributes:
         rotated: Called with each refresh token that takes the place of the one before, to keep it:
             the old one may be good for nothing from then on.
+        grant: Makes the form of a token request, where it is another grant than ours.
     """
 
     constant = False
@@ -269,6 +312,7 @@ class OAuth2:
     ) -> None:
         self.token_url = token_url
         self.rotated: Callable[[str], object] | None = None
+        self.grant: Callable[[], Mapping[str, object]] | None = None
         self._client_in = client_in
         self._client = {"client_id": client_id, "client_secret": client_secret}
         self._basic = Basic(client_id, client_secret)
@@ -306,6 +350,8 @@ class OAuth2:
                 form = {"grant_type": "refresh_token", "refresh_token": self._refresh}
             if self._scope is not None:
                 form["scope"] = self._scope
+        if self.grant is not None:
+            return Post(self.token_url, form=self.grant(), idempotent=True)
         if self._client_in == "body":
             form |= {name: reveal(value) for name, value in self._client.items()}
             return Post(self.token_url, form=form, idempotent=True)
@@ -362,3 +408,52 @@ class OAuth2:
             if f"Authorization: Bearer {self._access}" in headers:
                 self._access = None
         return True
+
+
+def jwt_bearer(  # noqa: PLR0913 - all that a service account is
+    token_url: str,
+    issuer: str,
+    key: str | Secret,
+    *,
+    scope: str | None = None,
+    audience: str | None = None,
+    subject: str | None = None,
+    key_id: str | None = None,
+    algorithm: str = "RS256",
+) -> OAuth2:
+    """OAuth 2.0 with a signed assertion in place of a password (RFC 7523): service accounts.
+
+    Args:
+        token_url: Where tokens are given out.
+        issuer: Who we are, such as the account's e-mail address.
+        key: Its private key in PEM form.
+        scope: What to ask for, or None.
+        audience: Whom the assertion is for; unset: ``token_url``.
+        subject: On whose behalf, or None.
+        key_id: Which of our keys it is, or None.
+        algorithm: How it is signed.
+
+    Raises:
+        MissingExtra: PyJWT is not installed.
+    """
+    try:
+        import jwt
+    except ImportError as error:
+        raise MissingExtra("a signed assertion", "PyJWT", "jwt") from error
+
+    def grant() -> Mapping[str, object]:
+        now = int(time.time())
+        claims = {"iss": issuer, "aud": audience or token_url, "iat": now, "exp": now + 3600}
+        claims |= {"scope": scope} if scope else {}
+        claims |= {"sub": subject} if subject else {}
+        head = {"kid": key_id} if key_id else None
+        try:
+            signed = jwt.encode(claims, reveal(key), algorithm, head)
+        except (ValueError, TypeError, NotImplementedError, jwt.PyJWTError) as error:
+            raise InputError(f"{token_url}: no assertion can be signed: {error}") from error
+        remember(signed)
+        return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": signed}
+
+    auth = OAuth2(token_url, issuer, "")
+    auth.grant = grant
+    return auth

@@ -11,6 +11,8 @@ import heapq
 import math
 import threading
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, final
 
 from penstock.errors import (
@@ -56,6 +58,8 @@ class Service(Protocol):
     base: str
     max_redirects: int
 
+    @property
+    def prepares(self) -> bool: ...
     def prepare_to_call(self, now: float) -> None: ...
     def transfer(self, request: Request) -> Transfer: ...
     def is_failure(self, response: Response, method: str) -> bool: ...
@@ -122,6 +126,7 @@ class Calls:
         self._serial = 0
         self._condition = threading.Condition(threading.Lock())
         self._inbox = Inbox(self._notify)
+        self._tell: Callable[[], None] | None = None  # in place of the condition, with asyncio
         self._woken = False
         self._told_until = -math.inf
         self._apart = False  # whether the server counts some paths apart from others
@@ -164,6 +169,9 @@ class Calls:
             self._budget.abandon(call.ticket)
 
     def _notify(self) -> None:
+        if self._tell is not None:
+            self._tell()
+            return
         with self._condition:
             self._condition.notify()
 
@@ -176,19 +184,49 @@ class Calls:
             InputError: The server refused our credentials; nothing more was sent.
             GaveUp: The server has failed for longer than the breaker's policy waits.
         """
+        while (wait := self._turn()) is not None:
+            self._sleep(wait)
+        return self._collected()
+
+    async def acollect(self) -> list[Result[Key, Response]]:
+        """Do as :meth:`collect` does, while the running event loop goes on with other tasks.
+
+        Raises:
+            InputError: The server refused our credentials; nothing more was sent.
+            GaveUp: The server has failed for longer than the breaker's policy waits.
+        """
+        import asyncio
+
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits
+                loop.call_soon_threadsafe(told.set)
+
+        self._tell = tell
+        while True:
+            if self._waiting and self._service.prepares:  # by calls of its own, which block
+                await asyncio.to_thread(self._service.prepare_to_call, self._clock.monotonic())
+            if (wait := self._turn()) is None:
+                return self._collected()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), self._patience(wait))
+            told.clear()
+
+    def _turn(self) -> float | None:
+        """Do all there is to do; return for how long to wait then, None where results are there."""
         while True:
             wait = self.send()
             received = bool(self._inbox.received)
             while self._inbox.received:
                 self._answered(self._inbox.received.popleft())
             if self._results or self._woken:
-                break
+                return None
             if received:
                 continue  # an answer to be asked for again: the wait is another one now
-            if self._waiting or self._delayed or self._flying:
-                self._sleep(wait)
-            else:
-                break
+            return wait if self._waiting or self._delayed or self._flying else None
+
+    def _collected(self) -> list[Result[Key, Response]]:
         self._woken = False
         results, self._results = self._results, []
         return results
@@ -204,9 +242,13 @@ class Calls:
         with self._condition:
             if self._inbox.received or self._woken:
                 return
-            if not self._flying and math.isinf(wait):
-                wait = _NEVER_SAYS_WHEN
-            self._clock.wait(self._condition, None if math.isinf(wait) else wait)
+            self._clock.wait(self._condition, self._patience(wait))
+
+    def _patience(self, wait: float) -> float | None:
+        """Return for how many seconds to wait at most; None where somebody will tell."""
+        if math.isinf(wait):
+            return None if self._flying else _NEVER_SAYS_WHEN
+        return wait
 
     def send(self) -> float:
         """Send what may be sent now; return the seconds until more may be."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.pipeline import closes, is_json
 
-__all__ = ["cut_short"]
+__all__ = ["cut_short", "end_is_unseen"]
 
 _NOTHING = frozenset({204, 205, 304})  # RFC 9110 section 6.4.1: these have no content
 _ENDED_BY_CLOSE = (b"HTTP/1", b"HTTP/0")
@@ -21,18 +21,12 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
     'answer ended within its headers'
     >>> cut_short("GET", 200, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"")
     """
-    answer = head[head.rfind(b"\nHTTP/") + 1 :]
+    answer, coded, counted = _framing(head)
     if status < 200 or not (b"\r\n\r\n" in answer or b"\n\n" in answer):
         return "answer ended within its headers"
     if method == "HEAD" or status in _NOTHING:
         return None
     fields = answer.lower().replace(b" ", b"")
-    coded = b"\ncontent-encoding:" in fields
-    counted = (
-        b"\ncontent-length:" in fields
-        or b"\ntransfer-encoding:chunked" in fields
-        or not answer.startswith(_ENDED_BY_CLOSE)
-    )
     if (counted and not coded) or b"\ncontent-length:0\r" in fields:
         return None
     if not body:
@@ -41,3 +35,28 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
     says = says or (b"\ncontent-type:" not in fields and body.lstrip()[:1] in (b"{", b"[", b'"'))
     whole = not says or is_json(body) or closes(body)
     return None if whole else "answer ended within its body"
+
+
+def end_is_unseen(head: bytes) -> bool:
+    r"""Return whether an answer is compressed and ends with its connection.
+
+    libcurl then does not say whether the compressed data came to their end.
+
+    >>> end_is_unseen(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+    True
+    """
+    _, coded, counted = _framing(head)
+    return coded and not counted
+
+
+def _framing(head: bytes) -> tuple[bytes, bool, bool]:
+    """Return the head of the last answer, whether it is compressed, and whether it is counted."""
+    answer = head[head.rfind(b"\nHTTP/") + 1 :]
+    fields = answer.lower().replace(b" ", b"")
+    counted = (
+        b"\ncontent-length:" in fields
+        or b"\ntransfer-encoding:chunked" in fields
+        or not answer.startswith(_ENDED_BY_CLOSE)
+    )
+    coding = fields.partition(b"\ncontent-encoding:")[2].partition(b"\n")[0].strip()
+    return answer, coding not in {b"", b"identity", b"none"}, counted

@@ -78,8 +78,8 @@ def translate(code: int, message: str, where: str, *, sent: bool) -> PenstockErr
         code: libcurl's number.
         message: libcurl's words.
         where: Method and URL without its query, for the reader.
-        sent: Whether any of the request may have reached the server. Not told by ``code``: libcurl
-            connects anew when a kept connection breaks, and reports how that ended.
+        sent: Whether any of the request may have reached the server. ``code`` does not say so:
+            libcurl connects again when a kept connection breaks, and reports how that ended.
     """
     if code in _INPUT:
         return InputError(f"{where}: {_INPUT[code]}")

@@ -11,7 +11,7 @@ from functools import lru_cache
 import pycurl
 
 from penstock.errors import PermanentError, RetryableError
-from penstock.http.completeness import cut_short
+from penstock.http.completeness import cut_short, end_is_unseen
 from penstock.http.faults import translate
 from penstock.http.reach import is_public, not_public
 from penstock.http.response import Headers
@@ -24,6 +24,8 @@ __all__ = ["Handle"]
 _STEP = 4 * 1024 * 1024  # bytes by which a body grows until it is looked at again
 _LONGEST_NUMBER = 19
 _SURE = 16 * 1024 * 1024  # bytes up to which no ratio matters
+_RAW = "gzip, deflate"  # what we undo ourselves
+_UNSEEN: set[str] = set()  # origins that compress answers and end them with the connection
 _ENCODINGS = ""  # libcurl: all it can decode (gzip, br, zstd where built in)
 
 _BODIES: dict[Handle, int] = {}
@@ -39,7 +41,7 @@ def _jar(_number: int) -> pycurl.CurlShare:
 
 
 def decoded(head: bytes, body: bytes, most: int) -> bytes:
-    """Return a body without its content coding; what is no coding at all is passed over.
+    """Return a body without its content coding; what is not a coding at all is passed over.
 
     Raises:
         ValueError: It is a coding that only libcurl knows, or the body is cut or too large.
@@ -50,11 +52,22 @@ def decoded(head: bytes, body: bytes, most: int) -> bytes:
             raise ValueError(coding.strip())
         if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
             continue
-        unpacking = zlib.decompressobj(47)
+        unpacking = zlib.decompressobj(47 if _has_header(body) else -15)
         body = unpacking.decompress(body, most)
         if not unpacking.eof:
             raise ValueError("it ends too early, or is larger than max_body")
     return body
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
+
+
+def _has_header(body: bytes) -> bool:
+    """Return whether compressed data have the header of gzip or zlib; some servers leave it out."""
+    return body[:2] == b"\x1f\x8b" or (
+        len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    )
 
 
 class Handle:
@@ -218,9 +231,11 @@ class Handle:
         if transfer.guarded:
             self._plain = False
             easy.setopt(pycurl.OPENSOCKETFUNCTION, self._connect)
+        transfer.raw = transfer.raw or (bool(_UNSEEN) and _origin(transfer.url) in _UNSEEN)
         if transfer.raw:
             self._plain = False
             easy.setopt(pycurl.HTTP_CONTENT_DECODING, 0)
+            easy.setopt(pycurl.ACCEPT_ENCODING, _RAW)
         if transfer.fresh:
             self._plain = False
             easy.setopt(pycurl.FRESH_CONNECT, 1)
@@ -302,12 +317,23 @@ class Handle:
 
     def _check_whole(self, transfer: Transfer) -> None:
         method, status = transfer.method, transfer.status
-        if cut := cut_short(method, status, transfer.head, transfer.body):
+        if transfer.error is not None:
+            return
+        unseen = transfer.body and method != "POST" and not transfer.raw
+        if unseen and end_is_unseen(transfer.head):
+            # Once more, and whatever else comes from there: undone by us, who look for the end.
+            _UNSEEN.add(_origin(transfer.url))
+            transfer.undecoded = True
+            words = "compressed answer of no stated length: its end cannot be seen"
+            transfer.error = RetryableError(f"{method} {shown(transfer.url)}: {words}")
+        elif cut := cut_short(method, status, transfer.head, transfer.body):
             transfer.error = RetryableError(f"{method} {shown(transfer.url)}: {cut}")
 
     def _decode(self, transfer: Transfer) -> None:
         try:
-            transfer.body = decoded(transfer.head, transfer.body, self._profile.max_body)
+            if transfer.body:
+                transfer.body = decoded(transfer.head, transfer.body, self._profile.max_body)
+                self._room = self._profile.max_body - len(transfer.body)
         except (ValueError, zlib.error) as error:
             where = f"{transfer.method} {shown(transfer.url)}"
             transfer.error = RetryableError(f"{where}: compressed answer is damaged ({error})")

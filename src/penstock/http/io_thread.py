@@ -99,7 +99,7 @@ class Engine:
         try:
             while not self._stopping:
                 self._turn()
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait indefinitely
             self._broken = GaveUp(f"the I/O thread broke: {error!r}", attempts=0)
             self._fail_all()
         finally:

@@ -156,7 +156,7 @@ class _Walk:
 
     def _begin(self, position: Position | None, *, whole: bool) -> None:
         self._position = position
-        # Positions seen, as hashes: a server whose "next" leads back would keep us for ever.
+        # Positions seen, as hashes: a server whose "next" leads back would keep us indefinitely.
         self._seen = {hash(self._absolute(position))}
         # Rows, where known from the first page on; of a style of others nobody says where they are.
         self._came: int | None = 0 if whole and isinstance(self._style, Listing) else None
@@ -357,7 +357,7 @@ class _Walk:
         if total is not None and self._came is not None and self._came > total:
             return True
         looks = self._pages == 1 and full(response, had) is not False
-        return looks or had >= self._style.size
+        return looks or (isinstance(self._style, Numbered) and had >= self._style.size)
 
     def _same(self, had: int) -> int:
         """Return after how many pages with the same rows we stop.

@@ -6,8 +6,6 @@ otherwise: on this machine, in this network, at the cloud's metadata address.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +18,13 @@ from penstock.http.url import origin, shown
 
 __all__ = ["Reach", "address_of", "check_literal", "is_public", "not_public", "proxied"]
 
-_NAT64 = 0x64FF9B << 64  # RFC 6052: the last 32 bits are an IPv4 address
+# The last 32 bits are an IPv4 address: RFC 4291 (compatible), RFC 6052 (NAT64), RFC 2765 (SIIT).
+_WITHIN = (0, 0x64FF9B << 64, 0xFFFF << 16)
+_ISATAP = (0x5EFE, 0x02005EFE)  # RFC 5214: so is what follows these
+# Not every Python knows these: the services of two clouds, the relays of 6to4 (RFC 7526),
+# documentation (RFC 9637).
+_NOT_PUBLIC = ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
+_UNICAST = "2000::/3"  # all that IANA gives to anybody
 
 
 @final
@@ -108,16 +112,22 @@ def is_public(address: str) -> bool:
     >>> [is_public(a) for a in ("93.184.216.34", "169.254.169.254", "::ffff:127.0.0.1")]
     [True, False, False]
     """
+    import ipaddress
+
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address):
         inside = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
-        if int(found) >> 32 in (0, _NAT64):
+        if int(found) >> 32 in _WITHIN or int(found) >> 32 & 0xFFFFFFFF in _ISATAP:
             inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inside:
             return is_public(str(inside))
+        if found not in ipaddress.IPv6Network(_UNICAST):
+            return False
+    if any(found in ipaddress.ip_network(net) for net in _NOT_PUBLIC):
+        return False
     return found.is_global and not found.is_multicast
 
 
@@ -127,6 +137,8 @@ def check_literal(url: str) -> None:
     Raises:
         PermanentError: It is.
     """
+    import socket
+
     _, host, _ = origin(url)
     with suppress(OSError, UnicodeError):
         host = socket.inet_ntoa(socket.inet_aton(host))  # 2130706433 and 0x7f.1, too
@@ -136,6 +148,8 @@ def check_literal(url: str) -> None:
 
 def address_of(url: str) -> str:
     """Return the address of a URL's host, or ``""`` where it has none."""
+    import socket
+
     _, host, port = origin(url)
     try:
         return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])

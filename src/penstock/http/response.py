@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import TypeVar, final
 
 import msgspec
@@ -73,6 +71,8 @@ def phrase(status: int) -> str:
     >>> phrase(503), phrase(520)
     ('503 Service Unavailable', '520')
     """
+    from http import HTTPStatus
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -83,10 +83,10 @@ def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
     """Return a row of CSV; one that is longer or shorter than the header line is not guessed at.
 
     Raises:
-        csv.Error: It is.
+        ValueError: It is.
     """
     if "_more" in row or None in row.values():
-        raise csv.Error(f"a row has more or fewer fields than the header line: {row!r:.200}")
+        raise ValueError(f"a row has more or fewer fields than the header line: {row!r:.200}")
     return dict(row)
 
 
@@ -125,7 +125,7 @@ class Response:
 
     @property
     def headers(self) -> Headers:
-        """The headers, parsed anew at each call: keep them if you need many."""
+        """The headers, parsed again at each call: keep them if you need many."""
         return Headers(self.head)
 
     def become_utf8(self) -> None:
@@ -153,6 +153,8 @@ class Response:
         Raises:
             PermanentError: It cannot be.
         """
+        import csv
+
         self.become_utf8()
         try:
             text = self.body.decode()
@@ -165,7 +167,7 @@ class Response:
                 lines = [line for line in self.body.splitlines() if line.strip()]
                 self.body = b"[%b]" % b",".join(lines)
                 self.json()
-        except (UnicodeDecodeError, csv.Error) as error:
+        except (ValueError, csv.Error) as error:
             raise PermanentError(f"{shown(self.url)}: body is not {kind} ({error})") from error
         self.note_json()
 

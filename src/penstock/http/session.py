@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from penstock.clock import Clock
-from penstock.events import Events
 from penstock.resilience import Breaker, Dialect, Gate, RetryBudget, RetryPolicy
+
+if TYPE_CHECKING:
+    from penstock.events import Events
 
 __all__ = ["Session"]
 

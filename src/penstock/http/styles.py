@@ -166,7 +166,7 @@ def rows_at(response: Response, path: str) -> list[bytes] | None:
 
 
 def at(response: Response, path: str) -> object:
-    """Return the value at a path of the body, or MISSING, also where the body is no JSON."""
+    """Return the value at a path of the body, or MISSING, also where the body is not JSON."""
     try:
         return value_at(response.body, path)
     except msgspec.DecodeError:

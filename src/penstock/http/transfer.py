@@ -14,7 +14,7 @@ __all__ = ["Inbox", "Profile", "Transfer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """How to connect, and how long to wait for what. Times are seconds; None waits for ever.
+    """How to connect, and how long to wait for what. Times are seconds; None waits indefinitely.
 
     Attributes:
         connect: Until the connection (TLS included) stands.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast, final
 
-from penstock.javadata.decoding import Fault, Reader, drive, record_reader
+from penstock.javadata.decoding import Fault, Reader, drive, record_reader, whole_reader
 from penstock.javadata.encoding import Writer, record_writer
+from penstock.javadata.errors import MalformedText
 from penstock.javadata.native import NATIVE, NotNative, specification
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["BEST", "NATIVE_CODEC", "PURE", "Codec", "Core"]
 Row = tuple[object, ...]
 MOST = 1 << 62
 Read = Callable[[bytes, int, int], tuple[list[Row], int]]
+Whole = Callable[[bytes, int], tuple[Row, int]]
 if TYPE_CHECKING:
     Columns = Callable[[bytes, int], tuple[pa.RecordBatch, int]]
 
@@ -54,15 +56,24 @@ Core = Callable[["RecordKind"], Codec]
 def pure_codec(kind: RecordKind) -> Codec:
     """Return the codec in pure Python."""
     reader, writer = record_reader(kind), record_writer(kind)
-    read = partial(read_block, reader)
+    read = partial(read_block, reader, whole_reader(kind))
     columns = partial(pure_columns, kind, read)
     return Codec("pure", read, partial(write_block, writer), columns, reader, writer)
 
 
-def read_block(reader: Reader, data: bytes, start: int, limit: int) -> tuple[list[Row], int]:
+def read_block(
+    reader: Reader, whole: Whole | None, data: bytes, start: int, limit: int
+) -> tuple[list[Row], int]:
     """Return the whole records from ``start``, and where the next begins."""
     rows: list[Row] = []
     size = len(data)
+    if whole is not None:
+        try:
+            while start < size and len(rows) < limit:
+                row, start = whole(data, start)
+                rows.append(row)
+        except (IndexError, EOFError, MalformedText):
+            return rows, start
     while start < size and len(rows) < limit:
         try:
             found = drive(reader({}), data, start, final=False)
@@ -70,8 +81,8 @@ def read_block(reader: Reader, data: bytes, start: int, limit: int) -> tuple[lis
             break
         if found is None:
             break
-        row, start = found
-        rows.append(cast("Row", row))
+        value, start = found
+        rows.append(cast("Row", value))
     return rows, start
 
 

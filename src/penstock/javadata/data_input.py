@@ -27,6 +27,7 @@ UNSIGNED_SHORT = struct.Struct(">H").unpack
 INT = struct.Struct(">i").unpack
 LONG = struct.Struct(">q").unpack
 DOUBLE = struct.Struct(">d").unpack
+READY = 4096  # bytes of a file in memory that one record is looked for in
 
 
 class DataInput:
@@ -70,10 +71,16 @@ class DataInput:
 
     def ready_record(self, read: ReadBlock) -> tuple[object, ...] | None:
         """Return the next record if all of it lies in the file's buffer, else None."""
-        peek = getattr(self._file, "peek", None)
-        if peek is None or self._kept or isinstance(self._file, io.BufferedRandom):
+        if self._kept:
             return None
-        rows, end = read(peek(), 0, 1)
+        if type(self._file) is io.BytesIO:
+            start = self._file.tell()
+            ready = bytes(self._file.getbuffer()[start : start + READY])
+        elif hasattr(self._file, "peek") and not isinstance(self._file, io.BufferedRandom):
+            ready = self._file.peek()
+        else:
+            return None
+        rows, end = read(ready, 0, 1)
         if not rows:
             return None
         self._offset += len(self._file.read(end))

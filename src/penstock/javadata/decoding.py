@@ -21,7 +21,7 @@ from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
     "DEEPEST_TREE", "DEPTH", "GIVEN", "TO_END", "Fault", "Names", "Reader", "Short", "Steps",
-    "drive", "looked_up", "looks_back", "record_reader", "summed",
+    "drive", "looked_up", "looks_back", "record_reader", "summed", "whole_reader",
 ]  # fmt: skip
 
 Row = tuple[object, ...]
@@ -98,28 +98,21 @@ def drive(steps: Steps, data: bytes, position: int, *, final: bool) -> tuple[obj
     """
     size = len(data)
     try:
-        want = next(steps)
+        want, send = next(steps), steps.send
         while True:
-            end = position + want
-            if want < 0:
-                if want == TO_END and final:
-                    piece, end = data[position:], size
-                elif position - want > size:
-                    if not final:
-                        return None
-                    want = steps.throw(Short(size - position))
-                    continue
-                else:
-                    piece, end = b"", position
-            elif end > size:
-                if not final:
-                    return None
-                want = steps.throw(Short(size - position))
-                continue
+            start = position
+            if 0 <= want <= size - start:
+                position += want
+                want = send(data[start:position])
+            elif want < 0 <= size - start + want:
+                want = send(b"")
+            elif want == TO_END and final:
+                position = size
+                want = send(data[start:])
+            elif final:
+                want = steps.throw(Short(size - start))
             else:
-                piece = data[position:end]
-            position = end
-            want = steps.send(piece)
+                return None
     except StopIteration as done:
         return done.value, position
     except Fault as fault:
@@ -237,6 +230,36 @@ def fixed(kind: kinds.Kind) -> bool:
 def record_reader(kind: kinds.RecordKind) -> Reader:
     """Return the reader of a record."""
     return Readers().record(kind)
+
+
+def whole_reader(kind: kinds.RecordKind) -> Callable[[bytes, int], tuple[Row, int]] | None:
+    """Return what reads a record of fixed sizes and texts that is whole, without steps; or None.
+
+    It raises what it likes where the record is not whole or not right: its reader says why.
+    """
+    if not all(fixed(field.kind) or isinstance(field.kind, kinds.UtfKind) for field in kind.fields):
+        return None
+    parts = [run_of(group) if fixed(group[0].kind) else None for group in runs(kind.fields)]
+    made, new = kind.made, tuple.__new__
+
+    def read(data: bytes, position: int) -> tuple[Row, int]:
+        values: list[object] = []
+        for run in parts:
+            start = position + (2 if run is None else 0)
+            if run is None:
+                position = start + (data[position] << 8 | data[position + 1])
+            else:
+                position += run.layout.size
+            if position > len(data):
+                raise EOFError
+            piece = data[start:position]
+            if run is not None:
+                values += run.values(piece)
+            else:
+                values.append(piece.decode() if piece.isascii() else decode_modified_utf8(piece))
+        return new(made, values), position
+
+    return read
 
 
 def looks_back(kind: kinds.Kind) -> bool:
@@ -411,7 +434,7 @@ class Readers:
 
         def read(count: int, names: Names) -> Steps:
             if count < 0:
-                return all_in((yield TO_END), one, names)
+                return all_in((yield from to_end()), one, names)
             yield from least(count * size, f"{count} elements")
             if run is not None:
                 data = yield count * size
@@ -606,9 +629,17 @@ def read_hadoop(first: int, what: str) -> Generator[int, bytes, int]:
 def take_all(size: int) -> Generator[int, bytes, bytes]:
     """Want so many bytes, or all to the end."""
     if size < 0:
-        return (yield TO_END)
+        return (yield from to_end())
     yield from least(size, f"{size} bytes")
     return (yield from take(size, f"{size} bytes"))
+
+
+def to_end() -> Generator[int, bytes, bytes]:
+    """Want all that follows."""
+    try:
+        return (yield TO_END)
+    except Short as short:  # it is more than a record may have
+        raise Fault("all to the end", short=(short.got, short.got)) from None
 
 
 def all_in(data: bytes, one: Reader, names: Names) -> list[object]:

@@ -139,7 +139,9 @@ __all__ = [  # noqa: PLE0604 - the table is the list
 _find = later(__name__, _HOMES | _FOR_ROOMS)
 
 
-def __getattr__(name: str) -> object:
-    if (name in _HOMES or name in _FOR_ROOMS) and importlib.util.find_spec("pymongo") is None:
-        raise MissingExtra("MongoDB", "pymongo", "mongo")
-    return _find(name)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+
+    def __getattr__(name: str) -> object:
+        if (name in _HOMES or name in _FOR_ROOMS) and importlib.util.find_spec("pymongo") is None:
+            raise MissingExtra("MongoDB", "pymongo", "mongo")
+        return _find(name)

@@ -65,7 +65,7 @@ class ListCursor(Listing, Streamed):
 
     def try_next(self) -> Any:
         """Return the next document, or None."""
-        return next(iter(self), None)
+        return next(self, None)
 
 
 class ListCursorAsync(Listing, StreamedAsync):
@@ -82,7 +82,7 @@ class ListCursorAsync(Listing, StreamedAsync):
 
     async def try_next(self) -> Any:
         """Return the next document, or None."""
-        return await anext(aiter(self), None)
+        return await anext(self, None)
 
 
 @final
@@ -109,7 +109,7 @@ class Opened:
         kind = ListCursorAsync if isinstance(self.real, AsyncCommandCursor) else ListCursor
         cursor = kind(self.real, core, partial(self.rerun, **self.given), place)
         collection = self.source if self.name == "aggregate" else None
-        cursor._set(_name=self.name, _where=self.where, _session=session, _collection=collection)
+        cursor._set(_name=self.name, _where=self.where, _sitting=session, _collection=collection)
         size = self.given.get("batchSize") or self.given.get("cursor", {}).get("batchSize")
         cursor._set(_chunk=size or _FIRST_BATCH)
         return cursor

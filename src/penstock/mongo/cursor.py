@@ -36,8 +36,7 @@ class Walking(Proxy):
         "_name",
         "_passed",
         "_place",
-        "_session",
-        "_stream",
+        "_sitting",
         "_where",
     )
 
@@ -48,8 +47,7 @@ class Walking(Proxy):
         self._ended = self._begun = False
         self._passed: frozenset[object] = frozenset()
         self._place: Any = None
-        self._stream: Any = None
-        self._session: Any = None
+        self._sitting: Any = None
 
     # Nobody sets anything on a cursor of PyMongo's, so nothing is passed on.
     __setattr__ = object.__setattr__  # type: ignore[assignment]
@@ -57,6 +55,10 @@ class Walking(Proxy):
     def _set(self, **values: object) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    def _begin(self) -> bool:
+        """Settle what must be before it is sent; return whether it ends by itself."""
+        return True
 
     def _drained(self) -> Any:
         """Return PyMongo's next batch, or its awaitable; empty at the end."""
@@ -67,7 +69,7 @@ class Walking(Proxy):
 
         A cursor that cannot go on elsewhere waits for its server, as PyMongo's own does.
         """
-        inside = self._session is not None and unwrapped(self._session).in_transaction
+        inside = self._sitting is not None and unwrapped(self._sitting).in_transaction
         real = self._real
         if inside or (self._place is not None and self._why_not() is None):
             check_reach(real, real._collection.database.client, in_transaction=inside)
@@ -92,7 +94,7 @@ class Walking(Proxy):
     @property
     def session(self) -> Any:
         """The session it was given, or None."""
-        return self._session
+        return self._sitting
 
     def _begin_again(self) -> Any:
         opened = self._restarted()
@@ -134,7 +136,7 @@ class Walking(Proxy):
         batch: list[Any] = []
         while not batch and not self._ended:
             try:
-                record = recorded(self._session)
+                record = recorded(self._sitting)
                 if record is None:
                     if self._long():
                         yield from self._turned()
@@ -148,7 +150,7 @@ class Walking(Proxy):
 
     def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
         """Return the next documents after the last batch failed with ``error``."""
-        if self._session is not None and unwrapped(self._session).in_transaction:
+        if self._sitting is not None and unwrapped(self._sitting).in_transaction:
             raise error  # its transaction is what is done again, or not
         why_not, started = self._why_not(), self._core.now()
         if why_not is None and self._place.delivered and _may_pass(error):
@@ -201,22 +203,26 @@ class Streamed(Walking):
         return run(self._batch(), self._core.settings.clock)
 
     def _documents(self) -> Iterator[Any]:
+        yield from self._buffer
         while batch := self._more():
             self._set(_buffer=iter(batch))
             yield from self._buffer
 
     def __iter__(self) -> Iterator[Any]:
-        if self._stream is None:
-            self._set(_stream=self._documents())
-        stream: Iterator[Any] = self._stream
-        return stream
+        # Nothing here keeps it: a cursor that is let go of ends on the server at once.
+        return self._documents() if self._begin() else iter(self._real)
 
     def __next__(self) -> Any:
-        return next(iter(self))
+        for document in self._buffer:
+            return document
+        if not self._begin():
+            return next(self._real)
+        self._set(_buffer=iter(self._more()))
+        return next(self._buffer)
 
     def next(self) -> Any:
         """Return the next document."""
-        return next(iter(self))
+        return next(self)
 
     def to_list(self, length: int | None = None) -> list[Any]:
         """Return the documents that are left, or ``length`` of them."""
@@ -252,23 +258,29 @@ class StreamedAsync(Walking):
         return await run_async(self._batch(), self._core.settings.clock)
 
     async def _documents(self) -> AsyncIterator[Any]:
+        for document in self._buffer:
+            yield document
         while batch := await self._more():
             self._set(_buffer=iter(batch))
             for document in self._buffer:
                 yield document
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        if self._stream is None:
-            self._set(_stream=self._documents())
-        stream: AsyncIterator[Any] = self._stream
-        return stream
+        return self._documents() if self._begin() else aiter(self._real)
 
     async def __anext__(self) -> Any:
-        return await anext(aiter(self))
+        for document in self._buffer:
+            return document
+        if not self._begin():
+            return await anext(self._real)
+        self._set(_buffer=iter(await self._more()))
+        for document in self._buffer:
+            return document
+        raise StopAsyncIteration
 
     async def next(self) -> Any:
         """Return the next document."""
-        return await anext(aiter(self))
+        return await anext(self)
 
     async def to_list(self, length: int | None = None) -> list[Any]:
         """Return the documents that are left, or ``length`` of them."""

@@ -48,7 +48,6 @@ class Finding(Walking):
         self._movable = True
 
     def _begin(self) -> bool:
-        """Settle what must be before it is sent; return whether it ends by itself."""
         named = {*self._kwargs, *(name for name, _, _ in self._calls)}
         if len(self._args) < 2 and not named & _SETTLED_FIRST:
             return True
@@ -151,7 +150,7 @@ class Finding(Walking):
         """Return the same query, not yet sent."""
         twin = type(self)(self._fresh(), self._core, self._collection, self._args, self._kwargs)
         twin._calls.extend(self._calls)
-        twin._set(_session=self._session)
+        twin._set(_sitting=self._sitting)
         return twin
 
     def __copy__(self) -> Any:
@@ -171,7 +170,7 @@ class Finding(Walking):
         return self
 
     def _forgotten(self) -> None:
-        self._set(_real=self._fresh(), _stream=None, _buffer=iter(()), _ended=False)
+        self._set(_real=self._fresh(), _buffer=iter(()), _ended=False)
         self._set(_passed=frozenset(), _place=None, _asked=None, _movable=True)
 
 
@@ -192,11 +191,6 @@ class FindCursor(Finding, Streamed):
     """The cursor of ``find`` for threads."""
 
     __slots__ = ()
-
-    def __iter__(self) -> Any:
-        if self._stream is None:
-            self._set(_stream=self._documents() if self._begin() else iter(self._real))
-        return self._stream
 
     def _drained(self) -> list[Any]:
         real = self._real
@@ -224,11 +218,6 @@ class FindCursorAsync(Finding, StreamedAsync):
     """The cursor of ``find`` for asyncio."""
 
     __slots__ = ()
-
-    def __aiter__(self) -> Any:
-        if self._stream is None:
-            self._set(_stream=self._documents() if self._begin() else aiter(self._real))
-        return self._stream
 
     async def _drained(self) -> list[Any]:
         real = self._real

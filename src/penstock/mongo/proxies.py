@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from penstock.mongo.operations import OPERATIONS
 from penstock.mongo.proxy import BOUND, PROXIES, Proxy, proxy_of, unwrapped, wrapped
 from penstock.mongo.proxy_methods import method
 from penstock.mongo.sessions import Session, SessionAsync
+from penstock.mongo.settings import Core
 
 __all__ = ["made"]
 
@@ -31,6 +33,10 @@ class Client(Proxy):
     """What both clients share: PyMongo's own ``Database(client, ...)`` finds itself in it."""
 
     __slots__ = ()
+
+    def __init__(self, real: object, core: Core) -> None:
+        super().__init__(real, core)
+        core.client = weakref.ref(self)
 
     def _takes(self, name: str) -> bool:
         # PyMongo compares the clients of sessions by ``is``: its inner methods are called on this.
@@ -131,7 +137,7 @@ class Finds(Named):
         proxy: Any = proxy_of(type(real))
         cursor = proxy(real, self._core, self._real, args, plain)
         if session is not None:
-            cursor._set(_session=session)
+            cursor._set(_sitting=session)
         return cursor
 
 

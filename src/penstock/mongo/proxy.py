@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from contextvars import ContextVar
 from types import MethodType
 from typing import Any, TypeVar
@@ -20,7 +19,6 @@ BOUND: ContextVar[Proxy | None] = ContextVar("BOUND", default=None)
 PROXIES: dict[type, type[Proxy]] = {}
 """Which proxy stands in for an object of a type."""
 
-_UPWARD = frozenset({"client", "database"})
 _OWN = frozenset({"_core", "_real"})
 
 
@@ -45,8 +43,6 @@ class Proxy:
         if name in _OWN:  # not made yet, as in a copy
             raise AttributeError(name)
         value = getattr(self._real, name)
-        if name in _UPWARD and _asked_by_pymongo():
-            return value
         if type(value) is MethodType and value.__self__ is self._real and self._takes(name):
             return MethodType(value.__func__, self)
         return wrapped(value, self._core)
@@ -94,14 +90,6 @@ class Proxy:
         return bool(self._real)
 
 
-def _asked_by_pymongo() -> bool:
-    """Whether PyMongo's own code asks, as GridFS's cursor does: it compares clients by ``is``."""
-    frame = inspect.currentframe()
-    for _ in range(2):  # out of here, and out of the proxy
-        frame = frame.f_back if frame else None
-    return frame is not None and str(frame.f_globals.get("__name__")).startswith("pymongo.")
-
-
 def proxy_of(kind: type) -> type[Proxy] | None:
     """Return the proxy for objects of ``kind`` or of a class it was made from, or None."""
     if kind not in _FOUND:
@@ -117,7 +105,10 @@ _FOUND: dict[type, type[Proxy] | None] = {}
 def wrapped(value: Any, core: Core) -> Any:
     """Return ``value``, behind a proxy if it is one of PyMongo's objects that reach the server."""
     kind = proxy_of(type(value))
-    return value if kind is None else kind(value, core)
+    if kind is None:
+        return value
+    client = core.client()
+    return client if client is not None and unwrapped(client) is value else kind(value, core)
 
 
 def unwrapped(value: T) -> T:

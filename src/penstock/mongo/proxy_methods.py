@@ -85,6 +85,9 @@ class _Rule:
             getattr(thing._real, self.name)(*args, **kwargs)  # PyMongo says it in its own words
             raise
         more = given.pop("kwargs", {})
+        bound = BOUND.get()
+        if bound is not None and "session" in self.shape.parameters and not given.get("session"):
+            given["session"] = bound
         return perform(self.level, thing, self.name, {**given, **more})
 
     def failed(self, thing: Proxy, call: functools.partial[Any], started: float, error: Any) -> Any:

@@ -34,7 +34,7 @@ from penstock.mongo.operations import (
     operation,
 )
 from penstock.mongo.pipelines import by_identity, once_only
-from penstock.mongo.proxy import BOUND, Proxy, place_of, unwrapped, wrapped
+from penstock.mongo.proxy import Proxy, place_of, unwrapped, wrapped
 from penstock.mongo.retry import Task, always, attempt, marked, only_refused
 from penstock.mongo.sessions import recorded
 from penstock.mongo.transaction_replay import frozen_call, statement
@@ -96,7 +96,7 @@ def perform(level: str, thing: Proxy, name: str, given: dict[str, Any]) -> Steps
         name: The method.
         given: All that the caller gave, by name: every rule hands on what it does not know.
     """
-    session = given.get("session") or BOUND.get()
+    session = given.get("session")
     given = {key: unwrapped(value) for key, value in given.items()}
     if name in LISTS:
         _make_lists(given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -88,11 +88,13 @@ class Counters:
 class Core:
     """What all objects reached through one resilient client share."""
 
-    __slots__ = ("_lock", "_retries", "_sums", "now", "settings")
+    __slots__ = ("_lock", "_retries", "_sums", "client", "now", "settings")
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.now = settings.clock.monotonic
+        # The client's proxy, while there is one: PyMongo compares clients by ``is``.
+        self.client: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
         self._retries: Counter[str] = Counter()
         self._sums: Counter[str] = Counter()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.later import later
+from penstock.later import homes, later
 from penstock.neural import arrays as arrays  # says which extra is missing, for every module
 
 if TYPE_CHECKING:
@@ -23,25 +23,39 @@ if TYPE_CHECKING:
         write_whole,
     )
     from penstock.neural.columns import Column
-    from penstock.neural.datasets import Examples, Scaler, chronological_split, classify
+    from penstock.neural.datasets import Examples, Scaler, chronological_split, classify, regress
     from penstock.neural.descent import SGD
+    from penstock.neural.errors import (
+        BadCheckpoint,
+        BadData,
+        NothingLearned,
+        TrainingFailed,
+        UnknownChannel,
+    )
     from penstock.neural.estimator import NeuralClassifier, NeuralRegressor
     from penstock.neural.export import save_onnx
-    from penstock.neural.faults import BadCheckpoint, BadData, TrainingFailed, UnknownChannel
-    from penstock.neural.follow import Follower
     from penstock.neural.layers import Layer, Linear, Network, ReLU, Sigmoid, Softmax, Tanh
+    from penstock.neural.live_view import Follower
     from penstock.neural.many import Many, fit_many
     from penstock.neural.model import Model
     from penstock.neural.pima import read_pima
     from penstock.neural.plot import save_history_plot
     from penstock.neural.randomness import Pylearn2Seeds, Seeded
     from penstock.neural.recipe import Course
+    from penstock.neural.report import ClassReport, class_report
     from penstock.neural.runs import Run
-    from penstock.neural.schedules import Cosine, Exponential, LinearDecay, Ramp, WarmUp
+    from penstock.neural.schedules import (
+        Cosine,
+        Exponential,
+        LinearDecay,
+        Ramp,
+        ReduceOnPlateau,
+        WarmUp,
+    )
     from penstock.neural.stage import features_of, label
     from penstock.neural.stopping import Epochs, NotFinite, Patience, Seconds, Target
     from penstock.neural.streams import Stream
-    from penstock.neural.studies import Study, cross_validate, study
+    from penstock.neural.studies import NumberStudy, Study, cross_validate, study
     from penstock.neural.tables import Table, read_table
     from penstock.neural.training import Plan, Training, train
 
@@ -49,6 +63,7 @@ __all__ = [
     "SGD",
     "BadCheckpoint",
     "BadData",
+    "ClassReport",
     "Column",
     "Cosine",
     "Course",
@@ -65,11 +80,14 @@ __all__ = [
     "NeuralClassifier",
     "NeuralRegressor",
     "NotFinite",
+    "NothingLearned",
+    "NumberStudy",
     "Patience",
     "Plan",
     "Pylearn2Seeds",
     "Ramp",
     "ReLU",
+    "ReduceOnPlateau",
     "Run",
     "Scaler",
     "Seconds",
@@ -86,6 +104,7 @@ __all__ = [
     "UnknownChannel",
     "WarmUp",
     "chronological_split",
+    "class_report",
     "classify",
     "cross_validate",
     "features_of",
@@ -95,6 +114,7 @@ __all__ = [
     "load_training",
     "read_pima",
     "read_table",
+    "regress",
     "save_history_plot",
     "save_model",
     "save_onnx",
@@ -105,63 +125,32 @@ __all__ = [
 ]
 
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
-_LATER = {
-    "BadCheckpoint": "faults",
-    "BadData": "faults",
-    "Column": "columns",
-    "Cosine": "schedules",
-    "Course": "recipe",
-    "Epochs": "stopping",
-    "Examples": "datasets",
-    "Exponential": "schedules",
-    "Follower": "follow",
-    "Layer": "layers",
-    "Linear": "layers",
-    "LinearDecay": "schedules",
-    "Many": "many",
-    "Model": "model",
-    "Network": "layers",
-    "NeuralClassifier": "estimator",
-    "NeuralRegressor": "estimator",
-    "NotFinite": "stopping",
-    "Patience": "stopping",
-    "Plan": "training",
-    "Pylearn2Seeds": "randomness",
-    "Ramp": "schedules",
-    "ReLU": "layers",
-    "Run": "runs",
-    "SGD": "descent",
-    "Scaler": "datasets",
-    "Seconds": "stopping",
-    "Seeded": "randomness",
-    "Sigmoid": "layers",
-    "Softmax": "layers",
-    "Stream": "streams",
-    "Study": "studies",
-    "Table": "tables",
-    "Tanh": "layers",
-    "Target": "stopping",
-    "Training": "training",
-    "TrainingFailed": "faults",
-    "UnknownChannel": "faults",
-    "WarmUp": "schedules",
-    "chronological_split": "datasets",
-    "classify": "datasets",
-    "cross_validate": "studies",
-    "features_of": "stage",
-    "fit_many": "many",
-    "label": "stage",
-    "load_model": "checkpoint",
-    "load_training": "checkpoint",
-    "read_pima": "pima",
-    "read_table": "tables",
-    "save_history_plot": "plot",
-    "save_model": "checkpoint",
-    "save_onnx": "export",
-    "save_training": "checkpoint",
-    "study": "studies",
-    "train": "training",
-    "write_whole": "checkpoint",
+_HOMES = {
+    "checkpoint": "load_model load_training save_model save_training write_whole",
+    "columns": "Column",
+    "datasets": "regress Examples Scaler chronological_split classify",
+    "descent": "SGD",
+    "errors": "BadCheckpoint BadData NothingLearned TrainingFailed UnknownChannel",
+    "estimator": "NeuralClassifier NeuralRegressor",
+    "export": "save_onnx",
+    "layers": "Layer Linear Network ReLU Sigmoid Softmax Tanh",
+    "live_view": "Follower",
+    "many": "Many fit_many",
+    "model": "Model",
+    "pima": "read_pima",
+    "plot": "save_history_plot",
+    "randomness": "Pylearn2Seeds Seeded",
+    "recipe": "Course",
+    "report": "ClassReport class_report",
+    "runs": "Run",
+    "schedules": "Cosine Exponential LinearDecay Ramp ReduceOnPlateau WarmUp",
+    "stage": "features_of label",
+    "stopping": "Epochs NotFinite Patience Seconds Target",
+    "streams": "Stream",
+    "studies": "NumberStudy Study cross_validate study",
+    "tables": "Table read_table",
+    "training": "Plan Training train",
 }
 
-__getattr__ = later(__name__, _LATER)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, homes(**_HOMES))

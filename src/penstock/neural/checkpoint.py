@@ -8,6 +8,7 @@ reader of safetensors can use them. A checkpoint is a model file with more in it
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from penstock.errors import MissingExtra
 from penstock.neural.arrays import Floats
 from penstock.neural.columns import Column
 from penstock.neural.datasets import Scaler
-from penstock.neural.faults import BadCheckpoint, BadData
+from penstock.neural.errors import BadCheckpoint, BadData
 from penstock.neural.layers import Network, layer
 from penstock.neural.model import Model
 from penstock.neural.training import Training
@@ -65,7 +66,10 @@ def save_training(path: Path, training: Training, model: Model | None = None) ->
     whole = replace(model, weights=training.model.weights) if model else training.model
     tensors = _model_tensors(whole)
     tensors |= _named(training.network, "weights", training.weights[np.newaxis])
-    tensors |= _named(training.network, "velocity", training.velocity[np.newaxis])
+    moments = training.velocity
+    tensors |= _named(training.network, "velocity", moments[: training.network.size][np.newaxis])
+    if len(moments) > training.network.size:
+        tensors["adam"] = moments[training.network.size :]
     tensors |= {f"history.{name}": np.array(values) for name, values in training.history.items()}
     facts = _model_facts(whole) | {
         "epoch": training.epoch,
@@ -73,6 +77,7 @@ def save_training(path: Path, training: Training, model: Model | None = None) ->
         "generator": training.generator,
         "reason": training.reason,
         "recipe": training.recipe,
+        "start": training.start if math.isfinite(training.start) else None,
     }
     _write(path, tensors, facts)
 
@@ -189,6 +194,8 @@ def _scaler(tensors: Mapping[str, Floats], name: str, columns: int) -> Scaler | 
 
 def _training(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Training:
     network = _network(facts)
+    start = facts.get("start")
+    moments = [_flat(network, "velocity", tensors)[0], tensors.get("adam", np.empty(0))]
     history = {
         name.removeprefix("history."): [float(number) for number in values]
         for name, values in tensors.items()
@@ -198,13 +205,14 @@ def _training(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Traini
         network=network,
         epoch=int(str(facts["epoch"])),
         weights=_flat(network, "weights", tensors)[0],
-        velocity=_flat(network, "velocity", tensors)[0],
+        velocity=np.concatenate(moments),
         best_weights=_flat(network, "best", tensors)[0],
         best_epoch=int(str(facts["best_epoch"])),
         history=history,
         generator=str(facts["generator"]),
         reason=str(facts["reason"]),
         recipe=str(facts.get("recipe", "")),
+        start=math.nan if start is None else float(str(start)),
     )
 
 

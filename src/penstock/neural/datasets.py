@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.neural.arrays import Floats, Integers
-from penstock.neural.faults import BadData, BadKind
+from penstock.neural.errors import BadData, BadKind
 
-__all__ = ["Examples", "Scaler", "chronological_split", "classify", "matrix", "one_hot"]
+__all__ = ["Examples", "Scaler", "chronological_split", "classify", "matrix", "one_hot", "regress"]
 
 UNSCALED = 1e150
 """Features beyond this overflow when they are squared."""
@@ -169,6 +169,12 @@ def classify(
         raise BadData(f"label {strange[0]!r} is none of the classes {known.tolist()}")
     index = np.array([place[name] for name in names.tolist()], dtype=np.int64)
     return Examples(matrix(features), one_hot(index, len(known))), tuple(known.tolist())
+
+
+def regress(features: npt.ArrayLike, numbers: npt.ArrayLike) -> Examples:
+    """Return examples for a linear network: one number to predict a row, or a row of them."""
+    targets = np.asarray(numbers, dtype=np.float64)
+    return Examples(matrix(features), targets if targets.ndim == 2 else targets[:, np.newaxis])
 
 
 def chronological_split(examples: Examples, proportion: float) -> tuple[Examples, Examples]:

@@ -10,11 +10,21 @@ import numpy.typing as npt
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, matrix, one_hot
-from penstock.neural.faults import BadData
-from penstock.neural.inputs import known_labels, label_column, number_columns, numbered_classes
-from penstock.neural.layers import Linear, Softmax
-from penstock.neural.params import tags
+from penstock.neural.errors import BadData
+from penstock.neural.inputs import (
+    class_weights,
+    known_labels,
+    label_column,
+    number_columns,
+    numbered_classes,
+    row_weights,
+    several_answers,
+)
+from penstock.neural.layers import Layer, Linear, Sigmoid, Softmax
+from penstock.neural.model import Model
+from penstock.neural.parameters import tags
 from penstock.neural.recipe import Course, Recipe
+from penstock.neural.report import ClassReport, class_report
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -43,6 +53,7 @@ class NeuralClassifier(Recipe):
         self,
         X: npt.ArrayLike,
         y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
         *,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         course: Course | None = None,
@@ -51,7 +62,9 @@ class NeuralClassifier(Recipe):
 
         Args:
             X: Finite numbers.
-            y: Texts or whole numbers, two different ones at least.
+            y: Texts or whole numbers, two different ones at least; or a table of zeros and ones,
+                a column for each of several yes/no answers.
+            sample_weight: How much each row counts, 0 or more.
             validation: Own rows and labels to stop by; None holds out a share of ``X``.
             course: To follow or resume the training of a single network.
 
@@ -59,22 +72,94 @@ class NeuralClassifier(Recipe):
             BadData: With what is wrong and where.
         """
         table = matrix(X)
-        labels = label_column(y, len(table))
-        self.classes_, index = numbered_classes(labels)
+        answers = several_answers(y)
+        self._several = answers is not None
+        if answers is None:
+            self.classes_, index = numbered_classes(label_column(y, len(table)))
+            rows = self._rows(table, index, sample_weight)
+        else:
+            if self.class_weight is not None:
+                raise BadData("class_weight is for one answer a row: give sample_weight")
+            self.classes_ = np.arange(answers.shape[1])
+            rows = Examples(table, answers, row_weights(sample_weight, len(table)))
         self._remember(X, table)
         valid = None if validation is None else self._valid(*validation)
-        rows = Examples(table, one_hot(index, len(self.classes_)))
-        model = self._learn(rows, valid, Softmax(len(self.classes_)), course or Course())
-        self.model_ = replace(model, classes=tuple(self.classes_.tolist()))
+        self._keep(self._learn(rows, valid, self._last(), course or Course()))
         return self
+
+    def partial_fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Train one epoch on these rows, going on from where the network stands.
+
+        Features are scaled by the rows of the first call.
+
+        Args:
+            X: Finite numbers.
+            y: One label a row.
+            classes: All there will be; wanted in the first call.
+            sample_weight: How much each row counts, 0 or more.
+        """
+        table = matrix(X)
+        if not hasattr(self, "model_"):
+            if classes is None:
+                raise BadData("the first partial_fit needs classes, all that there will be")
+            self.classes_, self._several = np.unique(np.asarray(classes)), False
+            self._remember(X, table)
+        elif classes is not None and set(np.unique(np.asarray(classes))) != set(self.classes_):
+            raise BadData(f"classes were {self.classes_.tolist()} in the first call")
+        table = self._checked(X)
+        rows = self._rows(table, self._places(y, len(table)), sample_weight)
+        self._keep(self._go_on(rows, self._last()))
+        return self
+
+    def _last(self) -> Layer:
+        return (Sigmoid if self._several else Softmax)(len(self.classes_))
+
+    def _keep(self, model: Model) -> None:
+        classes = () if self._several else tuple(self.classes_.tolist())
+        self.model_ = replace(model, classes=classes)
+
+    def _rows(
+        self, table: Floats, index: Integers, sample_weight: npt.ArrayLike | None
+    ) -> Examples:
+        weights = class_weights(self.class_weight, self.classes_, index)
+        if weights is not None and sample_weight is not None:
+            weights = weights * np.asarray(sample_weight, dtype=np.float64)
+        shares = row_weights(sample_weight if weights is None else weights, len(table))
+        return Examples(table, one_hot(index, len(self.classes_)), shares)
+
+    def _places(self, labels: npt.ArrayLike, rows: int, what: str = "") -> Integers:
+        """Return each label's place among the classes."""
+        names = known_labels(labels, self.classes_, rows)
+        strange = np.setdiff1d(names, self.classes_)
+        if len(strange):
+            raise BadData(f"{what}label {strange[0]!r} is not among the training labels")
+        return np.asarray(np.searchsorted(self.classes_, names))
 
     def _valid(self, features: npt.ArrayLike, labels: npt.ArrayLike) -> Examples:
         table = self._checked(features, "validation: ")
-        names = known_labels(labels, self.classes_, len(table))
-        strange = np.setdiff1d(names, self.classes_)
-        if len(strange):
-            raise BadData(f"validation label {strange[0]!r} is not among the training labels")
-        return Examples(table, one_hot(np.searchsorted(self.classes_, names), len(self.classes_)))
+        if self._several:
+            answers = several_answers(labels)
+            if answers is None or answers.shape[1] != len(self.classes_):
+                raise BadData("validation: labels are a table of zeros and ones, as in training")
+            return Examples(table, answers)
+        index = self._places(labels, len(table), "validation ")
+        return Examples(table, one_hot(index, len(self.classes_)))
+
+    @property
+    def report_(self) -> ClassReport:
+        """How the classes of the held-out rows were told apart: a confusion matrix and more."""
+        if getattr(self, "held_out_", None) is None or self._several:
+            raise BadData("report_ needs rows that were held out, and one class a row")
+        rows = self.held_out_
+        assert rows is not None  # just seen
+        outputs = self.model_.outputs(rows.features)
+        return class_report(self.model_.classes, outputs, rows.targets)
 
     def _groups(self, rows: Examples) -> Integers:
         return np.asarray(rows.targets.argmax(axis=1))
@@ -85,13 +170,17 @@ class NeuralClassifier(Recipe):
         return model.outputs(table)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.generic]:
-        """Return the likeliest class of each row."""
+        """Return the likeliest class of each row; of several answers zeros and ones."""
         probabilities = self.predict_proba(X)
+        if self._several:
+            return np.asarray((probabilities > 0.5).astype(np.int64))
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Return the share of right predictions; ``y`` in any shape that ``fit`` takes."""
         predicted = self.predict(X)
+        if self._several:
+            return float(np.mean((predicted == several_answers(y)).all(axis=1)))
         return float(np.mean(predicted == known_labels(y, self.classes_, len(predicted))))
 
     def __sklearn_tags__(self) -> Tags:
@@ -115,21 +204,38 @@ class NeuralRegressor(Recipe):
         self,
         X: npt.ArrayLike,
         y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
         *,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         course: Course | None = None,
     ) -> Self:
         """Learn from rows ``X`` with numbers ``y``, shape (rows,) or (rows, outputs)."""
+        if self.class_weight is not None:
+            raise BadData("class_weight is for classes: give sample_weight")
         table = matrix(X)
         numbers = number_columns(y, len(table))
+        weights = row_weights(sample_weight, len(table))
         self._single = np.asarray(y).ndim == 1
         self._remember(X, table)
         valid = None
         if validation is not None:
             valid_table = self._checked(validation[0], "validation: ")
             valid = Examples(valid_table, number_columns(validation[1], len(valid_table)))
-        rows = Examples(table, numbers)
+        rows = Examples(table, numbers, weights)
         self.model_ = self._learn(rows, valid, Linear(numbers.shape[1]), course or Course())
+        return self
+
+    def partial_fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Self:
+        """Train one epoch on these rows; features and targets are scaled as in the first call."""
+        table = matrix(X)
+        numbers = number_columns(y, len(table))
+        if not hasattr(self, "model_"):
+            self._single = np.asarray(y).ndim == 1
+            self._remember(X, table)
+        rows = Examples(self._checked(X), numbers, row_weights(sample_weight, len(table)))
+        self.model_ = self._go_on(rows, Linear(numbers.shape[1]))
         return self
 
     def predict(self, X: npt.ArrayLike) -> Floats:

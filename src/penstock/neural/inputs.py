@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import check_finite
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
 __all__ = [
+    "class_weights",
     "feature_names",
     "known_labels",
     "label_column",
     "name_trouble",
     "number_columns",
     "numbered_classes",
+    "row_weights",
+    "several_answers",
 ]
 
 
@@ -107,6 +111,52 @@ def known_labels(
         kinds = ["texts" if text else "numbers" for text in texts]
         raise BadData(f"y holds {kinds[0]}, and the classes are {kinds[1]}: {classes.tolist()[:5]}")
     return column
+
+
+def row_weights(weights: npt.ArrayLike | None, rows: int) -> Floats | None:
+    """Return how much each row counts, mean 1, or None where all count the same.
+
+    Raises:
+        BadData: Another number of rows, a weight that is negative or not finite, or none above 0.
+    """
+    if weights is None:
+        return None
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (rows,):
+        raise BadData(f"sample_weight has shape {values.shape}: give one weight a row, {rows}")
+    if not np.isfinite(values).all() or (values < 0).any() or not values.any():
+        raise BadData("sample_weight: weights are finite, 0 or more, and not all zero")
+    return np.asarray(values / values.mean())
+
+
+def class_weights(
+    weight: Mapping[object, float] | str | None,
+    classes: npt.NDArray[np.generic],
+    index: Integers,
+) -> Floats | None:
+    """Return each row's weight by its class: given, or ``balanced``: rows / (classes * count)."""
+    if weight is None:
+        return None
+    if isinstance(weight, str):
+        if weight != "balanced":
+            raise BadData(f"class_weight={weight!r}: write 'balanced', or a weight for each class")
+        counts = np.bincount(index, minlength=len(classes))
+        return np.asarray((len(index) / (len(classes) * counts))[index])
+    names = classes.tolist()
+    strange = [name for name in weight if name not in names]
+    if strange:
+        raise BadData(f"class_weight: {strange[0]!r} is none of the classes {names[:8]}")
+    return np.array([float(weight.get(name, 1.0)) for name in names])[index]
+
+
+def several_answers(labels: object) -> Floats | None:
+    """Return a table of zeros and ones with two columns or more, or None where it is none."""
+    table = np.asarray(labels)
+    if table.ndim != 2 or table.shape[1] < 2 or table.dtype.kind not in "biuf":
+        return None
+    if not np.isin(table, (0, 1)).all():
+        return None
+    return table.astype(np.float64)
 
 
 def _absent(label: object) -> bool:

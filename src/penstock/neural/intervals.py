@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from penstock.neural.arrays import Floats
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
 __all__ = ["Summary", "summarize"]
 

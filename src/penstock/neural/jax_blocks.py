@@ -63,7 +63,7 @@ class _Lane(NamedTuple):
     sgd: SGD
     random: Seeded
     first: int
-    count: int
+    rows: int
     held: Examples
     scaler: Scaler | None
 
@@ -107,7 +107,7 @@ class _Group:
             own = [np.ones(len(x)) if x.weights is None else x.weights for x in rows]
             self._row_weights = np.concatenate(own)
         self._tables: dict[jax.Device, jax.Array] = {}
-        sizes = {-(-lane.count // lane.sgd.batch_size) for lane in lanes}
+        sizes = {-(-lane.rows // lane.sgd.batch_size) for lane in lanes}
         self._form = form(lanes[0].network, lanes[0].sgd)
         self._steps = max(sizes)
         # Nobody sees the norms of a lane's gradients but a rule that asks for them.
@@ -199,10 +199,10 @@ class _Group:
         index = np.zeros((epochs, length, len(own)), dtype=np.int32)
         shares = np.zeros((self._steps, batch, len(own)))
         for at, lane in enumerate(own):
-            part = shares_of(lane.count, batch)
+            part = shares_of(lane.rows, batch)
             shares[: len(part), :, at] = part
             for epoch in range(epochs if at < real else 0):
-                index[epoch, : lane.count, at] = lane.first + lane.random.order(lane.count)
+                index[epoch, : lane.rows, at] = lane.first + lane.random.order(lane.rows)
         index[..., real:] = index[..., :1]
         places = index.reshape(epochs, self._steps, batch, len(own))
         if self._row_weights is not None:
@@ -213,19 +213,20 @@ class _Group:
         helds = [x.held for x in own]
         if all(x is helds[0] for x in helds):
             helds = helds[:1]  # lanes that share them share the memory too
-        given = Given(
-            weights=self._weights[:, lanes],
-            velocity=self._velocity[:, lanes],
-            table=self._placed(device),
-            places=places,
-            shares=shares.astype(kind),
-            rates=rates.astype(kind),
-            momenta=momenta.astype(kind),
-            decay=np.array([x.sgd.decay for x in own], kind),
-            monitored={"valid": chunked(helds, kind)},
-            always=np.True_,
-        )
-        return jax.device_put(given, device), {"learning_rate": rates, "momentum": momenta}
+        arguments = {
+            "weights": self._weights[:, lanes],
+            "velocity": self._velocity[:, lanes],
+            "table": self._placed(device),
+            "places": places,
+            "shares": shares.astype(kind),
+            "rates": rates.astype(kind),
+            "momenta": momenta.astype(kind),
+            "decay": np.array([x.sgd.decay for x in own], kind),
+            "monitored": {"valid": chunked(helds, kind)},
+            "always": np.True_,
+        }
+        given = Given(**jax.device_put(arguments, device))
+        return given, {"learning_rate": rates, "momentum": momenta}
 
     def _placed(self, device: jax.Device) -> jax.Array:
         """Return the table of rows, put on the device once."""

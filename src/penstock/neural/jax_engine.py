@@ -209,20 +209,20 @@ class JaxEngine:
         places[:, : orders.shape[1]] = orders
         if self._weights is not None:
             shares = shares * self._weights[places].reshape(-1, *shares.shape)
-        given = Given(
-            weights.astype(kind)[:, None],
-            velocity.astype(kind)[:, None],
-            self._table,
-            places.reshape(len(orders), -1, batch, 1),
-            shares[..., None].astype(kind),
-            rates.astype(kind)[:, None],
-            momenta.astype(kind)[:, None],
-            np.array([self._decay], kind),
-            self._monitored,
-            np.True_,
-        )
+        arguments = {
+            "weights": weights.astype(kind)[:, None],
+            "velocity": velocity.astype(kind)[:, None],
+            "table": self._table,
+            "places": places.reshape(len(orders), -1, batch, 1),
+            "shares": shares[..., None].astype(kind),
+            "rates": rates.astype(kind)[:, None],
+            "momenta": momenta.astype(kind)[:, None],
+            "decay": np.array([self._decay], kind),
+            "monitored": self._monitored,
+            "always": np.True_,
+        }
         with jax.enable_x64(self._double):
-            found = self._program(given)
+            found = self._program(Given(**jax.device_put(arguments)))
             channels = {name: np.asarray(x)[:, 0] for name, x in found.channels.items()}
             return Lap(
                 np.asarray(found.weights)[..., 0], np.asarray(found.velocity)[..., 0], channels

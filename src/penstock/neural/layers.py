@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import ClassVar, Literal, TypeAlias, final
 
 from penstock.neural.arrays import Floats
-from penstock.neural.faults import BadData, nearest
+from penstock.neural.errors import BadData, nearest
 
 __all__ = ["ACTIVATIONS", "Layer", "Linear", "Network", "ReLU", "Sigmoid", "Softmax", "Tanh"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples
-from penstock.neural.faults import BadData, UnknownChannel
+from penstock.neural.errors import BadData, UnknownChannel
 from penstock.neural.intervals import Summary, summarize
 from penstock.neural.layers import Network
 from penstock.neural.model import Model, fold_in
@@ -108,9 +108,11 @@ def fit_many(
         raise BadData("no runs: train at least 1")
     prepared = _plan(network, datasets, plan or Plan(), todo)
     outcomes: list[_Outcome | None] = [None] * len(todo)
-    if prepared.engine not in {"auto", "numpy", "jax"}:
-        raise BadData(f"engine {prepared.engine!r}: write 'auto', 'numpy' or 'jax'")
-    if prepared.engine == "numpy" or (prepared.engine == "auto" and not find_spec("jax")):
+    by_numpy = [(run.sgd or prepared.sgd).only_numpy for run in todo]
+    if prepared.engine == "jax" and any(by_numpy):
+        raise BadData(f"{max(by_numpy)}: the compiled engine does without; engine='numpy'")
+    compiled = prepared.engine == "jax" or (find_spec("jax") is not None and not any(by_numpy))
+    if prepared.engine == "numpy" or not compiled:
         for number, run in enumerate(todo):
             outcomes[number] = _alone(network, datasets, prepared, run, scale=scale)
     else:

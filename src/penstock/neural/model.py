@@ -11,7 +11,7 @@ import numpy.typing as npt
 from penstock.neural.arrays import Floats
 from penstock.neural.columns import Column
 from penstock.neural.datasets import Scaler, matrix
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
 from penstock.neural.numpy_engine import forward
 

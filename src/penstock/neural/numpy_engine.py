@@ -34,14 +34,22 @@ def measure(network: Network, weights: Floats, examples: Examples) -> dict[str, 
     negative log-likelihood under unit variance, but for a constant).
     """
     outputs = forward(network, weights, examples.features)
-    return compared(network, outputs, examples.targets)
+    return compared(network, outputs, examples.targets, examples.weights)
 
 
-def compared(network: Network, outputs: Floats, targets: Floats) -> dict[str, float]:
+def compared(
+    network: Network, outputs: Floats, targets: Floats, weights: Floats | None = None
+) -> dict[str, float]:
     """Return the channels of outputs beside targets, as :func:`measure` does."""
+
+    def mean(values: Floats) -> float:
+        if weights is None:
+            return float(values.mean())
+        return float(values @ weights / weights.sum())
+
     with np.errstate(over="ignore", invalid="ignore"):
         if network.kind == "linear":
-            mse = float(np.mean((outputs - targets) ** 2))
+            mse = mean(((outputs - targets) ** 2).mean(axis=1))
             return {"nll": mse * network.outputs / 2, "mse": mse}
         tiny = np.finfo(outputs.dtype).tiny
         logs = targets * np.log(np.maximum(outputs, tiny))
@@ -50,7 +58,7 @@ def compared(network: Network, outputs: Floats, targets: Floats) -> dict[str, fl
         else:
             logs += (1 - targets) * np.log(np.maximum(1 - outputs, tiny))
             wrong = ((outputs > 0.5) != (targets > 0.5)).any(axis=1)
-    return {"nll": -float(logs.sum(axis=1).mean()), "misclass": float(wrong.mean())}
+    return {"nll": -mean(logs.sum(axis=1)), "misclass": mean(wrong)}
 
 
 @final
@@ -117,12 +125,16 @@ class NumpyEngine:
         """Go once through the rows, in place; return the mean norm of the batches' gradients."""
         gradient = np.empty_like(weights)
         slope = Slope(self._network, weights, gradient, self._sgd.decay)
-        update = _update(self._sgd)
+        if self._sgd.dropout:
+            slope.drop = Dropout(self._sgd.dropout, np.random.default_rng(order))
+        update = _UPDATES[self._sgd.velocity, self._sgd.nesterov]
         features, targets = self._train.features[order], self._train.targets[order]
+        shares = None if self._train.weights is None else self._train.weights[order]
         size, steps, norms = self._sgd.batch_size, 0, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for at in range(0, len(order), size):
-                slope(features[at : at + size], targets[at : at + size])
+                part = None if shares is None else shares[at : at + size]
+                slope(features[at : at + size], targets[at : at + size], part)
                 norms += float(np.dot(gradient, gradient)) ** 0.5
                 update(weights, velocity, gradient, rate, momentum)
                 steps += 1
@@ -140,37 +152,55 @@ class Slope:
         self._gradient = network.split(gradient)
         self._decay = decay
 
-    def __call__(self, features: Floats, targets: Floats) -> None:
-        """Compute the gradient of the mean loss over these rows."""
-        values = [features]
+    drop: Dropout | None = None
+
+    def __call__(self, features: Floats, targets: Floats, shares: Floats | None = None) -> None:
+        """Compute the gradient of the mean loss over these rows, each by its share."""
+        values, inputs = [features], [features]  # what layers gave, and what the next ones took
         for (matrix, biases), activate in zip(self._weights, self._activate, strict=True):
-            z = values[-1].dot(matrix)
+            z = inputs[-1].dot(matrix)
             z += biases
             activate(z)
             values.append(z)
+            last = len(values) > len(self._weights)
+            inputs.append(z if self.drop is None or last else self.drop.thin(z))
         # Softmax with nll, sigmoid with Bernoulli, linear with squares: output - target for all.
         delta = values.pop()
         delta -= targets
         delta /= len(targets)
+        if shares is not None:
+            delta *= shares[:, np.newaxis]
         for number in range(len(self._weights) - 1, -1, -1):
             below = values.pop()
             into, into_biases = self._gradient[number]
-            np.dot(below.T, delta, out=into)
+            np.dot(inputs[number].T, delta, out=into)
             np.add.reduce(delta, axis=0, out=into_biases)
             matrix = self._weights[number][0]
             if self._decay:
                 into += self._decay * matrix
             if number:
                 delta = delta.dot(matrix.T)
+                if self.drop is not None:
+                    delta *= self.drop.masks[number - 1]
                 slope = self._slopes[number - 1]
                 if slope is not None:
                     slope(delta, below)
+        if self.drop is not None:
+            self.drop.masks.clear()
 
 
-def _update(sgd: SGD) -> Callable[[Floats, Floats, Floats, float, float], None]:
-    if sgd.velocity == "torch":
-        return _torch_nesterov if sgd.nesterov else _torch
-    return _folded_nesterov if sgd.nesterov else _folded
+@final
+class Dropout:
+    """Leaves out a share of the outputs of layers; the masks stay until the way back."""
+
+    def __init__(self, share: float, random: np.random.Generator) -> None:
+        self._kept, self._random = 1 - share, random
+        self.masks: list[Floats] = []
+
+    def thin(self, values: Floats) -> Floats:
+        """Return the values, some set to zero and the others raised by as much."""
+        self.masks.append((self._random.random(values.shape) < self._kept) / self._kept)
+        return np.asarray(values * self.masks[-1], dtype=values.dtype)
 
 
 def _folded(p: Floats, v: Floats, g: Floats, rate: float, momentum: float) -> None:
@@ -198,6 +228,24 @@ def _torch_nesterov(p: Floats, v: Floats, g: Floats, rate: float, momentum: floa
     v *= momentum
     v += g
     p -= rate * (g + momentum * v)
+
+
+def _adam(p: Floats, v: Floats, g: Floats, rate: float, momentum: float) -> None:
+    first, second = v[: len(p)], v[len(p) : -1]
+    v[-1] += 1
+    first += (1 - momentum) * (g - first)
+    second += (1 - 0.999) * (g * g - second)
+    step = rate / (1 - momentum ** v[-1])
+    p -= step * first / (np.sqrt(second / (1 - 0.999 ** v[-1])) + 1e-8)
+
+
+_UPDATES: dict[tuple[str, bool], Callable[[Floats, Floats, Floats, float, float], None]] = {
+    ("pylearn2", False): _folded,
+    ("pylearn2", True): _folded_nesterov,
+    ("torch", False): _torch,
+    ("torch", True): _torch_nesterov,
+    ("adam", False): _adam,
+}
 
 
 def _sigmoid(z: Floats) -> None:
@@ -257,4 +305,5 @@ def _cast(examples: Examples, kind: type[np.floating]) -> Examples:
     return Examples(
         np.ascontiguousarray(examples.features, dtype=kind),
         np.ascontiguousarray(examples.targets, dtype=kind),
+        None if examples.weights is None else examples.weights.astype(kind),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -102,6 +102,8 @@ def _panel(axes: Axes, kind: str, curves: dict[str, list[float]], best_epoch: in
     finite = [v for values in curves.values() for v in values if math.isfinite(v)]
     if kind in {"nll", "mse", "gradient_norm"} and finite and 0 < 10 * min(finite) < max(finite):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
     for name, values in curves.items():
         drawn = [value if math.isfinite(value) else math.nan for value in values]
         colour = COLOURS.get(name.split("_")[0], "#1f5fa8")
@@ -114,7 +116,7 @@ def _panel(axes: Axes, kind: str, curves: dict[str, list[float]], best_epoch: in
         told = f"epoch {best_epoch}: {value:.4g}"
         axes.annotate(told, (best_epoch, value), xytext=(6, 8), textcoords="offset points",
                       fontsize=8, color="#c4541a")  # fmt: skip
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    axes.legend(frameon=False, fontsize=8, loc="best")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, which="both")
     axes.margins(x=0.01)

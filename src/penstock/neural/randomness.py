@@ -8,7 +8,7 @@ from typing import Protocol, final
 import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
 
 __all__ = ["Pylearn2Seeds", "Randomness", "Seeded"]

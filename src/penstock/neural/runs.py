@@ -11,7 +11,7 @@ import numpy as np
 from penstock.neural.arrays import Integers
 from penstock.neural.datasets import Examples, Scaler
 from penstock.neural.descent import SGD
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
 
 __all__ = ["Run", "data_of", "folds", "random_splits", "restarts"]

@@ -7,12 +7,24 @@ Nothing is remembered between calls, so resuming needs nothing but ``n``.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, TypeAlias, final
 
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
-__all__ = ["Cosine", "Exponential", "LinearDecay", "Ramp", "Rate", "Schedule", "WarmUp", "value"]
+__all__ = [
+    "Cosine",
+    "Exponential",
+    "LinearDecay",
+    "Ramp",
+    "Rate",
+    "ReduceOnPlateau",
+    "Schedule",
+    "WarmUp",
+    "value",
+]
 
 
 class Schedule(Protocol):
@@ -23,12 +35,51 @@ class Schedule(Protocol):
         ...
 
 
-Rate: TypeAlias = float | Schedule
-"""A constant or a schedule."""
+@final
+@dataclass(frozen=True, slots=True)
+class ReduceOnPlateau:
+    """``initial`` times ``factor`` for each ``patience`` epochs without a lower ``channel``.
+
+    It is a function of the history alone, so that a resumed training goes on as it would have.
+
+    >>> rate = ReduceOnPlateau(0.1, factor=0.5, patience=2, channel="valid_nll")
+    >>> rate.after([0.9, 0.8, 0.8, 0.85]), rate.after([0.9, 0.8, 0.8, 0.85, 0.7, 0.7, 0.7])
+    (0.05, 0.025)
+    """
+
+    initial: float
+    factor: float = 0.5
+    patience: int = 10
+    least: float = 0.0
+    channel: str = "valid_nll"
+
+    def __post_init__(self) -> None:
+        if not (self.initial > 0 and 0 < self.factor < 1 and self.patience >= 1):
+            raise BadData(
+                "ReduceOnPlateau needs an initial rate above 0, a factor between 0 and 1 and a"
+                " patience of at least 1 epoch"
+            )
+
+    def after(self, values: Sequence[float]) -> float:
+        """Return the value after epochs in which the channel had these values."""
+        rate, best, still = self.initial, math.inf, 0
+        for now in values:
+            best, still = (now, 0) if now < best else (best, still + 1)
+            if still == self.patience:
+                rate, still = max(self.least, rate * self.factor), 0
+        return rate
 
 
-def value(rate: Rate, finished: int) -> float:
-    """Return what ``rate`` is after ``finished`` epochs."""
+Rate: TypeAlias = float | Schedule | ReduceOnPlateau
+"""A constant, a schedule, or what follows the history."""
+
+
+def value(
+    rate: Rate, finished: int, history: Mapping[str, Sequence[float]] = MappingProxyType({})
+) -> float:
+    """Return what ``rate`` is after ``finished`` epochs with that history."""
+    if isinstance(rate, ReduceOnPlateau):
+        return rate.after(history.get(rate.channel, ()))
     return float(rate(finished)) if callable(rate) else float(rate)
 
 

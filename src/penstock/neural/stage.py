@@ -13,7 +13,7 @@ import numpy as np
 
 from penstock.neural.arrays import Floats
 from penstock.neural.columns import Column
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.model import Model
 
 __all__ = ["features_of", "label"]

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias, final
 import numpy as np
 
 from penstock.neural.arrays import Bools, Floats
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 
 __all__ = [
     "Criterion",

@@ -16,7 +16,7 @@ import numpy as np
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, classify
 from penstock.neural.descent import Engine, Lap
-from penstock.neural.faults import BadData
+from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
 from penstock.neural.numpy_engine import measure
 

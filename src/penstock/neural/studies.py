@@ -7,21 +7,22 @@ and reports what the rows say that took no part in any of these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import final
 
 import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
-from penstock.neural.datasets import Examples
-from penstock.neural.faults import BadData
+from penstock.neural.datasets import Examples, Scaler
+from penstock.neural.errors import BadData
 from penstock.neural.intervals import Summary, summarize
 from penstock.neural.layers import Network
 from penstock.neural.many import fit_many
+from penstock.neural.model import Model
 from penstock.neural.runs import Run, folds, random_splits
 from penstock.neural.training import Plan
 
-__all__ = ["Study", "brier", "calibration_error", "cross_validate", "study"]
+__all__ = ["NumberStudy", "Study", "brier", "calibration_error", "cross_validate", "study"]
 
 BINS = 10
 
@@ -44,13 +45,36 @@ class Study:
     epochs: Summary
 
     def __str__(self) -> str:
-        rows = (
-            ("accuracy", self.accuracy),
-            ("Brier score", self.brier),
-            ("calibration error", self.calibration),
-            ("epochs", self.epochs),
-        )
-        return "\n".join(f"{name:<18} {found}" for name, found in rows)
+        return _lines(self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberStudy:
+    """What a study found of predicted numbers, on rows that no model had seen.
+
+    Attributes:
+        r2: The share of the variance that is predicted; the mean over outputs.
+        rmse: Root of the mean squared error, in units of the targets.
+        mae: Mean absolute error, in units of the targets.
+        epochs: Epochs trained.
+    """
+
+    r2: Summary
+    rmse: Summary
+    mae: Summary
+    epochs: Summary
+
+    def __str__(self) -> str:
+        return _lines(self)
+
+
+_WORDS = {"brier": "Brier score", "calibration": "calibration error", "r2": "R2"}
+
+
+def _lines(found: Study | NumberStudy) -> str:
+    rows = ((field.name, getattr(found, field.name)) for field in fields(found))
+    return "\n".join(f"{_WORDS.get(name, name):<18} {summary}" for name, summary in rows)
 
 
 def study(
@@ -60,20 +84,20 @@ def study(
     *,
     seeds: int = 200,
     shares: tuple[float, float] = (0.7, 0.21),
-) -> Study:
+) -> Study | NumberStudy:
     """Train ``seeds`` times, each on a random split of its own, and judge on the rest.
 
     Args:
-        network: With a softmax last.
+        network: With a softmax or linear layer last.
         examples: All the rows, unscaled: each run scales by its own training rows.
         plan: How.
         seeds: Runs; run n has seed n and split n.
         shares: Of the rows to train on and to choose the best epoch by; the rest judges.
 
     Raises:
-        BadData: No softmax last, or a part without rows.
+        BadData: Another last layer, or a part without rows.
     """
-    _classes_only(network)
+    examples, scaler = _in_units(network, examples)
     rows = np.arange(len(examples))
     splits = random_splits(rows, shares, seeds)
     if any(not len(test) for _, _, test in splits):
@@ -81,10 +105,10 @@ def study(
     runs = [Run(seed=seed, rows=train, held=held) for seed, (train, held, _) in enumerate(splits)]
     many = fit_many(network, {"train": examples}, plan, runs=runs, scale=True)
     found = [
-        _judge(many.model(number).outputs(examples.features[test]), examples.targets[test])
+        _judge(many.model(number), examples.rows(test), scaler)
         for number, (_, _, test) in enumerate(splits)
     ]
-    return _sum_up(found, many.epochs)
+    return _sum_up(network, found, many.epochs)
 
 
 def cross_validate(
@@ -95,14 +119,14 @@ def cross_validate(
     count: int = 10,
     members: int = 16,
     seed: int = 0,
-) -> Study:
+) -> Study | NumberStudy:
     """Judge an ensemble by cross-validation: every row once, by networks that never saw it.
 
     For each of ``count`` folds, ``members`` networks are trained on the others, each holding out
     a random 15 % of its own to choose its best epoch by; their probabilities are averaged.
 
     Args:
-        network: With a softmax last.
+        network: With a softmax or linear layer last.
         examples: All the rows, unscaled.
         plan: How.
         count: Folds, the classes spread evenly over them.
@@ -110,10 +134,11 @@ def cross_validate(
         seed: Of the folds; the members' seeds follow from it.
 
     Raises:
-        BadData: No softmax last, or too few rows.
+        BadData: Another last layer, or too few rows.
     """
-    _classes_only(network)
-    parts = folds(examples.targets.argmax(axis=1), count, seed)
+    examples, scaler = _in_units(network, examples)
+    groups = examples.targets.argmax(axis=1) * (network.kind == "softmax")
+    parts = folds(groups, count, seed)
     runs: list[Run] = []
     for number, part in enumerate(parts):
         rest = np.setdiff1d(np.arange(len(examples)), part)
@@ -127,8 +152,8 @@ def cross_validate(
     found = []
     for number, part in enumerate(parts):
         model = many.ensemble(range(number * members, (number + 1) * members))
-        found.append(_judge(model.outputs(examples.features[part]), examples.targets[part]))
-    return _sum_up(found, many.epochs)
+        found.append(_judge(model, examples.rows(part), scaler))
+    return _sum_up(network, found, many.epochs)
 
 
 def brier(probabilities: Floats, targets: Floats) -> float:
@@ -162,25 +187,40 @@ def calibration_error(probabilities: Floats, targets: Floats) -> float:
     return sum(gaps) / len(confidence)
 
 
-def _judge(probabilities: Floats, targets: Floats) -> tuple[float, float, float]:
-    right = probabilities.argmax(axis=1) == targets.argmax(axis=1)
-    return (
-        float(right.mean()),
-        brier(probabilities, targets),
-        calibration_error(probabilities, targets),
-    )
+def _in_units(network: Network, examples: Examples) -> tuple[Examples, Scaler | None]:
+    """Return the rows as they are trained on; numbers in units of their deviation over all rows."""
+    if network.kind == "softmax":
+        return examples, None
+    if network.kind != "linear":
+        raise BadData(
+            f"a study judges classes or numbers: end the network with Softmax or Linear, not"
+            f" {network.kind}"
+        )
+    scaler = Scaler.fit(examples.targets)
+    return examples.scaled(None, scaler), scaler
 
 
-def _sum_up(found: list[tuple[float, float, float]], epochs: Integers) -> Study:
-    accuracy, score, calibration = (np.array(column) for column in zip(*found, strict=True))
-    return Study(
-        accuracy=summarize(accuracy),
-        brier=summarize(score),
-        calibration=summarize(calibration),
-        epochs=summarize(epochs.astype(np.float64)),
-    )
+def _judge(model: Model, rows: Examples, scaler: Scaler | None) -> dict[str, float]:
+    outputs, targets = model.outputs(rows.features), rows.targets
+    if scaler is None:
+        right = outputs.argmax(axis=1) == targets.argmax(axis=1)
+        return {
+            "accuracy": float(right.mean()),
+            "brier": brier(outputs, targets),
+            "calibration": calibration_error(outputs, targets),
+        }
+    missed = (outputs - targets) * scaler.deviation
+    spread = ((targets - targets.mean(axis=0)) * scaler.deviation) ** 2
+    return {
+        "r2": float(np.mean(1 - (missed**2).sum(axis=0) / np.maximum(spread.sum(axis=0), 1e-300))),
+        "rmse": float(np.sqrt(np.mean(missed**2))),
+        "mae": float(np.mean(np.abs(missed))),
+    }
 
 
-def _classes_only(network: Network) -> None:
-    if network.kind != "softmax":
-        raise BadData(f"a study judges classes: end the network with Softmax, not {network.kind}")
+def _sum_up(
+    network: Network, found: list[dict[str, float]], epochs: Integers
+) -> Study | NumberStudy:
+    columns = {name: summarize(np.array([x[name] for x in found])) for name in found[0]}
+    kind = Study if network.kind == "softmax" else NumberStudy
+    return kind(**columns, epochs=summarize(epochs.astype(np.float64)))

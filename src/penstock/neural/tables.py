@@ -12,12 +12,14 @@ import numpy as np
 from penstock.errors import InputError, MissingExtra
 from penstock.neural.arrays import Floats
 from penstock.neural.columns import Column, learned_column
-from penstock.neural.faults import BadData, nearest
+from penstock.neural.errors import BadData, nearest
 from penstock.tables import (
     Numbers,
     Sheet,
     are_row_numbers,
     decimal_mark,
+    one_unit,
+    open_text,
     read_sheet,
     read_workbook,
 )
@@ -115,7 +117,7 @@ def _sheet(path: Path) -> Sheet:
             is_workbook = file.read(4) == b"PK\x03\x04"
         if is_workbook:
             return read_workbook(path)
-        with path.open(newline="", encoding="utf-8-sig") as text:
+        with open_text(path) as text:
             return read_sheet(text, str(path))
     except MissingExtra:
         raise
@@ -144,6 +146,8 @@ def _encoded(
     for at, place in enumerate(places):
         cells = [row[place] for row in table.texts]
         numbers = [reader.read(cell) for cell in cells]
+        if None not in numbers:
+            _one_unit(path, cells, table.header[place])
         try:
             if table.columns:
                 column = table.columns[at]
@@ -166,6 +170,13 @@ def _encoded(
         parts.append(np.array(inputs, dtype=np.float64))
     features = np.concatenate(parts, axis=1)
     return replace(table, features=features, columns=tuple(columns), words=tuple(words))
+
+
+def _one_unit(path: Path, cells: list[str], column: str) -> None:
+    try:
+        one_unit(cells, column)
+    except InputError as error:
+        raise BadData(f"{path}: {error}") from error
 
 
 def _said(column: Column, numbers: list[float | None]) -> list[str]:

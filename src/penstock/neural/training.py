@@ -16,12 +16,12 @@ from penstock.clock import Clock, SystemClock
 from penstock.neural.arrays import Floats
 from penstock.neural.datasets import Examples
 from penstock.neural.descent import SGD, Engine, Precision
-from penstock.neural.faults import BadCheckpoint, BadData, UnknownChannel
+from penstock.neural.errors import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Network
 from penstock.neural.model import Model
-from penstock.neural.numpy_engine import NumpyEngine, compared
+from penstock.neural.numpy_engine import NumpyEngine, compared, measure
 from penstock.neural.randomness import Randomness, Seeded
-from penstock.neural.schedules import value
+from penstock.neural.schedules import ReduceOnPlateau, value
 from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience
 from penstock.neural.streams import Stream, StreamEngine
 
@@ -91,6 +91,8 @@ class Training:
         generator: State of the randomness, as JSON text.
         reason: Why it ended; "" while it runs.
         recipe: What the one who trains knows it by, to see that a resumed one is the same.
+        start: The value of the channel that the best is chosen by, with the first weights; NaN
+            where it is none of the monitored ones.
     """
 
     network: Network
@@ -103,6 +105,7 @@ class Training:
     generator: str
     reason: str = ""
     recipe: str = ""
+    start: float = math.nan
 
     @property
     def model(self) -> Model:
@@ -171,21 +174,34 @@ def failure(done: Training, datasets: Mapping[str, Examples]) -> str:
     It is not where a channel became infinite or NaN, or where the best loss is no better than that
     of the first weights or of an answer that is the same for every row.
     """
-    held = "valid" if "valid" in datasets else "train"
     if not done.best_epoch or done.reason.endswith("is not finite"):
         return f"the training failed: {done.reason}; try a lower learning_rate"
     if done.reason == "interrupted":
         return ""
-    targets = datasets[held].targets
-    constant = np.broadcast_to(datasets["train"].targets.mean(axis=0), targets.shape)
-    plain = compared(done.network, constant, targets)["nll"]
+    held = "valid" if "valid" in datasets else "train"
     best = done.history[f"{held}_nll"][done.best_epoch - 1]
-    if best < plain or plain <= 1e-9:
-        return ""
-    return (
-        f"nothing was learned: the best {held}_nll {best:.4g} is no better than the {plain:.4g} of"
-        " one answer for all rows; try other features, or another learning_rate"
-    )
+    return no_better(done.network, best, datasets, done.start)
+
+
+def no_better(
+    network: Network, best: float, datasets: Mapping[str, Examples], start: float = math.nan
+) -> str:
+    """Return why a best ``nll`` is nothing that was learned, or "" where it is."""
+    held = "valid" if "valid" in datasets else "train"
+    learned, rows = datasets["train"], datasets[held]
+    mean = np.average(learned.targets, axis=0, weights=learned.weights)
+    constant = np.broadcast_to(mean, rows.targets.shape)
+    bars = {
+        "one answer for all rows": compared(network, constant, rows.targets, rows.weights)["nll"],
+        "the first weights": start,
+    }
+    for what, bar in bars.items():
+        if not best < bar and not bar <= 1e-9 and not math.isnan(bar):
+            return (
+                f"nothing was learned: the best {held}_nll {best:.4g} is no better than the"
+                f" {bar:.4g} of {what}; try other features, or another learning_rate"
+            )
+    return ""
 
 
 def channels_of(network: Network, monitored: tuple[str, ...]) -> tuple[str, ...]:
@@ -206,9 +222,13 @@ def complete(network: Network, datasets: Datasets, plan: Plan) -> Plan:
             held = sorted(name for name, rows in datasets.items() if isinstance(rows, Examples))
             raise BadData(f"cannot monitor {name!r}: the data sets held in memory are {held}")
     best = plan.best or f"{monitor[0]}_nll"
+    rate = plan.sgd.learning_rate
+    watched = (rate.channel,) if isinstance(rate, ReduceOnPlateau) else ()
+    if plan.engine == "jax" and plan.sgd.only_numpy:
+        raise BadData(f"{plan.sgd.only_numpy}: the compiled engine does without; engine='numpy'")
     stop = plan.stop or (Patience(best, 50) | Epochs(1000))
     known = channels_of(network, monitor)
-    for channel in (best, *stop.channels()):
+    for channel in (best, *stop.channels(), *watched):
         if channel not in known:
             raise UnknownChannel(channel, known)
     return replace(plan, monitor=monitor, best=best, stop=stop)
@@ -262,8 +282,12 @@ class _Run:
         assert plan.stop is not None  # complete() made the choice
         self._network, self._plan, self._randomness = network, plan, randomness
         self._engine = engine_for(network, datasets, plan)
+        name, _, kind = plan.best.rpartition("_")
+        known = datasets.get(name) if kind in {"nll", "mse", "misclass"} else None
+        self._chosen_by = (known, kind) if isinstance(known, Examples) else None
         self._watch = (NotFinite() | plan.stop).watch()
         self._best = np.inf
+        self._start = math.nan
         self._history: dict[str, list[float]] = {}
         self._began = plan.clock.monotonic()
         self.reason = ""
@@ -271,15 +295,20 @@ class _Run:
     def begin(self, weights: Floats) -> None:
         self._epoch = self._best_epoch = 0
         self._weights = self._best_weights = weights
-        self._velocity = np.zeros_like(weights)
+        self._velocity = self._plan.sgd.still(len(weights))
         self._generator = self._randomness.state()
+        if self._chosen_by is not None:  # epoch 0: what no training at all would give
+            known, kind = self._chosen_by
+            self._start = measure(self._network, weights, known)[kind]
 
     def restore(self, past: Training) -> None:
         if past.network != self._network:
             raise BadCheckpoint(f"checkpoint is of {past.network}, not of {self._network}")
         self._epoch, self._best_epoch = past.epoch, past.best_epoch
         self._weights, self._velocity = past.weights, past.velocity
-        self._best_weights = past.best_weights
+        self._best_weights, self._start = past.best_weights, past.start
+        if len(self._velocity) != len(self._plan.sgd.still(self._network.size)):
+            raise BadCheckpoint("checkpoint is of another descent: velocity 'adam' has more state")
         self._randomness.restore(past.generator)
         self._generator = self._randomness.state()
         self._history = {name: list(values) for name, values in past.history.items()}
@@ -296,7 +325,8 @@ class _Run:
         count = self._engine.stride
         orders = [self._randomness.order(self._engine.rows) for _ in range(count)]
         finished = range(self._epoch, self._epoch + count)
-        rates = np.array([value(self._plan.sgd.learning_rate, n) for n in finished])
+        rate = self._plan.sgd.learning_rate
+        rates = np.array([value(rate, n, self._history) for n in finished])
         if not (rates >= 0).all():
             raise BadData(f"learning_rate gives {rates.min():g}: a schedule may not go below zero")
         momenta = np.array([value(self._plan.sgd.momentum, n) for n in finished])
@@ -355,4 +385,5 @@ class _Run:
             history={name: list(values) for name, values in self._history.items()},
             generator=self._randomness.text(self._generator),
             reason=self.reason,
+            start=self._start,
         )

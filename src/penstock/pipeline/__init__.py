@@ -8,68 +8,81 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.later import later
-from penstock.pipeline.batch import batches
-from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
-from penstock.pipeline.feeds import (
-    AcknowledgedFeed,
-    Feed,
-    Lot,
-    Position,
-    RowFeed,
-    position_in,
-    source_of,
-)
-from penstock.pipeline.json_text import (
-    BAD_JSON,
-    check_text,
-    closes,
-    elements,
-    has_odd_numbers,
-    is_json,
-    load,
-    members,
-    without_halves,
-)
-from penstock.pipeline.landing import Counts, entry_of, land, reported
-from penstock.pipeline.ports import Api, Calls, Sizer, Store
-from penstock.pipeline.progress import Meter, Progress, Rate
-from penstock.pipeline.result import (
-    Checkpoint,
-    Deletion,
-    Entry,
-    FailedRecord,
-    Gap,
-    Key,
-    LandedRecord,
-    Result,
-)
-from penstock.pipeline.result import (
-    Failing as Failing,
-)
-from penstock.pipeline.result import (
-    Landing as Landing,
-)
-from penstock.pipeline.result import (
-    Mark as Mark,
-)
-from penstock.pipeline.stages import Stage, each, through
-from penstock.pipeline.uses import Use, Used
+from penstock.later import homes, later
 
 if TYPE_CHECKING:
+    from penstock.pipeline.async_steps import asynchronous
+    from penstock.pipeline.batch import batches
+    from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
+    from penstock.pipeline.feeds import (
+        AcknowledgedFeed,
+        Feed,
+        Lot,
+        Position,
+        RowFeed,
+        position_in,
+        source_of,
+    )
     from penstock.pipeline.flow import Fetching as Fetching
     from penstock.pipeline.flow import Pipeline, Report
+    from penstock.pipeline.json_text import (
+        BAD_JSON,
+        check_text,
+        closes,
+        elements,
+        has_odd_numbers,
+        is_json,
+        load,
+        members,
+        without_halves,
+    )
+    from penstock.pipeline.landing import Counts, entry_of, land, reported
+    from penstock.pipeline.ports import Api, Calls, Sizer, Store
+    from penstock.pipeline.progress import Meter, Progress, Rate
+    from penstock.pipeline.result import (
+        Checkpoint,
+        Deletion,
+        Entry,
+        FailedRecord,
+        Gap,
+        Key,
+        LandedRecord,
+        Result,
+    )
+    from penstock.pipeline.result import Failing as Failing
+    from penstock.pipeline.result import Landing as Landing
+    from penstock.pipeline.result import Mark as Mark
+    from penstock.pipeline.stages import Stage, each, through
+    from penstock.pipeline.uses import Use, Used
     from penstock.pipeline.workers import Workers as Workers
-    from penstock.pipeline.workers import in_threads as in_threads
+    from penstock.pipeline.workers import in_threads
 
-# Threads and executors are loaded when they are first used: a single call needs none.
-_HOMES = {
-    "Fetching": "flow",
-    "Pipeline": "flow",
-    "Report": "flow",
-    "Workers": "workers",
-    "in_threads": "workers",
-}
+# A name is loaded when it is first used: an ``Api`` needs few of them.
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(
+        __name__,
+        homes(
+            async_steps="asynchronous",
+            batch="batches",
+            concurrent="Slots fetch fetch_chunks",
+            feeds="AcknowledgedFeed Feed Lot Position RowFeed position_in source_of",
+            flow="Fetching Pipeline Report",
+            json_text=(
+                "BAD_JSON check_text closes elements has_odd_numbers is_json load members "
+                "without_halves"
+            ),
+            landing="Counts entry_of land reported",
+            ports="Api Calls Sizer Store",
+            progress="Meter Progress Rate",
+            result=(
+                "Checkpoint Deletion Entry FailedRecord Failing Gap Key LandedRecord Landing "
+                "Mark Result"
+            ),
+            stages="Stage each through",
+            uses="Use Used",
+            workers="Workers in_threads",
+        ),
+    )
 
 __all__ = [
     "BAD_JSON",
@@ -100,6 +113,7 @@ __all__ = [
     "Store",
     "Use",
     "Used",
+    "asynchronous",
     "batches",
     "check_text",
     "closes",
@@ -120,5 +134,3 @@ __all__ = [
     "through",
     "without_halves",
 ]
-
-__getattr__ = later(__name__, _HOMES)

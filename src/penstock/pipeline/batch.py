@@ -1,4 +1,4 @@
-"""Batches whose size is decided anew each time, from what may still be asked for."""
+"""Batches whose size is decided again each time, from what may still be asked for."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def members(text: bytes) -> dict[str, bytes]:
 
 
 def closes(text: bytes) -> bool:
-    """Whether a list or an object comes to its end, whatever is in it; a mark in front is no part.
+    """Whether a list or an object comes to its end, whatever is in it, without a mark in front.
 
     >>> closes(b'[{"a": NaN}]'), closes(b'[{"a": NaN}'), closes(b'[{"a": "]')
     (True, False, False)

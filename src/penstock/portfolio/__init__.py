@@ -13,35 +13,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.later import later
+from penstock.later import homes, later
 from penstock.portfolio.measure import risk
 from penstock.portfolio.result import Risk
 
 if TYPE_CHECKING:
-    from penstock.portfolio.choose import (
+    from penstock.portfolio.allocation import (
         Allocation,
+        Belief,
         Frontier,
+        allocated,
+        belief,
         efficient_frontier,
         minimum_volatility,
         risk_parity,
     )
-    from penstock.portfolio.constrained import Limits, optimal_weights
     from penstock.portfolio.explanation import EXAMPLE_NAMES, EXAMPLE_WEIGHTS, Explanation, explain
-    from penstock.portfolio.files import Format, Row, read_stream, read_table, record_rows, table_of
+    from penstock.portfolio.files import (
+        Format,
+        Row,
+        read_covariance,
+        read_stream,
+        read_table,
+        record_rows,
+        table_of,
+    )
     from penstock.portfolio.follow import followed, online_for
+    from penstock.portfolio.limits import Limits, limits_of, optimal_weights
     from penstock.portfolio.online import OnlineRisk
-    from penstock.portfolio.printed import printed_allocation, printed_explanation, printed_frontier
     from penstock.portfolio.ratios import Performance, monthly_returns, performance
     from penstock.portfolio.report import Report
-    from penstock.portfolio.rolling import rolling_covariance, rolling_volatility, warm_up
+    from penstock.portfolio.rolling import (
+        Rolling,
+        rolling_covariance,
+        rolling_risk,
+        rolling_volatility,
+        warm_up,
+    )
     from penstock.portfolio.sample import sample_prices
     from penstock.portfolio.stage import Reading, watch
-    from penstock.portfolio.table import Table
+    from penstock.portfolio.table import Table, in_currency
+    from penstock.portfolio.text import printed_allocation, printed_explanation, printed_frontier
 
 __all__ = [
     "EXAMPLE_NAMES",
     "EXAMPLE_WEIGHTS",
     "Allocation",
+    "Belief",
     "Explanation",
     "Format",
     "Frontier",
@@ -51,11 +69,16 @@ __all__ = [
     "Reading",
     "Report",
     "Risk",
+    "Rolling",
     "Row",
     "Table",
+    "allocated",
+    "belief",
     "efficient_frontier",
     "explain",
     "followed",
+    "in_currency",
+    "limits_of",
     "minimum_volatility",
     "monthly_returns",
     "online_for",
@@ -64,12 +87,14 @@ __all__ = [
     "printed_allocation",
     "printed_explanation",
     "printed_frontier",
+    "read_covariance",
     "read_stream",
     "read_table",
     "record_rows",
     "risk",
     "risk_parity",
     "rolling_covariance",
+    "rolling_risk",
     "rolling_volatility",
     "sample_prices",
     "table_of",
@@ -78,41 +103,22 @@ __all__ = [
 ]
 
 # What a name needs is imported when it is used: importing the room stays as quick as NumPy.
-_LATER = {
-    "Allocation": "choose",
-    "EXAMPLE_NAMES": "explanation",
-    "EXAMPLE_WEIGHTS": "explanation",
-    "Explanation": "explanation",
-    "Format": "files",
-    "Frontier": "choose",
-    "Limits": "constrained",
-    "OnlineRisk": "online",
-    "Performance": "ratios",
-    "Reading": "stage",
-    "Report": "report",
-    "Row": "files",
-    "Table": "table",
-    "efficient_frontier": "choose",
-    "explain": "explanation",
-    "followed": "follow",
-    "minimum_volatility": "choose",
-    "monthly_returns": "ratios",
-    "online_for": "follow",
-    "optimal_weights": "constrained",
-    "performance": "ratios",
-    "printed_allocation": "printed",
-    "printed_explanation": "printed",
-    "printed_frontier": "printed",
-    "read_stream": "files",
-    "read_table": "files",
-    "record_rows": "files",
-    "risk_parity": "choose",
-    "rolling_covariance": "rolling",
-    "rolling_volatility": "rolling",
-    "sample_prices": "sample",
-    "table_of": "files",
-    "warm_up": "rolling",
-    "watch": "stage",
+_HOMES = {
+    "allocation": "Allocation Belief Frontier allocated"
+    " belief efficient_frontier minimum_volatility risk_parity",
+    "explanation": "EXAMPLE_NAMES EXAMPLE_WEIGHTS Explanation explain",
+    "files": "Format Row read_covariance read_stream read_table record_rows table_of",
+    "follow": "followed online_for",
+    "limits": "Limits limits_of optimal_weights",
+    "online": "OnlineRisk",
+    "ratios": "Performance monthly_returns performance",
+    "report": "Report",
+    "rolling": "Rolling rolling_covariance rolling_risk rolling_volatility warm_up",
+    "sample": "sample_prices",
+    "stage": "Reading watch",
+    "table": "Table in_currency",
+    "text": "printed_allocation printed_explanation printed_frontier",
 }
 
-__getattr__ = later(__name__, _LATER)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, homes(**_HOMES))

@@ -5,21 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.errors import InputError
+from penstock.tables import DATE_NAMES
 
-__all__ = ["FIELDS", "chosen_field", "fold", "is_bars"]
+__all__ = ["FIELDS", "chosen_field", "fold", "is_bars", "without_volumes"]
 
-FIELDS = frozenset(
-    {"open", "high", "low", "close", "adj close", "adjusted close", "adj_close", "volume", "vol"}
-    | {"openint", "dividends", "stock splits", "capital gains", "price", "vwap"}
+_BESIDE = frozenset(
+    {"volume", "vol", "vol.", "total_volume", "market_cap", "openint", "id", "change", "change %"}
+    | {"dividends", "stock splits", "capital gains", "trades", "turnover"}
 )
-"""What the columns of one asset are called, in lower case."""
+"""What is told of an asset and is not its price, in lower case."""
 
-_ADJUSTED = {"adj close", "adjusted close", "adj_close", "adjclose"}
+_CLOSES = ("close", "close*", "close/last", "price", "last")
+_ADJUSTED = {"adj close", "adj close**", "adjusted close", "adj_close", "adjclose"}
+FIELDS = _BESIDE | _ADJUSTED | {"open", "high", "low", "vwap", *_CLOSES}
+"""What the columns of one asset are called, in lower case."""
 
 
 def is_bars(names: Sequence[str]) -> bool:
-    """Return whether the columns are one asset's bars, not assets."""
-    return {"open", "high", "low", "close"} <= {name.lower() for name in names}
+    """Return whether the columns, but for dates, are one asset's bars, not assets."""
+    lowered = {name.lower() for name in names}
+    bars = {"open", "high", "low"} <= lowered and bool(lowered & set(_CLOSES))
+    return bars or (bool(lowered & _BESIDE) and lowered - DATE_NAMES <= FIELDS)
+
+
+def without_volumes(names: Sequence[str]) -> list[int]:
+    """Return the places of columns that can be assets: not volumes and the like beside them.
+
+    >>> without_volumes(["A", "Volume"])
+    [0]
+    """
+    kept = [place for place, name in enumerate(names) if name.lower() not in _BESIDE]
+    return kept or list(range(len(names)))
 
 
 def chosen_field(known: Sequence[str], field: str) -> tuple[str, tuple[str, ...]]:
@@ -39,9 +55,10 @@ def chosen_field(known: Sequence[str], field: str) -> tuple[str, tuple[str, ...]
     if len(known) == 1:
         return known[0], ()
     lowered = [name.lower() for name in known]
-    if "close" not in lowered or _ADJUSTED & set(lowered):
+    closes = [name for name in _CLOSES if name in lowered]
+    if not closes or _ADJUSTED & set(lowered):
         raise InputError(f"several fields: choose one with --field: {', '.join(known)}")
-    close = known[lowered.index("close")]
+    close = known[lowered.index(closes[0])]
     return close, (f"of several fields {close} is used",)
 
 

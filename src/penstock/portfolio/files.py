@@ -17,7 +17,7 @@ from typing import final
 
 from penstock.errors import InputError, MissingExtra
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.fields import FIELDS, chosen_field, fold, is_bars
+from penstock.portfolio.fields import FIELDS, chosen_field, fold, is_bars, without_volumes
 from penstock.portfolio.frames import date_column, dates_of, from_frame
 from penstock.portfolio.matrix import Table, in_order
 from penstock.tables import (
@@ -27,6 +27,8 @@ from penstock.tables import (
     Sheet,
     are_row_numbers,
     decimal_mark,
+    one_unit,
+    open_text,
     read_sheet,
     read_workbook,
     stream_sheet,
@@ -37,6 +39,7 @@ __all__ = [
     "Row",
     "json_row",
     "json_rows",
+    "read_covariance",
     "read_stream",
     "read_table",
     "record_rows",
@@ -82,10 +85,10 @@ def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
     Raises:
         InputError: With the line and column of what cannot be read as one thing.
     """
-    rows = list(sheet.rows)
+    rows, said_below = _without_footer(list(sheet.rows))
     names = [name.strip().removeprefix("<").removesuffix(">") for name in sheet.names]
     cells = [row for _, row in rows]
-    words = sheet.words
+    words = (*sheet.words, *said_below)
     places = list(range(len(names)))
     if are_row_numbers(names[0], [row[0] for row in cells]):
         places = places[1:]
@@ -93,7 +96,8 @@ def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
     day = None if how.dates == "none" else _day(names, places)
     if day is None and how.dates != "none" and places[0] == 0:
         day = 0
-    places = [place for place in places if place != day]
+    clock = _clock(names, day)
+    places = [place for place in places if place not in {day, clock}]
     ticker = next((k for k in places if names[k].lower() in _TICKERS), None)
     if len(sheet.levels) > 1:
         keep, assets, said = fold([[level[k] for k in places] for level in sheet.levels], how.field)
@@ -103,9 +107,11 @@ def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
         field, said = chosen_field(known, how.field)
         places, assets = [names.index(field)], (field,)
     else:
-        assets, said = tuple(names[k] for k in places), ()
-    values = _values(sheet, rows, places, how)
-    words = (*words, *said)
+        kept = [places[k] for k in without_volumes([names[k] for k in places])]
+        said = tuple(f"column {names[k]} is left away" for k in places if k not in kept)
+        places, assets = kept, tuple(names[k] for k in kept)
+    values, units = _values(sheet, rows, places, how)
+    words = (*words, *said, *units)
     texts = None if day is None else _days(names, cells, day)
     if ticker is not None:
         if texts is None:
@@ -125,7 +131,7 @@ def _day(names: list[str], places: list[int]) -> int | None:
 
 def _days(names: list[str], cells: list[list[str]], day: int) -> list[str]:
     """Return the dates' texts, with the time of a column of its own."""
-    clock = next((k for k, name in enumerate(names) if name.lower() == "time" and k != day), None)
+    clock = _clock(names, day)
     if clock is None:
         return [row[day] for row in cells]
     texts = []
@@ -143,6 +149,24 @@ def _days(names: list[str], cells: list[list[str]], day: int) -> list[str]:
     return texts
 
 
+def _clock(names: list[str], day: int | None) -> int | None:
+    """Return where the time stands that has a column of its own."""
+    if day is None:
+        return None
+    return next((k for k, name in enumerate(names) if name.lower() == "time" and k != day), None)
+
+
+def _without_footer(
+    rows: list[tuple[int, list[str]]],
+) -> tuple[list[tuple[int, list[str]]], tuple[str, ...]]:
+    """Leave away lines of text alone below the table, and say so."""
+    end = len(rows)
+    while end > 1 and rows[end - 1][1][0][:1].isalpha() and not any(rows[end - 1][1][1:]):
+        end -= 1
+    said = tuple(f"below the table, {row[0]!r} is left away" for _, row in rows[end:])
+    return rows[:end], said
+
+
 def _is_field(names: list[str], place: int, ticker: int | None) -> bool:
     """Return whether a column can be a field: in bars the known ones, in long rows any other."""
     name = names[place].lower()
@@ -153,17 +177,17 @@ def _is_field(names: list[str], place: int, ticker: int | None) -> bool:
 
 def _values(
     sheet: Sheet, rows: list[tuple[int, list[str]]], places: list[int], how: Format
-) -> Floats:
+) -> tuple[Floats, tuple[str, ...]]:
     try:
         marked = (row[place] for _, row in rows for place in places)
         reader = Numbers(decimal_mark(marked, sheet.separator, how.decimal))
-        _check_percent(sheet.names, rows, places)
+        said = _units(sheet.names, rows, places)
     except InputError as error:
         raise InputError(f"{sheet.source}: {error}") from error
     values = np.empty((len(rows), len(places)))
     for at, (line, row) in enumerate(rows):
         values[at] = _numbers(reader, sheet, line, row, places)
-    return values
+    return values, said
 
 
 def _numbers(
@@ -179,17 +203,24 @@ def _numbers(
     return numbers
 
 
-def _check_percent(
+def _units(
     names: Sequence[str], rows: list[tuple[int, list[str]]], places: list[int]
-) -> None:
+) -> tuple[str, ...]:
+    """Return what is to be said about currency signs.
+
+    Raises:
+        InputError: A column has several, or some of its cells are in percent and some are not.
+    """
+    signs: set[str] = set()
     for place in places:
-        shares = {
-            cell.rstrip().endswith("%")
-            for _, row in rows
-            if (cell := row[place]) and not math.isnan(Numbers().read(cell) or 0.0)
-        } if any("%" in row[place] for _, row in rows) else set()  # fmt: skip
-        if len(shares) > 1:
-            raise InputError(f"some cells of {names[place]} are in percent and some are not")
+        cells = [row[place] for _, row in rows]
+        whole = "".join(cells)
+        if whole.isascii() and "%" not in whole and "$" not in whole:
+            continue
+        signs |= {one_unit(cells, names[place])} - {"", "%"}
+    if len(signs) < 2:
+        return ()
+    return (f"several currencies ({', '.join(sorted(signs))}): each return is in its own",)
 
 
 def _pivoted(
@@ -232,6 +263,7 @@ def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
     day = _day(list(names), list(range(width))) or 0
     places = [place for place in range(width) if place != day]
     decimal = how.decimal
+    before: dict[int, str] = {}  # a cell of each column that says its unit
     for line, row in sheet.rows:
         if any(cell.strip() for cell in row[width:]):
             raise InputError(f"{source} line {line}: a value under no name")
@@ -240,6 +272,9 @@ def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
         if any("." in cell or "," in cell for cell in cells):
             decimal = mark
         numbers = _numbers(Numbers(mark), sheet, line, row, places)
+        for place, number in zip(places, numbers, strict=True):
+            if not math.isnan(number):
+                one_unit((before.setdefault(place, row[place]), row[place]), names[place])
         yield row[day].strip(), dict(zip((names[k] for k in places), numbers, strict=True))
 
 
@@ -377,12 +412,33 @@ def read_table(path: Path, how: Format = _ANY) -> Table:
             return _parquet(path)
         if magic == b"PK\x03\x04":
             return _named(path.name, lambda: _table_of_sheet(read_workbook(path, how.sheet), how))
-        with path.open(encoding="utf-8-sig", newline="") as text:
+        with open_text(path) as text:
             return read_stream(text, path.name, how)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: neither Parquet nor UTF-8 text: {error.reason}") from error
+        raise InputError(
+            f"{path}: neither Parquet nor UTF-8 text ({error.reason}): save it as UTF-8"
+        ) from error
+
+
+def read_covariance(path: Path, decimal: str = "") -> tuple[tuple[str, ...], Floats]:
+    """Read a covariance from a CSV: names across, and the same names down.
+
+    Raises:
+        InputError: Unreadable, or the names down are not those across.
+    """
+    try:
+        with open_text(path) as text:
+            sheet = read_sheet(text, path.name)
+            rows = list(sheet.rows)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    names = tuple(name.strip() for name in sheet.names[1:])
+    if [cells[0].strip() for _, cells in rows] != list(names):
+        raise InputError(f"{path.name}: a covariance has the same names down as across, in order")
+    values, _ = _values(sheet, rows, list(range(1, len(names) + 1)), Format(decimal=decimal))
+    return names, values
 
 
 def _parquet(path: Path) -> Table:

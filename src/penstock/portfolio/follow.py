@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import np
-from penstock.portfolio.changes import annual_periods
 from penstock.portfolio.estimators import split_name
 from penstock.portfolio.files import Format, text_rows
 from penstock.portfolio.frames import dates_of
 from penstock.portfolio.matrix import shown
 from penstock.portfolio.online import OnlineRisk
+from penstock.portfolio.returns import annual_periods
 
 __all__ = ["followed", "online_for"]
 

@@ -13,7 +13,7 @@ from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.table import Table, floats
 from penstock.registry import did_you_mean
 
-__all__ = ["Scheme", "Weights", "chosen", "drifting", "near", "resets"]
+__all__ = ["Scheme", "Weights", "chosen", "drifting", "near", "resets", "turnovers"]
 
 type_of_weights = "weights by name, such as {'MSFT': 0.6, 'AAPL': 0.4}"
 
@@ -85,12 +85,13 @@ def chosen(table: Table, weights: Weights, *, cash: bool = False) -> Holdings:
     summed = summing(vector, cash=cash)
     if summed is vector:
         return Holdings(columns, names, vector)
-    said = f"weights sum to {vector.sum():.6g} by rounding and are scaled to 1"
-    return Holdings(columns, names, summed, (said,))
+    total = float(vector.sum())
+    said = "are in percent" if total > 50 else "by rounding"
+    return Holdings(columns, names, summed, (f"weights sum to {total:.6g} {said}: scaled to 1",))
 
 
 def summing(vector: Floats, *, cash: bool) -> Floats:
-    """Return the weights, scaled to one where only rounding to some decimals keeps them from it.
+    """Return the weights, scaled to one where they are in percent or rounded to some decimals.
 
     Raises:
         InputError: One is not finite, or they do not sum to one (and the rest is not cash).
@@ -102,6 +103,8 @@ def summing(vector: Floats, *, cash: bool) -> Floats:
         raise InputError(f"a weight is not a finite number: {vector.tolist()}")
     if cash or abs(total - 1) <= _SUM_TOLERANCE:
         return vector
+    if abs(total - 100) <= 0.5 and not (vector < 0).any():
+        return summing(vector / 100, cash=False)
     decimals = next(
         (k for k in range(3, 8) if np.allclose(vector, vector.round(k), 0, 1e-12)), None
     )
@@ -150,6 +153,23 @@ def _period(dates: Dates, scheme: str) -> Floats:
     return np.floor_divide(months, {"monthly": 1, "quarterly": 3, "yearly": 12}[scheme]).astype(
         np.float64
     )
+
+
+def turnovers(path: Floats, returns: Floats) -> Floats:
+    """Return how much was traded at the beginning of each row, shape (rows,).
+
+    It is the sum over assets of how far a weight is from what the row before had made of it; the
+    first purchase is not counted.
+
+    Args:
+        path: Weights at the beginning of each row, shape (rows, assets).
+        returns: Simple returns, NaN where missing.
+    """
+    moved = np.nan_to_num(returns)
+    grown = path * (1 + moved)
+    left = grown / (1 + (path * moved).sum(axis=1, keepdims=True))
+    traded = np.abs(path[1:] - left[:-1]).sum(axis=1)
+    return np.concatenate([[0.0], np.where(traded < 1e-12, 0.0, traded)])
 
 
 def drifting(returns: Floats, weights: Floats, starts: list[int]) -> Floats:

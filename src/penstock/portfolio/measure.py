@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock.errors import InputError
-from penstock.portfolio.changes import annual_periods, simple_returns
 from penstock.portfolio.holdings import Scheme, Weights, chosen
 from penstock.portfolio.result import Risk
+from penstock.portfolio.returns import annual_periods, simple_returns
 from penstock.portfolio.routes import How, Panel, measured
 from penstock.portfolio.table import Table, as_table
 

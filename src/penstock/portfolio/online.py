@@ -8,9 +8,9 @@ from typing import cast, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Floats, np
-from penstock.portfolio.changes import KINDS
 from penstock.portfolio.holdings import Weights, summing
 from penstock.portfolio.memories import memory, numbers
+from penstock.portfolio.returns import KINDS
 from penstock.portfolio.table import floats
 
 __all__ = ["OnlineRisk"]

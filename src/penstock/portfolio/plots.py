@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from penstock.portfolio.choose import Frontier
+    from penstock.portfolio.allocation import Frontier
     from penstock.portfolio.result import Risk
 
 __all__ = [

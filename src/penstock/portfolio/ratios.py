@@ -33,6 +33,7 @@ class Performance:
         beta: Change with the benchmark's: covariance over the benchmark's variance.
         tracking_error: Volatility a year of the difference from the benchmark.
         information_ratio: Mean difference a year over ``tracking_error``.
+        turnover: Share of the value traded in a year to keep to the scheme.
     """
 
     total_return: float
@@ -46,6 +47,7 @@ class Performance:
     beta: float | None = None
     tracking_error: float | None = None
     information_ratio: float | None = None
+    turnover: float | None = None
 
     def to_dict(self) -> dict[str, float | str | None]:
         """Return it as plain values."""
@@ -53,7 +55,7 @@ class Performance:
 
 
 def performance(
-    found: Risk, *, risk_free: float = 0.0, benchmark: Risk | None = None
+    found: Risk, *, risk_free: float = 0.0, benchmark: Risk | None = None, cost: float = 0.0
 ) -> Performance:
     """Return what the portfolio earned beside what it risked.
 
@@ -61,6 +63,7 @@ def performance(
         found: Of :func:`penstock.portfolio.risk`.
         risk_free: Return a year without risk, such as 0.03.
         benchmark: The risk of what to compare with, of the same data.
+        cost: Of trading, as a share of what is traded, such as 0.001; taken off the returns.
 
     Raises:
         InputError: Rows that lose all there is, or a benchmark of other rows.
@@ -74,6 +77,10 @@ def performance(
     series, year = found.series, found.periods
     if len(series) < 2:
         raise InputError("no two rows have all assets: there is no series to earn by")
+    if not 0 <= cost < 1:
+        raise InputError(f"cost={cost:g}: a share of what is traded, such as 0.001")
+    if cost:
+        series = series - cost * found.turnover
     if not risk_free > -1:
         raise InputError(f"risk_free={risk_free:g}: a return a year, such as 0.03")
     curve, peak, trough = drawdowns(series)
@@ -81,7 +88,7 @@ def performance(
     above = series - math.expm1(math.log1p(risk_free) / year)
     below = math.sqrt(float(np.mean(np.minimum(above, 0.0) ** 2)))
     back = np.flatnonzero(curve[trough:] >= 0)
-    beside = (None, None, None) if benchmark is None else _beside(found, benchmark)
+    beside = (None, None, None) if benchmark is None else _beside(found, series, benchmark)
     return Performance(
         growth - 1,
         growth ** (year / len(series)) - 1,
@@ -92,6 +99,7 @@ def performance(
         _day(found.dates, trough) if curve[trough] < 0 else None,
         _day(found.dates, trough + int(back[0])) if len(back) and curve[trough] < 0 else None,
         *beside,
+        float(found.turnover.mean()) * year,
     )
 
 
@@ -134,8 +142,10 @@ def _ratio(mean: float, deviation: float, year: float) -> float | None:
     return None if deviation < 1e-15 else mean / deviation * math.sqrt(year)
 
 
-def _beside(found: Risk, benchmark: Risk) -> tuple[float | None, float | None, float | None]:
-    mine, other = found.series, benchmark.series
+def _beside(
+    found: Risk, mine: Floats, benchmark: Risk
+) -> tuple[float | None, float | None, float | None]:
+    other = benchmark.series
     if found.dates is not None and benchmark.dates is not None:
         _, rows, others = np.intersect1d(found.dates, benchmark.dates, return_indices=True)
         mine, other = mine[rows], other[others]

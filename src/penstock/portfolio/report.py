@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 from penstock.errors import InputError
+from penstock.portfolio.allocation import efficient_frontier
 from penstock.portfolio.arrays import np
-from penstock.portfolio.choose import efficient_frontier
 from penstock.portfolio.measure import risk as measure
 from penstock.portfolio.plots import overview, save
-from penstock.portfolio.printed import printed_performance, printed_risk, printed_rolling
 from penstock.portfolio.ratios import Performance, monthly_returns, performance
 from penstock.portfolio.result import Risk
 from penstock.portfolio.rolling import rolling_volatility
 from penstock.portfolio.table import Table
+from penstock.portfolio.text import printed_performance, printed_risk, printed_rolling
 
 __all__ = ["Report"]
 
@@ -25,6 +25,7 @@ class Report:
     def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
         self._risk_free = float(str(options.pop("risk_free", None) or 0.0))
         self._benchmark = options.pop("benchmark", None)
+        self._cost = float(str(options.pop("cost", None) or 0.0))
         self.table = table
         self.weights = weights
         self.options = options
@@ -46,7 +47,7 @@ class Report:
         beside: Risk | None = None
         if self._benchmark is not None:
             beside = measure(self.table, {str(self._benchmark): 1.0}, **self.options)  # type: ignore[arg-type] # click gave them these types
-        return performance(self.risk, risk_free=self._risk_free, benchmark=beside)
+        return performance(self.risk, risk_free=self._risk_free, benchmark=beside, cost=self._cost)
 
     def text(self, window: object, *, as_json: bool) -> str:
         """Return the report as JSON or for people."""

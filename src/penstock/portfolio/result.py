@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.changes import doubts
 from penstock.portfolio.covariance import Covariance, correlation
+from penstock.portfolio.holdings import turnovers
+from penstock.portfolio.returns import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,8 @@ class Sources:
         returns: Of the assets, shape (rows, assets), NaN where missing.
         rows: Rows of ``series``.
         kind: What the data were: ``prices``, ``returns`` or ``log``.
+        path: Weights at the beginning of each row, shape (rows, assets) or (assets,) where they
+            stay.
     """
 
     series: Floats | Callable[[], Floats]
@@ -60,6 +63,7 @@ class Sources:
     returns: Floats
     rows: int
     kind: str = "prices"
+    path: Floats | None = None
 
 
 @final
@@ -203,6 +207,19 @@ class Risk:
     def dates(self) -> Dates | None:
         """The moment each return of :attr:`series` ended at, or None where there are no dates."""
         return self._sources.dates
+
+    @cached_property
+    def turnover(self) -> Floats:
+        """Share of the value traded at the beginning of each row of :attr:`series`, shape (rows,).
+
+        Keeping weights the same, or going back to them, is trading: what grew is sold.
+        """
+        held = self._sources
+        path = held.mean_weights if held.path is None else held.path
+        returns = held.returns
+        if len(returns) > len(self.series):
+            returns = returns[~np.isnan(returns).any(axis=1)]
+        return turnovers(np.broadcast_to(path, returns.shape), returns)
 
     @cached_property
     def asset_means(self) -> Floats:

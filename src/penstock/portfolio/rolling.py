@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.changes import simple_returns, without_gaps
 from penstock.portfolio.holdings import Scheme, Weights
 from penstock.portfolio.measure import panel
 from penstock.portfolio.rank_update import RankUpdate
+from penstock.portfolio.returns import annual_periods, simple_returns, without_gaps
 from penstock.portfolio.rolling_windows import rolling_covariances, rolling_squares
 from penstock.portfolio.routes import How, series_of
 from penstock.portfolio.table import as_table
 
-__all__ = ["RollingCovariance", "rolling_covariance", "rolling_volatility", "warm_up"]
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+__all__ = [
+    "Rolling",
+    "RollingCovariance",
+    "rolling_covariance",
+    "rolling_risk",
+    "rolling_volatility",
+    "warm_up",
+]
 
 _SMALL = 64  # assets up to which a window's own sums are cheaper than exchanging two rows
 _RECOMPUTE = 10  # rows between two wanted matrices from which on each is made anew
@@ -65,6 +77,66 @@ def rolling_volatility(  # noqa: PLR0913 - each is one choice that a user makes 
     squares = rolling_squares(series, window)
     squares /= window - ddof
     return np.sqrt(squares, out=squares)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """A rolling measure with the moments that its windows end at.
+
+    Attributes:
+        values: One a window, oldest first.
+        ends: The date that each window ends at, or the number of its last return.
+        name: What is measured.
+    """
+
+    values: Floats
+    ends: Dates | Floats
+    name: str = "volatility"
+
+    def to_pandas(self) -> pd.Series:
+        """Return it as a pandas Series by date."""
+        import pandas as pd
+
+        return pd.Series(self.values, index=pd.Index(self.ends, name="date"), name=self.name)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return it as a polars frame of two columns."""
+        import polars as pl
+
+        return pl.DataFrame({"date": self.ends, self.name: self.values})
+
+
+def rolling_risk(  # noqa: PLR0913 - each is one choice that a user makes by its keyword
+    data: object,
+    weights: Weights,
+    window: int = 252,
+    *,
+    kind: str = "prices",
+    scheme: Scheme = "constant",
+    missing: str = "raise",
+    ddof: int = 1,
+    periods: float | None = 1.0,
+    cash: bool = False,
+) -> Rolling:
+    """Return :func:`rolling_volatility` with its dates, to make a frame of.
+
+    ``periods`` is how many rows make a year: 1 leaves it per row, None reads it off the dates.
+
+    >>> prices = {"date": ["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05"],
+    ...           "A": [100.0, 101.0, 99.0, 102.0]}
+    >>> [str(day)[:10] for day in rolling_risk(prices, {"A": 1.0}, window=2).ends]
+    ['2024-01-04', '2024-01-05']
+    """
+    table = as_table(data)
+    series, dates = series_of(panel(table, weights, kind, cash=cash), How(scheme, missing))
+    check_window(window, len(series), ddof)
+    found = rolling_volatility(
+        table, weights, window, kind=kind, scheme=scheme, missing=missing, ddof=ddof, cash=cash
+    )
+    ends = np.arange(float(len(series))) if dates is None else dates
+    year, _ = annual_periods(periods, table.dates)
+    return Rolling(found * np.sqrt(year), ends[window - 1 :])
 
 
 def check_window(window: int, rows: int, ddof: int) -> None:
@@ -133,6 +205,16 @@ class RollingCovariance:
         for row, matrix in stream:
             if (row + 1 - self.window) % self.every == 0:
                 yield row, matrix
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all of them as one pandas frame, by date and asset."""
+        import pandas as pd
+
+        ends = np.arange(len(self.returns)) if self.dates is None else self.dates
+        rows = pd.MultiIndex.from_product(
+            [ends[self.window - 1 :: self.every], self.names], names=["date", None]
+        )
+        return pd.DataFrame(self.stack().reshape(-1, len(self.names)), rows, list(self.names))
 
     def stack(self) -> Floats:
         """Return all of them at once, shape (len(self), assets, assets). Mind the memory."""

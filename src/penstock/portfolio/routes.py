@@ -14,11 +14,11 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.arrays import product as dot
-from penstock.portfolio.changes import Changes, check_missing, without_gaps
 from penstock.portfolio.covariance import Covariance, Sample, Weighted
 from penstock.portfolio.estimators import estimate, split_name
 from penstock.portfolio.holdings import Scheme, drifting, resets
 from penstock.portfolio.result import Measured, Sources
+from penstock.portfolio.returns import Changes, check_missing, without_gaps
 
 __all__ = ["Found", "How", "Panel", "measured", "series_of"]
 
@@ -216,7 +216,7 @@ def _moving(
     scale = 1 / volatility if volatility else 0.0
     ends = path[-1] * (1 + np.nan_to_num(changes.values[-1])) / (1 + series[-1])
     sources = Sources(
-        series, own, path.mean(axis=0), ends, changes.dates, changes.values, len(series)
+        series, own, path.mean(axis=0), ends, changes.dates, changes.values, len(series), path=path
     )
     found = Measured(volatility, _with(changes.values, series, joint) * scale, shares * scale)
     return Found(found, sources, (*changes.words, *words, *joint.words))

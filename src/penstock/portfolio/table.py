@@ -10,7 +10,7 @@ from penstock.portfolio.arrays import Dates, np
 from penstock.portfolio.frames import date_column, dates_of, from_frame
 from penstock.portfolio.matrix import Table, floats, in_order
 
-__all__ = ["Table", "as_table", "floats"]
+__all__ = ["Table", "as_table", "floats", "in_currency"]
 
 
 def as_table(data: object, names: Sequence[str] | None = None) -> Table:
@@ -40,6 +40,39 @@ def as_table(data: object, names: Sequence[str] | None = None) -> Table:
         return Table(values, tuple(names))
     width = values.shape[1] if values.ndim == 2 else 0
     return Table(values, _positions(width), named=False)
+
+
+def in_currency(
+    data: object, rates: Mapping[str, str], names: Sequence[str] | None = None
+) -> Table:
+    """Return prices in one currency: assets multiplied by the columns of their exchange rates.
+
+    Args:
+        data: Prices, the exchange rates among them.
+        rates: For each asset in another currency the column that says what one unit of it is worth.
+        names: Names for the columns of a plain array.
+
+    Raises:
+        InputError: No such column, or a rate that is not above zero.
+
+    >>> prices = {"A": [10.0, 11.0], "EURUSD": [1.1, 1.2]}
+    >>> in_currency(prices, {"A": "EURUSD"}).values.round(2).tolist()
+    [[11.0], [13.2]]
+    """
+    table = as_table(data, names)
+    for name in (*rates, *rates.values()):
+        if name not in table.names:
+            raise InputError(f"no column is named {name}: {', '.join(table.names[:8])}")
+    values = table.values.copy()
+    for asset, rate in rates.items():
+        column = table.values[:, table.names.index(rate)]
+        if (column <= 0).any():
+            raise InputError(f"{rate}: an exchange rate is a number above zero")
+        values[:, table.names.index(asset)] *= column
+    kept = tuple(name for name in table.names if name not in rates.values())
+    said = ", ".join(f"{asset} by {rate}" for asset, rate in rates.items())
+    whole = Table(values, table.names, table.dates, words=(*table.words, f"multiplied: {said}"))
+    return whole.only(kept)
 
 
 def _from_mapping(data: Mapping[object, Sequence[object]]) -> Table:

@@ -88,4 +88,5 @@ _HOMES = {
     "write_page": "web_page",
 }
 
-__getattr__ = later(__name__, _HOMES)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, _HOMES)

@@ -22,7 +22,7 @@ class BreakerPolicy:
         pause: Seconds until the first single call tries whether the server is back.
         cap: Longest pause in seconds; it doubles with every vain try.
         outage: Seconds of nothing but failures after which the run ends (exit code 4,
-            resumable), or None to go on trying for ever.
+            resumable), or None to go on trying indefinitely.
     """
 
     failures: int = 20

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import cast, final
+from typing import TYPE_CHECKING, cast, final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
@@ -20,6 +19,9 @@ from penstock.resilience.hints import Hints, Quota
 from penstock.resilience.limits import GivenLimit, Limit
 from penstock.resilience.ticket import Ticket
 from penstock.resilience.window import ServerClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Budget"]
 

@@ -10,7 +10,7 @@ have a longest length, no expression takes more than linear time, and no wait is
 :data:`LONGEST_WAIT`.
 
 A reset comes as seconds from now, as an epoch in s, ms, µs or ns, as RFC 3339, as an HTTP date or
-as a duration (``6m0s``): told apart by form and magnitude.
+as a duration (``6m0s``): distinguished by form and magnitude.
 """
 
 from __future__ import annotations
@@ -451,7 +451,7 @@ def _family(
     used = _number(values.get("used"))
     if remaining is None and limit is not None and used is not None:
         remaining = max(0.0, limit - used)
-    # "-Minute" is no unit: it counts requests a minute; and plans count requests, too.
+    # "-Minute" is not a unit: it counts requests a minute; and plans count requests, too.
     length = _LENGTHS.get(name)
     requests = length is not None or "request" in name or "plan" in name
     if length is None:

@@ -1,6 +1,6 @@
 """When to try again: a frozen policy, and one pure decision.
 
-The policy never sleeps and never calls: it is told what happened and answers how long to wait.
+The policy never sleeps and never calls: it is given what happened and answers how long to wait.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Ticket(msgspec.Struct, eq=False, frozen=True):
         number: Its place in the order of sending, from 1.
         sent: When it was given, in monotonic seconds.
         cost: Units by name.
-        path: What is called, where the server's resources are told apart by it.
+        path: What is called, where the server's resources are distinguished by it.
         resource: The server's name for the quota it will count; ``""`` where unknown.
     """
 

@@ -182,7 +182,7 @@ class Window(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def length(self) -> float | None:
-        """Seconds a window lasts, as told or as inferred; None where neither is sure."""
+        """Seconds a window lasts, as stated or as inferred; None where neither is sure."""
         if self.told_length is not None:
             return self.told_length
         return roundest(*self.inferred)

@@ -12,10 +12,10 @@ from penstock.simulator.settings import SimulatorSettings
 from penstock.simulator.streams.script import Play
 
 __all__ = [
-    "Answer",
     "Headers",
     "Manner",
-    "Plan",
+    "PlannedAnswer",
+    "ServedAnswer",
     "encodings",
     "error_answer",
     "http_date",
@@ -56,7 +56,7 @@ REASONS = {
 }
 
 
-class Answer(NamedTuple):
+class ServedAnswer(NamedTuple):
     """What is said: ``user`` is the id whose record this is, to be counted once it is sent.
 
     ``play`` is told behind the head, as its connection goes on, instead of a body.
@@ -69,7 +69,7 @@ class Answer(NamedTuple):
     play: Play | None = None
 
 
-class Plan(NamedTuple):
+class PlannedAnswer(NamedTuple):
     """What a connection is to do: ``head`` and ``body`` are bytes as they go out."""
 
     manner: Manner
@@ -81,17 +81,17 @@ class Plan(NamedTuple):
     play: Play | None = None
 
 
-def json_answer(status: int, value: object, headers: Headers = ()) -> Answer:
+def json_answer(status: int, value: object, headers: Headers = ()) -> ServedAnswer:
     """Return ``value`` as JSON in UTF-8.
 
     >>> json_answer(200, {"a": "é"}).body.decode()
     '{"a":"é"}'
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode(), headers)
+    return ServedAnswer(status, text.encode(), headers)
 
 
-def error_answer(status: int, message: str, headers: Headers = ()) -> Answer:
+def error_answer(status: int, message: str, headers: Headers = ()) -> ServedAnswer:
     """Return ``{"error": message}``, the shape of every refusal here."""
     return json_answer(status, {"error": message}, headers)
 
@@ -114,14 +114,14 @@ def _status_line(status: int, second: int) -> str:
     )
 
 
-def stream_head(answer: Answer, second: int) -> bytes:
+def stream_head(answer: ServedAnswer, second: int) -> bytes:
     """Return the head of an answer that goes on as long as it likes."""
     lines = [f"{name}: {value}\r\n" for name, value in answer.headers]
     return "".join([_status_line(answer.status, second), *lines, "\r\n"]).encode("latin-1")
 
 
 def wire(
-    answer: Answer,
+    answer: ServedAnswer,
     second: int,
     *,
     keep_alive: bool = True,

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import final
 
-from penstock.simulator.answer import Answer, error_answer
+from penstock.simulator.answer import ServedAnswer, error_answer
 from penstock.simulator.oauth1 import OAuth1Verifier
-from penstock.simulator.request import Request
+from penstock.simulator.request import ReceivedRequest
 from penstock.simulator.settings import AuthKind, SimulatorSettings
 from penstock.simulator.tokens import Tokens, basic_pair
 
-__all__ = ["CREDENTIALS", "Gate"]
+__all__ = ["CREDENTIALS", "AuthCheck"]
 
 CREDENTIALS: Mapping[AuthKind, Mapping[str, str]] = MappingProxyType(
     {
@@ -56,7 +56,7 @@ CHALLENGES: Mapping[AuthKind, str] = MappingProxyType(
 
 
 @final
-class Gate:
+class AuthCheck:
     """Checks the credentials of one server's requests."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
@@ -69,7 +69,7 @@ class Gate:
         self.tokens = Tokens(
             (oauth2["client_id"], oauth2["client_secret"]), settings.token_life, settings.seed
         )
-        checks: dict[AuthKind, Callable[[Request, float, float], str | None]] = {
+        checks: dict[AuthKind, Callable[[ReceivedRequest, float, float], str | None]] = {
             "none": _anybody,
             "basic": _basic,
             "bearer": _bearer,
@@ -79,7 +79,7 @@ class Gate:
         }
         self._check = checks[settings.auth]
 
-    def key(self, request: Request, peer: str) -> str:
+    def key(self, request: ReceivedRequest, peer: str) -> str:
         """Return whose limit a request falls under: its credential's, or else its address's."""
         authorization = request.headers.get("authorization")
         if authorization is None:
@@ -94,44 +94,44 @@ class Gate:
         pair = basic_pair(authorization)
         return f"basic {pair[0]}" if pair else authorization
 
-    def refusal(self, request: Request, now: float, epoch: float) -> Answer | None:
+    def refusal(self, request: ReceivedRequest, now: float, epoch: float) -> ServedAnswer | None:
         """Return the 401 for a request with wrong credentials, or None."""
         reason = self._check(request, now, epoch)
         if reason is None:
             return None
         return error_answer(401, reason, (("WWW-Authenticate", CHALLENGES[self._kind]),))
 
-    def _oauth2(self, request: Request, now: float, _epoch: float) -> str | None:
+    def _oauth2(self, request: ReceivedRequest, now: float, _epoch: float) -> str | None:
         valid = self.tokens.valid(_token(request), now)
         return None if valid else "the access token is unknown or has expired"
 
 
-def _anybody(_request: Request, _now: float, _epoch: float) -> None:
+def _anybody(_request: ReceivedRequest, _now: float, _epoch: float) -> None:
     return None
 
 
-def _basic(request: Request, _now: float, _epoch: float) -> str | None:
+def _basic(request: ReceivedRequest, _now: float, _epoch: float) -> str | None:
     wanted = CREDENTIALS["basic"]
     pair = basic_pair(request.headers.get("authorization", ""))
     right = pair == (wanted["user"], wanted["password"])
     return None if right else "wrong user or password"
 
 
-def _token(request: Request) -> str:
+def _token(request: ReceivedRequest) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
 
 
-def _bearer(request: Request, _now: float, _epoch: float) -> str | None:
+def _bearer(request: ReceivedRequest, _now: float, _epoch: float) -> str | None:
     return None if _token(request) == CREDENTIALS["bearer"]["token"] else "wrong token"
 
 
-def _api_key_parameter(request: Request) -> str:
+def _api_key_parameter(request: ReceivedRequest) -> str:
     if "api_key=" not in request.query:
         return ""
     return request.parameters().get("api_key", "")
 
 
-def _api_key(request: Request, _now: float, _epoch: float) -> str | None:
+def _api_key(request: ReceivedRequest, _now: float, _epoch: float) -> str | None:
     key = request.headers.get("x-api-key") or _api_key_parameter(request)
     return None if key == CREDENTIALS["api-key"]["key"] else "wrong API key"

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from typing import final
 
-from penstock.simulator.answer import Plan
+from penstock.simulator.answer import PlannedAnswer
 from penstock.simulator.request import BODY_LIMIT, BadRequest, lex, wants_continue
-from penstock.simulator.service import Service
+from penstock.simulator.service import SimulatedService
 from penstock.simulator.streams.framing import frame
 from penstock.simulator.streams.script import Last, Play
 from penstock.simulator.streams.websocket import incoming
 
-__all__ = ["Connection"]
+__all__ = ["ServedConnection"]
 
 PIECES = 20
 BUFFER_LIMIT = BODY_LIMIT + 1024 * 1024  # room for any one request
@@ -26,10 +26,12 @@ CLOSE, PONG = 8, 10  # RFC 6455 §5.2
 
 
 @final
-class Connection(asyncio.BufferedProtocol):
+class ServedConnection(asyncio.BufferedProtocol):
     """HTTP/1.1 with keep-alive; pipelined requests are answered in order."""
 
-    def __init__(self, service: Service, others: set[Connection], inlet: memoryview) -> None:
+    def __init__(
+        self, service: SimulatedService, others: set[ServedConnection], inlet: memoryview
+    ) -> None:
         self._service = service
         self._others = others
         self._inlet = inlet
@@ -126,14 +128,14 @@ class Connection(asyncio.BufferedProtocol):
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"expect:")]
         self._buffer = b"\r\n".join(lines) + end + rest
 
-    def _begin(self, plan: Plan) -> None:
+    def _begin(self, plan: PlannedAnswer) -> None:
         if plan.delay:
             self._busy = True
             self._after(plan.delay, lambda: self._perform(plan))
         else:
             self._perform(plan)
 
-    def _perform(self, plan: Plan) -> None:
+    def _perform(self, plan: PlannedAnswer) -> None:
         if plan.manner == "send":  # by far the most frequent, so without the detour
             self._transport.write(plan.head + plan.body)
             self._complete(plan)
@@ -141,7 +143,7 @@ class Connection(asyncio.BufferedProtocol):
             self._busy = True
             self._misbehave(plan)
 
-    def _misbehave(self, plan: Plan) -> None:
+    def _misbehave(self, plan: PlannedAnswer) -> None:
         match plan.manner:
             case "truncate":
                 self._truncate(plan)
@@ -156,7 +158,7 @@ class Connection(asyncio.BufferedProtocol):
             case _:
                 self._reset()
 
-    def _complete(self, plan: Plan) -> None:
+    def _complete(self, plan: PlannedAnswer) -> None:
         if plan.user is not None:
             self._service.world.ledger.sent(plan.user)
         if not plan.keep_alive:
@@ -223,19 +225,19 @@ class Connection(asyncio.BufferedProtocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
-    def _truncate(self, plan: Plan) -> None:
+    def _truncate(self, plan: PlannedAnswer) -> None:
         self._transport.write(plan.head + plan.body[: len(plan.body) // 2])
         self._close()
 
-    def _stall(self, plan: Plan) -> None:
+    def _stall(self, plan: PlannedAnswer) -> None:
         self._transport.write(plan.head)
         self._after(self._service.settings.stall, self._close)
 
-    def _drip(self, plan: Plan) -> None:
+    def _drip(self, plan: PlannedAnswer) -> None:
         self._transport.write(plan.head)
         self._drip_from(plan, 0)
 
-    def _drip_from(self, plan: Plan, start: int) -> None:
+    def _drip_from(self, plan: PlannedAnswer, start: int) -> None:
         size = -(-len(plan.body) // PIECES)
         following = start + size
         self._transport.write(plan.body[start:following])

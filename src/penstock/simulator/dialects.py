@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 
-from penstock.simulator.limiter import Verdict
+from penstock.simulator.limiter import LimitVerdict
 from penstock.simulator.settings import Dialect, ResetForm, SimulatorSettings
 
 __all__ = ["rate_headers"]
@@ -22,7 +22,9 @@ __all__ = ["rate_headers"]
 Headers = tuple[tuple[str, str], ...]
 
 
-def rate_headers(settings: SimulatorSettings, verdict: Verdict, key: str, epoch: float) -> Headers:
+def rate_headers(
+    settings: SimulatorSettings, verdict: LimitVerdict, key: str, epoch: float
+) -> Headers:
     """Return the headers that tell a verdict in the dialect of ``settings``.
 
     Args:
@@ -44,7 +46,9 @@ def rate_headers(settings: SimulatorSettings, verdict: Verdict, key: str, epoch:
     return (*headers, ("Retry-After", str(max(1, math.ceil(verdict.retry_after)))))
 
 
-def _draft_8(settings: SimulatorSettings, verdict: Verdict, key: str, _epoch: float) -> Headers:
+def _draft_8(
+    settings: SimulatorSettings, verdict: LimitVerdict, key: str, _epoch: float
+) -> Headers:
     name = _policy_name(verdict.limit, settings.window)
     window = math.ceil(settings.window)
     reset = math.ceil(verdict.reset)
@@ -54,7 +58,9 @@ def _draft_8(settings: SimulatorSettings, verdict: Verdict, key: str, _epoch: fl
     )
 
 
-def _draft_7(settings: SimulatorSettings, verdict: Verdict, _key: str, _epoch: float) -> Headers:
+def _draft_7(
+    settings: SimulatorSettings, verdict: LimitVerdict, _key: str, _epoch: float
+) -> Headers:
     reset = math.ceil(verdict.reset)
     return (
         ("RateLimit-Policy", f"{verdict.limit};w={math.ceil(settings.window)}"),
@@ -62,7 +68,9 @@ def _draft_7(settings: SimulatorSettings, verdict: Verdict, _key: str, _epoch: f
     )
 
 
-def _draft_6(settings: SimulatorSettings, verdict: Verdict, _key: str, _epoch: float) -> Headers:
+def _draft_6(
+    settings: SimulatorSettings, verdict: LimitVerdict, _key: str, _epoch: float
+) -> Headers:
     return (
         ("RateLimit-Policy", f"{verdict.limit};w={math.ceil(settings.window)}"),
         ("RateLimit-Limit", str(verdict.limit)),
@@ -71,7 +79,7 @@ def _draft_6(settings: SimulatorSettings, verdict: Verdict, _key: str, _epoch: f
     )
 
 
-def _legacy(settings: SimulatorSettings, verdict: Verdict, _key: str, epoch: float) -> Headers:
+def _legacy(settings: SimulatorSettings, verdict: LimitVerdict, _key: str, epoch: float) -> Headers:
     return (
         ("X-RateLimit-Limit", str(verdict.limit)),
         ("X-RateLimit-Remaining", str(verdict.remaining)),
@@ -79,7 +87,9 @@ def _legacy(settings: SimulatorSettings, verdict: Verdict, _key: str, epoch: flo
     )
 
 
-def _silent(_settings: SimulatorSettings, _verdict: Verdict, _key: str, _epoch: float) -> Headers:
+def _silent(
+    _settings: SimulatorSettings, _verdict: LimitVerdict, _key: str, _epoch: float
+) -> Headers:
     return ()
 
 
@@ -87,7 +97,7 @@ def _rfc3339(reset: float, epoch: float) -> str:
     return datetime.fromtimestamp(math.ceil(epoch + reset), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-DIALECTS: Mapping[Dialect, Callable[[SimulatorSettings, Verdict, str, float], Headers]] = (
+DIALECTS: Mapping[Dialect, Callable[[SimulatorSettings, LimitVerdict, str, float], Headers]] = (
     MappingProxyType(
         {
             "draft-8": _draft_8,

@@ -14,10 +14,10 @@ from typing import NamedTuple, final
 
 from penstock.simulator.settings import FaultKind, SimulatorSettings
 
-__all__ = ["Fault", "Faults", "share"]
+__all__ = ["Faults", "InjectedFault", "share"]
 
 
-class Fault(NamedTuple):
+class InjectedFault(NamedTuple):
     """A fault and four bits of its own randomness, for the choices within a kind."""
 
     kind: FaultKind
@@ -41,7 +41,7 @@ class Faults:
         self._bounds = list(itertools.accumulate(weight for _, weight in kinds))
         self._seen: dict[str, int] = {}
 
-    def draw(self, target: str, count: int) -> Fault | None:
+    def draw(self, target: str, count: int) -> InjectedFault | None:
         """Return what the ``count``-th request (from 0) for ``target`` meets."""
         if not self._rate:
             return None
@@ -51,9 +51,9 @@ class Faults:
             return None
         point = int.from_bytes(digest[8:16], "big") / 2**64 * self._bounds[-1]
         place = min(bisect_right(self._bounds, point), len(self._kinds) - 1)
-        return Fault(self._kinds[place], digest[16] & 15)
+        return InjectedFault(self._kinds[place], digest[16] & 15)
 
-    def peek(self, target: str) -> Fault | None:
+    def peek(self, target: str) -> InjectedFault | None:
         """Return what the next request for ``target`` meets."""
         return self.draw(target, self._seen.get(target, 0)) if self._rate else None
 

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter, deque
 from typing import TypedDict, final
 
-from penstock.simulator.limiter import Verdict, limiter_for
+from penstock.simulator.limiter import LimitVerdict, limiter_for
 from penstock.simulator.settings import SimulatorSettings
 from penstock.simulator.streams.log import StreamLog, StreamTruth
 
@@ -77,7 +77,7 @@ class Account:
         self._settings = settings
         self._end = float("-inf")
 
-    def charge(self, now: float, epoch: float) -> Verdict:
+    def charge(self, now: float, epoch: float) -> LimitVerdict:
         """Let the limiter decide at ``now`` and write it down."""
         verdict = self.limiter.take(now)
         if now >= self._end:

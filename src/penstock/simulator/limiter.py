@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol, final
 
 from penstock.simulator.settings import SimulatorSettings
 
-__all__ = ["Bucket", "FixedWindow", "Limiter", "Unlimited", "Verdict", "limiter_for"]
+__all__ = ["Bucket", "FixedWindow", "LimitVerdict", "Limiter", "Unlimited", "limiter_for"]
 
 
-class Verdict(NamedTuple):
+class LimitVerdict(NamedTuple):
     """What a limiter decided, and what its headers say. Times are seconds from now."""
 
     accepted: bool
@@ -21,17 +21,17 @@ class Verdict(NamedTuple):
 
 
 PLENTY = 1_000_000_000
-ALWAYS = Verdict(accepted=True, limit=PLENTY, remaining=PLENTY, reset=0.0, retry_after=0.0)
+ALWAYS = LimitVerdict(accepted=True, limit=PLENTY, remaining=PLENTY, reset=0.0, retry_after=0.0)
 
 
 class Limiter(Protocol):
     """One key's limit."""
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         """Decide on one request at ``now``."""
         ...
 
-    def look(self, now: float) -> Verdict:
+    def look(self, now: float) -> LimitVerdict:
         """Return the state at ``now`` without spending."""
         ...
 
@@ -57,7 +57,7 @@ class FixedWindow:
         self._end = -math.inf
         self._used = 0
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         """Decide on one request at ``now``; a refused one costs nothing."""
         if now >= self._end:
             self._end = now + self._window
@@ -65,15 +65,15 @@ class FixedWindow:
         accepted = self._used < self._limit
         self._used += accepted
         left = self._end - now
-        return Verdict(accepted, self._limit, self._limit - self._used, left, left)
+        return LimitVerdict(accepted, self._limit, self._limit - self._used, left, left)
 
-    def look(self, now: float) -> Verdict:
+    def look(self, now: float) -> LimitVerdict:
         """Return the state at ``now`` without spending."""
         if now >= self._end:
             left, remaining = self._window, self._limit
         else:
             left, remaining = self._end - now, self._limit - self._used
-        return Verdict(remaining > 0, self._limit, remaining, left, left)
+        return LimitVerdict(remaining > 0, self._limit, remaining, left, left)
 
 
 @final
@@ -98,7 +98,7 @@ class Bucket:
         self._excess = -1.0  # so that the first request finds room for burst + 1
         self._seen = -math.inf
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         """Decide on one request at ``now``; a refused one costs nothing."""
         excess = self._excess_at(now)
         accepted = excess + 1 <= self._burst + 1e-9
@@ -107,7 +107,7 @@ class Bucket:
             self._seen = now
         return self._verdict(now, accepted=accepted)
 
-    def look(self, now: float) -> Verdict:
+    def look(self, now: float) -> LimitVerdict:
         """Return the state at ``now`` without spending."""
         return self._verdict(now, accepted=self._excess_at(now) + 1 <= self._burst + 1e-9)
 
@@ -116,9 +116,9 @@ class Bucket:
             return -1.0
         return max(-1.0, self._excess - (now - self._seen) * self._rate)
 
-    def _verdict(self, now: float, *, accepted: bool) -> Verdict:
+    def _verdict(self, now: float, *, accepted: bool) -> LimitVerdict:
         excess = self._excess_at(now)
-        return Verdict(
+        return LimitVerdict(
             accepted,
             self._limit,
             max(0, math.floor(self._burst - excess + 1e-9)),
@@ -137,11 +137,11 @@ class Unlimited:
 
     __slots__ = ()
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         """Let the request at ``now`` pass."""
         return self.look(now)
 
-    def look(self, now: float) -> Verdict:
+    def look(self, now: float) -> LimitVerdict:
         """Return that there is plenty."""
         return ALWAYS
 

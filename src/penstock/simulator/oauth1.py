@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import final
 from urllib.parse import parse_qsl, quote, unquote
 
-from penstock.simulator.request import Request
+from penstock.simulator.request import ReceivedRequest
 
 __all__ = ["OAuth1Verifier", "signature"]
 
@@ -60,7 +60,7 @@ class OAuth1Verifier:
         self._key = f"{_quote(consumer_secret)}&{_quote(token_secret)}"
         self._nonces: dict[tuple[str, str], None] = {}
 
-    def refusal(self, request: Request, epoch: float) -> str | None:
+    def refusal(self, request: ReceivedRequest, epoch: float) -> str | None:
         """Return why ``request`` is refused at ``epoch`` (seconds since 1970), or None."""
         scheme, _, rest = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "oauth":
@@ -86,7 +86,7 @@ class OAuth1Verifier:
             return "timestamp out of bounds"
         return None if oauth.get("oauth_nonce", "").strip() else "a nonce is needed"
 
-    def _wrong_signature(self, request: Request, oauth: Pairs) -> str | None:
+    def _wrong_signature(self, request: ReceivedRequest, oauth: Pairs) -> str | None:
         given = dict(oauth).get("oauth_signature", "")
         url = f"http://{request.headers.get('host', '').lower()}{request.path}"
         signed = [pair for pair in oauth if pair[0] not in {"oauth_signature", "realm"}]
@@ -119,7 +119,7 @@ def _query(text: str) -> Pairs:
     return parse_qsl(text, keep_blank_values=True)
 
 
-def _form(request: Request) -> Pairs:
+def _form(request: ReceivedRequest) -> Pairs:
     # RFC 5849 §3.4.1.3.1: the body counts only when it is a form
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return _query(request.body.decode("latin-1"))

@@ -7,71 +7,88 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from penstock.simulator.answer import Answer, error_answer
+from penstock.simulator.answer import ServedAnswer, error_answer
 from penstock.simulator.pages import page_of, page_url
-from penstock.simulator.world import Call, World
+from penstock.simulator.world import ReceivedCall, World
 
 __all__ = ["ODDITIES", "answer_oddly"]
 
 
+class OddPage(NamedTuple):
+    """A page that is asked for: its number, its rows as JSON, and whether it is the last."""
+
+    call: ReceivedCall
+    page: int
+    rows: str
+    last: bool
+
+    @property
+    def next_url(self) -> str:
+        """Where the next page is."""
+        return page_url(self.call, self.page + 1)
+
+    @property
+    def next(self) -> str:
+        """The same as JSON."""
+        return json.dumps(self.next_url)
+
+
 class Oddity(NamedTuple):
-    """What is odd, in words, and the answer for a page's number and rows, and if it is the last."""
+    """What is odd, in words, and the answer for a page."""
 
     words: str
-    answer: Callable[[Call, int, str, bool], Answer]
+    answer: Callable[[OddPage], ServedAnswer]
 
 
-def _list(text: str, *headers: tuple[str, str]) -> Answer:
-    return Answer(200, text.encode(), headers)
+def _list(text: str, *headers: tuple[str, str]) -> ServedAnswer:
+    return ServedAnswer(200, text.encode(), headers)
 
 
-def _next(call: Call, page: int) -> str:
-    return json.dumps(page_url(call, page + 1))
+def _odata(asked: OddPage) -> ServedAnswer:
+    link = "" if asked.last else f',"@odata.nextLink":{asked.next}'
+    return _list(f'{{"value":{asked.rows}{link}}}')
 
 
-def _odata(call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - the table's shape
-    link = "" if last else f',"@odata.nextLink":{_next(call, page)}'
-    return _list(f'{{"value":{rows}{link}}}')
+def _quoted(asked: OddPage) -> ServedAnswer:
+    link = f'<{asked.next_url}>; title="the \\"next\\" page"; rel="next"'
+    return _list(asked.rows, *([] if asked.last else [("Link", link)]))
 
 
-def _quoted(call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
-    link = f'<{page_url(call, page + 1)}>; title="the \\"next\\" page"; rel="next"'
-    return _list(rows, *([] if last else [("Link", link)]))
+def _relations(asked: OddPage) -> ServedAnswer:
+    link = "" if asked.last else f',{{"rel":"next","href":{asked.next}}}'
+    return _list(f'{{"features":{asked.rows},"links":[{{"rel":"self","href":"/odd"}}{link}]}}')
 
 
-def _relations(call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
-    link = "" if last else f',{{"rel":"next","href":{_next(call, page)}}}'
-    return _list(f'{{"features":{rows},"links":[{{"rel":"self","href":"/odd"}}{link}]}}')
+def _more(asked: OddPage) -> ServedAnswer:
+    more = json.dumps(not asked.last)
+    return _list(
+        f'{{"items":{asked.rows},"cursor":"{asked.page + 1 - asked.last}","has_more":{more}}}'
+    )
 
 
-def _more(_call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
-    more = json.dumps(not last)
-    return _list(f'{{"items":{rows},"cursor":"{page + 1 - last}","has_more":{more}}}')
+def _strict(asked: OddPage) -> ServedAnswer:
+    return error_answer(404, "Invalid page.") if asked.rows == "[]" else _list(asked.rows)
 
 
-def _strict(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
-    return error_answer(404, "Invalid page.") if rows == "[]" else _list(rows)
+def _null(asked: OddPage) -> ServedAnswer:
+    found = "null" if asked.rows == "[]" else asked.rows
+    return _list(f'{{"items":{found},"next_cursor":{"null" if asked.last else asked.page + 1}}}')
 
 
-def _null(_call: Call, page: int, rows: str, last: bool) -> Answer:  # noqa: FBT001 - likewise
-    found = "null" if rows == "[]" else rows
-    return _list(f'{{"items":{found},"next_cursor":{"null" if last else page + 1}}}')
+def _half(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows.replace('"name":"', '"name":"\\ud83d', 1))
 
 
-def _half(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
-    return _list(rows.replace('"name":"', '"name":"\\ud83d', 1))
+def _nan(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows.replace('"name":"', '"odd":NaN,"name":"', 1))
 
 
-def _nan(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
-    return _list(rows.replace('"name":"', '"odd":NaN,"name":"', 1))
+def _bom(asked: OddPage) -> ServedAnswer:
+    return ServedAnswer(200, b"\xef\xbb\xbf" + asked.rows.encode())
 
 
-def _bom(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
-    return Answer(200, b"\xef\xbb\xbf" + rows.encode())
-
-
-def _same(_call: Call, _page: int, rows: str, _last: bool) -> Answer:  # noqa: FBT001 - likewise
-    return _list(json.dumps([{**row, "id": row["id"] % 3} for row in json.loads(rows)]))
+def _same(asked: OddPage) -> ServedAnswer:
+    return _list(json.dumps([{**row, "id": row["id"] % 3} for row in json.loads(asked.rows)]))
 
 
 ODDITIES: Mapping[str, Oddity] = MappingProxyType(
@@ -90,10 +107,9 @@ ODDITIES: Mapping[str, Oddity] = MappingProxyType(
 )
 
 
-def answer_oddly(world: World, call: Call) -> Answer:
+def answer_oddly(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``/odd?page=1&per_page=50`` (or ``cursor``) in the way of ``--odd``."""
     oddity = ODDITIES.get(world.settings.odd)
     if oddity is None:
         return error_answer(404, f"start with --odd NAME: {', '.join(ODDITIES)}")
-    page, rows, last = page_of(world, call)
-    return oddity.answer(call, page, rows, last)
+    return oddity.answer(OddPage(call, *page_of(world, call)))

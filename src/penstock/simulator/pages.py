@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from penstock.simulator.answer import Answer, error_answer
+from penstock.simulator.answer import ServedAnswer, error_answer
 from penstock.simulator.feeds import DAYS, price_json
 from penstock.simulator.users import follower_ids, row_json
-from penstock.simulator.world import Call, World
+from penstock.simulator.world import ReceivedCall, World
 
 __all__ = [
     "by_cursor",
@@ -37,7 +37,7 @@ class NotANumber(ValueError):
     """A parameter is not a number in its range."""
 
 
-def _number(call: Call, name: str, default: int, least: int) -> int:
+def _number(call: ReceivedCall, name: str, default: int, least: int) -> int:
     text = call.request.parameters().get(name, "")
     if text and (len(text) > 20 or not text.removeprefix("-").isdecimal()):
         raise NotANumber(f"{name} must be a number, not {text[:40]!r}")
@@ -47,7 +47,7 @@ def _number(call: Call, name: str, default: int, least: int) -> int:
     return number
 
 
-def _size(world: World, call: Call, name: str = "per_page") -> int:
+def _size(world: World, call: ReceivedCall, name: str = "per_page") -> int:
     return min(_number(call, name, world.settings.pages, 1), LONGEST)
 
 
@@ -55,11 +55,11 @@ def _rows(world: World, ids: Sequence[int]) -> str:
     return "[" + ",".join(row_json(world.settings.seed, id_) for id_ in ids) + "]"
 
 
-def _json(text: str, *headers: tuple[str, str]) -> Answer:
-    return Answer(200, text.encode(), headers)
+def _json(text: str, *headers: tuple[str, str]) -> ServedAnswer:
+    return ServedAnswer(200, text.encode(), headers)
 
 
-def page_of(world: World, call: Call) -> tuple[int, str, bool]:
+def page_of(world: World, call: ReceivedCall) -> tuple[int, str, bool]:
     """Return the number of the page asked for, its rows, and whether it is the last."""
     name = "cursor" if "cursor" in call.request.parameters() else "page"
     page, size = _number(call, name, 1, 1), _size(world, call)
@@ -67,7 +67,7 @@ def page_of(world: World, call: Call) -> tuple[int, str, bool]:
     return page, rows, page * size >= len(world.existing)
 
 
-def by_page(world: World, call: Call) -> Answer:
+def by_page(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?page=1&per_page=50`` with items, page, per_page, pages and total."""
     page, size = _number(call, "page", 1, 1), _size(world, call)
     total = len(world.existing)
@@ -78,7 +78,7 @@ def by_page(world: World, call: Call) -> Answer:
     )
 
 
-def by_offset(world: World, call: Call) -> Answer:
+def by_offset(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?offset=0&limit=50`` with items, offset, limit and total."""
     offset, size = _number(call, "offset", 0, 0), _size(world, call, "limit")
     rows = _rows(world, world.existing[offset : offset + size])
@@ -90,7 +90,7 @@ def _opaque(position: int) -> str:
     return base64.urlsafe_b64encode(b"row:%d" % position).decode().rstrip("=")
 
 
-def _position(call: Call) -> int:
+def _position(call: ReceivedCall) -> int:
     text = call.request.parameters().get("cursor", "")
     if not text:
         return 0
@@ -103,34 +103,34 @@ def _position(call: Call) -> int:
     raise NotANumber("cursor is not one of ours")
 
 
-def _slice(world: World, call: Call) -> tuple[str, str | None]:
+def _slice(world: World, call: ReceivedCall) -> tuple[str, str | None]:
     position, size = _position(call), _size(world, call, "limit")
     end = position + size
     following = _opaque(end) if end < len(world.existing) else None
     return _rows(world, world.existing[position:end]), following
 
 
-def by_cursor(world: World, call: Call) -> Answer:
+def by_cursor(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?cursor=&limit=`` with items and next_cursor, which is null at the end."""
     rows, following = _slice(world, call)
     cursor = f'"{following}"' if following else "null"
     return _json(f'{{"items":{rows},"next_cursor":{cursor}}}')
 
 
-def by_header_cursor(world: World, call: Call) -> Answer:
+def by_header_cursor(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?cursor=&limit=`` with an array, and X-Next-Cursor unless it is the end."""
     rows, following = _slice(world, call)
     return _json(rows, *((("X-Next-Cursor", following),) if following else ()))
 
 
-def page_url(call: Call, page: int, *, relative: bool = False) -> str:
+def page_url(call: ReceivedCall, page: int, *, relative: bool = False) -> str:
     """Return the URL of another page of the list that was asked for."""
     parameters = call.request.parameters() | {"page": str(page)}
     parameters.pop("api_key", None)  # a server does not repeat a secret
     return f"{'' if relative else call.base}{call.request.path}?{urlencode(parameters)}"
 
 
-def by_link_header(world: World, call: Call) -> Answer:
+def by_link_header(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?page=1&per_page=50`` with an array, and its neighbours in Link (RFC 8288)."""
     page, size = _number(call, "page", 1, 1), _size(world, call)
     last = max(1, -(-len(world.existing) // size))
@@ -144,7 +144,7 @@ def by_link_header(world: World, call: Call) -> Answer:
     return _json(rows, ("Link", links))
 
 
-def by_link_body(world: World, call: Call) -> Answer:
+def by_link_body(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?page=1&per_page=50`` with items and links.next, null at the end.
 
     ``form=relative`` makes the links relative to the host.
@@ -157,7 +157,7 @@ def by_link_body(world: World, call: Call) -> Answer:
     return _json(f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}')
 
 
-def looping(world: World, call: Call) -> Answer:
+def looping(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer three pages whose last leads to the first again: a harvester has to notice."""
     page, size = _number(call, "page", 1, 1), _size(world, call)
     following = page_url(call, page % 3 + 1)
@@ -168,7 +168,7 @@ def looping(world: World, call: Call) -> Answer:
     )
 
 
-def price_page(world: World, call: Call) -> Answer:
+def price_page(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?page=1&per_page=50`` with a row of prices a day, and the next page in Link.
 
     There are as many days as users.
@@ -181,12 +181,12 @@ def price_page(world: World, call: Call) -> Answer:
     return _json(rows, *([("Link", following)] if page * size < last else []))
 
 
-def id_page(world: World, call: Call) -> Answer:
+def id_page(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?cursor=-1`` with a page of all ids, the deleted ones included."""
     return _twitter_page(world, call, range(world.settings.users))
 
 
-def follower_page(world: World, call: Call) -> Answer:
+def follower_page(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``/followers/{id}.json?cursor=-1`` with a page of the ids that follow a user."""
     user_id = world.user_id(call.request.path)
     if user_id is None:
@@ -194,7 +194,7 @@ def follower_page(world: World, call: Call) -> Answer:
     return _twitter_page(world, call, follower_ids(world.settings, user_id))
 
 
-def _twitter_page(world: World, call: Call, ids: Sequence[int]) -> Answer:
+def _twitter_page(world: World, call: ReceivedCall, ids: Sequence[int]) -> ServedAnswer:
     cursor = _number(call, "cursor", -1, -CURSOR_BASE - world.settings.users)
     # As Twitter had it: -1 is the start, 0 the end, and the way back is negative.
     start = 0 if cursor == -1 else abs(cursor) - CURSOR_BASE

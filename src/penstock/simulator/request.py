@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, final
 from urllib.parse import parse_qsl
 
-__all__ = ["BadRequest", "Request", "lex", "wants_continue"]
+__all__ = ["BadRequest", "ReceivedRequest", "lex", "wants_continue"]
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 1024 * 1024
@@ -23,7 +23,7 @@ class BadRequest(Exception):
         self.status = status
 
 
-class Request(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request. Header names are in lower case; ``target`` is path and query as sent."""
 
     method: str
@@ -39,7 +39,7 @@ class Request(NamedTuple):
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
 
-def lex(data: bytes) -> tuple[Request, int] | None:
+def lex(data: bytes) -> tuple[ReceivedRequest, int] | None:
     r"""Return the first request in ``data`` and its length, or None while it is incomplete.
 
     Raises:
@@ -68,7 +68,7 @@ def lex(data: bytes) -> tuple[Request, int] | None:
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" if version == "HTTP/1.1" else connection == "keep-alive"
     content, length = body
-    return Request(method, target, path, query, headers, content, keep_alive), length
+    return ReceivedRequest(method, target, path, query, headers, content, keep_alive), length
 
 
 def wants_continue(data: bytes) -> bool:

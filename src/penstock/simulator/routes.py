@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from penstock.simulator import pages
-from penstock.simulator.answer import Answer, error_answer, http_date, json_answer
+from penstock.simulator.answer import ServedAnswer, error_answer, http_date, json_answer
 from penstock.simulator.feeds import article_json
 from penstock.simulator.limiter import limiter_for
 from penstock.simulator.oddities import answer_oddly
 from penstock.simulator.stream_endpoint import answer_stream
 from penstock.simulator.streams.settings import PREFIX
 from penstock.simulator.users import user_json
-from penstock.simulator.world import Call, World
+from penstock.simulator.world import ReceivedCall, World
 
 __all__ = ["Route", "find"]
 
@@ -24,27 +24,27 @@ __all__ = ["Route", "find"]
 class Route(NamedTuple):
     """An endpoint. ``data``: secured, limited, slow and faulty; ``counted``: in the truth."""
 
-    answer: Callable[[World, Call], Answer]
+    answer: Callable[[World, ReceivedCall], ServedAnswer]
     methods: tuple[str, ...] = ("GET", "HEAD")
     data: bool = True
     counted: bool = True
 
 
-def _user(world: World, call: Call) -> Answer:
+def _user(world: World, call: ReceivedCall) -> ServedAnswer:
     user_id = world.user_id(call.request.path)
     if user_id is None:
         return error_answer(404, "no such user")
-    return Answer(200, user_json(world.settings.seed, user_id), user=user_id)
+    return ServedAnswer(200, user_json(world.settings.seed, user_id), user=user_id)
 
 
-def _article(world: World, call: Call) -> Answer:
+def _article(world: World, call: ReceivedCall) -> ServedAnswer:
     number = world.user_id(call.request.path)
     if number is None:
         return error_answer(404, "no such article")
-    return Answer(200, article_json(world.settings.seed, number))
+    return ServedAnswer(200, article_json(world.settings.seed, number))
 
 
-def _post_item(world: World, call: Call) -> Answer:
+def _post_item(world: World, call: ReceivedCall) -> ServedAnswer:
     try:
         item = json.loads(call.request.body)
         name = str(item["id"])
@@ -54,7 +54,7 @@ def _post_item(world: World, call: Call) -> Answer:
     return json_answer(201, {"id": item["id"], "applied": world.ledger.posted[name]})
 
 
-def _rate_limit_status(world: World, call: Call) -> Answer:
+def _rate_limit_status(world: World, call: ReceivedCall) -> ServedAnswer:
     account = world.ledger.accounts.get(call.key)
     limiter = account.limiter if account else limiter_for(world.settings)
     verdict = limiter.look(call.now)
@@ -70,11 +70,11 @@ def _rate_limit_status(world: World, call: Call) -> Answer:
     )
 
 
-def _token(world: World, call: Call) -> Answer:
+def _token(world: World, call: ReceivedCall) -> ServedAnswer:
     return world.gate.tokens.answer(call.request, call.now)
 
 
-def _echo(_world: World, call: Call) -> Answer:
+def _echo(_world: World, call: ReceivedCall) -> ServedAnswer:
     request = call.request
     return json_answer(
         200,
@@ -87,19 +87,19 @@ def _echo(_world: World, call: Call) -> Answer:
     )
 
 
-def _redirect(_world: World, call: Call) -> Answer:
+def _redirect(_world: World, call: ReceivedCall) -> ServedAnswer:
     target = call.request.parameters().get("to", "")
     if not target or any(ord(letter) <= 32 or ord(letter) > 126 for letter in target):
         return error_answer(400, "redirect takes ?to=URL")
-    return Answer(302, b"", (("Location", target),))
+    return ServedAnswer(302, b"", (("Location", target),))
 
 
-def _truth(world: World, call: Call) -> Answer:
+def _truth(world: World, call: ReceivedCall) -> ServedAnswer:
     ids = call.request.parameters().get("ids") == "1"
     return json_answer(200, world.ledger.truth(ids=ids))
 
 
-def _reset(world: World, _call: Call) -> Answer:
+def _reset(world: World, _call: ReceivedCall) -> ServedAnswer:
     world.reset()
     return json_answer(200, world.ledger.truth())
 

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Self, final
 
 from penstock.errors import InputError
-from penstock.simulator.connection import Connection
+from penstock.simulator.connection import ServedConnection
 from penstock.simulator.ledger import Truth
-from penstock.simulator.service import Service
+from penstock.simulator.service import SimulatedService
 from penstock.simulator.settings import SimulatorSettings
 
 __all__ = ["Simulator", "serve"]
@@ -53,13 +53,13 @@ def raise_open_files(wanted: int = 20_000) -> int:
     return soft
 
 
-async def _run(sock: socket.socket, service: Service, stop: asyncio.Event) -> None:
+async def _run(sock: socket.socket, service: SimulatedService, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    connections: set[Connection] = set()
+    connections: set[ServedConnection] = set()
     inlet = memoryview(bytearray(64 * 1024))
 
     server = await loop.create_server(
-        lambda: Connection(service, connections, inlet), sock=sock, backlog=BACKLOG
+        lambda: ServedConnection(service, connections, inlet), sock=sock, backlog=BACKLOG
     )
     try:
         await stop.wait()
@@ -94,7 +94,7 @@ class Simulator:
     def __init__(self, settings: SimulatorSettings | None = None, *, port: int = 0) -> None:
         self.settings = settings or SimulatorSettings()
         self._port = port
-        self._service = Service(self.settings)
+        self._service = SimulatedService(self.settings)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event
         self._lock = threading.Lock()  # close() lets a truth() in progress finish
@@ -197,6 +197,6 @@ def serve(
         if until_eof:
             loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
         ready(f"http://127.0.0.1:{taken}", taken)
-        await _run(sock, Service(settings), stop)
+        await _run(sock, SimulatedService(settings), stop)
 
     asyncio.run(main())

@@ -6,10 +6,10 @@ import hashlib
 from typing import final
 
 from penstock.simulator.answer import (
-    Answer,
     Headers,
     Manner,
-    Plan,
+    PlannedAnswer,
+    ServedAnswer,
     encodings,
     error_answer,
     http_date,
@@ -17,15 +17,15 @@ from penstock.simulator.answer import (
     wire,
 )
 from penstock.simulator.dialects import rate_headers
-from penstock.simulator.faults import Fault, Faults, share
-from penstock.simulator.limiter import Verdict
+from penstock.simulator.faults import Faults, InjectedFault, share
+from penstock.simulator.limiter import LimitVerdict
 from penstock.simulator.pages import NotANumber
-from penstock.simulator.request import BadRequest, Request
+from penstock.simulator.request import BadRequest, ReceivedRequest
 from penstock.simulator.routes import Route, find
 from penstock.simulator.settings import SimulatorSettings
-from penstock.simulator.world import Call, World
+from penstock.simulator.world import ReceivedCall, World
 
-__all__ = ["Service"]
+__all__ = ["SimulatedService"]
 
 STATUS_FAULTS = {
     "420": (420, "enhance your calm"),
@@ -38,7 +38,7 @@ STATUS_FAULTS = {
 
 
 @final
-class Service:
+class SimulatedService:
     r"""Decides what each request gets.
 
     >>> from penstock.simulator.request import lex
@@ -53,7 +53,7 @@ class Service:
         self.world = World(settings)
         self._faults = Faults(settings)
 
-    def plan(self, request: Request, peer: str, now: float, epoch: float) -> Plan:
+    def plan(self, request: ReceivedRequest, peer: str, now: float, epoch: float) -> PlannedAnswer:
         """Return what to do about ``request``.
 
         Args:
@@ -62,7 +62,7 @@ class Service:
             now: Monotonic seconds, for windows and tokens.
             epoch: Seconds since 1970, the true time.
         """
-        call = Call(request, self.world.gate.key(request, peer), now, epoch)
+        call = ReceivedCall(request, self.world.gate.key(request, peer), now, epoch)
         route = find(request.path)
         if route is not None and not route.counted:
             return self._finish(call, self._answer(route, call), counted=False)
@@ -76,15 +76,15 @@ class Service:
             return self._data_plan(route, call)
         return self._finish(call, self._answer(route, call))
 
-    def refuse(self, error: BadRequest, epoch: float) -> Plan:
+    def refuse(self, error: BadRequest, epoch: float) -> PlannedAnswer:
         """Return the plan for bytes that were no request."""
         self.world.ledger.requests += 1
         self.world.ledger.by_status[error.status] += 1
         answer = error_answer(error.status, str(error))
         head, body = wire(answer, self._second(epoch), keep_alive=False)
-        return Plan("send", head, body, keep_alive=False)
+        return PlannedAnswer("send", head, body, keep_alive=False)
 
-    def _data_plan(self, route: Route, call: Call) -> Plan:
+    def _data_plan(self, route: Route, call: ReceivedCall) -> PlannedAnswer:
         latency = self.settings.latency
         clock = call.epoch + self.settings.date_skew
         refusal = self.world.gate.refusal(call.request, call.now, clock)
@@ -95,7 +95,7 @@ class Service:
         if fault is not None and fault.kind == "reset-before":
             self._faults.take(target)
             self.world.ledger.faults[fault.kind] += 1
-            return Plan("reset", keep_alive=False, delay=latency)
+            return PlannedAnswer("reset", keep_alive=False, delay=latency)
         verdict, headers = self._charge(call)
         if not verdict.accepted:
             answer = error_answer(429, "rate limit exceeded", headers)
@@ -108,7 +108,7 @@ class Service:
         self.world.ledger.faults[fault.kind] += 1
         return self._faulty(route, call, fault, headers)
 
-    def _charge(self, call: Call) -> tuple[Verdict, Headers]:
+    def _charge(self, call: ReceivedCall) -> tuple[LimitVerdict, Headers]:
         account = self.world.account(call.key)
         verdict = account.charge(call.now, call.epoch)
         if not self.settings.limit:
@@ -116,13 +116,15 @@ class Service:
         epoch = call.epoch + self.settings.date_skew
         return verdict, rate_headers(self.settings, verdict, call.key, epoch)
 
-    def _answer(self, route: Route, call: Call) -> Answer:
+    def _answer(self, route: Route, call: ReceivedCall) -> ServedAnswer:
         try:
             return route.answer(self.world, call)
         except NotANumber as error:
             return error_answer(400, str(error))
 
-    def _faulty(self, route: Route, call: Call, fault: Fault, headers: Headers) -> Plan:
+    def _faulty(
+        self, route: Route, call: ReceivedCall, fault: InjectedFault, headers: Headers
+    ) -> PlannedAnswer:
         latency = self.settings.latency
         if fault.kind in STATUS_FAULTS:
             status, message = STATUS_FAULTS[fault.kind]
@@ -133,11 +135,11 @@ class Service:
         if fault.kind == "drip":
             return plan if plan.play else plan._replace(manner="drip")
         if fault.kind == "reset-after":
-            return Plan("reset", keep_alive=False, delay=latency)
+            return PlannedAnswer("reset", keep_alive=False, delay=latency)
         manner: Manner = "truncate" if fault.kind == "truncate" else "stall"
         return plan._replace(manner=manner, user=None, keep_alive=False)
 
-    def _retry_after(self, fault: Fault, epoch: float) -> Headers:
+    def _retry_after(self, fault: InjectedFault, epoch: float) -> Headers:
         if fault.kind == "429":
             return (("Retry-After", "1"),)
         if fault.kind != "503" or not fault.bits & 1:
@@ -150,19 +152,19 @@ class Service:
 
     def _finish(
         self,
-        call: Call,
-        answer: Answer,
+        call: ReceivedCall,
+        answer: ServedAnswer,
         *,
         delay: float = 0.0,
         counted: bool = True,
         varied: bool = False,
-    ) -> Plan:
+    ) -> PlannedAnswer:
         request = call.request
         if counted:
             self.world.ledger.by_status[answer.status] += 1
         if answer.play is not None:
             head = stream_head(answer, self._second(call.epoch))
-            return Plan("stream", head, keep_alive=False, delay=delay, play=answer.play)
+            return PlannedAnswer("stream", head, keep_alive=False, delay=delay, play=answer.play)
         gzipped = chunked = False
         if varied and request.method != "HEAD":
             gzipped, chunked = self._encodings(request)
@@ -174,10 +176,10 @@ class Service:
             chunked=chunked,
         )
         if request.method == "HEAD":
-            return Plan("send", head, keep_alive=request.keep_alive, delay=delay)
-        return Plan("send", head, body, answer.user, request.keep_alive, delay)
+            return PlannedAnswer("send", head, keep_alive=request.keep_alive, delay=delay)
+        return PlannedAnswer("send", head, body, answer.user, request.keep_alive, delay)
 
-    def _encodings(self, request: Request) -> tuple[bool, bool]:
+    def _encodings(self, request: ReceivedRequest) -> tuple[bool, bool]:
         accepted = request.headers.get("accept-encoding", "")
         if not (self.settings.chunked or (accepted and self.settings.gzip)):
             return False, False
@@ -188,11 +190,11 @@ class Service:
         return int(epoch + self.settings.date_skew)
 
 
-def _with(answer: Answer, headers: Headers) -> Answer:
+def _with(answer: ServedAnswer, headers: Headers) -> ServedAnswer:
     return answer._replace(headers=answer.headers + headers)
 
 
-def _fault_target(request: Request) -> str:
+def _fault_target(request: ReceivedRequest) -> str:
     if request.method == "POST":
         # Posts share a path: the body tells them apart, whatever order they arrive in.
         return f"{request.target}#{hashlib.blake2b(request.body, digest_size=8).hexdigest()}"

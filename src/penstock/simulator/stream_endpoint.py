@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from penstock.simulator.answer import Answer, Headers, error_answer
+from penstock.simulator.answer import Headers, ServedAnswer, error_answer
 from penstock.simulator.streams.framing import FRAMINGS
 from penstock.simulator.streams.log import StreamLog
 from penstock.simulator.streams.script import Play, Script, Step, ending_of
 from penstock.simulator.streams.settings import NotAStream, StreamSettings, read_stream
 from penstock.simulator.streams.shapes import SHAPES, too_old_text
 from penstock.simulator.streams.websocket import accept_key, wants_websocket
-from penstock.simulator.world import Call, World
+from penstock.simulator.world import ReceivedCall, World
 
 __all__ = ["answer_stream"]
 
@@ -20,7 +20,7 @@ __all__ = ["answer_stream"]
 CURSORS = ("since", "cursor", "resourceVersion", "start_revision", "lastEventId")
 
 
-def answer_stream(world: World, call: Call) -> Answer:
+def answer_stream(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer with a stream, or with why there is none."""
     try:
         log = _log(world, call)
@@ -49,7 +49,7 @@ def answer_stream(world: World, call: Call) -> Answer:
     return _streaming(settings, script.steps(), script, call)
 
 
-def _log(world: World, call: Call) -> StreamLog:
+def _log(world: World, call: ReceivedCall) -> StreamLog:
     path = call.request.path
     log = world.ledger.streams.get(path)
     if log is None:
@@ -57,19 +57,19 @@ def _log(world: World, call: Call) -> StreamLog:
     return log
 
 
-def _refused(log: StreamLog, status: str) -> Answer:
+def _refused(log: StreamLog, status: str) -> ServedAnswer:
     log.refused[status] += 1
     after = log.settings.retry_after
     headers: Headers = (("Retry-After", str(after)),) if after else ()
     if status == "html":
         page = b"<!DOCTYPE html><title>Sign in</title><p>Please sign in to this network.</p>"
-        return Answer(200, page, (*headers, ("Content-Type", "text/html; charset=utf-8")))
+        return ServedAnswer(200, page, (*headers, ("Content-Type", "text/html; charset=utf-8")))
     if status == "204":
-        return Answer(204, b"", headers)
+        return ServedAnswer(204, b"", headers)
     return error_answer(int(status), "not now, or never", headers)
 
 
-def _cursor(call: Call) -> str | None:
+def _cursor(call: ReceivedCall) -> str | None:
     """Return the cursor a client sends, in whichever way its service has it; None without one."""
     request = call.request
     parameters = request.parameters()
@@ -77,7 +77,7 @@ def _cursor(call: Call) -> str | None:
     return next((text for text in told if text), None)
 
 
-def _revision(call: Call) -> str | None:
+def _revision(call: ReceivedCall) -> str | None:
     try:
         body = json.loads(call.request.body)
         return str(body["create_request"]["start_revision"])
@@ -85,7 +85,7 @@ def _revision(call: Call) -> str | None:
         return None
 
 
-def _start(log: StreamLog, call: Call, connect: int) -> int:
+def _start(log: StreamLog, call: ReceivedCall, connect: int) -> int:
     """Return the number of the message behind which this connection begins; less: it is gone."""
     settings, there = log.settings, log.published(call.now)
     if settings.resume == "none":
@@ -112,7 +112,7 @@ def _live(log: StreamLog, there: int) -> int:
     return max(0, start - settings.overlap)
 
 
-def _too_old(log: StreamLog, script: Script, wanted: int, call: Call) -> Answer:
+def _too_old(log: StreamLog, script: Script, wanted: int, call: ReceivedCall) -> ServedAnswer:
     settings = log.settings
     shape = SHAPES[settings.shape]
     log.too_old += 1
@@ -122,17 +122,19 @@ def _too_old(log: StreamLog, script: Script, wanted: int, call: Call) -> Answer:
     if settings.framing == "sse":  # an EventSource server tells the oldest it has, and no word
         script.begin_at(settings.floor)
         return _streaming(settings, script.steps(), script, call)
-    return Answer(400, too_old_text(wanted, settings.floor).encode())
+    return ServedAnswer(400, too_old_text(wanted, settings.floor).encode())
 
 
 def _streaming(
-    settings: StreamSettings, steps: Iterator[Step], script: Script, call: Call
-) -> Answer:
+    settings: StreamSettings, steps: Iterator[Step], script: Script, call: ReceivedCall
+) -> ServedAnswer:
     play = Play(steps, script.pong, settings.framing == "websocket")
     if play.socket:
         key = call.request.headers["sec-websocket-key"]
         upgrade = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
-        return Answer(101, b"", (*upgrade, ("Sec-WebSocket-Accept", accept_key(key))), play=play)
+        return ServedAnswer(
+            101, b"", (*upgrade, ("Sec-WebSocket-Accept", accept_key(key))), play=play
+        )
     headers: list[tuple[str, str]] = [("Content-Type", FRAMINGS[settings.framing].content_type)]
     if settings.gzip != "off" and "gzip" in call.request.headers.get("accept-encoding", ""):
         headers.append(("Content-Encoding", "gzip"))
@@ -140,4 +142,4 @@ def _streaming(
         headers.append(("Transfer-Encoding", "chunked"))
     else:
         headers.append(("Connection", "close"))
-    return Answer(200, b"", tuple(headers), play=play)
+    return ServedAnswer(200, b"", tuple(headers), play=play)

@@ -8,8 +8,8 @@ import hashlib
 from typing import final
 from urllib.parse import parse_qsl
 
-from penstock.simulator.answer import Answer, json_answer
-from penstock.simulator.request import Request
+from penstock.simulator.answer import ServedAnswer, json_answer
+from penstock.simulator.request import ReceivedRequest
 
 __all__ = ["Tokens", "basic_pair"]
 
@@ -46,7 +46,7 @@ class Tokens:
         """Return whether ``token`` is one of ours and still alive at ``now``."""
         return now < self._expiry.get(token, float("-inf"))
 
-    def answer(self, request: Request, now: float) -> Answer:
+    def answer(self, request: ReceivedRequest, now: float) -> ServedAnswer:
         """Answer a POST to the token endpoint."""
         form = dict(parse_qsl(request.body.decode("latin-1")))
         client = basic_pair(request.headers.get("authorization", "")) or (
@@ -65,7 +65,7 @@ class Tokens:
             return json_answer(400, {"error": "unsupported_grant_type"})
         return self._issue(now)
 
-    def _issue(self, now: float) -> Answer:
+    def _issue(self, now: float) -> ServedAnswer:
         self._issued += 1
         self._expiry = {token: end for token, end in self._expiry.items() if end > now}
         digest = hashlib.sha256(b"%d:%d" % (self._seed, self._issued)).hexdigest()

@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
 
-from penstock.simulator.auth import Gate
+from penstock.simulator.auth import AuthCheck
 from penstock.simulator.ledger import Account, Ledger
-from penstock.simulator.request import Request
+from penstock.simulator.request import ReceivedRequest
 from penstock.simulator.settings import SimulatorSettings
 from penstock.simulator.users import deleted_ids
 
-__all__ = ["Call", "World"]
+__all__ = ["ReceivedCall", "World"]
 
 
-class Call(NamedTuple):
+class ReceivedCall(NamedTuple):
     """A request with who makes it and when: ``now`` is monotonic, ``epoch`` the true time."""
 
-    request: Request
+    request: ReceivedRequest
     key: str
     now: float
     epoch: float
@@ -43,7 +43,7 @@ class World:
         if self.deleted:
             self.existing = [id_ for id_ in range(settings.users) if id_ not in self.deleted]
         self.ledger = Ledger(settings)
-        self.gate = Gate(settings)
+        self.gate = AuthCheck(settings)
 
     def user_id(self, path: str) -> int | None:
         """Return the id in ``/anything/{id}.json``, or None where there is no such user.

@@ -109,4 +109,5 @@ __all__ = [
     "verify_store",
 ]
 
-__getattr__ = later(__name__, _HOMES)
+if not TYPE_CHECKING:  # a name that is not there is found by the type checker
+    __getattr__ = later(__name__, _HOMES)

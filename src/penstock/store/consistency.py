@@ -125,7 +125,8 @@ def _behind(directory: Path, connection: sqlite3.Connection, number: int, start:
     open_states = {"failed", "landed"} if versioned(connection) else {"failed"}
     for line in lines(path, start):
         known = line.key is not None and connection.execute(_ROW, (line.key,)).fetchone()
-        strange = line.state in {"blank", "deleted"} or (known and known[-1] not in open_states)
+        taken = known and known[-1] not in open_states and known[3:] != (0, "deleted")
+        strange = line.state in {"blank", "deleted"} or taken
         proved = line.state in {"whole", "unproved"}
         if strange or (proved and moment not in {None, line.at}):
             # Two groups, or what only older writing leaves: no crash of ours.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -71,10 +71,10 @@ _RULES = {
         AND NOT EXISTS (SELECT 1 FROM failure WHERE failure.key = item.key AND current)""",
     "a failure without its item": """SELECT key FROM failure WHERE current AND NOT EXISTS
         (SELECT 1 FROM item WHERE item.key = failure.key AND state = 'failed')""",
-    "an item in no known state": """SELECT key FROM item
-        WHERE state NOT IN ('landed', 'failed', 'deleted')""",
-    "an item in no known segment": """SELECT key FROM item WHERE state = 'landed'
-        AND (segment IS NULL OR segment NOT IN (SELECT number FROM segment))""",
+    "an item in no known state or segment": """SELECT key FROM item WHERE state != 'failed'
+        AND state != 'deleted'
+        AND (state != 'landed' OR segment IS NULL
+        OR segment NOT IN (SELECT number FROM segment))""",
     "a fact is missing": """SELECT name FROM (SELECT 'started' AS name UNION SELECT 'expected')
         WHERE name NOT IN (SELECT name FROM fact)""",
 }
@@ -87,7 +87,8 @@ def verify(directory: Path, progress: Progress | None = None) -> Verified:
         InputError: There is no store.
         StorageError: The ledger is gone, or cannot be read at all.
     """
-    with closing(ledger.read(directory)) as connection:
+    with ExitStack() as held:
+        connection = held.enter_context(closing(ledger.read(directory)))
         mark = mark_of(directory)
         connection.execute("BEGIN")  # one look: what a run does meanwhile is not seen
         damages = list(_tables(connection))
@@ -97,7 +98,7 @@ def verify(directory: Path, progress: Progress | None = None) -> Verified:
             what = problem.removeprefix(f"{directory}: ").partition("; data")[0]
             damages.append(Damage(".", what))
         damages += _strays(directory)
-        looked = _Segments(directory, connection, progress or _silent)
+        looked = _Segments(directory, connection, progress or _silent, held)
         damages += looked.damages()
         return Verified(looked.lines, looked.done, tuple(damages))
 
@@ -126,10 +127,18 @@ def _strays(directory: Path) -> Iterator[Damage]:
 class _Segments:
     """All segments, read once from their beginning to their end, beside the ledger's rows."""
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection, progress: Progress) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        connection: sqlite3.Connection,
+        progress: Progress,
+        held: ExitStack,
+    ) -> None:
         self._directory = directory
         self._connection = connection
         self._progress = progress
+        self._held = held
+        self._now: sqlite3.Connection | None = None
         self.lines = 0
         self.done = 0
         self._total = 0
@@ -168,22 +177,22 @@ class _Segments:
 
     def _read(self, file: BinaryIO, name: str, size: int, rows: Iterator[_Row]) -> Iterator[Damage]:
         """Compare row after row with what stands there; between them only deleted lines may be."""
-        block, start, end = b"", 0, 0
-        lines = 0
+        block, start, stop, end = b"", 0, 0, 0
+        lines, encode, check = 0, _encode, crc32
         for _, key, offset, length, proof in rows:
             if offset != end:
                 yield from self._between(file, name, end, offset)
-            if offset + length > start + len(block):
+            end = offset + length
+            if end > stop:
                 file.seek(offset)
                 block, start = file.read(max(_BLOCK, length)), offset
+                stop = offset + len(block)
                 self._progress(self.done + offset, self._total)
-            at = offset - start
-            line = block[at : at + length]
-            if crc32(line) == proof and line.startswith(b'{"key":%b,"at":' % _encode(key)):
+            line = block[offset - start : end - start]
+            if check(line) == proof and line.startswith(b'{"key":%b,"at":' % encode(key)):
                 lines += 1
             else:
                 yield from self._wrong(name, key, offset, line)
-            end = max(end, offset + length)
         self.lines += lines
         if end != size:
             yield from self._between(file, name, end, size)
@@ -220,8 +229,9 @@ class _Segments:
 
     def _is_deleted(self, key: Key, *, since: bool = False) -> bool:
         """Return whether a key is deleted now, or ``since`` then something else became of it."""
-        with closing(ledger.read(self._directory)) as now:
-            row = now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
+        if self._now is None:  # another connection, which sees what is done meanwhile
+            self._now = self._held.enter_context(closing(ledger.read(self._directory)))
+        row = self._now.execute("SELECT state FROM item WHERE key = ?", (key,)).fetchone()
         return row is not None and (since or row[0] == "deleted")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, final
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from penstock.http import (
     check_websockets,
     shown,
 )
-from penstock.pipeline import source_of
+from penstock.pipeline import asynchronous, source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
@@ -303,6 +303,10 @@ class Stream(Generic[T]):
                     yield item
                 if isinstance(entry, Batch):
                     self._backlog.release(entry.size)
+
+    def __aiter__(self) -> AsyncIterator[Item[T]]:
+        """Yield the same in asyncio: ``async for item in stream``."""
+        return asynchronous(self)
 
     def messages(self) -> Iterator[Message[T]]:
         """Yield the messages alone; notices and gaps are only counted."""

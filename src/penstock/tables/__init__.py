@@ -11,8 +11,8 @@ It needs nothing but Python; a workbook needs openpyxl.
 from __future__ import annotations
 
 from penstock.tables.dates import DATE_NAMES, ORDERS, are_row_numbers, read_dates
-from penstock.tables.numbers import MISSING_WORDS, Numbers, decimal_mark
-from penstock.tables.sheet import Sheet, read_sheet, read_workbook, stream_sheet
+from penstock.tables.numbers import MISSING_WORDS, Numbers, decimal_mark, one_unit
+from penstock.tables.sheet import Sheet, open_text, read_sheet, read_workbook, stream_sheet
 
 __all__ = [
     "DATE_NAMES",
@@ -22,6 +22,8 @@ __all__ = [
     "Sheet",
     "are_row_numbers",
     "decimal_mark",
+    "one_unit",
+    "open_text",
     "read_dates",
     "read_sheet",
     "read_workbook",

@@ -31,8 +31,8 @@ _YEAR_LAST = re.compile(
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +)?"
 _NAMED = re.compile(
     _WEEKDAY
-    + r"(?:(?P<d>\d{1,2})[ -](?P<name>[a-z]{3,9})\.?[ -](?P<y>\d{4})"
-    + r"|(?P<name2>[a-z]{3,9})\.? (?P<d2>\d{1,2}),? (?P<y2>\d{4}))"
+    + r"(?:(?P<d>\d{1,2})[ -](?P<name>[a-z]{3,9})\.?[ -](?P<y>\d{4}|\d{2})"
+    + r"|(?P<name2>[a-z]{3,9})\.? (?:(?P<d2>\d{1,2}),? )?(?P<y2>\d{4}))"
     + _CLOCK,
     re.IGNORECASE,
 )
@@ -72,10 +72,10 @@ def read_dates(texts: Sequence[str], order: str = "") -> tuple[list[datetime], t
     first = texts[0].strip()
     if not first:
         raise InputError("row 0 has no date")
-    if _YEAR_FIRST.fullmatch(first):
-        return _all(texts, _year_first), ()
-    if _NAMED.fullmatch(first):
-        return _all(texts, _named), ()
+    if found := _YEAR_FIRST.fullmatch(first):
+        return _all(texts, partial(_year_first, months=not found["d"])), ()
+    if found := _NAMED.fullmatch(first):
+        return _all(texts, partial(_named, months=not (found["d"] or found["d2"]))), ()
     if _YEAR_LAST.fullmatch(first):
         return _ordered(texts, order)
     if whole := _WHOLE.fullmatch(first):
@@ -130,19 +130,23 @@ def _epoch(text: str, unit: int) -> datetime | None:
     return moment.replace(microsecond=rest * 10**6 // unit)
 
 
-def _year_first(text: str) -> datetime | None:
+def _year_first(text: str, *, months: bool) -> datetime | None:
+    """Read a date, or where the first of all named only a month, a month."""
     found = _YEAR_FIRST.fullmatch(text)
-    return found and _moment(found["y"], found["m"], found["d"] or "1", found)
+    if not found or months == bool(found["d"]):
+        return None
+    return _moment(found["y"], found["m"], found["d"] or "1", found)
 
 
-def _named(text: str) -> datetime | None:
+def _named(text: str, *, months: bool) -> datetime | None:
     found = _NAMED.fullmatch(text)
-    if not found:
+    if not found or months == bool(found["d"] or found["d2"]):
         return None
     name = (found["name"] or found["name2"]).lower()
     month = next((n for n, word in enumerate(_MONTHS, 1) if name in {word, word[:3]}), 0)
     month = 9 if name == "sept" else month
-    return _moment(found["y"] or found["y2"], str(month), found["d"] or found["d2"], found)
+    year, day = found["y"] or found["y2"], found["d"] or found["d2"] or "1"
+    return _moment(_whole_year(year), str(month), day, found)
 
 
 def _ordered(texts: Sequence[str], order: str) -> tuple[list[datetime], tuple[str, ...]]:
@@ -177,10 +181,12 @@ def _year_last(text: str, order: str, *, short: bool = False) -> datetime | None
     day, month = found["one"], found["two"]
     if order == "mdy":
         day, month = month, day
-    year = found["y"]
-    if len(year) == 2:
-        year = f"{19 if int(year) >= 69 else 20}{year}"
-    return _moment(year, month, day, found)
+    return _moment(_whole_year(found["y"]), month, day, found)
+
+
+def _whole_year(year: str) -> str:
+    """Return a year of two digits as POSIX has it: 69 to 99 are of the last century."""
+    return year if len(year) == 4 else f"{19 if int(year) >= 69 else 20}{year}"
 
 
 def _moment(year: str, month: str, day: str, clock: re.Match[str] | None = None) -> datetime | None:

@@ -9,7 +9,7 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["MISSING_WORDS", "Numbers", "decimal_mark"]
+__all__ = ["MISSING_WORDS", "Numbers", "decimal_mark", "one_unit", "unit_of"]
 
 MISSING_WORDS = frozenset(
     {"", "nan", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "null", "none", "-", "--", "."}
@@ -18,6 +18,10 @@ MISSING_WORDS = frozenset(
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MARKED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*", re.ASCII)
+_UNIT = re.compile(
+    r"(?P<before>[-+]?)\s*(?P<sign>[$€£¥₹%])\s*(?P<rest>[-+]?[\d.,].*)"
+    r"|(?P<text>.*?)\s*(?P<unit>[$€£¥₹%])"
+)
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "’": "'"})
 
 
@@ -51,10 +55,9 @@ class Numbers:
         text = text.translate(_SPACES).strip()
         if text.lower() in MISSING_WORDS:
             return math.nan
-        if text.endswith("%"):
-            number = self._number(text[:-1].rstrip())
-            return None if number is None else number / 100
-        return self._number(text)
+        unit, text = unit_of(text)
+        number = self._number(text)
+        return number / 100 if number is not None and unit == "%" else number
 
     def _number(self, text: str) -> float | None:
         if grouped := self._grouped.fullmatch(text):
@@ -83,6 +86,36 @@ class Numbers:
         return [self.read(cell) for cell in cells]
 
 
+def unit_of(text: str) -> tuple[str, str]:
+    """Return the percent or currency sign at either end of a number, and the number.
+
+    >>> unit_of("$100.5"), unit_of("-5 %"), unit_of("7")
+    (('$', '100.5'), ('%', '-5'), ('', '7'))
+    """
+    found = _UNIT.fullmatch(text.strip())
+    if not found:
+        return "", text
+    if found["sign"]:
+        return found["sign"], found["before"] + found["rest"]
+    return found["unit"], found["text"]
+
+
+def one_unit(cells: Iterable[str], column: str) -> str:
+    """Return the percent or currency sign that all numbers of a column have; "" where none has.
+
+    Raises:
+        InputError: They have different ones.
+
+    >>> one_unit(["$1", "", "$2.5"], "A")
+    '$'
+    """
+    units = {unit_of(cell)[0] for cell in cells if cell.strip().lower() not in MISSING_WORDS}
+    if len(units) > 1:
+        said = "in percent" if "%" in units else f"in {max(units)}"
+        raise InputError(f"some cells of {column} are {said} and some are not")
+    return max(units, default="")
+
+
 def decimal_mark(cells: Iterable[str], separator: str, told: str = "") -> str:
     """Return the decimal mark of a file's cells.
 
@@ -106,7 +139,7 @@ def decimal_mark(cells: Iterable[str], separator: str, told: str = "") -> str:
     for cell in cells:
         if "," not in cell and (separator != ";" or "." not in cell):
             continue
-        text = cell.translate(_SPACES).strip().removesuffix("%").rstrip()
+        text = unit_of(cell.translate(_SPACES).strip())[1]
         if not _MARKED.fullmatch(text):
             continue
         vote = _vote(text.lstrip("+-"))

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import final
+from typing import TextIO, final
 
 from penstock.errors import InputError, MissingExtra
 from penstock.tables.dates import DATE_NAMES
 from penstock.tables.numbers import Numbers
 
-__all__ = ["Sheet", "read_sheet", "read_workbook", "stream_sheet"]
+__all__ = ["Sheet", "open_text", "read_sheet", "read_workbook", "stream_sheet"]
 
 _SEPARATORS = ("\t", ";", "|", ",")
 _LOOKED_AT = 20
@@ -74,18 +74,28 @@ def read_sheet(lines: Iterable[str], source: str) -> Sheet:
     if not rows:
         raise InputError(f"{source}: no rows below the header")
     names, levels, words = sheet.names, sheet.levels, sheet.words
-    width = len(names)
-    while width > 1 and not any(level[width - 1] for level in levels):
-        if any(cells[width - 1].strip() for _, cells in rows):
-            break
-        width -= 1
-    if width < len(names):
-        rows = [(line, cells[:width]) for line, cells in rows]
-        levels = tuple(level[:width] for level in levels)
-        words = (*words, "an empty last column is left away")
-    whole = Sheet(source, names[:width], rows, sheet.separator, levels, words)
+    kept = [
+        place
+        for place in range(len(names))
+        if not place
+        or any(level[place] for level in levels)
+        or any(cells[place].strip() for _, cells in rows)
+    ]
+    if len(kept) < len(names):
+        rows = [(line, [cells[k] for k in kept]) for line, cells in rows]
+        levels = tuple(tuple(level[k] for k in kept) for level in levels)
+        words = (*words, f"{len(names) - len(kept)} empty columns without a name are left away")
+        names = tuple(names[k] for k in kept)
+    whole = Sheet(source, names, rows, sheet.separator, levels, words)
     whole.check_names()
     return whole
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a text file of UTF-8, or of UTF-16 as its first bytes say."""
+    with path.open("rb") as file:
+        wide = file.read(2) in {b"\xff\xfe", b"\xfe\xff"}
+    return path.open(newline="", encoding="utf-16" if wide else "utf-8-sig")
 
 
 def stream_sheet(lines: Iterable[str], source: str) -> Sheet:
@@ -100,7 +110,7 @@ def stream_sheet(lines: Iterable[str], source: str) -> Sheet:
     if told.startswith("sep=") and len(told) == 5:
         separator, first = told[4], [*first[1:], *itertools.islice(numbered, 1)]
     else:
-        separator = _separator([text for _, text in first], source)
+        separator = _separator([text for _, text in first])
     numbers: list[int] = []
 
     def texts() -> Iterator[str]:
@@ -119,21 +129,28 @@ def _first_lines(
 ) -> tuple[list[tuple[int, str]], tuple[str, ...]]:
     """Return the header's line and the one below it; leave away what stands above."""
     first: list[tuple[int, str]] = []
-    comments = 0
+    comments = titles = 0
     for number, text in numbered:
         line = text.removeprefix("\ufeff") if number == 1 else text
         if not first and line.startswith("#") and not line.startswith(("#,", "#;", "#\t")):
             comments += 1
+        elif not first and line.strip() and not any(mark in line for mark in _SEPARATORS):
+            titles += 1
         elif line.strip():
             first.append((number, line))
             if len(first) == 2:
                 break
+    if not first and titles:
+        raise InputError(
+            f"{source}: no header: the first line must be date,NAME,NAME,… (or with ; or tabs)"
+        )
     if not first:
         raise InputError(f"{source}: no header: the file is empty")
-    return first, ((f"{comments} lines of comment are left away",) if comments else ())
+    said = {f"{comments} lines of comment": comments, f"{titles} lines above the header": titles}
+    return first, tuple(f"{what} are left away" for what, count in said.items() if count)
 
 
-def _separator(texts: list[str], source: str) -> str:
+def _separator(texts: list[str]) -> str:
     """Return the separator by which the header and the line below it have the same cells."""
     for separator in _SEPARATORS:
         try:
@@ -142,12 +159,7 @@ def _separator(texts: list[str], source: str) -> str:
             continue
         if widths and widths[0] > 1 and (len(widths) < 2 or abs(widths[-1] - widths[0]) <= 1):
             return separator
-    for separator in _SEPARATORS:
-        if separator in texts[0]:
-            return separator
-    raise InputError(
-        f"{source}: no header: the first line must be date,NAME,NAME,… (or with ; or tabs)"
-    )
+    return next(separator for separator in _SEPARATORS if separator in texts[0])
 
 
 def _records(
@@ -225,6 +237,8 @@ def _even(
     for line, cells in records:
         if len(cells) == width:
             yield line, cells
+        elif len(cells) == 1:  # a line of text below the table, or one that is cut short
+            yield line, [*cells, *[""] * (width - 1)]
         elif len(cells) > width and not any(cell.strip() for cell in cells[width:]):
             yield line, cells[:width]
         else:

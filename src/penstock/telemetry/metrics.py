@@ -50,7 +50,7 @@ class Metrics:
     3.0
 
     Raises:
-        MissingExtra: There is no prometheus_client.
+        MissingExtra: prometheus_client is not installed.
     """
 
     def __init__(self, budget: str = "api", wall: Callable[[], float] = time.time) -> None:

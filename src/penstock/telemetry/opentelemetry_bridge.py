@@ -30,7 +30,7 @@ def trace_events(
         meters: Where numbers go; unset: the global provider.
 
     Raises:
-        MissingExtra: There is no opentelemetry-api.
+        MissingExtra: opentelemetry-api is not installed.
     """
     try:
         import opentelemetry.trace  # noqa: F401 - only to see that it is there

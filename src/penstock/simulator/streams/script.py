@@ -97,7 +97,7 @@ class Script:
         self._log.pongs += 1
 
     def steps(self) -> Iterator[Step]:
-        """Yield what to do next, for ever or up to the ending."""
+        """Yield what to do next, without end or up to the ending."""
         if self._shape.hello:
             yield Step(self._put(self._shape.hello.encode()))
         after = math.inf if self._ending.after is None else self._ending.after

@@ -58,7 +58,7 @@ class StreamSettings:
     """One stream. Immutable; times are seconds.
 
     Attributes:
-        framing: How messages are told apart.
+        framing: What tells messages apart.
         shape: Which service's messages they are.
         messages: How many there are; they are numbered from 1.
         rate: Messages published a second from the first connect on; 0: all are there at once.

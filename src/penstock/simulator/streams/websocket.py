@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import NamedTuple
 
-from penstock.simulator.request import Request
+from penstock.simulator.request import ReceivedRequest
 
 __all__ = ["Incoming", "accept_key", "incoming", "wants_websocket"]
 
@@ -20,7 +20,7 @@ class Incoming(NamedTuple):
     length: int
 
 
-def wants_websocket(request: Request) -> bool:
+def wants_websocket(request: ReceivedRequest) -> bool:
     """Return whether the request asks for what RFC 6455 §4.2.1 says."""
     headers = request.headers
     return (

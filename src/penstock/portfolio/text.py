@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from penstock.portfolio.allocation import Allocation, Frontier
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.choose import Allocation, Frontier
 from penstock.portfolio.explanation import Explanation
 from penstock.portfolio.ratios import Performance
 from penstock.portfolio.result import Risk
@@ -66,7 +66,7 @@ def printed_risk(found: Risk) -> str:
 def printed_performance(found: Performance) -> str:
     """Return what was earned: a line a figure, those that exist."""
     whole = found.to_dict()
-    shares = {"total_return", "annual_return", "max_drawdown", "tracking_error"}
+    shares = {"total_return", "annual_return", "max_drawdown", "tracking_error", "turnover"}
     rows = []
     for name, value in whole.items():
         if value is not None:
@@ -76,7 +76,12 @@ def printed_performance(found: Performance) -> str:
     return grid(rows)
 
 
-_WORDS = {"annual_return": "return a year", "peak": "drawdown from", "trough": "deepest"}
+_WORDS = {
+    "annual_return": "return a year",
+    "peak": "drawdown from",
+    "trough": "deepest",
+    "turnover": "turnover a year",
+}
 
 
 def _losses(found: Risk) -> str:

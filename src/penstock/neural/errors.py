@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import final
 
-from penstock.errors import InputError
+from penstock.errors import InputError, PenstockError
 from penstock.registry import did_you_mean
 
-__all__ = ["BadCheckpoint", "BadData", "BadKind", "UnknownChannel", "nearest"]
+__all__ = [
+    "BadCheckpoint",
+    "BadData",
+    "BadKind",
+    "NothingLearned",
+    "TrainingFailed",
+    "UnknownChannel",
+    "nearest",
+]
 
 
 class BadData(InputError, ValueError):
@@ -35,13 +43,20 @@ class UnknownChannel(BadData):
     >>> raise UnknownChannel("valid_miscls", ["valid_misclass", "valid_nll"])
     Traceback (most recent call last):
     ...
-    penstock.neural.faults.UnknownChannel: no channel 'valid_miscls': did you mean
+    penstock.neural.errors.UnknownChannel: no channel 'valid_miscls': did you mean
         'valid_misclass'? There are: valid_misclass, valid_nll
     """
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         super().__init__(f"no channel {name!r}{nearest(name, names)} There are: {', '.join(names)}")
+
+
+@final
+class NothingLearned(PenstockError):
+    """A training ended, was kept, and is not a success. Exit code 1."""
+
+    exit_code = 1
 
 
 class TrainingFailed(UserWarning):

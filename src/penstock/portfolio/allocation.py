@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack, final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Floats, np, product
-from penstock.portfolio.changes import annual_periods, doubts, simple_returns, without_gaps
 from penstock.portfolio.covariance import Covariance, correlation
 from penstock.portfolio.estimators import estimate
-from penstock.portfolio.holdings import near
+from penstock.portfolio.holdings import chosen, near
 from penstock.portfolio.pairwise import pairwise
+from penstock.portfolio.returns import annual_periods, doubts, simple_returns, without_gaps
 from penstock.portfolio.solvers import corners, equal_risk, nonnegative, unbounded
-from penstock.portfolio.table import as_table, floats
+from penstock.portfolio.table import Table, as_table, floats
 from penstock.registry import did_you_mean
 
 __all__ = [
     "Allocation",
+    "Belief",
     "Frontier",
     "Source",
+    "allocated",
+    "belief",
     "efficient_frontier",
     "minimum_volatility",
     "risk_parity",
@@ -51,7 +54,7 @@ class Source(TypedDict, total=False):
 @final
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """What weights are chosen by.
+    """What weights are chosen by; of your own with :func:`belief`.
 
     Attributes:
         names: The assets.
@@ -278,7 +281,12 @@ def believed(data: object, source: Source) -> Belief:
     Raises:
         InputError: A series that never moves, or a singular covariance: the least volatility
             would be a rounding error.
+        TypeError: A keyword that does not exist.
     """
+    if isinstance(data, Belief):
+        if source:
+            raise TypeError(f"a belief is all there is to know: leave {', '.join(source)} away")
+        return data
     for name in source:
         if name not in Source.__annotations__:
             hint = did_you_mean(name, Source.__annotations__)
@@ -318,6 +326,64 @@ def believed(data: object, source: Source) -> Belief:
     return Belief(table.names, matrix, np.nanmean(changes.values, axis=0), periods, words)
 
 
+def belief(
+    covariance: object,
+    expected: Mapping[str, float] | Sequence[float] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    periods: float = 1.0,
+) -> Belief:
+    """Return a covariance and expected returns of your own, to choose weights by.
+
+    Every function that chooses weights takes it in place of data.
+
+    Args:
+        covariance: A matrix, or a frame or mapping whose columns are named as its rows are.
+        expected: Expected return of each asset, by name or in order; None takes 0.
+        names: Of the assets, for a plain matrix.
+        periods: How many of the covariance's periods make a year: 1 for a covariance a year.
+
+    Raises:
+        InputError: Not a covariance, or expectations of other assets.
+
+    >>> given = belief([[0.04, 0.01], [0.01, 0.09]], names=["A", "B"])
+    >>> {name: round(weight, 4) for name, weight in minimum_volatility(given).by_name().items()}
+    {'A': 0.7273, 'B': 0.2727}
+    """
+    columns, index = (getattr(covariance, side, None) for side in ("columns", "index"))
+    if columns is not None and index is not None:
+        names = [str(name) for name in columns]
+        if [str(name) for name in index] != names:
+            raise InputError("a covariance: its rows are to be named as its columns are, in order")
+        covariance = np.asarray(covariance)
+    table = as_table(covariance, names)
+    matrix = table.values
+    if matrix.shape[0] != matrix.shape[1] or not np.isfinite(matrix).all():
+        raise InputError(f"a covariance of {len(table.names)} assets: a whole square matrix")
+    if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9 * float(np.abs(matrix).max())):
+        raise InputError("a covariance is the same above its diagonal and below")
+    year, told = annual_periods(periods, None)
+    words = ("covariance as given", told)
+    matrix = (matrix + matrix.T) / 2
+    _check_definite(matrix, table.names, 0)
+    bare = Belief(table.names, matrix, np.zeros(len(matrix)), year, words)
+    return replace(bare, mean=_expected(bare, expected))
+
+
+def allocated(given: Belief, weights: Mapping[str, float]) -> Allocation:
+    """Return the volatility and the shares of the risk that weights have by a belief.
+
+    >>> given = belief([[0.04, 0.0], [0.0, 0.09]], names=["A", "B"])
+    >>> round(allocated(given, {"A": 0.6, "B": 0.4}).volatility, 4)
+    0.1697
+    """
+    held = chosen(Table(np.zeros((1, len(given.names))), given.names), weights)
+    whole = np.array(
+        [dict(zip(held.names, held.weights, strict=True)).get(n, 0.0) for n in given.names]
+    )
+    return allocation(given, whole, "weights as given")
+
+
 def _check_definite(matrix: Floats, names: tuple[str, ...], rows: int) -> None:
     variances = np.diagonal(matrix)
     if not (variances > 0).all():
@@ -327,8 +393,9 @@ def _check_definite(matrix: Floats, names: tuple[str, ...], rows: int) -> None:
         )
     values = np.linalg.eigvalsh(correlation(matrix))
     if values[0] <= 10 * len(matrix) * np.finfo(np.float64).eps * values[-1]:
+        source = f" from {rows} returns" if rows else ""
         raise InputError(
-            f"the covariance of {len(matrix)} assets from {rows} returns is singular (smallest"
+            f"the covariance of {len(matrix)} assets{source} is singular (smallest"
             f" eigenvalue {values[0]:.2g} of {values[-1]:.2g}): there is no one answer; choose"
             " estimator='lw' (--estimator lw), or fewer assets"
         )

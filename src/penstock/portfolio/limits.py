@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Unpack, final
 
 from penstock.errors import InputError, MissingExtra
+from penstock.portfolio.allocation import Allocation, Belief, Source, allocation, believed
 from penstock.portfolio.arrays import Floats, np
-from penstock.portfolio.changes import simple_returns, without_gaps
-from penstock.portfolio.choose import Allocation, Belief, Source, allocation, believed
+from penstock.portfolio.returns import simple_returns, without_gaps
 from penstock.portfolio.table import as_table
+from penstock.registry import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Limits", "optimal_weights"]
+__all__ = ["Limits", "limits_of", "optimal_weights"]
 
 AIMS = ("least", "sharpe", "return", "hrp")
 
@@ -47,6 +48,33 @@ class Limits:
     turnover: float | None = None
     cost: float = 0.0
     views: Sequence[str] = ()
+
+
+def limits_of(table: Mapping[str, object]) -> Limits:
+    """Return the limits that a mapping, such as a table of a TOML file, holds.
+
+    Raises:
+        InputError: A key that does not exist, or a value of another kind.
+
+    >>> limits_of({"bounds": [0, 0.3], "target_return": 0.08}).target_return
+    0.08
+    """
+    known = sorted(Limits.__slots__)
+    for name in table:
+        if name not in known:
+            raise InputError(f"limits {name}: {did_you_mean(name, known)}")
+    pairs = {name: tuple(value) for name, value in table.items() if isinstance(value, list | tuple)}
+    bands = table.get("group_bounds", {})
+    try:
+        if isinstance(bands, Mapping):
+            pairs["group_bounds"] = {key: tuple(map(float, x)) for key, x in bands.items()}  # type: ignore[assignment] # a mapping of pairs
+        limits = Limits(**{**table, **pairs})  # type: ignore[arg-type] # looked at right below
+        low, high = (float(bound) for bound in limits.bounds)
+        for number in (limits.target_return, limits.target_volatility, limits.turnover):
+            float(number or 0.0)
+        return replace(limits, bounds=(low, high), cost=float(limits.cost))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"limits: {error}") from error
 
 
 def optimal_weights(
@@ -80,7 +108,7 @@ def optimal_weights(
         raise InputError("aim 'return' needs a target_volatility")
     belief = believed(data, source)
     _check(limits, belief.names, aim)
-    weights = _solved(_frame(data, source), aim, limits, risk_free / belief.periods, belief)
+    weights = _solved(_frame(data, belief, source), aim, limits, risk_free / belief.periods, belief)
     told = f"aim {aim} within {limits.bounds[0]:g} to {limits.bounds[1]:g}, solved by skfolio"
     return allocation(belief, weights, told)
 
@@ -102,14 +130,20 @@ def _check(limits: Limits, names: tuple[str, ...], aim: str) -> None:
         raise InputError("hrp takes bounds, held and cost, and no other limits")
 
 
-def _frame(data: object, source: Source) -> pd.DataFrame:
+def _frame(data: object, belief: Belief, source: Source) -> pd.DataFrame:
+    """Return the returns, or for a belief some whose mean and covariance are exactly its own."""
     import pandas as pd
 
+    if isinstance(data, Belief):
+        count = len(belief.names)
+        random = np.random.default_rng(0).standard_normal((4 * count + 8, count))
+        basis, _ = np.linalg.qr(random - random.mean(axis=0))
+        spread = basis @ np.linalg.cholesky(belief.covariance).T * np.sqrt(len(basis) - 1)
+        return pd.DataFrame(spread + belief.mean, columns=list(belief.names))
     table = as_table(data, source.get("names"))
     kind = source.get("kind", "prices")
     returns = simple_returns(table.values, kind, table.names, table.dates)
-    dates = table.dates[1:] if table.dates is not None and kind == "prices" else table.dates
-    found = without_gaps(returns, dates, table.names, source.get("missing", "raise"))
+    found = without_gaps(returns, None, table.names, source.get("missing", "raise"))
     if found.gaps:
         raise InputError("within limits, missing is raise or common")
     return pd.DataFrame(found.values, columns=list(table.names))

@@ -10,7 +10,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Self
 
-from penstock.neural.faults import BadData, nearest
+from penstock.neural.errors import BadData, nearest
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

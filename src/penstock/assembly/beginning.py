@@ -1,0 +1,149 @@
+"""A pipeline file to begin with: made from one answer of a service, or from its description."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from penstock.address import is_address
+from penstock.assembly.guessing import Node, as_schema, guessed
+from penstock.assembly.openapi import Draft, described, drafted
+from penstock.errors import InputError, MissingExtra
+from penstock.http import Api, Get, Response
+
+__all__ = ["begun"]
+
+
+def begun(
+    source: str,
+    only: Sequence[str] = (),
+    base: str | None = None,
+    given: Mapping[str, str] | None = None,
+) -> str:
+    """Return the text of a pipeline file.
+
+    Args:
+        source: URL of a list, or URL or file of an OpenAPI 3 description in JSON or YAML.
+        only: Of a description, the names of the resources to write; with ``*``; none: all.
+        base: URL of the service, in place of the one that is found.
+        given: Values of a description's parameters, by name.
+
+    Raises:
+        InputError: It is neither.
+        PenstockError: The service did not answer.
+    """
+    if is_address(source):
+        root = "/".join(source.split("/", 3)[:3])
+        response = Api(root, decode="bytes", headers={"Accept": "*/*"}).call(Get(source))
+        response.become_utf8()
+        text = response.body
+    else:
+        response = None
+        try:
+            text = Path(source).read_bytes()
+        except OSError as error:
+            raise InputError(f"{source}: {error.strerror}") from error
+    found = _document(text, source)
+    if described(found):
+        draft = drafted(found, source, only, given)  # type: ignore[arg-type] # as just asked
+    elif response is not None:
+        draft = _of_answer(response, found, source)
+    else:
+        raise InputError(f"{source}: no OpenAPI description (of version 3, in JSON or YAML)")
+    draft.base = base or draft.base
+    return _written(draft, source)
+
+
+def _document(text: bytes, source: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    if b"openapi" not in text and b"swagger" not in text:
+        raise InputError(f"{source}: neither JSON nor an OpenAPI description")
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtra("a description in YAML", "PyYAML", "openapi") from error
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return yaml.load(text, loader)  # noqa: S506 - it is a safe one
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{source}: not YAML: {' '.join(str(error).split())[:200]}") from error
+
+
+def _of_answer(response: Response, body: object, source: str) -> Draft:
+    url = urlsplit(source)
+    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    parameters: dict[str, Node] = {
+        name: {"type": "integer" if value.isdecimal() else "string"}
+        for name, value in query.items()
+    }
+    if isinstance(body, Mapping):
+        parameters = _told(body) | parameters
+    last = url.path.rstrip("/").rpartition("/")[2]
+    links = [name for name, value in response.headers.items() if name != "link" or "next" in value]
+    found = guessed(as_schema(body), parameters, links, last=last, plain=_as_it_is)
+    if found is None:
+        raise InputError(f"{source}: no list of rows in the answer: {response.excerpt(80)!r}")
+    style = dict(found.style)
+    if style.get("style") in ("page", "offset"):
+        style = {n: v for n, v in style.items() if n not in ("first", "size") and v}
+        query = {
+            n: v for n, v in query.items() if n not in (style["param"], style.get("size_param"))
+        }
+        style.setdefault("size_param", "")
+    name = "".join(c if c.isalnum() else "-" for c in last).strip("-") or "rows"
+    resource: dict[str, object] = {"name": name, "path": url.path or "/", "key": found.key}
+    resource |= {"items": found.items} if found.items else {}
+    resource |= style | ({"query": query} if query else {})
+    return Draft(f"{url.scheme}://{url.netloc}", {}, [resource], [])
+
+
+def _told(body: Mapping[str, object]) -> dict[str, Node]:
+    """Return the parameters that an answer lets guess: it names them as it says them."""
+    inner = (body.get(name) for name in ("meta", "pagination", "paging", "page_info"))
+    said = {n: v for one in (*inner, body) if isinstance(one, Mapping) for n, v in one.items()}
+    found = {name: as_schema(value) for name, value in said.items() if isinstance(value, int)}
+    for name, value in said.items():
+        short = re.sub(r"(?i)^next[_-]?", "", name)
+        if isinstance(value, str) and short != name:  # next_cursor: cursor
+            found[short[:1].lower() + short[1:]] = {"type": "string"}
+    return found
+
+
+def _as_it_is(schema: object) -> Node:
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _written(draft: Draft, source: str) -> str:
+    lines = [f"# Begun by penstock init from {source.partition('?')[0]}"]
+    lines += ["# Look at it, then: penstock check FILE --try", 'store = "harvest"']
+    for resource in draft.resources:
+        lines += ["", "[[resource]]"]
+        first = {name: resource[name] for name in ("name", "parent", "path") if name in resource}
+        lines += [f"{name} = {_toml(value)}" for name, value in (first | resource).items()]
+    lines += ["", "[api]", f"base = {_toml(draft.base)}"]
+    if draft.auth:
+        lines.append(f"auth = {_toml(draft.auth)}")
+    lines += ["", *(f"# left out: {' '.join(note.split())}" for note in draft.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML.
+
+    >>> _toml({"page[size]": 5, "on": True, "a": ["x"]})
+    '{ "page[size]" = 5, "on" = true, "a" = ["x"] }'
+    """
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{json.dumps(str(n))} = {_toml(one)}" for n, one in value.items())
+        return f"{{ {pairs} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,293 @@
+"""An OpenAPI 3 description as resources: its lists, their pages, their parents, credentials."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from typing import cast, final
+from urllib.parse import quote, urljoin
+
+from penstock.assembly.guessing import Endpoint, Node, guessed
+from penstock.errors import InputError
+
+__all__ = ["Draft", "described", "drafted"]
+
+_DEEP = 20  # references that are followed for one schema
+_PARAMETER = re.compile(r"\{([^{}]+)\}")
+
+
+@final
+@dataclasses.dataclass(slots=True)
+class Draft:
+    """What a pipeline file is made of.
+
+    Attributes:
+        base: URL of the service.
+        auth: The keys of [api.auth].
+        resources: The keys of each [[resource]], parents first.
+        notes: What was left out, and why.
+    """
+
+    base: str
+    auth: dict[str, object]
+    resources: list[dict[str, object]]
+    notes: list[str]
+
+
+def described(value: object) -> bool:
+    """Whether a document is an OpenAPI description, of whatever version."""
+    return (
+        isinstance(value, Mapping)
+        and "paths" in value
+        and not {"openapi", "swagger"}.isdisjoint(value)
+    )
+
+
+def drafted(
+    root: Node, source: str, only: Sequence[str] = (), given: Mapping[str, str] | None = None
+) -> Draft:
+    """Return the lists of a description as resources.
+
+    Args:
+        root: The description.
+        source: Where it is from: the address of a service may be relative to that.
+        only: Names of resources, with ``*``; none: all. Their parents come along.
+        given: Values of parameters, for what no other list tells.
+
+    Raises:
+        InputError: It is of a version before 3, or has no list that could be read.
+    """
+    version = str(root.get("openapi", root.get("swagger")))
+    if not version.startswith("3"):
+        raise InputError(f"{source}: OpenAPI {version}: give a description of version 3")
+    return _Description(root, given or {}).draft(source, only)
+
+
+@final
+class _Description:
+    def __init__(self, root: Node, given: Mapping[str, str]) -> None:
+        self._root = root
+        self._given = given
+        paths = _mapping(root.get("paths"))
+        self._items = {_PARAMETER.sub(self._set, path): one for path, one in paths.items()}
+        self._found: dict[str, dict[str, object]] = {}  # by path
+        self._endpoints: dict[str, Endpoint] = {}
+        self._notes: list[str] = []
+
+    def draft(self, source: str, only: Sequence[str]) -> Draft:
+        paths = sorted(self._lists(), key=lambda path: (path.count("{"), path))
+        for path in paths:
+            if reason := self._add(path):
+                self._notes.append(f"GET {path}: {reason}")
+        chosen = [one for one in self._found.values() if _is_wanted(str(one["name"]), only)]
+        names = {str(one["name"]) for one in chosen}
+        for one in reversed(self._found.values()):
+            if one["name"] in names and one.get("parent"):
+                names.add(str(one["parent"]))
+        resources = [one for one in self._found.values() if one["name"] in names]
+        if not resources:
+            raise InputError(f"{source}: no list that can be read without knowing more")
+        return Draft(self._base(source), self._auth(), resources, self._notes)
+
+    def _set(self, found: re.Match[str]) -> str:
+        return quote(self._given.get(found[1], found[0]), safe="{}")
+
+    def plain(self, schema: object) -> Node:
+        """Return a schema without references; of several that it may be, the first object."""
+        for _ in range(_DEEP):
+            node = _mapping(schema)
+            if "$ref" not in node:
+                break
+            schema = self._at(str(node["$ref"]))
+        else:
+            return {}
+        parts = [self.plain(one) for one in _list(node.get("allOf"))]
+        either = [self.plain(one) for one in _list(node.get("anyOf")) + _list(node.get("oneOf"))]
+        usable = [one for one in either if "properties" in one or "items" in one] or either
+        usable = [one for one in usable if one.get("type") != "null"][:1]
+        if not parts and not usable:
+            return node
+        merged: dict[str, object] = {}
+        properties: dict[str, object] = {}
+        for one in [*parts, *usable, node]:
+            merged |= one
+            properties |= _mapping(one.get("properties"))
+        return merged | {"properties": properties} if properties else merged
+
+    def _at(self, reference: str) -> object:
+        found: object = self._root
+        for step in reference.removeprefix("#/").split("/"):
+            name = (
+                step.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
+            )
+            found = _mapping(found).get(name)
+        return found
+
+    def _lists(self) -> Iterator[str]:
+        """Yield the paths that list rows."""
+        named = {path.rpartition("/")[0]: path for path in self._paths() if path.endswith("}")}
+        for path in self._paths():
+            operation = self._operation(path)
+            answer, headers = self._answer(operation)
+            if answer is None or path.endswith("}"):
+                continue
+            one = named.get(path.rstrip("/"), "")
+            asked = self._parameters(path, "query")
+            endpoint = guessed(
+                answer,
+                {name: self.plain(_mapping(p).get("schema")) for name, p in asked.items()},
+                headers,
+                last=_last(path),
+                plain=self.plain,
+                named=_PARAMETER.findall(one)[-1] if one else "",
+            )
+            if endpoint is not None:
+                self._endpoints[path] = endpoint
+                yield path
+
+    def _paths(self) -> list[str]:
+        return [path for path in self._items if self._operation(path)]
+
+    def _item(self, path: str) -> Node:
+        return self.plain(self._items.get(path))
+
+    def _operation(self, path: str) -> Node:
+        return _mapping(self._item(path).get("get"))
+
+    def _answer(self, operation: Node) -> tuple[object, list[str]]:
+        """Return the schema of a good answer, and the names of its headers."""
+        answers = _mapping(operation.get("responses"))
+        for status in ("200", "2XX", "206", "default", "201"):
+            answer = self.plain(answers.get(status))
+            for kind, content in _mapping(answer.get("content")).items():
+                if "json" in kind or kind == "*/*":
+                    return _mapping(content).get("schema"), [*_mapping(answer.get("headers"))]
+        return None, []
+
+    def _parameters(self, path: str, place: str) -> dict[str, Node]:
+        both = _list(self._item(path).get("parameters")) + _list(
+            self._operation(path).get("parameters")
+        )
+        found = [self.plain(one) for one in both]
+        return {str(one.get("name")): one for one in found if one.get("in") == place}
+
+    def _add(self, path: str) -> str:
+        """Write down the resource of a path; return why that cannot be, ``""`` where it can."""
+        endpoint = self._endpoints[path]
+        query = dict(endpoint.query)
+        paging = {endpoint.style.get("param"), endpoint.style.get("size_param")}
+        for name, one in self._parameters(path, "query").items():
+            schema = self.plain(one.get("schema"))
+            if not one.get("required") or name in paging or name in query:
+                continue
+            value = self._given.get(name, schema.get("default"))
+            if not isinstance(value, str | int | float):
+                return f"it needs the parameter {name}"
+            query[name] = value
+        said = {"name": self._name(path), **self._parent(path)}
+        if "parent" not in said and "{" in path:
+            return f"nothing lists what {{{_PARAMETER.findall(path)[-1]}}} may be"
+        said = {"path": path, **said, "key": endpoint.key}
+        if "parent" in said:
+            above = [f"_parent.{name}" for name in cast("list[str]", said["include"])]
+            own = [endpoint.key] if isinstance(endpoint.key, str) else endpoint.key
+            said["key"] = above + own if _properties(endpoint.row) else above
+        said |= {"items": endpoint.items} if endpoint.items else {}
+        self._found[path] = said | endpoint.style | ({"query": query} if query else {})
+        return ""
+
+    def _parent(self, path: str) -> dict[str, object]:
+        """Return the parent of a path with parameters, and the path with the parent's fields."""
+        names = _PARAMETER.findall(path)
+        if not names:
+            return {}
+        above = path[: path.rindex("{")].rstrip("/")
+        parent = next((p for p in (above, above + "/") if p in self._found), None)
+        if parent is None:
+            return {}
+        row = self._endpoints[parent]
+        field = _field(row, names[-1])
+        made = path.replace(f"{{{names[-1]}}}", f"{{parent.{field}}}")
+        include = [field]
+        # What stands before it is what the parent has of its own parent.
+        for name, known in zip(
+            names[:-1], cast("list[str]", self._found[parent].get("include", [])), strict=False
+        ):
+            made = made.replace(f"{{{name}}}", f"{{parent._parent.{known}}}")
+            include.append(f"_parent.{known}")
+        return {"path": made, "parent": self._found[parent]["name"], "include": include}
+
+    def _name(self, path: str) -> str:
+        steps = [step for step in path.split("/") if step and "{" not in step]
+        while len(steps) > 1 and re.fullmatch(r"(?i)v?\d+(\.\d+)*|api|rest", steps[0]):
+            del steps[0]
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", "-".join(steps)).strip("-") or "rows"
+        taken = {one["name"] for one in self._found.values()} | {"locks"}
+        return next(n for n in (name, *(f"{name}-{i}" for i in range(2, 10_000))) if n not in taken)
+
+    def _base(self, source: str) -> str:
+        server = _mapping(next(iter(_list(self._root.get("servers"))), {}))
+        variables = _mapping(server.get("variables"))
+
+        def value(found: re.Match[str]) -> str:
+            return str(_mapping(variables.get(found[1])).get("default", found[1]))
+
+        url = urljoin(source, _PARAMETER.sub(value, str(server.get("url", ""))))
+        return url.rstrip("/") if "://" in url else "https://api.example.com"
+
+    def _auth(self) -> dict[str, object]:
+        schemes = _mapping(_mapping(self._root.get("components")).get("securitySchemes"))
+        wanted = [name for one in _list(self._root.get("security")) for name in _mapping(one)]
+        for name in [*wanted, *schemes]:
+            if found := _credentials(self.plain(schemes.get(name))):
+                return found
+        return {}
+
+
+def _credentials(scheme: Node) -> dict[str, object]:
+    kind, way = scheme.get("type"), str(scheme.get("scheme", "")).lower()
+    if kind == "http" and way == "basic":
+        return {"kind": "basic", "user": "env:API_USER", "password": "env:API_PASSWORD"}
+    if kind == "apiKey" and scheme.get("in") in ("header", "query"):
+        return {"kind": "api-key", "key": "env:API_KEY", str(scheme["in"]): scheme.get("name")}
+    grants = _mapping(scheme.get("flows"))
+    if "clientCredentials" in grants:
+        url = _mapping(grants["clientCredentials"]).get("tokenUrl")
+        names = {"client_id": "env:API_CLIENT_ID", "client_secret": "env:API_CLIENT_SECRET"}
+        return {"kind": "oauth2", "token_url": url, **names}
+    if kind in ("http", "oauth2", "openIdConnect"):
+        return {"kind": "bearer", "token": "env:API_TOKEN"}
+    return {}
+
+
+def _field(parent: Endpoint, parameter: str) -> str:
+    """Return the field of a parent that a parameter of its children's path stands for."""
+    names = {name.lower().replace("_", ""): name for name in parent.members}
+    wanted = parameter.lower().replace("_", "").replace("-", "")
+    for name in (wanted, re.sub(r".*(id|uuid|key|slug|name|code|number)$", r"\1", wanted)):
+        if name in names:
+            return names[name]
+    return parent.key if isinstance(parent.key, str) else parent.key[0]
+
+
+def _last(path: str) -> str:
+    steps = [step for step in path.split("/") if step and "{" not in step]
+    return steps[-1].partition(".")[0] if steps else ""
+
+
+def _is_wanted(name: str, only: Sequence[str]) -> bool:
+    return not only or any(fnmatch(name, one) for one in only)
+
+
+def _mapping(value: object) -> Node:
+    return cast("Node", value) if isinstance(value, Mapping) else {}
+
+
+def _properties(schema: Node) -> Node:
+    return _mapping(schema.get("properties"))
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []

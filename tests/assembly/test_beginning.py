@@ -1,0 +1,155 @@
+"""``penstock init``: what it writes is accepted by ``check``, and ``run`` harvests all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.assembly.described import DESCRIPTION, Described
+from tests.assembly.test_again import called, landed, penstock
+
+from penstock.assembly import begun, parts, read_text
+from penstock.errors import InputError
+
+ROWS = {
+    "users": 4,
+    "users-orders": 16,
+    "users-orders-lines": 80,
+    "events": 8,
+    "tags": 8,
+    "features": 8,
+    "repos": 8,
+    "pairs": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Described]:
+    with Described() as served:
+        yield served
+
+
+def harvested(folder: Path, text: str) -> dict[str, int]:
+    """Check and run a file; return the rows of each resource."""
+    file = folder / "f.toml"
+    file.write_text(text)
+    penstock("check", file)
+    penstock("run", file, "--quiet")
+    stores = sorted((folder / "harvest").iterdir())
+    return {store.name: len(landed(store)) for store in stores if store.is_dir()}
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "k")
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "url"])
+def test_a_description_becomes_a_file_that_harvests_every_list(
+    tmp_path: Path, service: Described, form: str
+) -> None:
+    source = tmp_path / f"api.{form}"
+    if form == "url":
+        text = penstock("init", f"{service.base}/openapi.json")
+    else:
+        write = json.dumps if form == "json" else yaml.safe_dump
+        source.write_text(write(DESCRIPTION))
+        penstock("init", source, "--base", service.base, "-o", tmp_path / "made.toml")
+        text = (tmp_path / "made.toml").read_text()
+    assert "# left out: GET /search: it needs the parameter q" in text
+    assert "# left out: GET /orgs/{org}/members: nothing lists what {org} may be" in text
+    assert harvested(tmp_path, text) == ROWS
+
+
+def test_parameters_that_are_given_and_resources_that_are_chosen(
+    tmp_path: Path, service: Described
+) -> None:
+    source = tmp_path / "api.json"
+    source.write_text(json.dumps(DESCRIPTION))
+    words = ["--base", service.base, "--with", "org=acme", "--with", "q=x"]
+    chosen = ["--only", "search", "--only", "orgs-*", "--only", "*-lines"]
+    text = penstock("init", source, *words, *chosen)
+    orders = {name: ROWS[name] for name in ("users", "users-orders", "users-orders-lines")}
+    expected = {**orders, "search": 2, "orgs-acme-members": 2}
+    assert harvested(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("path", ["events", "features", "repos", "pairs", "users/1/orders"])
+def test_one_answer_becomes_a_file_that_harvests_the_list(
+    tmp_path: Path, service: Described, path: str
+) -> None:
+    text = penstock("init", f"{service.base}/{path}")
+    [count] = harvested(tmp_path, text).values()
+    assert count == ROWS.get(path, 4 if "orders" in path else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"swagger": "2.0", "paths": {}}', "OpenAPI 2.0: give a description of version 3"),
+        ('{"openapi": "3.1.0", "paths": {}}', "no list that can be read"),
+        ('{"a": 1}', "no OpenAPI description"),
+        ("a: [", "neither JSON nor an OpenAPI description"),
+        ("openapi: [", "not YAML"),
+        ("openapi: 3\npaths: &a\n  /x: *a\n", "no list that can be read"),
+        ("", "neither JSON nor"),
+    ],
+)
+def test_what_is_no_description_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    source = tmp_path / "api.json"
+    source.write_text(text)
+    code, out, err = called("init", source)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    there = tmp_path / "there.toml"
+    there.write_text("x")
+    for words in (["-o", there], ["--with", "q"]):
+        code, _, err = called("init", tmp_path / "no.json", *words)
+        assert code == 2
+        assert "there already" in err or "--with NAME=VALUE" in err
+    assert called("init", tmp_path / "no.json")[0] == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *("get", "parameters", "responses", "200", "content", "application/json"),
+                    *("schema", "properties", "items", "allOf", "anyOf", "$ref", "type", "name"),
+                    *("in", "next", "id", "data", "links", "/a", "/a/{b}/c"),
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.sampled_from(["/a", "/a/{b}", "/a/{b}/c", "x\n"]), JSON, max_size=3))
+def test_a_description_that_is_odd_inside_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, paths: dict[str, Any]
+) -> None:
+    source = tmp_path_factory.mktemp("odd") / "api.json"
+    good = DESCRIPTION["paths"]["/users"]
+    source.write_text(json.dumps({**DESCRIPTION, "paths": {"/users": good, **paths}}))
+    try:
+        text = begun(str(source))
+    except InputError:
+        return
+    assert parts(read_text(text, "f.toml"))
