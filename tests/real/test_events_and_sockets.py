@@ -79,14 +79,17 @@ def test_what_to_subscribe_to_is_sent_first_on_each_connection() -> None:
 
 def test_a_code_of_its_own_ends_it_with_the_server_s_words() -> None:
     seen: list[tuple[int | None, str | None]] = []
+    done = threading.Event()
 
     def script(there: ServerConnection) -> None:
         there.send("{}")
         there.close(4004, "no such room")
         seen.append((there.close_code, there.close_reason))
+        done.set()
 
     with sockets(script) as url, pytest.raises(PermanentError, match="4004 no such room"):
         list(Stream(url, preset=PLAIN))
+    assert done.wait(20)
     assert seen == [(4004, "")]  # our answer
 
 

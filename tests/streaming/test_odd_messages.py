@@ -8,6 +8,7 @@ import json
 import os
 import random
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -360,6 +361,7 @@ def socketed(*frames: bytes, wait: bool = False) -> Callable[[Peer], None]:
 
 def test_a_websocket_is_opened_answered_and_closed_by_the_standard() -> None:
     heard: list[bytes] = []
+    done = threading.Event()
 
     def script(peer: Peer) -> None:
         handshake(peer)
@@ -368,12 +370,14 @@ def test_a_websocket_is_opened_answered_and_closed_by_the_standard() -> None:
             heard.append(peer.sock.recv(100))
             peer.send(frame(TEXT, b'{"a":1}') + frame(CLOSE, (4004).to_bytes(2) + b"who are you?"))
             heard.append(peer.sock.recv(100))
+        done.set()
 
     with wire(script) as server:
         url = server.url.replace("http", "ws")
         with Stream(url, preset=quick("plain"), open=['{"subscribe":"x"}']) as stream:
             with pytest.raises(PermanentError, match="4004 who are you"):
                 assert [message.value.a for message in stream.messages()] == [1]
+        assert done.wait(20)
         assert unmasked(heard[0]) == (0x81, b'{"subscribe":"x"}')
         assert unmasked(heard[1]) == (0x88, (4004).to_bytes(2))
         extensions = server.asked[0].headers["sec-websocket-extensions"]
