@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,7 +16,7 @@ from penstock.clock import FakeClock
 from penstock.cluster import SharedBudget
 from penstock.errors import InputError
 from penstock.resilience import Budget, Hints, Limit, Quota, Reset, Ticket
-from penstock.simulator import SimulatorProcess, SimulatorSettings, simulator_process
+from penstock.simulator import Dialect, SimulatorProcess, SimulatorSettings, simulator_process
 
 CALLER = Path(__file__).with_name("caller.py")
 KEYS = 160
@@ -111,9 +112,9 @@ def test_nothing_is_refused_after_the_first_window(
         users=keys,
         limit=100,
         window=2.0,
-        dialect=dialect,
-        limiter=limiter,
-        burst=20,  # type: ignore[arg-type]
+        dialect=cast("Dialect", dialect),
+        limiter="bucket" if bucket else "fixed",
+        burst=20,
     )
     told = limits if dialect == "none" or bucket else "[]"
     with simulator_process(settings) as simulator:
