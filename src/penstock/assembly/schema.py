@@ -202,7 +202,7 @@ def json_schema() -> dict[str, object]:
     """Return the JSON schema of pipeline and stream files, with the kinds that are installed.
 
     >>> sorted(json_schema()["$defs"])[:3]
-    ['ApiKey', 'ApiSection', 'Backfill']
+    ['Action', 'ApiKey', 'ApiSection']
     """
     filling = _Filling(None)
     files = [filling.struct(file, None, ()) for file in (PipelineFile, StreamFile, StreamsFile)]

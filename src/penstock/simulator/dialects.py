@@ -33,7 +33,7 @@ def rate_headers(
         key: Whose limit it is; draft 8 sends a hash of it.
         epoch: The server's own idea of the time, in seconds since 1970.
 
-    >>> verdict = Verdict(True, 500, 499, 4.2, 4.2)
+    >>> verdict = LimitVerdict(True, 500, 499, 4.2, 4.2)
     >>> for header in rate_headers(SimulatorSettings(dialect="draft-7"), verdict, "me", 0):
     ...     print(*header, sep=": ")
     RateLimit-Policy: 500;w=5

@@ -46,7 +46,7 @@ class FixedWindow:
     >>> [limiter.take(now).accepted for now in (100.0, 101.0, 104.9, 105.0)]
     [True, True, False, True]
     >>> limiter.look(106.0)
-    Verdict(accepted=True, limit=2, remaining=1, reset=4.0, retry_after=4.0)
+    LimitVerdict(accepted=True, limit=2, remaining=1, reset=4.0, retry_after=4.0)
     """
 
     __slots__ = ("_end", "_limit", "_used", "_window")

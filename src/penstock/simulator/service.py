@@ -42,7 +42,7 @@ class SimulatedService:
     r"""Decides what each request gets.
 
     >>> from penstock.simulator.request import lex
-    >>> service = Service(SimulatorSettings(users=10, chunked=0))
+    >>> service = SimulatedService(SimulatorSettings(users=10, chunked=0))
     >>> request, _ = lex(b"GET /users/99.json HTTP/1.1\r\n\r\n")
     >>> service.plan(request, "127.0.0.1", 0.0, 1_800_000_000.0).body
     b'{"error":"no such user"}'
