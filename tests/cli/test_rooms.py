@@ -153,7 +153,7 @@ def test_a_record_that_the_model_cannot_take_fails_alone_or_lands_as_it_came(
     assert (ended.last["landed"], ended.last["failed"]) == (2, 2)
     with open_readonly(tmp_path / "store") as store:
         failures = {failure.key: failure for failure in store.failures()}
-    assert "no object with the model's features" in failures["prices.json"].message
+    assert "not an object with the model's features" in failures["prices.json"].message
     assert "no feature 'status.retweet_count'" in failures["articles/3.json"].message
     assert failures["articles/3.json"].excerpt.startswith('{"id": 3')
     file.write_text(file.read_text() + 'unfit = "land"\n')

@@ -77,6 +77,6 @@ def _literal(node: ast.Call) -> Pattern | None:
         if word.arg == "flags":
             flags = eval(ast.unparse(word.value), {"re": re})
     for extra in node.args[2:]:
-        if ast.unparse(extra).startswith("re."):
+        if isinstance(extra, ast.Attribute | ast.BinOp) and "re." in ast.unparse(extra):
             flags = eval(ast.unparse(extra), {"re": re})
     return re.compile(text, flags)

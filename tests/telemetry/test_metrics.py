@@ -157,4 +157,5 @@ def test_names_in_logs_do_not_depend_on_classes() -> None:
         "RunEnded": "runended",
         "RunStarted": "runstarted",
         "Waiting": "waiting",
+        "WorkersSeen": "workersseen",
     }

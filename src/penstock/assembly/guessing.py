@@ -21,7 +21,7 @@ _PARTS = 4  # members of a key where none stands out
 _LISTS = "items data results value values records rows entries features objects list hits content"
 _IDS = ("id", "uuid", "guid", "_id")
 _KEYS = ("key", "slug", "sku", "sha", "name", "code", "number")
-_ENDS = "id|uuid|guid|key|slug|sku|code|name|number"
+_ENDS = "id uuid guid key slug sku code name number"
 _PAGE = "page pagenumber pagenum pageno pageindex currentpage p"
 _SIZE = (
     "perpage pagesize limit size count pagelimit maxresults maxitems top rows resultsperpage "
@@ -171,7 +171,7 @@ def _key(row: Node, named: str, last: str, plain: Plain) -> str | list[str]:
     wanted = [
         *(name for key in _IDS for name in names if name.lower() == key),
         *(name for name in names if named and plain_name(name) == plain_name(named)),
-        *(name for name in names if re.fullmatch(f"{one}({_ENDS})", plain_name(name))),
+        *(name for name in names if plain_name(name) in {one + end for end in _ENDS.split()}),
         *(name for key in _KEYS for name in names if name.lower() == key),
         *(["metadata.name"] if "metadata" in members else []),
         *(name for name in names if re.fullmatch("(?i).*(id|uuid|key|url)", name)),

@@ -266,7 +266,8 @@ def _field(parent: Endpoint, parameter: str) -> str:
     """Return the field of a parent that a parameter of its children's path stands for."""
     names = {name.lower().replace("_", ""): name for name in parent.members}
     wanted = parameter.lower().replace("_", "").replace("-", "")
-    for name in (wanted, re.sub(r".*(id|uuid|key|slug|name|code|number)$", r"\1", wanted)):
+    ending = re.fullmatch(r".*(id|uuid|key|slug|name|code|number)", wanted)
+    for name in (wanted, ending[1] if ending else wanted):
         if name in names:
             return names[name]
     return parent.key if isinstance(parent.key, str) else parent.key[0]

@@ -110,7 +110,7 @@ class Troubles:
         if not isinstance(event, Retry) or (sys.stderr.isatty() and not self._name):
             return
         lives = self._look().lives
-        reason = re.sub(r"\d+ ms", "", event.reason)  # how long it took is no other reason
+        reason = re.sub(r"(?<!\d)\d+ ms", "", event.reason)  # how long it took is no other reason
         if lives == self._lives and reason != self._said:
             self._said = reason
             name = f"{self._name}: " if self._name else ""

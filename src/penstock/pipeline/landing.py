@@ -45,8 +45,8 @@ def reported(events: Events | None, name: str, total: int | None = None) -> Iter
     """Emit that a run begins and, after the block, how it ended; the block keeps the counts."""
     counts, start, problem = Counts(), time.monotonic(), None
     events = events or Events()
-    events.emit(RunStarted(name=name, total=total))
     try:
+        events.emit(RunStarted(name=name, total=total))
         yield counts
     except BaseException as error:
         problem = str(error) or type(error).__name__

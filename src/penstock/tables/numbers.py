@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MARKED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*", re.ASCII)
 _UNIT = re.compile(
     r"(?P<before>[-+]?)\s*(?P<sign>[$€£¥₹%])\s*(?P<rest>[-+]?[\d.,].*)"
-    r"|(?P<text>.*?)\s*(?P<unit>[$€£¥₹%])"
+    r"|(?P<text>.*)(?P<unit>[$€£¥₹%])"
 )
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "’": "'"})
 
@@ -97,7 +97,7 @@ def unit_of(text: str) -> tuple[str, str]:
         return "", text
     if found["sign"]:
         return found["sign"], found["before"] + found["rest"]
-    return found["unit"], found["text"]
+    return found["unit"], found["text"].rstrip()
 
 
 def one_unit(cells: Iterable[str], column: str) -> str:
