@@ -111,6 +111,7 @@ class Keeper:
         """
         state = self._state or self._loaded(store)
         deleted, gone, taken = store.deletions(), list[Key](), 0
+        again = bool(deleted and state.position)  # what was deleted may have come again since
         if deleted != state.deleted:
             gone = self._known_keys(store.deleted())
         for rows in self._batches(store, state.position):
@@ -119,7 +120,7 @@ class Keeper:
             if not self._versions:
                 gone += [key for key, _ in ended]
                 ended = []
-            if deleted and state.position:  # a key may have been deleted and have come again
+            if again:
                 gone += self._known_keys(rows.since.keys() - before)
             state = self._commit(state, rows, deleted, gone=gone, ended=ended)
             taken, gone = taken + len(rows.cells), []
