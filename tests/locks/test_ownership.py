@@ -165,7 +165,10 @@ def test_a_room_over_a_client_that_one_has(mongo: Mongo) -> None:
             room.lock_and_release("x", owner="ada") as held,
         ):
             assert (held.token, room.status("x").owner) == (1, "ada")
-        assert client[mongo.database].locks.count_documents({}) == 1  # it is still open
+        primary = client.get_database(
+            mongo.database, read_preference=pymongo.ReadPreference.PRIMARY
+        )
+        assert primary.locks.count_documents({}) == 1  # the client is still open
     with pytest.raises(InputError, match="give it a MongoClient"):
         LockerRoom(client=7)
     with pytest.raises(InputError, match="no store or host beside it"):
