@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from penstock.destinations.sql import identifier
 from penstock.destinations.text_files import Row
 from penstock.errors import InputError, StorageError
 from penstock.store import Column, text_of
@@ -52,7 +53,7 @@ def write_sqlite(
             "export without --flatten, or to jsonl or parquet"
         )
     readers = [_READERS[column.kind] for column in columns]
-    names = [_identifier(column.name) for column in columns]
+    names = [identifier(column.name) for column in columns]
     kinds = [_TYPES.get(column.kind, "TEXT") for column in columns]
     key, *others = [f"{name} {kind}" for name, kind in zip(names, kinds, strict=True)]
     try:
@@ -73,8 +74,3 @@ def write_sqlite(
 def _values(rows: Iterable[Row], readers: Sequence[_Reader]) -> Iterator[list[_Value]]:
     for row in rows:
         yield list(map(_value, row, readers))
-
-
-def _identifier(name: str) -> str:
-    # A NUL would end the statement for SQLite's parser.
-    return '"' + name.replace('"', '""').replace("\0", "\\0") + '"'

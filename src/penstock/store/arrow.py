@@ -301,12 +301,9 @@ class Frames:
         return found
 
     def _repr_html_(self) -> str:
-        head = list(islice(self.records(), _HEAD))
-        names = dict.fromkeys(name for one in head for name in fields(one.body, flatten=False))
-        rows = (
-            [one.key, *(_shown(fields(one.body, flatten=False).get(name)) for name in names)]
-            for one in head
-        )
+        head = [(one.key, fields(one.body, flatten=False)) for one in islice(self.records(), _HEAD)]
+        names = dict.fromkeys(name for _, cells in head for name in cells)
+        rows = ([key, *(_shown(cells.get(name)) for name in names)] for key, cells in head)
         return html_table(["key", *(".".join(name) for name in names)], rows, self._title())
 
     def _title(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 from penstock.destinations import Batch, Destination, Keeper
 from penstock.errors import InputError, PenstockError, StorageError
@@ -17,6 +18,9 @@ from penstock.store import LocalStore
 from penstock.testing.refused import refused
 
 __all__ = ["DestinationContract"]
+
+Open: TypeAlias = Callable[[], Destination]
+Rows: TypeAlias = Callable[[], Iterable[dict[str, object]]]
 
 
 def _land(store: LocalStore, records: dict[Key, object]) -> None:
@@ -48,15 +52,12 @@ class DestinationContract:
     dictionaries by the names of columns, in any order.
     """
 
-    def test_a_new_table_has_no_state(self, open_destination: Callable[[], Destination]) -> None:
+    def test_a_new_table_has_no_state(self, open_destination: Open) -> None:
         with closing(open_destination()) as destination:
             assert destination.state("users") is None
 
     def test_each_record_is_there_once_over_many_visits(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store:
             for start in (0, 3, 6):
@@ -67,10 +68,7 @@ class DestinationContract:
         assert sorted((row["key"], row["n"]) for row in read_table()) == [(n, n) for n in range(9)]
 
     def test_columns_appear_and_what_does_not_fit_has_its_own(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         said: list[str] = []
         records: dict[Key, dict[str, object]] = {
@@ -99,10 +97,7 @@ class DestinationContract:
                 assert all(map(_same, found, wanted)), (name, found, wanted)
 
     def test_a_deletion_takes_the_row_away(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
             keeper = Keeper(destination, "users")
@@ -117,10 +112,7 @@ class DestinationContract:
         assert sorted(row["key"] for row in read_table()) == [0, 4]  # type: ignore[type-var] # ints
 
     def test_a_key_that_was_deleted_and_came_again_is_there_once(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
             keeper = Keeper(destination, "users")
@@ -133,10 +125,7 @@ class DestinationContract:
         assert [(row["key"], row["n"]) for row in read_table()] == [(1, 10)]
 
     def test_a_record_that_took_the_place_of_another_is_there_once(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store:
             store.keep("replace")
@@ -153,10 +142,7 @@ class DestinationContract:
         ]
 
     def test_versions_follow_one_another(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
             if not destination.holds_versions:
@@ -180,10 +166,7 @@ class DestinationContract:
             assert earlier[2] == (later[1] if later[0] == earlier[0] else None)
 
     def test_two_that_keep_one_table_do_not_double_a_row(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store:
             _land(store, {1: {"n": 1}})
@@ -198,7 +181,7 @@ class DestinationContract:
         assert sorted(row["key"] for row in read_table()) == [1, 2]  # type: ignore[type-var] # ints
 
     def test_a_table_of_another_store_is_refused(
-        self, open_destination: Callable[[], Destination], tmp_path: Path
+        self, open_destination: Open, tmp_path: Path
     ) -> None:
         for name in ("one", "two"):
             with LocalStore(tmp_path / name) as store, closing(open_destination()) as destination:
@@ -210,10 +193,7 @@ class DestinationContract:
                         Keeper(destination, "users").catch_up(store)
 
     def test_keys_of_two_kinds_stay_apart(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
             _land(store, {7: {"n": 1}, "7": {"n": 2}})
@@ -221,10 +201,7 @@ class DestinationContract:
         assert sorted(row["n"] for row in read_table()) == [1, 2]  # type: ignore[type-var] # ints
 
     def test_a_key_that_does_not_fit_is_refused_and_nothing_of_its_batch_is_there(
-        self,
-        open_destination: Callable[[], Destination],
-        read_table: Callable[[], Iterable[dict[str, object]]],
-        tmp_path: Path,
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
     ) -> None:
         with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
             keeper = Keeper(destination, "users")
