@@ -12,8 +12,6 @@ from penstock.http import Api, Calls, Request, Response
 from penstock.pipeline import Checkpoint, Key, LandedRecord, Result, entry_of
 from penstock.store import WritableStore
 
-__all__ = ["Revalidating"]
-
 _ASKED = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 
 

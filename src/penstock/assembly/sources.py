@@ -37,8 +37,6 @@ from penstock.http import Api, Get, dig
 from penstock.pipeline import Key, load
 from penstock.store import open_readonly, store_place
 
-__all__ = ["compound", "count", "keys", "names"]
-
 
 def keys(source: Section, folder: Path) -> Iterable[Key]:
     """Return the keys of a source that needs no service, or its feed.

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from penstock.http.reach import Reach, is_public
     from penstock.http.record import Record, plain
     from penstock.http.request import Delete, Get, Head, Patch, Post, Put, Request
-    from penstock.http.request import Query as Query
     from penstock.http.response import Headers, Response, phrase
     from penstock.http.row_keys import Rows, row_result
     from penstock.http.secrets import Secret, secret
-    from penstock.http.session import Session
     from penstock.http.since import Since
     from penstock.http.streamed import StreamProfile, StreamTransfer, check_websockets
     from penstock.http.styles import (
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
         Unreadable,
     )
     from penstock.http.transfer import Inbox, Profile
+    from penstock.http.url import Query as Query
     from penstock.http.url import check_base as check_base
     from penstock.http.url import encode_query as encode_query
     from penstock.http.url import filled as filled
@@ -65,11 +64,10 @@ if not TYPE_CHECKING:  # a name that is not there is found by the type checker
             pagination="Page pages rows",
             reach="Reach is_public",
             record="Record plain",
-            request="Delete Get Head Patch Post Put Query Request",
+            request="Delete Get Head Patch Post Put Request",
             response="Headers Response phrase",
             row_keys="Rows row_result",
             secrets="Secret secret",
-            session="Session",
             since="Since",
             streamed="StreamProfile StreamTransfer check_websockets",
             styles=(
@@ -77,7 +75,7 @@ if not TYPE_CHECKING:  # a name that is not there is found by the type checker
                 "SinglePage Style Unreadable"
             ),
             transfer="Inbox Profile",
-            url="check_base encode_query filled join origin resolve shown",
+            url="Query check_base encode_query filled join origin resolve shown",
         ),
     )
 
@@ -118,7 +116,6 @@ __all__ = [
     "Response",
     "Rows",
     "Secret",
-    "Session",
     "SigV4",
     "Since",
     "SinglePage",

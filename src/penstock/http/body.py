@@ -10,19 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from penstock.pipeline import elements, is_json, load, members
-
-__all__ = [
-    "MISSING",
-    "Missing",
-    "decode_or_none",
-    "dig",
-    "find",
-    "is_json",
-    "number",
-    "number_at",
-    "value_at",
-]
+from penstock.pipeline import elements, load, members
 
 
 class Missing(enum.Enum):

@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar, final
 
 import msgspec
@@ -15,8 +16,6 @@ from penstock.http.record import Record, wrap
 from penstock.http.url import shown
 from penstock.pipeline import is_json, load
 from penstock.redaction import redacted
-
-__all__ = ["Headers", "Response", "phrase"]
 
 _MARGIN = 4096
 
@@ -91,6 +90,7 @@ def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
 
 
 @final
+@dataclass(slots=True, eq=False, repr=False)
 class Response:
     """A whole answer.
 
@@ -103,16 +103,13 @@ class Response:
         peer: The address that answered; ``""`` where nobody did.
     """
 
-    __slots__ = ("_checked", "body", "head", "peer", "seconds", "status", "url")
-
-    def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
-        self.status = status
-        self.url = url
-        self.head = head
-        self.body = body
-        self.seconds = seconds
-        self.peer = ""
-        self._checked: bytes | None = None
+    status: int
+    url: str
+    head: bytes
+    body: bytes
+    seconds: float
+    peer: str = ""
+    _checked: bytes | None = None
 
     @property
     def is_json(self) -> bool:

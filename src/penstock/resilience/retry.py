@@ -13,8 +13,6 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["QUOTA", "Fault", "RetryPolicy"]
-
 QUOTA = frozenset({420, 429})
 """Statuses that mean *not now*: waiting for quota is never counted as an attempt."""
 

@@ -33,20 +33,6 @@ from penstock.resilience.routes import learn_route, resource_of
 from penstock.resilience.ticket import Ticket
 from penstock.resilience.window import Reported, ServerClock, Window
 
-__all__ = [
-    "ONE",
-    "STEPS",
-    "State",
-    "StepName",
-    "allowed",
-    "held",
-    "keeps",
-    "seen",
-    "step",
-    "unknown",
-    "wait_for",
-]
-
 ONE: Final[Mapping[str, float]] = {"requests": 1.0}
 """What a call costs unless it says otherwise."""
 
