@@ -147,7 +147,7 @@ class _Walk:
         self._listing = style if isinstance(style, Listing) else Listing()
         self._numbered = isinstance(style, Numbered)
         self._home = resolve(api.base, request.path)
-        self._restarted = self._cut = False
+        self._restarted = self._cut = self._partial = False
         self._peer = ""  # the address that answered last
         self._begin(style.first if start is None else start, whole=start is None)
 
@@ -229,6 +229,8 @@ class _Walk:
             doubt = self._doubt(response, end, 0)
             return Page(position, response, None, doubt, _rows=(items, ())), end
         response.become_utf8()
+        if self._request.method == "POST" and at(response, "errors") not in (MISSING, None, []):
+            self._partial = True  # GraphQL says so with status 200
         following = self._steering(response, self._following(response, position))
         found = self._found(response, following)
         following = self._unless_over(response, position, found, following)
@@ -385,6 +387,8 @@ class _Walk:
         counted = _counted(self._style, page)
         if counted is not None and self._came is not None and counted > self._came:
             return f"the server counts {counted:.0f} rows, and {self._came} came"
+        if self._partial:
+            return "an answer had rows and errors, too (GraphQL)"
         if self._fell:
             return "the server's count of rows fell on the way: what moved up may have been missed"
         if not self._steered:

@@ -47,7 +47,7 @@ class Headers(Mapping[str, str]):
         for line in head[start:].splitlines()[1:]:
             name, colon, value = line.partition(b":")
             if colon:
-                text = value.strip().decode("latin-1")
+                text = _text(value.strip())
                 fields.setdefault(name.decode("latin-1").lower(), []).append(text)
         self._fields = {key: ", ".join(texts) for key, texts in fields.items()}
 
@@ -64,6 +64,14 @@ class Headers(Mapping[str, str]):
         return f"Headers({self._fields!r})"
 
 
+def _text(value: bytes) -> str:
+    """Return a header's value: in UTF-8, as servers write URLs there, or else in Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def phrase(status: int) -> str:
     """Return the status with its reason phrase.
 
@@ -76,6 +84,11 @@ def phrase(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+def _check_columns(names: list[str]) -> None:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
 
 
 def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
@@ -159,6 +172,7 @@ class Response:
                 self.body = msgspec.json.encode(text)
             elif kind == "csv":
                 rows = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", strict=True)
+                _check_columns(list(rows.fieldnames or ()))
                 self.body = msgspec.json.encode([_row(row) for row in rows])
             else:
                 lines = [line for line in self.body.splitlines() if line.strip()]
