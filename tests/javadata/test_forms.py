@@ -94,7 +94,7 @@ def case_values(case: k.Case) -> st.SearchStrategy[object]:
     return st.tuples(tags, *rest).map(record.made._make)  # type: ignore[attr-defined]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.data(), MORE, MORE)
 def test_a_value_comes_back_from_every_form(data: st.DataObject, one: str, two: str) -> None:
     try:
