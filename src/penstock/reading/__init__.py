@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.later import later
+from penstock.later import homes, later
 from penstock.reading.edition import Report, make_edition, unmake_edition
-from penstock.reading.settings import DEVICES, Device, Look
+from penstock.reading.settings import DEVICES, GUIDES, Device, Guide, Look, parse_width
 from penstock.reading.stats import Count, Repairs
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from penstock.reading.feeds import Entry, feed_entries
     from penstock.reading.positions import Place, load_place, places_file, save_place
     from penstock.reading.screen import run_reader
-    from penstock.reading.settings import GUIDES, Guide, parse_width
     from penstock.reading.sources import as_epub, form_of
     from penstock.reading.terminal import Reader
     from penstock.reading.texts import json_lines, text_lines
@@ -60,33 +59,20 @@ __all__ = [
 ]
 
 # What an EPUB in and an edition out do without: loaded when it is asked for.
-_HOMES = {
-    "Archive": "archive",
-    "Article": "daily",
-    "Daily": "daily",
-    "Entry": "feeds",
-    "GUIDES": "settings",
-    "Guide": "settings",
-    "Place": "positions",
-    "Reader": "terminal",
-    "as_epub": "sources",
-    "block_contents": "contents",
-    "book_blocks": "blocks",
-    "book_identity": "blocks",
-    "check_libraries": "daily",
-    "edition_name": "daily",
-    "feed_entries": "feeds",
-    "form_of": "sources",
-    "json_lines": "texts",
-    "load_place": "positions",
-    "parse_width": "settings",
-    "places_file": "positions",
-    "run_reader": "screen",
-    "save_place": "positions",
-    "text_lines": "texts",
-    "write_daily": "daily",
-    "write_page": "web_page",
-}
-
 if not TYPE_CHECKING:  # a name that is not there is found by the type checker
-    __getattr__ = later(__name__, _HOMES)
+    __getattr__ = later(
+        __name__,
+        homes(
+            archive="Archive",
+            blocks="book_blocks book_identity",
+            contents="block_contents",
+            daily="Article Daily check_libraries edition_name write_daily",
+            feeds="Entry feed_entries",
+            positions="Place load_place places_file save_place",
+            screen="run_reader",
+            sources="as_epub form_of",
+            terminal="Reader",
+            texts="json_lines text_lines",
+            web_page="write_page",
+        ),
+    )
