@@ -14,7 +14,7 @@ from penstock.reading.markup import TAG, Passage, attributes_of, passages
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.package import open_package
 from penstock.reading.package_repair import identifier_of
-from penstock.reading.repair import mend_documents
+from penstock.reading.repair import readable
 from penstock.reading.restore import unset_document
 from penstock.reading.stats import Repairs
 from penstock.reading.visible import block_text, plainly_seen, seen
@@ -86,13 +86,12 @@ def book_blocks(archive: Archive, repairs: Repairs | None = None) -> Iterator[Bl
     """
     package = open_package(archive)
     repairs = repairs if repairs is not None else Repairs()
-    document_of = mend_documents(archive, package, repairs)
     for item in package.manifest.items:
         if item.href and not item.name and ":" not in item.href:
             repairs.remove(f"{item.href}: listed, but not in the book")
     for document in package.documents:
         if document.spine >= 0 and not document.navigation:
-            source = decode(document_of(document.name))
+            source = decode(readable(archive, document.name, repairs))
             if SHEET in source:
                 source = unset_document(source)
             yield from document_blocks(source, document.name, package.language)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import posixpath
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias, final
 from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 from penstock.reading.addresses import SCHEME, Addresses
 from penstock.reading.archive import Archive
@@ -30,6 +30,7 @@ LANGUAGE = re.compile(r"(<dc:language\b[^<>]*+>\s*+[A-Za-z]{2,3})_(?=[A-Za-z]+\s
 HEAD_ODD = re.compile(
     r"<title\b[^<>]*+(?<!/)>[^<]*+</title\s*+>|<(?:title|link|style)\b[^<>]*+(?<=/)>"
 )
+IDENTIFIER = "{http://purl.org/dc/elements/1.1/}identifier"
 LABEL = re.compile(r"(<text>)([^<]*+(?:<(?!/?text>)[^<]*+)*+)(</text>)")
 
 Act: TypeAlias = "Callable[[Match[str]], str]"
@@ -42,15 +43,12 @@ def edit_tags(source: str, acts: Mapping[str, Act]) -> str:
         source: XML.
         acts: By an element's name without its prefix; called in order with a match of TAG.
     """
-    out: list[str] = []
-    done = 0
-    for match in TAG.finditer(source):
+
+    def edited(match: Match[str]) -> str:
         act = acts.get(match[2].rpartition(":")[2]) if match[1] == "" else None
-        new = act(match) if act else match[0]
-        if new != match[0]:
-            out += (source[done : match.start()], new)
-            done = match.end()
-    return "".join((*out, source[done:]))
+        return act(match) if act else match[0]
+
+    return TAG.sub(edited, source)
 
 
 def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[str, bytes]:
@@ -212,15 +210,10 @@ def mend_contents(
 
 def identifier_of(source: str) -> str:
     """Return the unique identifier of a package document, or an empty string."""
-    wanted = ""
-    for match in TAG.finditer(source):
-        if match[1] != "":
-            continue
-        if match[2].endswith("package"):
-            wanted = squeezed(attribute(match[3], "unique-identifier"))
-        elif match[2] == "dc:identifier" and squeezed(attribute(match[3], "id")) == wanted:
-            return html.unescape(source[match.end() : source.find("<", match.end())].strip())
-    return ""
+    root = ET.fromstring(source)  # noqa: S314 - read before: no entities of its own
+    wanted = squeezed(root.get("unique-identifier", ""))
+    named = (e for e in root.iter(IDENTIFIER) if squeezed(e.get("id", "")) == wanted)
+    return next(("".join(e.itertext()).strip() for e in named), "")
 
 
 def _head(source: str, repairs: Repairs) -> str:
