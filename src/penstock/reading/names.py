@@ -19,13 +19,9 @@ SPACES = {
 }
 # What books mean that use a prefix and do not declare it.
 USUAL = {
-    "m": "math",
-    "mml": "math",
-    "mathml": "math",
+    **dict.fromkeys(("m", "mml", "mathml"), "math"),
+    **dict.fromkeys(("h", "html", "xhtml"), ""),
     "svg": "svg",
-    "h": "",
-    "html": "",
-    "xhtml": "",
 }
 FOREIGN = "?"
 DECLARED = re.compile(r"""xmlns:([\w.-]+)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""")

@@ -6,6 +6,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, final
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -201,7 +202,7 @@ def mend_contents(
             continue
         source = decode(data)
         fixed = _text_only(_head(source, repairs), repairs)
-        points = _Points(name, identifier, addresses, repairs, twice="id twice" in facts.odd)
+        points = _Points(name, identifier, addresses, repairs.note, "id twice" in facts.odd)
         fixed = points.edit(fixed)
         if fixed != source:
             mended[name] = encode(fixed, data)
@@ -239,20 +240,18 @@ def _text_only(source: str, repairs: Repairs) -> str:
 
 
 @final
+@dataclass
 class _Points:
     """Mends the entries of an EPUB 2 table of contents, and the identifier in its head."""
 
-    def __init__(
-        self, name: str, identifier: str, addresses: Addresses, repairs: Repairs, *, twice: bool
-    ) -> None:
-        self.name = name
-        self.identifier = identifier
-        self.addresses = addresses
-        self.note = repairs.note
-        self.twice = twice
-        self.count = 0
-        self.moved = False
-        self.targets: list[str] = []  # of each entry, as it ends
+    name: str
+    identifier: str
+    addresses: Addresses
+    note: Callable[[str], None]
+    twice: bool
+    count: int = 0
+    moved: bool = False
+    targets: list[str] = field(default_factory=list)  # of each entry, as it ends
 
     def edit(self, source: str) -> str:
         """Return ``source`` mended; entries that lead to one place get one number."""

@@ -195,9 +195,7 @@ def _parse(data: bytes, encoding: str = "") -> _Element:
         root: _Element = parser.document_fromstring(
             data, parser=parser.HTMLParser(encoding=encoding, huge_tree=False)
         )
-    except (ValueError, LookupError, AssertionError) as error:
-        raise InputError(f"the page cannot be read: {error}") from error
-    except parser.etree.ParserError as error:
+    except (ValueError, LookupError, AssertionError, parser.etree.ParserError) as error:
         raise InputError(f"the page cannot be read: {error}") from error
     return root
 

@@ -124,12 +124,9 @@ def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[st
     """
     for number, block in enumerate(blocks):
         head: dict[str, object] = {"block": number, "kind": block.kind}
-        if block.document:
-            head["document"] = block.document
-        if block.language:
-            head["language"] = block.language
-        if block.marker:
-            head["marker"] = block.marker
+        for name in ("document", "language", "marker"):
+            if value := getattr(block, name):
+                head[name] = value
         lines = block_lines(block, look, count) if block.kind == "text" else []
         if not lines:
             if block.kind != "text":

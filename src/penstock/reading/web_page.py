@@ -17,18 +17,14 @@ from penstock.reading.contents import book_contents
 from penstock.reading.package import open_package
 from penstock.reading.sanitize import safe_markup
 from penstock.reading.settings import Look
-from penstock.reading.words import FUNCTION_WORDS
+from penstock.reading.words import known_words
 
 __all__ = ["write_page"]
 
 PICTURES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".svg": "image/svg+xml",
-    ".webp": "image/webp",
-}
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
+    ".svg": "image/svg+xml", ".webp": "image/webp",
+}  # fmt: skip
 
 
 def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> int:
@@ -50,7 +46,7 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
         "width": max(12, min(60, int(look.width if not look.em else look.width * 1.75))),
         "guide": look.guide,
         "align": look.align,
-        "stops": {name: sorted(words) for name, words in FUNCTION_WORDS.items()},
+        "stops": {name: sorted(words) for name, words in known_words().items()},
         "targets": page.targets,
         "toc": [[h.level, h.title, h.target] for h in book_contents(archive, package)],
         "blocks": blocks,
