@@ -68,9 +68,10 @@ def _listed(data: bytes, base: str) -> list[Entry] | None:
     """Return the feeds that a list of feeds names."""
     if check(data):
         return None
+    root = ET.fromstring(data)  # noqa: S314 - checked: no entities of its own
     return [
         Entry(url=joined(base, url), title=e.get("title") or e.get("text") or "", feed=True)
-        for e in ET.fromstring(data).iter("{*}outline")  # noqa: S314 - checked: no entities of its own
+        for e in root.iterfind(".//{*}outline")
         if (url := e.get("xmlUrl", "").strip())
     ]
 

@@ -60,22 +60,25 @@ def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[s
 
 
 @final
+@dataclass
 class _PackageMender:
     """Goes through the manifest first, then what refers to it.
 
     A line goes only where the file it names is nowhere in the book, or has a line already.
     """
 
-    def __init__(self, archive: Archive, package: Package, repairs: Repairs) -> None:
-        self.archive = archive
-        self.package = package
-        self.repairs = repairs
-        self.note = repairs.note
-        self.items = iter(package.manifest.items)
-        self.renamed: dict[str, str] = {}  # manifest ids: as written, as they must be
-        self.files: dict[str, str] = {}  # manifest: file, id
-        self.spine: set[str] = set()
-        self.gone: set[str] = set()
+    archive: Archive
+    package: Package
+    repairs: Repairs
+    renamed: dict[str, str] = field(default_factory=dict)  # manifest ids: as written, as kept
+    files: dict[str, str] = field(default_factory=dict)  # manifest: file, id
+    spine: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin with the first line of the manifest."""
+        self.note = self.repairs.note
+        self.items = iter(self.package.manifest.items)
 
     def edit(self, source: str) -> str:
         """Return ``source`` mended."""

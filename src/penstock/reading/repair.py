@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import dataclass, field
 from typing import final
 
 from penstock.errors import InputError
@@ -75,15 +76,17 @@ def _well_formed(data: bytes, name: str, label: str, reason: str, repairs: Repai
 
 
 @final
+@dataclass
 class _Mender:
-    def __init__(self, archive: Archive, package: Package, repairs: Repairs) -> None:
-        self.archive = archive
-        self.package = package
-        self.repairs = repairs
-        self.note = repairs.note
-        self.old = package.version.startswith("2")
-        self.mended: dict[str, bytes] = {}
-        self.facts: dict[str, Facts] = {}
+    archive: Archive
+    package: Package
+    repairs: Repairs
+    mended: dict[str, bytes] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
+
+    @property
+    def old(self) -> bool:
+        return self.package.version.startswith("2")
 
     def members(self) -> dict[str, bytes]:
         """Mend documents one by one, then what leads from one to the other."""
@@ -185,7 +188,7 @@ class _Editor:
         self.title = mender.package.title or "-"
         self.name = name
         self.repairs = mender.repairs
-        self.note = mender.note
+        self.note = mender.repairs.note
         self.nearest = mender.addresses.first_from(name)
         self.old = mender.old
         self.moved = moved

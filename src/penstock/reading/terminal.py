@@ -81,17 +81,16 @@ class Reader:
         return self._lines[index]
 
     def _make(self, block: Block) -> list[TextLine]:
-        if block.kind == "text":
-            guide = self.place.guide
-            look = Look(
-                width=max(8, min(self.place.width, self._room)),
-                guide=guide,
-                align=self.align and guide != "none",
-                device=DEVICES["web"],
-            )
-            made = block_lines(block, look, Count())
-            if made:
-                return [part for line in made for part in folded(line, self._room)]
+        guide = self.place.guide
+        look = Look(
+            width=max(8, min(self.place.width, self._room)),
+            guide=guide,
+            align=self.align and guide != "none",
+            device=DEVICES["web"],
+        )
+        made = block_lines(block, look, Count())
+        if made:
+            return [part for line in made for part in folded(line, self._room)]
         lines: list[TextLine] = []
         at = 0
         for text in block.text.split("\n"):
