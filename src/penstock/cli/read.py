@@ -39,32 +39,12 @@ FORMS = ("epub", "html", "text", "jsonl")
 # as is usual, would take a sixth of the time.
 _COLLECT_AFTER = 200_000
 _ENDINGS = {
-    "": "epub",
-    ".epub": "epub",
-    ".html": "html",
-    ".htm": "html",
-    ".txt": "text",
-    ".jsonl": "jsonl",
-}
-
-
-_BOOKS = frozenset(
-    [
-        ".epub",
-        ".html",
-        ".htm",
-        ".xhtml",
-        ".md",
-        ".markdown",
-        ".txt",
-        ".fb2",
-        ".docx",
-        ".odt",
-        ".rtf",
-        ".mobi",
-        ".azw3",
-    ]
-)
+    "": "epub", ".epub": "epub", ".html": "html", ".htm": "html", ".txt": "text", ".jsonl": "jsonl",
+}  # fmt: skip
+_BOOKS = {
+    ".epub", ".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".fb2", ".docx", ".odt", ".rtf",
+    ".mobi", ".azw3",
+}  # fmt: skip
 
 
 @click.group()
