@@ -6,21 +6,23 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, TypeAlias, final
+from typing import BinaryIO, Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
 from penstock.clock import Clock
 from penstock.errors import PenstockError, StorageError
-from penstock.streaming.frames import ServerEvent
+from penstock.streaming.frames import Frame, ServerEvent
 from penstock.streaming.overflow import DropOldest, Overflow, Spill
 from penstock.streaming.values import Gap
 
 __all__ = ["Backlog", "Batch", "Dropped", "Ended", "Entry"]
 
+F_co = TypeVar("F_co", bound=Frame, covariant=True)
+
 
 @final
-class Batch(msgspec.Struct, gc=False):
+class Batch(msgspec.Struct, Generic[F_co], gc=False):
     """Frames that came together.
 
     Attributes:
@@ -30,7 +32,7 @@ class Batch(msgspec.Struct, gc=False):
         size: Bytes of their bodies.
     """
 
-    frames: list[bytes] | list[ServerEvent]
+    frames: Sequence[F_co]
     connection: int
     at: float
     size: int
@@ -52,7 +54,7 @@ class Ended(msgspec.Struct, frozen=True):
     error: PenstockError | None
 
 
-Entry: TypeAlias = Batch | Dropped | Gap | Ended
+Entry: TypeAlias = Batch[Frame] | Dropped | Gap | Ended
 
 
 @final
@@ -83,10 +85,10 @@ class Backlog:
             return self._spill.room
         return self._size + self._held < self._bound
 
-    def put(self, batch: Batch) -> bool:
+    def put(self, batch: Batch[Frame]) -> bool:
         """Put a batch; return whether more may be put."""
         with self._condition:
-            if self._spill is not None and (self._spill.count or self._full()):
+            if self._spill is not None and (self._spill.entries or self._full()):
                 self._spill.write(batch)
             else:
                 self._entries.append(batch)
@@ -129,8 +131,8 @@ class Backlog:
     def tell(self, entry: Gap | Ended) -> None:
         """Put what is no message, after all that came before."""
         with self._condition:
-            if self._spill is not None and self._spill.count:
-                self._spill.later.append((self._spill.written, entry))
+            if self._spill is not None and self._spill.entries:
+                self._spill.entries.append(entry)
             else:
                 self._entries.append(entry)
             self._condition.notify()
@@ -198,26 +200,24 @@ class SpillFile:
     def __init__(self, spill: Spill) -> None:
         self._spill = spill
         self._file: BinaryIO | None = None
-        self._sizes: deque[tuple[int, bool]] = deque()
         self._read_at = 0
         self._write_at = 0
-        self.count = 0
-        self.written = 0  # batches ever written
-        self._taken = 0  # batches ever read
-        self.later: deque[tuple[int, Gap | Ended]] = deque()  # told after so many batches
+        # Of a batch, how many bytes it has there, and what; others are not in the file.
+        self.entries: deque[tuple[int, type[Batch[Frame]]] | Gap | Ended]
+        self.entries = deque()
 
     @property
     def room(self) -> bool:
         """Whether the file may grow."""
         return self._write_at < self._spill.most
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch[Frame]) -> None:
         """Append a batch.
 
         Raises:
             StorageError: The disk does not take it.
         """
-        events = bool(batch.frames) and isinstance(batch.frames[0], ServerEvent)
+        of_events = bool(batch.frames) and isinstance(batch.frames[0], ServerEvent)
         data = msgspec.msgpack.encode(batch)
         try:
             if self._file is None:
@@ -229,60 +229,34 @@ class SpillFile:
         except OSError as error:
             raise StorageError(f"spilling to disk: {error.strerror or error}") from error
         self._write_at += len(data)
-        self._sizes.append((len(data), events))
-        self.count += 1
-        self.written += 1
+        self.entries.append((len(data), Batch[ServerEvent] if of_events else Batch[bytes]))
 
     def read(self) -> Entry | None:
-        """Return the oldest batch, or what was told between two; None where there is nothing.
+        """Return the oldest entry; None where there is nothing.
 
         Raises:
             StorageError: The disk does not give it back.
         """
-        if self.later and self.later[0][0] <= self._taken:
-            return self.later.popleft()[1]
-        if not self.count or self._file is None:
+        if not self.entries or self._file is None:
             return None
-        size, events = self._sizes.popleft()
+        entry = self.entries.popleft()
+        if not isinstance(entry, tuple):
+            return entry
+        size, kind = entry
         try:
             self._file.seek(self._read_at)
             data = self._file.read(size)
         except OSError as error:
             raise StorageError(f"reading back what was spilled: {error}") from error
         self._read_at += size
-        self.count -= 1
-        self._taken += 1
-        if not self.count:
+        if self._read_at == self._write_at:
             self._file.truncate(0)
             self._read_at = self._write_at = 0
-        if events:
-            spilled = msgspec.msgpack.decode(data, type=EventBatch)
-            return Batch(spilled.frames, spilled.connection, spilled.at, spilled.size)
-        plain = msgspec.msgpack.decode(data, type=BytesBatch)
-        return Batch(plain.frames, plain.connection, plain.at, plain.size)
+        return msgspec.msgpack.decode(data, type=kind)
 
     def close(self) -> None:
         """Give the file back."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        self.count = 0
-        self.later.clear()
-
-
-class BytesBatch(msgspec.Struct):
-    """A batch of bodies, as it lies in the file."""
-
-    frames: list[bytes]
-    connection: int
-    at: float
-    size: int
-
-
-class EventBatch(msgspec.Struct):
-    """A batch of events, as it lies in the file."""
-
-    frames: list[ServerEvent]
-    connection: int
-    at: float
-    size: int
+        self.entries.clear()

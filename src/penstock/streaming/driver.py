@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias, final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,12 +36,11 @@ from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
 from penstock.streaming.frames import FramingError
 from penstock.streaming.messages import Verdict, last_word
-from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import Backoff, Ending
 from penstock.streaming.responses import Answer, Outcome, refusal
 from penstock.streaming.resume import Backfill, LastEventId, moment
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.values import Gap
+from penstock.streaming.values import Counters, Gap
 
 __all__ = ["Driver", "State"]
 
@@ -60,19 +59,6 @@ class _EndOfStream(Exception):
 
 
 @final
-@dataclass(slots=True)
-class Totals:
-    """Counts over all connections that have ended."""
-
-    connects: int = 0
-    wire: int = 0
-    decoded: int = 0
-    keepalives: int = 0
-    unfinished: int = 0
-    unfinished_bytes: int = 0
-
-
-@final
 class Driver:
     """One stream's connections, one after the other, on a thread of their own.
 
@@ -82,7 +68,6 @@ class Driver:
         last_reason: Why a connection ended last; it stays.
         lives: Connections that began to stream.
         wait: Seconds of the present wait.
-        totals: Counts of the connections before the present one.
         present: The present connection, or None.
     """
 
@@ -90,7 +75,6 @@ class Driver:
         self,
         request: Request,
         api: Api,
-        preset: Preset,
         profile: StreamProfile,
         plan: Plan,
     ) -> None:
@@ -99,12 +83,12 @@ class Driver:
         self.last_reason = ""
         self.lives = 0
         self.wait = 0.0
-        self.totals = Totals()
         self.present: Connection | None = None
         self._request = request
         self._api = api
-        self._preset = preset
+        self._preset = preset = plan.preset
         self._policy = preset.policy
+        self._ended_ones = Counters()  # of the connections before the present one
         self._profile = profile
         self._plan = plan
         self._clock = api.clock
@@ -128,6 +112,12 @@ class Driver:
         self._thread = threading.Thread(target=self._run, name="penstock-stream", daemon=True)
 
     # From other threads
+
+    @property
+    def counters(self) -> Counters:
+        """What its connections have seen so far."""
+        present = self.present
+        return self._ended_ones + present.counters if present else self._ended_ones
 
     def resume(self, cursor: str) -> None:
         """Ask for what comes after ``cursor``; before :meth:`start`."""
@@ -233,7 +223,7 @@ class Driver:
         if self._api.events is not None:
             event = Retry(
                 key=self._where,
-                attempt=self.totals.connects,
+                attempt=self._ended_ones.connects,
                 wait=wait,
                 reason=outcome.reason,
                 status=outcome.status,
@@ -314,11 +304,11 @@ class Driver:
         coding = accepted() if self._gzip else "identity"
         made.headers = [*made.headers, f"Accept-Encoding: {coding}"]
         if isinstance(self._preset.resume, LastEventId) and self._cursor is not None:
-            made.headers.append(self._preset.resume.header(self._cursor))
+            made.headers.append(f"Last-Event-ID: {self._cursor}")  # in UTF-8, by WHATWG's rules
         if self._profile.websocket:
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
-        self.totals.connects += 1
-        connection = Connection(self.totals.connects, self._plan, self._cursor, self._opened)
+        number = self._ended_ones.connects + 1
+        connection = Connection(number, self._plan, self._cursor, self._opened)
         self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
         ours = replace(self._profile, cert=made.profile.cert, key=made.profile.key)
@@ -373,13 +363,8 @@ class Driver:
     # Its end
 
     def _note_end(self, connection: Connection) -> None:
-        totals = self.totals
-        totals.wire += connection.wire
-        totals.decoded += connection.decoded
-        totals.keepalives += connection.keepalives
-        totals.unfinished += connection.unfinished > 0
-        totals.unfinished_bytes += connection.unfinished
         self.present = None
+        self._ended_ones += connection.counters
         if connection.framer is not None:
             self._last_heard = connection.at
             if spoke(connection):

@@ -18,10 +18,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from penstock.registry import Registry
-from penstock.streaming.chunk_framing import ChunkMessages
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer
 from penstock.streaming.json_scanner import Concatenated, JsonSequence
-from penstock.streaming.length_framing import LengthPrefixed
+from penstock.streaming.length_framing import ChunkMessages, LengthPrefixed
 from penstock.streaming.line_framing import CrlfLines, Lines
 from penstock.streaming.server_sent_events import ServerEvents
 

@@ -7,10 +7,10 @@ to be missing then.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, final
+from typing import Protocol, TypeVar, final
 
 import msgspec
 
@@ -19,6 +19,9 @@ from penstock.http import Request, dig
 
 __all__ = ["Backfill", "BodyRevision", "LastEventId", "NoResume", "QueryCursor", "Resume"]
 
+N = TypeVar("N", int, float)
+_EPOCH = "time in seconds since 1970"
+
 
 class Resume(Protocol):
     """How a source lets us go on.
@@ -26,7 +29,6 @@ class Resume(Protocol):
     Attributes:
         path: Dotted path of the cursor within a message; None where it is elsewhere.
         overlaps: Whether messages from before the cursor come again, to be told by their ids.
-        words: The way in words, for the docs.
     """
 
     @property
@@ -37,11 +39,6 @@ class Resume(Protocol):
     @property
     def overlaps(self) -> bool:
         """Whether messages from before the cursor come again, to be told by their ids."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """The way in words, for the docs."""
         ...
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
@@ -60,7 +57,6 @@ class NoResume:
 
     path = None
     overlaps = False
-    words = "not possible: a gap record for each time away"
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request``: it can carry nothing."""
@@ -92,15 +88,10 @@ class LastEventId(_Whole):
 
     overlaps: bool = False
     path = None
-    words = "the event's id, as `Last-Event-ID`"
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
-        """Return ``request``: the cursor goes beside it, see :meth:`header`."""
+        """Return ``request``: the cursor goes beside it, as a header in UTF-8."""
         return request
-
-    def header(self, cursor: str) -> str:
-        """Return the header line, which is sent in UTF-8, as the WHATWG rules want it."""
-        return f"Last-Event-ID: {cursor}"
 
 
 @final
@@ -123,15 +114,11 @@ class QueryCursor(_Whole):
         """Whether it goes back further than it has to."""
         return self.rewind > 0
 
-    @property
-    def words(self) -> str:
-        """The way in words."""
-        back = f", less {self.rewind}" if self.rewind else ""
-        return f"`{self.path}` of the last message{back}, as `{self.param}` in the URL"
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the parameter."""
-        value = str(max(0, _whole(cursor, self.param) - self.rewind)) if self.rewind else cursor
+        value = cursor
+        if self.rewind:
+            value = str(max(0, _number(int, cursor, "whole number") - self.rewind))
         query = {**(request.query or {}), self.param: value}
         return msgspec.structs.replace(request, query=query)
 
@@ -150,11 +137,6 @@ class BodyRevision(_Whole):
     into: str
     overlaps = False
 
-    @property
-    def words(self) -> str:
-        """The way in words."""
-        return f"`{self.path}` of the last message and one, as `{self.into}` in the body"
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with a body that asks for the revision after ``cursor``."""
         *above, last = self.into.split(".")
@@ -162,7 +144,7 @@ class BodyRevision(_Whole):
         place = dig(body, ".".join(above))
         if not isinstance(place, dict):
             raise InputError(f"the request's JSON body has no object {'.'.join(above)!r}")
-        place[last] = _whole(cursor, self.into) + 1
+        place[last] = _number(int, cursor, "whole number") + 1
         return msgspec.structs.replace(request, json=body)
 
 
@@ -183,14 +165,9 @@ class Backfill:
     path = None
     overlaps = True
 
-    @property
-    def words(self) -> str:
-        """The way in words."""
-        return f"the last 1 to {self.most} minutes again, by `{self.param}` in the URL; then a gap"
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the minutes since ``cursor``, rounded up."""
-        minutes = math.ceil((now - _seconds(cursor)) / 60)
+        minutes = math.ceil((now - _number(float, cursor, _EPOCH)) / 60)
         query = {**(request.query or {}), self.param: min(max(1, minutes), self.most)}
         return msgspec.structs.replace(request, query=query)
 
@@ -198,7 +175,7 @@ class Backfill:
         """Return the reason where we were away for longer than can be filled in."""
         if cursor is None:
             return "no-resume"
-        return "backfill" if now - _seconds(cursor) > self.most * 60 else None
+        return "backfill" if now - _number(float, cursor, _EPOCH) > self.most * 60 else None
 
 
 def _copied(body: object, above: list[str]) -> object:
@@ -213,18 +190,11 @@ def _copied(body: object, above: list[str]) -> object:
     return copy
 
 
-def _whole(cursor: str, what: str) -> int:
+def _number(kind: Callable[[str], N], cursor: str, what: str) -> N:
     try:
-        return int(cursor)
+        return kind(cursor)
     except ValueError as error:
-        raise InputError(f"cursor {cursor!r} is no whole number, as {what} wants") from error
-
-
-def _seconds(cursor: str) -> float:
-    try:
-        return float(cursor)
-    except ValueError as error:
-        raise InputError(f"cursor {cursor!r} is no time in seconds since 1970") from error
+        raise InputError(f"cursor {cursor!r} is not a {what}, as the service's are") from error
 
 
 def moment(epoch: float) -> str:

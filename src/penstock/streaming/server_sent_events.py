@@ -22,17 +22,16 @@ class ServerEvents(Lexer[ServerEvent]):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
         self.last_id = ""
         self.retry: float | None = None
-        self._fresh()
+        super().__init__(max_bytes)
 
     def resume(self, last_id: str) -> None:
         """Go on after that id: events without one carry it."""
         self.last_id = self._id = last_id
 
     def _fresh(self) -> None:
-        self._tail = bytearray()
+        super()._fresh()
         self._start: bytes | None = b""  # the first bytes, until it is known whether a BOM leads
         self._after_cr = False
         self._data: list[bytes] = []
@@ -118,7 +117,5 @@ class ServerEvents(Lexer[ServerEvent]):
         self._size = 0
         return event
 
-    def _forget(self) -> int:
-        left = len(self._tail) + self._size
-        self._fresh()
-        return left
+    def _left(self) -> int:
+        return len(self._tail) + self._size

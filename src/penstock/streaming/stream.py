@@ -31,11 +31,11 @@ from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
 from penstock.streaming.connection import Plan
 from penstock.streaming.driver import Driver, State
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
-from penstock.streaming.messages import Decode, Place, Sorter, active_signs, newest
+from penstock.streaming.messages import Decode, Sorter, active_signs, newest
 from penstock.streaming.overflow import Block, Overflow
 from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import ReconnectPolicy
-from penstock.streaming.resume import LastEventId, moment
+from penstock.streaming.resume import moment
 from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
 from penstock.streaming.websocket import Reply
@@ -106,6 +106,13 @@ class Stream(Generic[T]):
         events: Where to tell of each reconnection (:class:`penstock.events.Retry`).
         clock: Source of time.
 
+    Attributes:
+        source: What the cursors of this stream belong to: its preset, and its URL without secrets.
+        identity: That with a hash of method, query and body: what a checkpoint belongs to.
+        keyed: Whether a message's ``id`` is in it; else it is its event's, which is a position.
+        reuses_ids: Whether an id that was deleted may be given again, such as a document's name.
+        decode: What its messages are.
+
     Raises:
         InputError: What was given makes no stream; or, while iterating, the server refuses our
             credentials, or answers with something that is no stream.
@@ -144,11 +151,22 @@ class Stream(Generic[T]):
         asked = Get(request) if isinstance(request, str) else request
         known = presets.by_name(preset) if isinstance(preset, str) else preset
         paths = known.id if id is None else (id,) if isinstance(id, str) else tuple(id)
-        known = dataclasses.replace(known, policy=policy or known.policy, id=paths)
-        name = preset if isinstance(preset, str) else known.service
-        self._source = f"{name} {shown(asked.path)}"
-        self._identity = source_of(self._source, asked.method, asked)
         websocket = known.websocket or asked.path.startswith(_WEBSOCKETS)
+        profile = profile or Profile()
+        stall = known.wire_stall if profile.stall == Profile().stall else profile.stall
+        known = dataclasses.replace(
+            known,
+            policy=policy or known.policy,
+            id=paths,
+            websocket=websocket,
+            wire_stall=stall or math.inf,
+        )
+        name = preset if isinstance(preset, str) else known.service
+        self.source = f"{name} {shown(asked.path)}"
+        self.identity = source_of(self.source, asked.method, asked)
+        self.decode = decode
+        self.keyed = bool(known.id)
+        self.reuses_ids = any(sign.by is not None for sign in active_signs(known))
         if open and not websocket:
             raise InputError("open=[...] is what a WebSocket sends: its URL begins with wss://")
         if websocket:
@@ -156,7 +174,6 @@ class Stream(Generic[T]):
             asked = _over_http(asked)
         position = self._position(cursor)
         self._framer = framer = _framer(framing, known, max_message)
-        events_framed = isinstance(framer, ServerEvents)
         api = Api(
             _base(asked.path),
             auth=auth,
@@ -167,29 +184,21 @@ class Stream(Generic[T]):
             clock=clock,
         )
         self._backlog = Backlog(overflow or Block(), api.clock, self._more)
-        stalls = known.wire_stall if api.profile.stall == Profile().stall else api.profile.stall
         plan = Plan(
+            preset=known,
             framer=framer,
             newest=newest(known) if decode == "json" else lambda _, __: None,
             backlog=self._backlog,
             clock=api.clock,
-            wire_stall=stalls or math.inf,
-            decoded_stall=known.decoded_stall,
-            expects="text/event-stream" if events_framed else None,
-            json=decode == "json" and not events_framed,
-            websocket=websocket,
-            by_event=isinstance(known.resume, LastEventId),
+            json=decode == "json",
             max_message=check_bound(max_message),
             opening=tuple(map(_opening, open)),
         )
         raw = framer is not None and framer.raw
         streamed = _profile(api.profile, raw=raw, websocket=websocket)
         self._sorter: Sorter[T] = Sorter(known, into, None, decode)
-        self._driver = Driver(asked, api, known, streamed, plan)
+        self._driver = Driver(asked, api, streamed, plan)
         self._clock = api.clock
-        self._decode = decode
-        self._keyed = bool(known.id)
-        self._reuses_ids = any(sign.by is not None for sign in active_signs(known))
         self._counts = [0, 0, 0]  # messages, notices, gaps
         self._cursor: str | None = None
         self._started = self._closed = self._entered = False
@@ -215,63 +224,31 @@ class Stream(Generic[T]):
     def _position(self, cursor: Cursor | str | None) -> str | None:
         if not isinstance(cursor, Cursor):
             return cursor
-        if cursor.source != self._source:
+        if cursor.source != self.source:
             raise InputError(
-                f"the cursor is of another stream, {cursor.source!r}, not of {self._source!r}: "
+                f"the cursor is of another stream, {cursor.source!r}, not of {self.source!r}: "
                 "begin without a cursor, or land in a place of its own"
             )
         return cursor.position
 
     @property
-    def source(self) -> str:
-        """What the cursors of this stream belong to: its preset, and its URL without secrets."""
-        return self._source
-
-    @property
-    def identity(self) -> str:
-        """:attr:`source` with a hash of method, query and body: what a checkpoint belongs to."""
-        return self._identity
-
-    @property
-    def keyed(self) -> bool:
-        """Whether a message's ``id`` is in it; else it is its event's, which is a position."""
-        return self._keyed
-
-    @property
-    def reuses_ids(self) -> bool:
-        """Whether an id that was deleted may be given again, such as the name of a document."""
-        return self._reuses_ids
-
-    @property
-    def decode(self) -> Decode:
-        """What its messages are."""
-        return self._decode
-
-    @property
     def cursor(self) -> Cursor | None:
         """Where to go on after the last item that was handed out; None while there is none."""
-        return None if self._cursor is None else Cursor(self._source, self._cursor)
+        return None if self._cursor is None else Cursor(self.source, self._cursor)
 
     @property
     def counters(self) -> Counters:
         """What it has seen so far. May be asked from any thread."""
-        past, present = self._driver.totals, self._driver.present
         messages, notices, gaps = self._counts
-        return Counters(
+        wire = self._driver.counters
+        return wire + Counters(
             messages=messages,
             notices=notices,
             gaps=gaps,
-            connects=past.connects,
-            reconnects=max(0, past.connects - 1),
-            keepalives=past.keepalives
-            + (present.keepalives if present else 0)
-            + self._sorter.keepalives,
+            reconnects=max(0, wire.connects - 1),
+            keepalives=self._sorter.keepalives,
             duplicates=self._sorter.duplicates,
             dropped=self._backlog.dropped,
-            unfinished=past.unfinished,
-            unfinished_bytes=past.unfinished_bytes,
-            wire_bytes=past.wire + (present.wire if present else 0),
-            decoded_bytes=past.decoded + (present.decoded if present else 0),
         )
 
     @property
@@ -356,7 +333,7 @@ class Stream(Generic[T]):
 
     def _items(self, entry: Entry) -> Iterable[Item[T]]:
         if isinstance(entry, Batch):
-            return self._sorter.items(entry.frames, Place(entry.connection, entry.at))
+            return self._sorter.items(entry.frames, entry.connection, entry.at)
         if isinstance(entry, Gap):
             return [entry]
         if isinstance(entry, Dropped):
@@ -411,7 +388,7 @@ class Stream(Generic[T]):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Stream {self._source} {self.status.state}>"
+        return f"<Stream {self.source} {self.status.state}>"
 
 
 def _framer(given: str | Framer | None, preset: Preset, most: int) -> Framer | None:

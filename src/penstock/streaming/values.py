@@ -145,6 +145,11 @@ class Counters:
     wire_bytes: int = 0
     decoded_bytes: int = 0
 
+    def __add__(self, other: Counters) -> Counters:
+        """Return what both have seen."""
+        mine, others = self.fields(), other.fields()
+        return Counters(**{name: mine[name] + others[name] for name in mine})
+
     def fields(self) -> Mapping[str, int]:
         """Return them by name."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
