@@ -290,7 +290,7 @@ def test_the_last_cursor_of_a_connection() -> None:
 def test_ways_to_go_on() -> None:
     url = "https://x.example/s"
     asked = Get(url, headers={"A": "b"})
-    assert LastEventId().header("straße") == "Last-Event-ID: straße"
+    assert LastEventId().request(asked, "straße", 0.0) is asked
     assert QueryCursor("since", "seq").request(asked, "7-x", 0.0).query == {"since": "7-x"}
     assert QueryCursor("cursor", "t", rewind=5).request(asked, "7", 0.0).query == {"cursor": "2"}
     assert Backfill().request(asked, "1000", 1061.0).query == {"backfill_minutes": 2}
@@ -309,7 +309,7 @@ def test_the_body_of_an_etcd_watch_is_not_changed_in_place() -> None:
 
 
 def test_a_cursor_of_another_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="cursor 'x' is no whole number"):
+    with pytest.raises(InputError, match="cursor 'x' is not a whole number"):
         QueryCursor("cursor", "t", rewind=5).request(Get("/"), "x", 0.0)
     with pytest.raises(InputError, match="not a time in seconds"):
         Backfill().request(Get("/"), "x", 0.0)

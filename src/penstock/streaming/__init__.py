@@ -25,8 +25,8 @@ from penstock.streaming.resume import (
     Resume,
     moment,
 )
-from penstock.streaming.stream import Status, Stream
-from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice, OnSame
+from penstock.streaming.stream import Stream
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Notice, OnSame, Status
 
 __all__ = [
     "FRAMING_KINDS",

@@ -106,8 +106,7 @@ class Backlog:
 
     def _drop(self) -> None:
         """Forget the oldest batches, and say so in their place. The newest one stays."""
-        count, until = 0, 0.0
-        since: float | None = None
+        gone: list[Dropped] = []
         kept: list[Entry] = []
         left = sum(isinstance(entry, Batch) for entry in self._entries)
         while self._full() and left > 1:
@@ -115,17 +114,15 @@ class Backlog:
             if isinstance(entry, Batch):
                 left -= 1
                 self._size -= entry.size
-                entry_count, begin, end = len(entry.frames), entry.at, entry.at
-                self.dropped += entry_count
+                self.dropped += len(entry.frames)
+                gone.append(Dropped(len(entry.frames), entry.at, entry.at))
             elif isinstance(entry, Dropped):
-                entry_count, begin, end = entry.count, entry.since, entry.until
+                gone.append(entry)
             else:
                 kept.append(entry)
-                continue
-            count, until = count + entry_count, end
-            since = begin if since is None else since
-        if since is not None:
-            kept.append(Dropped(count, since, until))
+        if gone:
+            count = sum(one.count for one in gone)
+            kept.append(Dropped(count, gone[0].since, gone[-1].until))
         self._entries.extendleft(reversed(kept))
 
     def tell(self, entry: Gap | Ended) -> None:

@@ -16,7 +16,7 @@ from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
-from penstock.streaming.content_encoding import Decoder, Identity, decoder
+from penstock.streaming.content_encoding import Decode, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.messages import Newest
 from penstock.streaming.presets import Preset
@@ -132,7 +132,7 @@ class Connection:
         self._by_event = isinstance(plan.preset.resume, LastEventId)
         self._json = plan.json
         self._on_open = on_open
-        self._decoder: Decoder | None = None
+        self._decode: Decode | None = None
         self._pieces: Iterator[bytes] = iter(())  # what came, and was not decoded yet
         self._watch = Watch(plan.preset.wire_stall, plan.preset.decoded_stall)
         self._pinged = -1  # bytes that had come when we asked for a sign of life
@@ -141,6 +141,11 @@ class Connection:
     def keepalives(self) -> int:
         """Blank messages, comments, pings and pongs so far."""
         return 0 if self.framer is None else self.framer.keepalives - self._keepalives
+
+    @property
+    def spoke(self) -> bool:
+        """Whether it gave any sign of life."""
+        return self.messages + self.keepalives > 0
 
     @property
     def counters(self) -> Counters:
@@ -168,13 +173,13 @@ class Connection:
             words = headers.get("sec-websocket-extensions", "").lower()
             deflated, forgets = "permessage-deflate" in words, "server_no_context_takeover" in words
             self.framer = WebSocket(self._plan.max_message, deflated=deflated, forgets=forgets)
-            self._decoder = Identity()
+            self._decode = decoder("identity")
             self.outgoing.extend(self._plan.opening)
             self._on_open()
         elif status == 200 and not websocket:
             self._check_type(headers.get("content-type", ""))
-            self._decoder = decoder(headers.get("content-encoding", ""))
-            if self._decoder is None:
+            self._decode = decoder(headers.get("content-encoding", ""))
+            if self._decode is None:
                 self.ending = Ending.UNFLUSHED  # the next one asks for no coding
                 raise RetryableError(f"unknown coding {headers['content-encoding']!r}")
             if self.framer is not None:
@@ -227,10 +232,10 @@ class Connection:
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self.wire += len(data)
         self.at = self._plan.clock.time()
-        if self._decoder is None or self.framer is None:
+        if self._decode is None or self.framer is None:
             self.excerpt = (self.excerpt + data)[:_EXCERPT]
             return True
-        self._pieces = itertools.chain(self._pieces, self._decoder.decode(data))
+        self._pieces = itertools.chain(self._pieces, self._decode(data))
         return self._read(self.framer)
 
     def _read(self, framer: Framer) -> bool:
@@ -286,11 +291,6 @@ class Connection:
             self._pinged = self.wire
             self.outgoing.append(Reply("ping", b""))
         return None if self.ending is None else self.ending.value
-
-    def drained(self) -> bool:
-        """Read on what came before the end; return whether that was all of it."""
-        with self._lock:
-            return self.framer is None or self._closed or self._read(self.framer)
 
     def end(self, *, whole: bool) -> PenstockError | None:
         """Take nothing more; count the tail that has no end; return the framer's last error.

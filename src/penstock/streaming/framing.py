@@ -103,13 +103,8 @@ def chunk(max_bytes: int = MAX_MESSAGE_BYTES) -> ChunkMessages:
 
 FRAMINGS: Mapping[str, Callable[[int], Framer]] = MappingProxyType(
     {
-        "crlf": crlf,
-        "lf": lf,
-        "length": length,
-        "sse": sse,
-        "json-seq": json_seq,
-        "concatenated": concatenated,
-        "chunk": chunk,
+        framing.__name__.replace("_", "-"): framing
+        for framing in (crlf, lf, length, sse, json_seq, concatenated, chunk)
     }
 )
 """The framings by the names that a pipeline file uses."""

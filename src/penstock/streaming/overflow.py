@@ -10,17 +10,20 @@ from penstock.errors import InputError
 
 __all__ = ["Block", "DropOldest", "Overflow", "Spill"]
 
-_BYTES = 16 * 1024 * 1024
 
+@dataclass(frozen=True, slots=True)
+class _Buffer:
+    bytes: int = 16 * 1024 * 1024
 
-def _check(name: str, size: int) -> None:
-    if size < 1:
-        raise InputError(f"{name}({size}): a buffer holds at least 1 byte")
+    def __post_init__(self) -> None:
+        for size in (self.bytes, getattr(self, "most", 1)):
+            if size < 1:
+                raise InputError(f"{type(self).__name__}({size}): a buffer holds at least 1 byte")
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Block:
+class Block(_Buffer):
     """Stop reading until there is room: TCP holds the server back. Nothing is lost by us.
 
     A server that does not wait for slow readers cuts them off; then the gap is the source's.
@@ -29,15 +32,10 @@ class Block:
         bytes: Bodies kept in memory, about.
     """
 
-    bytes: int = _BYTES
-
-    def __post_init__(self) -> None:
-        _check("Block", self.bytes)
-
 
 @final
 @dataclass(frozen=True, slots=True)
-class Spill:
+class Spill(_Buffer):
     """Write what does not fit in memory to a temporary file, in order, and read on.
 
     The file has no name and is gone with the process: a cursor that was committed is what
@@ -49,28 +47,18 @@ class Spill:
         most: Bytes the file may have; then reading stops as with :class:`Block`.
     """
 
-    bytes: int = _BYTES
     folder: Path | None = None
     most: int = 64 * 1024**3
-
-    def __post_init__(self) -> None:
-        _check("Spill", self.bytes)
-        _check("Spill.most", self.most)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class DropOldest:
+class DropOldest(_Buffer):
     """Forget the oldest messages that were not taken yet; a counted gap stands in their place.
 
     Attributes:
         bytes: Bodies kept in memory, about.
     """
-
-    bytes: int = _BYTES
-
-    def __post_init__(self) -> None:
-        _check("DropOldest", self.bytes)
 
 
 Overflow: TypeAlias = Block | Spill | DropOldest

@@ -32,7 +32,7 @@ class ServerEvents(Lexer[ServerEvent]):
 
     def _fresh(self) -> None:
         super()._fresh()
-        self._start: bytes | None = b""  # the first bytes, until it is known whether a BOM leads
+        self._first = True  # whether the first line, which a BOM may lead, is still to come
         self._after_cr = False
         self._data: list[bytes] = []
         self._event = ""
@@ -40,8 +40,6 @@ class ServerEvents(Lexer[ServerEvent]):
         self._size = 0
 
     def _lex(self, data: bytes, messages: list[ServerEvent]) -> None:
-        if self._start is not None:
-            data = self._without_bom(data)
         if self._after_cr and data:
             # CRLF may be cut in two: its CR has ended the line already.
             self._after_cr = False
@@ -55,14 +53,6 @@ class ServerEvents(Lexer[ServerEvent]):
             self._tail += data
         self._check(len(self._tail))
 
-    def _without_bom(self, data: bytes) -> bytes:
-        begun = (self._start or b"") + data
-        if len(begun) < len(_BOM) and _BOM.startswith(begun):
-            self._start = begun
-            return b""
-        self._start = None
-        return begun.removeprefix(_BOM)
-
     def _lines(self, data: bytes, events: list[ServerEvent]) -> None:
         # bytes.splitlines ends lines at LF, CR and CRLF, and nowhere else.
         lines = data.splitlines()
@@ -75,6 +65,8 @@ class ServerEvents(Lexer[ServerEvent]):
             self._after_cr = True
         elif last != 10:
             rest = lines.pop()
+        if self._first and lines:
+            self._first, lines[0] = False, lines[0].removeprefix(_BOM)
         for line in lines:
             if line:
                 self._line(line)

@@ -29,7 +29,7 @@ from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
 from penstock.streaming.connection import Plan
-from penstock.streaming.driver import Driver, State
+from penstock.streaming.driver import Driver, as_http
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
 from penstock.streaming.messages import Decode, Sorter, active_signs, newest
 from penstock.streaming.overflow import Block, Overflow
@@ -37,36 +37,13 @@ from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import ReconnectPolicy
 from penstock.streaming.resume import moment
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Status, T
 from penstock.streaming.websocket import Reply
 
-__all__ = ["Status", "Stream"]
+__all__ = ["Stream"]
 
 _WEBSOCKETS = ("ws://", "wss://")
 _LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
-
-
-@final
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How a stream is doing just now.
-
-    Attributes:
-        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
-            ``"ended"``.
-        reason: Why we wait, or why it ended; empty while all is well.
-        last_reason: Why a connection ended last; it stays while all is well again.
-        lives: Connections that began to stream.
-        wait: Seconds of the wait, from when it began.
-        silent: Seconds since the last byte; 0 where there is no connection.
-    """
-
-    state: State = "new"
-    reason: str = ""
-    last_reason: str = ""
-    lives: int = 0
-    wait: float = 0.0
-    silent: float = 0.0
 
 
 @final
@@ -171,7 +148,7 @@ class Stream(Generic[T]):
             raise InputError("open=[...] is what a WebSocket sends: its URL begins with wss://")
         if websocket:
             check_websockets()
-            asked = _over_http(asked)
+            asked = msgspec.structs.replace(asked, path=as_http(asked.path))
         position = self._position(cursor)
         self._framer = framer = _framer(framing, known, max_message)
         api = Api(
@@ -254,16 +231,9 @@ class Stream(Generic[T]):
     @property
     def status(self) -> Status:
         """How it is doing. May be asked from any thread."""
-        driver, present = self._driver, self._driver.present
+        present = self._driver.present
         silent = 0.0 if present is None else max(0.0, self._clock.time() - present.at)
-        return Status(
-            state=driver.state,
-            reason=driver.reason,
-            last_reason=driver.last_reason,
-            lives=driver.lives,
-            wait=driver.wait,
-            silent=silent,
-        )
+        return dataclasses.replace(self._driver.status, silent=silent)
 
     def __iter__(self) -> Iterator[Item[T]]:
         """Yield messages, notices and gaps, in their order."""
@@ -405,13 +375,6 @@ def _accept(framer: Framer | None) -> str:
     return "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
 
 
-def _over_http(request: Request) -> Request:
-    """Return ``request`` as the HTTP request that a WebSocket begins with (RFC 6455)."""
-    if not request.path.startswith(_WEBSOCKETS):
-        return request
-    return msgspec.structs.replace(request, path="http" + request.path[2:])
-
-
 def _base(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -422,12 +385,6 @@ def _base(url: str) -> str:
 
 
 def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
-    same = {
-        name: getattr(profile, name)
-        for name in (
-            *("connect", "first_byte", "proxy", "verify", "ca_file"),
-            *("cert", "key", "unix_socket"),
-        )
-    }
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
-    return StreamProfile(**same, stall=None, http2=False, raw=raw, websocket=websocket)
+    others = {"stall": None, "http2": False, "raw": raw, "websocket": websocket}
+    return StreamProfile(**{**dataclasses.asdict(profile), **others})

@@ -19,7 +19,7 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame"]
+__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame", "Status"]
 
 
 @final
@@ -110,6 +110,29 @@ class Cursor(msgspec.Struct, frozen=True):
 
     source: str
     position: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How a stream is doing just now.
+
+    Attributes:
+        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
+            ``"ended"``.
+        reason: Why we wait, or why it ended; empty while all is well.
+        last_reason: Why a connection ended last; it stays while all is well again.
+        lives: Connections that began to stream.
+        wait: Seconds of the wait, from when it began.
+        silent: Seconds since the last byte; 0 where there is no connection.
+    """
+
+    state: Literal["new", "connecting", "live", "waiting", "ended"] = "new"
+    reason: str = ""
+    last_reason: str = ""
+    lives: int = 0
+    wait: float = 0.0
+    silent: float = 0.0
 
 
 @final
