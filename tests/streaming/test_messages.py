@@ -316,11 +316,14 @@ def test_a_cursor_of_another_kind_is_refused() -> None:
 
 
 def test_what_remains_missing() -> None:
-    assert NoResume().missing("7", 0.0) == "no-resume"
-    assert LastEventId().missing("7", 0.0) is None
-    assert LastEventId().missing(None, 0.0) == "no-resume"
-    assert Backfill().missing("1000", 1299.0) is None
-    assert Backfill().missing("1000", 1301.0) == "backfill"
+    away = Gap("1970-01-01T00:00:07.000Z", "1970-01-01T00:00:09.000Z", "no-resume")
+    assert NoResume().gap("7", 7.0, 9.0) == away
+    assert LastEventId().gap("7", 7.0, 9.0) is None
+    assert LastEventId().gap(None, 7.0, 9.0) == away
+    assert Backfill().gap(None, 7.0, 9.0) == away
+    assert Backfill().gap("1000", 0.0, 1299.0) is None
+    lost = Gap("1970-01-01T00:16:40.000Z", "1970-01-01T00:16:41.000Z", "backfill")
+    assert Backfill().gap("1000", 0.0, 1301.0) == lost
 
 
 # Presets

@@ -1,12 +1,12 @@
 """Long-lived HTTP streams, without loss: framed, resumed, counted, and honest about gaps."""
 
 from penstock.streaming import framing, presets
+from penstock.streaming.backlog import Block, DropOldest, Overflow, Spill
 from penstock.streaming.control_messages import Action, ControlMessage
 from penstock.streaming.feed import UNREADABLE, StreamFeed
 from penstock.streaming.frames import Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.framing import FRAMING_KINDS
 from penstock.streaming.messages import Decode
-from penstock.streaming.overflow import Block, DropOldest, Overflow, Spill
 from penstock.streaming.presets import PRESET_KINDS, PRESETS, Preset
 from penstock.streaming.reconnect_policy import (
     Backoff,

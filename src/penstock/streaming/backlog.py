@@ -6,19 +6,83 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
 from penstock.clock import Clock
-from penstock.errors import PenstockError, StorageError
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.streaming.frames import Frame, ServerEvent
-from penstock.streaming.overflow import DropOldest, Overflow, Spill
 from penstock.streaming.values import Gap
 
-__all__ = ["Backlog", "Batch", "Dropped", "Ended", "Entry"]
+__all__ = [
+    "Backlog",
+    "Batch",
+    "Block",
+    "DropOldest",
+    "Dropped",
+    "Ended",
+    "Entry",
+    "Overflow",
+    "Spill",
+]
 
 F_co = TypeVar("F_co", bound=Frame, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffer:
+    bytes: int = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for size in (self.bytes, getattr(self, "most", 1)):
+            if size < 1:
+                raise InputError(f"{type(self).__name__}({size}): a buffer holds at least 1 byte")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Block(_Buffer):
+    """Stop reading until there is room: TCP holds the server back. Nothing is lost by us.
+
+    A server that does not wait for slow readers cuts them off; then the gap is the source's.
+
+    Attributes:
+        bytes: Bodies kept in memory, about.
+    """
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Spill(_Buffer):
+    """Write what does not fit in memory to a temporary file, in order, and read on.
+
+    The file has no name and is gone with the process: a cursor that was committed is what
+    survives a crash.
+
+    Attributes:
+        bytes: Bodies kept in memory, about.
+        folder: Where the file is made; None is the system's place for such files.
+        most: Bytes the file may have; then reading stops as with :class:`Block`.
+    """
+
+    folder: Path | None = None
+    most: int = 64 * 1024**3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DropOldest(_Buffer):
+    """Forget the oldest messages that were not taken yet; a counted gap stands in their place.
+
+    Attributes:
+        bytes: Bodies kept in memory, about.
+    """
+
+
+Overflow: TypeAlias = Block | Spill | DropOldest
 
 
 @final
@@ -73,7 +137,6 @@ class Backlog:
         self._drops = isinstance(overflow, DropOldest)
         self._spill = SpillFile(overflow) if isinstance(overflow, Spill) else None
         self._waiting = False
-        self._interrupted = False
         self.dropped = 0
 
     @property
@@ -141,13 +204,12 @@ class Backlog:
             self._unblock()
             if self._spill is not None and not self._entries:
                 self._refill(self._spill)
-            if not self._entries and not self._interrupted:
+            if not self._entries:
                 self._waiting = True
                 try:
                     self._clock.wait(self._condition, wait)
                 finally:
                     self._waiting = False
-            self._interrupted = False
             entries = list(self._entries)
             self._entries.clear()
             self._held, self._size = self._size, 0
@@ -173,20 +235,13 @@ class Backlog:
             self._entries.append(entry)
             self._size += entry.size if isinstance(entry, Batch) else 0
 
-    def interrupt(self) -> None:
-        """Make :meth:`take` return, now or the next time."""
-        with self._condition:
-            self._interrupted = True
-            self._condition.notify()
-
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything: it has ended."""
         with self._condition:
-            self._entries.clear()
+            self._entries = deque([Ended(None)])
             self._size = self._held = 0
             if self._spill is not None:
                 self._spill.close()
-            self._interrupted = True
             self._condition.notify()
 
 

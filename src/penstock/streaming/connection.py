@@ -130,7 +130,6 @@ class Connection:
         self._keepalives = 0
         self._plan = plan
         self._by_event = isinstance(plan.preset.resume, LastEventId)
-        self._json = plan.json
         self._on_open = on_open
         self._decode: Decode | None = None
         self._pieces: Iterator[bytes] = iter(())  # what came, and was not decoded yet
@@ -199,7 +198,6 @@ class Connection:
             raise NotAStream(
                 f"the answer is a web page ({plain}), not a stream: is this the URL of the stream?"
             )
-        self._json = self._plan.json and plain != _EVENTS
         self.framer = self._plan.framer or self._framer(plain)
         if isinstance(self.framer, ServerEvents) and self._by_event and self.cursor:
             self.framer.resume(self.cursor)
@@ -211,12 +209,11 @@ class Connection:
         raise InputError(f"no framing is known for {plain}: name one with framing=")
 
     def _check_chunked(self, headers: Headers) -> None:
-        if headers.get("transfer-encoding", "").lower() != "chunked":
+        transfer, content = headers.get("transfer-encoding"), headers.get("content-encoding")
+        if (transfer or "").lower() != "chunked" or (content or "identity").lower() != "identity":
             raise InputError(
-                "framing 'chunk' needs an answer in chunked coding, which this one is not"
+                "framing 'chunk' needs an answer in chunked coding and without content coding"
             )
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise InputError("framing 'chunk' needs an answer without content coding")
 
     def receive(self, chunks: list[bytes]) -> bool:
         """Take bytes as they came; return whether there is room for more.
@@ -241,8 +238,9 @@ class Connection:
     def _read(self, framer: Framer) -> bool:
         """Decode and frame what came while there is room: a little may stand for gigabytes."""
         room = self._plan.backlog.room
+        json = self._plan.json and not isinstance(framer, ServerEvents)
         for data in self._pieces if room else ():
-            if self.decoded == 0 and self._json and data[:1] == b"<":
+            if self.decoded == 0 and json and data[:1] == b"<":
                 raise NotAStream("the answer is a web page, not JSON: is this the stream's URL?")
             self.decoded += len(data)
             try:

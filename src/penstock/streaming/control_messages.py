@@ -51,9 +51,9 @@ class ControlMessage:
 
     kind: str
     path: str
+    then: Action = Action.NOTICE
     _: KW_ONLY
     equals: tuple[str | int | bool, ...] = ()
-    then: Action = Action.NOTICE
     text: str | None = None
     id: str | None = None
     by: str | None = None

@@ -38,7 +38,7 @@ from penstock.streaming.frames import FramingError
 from penstock.streaming.messages import Verdict, last_word
 from penstock.streaming.reconnect_policy import Backoff, Ending
 from penstock.streaming.responses import Answer, Outcome, refusal
-from penstock.streaming.resume import Backfill, LastEventId, moment
+from penstock.streaming.resume import LastEventId, moment
 from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters, Gap, Status
 
@@ -83,7 +83,6 @@ class Driver:
         self._plan = plan
         self._clock = api.clock
         self._cursor: str | None = None
-        self._resumed = False
         self._too_old: str | None = None
         self._silent_gap = False
         self._last_heard: float | None = None
@@ -111,7 +110,7 @@ class Driver:
 
     def resume(self, cursor: str) -> None:
         """Ask for what comes after ``cursor``; before :meth:`start`."""
-        self._cursor, self._resumed = cursor, True
+        self._cursor, self._last_heard = cursor, self._clock.time()
 
     def start(self) -> None:
         """Begin."""
@@ -153,7 +152,7 @@ class Driver:
                 self._connection()
         except _EndOfStream as end:
             self.status = replace(self.status, reason=str(end))
-            if self._cut and (gap := self._missing(self._clock.time())) is not None:
+            if self._cut and (gap := self._missing()) is not None:
                 self._plan.backlog.tell(gap)
         except PenstockError as raised:
             error = raised
@@ -247,7 +246,9 @@ class Driver:
             if self._stopped:
                 return None
             if not by_itself:
-                return self._obeyed(), connection
+                verdict, self._verdict = self._verdict, None
+                assert verdict is not None  # nothing else ends a connection so
+                return self._asked(verdict), connection
             target = Headers(connection.head).get("location")
             if connection.status not in _REDIRECTS or target is None:
                 return self._outcome(transfer, connection, broken), connection
@@ -330,26 +331,17 @@ class Driver:
         gap: Gap | None = None
         if self._too_old is not None:
             gap = Gap(self._too_old, moment(now), "cursor-too-old")
-        elif not self._silent_gap and (self._resumed or self._last_heard is not None):
-            gap = self._missing(now)
+        elif not self._silent_gap:
+            gap = self._missing()
         self._too_old, self._silent_gap = None, False
         self._last_heard = now
         if gap is not None:
             self._plan.backlog.tell(gap)
 
-    def _missing(self, now: float) -> Gap | None:
-        resume = self._preset.resume
-        reason = resume.missing(self._cursor, now)
-        if reason is None:
+    def _missing(self) -> Gap | None:
+        if self._last_heard is None:
             return None
-        until = now
-        if isinstance(resume, Backfill) and self._cursor is not None:
-            since, until = moment(float(self._cursor)), now - 60.0 * resume.most
-        elif self._cursor is not None:
-            since = self._cursor
-        else:
-            since = moment(now if self._last_heard is None else self._last_heard)
-        return Gap(since, moment(until), reason)
+        return self._preset.resume.gap(self._cursor, self._last_heard, self._clock.time())
 
     # Its end
 
@@ -362,12 +354,6 @@ class Driver:
                 self._alive = self._clock.monotonic()
             self._cut = connection.unfinished > 0
             self._cursor = connection.position()
-
-    def _obeyed(self) -> Outcome:
-        """Return what the consumer found the server to ask for."""
-        verdict, self._verdict = self._verdict, None
-        assert verdict is not None  # nothing else ends a connection so
-        return self._asked(verdict)
 
     def _asked(self, verdict: Verdict) -> Outcome:
         if verdict.then is Action.END:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TypeVar, final
 
 from penstock.streaming.frames import Lexer
 
-__all__ = ["CrlfLines", "Lines"]
+__all__ = ["ByLine", "CrlfLines", "Lines"]
+
+F = TypeVar("F")
 
 
-class Lines(Lexer[bytes]):
+class ByLine(Lexer[F]):
+    """What is read line by line; the beginning of a line waits for its end."""
+
+    def _lines(self, data: bytes) -> list[bytes]:
+        """Return the lines that ``data`` completes."""
+        *lines, rest = self._split(data)
+        if self._tail and lines:
+            self._tail += lines[0]
+            lines[0] = bytes(self._tail)
+            self._tail.clear()
+        self._tail += rest
+        return lines
+
+    def _split(self, data: bytes) -> list[bytes]:
+        """Return what stands before, between and after the line breaks."""
+        return data.split(b"\n")
+
+
+class Lines(ByLine[bytes]):
     """Messages that end with LF; a CR before it is not part of the message.
 
     U+2028, U+0085 and their kin end nothing: they are ordinary characters of JSON.
@@ -17,21 +37,11 @@ class Lines(Lexer[bytes]):
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         fed = len(self._tail) + len(data)
-        lines = self._split(data)
-        rest = lines.pop()
-        if self._tail and lines:
-            self._tail += lines[0]
-            lines[0] = bytes(self._tail)
-            self._tail.clear()
-        self._tail += rest
+        lines = self._lines(data)
         stripped = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
         messages += filter(None, stripped)
         self.keepalives += len(lines) - len(messages)
         self._bound(messages, len(self._tail), fed)
-
-    def _split(self, data: bytes) -> list[bytes]:
-        """Return what stands before, between and after the line breaks."""
-        return data.split(b"\n")
 
     def rest(self) -> bytes:
         """Return the last line."""

@@ -87,7 +87,7 @@ class Preset:
         """Return it with messages that are the end of the stream, such as ``[DONE]``."""
         if not words:
             return self
-        end = ControlMessage("end", "", equals=words, then=Action.END)
+        end = ControlMessage("end", "", Action.END, equals=words)
         return replace(self, signs=(end, *self.signs))
 
 
@@ -101,14 +101,12 @@ _TWITTER = Preset(
     data=frozenset({"created_at", "id", "id_str", "text"}),
     unknown=True,
     signs=(
-        ControlMessage("limit", "limit", then=Action.LIMIT, count="limit.track"),
-        ControlMessage("disconnect", "disconnect", then=Action.AGAIN, text="disconnect.reason"),
+        ControlMessage("limit", "limit", Action.LIMIT, count="limit.track"),
+        ControlMessage("disconnect", "disconnect", Action.AGAIN, text="disconnect.reason"),
         ControlMessage("warning", "warning", text="warning.message"),
-        ControlMessage("delete", "delete", then=Action.DELETE, id="delete.status.id_str"),
-        ControlMessage("scrub_geo", "scrub_geo"),
-        ControlMessage("status_withheld", "status_withheld"),
-        ControlMessage("user_withheld", "user_withheld"),
-        ControlMessage("error", "errors", then=Action.AGAIN, text="errors.0.message"),
+        ControlMessage("delete", "delete", Action.DELETE, id="delete.status.id_str"),
+        *(ControlMessage(of, of) for of in ("scrub_geo", "status_withheld", "user_withheld")),
+        ControlMessage("error", "errors", Action.AGAIN, text="errors.0.message"),
     ),
 )
 
@@ -123,23 +121,19 @@ _X = Preset(
     wire_stall=30.0,
     decoded_stall=40.0,
     signs=(
-        ControlMessage("delete", "data.delete", then=Action.DELETE, id="data.delete.tweet.id"),
+        ControlMessage("delete", "data.delete", Action.DELETE, id="data.delete.tweet.id"),
         # Beside data, errors say what could not be added to a post: it is a post all the same.
         ControlMessage(
             "error",
             "errors.0.disconnect_type",
+            Action.STOP,
             equals=("InvalidCredentials", "UserNotAuthorized"),
-            then=Action.STOP,
             text="errors.0.detail",
             without="data",
         ),
-        ControlMessage(
-            "error", "errors", then=Action.AGAIN, text="errors.0.detail", without="data"
-        ),
-        ControlMessage(
-            "error", "connection_issue", then=Action.AGAIN, text="detail", without="data"
-        ),
-        ControlMessage("error", "title", then=Action.AGAIN, text="detail", without="data"),
+        ControlMessage("error", "errors", Action.AGAIN, text="errors.0.detail", without="data"),
+        ControlMessage("error", "connection_issue", Action.AGAIN, text="detail", without="data"),
+        ControlMessage("error", "title", Action.AGAIN, text="detail", without="data"),
     ),
 )
 
@@ -151,7 +145,7 @@ _MASTODON = Preset(
     alike=frozenset({"update", "status.update"}),  # notifications count from 1 for themselves
     wire_stall=40.0,
     decoded_stall=40.0,
-    signs=(ControlMessage("delete", EVENT, equals=("delete",), then=Action.DELETE, id=""),),
+    signs=(ControlMessage("delete", EVENT, Action.DELETE, equals=("delete",), id=""),),
 )
 
 _EVENTSTREAMS = Preset(
@@ -159,7 +153,7 @@ _EVENTSTREAMS = Preset(
     framing="sse",
     resume=LastEventId(overlaps=True),
     id=("meta.id",),
-    signs=(ControlMessage("canary", "meta.domain", equals=("canary",), then=Action.KEEPALIVE),),
+    signs=(ControlMessage("canary", "meta.domain", Action.KEEPALIVE, equals=("canary",)),),
 )
 
 _COUCHDB = Preset(
@@ -170,11 +164,10 @@ _COUCHDB = Preset(
     resume=QueryCursor("since", "seq"),
     id=("seq",),
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
-    wire_stall=90.0,
     signs=(
-        ControlMessage("delete", "deleted", equals=(True,), then=Action.DELETE, by="id"),
-        ControlMessage("last_seq", "last_seq", then=Action.AGAIN),
-        ControlMessage("error", "error", then=Action.AGAIN, text="reason"),
+        ControlMessage("delete", "deleted", Action.DELETE, equals=(True,), by="id"),
+        ControlMessage("last_seq", "last_seq", Action.AGAIN),
+        ControlMessage("error", "error", Action.AGAIN, text="reason"),
     ),
 )
 
@@ -192,22 +185,20 @@ _KUBERNETES = Preset(
     signs=(
         ControlMessage("bookmark", "type", equals=("BOOKMARK",)),
         ControlMessage(
-            "delete", "type", equals=("DELETED",), then=Action.DELETE, by="object.metadata.uid"
+            "delete", "type", Action.DELETE, equals=("DELETED",), by="object.metadata.uid"
         ),
         ControlMessage(
-            "delete", "type", equals=("DELETED",), then=Action.DELETE, by="object.metadata.name"
+            "delete", "type", Action.DELETE, equals=("DELETED",), by="object.metadata.name"
         ),
         ControlMessage(
             "error",
             "object.code",
+            Action.TOO_OLD,
             equals=(410,),
-            then=Action.TOO_OLD,
             text="object.message",
             without="object.metadata.uid",  # an object of a kind of its own may have any member
         ),
-        ControlMessage(
-            "error", "type", equals=("ERROR",), then=Action.AGAIN, text="object.message"
-        ),
+        ControlMessage("error", "type", Action.AGAIN, equals=("ERROR",), text="object.message"),
     ),
 )
 
@@ -223,18 +214,14 @@ _ETCD = Preset(
     gzip=False,
     signs=(
         ControlMessage(
-            "canceled", "result.compact_revision", then=Action.TOO_OLD, text="result.cancel_reason"
+            "canceled", "result.compact_revision", Action.TOO_OLD, text="result.cancel_reason"
         ),
         ControlMessage(
-            "canceled",
-            "result.canceled",
-            equals=(True,),
-            then=Action.STOP,
-            text="result.cancel_reason",
+            "canceled", "result.canceled", Action.STOP, equals=(True,), text="result.cancel_reason"
         ),
         ControlMessage("created", "result.created", equals=(True,)),
-        ControlMessage("delete", "type", equals=("DELETE",), then=Action.DELETE, by="kv.key"),
-        ControlMessage("error", "error", then=Action.AGAIN, text="error.message"),
+        ControlMessage("delete", "type", Action.DELETE, equals=("DELETE",), by="kv.key"),
+        ControlMessage("error", "error", Action.AGAIN, text="error.message"),
         ControlMessage(
             "progress",
             "result.header.revision",
@@ -259,9 +246,9 @@ _JETSTREAM = Preset(
     kind="kind",
     policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
     signs=(
-        ControlMessage("error", "error", then=Action.AGAIN, text="message"),
+        ControlMessage("error", "error", Action.AGAIN, text="message"),
         ControlMessage(
-            "delete", "commit.operation", equals=("delete",), then=Action.DELETE, by="commit.rkey"
+            "delete", "commit.operation", Action.DELETE, equals=("delete",), by="commit.rkey"
         ),
     ),
     gzip=False,

@@ -237,11 +237,9 @@ class ReconnectPolicy:
 
     def closed(self, state: Backoff, now: float) -> float:
         """Return the seconds for which the windows allow no connection."""
-        wait = 0.0
-        for window in self.windows:
-            if len(state.dials) >= window.connects:
-                wait = max(wait, state.dials[-window.connects] + window.seconds - now)
-        return wait
+        full = (window for window in self.windows if len(state.dials) >= window.connects)
+        ends = (state.dials[-window.connects] + window.seconds for window in full)
+        return max(0.0, max(ends, default=now) - now)
 
     def closes(self, code: int) -> bool:
         """Whether a WebSocket that was closed with ``code`` is not to be opened again.

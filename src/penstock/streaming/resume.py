@@ -16,6 +16,7 @@ import msgspec
 
 from penstock.errors import InputError
 from penstock.http import Request, dig
+from penstock.streaming.values import Gap
 
 __all__ = ["Backfill", "BodyRevision", "LastEventId", "NoResume", "QueryCursor", "Resume"]
 
@@ -45,8 +46,8 @@ class Resume(Protocol):
         """Return the request that goes on after ``cursor``; ``now`` is seconds since 1970."""
         ...
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
-        """Return the reason for the gap that remains even so, or None."""
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
+        """Return what is missing even so, since we ``heard`` something last, until ``now``."""
         ...
 
 
@@ -62,9 +63,9 @@ class NoResume:
         """Return ``request``: it can carry nothing."""
         return request
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
-        """Return the reason."""
-        return "no-resume"
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
+        """Return the time away."""
+        return Gap(moment(heard), moment(now), "no-resume")
 
 
 class _Whole:
@@ -72,9 +73,9 @@ class _Whole:
 
     __slots__ = ()
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
         """Return None where there is a cursor to go on from."""
-        return None if cursor is not None else "no-resume"
+        return Gap(moment(heard), moment(now), "no-resume") if cursor is None else None
 
 
 @final
@@ -150,7 +151,7 @@ class BodyRevision(_Whole):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Backfill:
+class Backfill(_Whole):
     """The server sends the last minutes again, old and new mixed (X).
 
     A cursor is the time the last message arrived, in seconds since 1970.
@@ -171,11 +172,12 @@ class Backfill:
         query = {**(request.query or {}), self.param: min(max(1, minutes), self.most)}
         return msgspec.structs.replace(request, query=query)
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
-        """Return the reason where we were away for longer than can be filled in."""
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
+        """Return what is from before the minutes that can be filled in."""
         if cursor is None:
-            return "no-resume"
-        return "backfill" if now - _number(float, cursor, _EPOCH) > self.most * 60 else None
+            return _Whole.gap(self, cursor, heard, now)
+        since, until = _number(float, cursor, _EPOCH), now - self.most * 60
+        return Gap(moment(since), moment(until), "backfill") if since < until else None
 
 
 def _copied(body: object, above: list[str]) -> object:

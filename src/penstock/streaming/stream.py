@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Generic, final
 from urllib.parse import urlsplit
 
@@ -27,12 +26,11 @@ from penstock.http import (
 from penstock.pipeline import asynchronous, source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
-from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
+from penstock.streaming.backlog import Backlog, Batch, Block, Dropped, Ended, Entry, Overflow
 from penstock.streaming.connection import Plan
 from penstock.streaming.driver import Driver, as_http
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
 from penstock.streaming.messages import Decode, Sorter, active_signs, newest
-from penstock.streaming.overflow import Block, Overflow
 from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import ReconnectPolicy
 from penstock.streaming.resume import moment
@@ -150,17 +148,21 @@ class Stream(Generic[T]):
             check_websockets()
             asked = msgspec.structs.replace(asked, path=as_http(asked.path))
         position = self._position(cursor)
-        self._framer = framer = _framer(framing, known, max_message)
+        framer = known.framing if framing is None else framing
+        if isinstance(framer, str):
+            framer = framings.by_name(framer, max_message)
+        self._framer = framer
+        accepted = "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
         api = Api(
             _base(asked.path),
             auth=auth,
-            headers={"Accept": _accept(framer), **known.headers, **(headers or {})},
+            headers={"Accept": accepted, **known.headers, **(headers or {})},
             profile=profile,
             decode="bytes",
             events=events,
             clock=clock,
         )
-        self._backlog = Backlog(overflow or Block(), api.clock, self._more)
+        self._backlog = Backlog(overflow or Block(), api.clock, lambda: self._driver.more())  # noqa: PLW0108 - it is made below
         plan = Plan(
             preset=known,
             framer=framer,
@@ -194,9 +196,6 @@ class Stream(Generic[T]):
             self._framer.resume(position)
         self._driver.resume(position)
         self._sorter.cursor = self._cursor = position
-
-    def _more(self) -> None:
-        self._driver.more()
 
     def _position(self, cursor: Cursor | str | None) -> str | None:
         if not isinstance(cursor, Cursor):
@@ -349,30 +348,15 @@ class Stream(Generic[T]):
         self._entered = True
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"<Stream {self.source} {self.status.state}>"
 
 
-def _framer(given: str | Framer | None, preset: Preset, most: int) -> Framer | None:
-    if given is None:
-        given = preset.framing
-    return framings.by_name(given, most) if isinstance(given, str) else given
-
-
 def _opening(message: str | bytes) -> Reply:
     return Reply("text", message.encode()) if isinstance(message, str) else Reply("binary", message)
-
-
-def _accept(framer: Framer | None) -> str:
-    return "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
 
 
 def _base(url: str) -> str:
