@@ -83,8 +83,8 @@ class Proof:
 
 @click.command()
 @click.option("--store", "folder", metavar="DIR", help="Keep the data there (replaced).")
-@click.option("--users", default=2000, show_default=True, help="How many to harvest.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the server's faults.")
+@click.option("--users", default=2000, help="How many to harvest.")
+@click.option("--seed", default=1, help="Seed of the server's faults.")
 @click.option("--workers", type=click.IntRange(2), help="Call with so many processes; one dies.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -83,7 +83,7 @@ INPUT = (
     click.option("--gzip", "gunzip", is_flag=True, help="The same as --unwrap gzip."),
     click.option(
         "--unwrap", type=click.Choice(list(WRAPPINGS)),
-        help="What the data is compressed with; object: blocks of an ObjectOutputStream.",
+        help="What the data is compressed with; object: blocks of an ObjectOutputStream."
     ),
     click.option("--as-is", is_flag=True, help="Read it even if it looks like gzip or the like."),
     click.option("--skip", type=NUMBER, default=0, metavar="BYTES", help="Bytes of a header."),
@@ -95,7 +95,6 @@ LONE = click.option(
     "lone",
     type=click.Choice(["error", "replace", "binary"]),
     default="error",
-    show_default=True,
     help="What to do with text that Arrow cannot hold.",
 )
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
@@ -119,9 +118,7 @@ def reads(command: Callable[..., None]) -> Callable[..., None]:
 
 @javadata.command()
 @reads
-@click.option(
-    "-n", "--records", "most", type=NUMBER, default=10, show_default=True, help="How many records."
-)
+@click.option("-n", "--records", "most", type=NUMBER, default=10, help="How many records.")
 def head(given: Input, most: int) -> None:
     """Print the first records of FILE as JSON, one a line."""
     with opened(given) as source:

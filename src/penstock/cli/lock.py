@@ -90,7 +90,6 @@ def lock(context: click.Context, store: str | None) -> None:
     "-E",
     type=click.IntRange(0, 255),
     default=3,
-    show_default=True,
     metavar="N",
     help="The exit code where the lock was not got in time.",
 )
@@ -98,7 +97,6 @@ def lock(context: click.Context, store: str | None) -> None:
     "--lease",
     type=float,
     default=30.0,
-    show_default=True,
     metavar="S",
     help="Seconds without a sign of life after which others go on.",
 )
@@ -107,7 +105,6 @@ def lock(context: click.Context, store: str | None) -> None:
     "--grace",
     type=float,
     default=5.0,
-    show_default=True,
     metavar="S",
     help="Seconds between SIGTERM and SIGKILL when the lock is lost.",
 )
@@ -242,7 +239,7 @@ def migrate(store: str, *, force: bool, as_json: bool) -> None:
 
 @lock.command()
 @click.argument("name", required=False)
-@click.option("--every", type=float, default=0.5, show_default=True, help="Seconds between looks.")
+@click.option("--every", type=float, default=0.5, help="Seconds between looks.")
 @click.option("--changes", type=int, help="End after so many lines.")
 @JSON
 @with_store

@@ -23,23 +23,20 @@ DIR = click.option(
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default="mongo-dev",
-    show_default=True,
     help="Where the set lives: its data, its logs.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 TARGET = click.argument("target", metavar="primary|secondary|all|NODE")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def mongo() -> None:
     """Run a MongoDB replica set here, and ask one how it is."""
 
 
 @mongo.command("status")
 @click.argument("uri")
-@click.option(
-    "--timeout", type=float, default=5.0, show_default=True, help="Seconds to wait for an answer."
-)
+@click.option("--timeout", type=float, default=5.0, help="Seconds to wait for an answer.")
 @JSON
 def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
     """Show the members of the set at URI, and where each kind of read would go now.
@@ -89,11 +86,10 @@ def _targets(now: ClusterStatus) -> Table:
     type=click.Path(file_okay=False, path_type=Path),
     help="The set of penstock mongo dev whose nodes are failed; without it you fail your own.",
 )
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long, at least.")
+@click.option("--seconds", type=float, default=60.0, help="How long, at least.")
 @click.option(
     "--faults",
     default="kill,stepdown,pause",
-    show_default=True,
     help="Which kinds of fault, in turn, with commas between.",
 )
 @JSON
@@ -157,22 +153,15 @@ def _set(directory: Path) -> DevSet:
 
 
 @dev.command()
+@click.option("--nodes", type=int, default=3, help="How many, arbiters included: 1 to 7.")
 @click.option(
-    "--nodes", type=int, default=3, show_default=True, help="How many, arbiters included: 1 to 7."
-)
-@click.option(
-    "--arbiters",
-    type=int,
-    default=0,
-    show_default=True,
-    help="How many of them only vote and hold no data.",
+    "--arbiters", type=int, default=0, help="How many of them only vote and hold no data."
 )
 @click.option("--standalone", is_flag=True, help="One server that is not a set.")
 @click.option(
     "--election",
     type=float,
     default=1.0,
-    show_default=True,
     help="Seconds without a primary before another is elected.",
 )
 @DIR
@@ -247,7 +236,6 @@ def resume(target: str, directory: Path) -> None:
     "--seconds",
     type=click.IntRange(1),
     default=10,
-    show_default=True,
     help="How long it does not stand for election again.",
 )
 @DIR

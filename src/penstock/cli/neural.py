@@ -32,30 +32,23 @@ ENGINE = click.option(
     "--engine",
     type=click.Choice(["auto", "numpy", "jax"]),
     default="auto",
-    show_default=True,
     help="auto: jax for many networks where it is installed, else numpy.",
 )
 LABEL = click.option("--label", required=True, help="The column to learn.")
-HIDDEN = click.option(
-    "--hidden", default="16", show_default=True, help="Units of the hidden layers, as in 32,16."
-)
+HIDDEN = click.option("--hidden", default="16", help="Units of the hidden layers, as in 32,16.")
 ACTIVATION = click.option(
-    "--activation",
-    type=click.Choice(["tanh", "sigmoid", "relu"]),
-    default="tanh",
-    show_default=True,
+    "--activation", type=click.Choice(["tanh", "sigmoid", "relu"]), default="tanh"
 )
-RATE = click.option("--learning-rate", type=float, default=0.01, show_default=True)
-MOMENTUM = click.option("--momentum", type=float, default=0.9, show_default=True)
-EPOCHS = click.option("--epochs", type=click.IntRange(1), default=200, show_default=True)
+RATE = click.option("--learning-rate", type=float, default=0.01)
+MOMENTUM = click.option("--momentum", type=float, default=0.9)
+EPOCHS = click.option("--epochs", type=click.IntRange(1), default=200)
 PATIENCE = click.option(
     "--patience",
     type=click.IntRange(1),
     default=50,
-    show_default=True,
     help="Stop after so many epochs without a better validation loss.",
 )
-SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+SEED = click.option("--seed", type=click.IntRange(0), default=0)
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -64,14 +57,14 @@ def recipe(command: Command) -> Command:
     share = click.FloatRange(0, 1, max_open=True)
     options = [
         FEATURES, DROP, DECIMAL, HIDDEN, ACTIVATION, RATE, MOMENTUM,
-        click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True),
+        click.option("--batch-size", type=click.IntRange(1), default=10),
         click.option("--decay", type=click.FloatRange(0), default=0.0, help="Weight decay."),
         click.option("--solver", type=click.Choice(["sgd", "adam"]), default="sgd"),
         click.option("--dropout", type=share, default=0.0, help="Of the hidden layers' outputs."),
         EPOCHS, PATIENCE, SEED, ENGINE,
         click.option(
             "--config", type=FILE, is_eager=True, expose_value=False, callback=_configured,
-            help="A TOML file whose table [neural] holds any of these options.",
+            help="A TOML file whose table [neural] holds any of these options."
         ),
     ]  # fmt: skip
     for option in reversed(options):
@@ -113,7 +106,7 @@ DROP = click.option("--drop", help="Columns to leave away: NAME,NAME,…")
 DECIMAL = click.option("--decimal", type=click.Choice([".", ","]), help="DATA's decimal mark.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def neural() -> None:
     """Train small networks on tables, predict, and study how good they are."""
 
@@ -121,14 +114,13 @@ def neural() -> None:
 @neural.command()
 @click.argument("data", type=FILE)
 @LABEL
-@click.option("--out", type=FILE, default=Path("model.safetensors"), show_default=True)
+@click.option("--out", type=FILE, default=Path("model.safetensors"))
 @click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")
 @click.option("--many", type=click.IntRange(1), default=1, help="Networks to train at once.")
 @click.option(
     "--keep",
     type=click.Choice(["ensemble", "best"]),
     default="ensemble",
-    show_default=True,
     help="With --many: average all the networks, or keep the best.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the training in the --out file.")
@@ -139,21 +131,18 @@ def neural() -> None:
     "--onnx-precision",
     type=click.Choice(["double", "single"]),
     default="double",
-    show_default=True,
     help="Of that file's inputs and outputs.",
 )
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.15,
-    show_default=True,
     help="Share of the rows to stop by.",
 )
 @click.option(
     "--split",
     type=click.Choice(["random", "time"]),
     default="random",
-    show_default=True,
     help="Which rows those are; time: the last ones.",
 )
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Rare classes count more.")
@@ -247,14 +236,10 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
 @neural.command()
 @click.argument("data", type=FILE)
 @LABEL
-@click.option("--seeds", type=click.IntRange(2), default=200, show_default=True)
+@click.option("--seeds", type=click.IntRange(2), default=200)
 @click.option("--folds", type=click.IntRange(2), help="Cross-validate instead of random splits.")
 @click.option(
-    "--members",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="With --folds: networks to average.",
+    "--members", type=click.IntRange(1), default=1, help="With --folds: networks to average."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")

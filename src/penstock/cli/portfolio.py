@@ -132,21 +132,21 @@ def data_options(command: Command) -> Command:
     """Add the options that say what the data is."""
     options = [
         click.argument("source", metavar="FILE"),
-        click.option("--kind", default="prices", show_default=True, help="prices, returns or log."),
+        click.option("--kind", default="prices", help="prices, returns or log."),
         click.option(
-            "--missing", default="raise", show_default=True,
-            help="raise, common, pairwise or renormalise.",
+            "--missing", default="raise",
+            help="raise, common, pairwise or renormalise."
         ),
         click.option(
-            "--estimator", default="sample", show_default=True,
-            help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch.",
+            "--estimator", default="sample",
+            help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch."
         ),
         click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         click.option(
             "--dates", type=click.Choice(["dmy", "mdy", "none"]),
-            help="Day or month first where both could be; none: FILE has no dates.",
+            help="Day or month first where both could be; none: FILE has no dates."
         ),
         click.option("--decimal", type=click.Choice([".", ","]), help="FILE's decimal mark."),
         click.option("--field", help="Of several fields an asset, the one to measure: Close, …"),
@@ -165,8 +165,8 @@ def data_options(command: Command) -> Command:
     help="NAME=NUMBER,… that sum to 1 (50% and 1/3 too), or a file of them.",
 )
 @click.option(
-    "--scheme", default="constant", show_default=True,
-    help="constant, hold, weekly, monthly, quarterly, yearly or every:N.",
+    "--scheme", default="constant",
+    help="constant, hold, weekly, monthly, quarterly, yearly or every:N."
 )  # fmt: skip
 @click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
 @click.option("--risk-free", type=float, help="Return a year without risk, such as 0.03.")
@@ -249,8 +249,8 @@ def following(
 @portfolio.command()
 @data_options
 @click.option(
-    "--aim", default="least", show_default=True,
-    help="least (volatility), parity (of risk), sharpe (the largest ratio), return or hrp.",
+    "--aim", default="least",
+    help="least (volatility), parity (of risk), sharpe (the largest ratio), return or hrp."
 )  # fmt: skip
 @click.option("--bounds", metavar="LOW,HIGH", help="Of each weight, such as 0,.3 (not parity).")
 @click.option(
@@ -261,7 +261,7 @@ def following(
 )
 @click.option("--expected", help="With --kind covariance: NAME=RETURN,… or a file of them.")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
-@click.option("--short", default="", help="NAME,… to hold short (parity).")
+@click.option("--short", default="", show_default=False, help="NAME,… to hold short (parity).")
 def weights(
     source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
 ) -> None:
@@ -342,7 +342,7 @@ def _limited(
 
 @portfolio.command()
 @data_options
-@click.option("--points", default=20, show_default=True, help="How many portfolios.")
+@click.option("--points", default=20, help="How many portfolios.")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero.")
 def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: object) -> None:
     """Show the least volatility for each expected return of the assets in FILE."""

@@ -130,19 +130,8 @@ def picture_beside(book: str, address: str) -> bytes | None:
 @read.command()
 @click.argument("book")
 @click.option("-o", "--out", help="Where the edition goes; - is standard output.")
-@click.option(
-    "--width",
-    default="30",
-    show_default=True,
-    help="Characters (30), em (17em), or glance, span, comfort.",
-)
-@click.option(
-    "--guide",
-    type=click.Choice(GUIDES),
-    default="bold",
-    show_default=True,
-    help="How the guide is marked.",
-)
+@click.option("--width", default="30", help="Characters (30), em (17em), or glance, span, comfort.")
+@click.option("--guide", type=click.Choice(GUIDES), default="bold", help="How the guide is marked.")
 @click.option(
     "--align",
     type=click.Choice(["guide"]),
@@ -156,8 +145,15 @@ def picture_beside(book: str, address: str) -> bytes | None:
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Default: by the ending of OUT, else epub."
 )
-@click.option("--language", default="", help="The language of a page or a text, such as de-CH.")
-@click.option("--title-suffix", default="", help="Put after the title of the edition.")
+@click.option(
+    "--language",
+    default="",
+    show_default=False,
+    help="The language of a page or a text, such as de-CH.",
+)
+@click.option(
+    "--title-suffix", default="", show_default=False, help="Put after the title of the edition."
+)
 @click.option("--strict", is_flag=True, help="Refuse a book that something must be removed from.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 def make(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -394,11 +390,11 @@ def open_book(book: str) -> None:
 
 @read.command()
 @click.argument("articles", nargs=-1, required=True)
-@click.option("-o", "--out", default=".", show_default=True, help="The folder it goes to.")
-@click.option("--title", default="Articles", show_default=True, help="The name of the edition.")
-@click.option("--width", default="30", show_default=True, help="As for make.")
-@click.option("--guide", type=click.Choice(GUIDES), default="bold", show_default=True)
-@click.option("--most", default=10, show_default=True, help="Articles taken from each feed.")
+@click.option("-o", "--out", default=".", help="The folder it goes to.")
+@click.option("--title", default="Articles", help="The name of the edition.")
+@click.option("--width", default="30", help="As for make.")
+@click.option("--guide", type=click.Choice(GUIDES), default="bold")
+@click.option("--most", default=10, help="Articles taken from each feed.")
 def today(
     articles: tuple[str, ...], out: str, title: str, width: str, guide: Guide, most: int
 ) -> None:
