@@ -9,10 +9,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast, final
+from typing import TYPE_CHECKING, Any, BinaryIO, cast, final
 
 import click
 
@@ -104,12 +104,9 @@ def reads(command: Callable[..., None]) -> Callable[..., None]:
     """Add what every command that reads a Java file has; it gets it as an Input."""
 
     @wraps(command)
-    def called(  # noqa: PLR0913 - the options of a command line
-        file: Path, text: str, *, gunzip: bool, unwrap: str | None, as_is: bool, skip: int,
-        count: int | None, rows: str | None, **others: object,
-    ) -> None:  # fmt: skip
-        unwrap = "gzip" if gunzip else unwrap
-        command(Input(file, text, unwrap, as_is, skip, count, rows), **others)
+    def called(*, gunzip: bool, **options: Any) -> None:  # noqa: ANN401 - as click read them
+        given = Input(**{field.name: options.pop(field.name) for field in fields(Input)})
+        command(replace(given, unwrap="gzip") if gunzip else given, **options)
 
     for option in reversed(INPUT):
         called = option(called)

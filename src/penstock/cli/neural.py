@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from penstock.cli.output import JSON, note, tell
 from penstock.errors import InputError, Stopped
 from penstock.registry import did_you_mean
 from penstock.tables import Numbers, decimal_mark, one_unit
@@ -241,7 +242,7 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
 @click.option(
     "--members", type=click.IntRange(1), default=1, help="With --folds: networks to average."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")
 @recipe
 def study(data: Path, label: str, **options: object) -> None:
@@ -266,7 +267,7 @@ def study(data: Path, label: str, **options: object) -> None:
         found = cross_validate(network, examples, plan, count=count, members=members, seed=seed)
     else:
         found = run(network, examples, plan, seeds=int(str(options["seeds"])))
-    click.echo(json.dumps(dataclasses.asdict(found)) if options["as_json"] else str(found))
+    tell(found, str(found), as_json=bool(options["as_json"]))
 
 
 def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
@@ -313,7 +314,7 @@ def _report(caught: list[warnings.WarningMessage]) -> None:
     for warning in caught:
         if isinstance(warning.message, TrainingFailed):
             raise NothingLearned(str(warning.message))
-        click.echo(f"note: {warning.message}", err=True)
+        note(str(warning.message))
 
 
 def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:

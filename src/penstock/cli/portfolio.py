@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 import click
 
+from penstock.cli.output import JSON
 from penstock.errors import InputError, Stopped
 from penstock.tables import Numbers, read_sheet
 
@@ -143,7 +144,7 @@ def data_options(command: Command) -> Command:
         ),
         click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        JSON,
         click.option(
             "--dates", type=click.Choice(["dmy", "mdy", "none"]),
             help="Day or month first where both could be; none: FILE has no dates."
@@ -291,9 +292,6 @@ def weights(
         found = risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
     else:
         raise InputError(f"--aim {aim}: choose least, parity, sharpe, return or hrp")
-    if not as_json:
-        click.echo(printed_allocation(found))
-        return
     whole = {
         "weights": found.by_name(),
         "volatility": found.volatility,
@@ -301,7 +299,7 @@ def weights(
         "percent": dict(zip(found.names, found.percent.tolist(), strict=True)),
         "assumptions": list(found.assumptions),
     }
-    click.echo(json.dumps(whole, allow_nan=False))
+    click.echo(json.dumps(whole, allow_nan=False) if as_json else printed_allocation(found))
 
 
 def _believed(source: str, expected: object, options: dict[str, object]) -> Belief:
@@ -350,9 +348,6 @@ def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options
 
     table = load(source, options)
     found = efficient_frontier(table, points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
-    if not as_json:
-        click.echo(printed_frontier(found))
-        return
     whole = {
         "names": list(found.names),
         "expected": found.expected.tolist(),
@@ -361,7 +356,7 @@ def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options
         "periods": found.periods,
         "assumptions": list(found.assumptions),
     }
-    click.echo(json.dumps(whole, allow_nan=False))
+    click.echo(json.dumps(whole, allow_nan=False) if as_json else printed_frontier(found))
 
 
 @portfolio.command()

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, final
+from typing import TYPE_CHECKING, Any, BinaryIO, final
 
 import click
 
@@ -48,23 +48,9 @@ _ENDINGS = {
 }
 
 
-_BOOKS = frozenset(
-    [
-        ".epub",
-        ".html",
-        ".htm",
-        ".xhtml",
-        ".md",
-        ".markdown",
-        ".txt",
-        ".fb2",
-        ".docx",
-        ".odt",
-        ".rtf",
-        ".mobi",
-        ".azw3",
-    ]
-)
+_BOOKS = frozenset(_ENDINGS) - {"", ".jsonl"} | {
+    *(".xhtml", ".md", ".markdown", ".fb2", ".docx", ".odt", ".rtf", ".mobi", ".azw3")
+}
 
 
 @click.group()
@@ -156,35 +142,14 @@ def picture_beside(book: str, address: str) -> bytes | None:
 )
 @click.option("--strict", is_flag=True, help="Refuse a book that something must be removed from.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
-def make(  # noqa: PLR0913, PLR0917 - one argument an option
-    book: str,
-    out: str | None,
-    width: str,
-    guide: Guide,
-    align: str | None,
-    device: str | None,
-    form: str | None,
-    language: str,
-    title_suffix: str,
-    *,
-    strict: bool,
-    as_json: bool,
-) -> None:
+def make(book: str, out: str | None, **options: Any) -> None:  # noqa: ANN401 - as click read them
     """Make the edition of BOOK: EPUB, HTML, Markdown, text, FB2, an address, or - for stdin.
 
     DOCX, ODT, RTF and Kindle files are read by calibre where it is installed. Of a folder every
     book and text in it is made.
     """
     gc.set_threshold(_COLLECT_AFTER)
-    columns, em = parse_width(width)
-    look = Look(
-        width=columns,
-        em=em,
-        guide=guide,
-        align=align == "guide",
-        device=DEVICES[device] if device else None,
-    )
-    making = _Making(look, form, language, title_suffix, strict=strict, as_json=as_json)
+    making = _Making(**options)
     if book != "-" and Path(book).is_dir():
         making.folder(Path(book), out)
     else:
@@ -194,17 +159,27 @@ def make(  # noqa: PLR0913, PLR0917 - one argument an option
 @final
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """How editions are made."""
+    """How editions are made: the options of the command."""
 
-    look: Look
-    to: str | None
-    language: str = ""
-    suffix: str = ""
-    strict: bool = False
-    as_json: bool = False
+    width: str
+    guide: Guide
+    align: str | None
+    device: str | None
+    form: str | None
+    language: str
+    title_suffix: str
+    strict: bool
+    as_json: bool
+
+    @property
+    def look(self) -> Look:
+        columns, em = parse_width(self.width)
+        device = DEVICES[self.device] if self.device else None
+        align = self.align == "guide"
+        return Look(width=columns, em=em, guide=self.guide, align=align, device=device)
 
     def book(self, book: str, out: str | None) -> None:
-        form = _form(out, self.to)
+        form = _form(out, self.form)
         target = out or _default_name(book, form)
         notes: dict[str, int] = {}
         data = load_epub(book, self.language, notes)
@@ -224,7 +199,7 @@ class _Making:
         """Make all books in a folder into another one."""
         if out is None or (Path(out).exists() and not Path(out).is_dir()):
             raise InputError(f"{folder}: is a folder: name the one its editions go to with -o")
-        form = self.to or "epub"
+        form = self.form or "epub"
         failed = made = 0
         Path(out).mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):
@@ -254,7 +229,7 @@ class _Making:
 
     def _edition(self, data: bytes, out: BinaryIO, label: str) -> Report:
         return make_edition(
-            data, out, self.look, label, strict=self.strict, title_suffix=self.suffix
+            data, out, self.look, label, strict=self.strict, title_suffix=self.title_suffix
         )
 
     def _lines(self, form: str, data: bytes, target: str, label: str) -> Report:
