@@ -104,7 +104,7 @@ def reads(command: Callable[..., None]) -> Callable[..., None]:
     """Add what every command that reads a Java file has; it gets it as an Input."""
 
     @wraps(command)
-    def called(*, gunzip: bool, **options: Any) -> None:  # noqa: ANN401 - as click read them
+    def called(*, gunzip: bool, **options: Any) -> None:
         given = Input(**{field.name: options.pop(field.name) for field in fields(Input)})
         command(replace(given, unwrap="gzip") if gunzip else given, **options)
 

@@ -12,7 +12,7 @@ import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -50,6 +50,15 @@ PATIENCE = click.option(
     help="Stop after so many epochs without a better validation loss.",
 )
 SEED = click.option("--seed", type=click.IntRange(0), default=0)
+# What a resumed training may change; another network is said by the training itself.
+_FREE = frozenset(
+    ("hidden", "activation", "epochs", "patience", "resume", "plot", "history", "engine", "onnx")
+) | {"onnx_precision"}
+# What the estimators take by the names of the options.
+_CHOSEN = (
+    *("activation", "learning_rate", "momentum", "batch_size", "decay", "solver", "dropout"),
+    *("validation", "split", "class_weight", "epochs", "patience", "engine"),
+)
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -149,7 +158,7 @@ def neural() -> None:
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Rare classes count more.")
 @click.option("--weights", "weight", help="The column that says how much each row counts.")
 @recipe
-def train(data: Path, label: str, out: Path, **options: object) -> None:
+def train(data: Path, label: str, out: Path, **options: Any) -> None:
     """Learn the column --label of the CSV file or Excel workbook DATA from its other columns.
 
     A column of words becomes an input for each of its categories; a missing number is taken for
@@ -168,16 +177,16 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
         _train_one(table, label, out, options)
 
 
-def _table(data: Path, label: str, options: dict[str, object]) -> Table:
+def _table(data: Path, label: str, options: dict[str, Any]) -> Table:
     from penstock.neural import read_table
 
     features, drop = (
-        tuple(name.strip() for name in str(options[key] or "").split(",") if name.strip())
+        tuple(name.strip() for name in (options[key] or "").split(",") if name.strip())
         for key in ("features", "drop")
     )
-    decimal = str(options["decimal"] or "")
+    decimal = options["decimal"] or ""
     if options.get("weight"):
-        drop = (*drop, str(options["weight"]))
+        drop = (*drop, options["weight"])
     table = read_table(data, label, features, drop=drop, decimal=decimal)
     if not options.get("regress"):
         _check_classes(table.labels, label)
@@ -201,7 +210,7 @@ def _check_classes(labels: tuple[str, ...], label: str) -> None:
 @click.option("--as", "name", help="What the answer's column is called.")
 @click.option("--probabilities", is_flag=True, help="A column for each class's probability.")
 @DECIMAL
-def predict(model: Path, data: Path, name: str | None, **options: object) -> None:
+def predict(model: Path, data: Path, name: str | None, **options: Any) -> None:
     """Print the file DATA as CSV, every column, with the MODEL's answers in columns more.
 
     The answer's column is called as the label was, or predicted_LABEL where DATA has a column of
@@ -213,7 +222,7 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
     if not trained.features:
         raise InputError(f"{model} names no columns: it was not trained from a table")
     columns = trained.columns or tuple(Column(feature) for feature in trained.features)
-    table = read_table(data, columns=columns, decimal=str(options["decimal"] or ""))
+    table = read_table(data, columns=columns, decimal=options["decimal"] or "")
     name = name or trained.label
     if name in table.header:
         name = f"predicted_{name}"
@@ -245,7 +254,7 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
 @JSON
 @click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")
 @recipe
-def study(data: Path, label: str, **options: object) -> None:
+def study(data: Path, label: str, **options: Any) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
     from penstock.neural import Layer, Linear, Softmax, classify, cross_validate, regress
     from penstock.neural import study as run
@@ -263,14 +272,14 @@ def study(data: Path, label: str, **options: object) -> None:
     network = net.network(table.features.shape[1], last)
     plan = dataclasses.replace(net.plan(validated=True), precision="single")
     if options["folds"]:
-        count, members, seed = (int(str(options[name])) for name in ("folds", "members", "seed"))
+        count, members, seed = (options[name] for name in ("folds", "members", "seed"))
         found = cross_validate(network, examples, plan, count=count, members=members, seed=seed)
     else:
-        found = run(network, examples, plan, seeds=int(str(options["seeds"])))
+        found = run(network, examples, plan, seeds=options["seeds"])
     tell(found, str(found), as_json=bool(options["as_json"]))
 
 
-def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
+def _train_one(table: Table, label: str, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import Course, Follower, load_training
 
     net = _estimator(options)
@@ -332,7 +341,7 @@ def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:
     click.echo(f"{len(rows)} held-out rows: {told}")
 
 
-def _weights(table: Table, options: dict[str, object]) -> list[float] | None:
+def _weights(table: Table, options: dict[str, Any]) -> list[float] | None:
     """Return how much each row counts, or None."""
     name = options.get("weight")
     if not name:
@@ -343,21 +352,8 @@ def _weights(table: Table, options: dict[str, object]) -> list[float] | None:
     )
 
 
-def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
+def _fingerprint(table: Table, label: str, options: dict[str, Any]) -> str:
     """Return what has to be the same for a resumed training to be the same training."""
-    # Another network is said by the training itself.
-    free = {
-        "hidden",
-        "activation",
-        "epochs",
-        "patience",
-        "resume",
-        "plot",
-        "history",
-        "onnx",
-        "onnx_precision",
-        "engine",
-    }
     whole = hashlib.sha256(table.features.tobytes())
     # What had no option when a training began, it was begun with the default of.
     later: dict[str, object] = {
@@ -367,7 +363,7 @@ def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
     chosen = {
         name: value
         for name, value in options.items()
-        if name not in free and (name not in later or value != later[name])
+        if name not in _FREE and (name not in later or value != later[name])
     }
     facts: list[object] = [
         label,
@@ -381,7 +377,7 @@ def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
     return whole.hexdigest()[:16]
 
 
-def _finish(done: Training, model: Model, out: Path, options: dict[str, object]) -> None:
+def _finish(done: Training, model: Model, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import (
         save_history_plot,
         save_training,
@@ -396,20 +392,20 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
             click.echo(f"{channel} {best:.4f}" if abs(best) < 1e6 else f"{channel} {best:.4g}")
     click.echo(f"saved {out}")
     if options["plot"]:
-        save_history_plot(Path(str(options["plot"])), done.history, done.best_epoch)
+        save_history_plot(options["plot"], done.history, done.best_epoch)
     if options["history"]:
         rows = [
             dict(zip(done.history, row, strict=True))
             for row in zip(*done.history.values(), strict=True)
         ]
         lines = "".join(f"{json.dumps(row)}\n" for row in rows)
-        write_whole(Path(str(options["history"])), lines.encode())
+        write_whole(options["history"], lines.encode())
     _onnx(model, options)
     if done.reason == "interrupted":
         raise Stopped(f"interrupted after epoch {done.epoch}: go on with --resume")
 
 
-def _train_many(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
+def _train_many(table: Table, label: str, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import save_model
 
     net = _estimator(options)
@@ -433,23 +429,23 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     _report(caught)
 
 
-def _onnx(model: Model, options: dict[str, object]) -> None:
+def _onnx(model: Model, options: dict[str, Any]) -> None:
     if options["onnx"]:
         from penstock.neural import save_onnx
 
         single = options["onnx_precision"] == "single"
-        save_onnx(Path(str(options["onnx"])), model, "single" if single else "double")
+        save_onnx(options["onnx"], model, "single" if single else "double")
         click.echo(f"exported {options['onnx']}")
 
 
-def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]:
+def _labels(table: Table, options: dict[str, Any]) -> list[float] | list[str]:
     if not options["regress"]:
         return list(table.labels)
     return _numbers("--regress needs numbers as labels", table.labels, options)
 
 
-def _numbers(what: str, texts: Sequence[str], options: dict[str, object]) -> list[float]:
-    reader = Numbers(decimal_mark(texts, ";", str(options["decimal"] or "")))
+def _numbers(what: str, texts: Sequence[str], options: dict[str, Any]) -> list[float]:
+    reader = Numbers(decimal_mark(texts, ";", options["decimal"] or ""))
     found = [reader.read(text) for text in texts]
     if None not in found:
         one_unit(texts, "the column")
@@ -459,29 +455,13 @@ def _numbers(what: str, texts: Sequence[str], options: dict[str, object]) -> lis
     return [number for number in found if number is not None]
 
 
-def _estimator(options: dict[str, object]) -> NeuralClassifier | NeuralRegressor:
+def _estimator(options: dict[str, Any]) -> NeuralClassifier | NeuralRegressor:
     from penstock.neural import NeuralClassifier, NeuralRegressor
 
-    name = options["engine"]
     kind = NeuralRegressor if options["regress"] else NeuralClassifier
-    return kind(
-        _units(str(options["hidden"])),
-        activation=str(options["activation"]),
-        learning_rate=float(str(options["learning_rate"])),
-        momentum=float(str(options["momentum"])),
-        batch_size=int(str(options["batch_size"])),
-        decay=float(str(options["decay"])),
-        solver=str(options["solver"]),
-        dropout=float(str(options["dropout"])),
-        validation=float(str(options.get("validation", 0.15))),
-        split=str(options.get("split", "random")),
-        class_weight=options["class_weight"] if options.get("class_weight") else None,  # type: ignore[arg-type] # click's choice
-        epochs=int(str(options["epochs"])),
-        patience=int(str(options["patience"])),
-        members=int(str(options["many"])),
-        engine="jax" if name == "jax" else "numpy" if name == "numpy" else "auto",
-        random_state=int(str(options["seed"])),
-    )
+    chosen = {name: options[name] for name in _CHOSEN if name in options}
+    units, members, seed = _units(options["hidden"]), options["many"], options["seed"]
+    return kind(units, members=members, random_state=seed, **chosen)
 
 
 def _units(text: str) -> tuple[int, ...]:

@@ -142,7 +142,7 @@ def picture_beside(book: str, address: str) -> bytes | None:
 )
 @click.option("--strict", is_flag=True, help="Refuse a book that something must be removed from.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
-def make(book: str, out: str | None, **options: Any) -> None:  # noqa: ANN401 - as click read them
+def make(book: str, out: str | None, **options: Any) -> None:
     """Make the edition of BOOK: EPUB, HTML, Markdown, text, FB2, an address, or - for stdin.
 
     DOCX, ODT, RTF and Kindle files are read by calibre where it is installed. Of a folder every
