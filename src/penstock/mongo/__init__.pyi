@@ -48,4 +48,5 @@ from penstock.mongo.operations import operation as operation
 from penstock.mongo.read_from import ReadFrom as ReadFrom
 from penstock.mongo.settings import Counters as Counters
 from penstock.mongo.status import ClusterStatus as ClusterStatus  # unlisted
+from penstock.mongo.status import MemberStatus as MemberStatus  # unlisted
 from penstock.mongo.status import cluster_status as cluster_status  # unlisted

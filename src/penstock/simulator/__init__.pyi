@@ -7,6 +7,7 @@ from penstock.simulator.process import SimulatorProcess as SimulatorProcess
 from penstock.simulator.process import simulator_process as simulator_process
 from penstock.simulator.server import Simulator as Simulator
 from penstock.simulator.server import serve as serve
+from penstock.simulator.settings import CHOICES as CHOICES  # unlisted
 from penstock.simulator.settings import DEFAULT_MIX as DEFAULT_MIX
 from penstock.simulator.settings import AuthKind as AuthKind
 from penstock.simulator.settings import Dialect as Dialect
