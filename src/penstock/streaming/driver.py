@@ -430,7 +430,7 @@ class Driver:
             connection.head,
             connection.excerpt,
             self._clock.time(),
-            self._api.shared.dialects,
+            self._api.dialects,
         )
         if answer.status in self._policy.ended:
             raise _EndOfStream(answer.line)
