@@ -1,9 +1,13 @@
-"""Editions, page, text and JSON lines tell the same text of the same book; unmake undoes make."""
+"""Editions, page, text and JSON lines tell the same text of the same book; unmake undoes make.
+
+``PENSTOCK_EXAMPLES=20000 python -m pytest tests/reading/test_one_reading.py`` tries as many.
+"""
 
 from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from xml.parsers import expat
 
@@ -18,6 +22,7 @@ from penstock.reading.restore import unset_document
 from penstock.reading.stats import Count
 from penstock.reading.texts import block_lines, json_lines, text_lines
 
+EXAMPLES = int(os.environ.get("PENSTOCK_EXAMPLES", "60"))
 MATHML = "http://www.w3.org/1998/Math/MathML"
 WORDS = st.sampled_from(
     [
@@ -110,7 +115,7 @@ def bare(text: str) -> str:
     return "".join(c for c in text if not c.isspace() and c != "\u00ad")
 
 
-@settings(deadline=None, max_examples=80)  # a busy machine is no failure
+@settings(deadline=None, max_examples=EXAMPLES)  # a busy machine is no failure
 @given(DOCUMENTS, st.sampled_from([12, 30]), st.sampled_from(["en", "de", "ja"]))
 def test_every_form_tells_the_text_of_the_source_and_unmake_undoes_make(
     document: str, width: int, language: str

@@ -270,3 +270,8 @@ def _warnings(file: PipelineFile) -> list[str]:
             "'replace' keeps the latest"
         )
     return warnings
+
+
+# Their names while streams were planned apart, for one release.
+StreamPlan = Plan
+plan_stream = plan

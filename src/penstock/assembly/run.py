@@ -822,3 +822,8 @@ def _same(key: Key) -> Key:
 
 def _ignore(_count: int) -> None:
     """Nobody waits for it."""
+
+
+# Their names while streams were run apart, for one release.
+StreamRun = Run
+StreamSummary = Summary

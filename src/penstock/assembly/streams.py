@@ -163,20 +163,18 @@ def _request(section: StreamSection) -> Request:
 
 
 def _policy(section: StreamSection, preset: Preset) -> ReconnectPolicy:
-    told = section.reconnect
-    if told is None:
-        return preset.policy
-    given = msgspec.structs.asdict(told)
-    windows = (Window(given.pop("connects"), given.pop("per")), *preset.policy.windows[1:])
-    for name in ("fatal", "ended"):
-        if given[name] is None:
-            del given[name]
-    return replace(preset.policy, windows=windows, **given)
+    policy = preset.policy
+    if section.reconnect is None:
+        return policy
+    told = msgspec.structs.asdict(section.reconnect)
+    windows = (Window(told.pop("connects"), told.pop("per")), *policy.windows[1:])
+    given = {name: value for name, value in told.items() if value is not None}
+    return replace(policy, windows=windows, **given)
 
 
 def _profile(section: StreamSection) -> Profile:
-    profile = Profile(**{name: getattr(section, name) for name in _PROFILE})
-    return profile if section.stall is None else replace(profile, stall=section.stall)
-
-
-_PROFILE = ("connect", "proxy", "verify", "ca_file", "cert", "key", "unix_socket")
+    names = ("connect", "proxy", "verify", "ca_file", "cert", "key", "unix_socket", "stall")
+    told = {name: getattr(section, name) for name in names}
+    if section.stall is None:
+        del told["stall"]  # the preset's
+    return Profile(**told)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
 from xml.etree import ElementTree as ET
 
+from penstock.errors import MissingExtra
 from penstock.reading.tidy import joined
 from penstock.reading.well_formed import check
 
 __all__ = ["Entry", "feed_entries"]
 
-FEEDS = frozenset({"rss", "feed", "RDF", "opml"})
+FEEDS = ("rss", "feed", "RDF", "opml")
+LEAST = 500  # characters: what is shorter is a summary, not the article
 
 
 @final
@@ -38,7 +40,10 @@ class Entry:
 
 
 def feed_entries(data: bytes, base: str = "") -> list[Entry] | None:
-    """Return what a feed names, newest first as it has them; None for what is not a feed.
+    """Return what a feed names, in its own order; None for what is not a feed.
+
+    Raises:
+        MissingExtra: feedparser is not installed.
 
     >>> feed_entries(b"<rss><channel><item><title>A</title><link>http://x/a</link></item></channel></rss>")
     [Entry(url='http://x/a', title='A', body='', author='', published='', feed=False)]
@@ -46,55 +51,38 @@ def feed_entries(data: bytes, base: str = "") -> list[Entry] | None:
     head = data[:2000]
     if not any(f"<{name}".encode() in head or f":{name}".encode() in head for name in FEEDS):
         return None
+    if b"<opml" in head:
+        return _listed(data, base)
+    if b"<!ENTITY" in data:
+        return None  # entities of its own may nest or load others
+    try:
+        import feedparser
+    except ImportError as error:
+        raise MissingExtra("reading a feed", "feedparser", "reading") from error
+    place = {"content-location": base} if base else {}
+    feed = feedparser.parse(data, response_headers=place, sanitize_html=False)
+    return [_entry(entry) for entry in feed.entries] if feed.version else None
+
+
+def _listed(data: bytes, base: str) -> list[Entry] | None:
+    """Return the feeds that a list of feeds names."""
     if check(data):
         return None
     root = ET.fromstring(data)  # noqa: S314 - checked: no entities of its own
-    kind = _local(root)
-    if kind == "opml":
-        return [
-            Entry(url=joined(base, url), title=e.get("title") or e.get("text") or "", feed=True)
-            for e in root.iter()
-            if _local(e) == "outline" and (url := e.get("xmlUrl", "").strip())
-        ]
-    if kind not in FEEDS:
-        return None
-    return [_entry(e, base) for e in root.iter() if _local(e) in ("item", "entry")]
+    return [
+        Entry(url=joined(base, url), title=e.get("title") or e.get("text") or "", feed=True)
+        for e in root.iterfind(".//{*}outline")
+        if (url := e.get("xmlUrl", "").strip())
+    ]
 
 
-def _entry(node: ET.Element, base: str) -> Entry:
-    whole = _text(node, "encoded", "content")
-    author = _text(node, "creator") or _text(node, "author")
+def _entry(entry: Mapping[str, str]) -> Entry:
+    parts: Iterable[Mapping[str, str]] = entry.get("content") or ()  # type: ignore[assignment]
+    whole = next((part["value"] for part in parts if part.get("value")), "")
     return Entry(
-        url=joined(base, _link(node)),
-        title=_text(node, "title"),
-        body=whole if "<" in whole and len(whole) > 500 else "",
-        author=author,
-        published=_text(node, "pubDate", "published", "date", "updated"),
+        url=entry.get("link", ""),
+        title=entry.get("title", ""),
+        body=whole if "<" in whole and len(whole) > LEAST else "",
+        author=entry.get("author", ""),
+        published=entry.get("published") or entry.get("updated") or "",
     )
-
-
-def _link(node: ET.Element) -> str:
-    for child in _children(node, "link"):
-        if child.get("rel", "alternate") == "alternate":
-            found = (child.get("href") or child.text or "").strip()
-            if found:
-                return found
-    guid = _text(node, "guid", "id")
-    return guid if guid.startswith(("http://", "https://")) else ""
-
-
-def _text(node: ET.Element, *names: str) -> str:
-    for name in names:
-        for child in _children(node, name):
-            text = "".join(child.itertext()).strip()
-            if text:
-                return text
-    return ""
-
-
-def _children(node: ET.Element, name: str) -> Iterator[ET.Element]:
-    return (child for child in node if _local(child) == name)
-
-
-def _local(node: ET.Element) -> str:
-    return node.tag.rpartition("}")[2]

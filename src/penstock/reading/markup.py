@@ -15,17 +15,8 @@ from typing import Literal, NamedTuple, TypeAlias, final
 __all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
 
 Kind: TypeAlias = Literal[
-    "text",
-    "heading",
-    "code",
-    "table",
-    "verse",
-    "figure",
-    "navigation",
-    "tangled",
-    "head",
-    "hidden",
-]
+    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled", "head", "hidden"
+]  # fmt: skip
 
 # One tag, comment, instruction, CDATA section or document type. Groups: 1 "/" of an end tag,
 # 2 name, 3 attributes, 4 "/" of an empty element.

@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from penstock.errors import InputError, MissingExtra
@@ -29,6 +29,7 @@ __all__ = [
     "xhtml_manuscript",
 ]
 
+Load: TypeAlias = Callable[[str], bytes | None]  # gives the bytes of an image
 MAGIC = {
     b"\x89PNG\r\n\x1a\n": ("png", "image/png"),
     b"\xff\xd8\xff": ("jpg", "image/jpeg"),
@@ -42,10 +43,7 @@ HEADING = re.compile(
 
 
 def page_manuscript(
-    data: bytes,
-    title: str = "",
-    base: str = "",
-    load: Callable[[str], bytes | None] | None = None,
+    data: bytes, title: str = "", base: str = "", load: Load | None = None
 ) -> Manuscript:
     """Return a manuscript of all that an HTML page says.
 
@@ -66,9 +64,7 @@ def page_manuscript(
     return _manuscript(root, found or title, _meta(root, "author"), base, load)
 
 
-def markdown_manuscript(
-    text: str, title: str = "", load: Callable[[str], bytes | None] | None = None
-) -> Manuscript:
+def markdown_manuscript(text: str, title: str = "", load: Load | None = None) -> Manuscript:
     """Return a manuscript of Markdown; HTML in it is text.
 
     CommonMark with tables, footnotes, task lists, struck text and front matter, whose title,
@@ -103,10 +99,7 @@ def markdown_manuscript(
 
 
 def article_manuscript(
-    data: bytes,
-    url: str,
-    title: str = "",
-    load: Callable[[str], bytes | None] | None = None,
+    data: bytes, url: str, title: str = "", load: Load | None = None
 ) -> Manuscript:
     """Return a manuscript of the article in a page, without the page around it.
 
@@ -145,10 +138,8 @@ def article_manuscript(
     said = _said(original)
     if said:
         root.set("lang", said)
-    name = found.title or title or url
-    author = found.author or ""
-    date = found.date or ""
-    return _manuscript(root, name, author, url, load, date=date)
+    name, author = found.title or title or url, found.author or ""
+    return _manuscript(root, name, author, url, load, date=found.date or "")
 
 
 def rebuilt_page(source: str) -> tuple[str, list[str], str]:
@@ -168,7 +159,7 @@ def rebuilt_page(source: str) -> tuple[str, list[str], str]:
     return title, [link for link in links if link], "\n".join(blocks)
 
 
-def xhtml_manuscript(source: str, title: str, load: Callable[[str], bytes | None]) -> Manuscript:
+def xhtml_manuscript(source: str, title: str, load: Load) -> Manuscript:
     """Return a manuscript of a document of a book.
 
     Raises:
@@ -195,9 +186,7 @@ def _parse(data: bytes, encoding: str = "") -> _Element:
         root: _Element = parser.document_fromstring(
             data, parser=parser.HTMLParser(encoding=encoding, huge_tree=False)
         )
-    except (ValueError, LookupError, AssertionError) as error:
-        raise InputError(f"the page cannot be read: {error}") from error
-    except parser.etree.ParserError as error:
+    except (ValueError, LookupError, AssertionError, parser.etree.ParserError) as error:
         raise InputError(f"the page cannot be read: {error}") from error
     return root
 
@@ -211,12 +200,7 @@ def _guess(data: bytes) -> str:
 
 
 def _manuscript(
-    root: _Element,
-    title: str,
-    author: str,
-    base: str,
-    load: Callable[[str], bytes | None] | None,
-    date: str = "",
+    root: _Element, title: str, author: str, base: str, load: Load | None, date: str = ""
 ) -> Manuscript:
     pictures: dict[str, Picture] = {}
 

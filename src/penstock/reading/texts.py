@@ -45,11 +45,14 @@ class TextLine:
 
 
 def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
-    """Return the lines of a ``text`` block.
+    """Return the lines of a ``text`` block; none of what is left whole, which is counted.
 
     >>> [line.text for line in block_lines(Block("text", "one two three"), Look(width=9), Count())]
     ['one two', 'three']
     """
+    if block.kind != "text":
+        count.leave(block.kind)
+        return []
     shadow = shade_text(block.text)
     lines: list[TextLine] = []
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
@@ -78,10 +81,8 @@ def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool)
     middle = look.width / 2 if not look.align else look.width * 0.75
     for block in blocks:
         yield ""
-        lines = block_lines(block, look, count) if block.kind == "text" else []
+        lines = block_lines(block, look, count)
         if not lines:
-            if block.kind != "text":
-                count.leave(block.kind)
             yield from _whole(block, middle)
         for number, line in enumerate(lines):
             marker = f"{block.marker} " if block.marker and not number else ""
@@ -124,16 +125,11 @@ def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[st
     """
     for number, block in enumerate(blocks):
         head: dict[str, object] = {"block": number, "kind": block.kind}
-        if block.document:
-            head["document"] = block.document
-        if block.language:
-            head["language"] = block.language
-        if block.marker:
-            head["marker"] = block.marker
-        lines = block_lines(block, look, count) if block.kind == "text" else []
+        for name in ("document", "language", "marker"):
+            if value := getattr(block, name):
+                head[name] = value
+        lines = block_lines(block, look, count)
         if not lines:
-            if block.kind != "text":
-                count.leave(block.kind)
             yield json.dumps({**head, "text": block.text}, ensure_ascii=False)
         for line in lines:
             found: dict[str, object] = {"start": line.start, "text": line.text}
