@@ -4,6 +4,7 @@ from penstock.http.auth import ApiKey as ApiKey
 from penstock.http.auth import Auth as Auth
 from penstock.http.auth import Basic as Basic
 from penstock.http.auth import Bearer as Bearer
+from penstock.http.auth import Digest as Digest
 from penstock.http.auth import OAuth1 as OAuth1
 from penstock.http.auth import OAuth2 as OAuth2
 from penstock.http.auth import SigV4 as SigV4
@@ -40,7 +41,6 @@ from penstock.http.row_keys import Rows as Rows
 from penstock.http.row_keys import row_result as row_result
 from penstock.http.secrets import Secret as Secret
 from penstock.http.secrets import secret as secret
-from penstock.http.session import Session as Session
 from penstock.http.since import Since as Since
 from penstock.http.streamed import StreamProfile as StreamProfile
 from penstock.http.streamed import StreamTransfer as StreamTransfer

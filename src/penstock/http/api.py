@@ -21,10 +21,11 @@ from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
 from penstock.events import Events, Notice
-from penstock.http.auth import Auth, Signed
+from penstock.http.auth import Auth, Digest, Signed
 from penstock.http.body import decode_or_none, dig, number_at
 from penstock.http.reach import Reach, address_of, check_literal, proxied
 from penstock.http.request import Get, Post, Request
+from penstock.http.secrets import reveal
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import Query, add_query, check_base, origin, resolve, shown
 from penstock.pipeline import is_json
@@ -88,7 +89,8 @@ class Api:
             link may lead, gets none of them but User-Agent, Accept and Accept-Language.
         profile: Timeouts, proxy, certificates.
         decode: ``"json"`` treats an answer that is not JSON as failed; ``"text"`` makes it a
-            JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows; ``"bytes"`` takes any.
+            JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows, ``"xml"`` an object,
+            ``"file"`` an object with its bytes in base64; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
         reach: Where the server's words may lead; by default anywhere public, without a body, and
             never from https to http.
@@ -110,7 +112,7 @@ class Api:
         breaker: BreakerPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         profile: Profile | None = None,
-        decode: Literal["json", "text", "csv", "jsonl", "bytes"] = "json",
+        decode: Literal["json", "text", "csv", "jsonl", "xml", "file", "bytes"] = "json",
         max_redirects: int = 10,
         reach: Reach | None = None,
         cookies: bool = False,
@@ -126,6 +128,10 @@ class Api:
         self.profile = profile or Profile()
         if cookies:
             self.profile = dataclasses.replace(self.profile, cookies=next(_JARS))
+        if isinstance(auth, Digest):
+            self.profile = dataclasses.replace(
+                self.profile, digest=(auth.user, reveal(auth.password))
+            )
         self.decode = decode
         self.max_redirects = max_redirects
         self.reach = reach or Reach()
@@ -272,8 +278,8 @@ class Api:
         profile = self.profile
         if not same:
             self.reach.check(url)
-            if profile.cert is not None:  # it says who we are
-                profile = dataclasses.replace(profile, cert=None, key=None)
+            if profile.cert is not None or profile.digest is not None:  # they say who we are
+                profile = dataclasses.replace(profile, cert=None, key=None, digest=None)
         headers = self._common if same else self._harmless
         if request.headers or content_type:
             own = dict(request.headers or {})
@@ -307,7 +313,7 @@ class Api:
         text = self.retry.failed_text
         if text is not None and text.search(response.body.decode("utf-8", "replace")):
             return True
-        if self.decode in ("text", "csv", "jsonl"):
+        if self.decode not in ("json", "bytes"):
             response.become_json(self.decode)
         elif self.decode == "json":
             response.become_utf8()
