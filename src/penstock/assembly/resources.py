@@ -25,16 +25,6 @@ from penstock.http import MISSING, Child, Request, filled, find
 from penstock.pipeline import Key, load
 from penstock.store import StoreReader
 
-__all__ = [
-    "Part",
-    "children",
-    "key_children",
-    "parts",
-    "resource_store",
-    "resources_in",
-    "store_of",
-]
-
 _LEDGER = "ledger.sqlite"
 _PARENT = re.compile(r"\{(parent\.[^{}]+)\}")
 

@@ -17,8 +17,6 @@ from penstock.http.response import Response
 from penstock.http.styles import R, at, with_parameters
 from penstock.pipeline import Checkpoint
 
-__all__ = ["Since", "Watermark"]
-
 Value: TypeAlias = str | int | float
 
 _SKEW = timedelta(days=1)  # by how much a server's clock may be ahead of ours
