@@ -356,7 +356,7 @@ class BodyCursor(_Chained, Listing):
         cursor = at(response, self.path)
         if cursor is MISSING:
             return End(said=False, unmatched=f"a cursor at {self.path!r}")
-        if cursor in (None, 0, "", "0", -1, "-1") or cursor is False:
+        if cursor in (None, 0, "", "0", "0.0", -1, "-1", "-1.0") or cursor is False:
             return End()
         if isinstance(cursor, bool | list | dict):
             return _unread(cursor, self.path, "a cursor")
