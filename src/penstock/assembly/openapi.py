@@ -12,10 +12,7 @@ from urllib.parse import quote, urljoin
 from penstock.assembly.guessing import Endpoint, Node, guessed
 from penstock.errors import InputError
 
-__all__ = ["OURS", "Draft", "described", "drafted"]
-
 OURS = "env:API_"  # how the names of credentials begin that we write
-
 _DEEP = 20  # references that are followed for one schema
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 

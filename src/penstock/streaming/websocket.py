@@ -54,15 +54,11 @@ class WebSocket(Lexer[bytes]):
     def __init__(self, max_bytes: int, *, deflated: bool = False, forgets: bool = False) -> None:
         super().__init__(max_bytes)
         self.replies: list[Reply] = []
-        self.closed: Closed | None = None
         self._deflated = deflated
         self._forgets = forgets
-        self._fresh()
 
-    def _forget(self) -> int:
-        left = self._have + len(self._message or b"")
-        self._fresh()
-        return left
+    def _left(self) -> int:
+        return self._have + len(self._message or b"")
 
     def _fresh(self) -> None:
         self._parts: list[bytes] = []  # bytes of a frame that is not whole
@@ -70,7 +66,7 @@ class WebSocket(Lexer[bytes]):
         self._message: bytearray | None = None  # what is there of a message that is not whole
         self._compressed = False
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self.closed = None
+        self.closed: Closed | None = None
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         self._parts.append(data)
