@@ -22,7 +22,14 @@ from penstock.assembly.sections import (
 )
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
-__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection", "StreamsFile"]
+__all__ = [
+    "FramingSection",
+    "PresetSection",
+    "ReconnectSection",
+    "StreamFile",
+    "StreamSection",
+    "StreamsFile",
+]
 
 
 class ReconnectSection(Section, frozen=True, kw_only=True):
@@ -50,6 +57,20 @@ class ReconnectSection(Section, frozen=True, kw_only=True):
     ended: frozenset[int] | None = None
     tolerance: Seconds = 300.0
     longest: Positive = 86_400.0
+
+
+class FramingSection(Section, frozen=True, kw_only=True):
+    """What tells messages apart where none of the framings does: either of ``end`` and ``size``.
+
+    Attributes:
+        end: Text that each message ends with.
+        size: Bytes of the whole number before each message that is its length.
+        order: Which byte of that number comes first, that of the greatest or the least value.
+    """
+
+    end: str | None = None
+    size: Literal[1, 2, 4, 8] | None = None
+    order: Literal["big", "little"] = "big"
 
 
 class PresetSection(Section, frozen=True, kw_only=True):
@@ -103,7 +124,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         name: What it is called where a file has several (``[[stream]]``): its store stands under
             this name below the file's.
         preset: What is known of the service: see [streaming](streaming.md).
-        framing: What tells messages apart; unset: the preset's, else by the content type.
+        framing: What tells messages apart, by name or in [stream.framing]; unset: the preset's,
+            else by the content type.
         id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
             unset: the preset's, or a hash of the message with its event's id.
         on_same: What happens to a message whose id landed before, with other content: left out and
@@ -145,7 +167,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     url: str
     name: str | None = None
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
-    framing: Annotated[str, FRAMING_KINDS] | None = None
+    framing: FramingSection | Annotated[str, FRAMING_KINDS] | None = None
     id: str | tuple[str, ...] | None = None
     on_same: OnSame | None = None
     decode: Decode = "json"
