@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 import zlib
 
 import pytest
@@ -123,3 +124,17 @@ def test_a_code_that_nobody_may_send_is_a_fault_and_not_a_good_end(code: int) ->
     socket.feed(frame(CLOSE, code.to_bytes(2) + b"bye"))
     assert socket.closed == (1002, f"{code} bye")
     assert socket.replies == [Reply("close", (1002).to_bytes(2))]
+
+
+def test_fragments_of_no_bytes_or_few_take_no_memory_beside_them() -> None:
+    """The bound of a message was of its bytes: pieces of none could go on without end."""
+    socket = WebSocket(1 << 20)
+    socket.feed(frame(TEXT, b"a", fin=False))
+    flood = frame(0, b"", fin=False) * 2_000 + frame(0, b"bc", fin=False) * 2_000
+    tracemalloc.start()
+    try:
+        socket.feed(flood)
+        assert tracemalloc.get_traced_memory()[0] < 20_000
+    finally:
+        tracemalloc.stop()
+    assert socket.feed(frame(0, b"d")) == [b"a" + b"bc" * 2_000 + b"d"]

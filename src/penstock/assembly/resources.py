@@ -26,16 +26,6 @@ from penstock.http import MISSING, Child, Request, filled, find
 from penstock.pipeline import Key, load
 from penstock.store import StoreReader
 
-__all__ = [
-    "Part",
-    "children",
-    "key_children",
-    "parts",
-    "resource_store",
-    "resources_in",
-    "store_of",
-]
-
 F = TypeVar("F", PipelineFile, StreamFile)
 S = TypeVar("S", bound=Section)
 

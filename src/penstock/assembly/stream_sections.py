@@ -22,15 +22,6 @@ from penstock.assembly.sections import (
 )
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
-__all__ = [
-    "FramingSection",
-    "PresetSection",
-    "ReconnectSection",
-    "StreamFile",
-    "StreamSection",
-    "StreamsFile",
-]
-
 
 class ReconnectSection(Section, frozen=True, kw_only=True):
     """When to connect again, where the preset's way is not wanted.

@@ -35,8 +35,6 @@ from penstock.streaming import (
     framing,
 )
 
-__all__ = ["build_stream", "check_stream", "on_same_of", "stream_store"]
-
 _URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
     "block": Block,

@@ -38,7 +38,10 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--json", "as_json"), {"is_flag": True, "help": "End with one JSON object."}),
     (("--quiet",), {"is_flag": True, "help": "Show no progress."}),
     (("--log",), {"metavar": "FILE", "help": "Append every event to FILE as a JSON line."}),
-    (("-v", "--verbose"), {"count": True, "help": "Log what happens; -vv: every call, too."}),
+    (
+        ("-v", "--verbose"),
+        {"count": True, "show_default": False, "help": "Log what happens; -vv: every call, too."},
+    ),
     (("--metrics",), {"metavar": "ADDRESS", "help": "Serve Prometheus metrics, such as :9464."}),
     (("--metrics-file",), {"metavar": "FILE", "help": "Leave metrics in FILE, for cron."}),
     (("--dashboard",), {"is_flag": True, "help": "Show the run in a browser, too."}),

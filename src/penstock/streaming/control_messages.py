@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import final
 
-__all__ = ["EVENT", "Action", "ControlMessage"]
+__all__ = ["EVENT", "Action", "ControlMessage", "Sign", "Then"]
 
 EVENT = "@event"
 """In place of a path: the type of the server-sent event."""
@@ -60,3 +60,8 @@ class ControlMessage:
     count: str | None = None
     without: str | None = None
     cursor: str | None = None
+
+
+# Their names of earlier versions.
+Sign = ControlMessage
+Then = Action
