@@ -388,4 +388,8 @@ def _flat_style(source: PagesSource, style: str, flat: dict[str, object]) -> Sec
     for field in msgspec.structs.fields(struct):
         if field.required and field.name not in names.values():
             raise InputError(f"source: style {source.style!r} needs {field.name} = ...")
-    return struct(**{names[key]: value for key, value in flat.items()})
+    try:
+        given = {names[key]: value for key, value in flat.items()}
+        return msgspec.convert({"kind": style, **given}, struct)
+    except msgspec.ValidationError as error:
+        raise InputError(f"source: {error}") from error

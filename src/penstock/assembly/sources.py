@@ -76,10 +76,14 @@ class _Counted:
 
 
 def _range(source: RangeSource, _site: Site) -> range:
+    if source.stop < source.start:
+        raise InputError(f"source.stop = {source.stop}: it is before start = {source.start}")
     return range(source.start, source.stop, source.step)
 
 
 def _of_dates(source: DatesSource, _site: Site) -> list[Key]:
+    if source.stop is not None and source.stop < source.start:
+        raise InputError(f"source.stop = {source.stop}: it is before start = {source.start}")
     stop = source.stop or datetime.now(UTC).date()
     days = (source.start + timedelta(n) for n in range((stop - source.start).days + 1))
     if source.step == "day":

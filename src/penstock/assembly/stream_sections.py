@@ -194,5 +194,7 @@ class StreamsFile(Section, frozen=True, kw_only=True):
     stream: list[StreamSection]
     store: StoreSection | str
     stage: list[StageSection] = []
+    use: list[UseSection] = []
+    destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
     notify: NotifySection | None = None

@@ -155,6 +155,12 @@ class Api:
     def __repr__(self) -> str:
         return f"Api({self.base!r})"
 
+    def __copy__(self) -> Api:
+        """Another one of the same parts: what is set on it is not set on this one."""
+        made = Api.__new__(Api)
+        vars(made).update(vars(self), _name="")
+        return made
+
     def __reduce__(self) -> tuple[Callable[..., Api], tuple[object, ...]]:
         import pickle
 
