@@ -139,7 +139,7 @@ def data_options(command: Command) -> Command:
             "--estimator", default="sample",
             help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch."
         ),
-        click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
+        click.option("--ddof", type=int, help="Divisor T - DDOF; 1 by default."),
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
         JSON,
         click.option(

@@ -115,7 +115,7 @@ class Delete(Request, frozen=True, gc=False):
 
 @final
 class Post(Request, frozen=True, gc=False):
-    """Create or do something: not repeated when its outcome is unknown, unless told."""
+    """Create or do something: not repeated when its outcome is unknown, by default."""
 
     method: ClassVar[str] = "POST"
     safe_to_repeat: ClassVar[bool] = False
@@ -123,7 +123,7 @@ class Post(Request, frozen=True, gc=False):
 
 @final
 class Patch(Request, frozen=True, gc=False):
-    """Change something: not repeated when its outcome is unknown, unless told."""
+    """Change something: not repeated when its outcome is unknown, by default."""
 
     method: ClassVar[str] = "PATCH"
     safe_to_repeat: ClassVar[bool] = False

@@ -313,7 +313,7 @@ class LockerRoom:
         Its programs must not run any more: they do not see who holds a lock of ours.
 
         Args:
-            force: Take over what is held as well; its holder is not told.
+            force: Take over what is held as well; its holder is not notified.
 
         Returns:
             The names of those taken over, and of those that are held and stay as they are.

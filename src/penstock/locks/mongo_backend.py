@@ -254,7 +254,7 @@ class Shared:
         """Take the original's locks over; return which, and which are held and stay as they are.
 
         Args:
-            force: Take over what is held as well; its holder is not told.
+            force: Take over what is held as well; its holder is not notified.
         """
         taken: list[str] = []
         held: list[str] = []

@@ -53,13 +53,7 @@ def run_drill(
         MongoGaveUp: Nobody answers.
     """
     check_address(uri)
-    unknown = [fault for fault in faults if fault not in DRILL_FAULTS]
-    if unknown or not faults:
-        raise InputError(
-            f"faults {', '.join(unknown) or 'none'}: choose of {', '.join(DRILL_FAULTS)}"
-        )
-    if not 0 < seconds <= 24 * 3600:
-        raise InputError(f"seconds={seconds:g}: more than 0, at most a day")
+    _check(faults, seconds)
     clock = clock or SystemClock()
     counts: Counter[str] = Counter()
     with ExitStack() as undo:
@@ -84,6 +78,15 @@ def run_drill(
         by_fault=dict(counts),
         seconds=round(clock.monotonic() - started, 1),
     )
+
+
+def _check(faults: Sequence[Fault], seconds: float) -> None:
+    unknown = [fault for fault in faults if fault not in DRILL_FAULTS]
+    if unknown or not faults:
+        known = ", ".join(DRILL_FAULTS)
+        raise InputError(f"unknown fault: {', '.join(unknown) or 'none'}; choose from {known}")
+    if not 0 < seconds <= 24 * 3600:
+        raise InputError(f"seconds={seconds:g}: more than 0, at most a day")
 
 
 def _arms(uri: str, undo: ExitStack, clock: Clock) -> list[Arm]:
