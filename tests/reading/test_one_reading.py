@@ -32,6 +32,9 @@ WORDS = st.sampled_from(
         "&amp;",
         "&#233;t&#xe9;",
         "\u00a0",
+        "a\u2009b",
+        "10\u202f000",
+        "\u3000",
         "Haus\u00adtür",
         "漢字",
         "e\u0301",
@@ -159,6 +162,10 @@ CASES = {
     "an object": ('<p><object data="x">instead</object></p>', "instead"),
     "a drawing": ("<p>a <svg><title>A cat</title><text>x</text></svg></p>", "a [A cat]"),
     "an entity of the book's own": ("<p>a &corp; b</p>", "a Acme b"),
+    "text in a drawing": (
+        "<p>a <svg><foreignObject><p>b c</p></foreignObject></svg></p>",
+        "a b c",
+    ),
     "a switch": (
         "<p><o:switch><o:case>a</o:case><o:default>b</o:default></o:switch></p>",
         "b",
@@ -205,6 +212,14 @@ def test_the_books_own_breaks_begin_lines_in_an_edition() -> None:
     made = set_document(source, Look(width=16), Count(), "en")
     assert "Lane<br/>Dover" in made
     assert made.count("psb") == 2
+    assert unset_document(made) == source
+
+
+@pytest.mark.parametrize("blank", ["\u2009", "\u202f", "\u3000", "\u2028", "&#8201;"])
+def test_blanks_of_other_widths_stay_what_they_are(blank: str) -> None:
+    source = f"<p>The way is 10{blank}000 km from <i>here</i>{blank}to the river.</p>"
+    made = set_document(source, Look(width=14), Count(), "en")
+    assert made.count(blank) == 2
     assert unset_document(made) == source
 
 

@@ -75,8 +75,6 @@ from penstock.resilience import SharedGate
 from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
-__all__ = ["Look", "Run", "Summary"]
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,6 @@ from penstock.streaming import (
     Window,
 )
 
-__all__ = ["build_stream", "check_stream", "on_same_of", "stream_store"]
-
 _URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
     "block": Block,

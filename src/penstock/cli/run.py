@@ -29,7 +29,7 @@ from penstock.assembly import (
     store_named,
     with_workers,
 )
-from penstock.cli.observed import Shown, observed, shown_options
+from penstock.cli.observed import Shown, counted, observed, show_page, shown_options
 from penstock.cli.output import JSON, note, tell
 from penstock.cli.progress import RunView, View, span
 from penstock.cli.side_by_side import side_by_side
@@ -41,6 +41,7 @@ from penstock.errors import GaveUp, InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
+from penstock.telemetry import Metrics
 
 __all__ = ["acknowledge", "failed_keys", "retry_failed", "run", "work"]
 
@@ -114,18 +115,21 @@ def _run_streams(
     shown: Shown,
 ) -> None:
     """Run the streams of a file side by side, and end with the exit code of all."""
-    for option in ("metrics", "metrics_file", "dashboard"):
-        if shown[option]:
-            name = option.replace("_", "-")
-            raise InputError(f"--{name} is for one stream: write each in a file of its own")
     folder = Path(file).parent
     runs = {part.name: Run(part.file, folder, path=file) for part in parts(described)}
+    wanted = shown["metrics"] or shown["metrics_file"]
+    metrics = {name: Metrics(stream=name) for name in runs} if wanted else {}
 
     def one(name: str, work: Run) -> Summary:
+        watched = partial(observed, several=True, metrics=metrics.get(name))
         with work.notifying(f"{Path(file).stem} {name}", note):
-            return _run(name, work, partial(go, work), shown, work.opened(), several=True)
+            return _run(name, work, partial(go, work), shown, work.opened(), watched)
 
-    with stoppable():
+    with stoppable(), ExitStack() as held:
+        if metrics:
+            held.enter_context(counted(shown, *metrics.values()))
+        if shown["dashboard"]:
+            held.enter_context(show_page(*runs.values()))
         summaries, errors = side_by_side(runs, one)
     for name, summary in summaries.items():
         if not shown["as_json"]:
@@ -298,19 +302,18 @@ def _run(
     go: Callable[[WritableStore], Summary],
     shown: Shown,
     opened: AbstractContextManager[WritableStore],
-    *,
-    several: bool = False,
+    watched: Callable[..., AbstractContextManager[None]] | None = None,
 ) -> Summary:
     """Run ``go`` with progress and return what came of it."""
     as_json = shown["as_json"]
     if work.is_stream and as_json:
         shown["quiet"] = True
     if work.is_stream:
-        name = file if several else ""
+        name = "" if watched is None else file
         work.events.subscribe(Troubles(lambda: work.look().status, name))
     with opened as store:
         try:
-            with observed(_view(file, work), work, store, shown, several=several):
+            with (watched or observed)(_view(file, work), work, store, shown):
                 return go(store)
         except Stopped as error:
             store.flush()

@@ -32,7 +32,6 @@ from penstock.http.request import Head as Head
 from penstock.http.request import Patch as Patch
 from penstock.http.request import Post as Post
 from penstock.http.request import Put as Put
-from penstock.http.request import Query as Query  # unlisted
 from penstock.http.request import Request as Request
 from penstock.http.response import Headers as Headers
 from penstock.http.response import Response as Response
@@ -41,7 +40,6 @@ from penstock.http.row_keys import Rows as Rows
 from penstock.http.row_keys import row_result as row_result
 from penstock.http.secrets import Secret as Secret
 from penstock.http.secrets import secret as secret
-from penstock.http.session import Session as Session
 from penstock.http.since import Since as Since
 from penstock.http.streamed import StreamProfile as StreamProfile
 from penstock.http.streamed import StreamTransfer as StreamTransfer
@@ -60,6 +58,7 @@ from penstock.http.styles import Style as Style
 from penstock.http.styles import Unreadable as Unreadable
 from penstock.http.transfer import Inbox as Inbox
 from penstock.http.transfer import Profile as Profile
+from penstock.http.url import Query as Query  # unlisted
 from penstock.http.url import check_base as check_base  # unlisted
 from penstock.http.url import encode_query as encode_query  # unlisted
 from penstock.http.url import filled as filled  # unlisted

@@ -1,19 +1,25 @@
-"""Feeds of articles: RSS, Atom and lists of feeds (OPML)."""
+"""Feeds of articles: RSS, Atom, JSON Feed and lists of feeds (OPML)."""
 
 from __future__ import annotations
 
+import html
+import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
-from xml.etree import ElementTree as ET
+
+import msgspec
 
 from penstock.errors import MissingExtra
 from penstock.reading.tidy import joined
-from penstock.reading.well_formed import check
 
 __all__ = ["Entry", "feed_entries"]
 
 FEEDS = ("rss", "feed", "RDF", "opml")
+LARGEST = 64 << 20  # bytes of a feed, unpacked
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+LOOSE = re.compile(rb"&(?!#?\w{1,40};)")
 LEAST = 500  # characters: what is shorter is a summary, not the article
 
 
@@ -48,13 +54,17 @@ def feed_entries(data: bytes, base: str = "") -> list[Entry] | None:
     >>> feed_entries(b"<rss><channel><item><title>A</title><link>http://x/a</link></item></channel></rss>")
     [Entry(url='http://x/a', title='A', body='', author='', published='', feed=False)]
     """
-    head = data[:2000]
+    if data.startswith(b"\x1f\x8b"):
+        data = zlib.decompressobj(31).decompress(data, LARGEST)
+    head = data[:8192].replace(b"\0", b"")  # of UTF-16 too
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and b"jsonfeed.org/version" in head:
+        return _json(data, base)
     if not any(f"<{name}".encode() in head or f":{name}".encode() in head for name in FEEDS):
         return None
-    if b"<opml" in head:
-        return _listed(data, base)
     if b"<!ENTITY" in data:
         return None  # entities of its own may nest or load others
+    if b"<opml" in head:
+        return _listed(data, base)
     try:
         import feedparser
     except ImportError as error:
@@ -64,24 +74,72 @@ def feed_entries(data: bytes, base: str = "") -> list[Entry] | None:
     return [_entry(entry) for entry in feed.entries] if feed.version else None
 
 
-def _listed(data: bytes, base: str) -> list[Entry] | None:
-    """Return the feeds that a list of feeds names."""
-    if check(data):
-        return None
-    root = ET.fromstring(data)  # noqa: S314 - checked: no entities of its own
+def _listed(data: bytes, base: str) -> list[Entry]:
+    """Return the feeds that a list of feeds names; its XML may be broken."""
+    try:
+        from lxml import etree
+    except ImportError as error:
+        raise MissingExtra("reading a list of feeds", "lxml", "reading") from error
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
+    root = etree.fromstring(LOOSE.sub(b"&amp;", data), parser)
     return [
         Entry(url=joined(base, url), title=e.get("title") or e.get("text") or "", feed=True)
-        for e in root.iterfind(".//{*}outline")
+        for e in (root.iter("{*}outline") if root is not None else ())
         if (url := e.get("xmlUrl", "").strip())
     ]
+
+
+class _Author(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+class _Item(msgspec.Struct):
+    """An item of a JSON Feed (jsonfeed.org, version 1.1)."""
+
+    id: str | int | float | None = None
+    url: str | None = None
+    external_url: str | None = None
+    title: str | None = None
+    content_html: str | None = None
+    date_published: str | None = None
+    authors: list[_Author] | None = None
+    author: _Author | None = None  # of version 1
+
+
+class _JsonFeed(msgspec.Struct):
+    items: list[_Item] = []
+
+
+def _json(data: bytes, base: str) -> list[Entry] | None:
+    try:
+        feed = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_JsonFeed)
+    except msgspec.DecodeError:
+        return None
+    return [_item(item, base) for item in feed.items]
+
+
+def _item(item: _Item, base: str) -> Entry:
+    authors = item.authors or ([item.author] if item.author else [])
+    whole = item.content_html or ""
+    return Entry(
+        url=joined(base, item.url or item.external_url or str(item.id or "")),
+        title=item.title or "",
+        body=whole if len(whole) > LEAST else "",
+        author=", ".join(author.name for author in authors if author.name),
+        published=item.date_published or "",
+    )
 
 
 def _entry(entry: Mapping[str, str]) -> Entry:
     parts: Iterable[Mapping[str, str]] = entry.get("content") or ()  # type: ignore[assignment]
     whole = next((part["value"] for part in parts if part.get("value")), "")
+    title = entry.get("title", "")
+    detail: Mapping[str, str] = entry.get("title_detail") or {}  # type: ignore[assignment]
+    if detail.get("type") != "text/plain":
+        title = html.unescape(TAG.sub("", title))
     return Entry(
         url=entry.get("link", ""),
-        title=entry.get("title", ""),
+        title=" ".join(title.split()),
         body=whole if "<" in whole and len(whole) > LEAST else "",
         author=entry.get("author", ""),
         published=entry.get("published") or entry.get("updated") or "",

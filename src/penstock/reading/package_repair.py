@@ -117,11 +117,13 @@ class _PackageMender:
         self.renamed.setdefault(item.identity, kept)
         self.files[file] = kept
         new = with_attribute(match[0], "id", kept) if kept != item.identity else match[0]
-        if not remote and not self.package.members.same(self.package.name, path):
-            self.note("address mended")
+        far = not remote and not self.package.members.same(self.package.name, path)
+        if far:
             path = quote(posixpath.relpath(item.name, self.package.folder or "."))
-            return with_attribute(new, "href", path)
-        return with_attribute(new, "href", path) if mark else new
+        if not far and not mark:
+            return new
+        self.note("address mended")
+        return with_attribute(new, "href", path)
 
     def _itemref(self, match: Match[str]) -> str:
         written = attributes_of(match[3]).get("idref", "")

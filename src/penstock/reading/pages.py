@@ -35,8 +35,23 @@ MAGIC = {
     b"\xff\xd8\xff": ("jpg", "image/jpeg"),
     b"GIF8": ("gif", "image/gif"),
 }
-FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+CHARSET = re.compile(rb"""(?:charset|<\?xml[^>]*?encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+# Names of encodings that browsers take for a larger one (WHATWG Encoding, section 4.2).
+LABELS = {
+    **dict.fromkeys(("iso-8859-1", "latin1", "us-ascii", "ascii"), "windows-1252"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
+    "big5": "big5hkscs",
+    "iso-8859-9": "cp1254",
+    "utf8": "utf-8",
+}
+ENDED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+FRONT = re.compile(
+    r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+.*\n|[-#\]].*\n|[ \t]*\n)*?)"
+    r"(?:\1|\.\.\.)[ \t]*(?:\n|\Z)"
+)
+FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*)$", re.MULTILINE)
 HEADING = re.compile(
     r"<h([12])((?: [\w:]+=\"[^\"]*+\")*+)>((?:[^<]++|<(?!/?h[12]\b))*+)</h\1>", re.DOTALL
 )
@@ -84,10 +99,10 @@ def markdown_manuscript(text: str, title: str = "", load: Load | None = None) ->
         ) from error
     text = clean(text)
     front = FRONT.match(text)
-    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[1])} if front else {}
+    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[2])} if front else {}
     reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     reader.use(footnote_plugin).use(tasklists_plugin)
-    markup = reader.render(text[front.end() :] if front else text)
+    markup = reader.render(text[front.end() :] if front and said else text)
     root = _parse(f'<html><meta charset="utf-8"><body>{markup}</body></html>'.encode())
     language = said.get("lang") or said.get("language") or ""
     if language:
@@ -118,9 +133,10 @@ def article_manuscript(
     except ImportError as error:
         raise MissingExtra("reading an article", "trafilatura", "reading") from error
     try:
-        found = extract_metadata(data, default_url=url)
+        page = _decoded(data)
+        found = extract_metadata(page, default_url=url)
         markup = extract(
-            data,
+            page,
             url=url,
             output_format="html",
             include_comments=False,
@@ -145,15 +161,19 @@ def article_manuscript(
 def rebuilt_page(source: str) -> tuple[str, list[str], str]:
     """Return title, style sheets and body of a document that is not XML, in valid elements.
 
+    The body is empty where there is nothing to read.
+
     Raises:
-        InputError: There is no text in it.
+        MissingExtra: lxml is not installed.
     """
-    tidier = Tidier(lambda address: address)
-    root = _parse(_undeclared(source), "utf-8")
+    try:
+        root = _parse(_undeclared(source), "utf-8")
+    except MissingExtra:
+        raise
+    except InputError:
+        return "", [], ""
     body = root.find("body")
-    blocks = tidier.blocks(body) if body is not None else []
-    if not blocks:
-        raise InputError("nothing readable in it")
+    blocks = Tidier(lambda address: address).blocks(body) if body is not None else []
     title = " ".join((root.findtext(".//title") or "").split())
     links = [e.get("href", "") for e in root.iter("link") if e.get("rel") == "stylesheet"]
     return title, [link for link in links if link], "\n".join(blocks)
@@ -180,23 +200,37 @@ def _parse(data: bytes, encoding: str = "") -> _Element:
         raise MissingExtra("reading HTML", "lxml", "reading") from error
     if not data.strip():
         raise InputError("the page is empty")
-    declared = re.search(rb"""charset\s*=\s*["']?([\w-]+)""", data[:4096])
-    encoding = encoding or (declared[1].decode() if declared else _guess(data))
+    text = ENDED.sub("", _decoded(data, encoding))  # what follows them is the page's all the same
     try:
         root: _Element = parser.document_fromstring(
-            data, parser=parser.HTMLParser(encoding=encoding, huge_tree=False)
+            text.encode("utf-8", "replace"), parser=parser.HTMLParser(encoding="utf-8")
         )
     except (ValueError, LookupError, AssertionError, parser.etree.ParserError) as error:
         raise InputError(f"the page cannot be read: {error}") from error
     return root
 
 
-def _guess(data: bytes) -> str:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "windows-1252"  # what browsers take where nothing is declared
-    return "utf-8"
+def _decoded(data: bytes, encoding: str = "") -> str:
+    """Return a page as text, as browsers do: by its mark, by what it declares, else by its bytes.
+
+    Where the bytes are not what is declared, each that is none is shown as U+FFFD.
+    """
+    for mark, name in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(name, "replace")
+    declared = CHARSET.search(data[:4096])
+    label = encoding or (declared[1].decode().lower() if declared else "")
+    for name in (LABELS.get(label, label), "utf-8"):
+        try:
+            return data.decode(name)
+        except (LookupError, ValueError):
+            pass
+    known = label in LABELS or label == "utf-8"
+    return data.decode(LABELS.get(label, label) if known else "windows-1252", "replace")
 
 
 def _manuscript(

@@ -65,10 +65,11 @@ def _well_formed(data: bytes, name: str, label: str, reason: str, repairs: Repai
         repairs.note("encoding mended")
     if "<!ENTITY" in source:
         raise InputError(f"{label}: {name}: {reason}; refused")
+    source = source.lstrip("\ufeff \t\r\n")  # before a declaration nothing may stand
     fixed = CONTROL.sub("", LOOSE.sub(lambda m: "&lt;" if m[0] == "<" else "&amp;", source))
     fixed = DECLARED.sub(r"\1utf-8", NAMED.sub(_numbered, fixed))
     if check(fixed.encode()):
-        fixed = _rebuilt(fixed, name, label)
+        fixed = _rebuilt(fixed, name, repairs)
         repairs.note("document rebuilt from tag soup")
     else:
         repairs.note("markup mended")
@@ -147,14 +148,13 @@ def _numbered(match: re.Match[str]) -> str:
     return "".join(f"&#{ord(c)};" for c in text)
 
 
-def _rebuilt(source: str, name: str, label: str) -> str:
+def _rebuilt(source: str, name: str, repairs: Repairs) -> str:
     """Return a document of the same text in elements that are surely valid."""
     from penstock.reading.pages import rebuilt_page
 
-    try:
-        title, links, body = rebuilt_page(source)
-    except InputError as error:
-        raise InputError(f"{label}: {name}: {error}") from error
+    title, links, body = rebuilt_page(source)
+    if not body:
+        repairs.remove(f"{name}: a document with nothing in it that can be read")
     sheets = "".join(
         f'<link rel="stylesheet" type="text/css" href="{html.escape(link)}"/>' for link in links
     )
@@ -219,7 +219,8 @@ class _Editor:
 
     def _start(self, match: re.Match[str]) -> str:
         name, attributes, empty = match[2], match[3], match[4]
-        if name in ("img", "link") and self._gone(attributes):
+        inside = self.names[-1][0]
+        if name in ("img", "link") and inside != "picture" and self._gone(attributes):
             target = attribute(attributes, "src") or attribute(attributes, "href")
             self.repairs.remove(f"{self.name}: {html.unescape(target)}, of <{name}>, is missing")
             if not empty:

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 GLUE = "\u00a0"
+UNBREAKING = "\u00a0\u2007\u202f"  # UAX #14, class GL
 EVEN = -1  # the end of a run whose columns are its source, character by character
 PLACEHOLDER = "\ufffc"
 BREAK = "\n"  # where the book itself begins a line
@@ -118,10 +119,13 @@ class _Shader:
         """
         if character == SOFT and self.length:
             self.shadow.soft.add(self.length - 1)
-        width = cells(character)
+        column = character
+        if character.isspace():
+            column = GLUE if character in UNBREAKING else " "
+        width = cells(column)
         if width:
-            self.glue(following or character)
-            self.put(character * width, start, end)
+            self.glue(following or column)
+            self.put(column * width, start, end, even=column == character)
         elif self.length:
             self._lengthen(end)
 
@@ -183,12 +187,8 @@ class _Shader:
 
     def letter(self, run: Run) -> None:
         """Take a character that is written as an entity, is wide or has no width."""
-        character = run.text
-        if len(character) != 1:
-            character = "x"  # one of the book's own is part of its word
-        elif character.isspace() and character != GLUE:
-            character = " "
-        self.character(character, run.start, run.end)
+        # An entity of the book's own is part of its word.
+        self.character(run.text if len(run.text) == 1 else "x", run.start, run.end)
 
     def whole(self, width: int, start: int, end: int) -> None:
         """Take something that stays in one piece, ``width`` columns wide."""

@@ -55,8 +55,11 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
         return []
     shadow = shade_text(block.text)
     lines: list[TextLine] = []
+    start = 0
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
-        start, stop = shadow.start(line.start), shadow.end(line.stop - 1)
+        stop = shadow.end(line.stop - 1)
+        # What has no width may stand before the first column of a line.
+        start += len(block.text[start:stop]) - len(block.text[start:stop].lstrip(" \n"))
         text = block.text[start:stop].rstrip(" \n") + ("-" if line.hyphen else "")
         columns = len(shadow.text[line.start : line.stop].rstrip(" ")) + line.hyphen
         guide, axis = None, columns / 2
@@ -66,6 +69,7 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
             if look.align:
                 axis = first - line.start + 0.4 * (last - first)
         lines.append(TextLine(start, text, guide, columns, axis))
+        start = stop
     return lines
 
 

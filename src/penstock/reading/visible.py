@@ -75,8 +75,8 @@ def _drawing(node: Node) -> str:
     label = node.attributes.get("aria-label", "").strip()
     if label:
         return f"[{label}]"
-    texts = [" ".join(_inside(child).split()) for child in node.all() if child.name == "text"]
-    return " ".join(filter(None, texts))
+    written = (_inside(c) for c in node.all() if c.name in ("text", "foreignObject"))
+    return " ".join(filter(None, (" ".join(text.split()) for text in written)))
 
 
 def _ruby(node: Node) -> str:

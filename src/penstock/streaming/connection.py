@@ -43,6 +43,7 @@ BY_CONTENT_TYPE = {
 
 _EXCERPT = 4096
 _LAST = 4  # frames that may say why a connection ended
+_MOST_WAITING = 64  # frames that the server has not taken yet
 
 
 class NotAStream(InputError):
@@ -261,7 +262,12 @@ class Connection:
         return room
 
     def _answer(self, socket: WebSocket) -> None:
-        self.outgoing.extend(socket.replies)
+        # A server that does not read cannot make us hold answers without end: RFC 6455, section
+        # 5.5.3, wants one to the last ping only.
+        replies = socket.replies[-_MOST_WAITING:]
+        if len(self.outgoing) >= _MOST_WAITING:
+            replies = [reply for reply in replies if reply.kind != "pong"]
+        self.outgoing.extend(replies)
         socket.replies.clear()
         if socket.closed is not None:
             raise Closing(*socket.closed)

@@ -258,12 +258,15 @@ class Driver:
 
     def _redirected(self, request: Request, transfer: StreamTransfer, target: str) -> Request:
         # A WebSocket begins with HTTP, and its redirects name either.
-        url = as_http(join(as_http(transfer.url), as_http(target)))
+        here = as_http(transfer.url)
+        url = as_http(join(here, as_http(target)))
         if becomes_get(request.method, transfer.status):
             there: Request = Get(url, headers=request.headers)
         else:
             there = self._api.redirected(request, url)
-        return self._api.led_to(there, transfer.url)
+        if self._plan.opening:  # what a WebSocket sends first is what a body is elsewhere
+            self._api.reach.check_lead(here, url, body=True)
+        return self._api.led_to(there, here)
 
     def _going_on(self) -> Request:
         preset, request = self._preset, self._request
@@ -430,7 +433,7 @@ class Driver:
             connection.head,
             connection.excerpt,
             self._clock.time(),
-            self._api.shared.dialects,
+            self._api.dialects,
         )
         if answer.status in self._policy.ended:
             raise _EndOfStream(answer.line)
