@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
@@ -147,7 +148,7 @@ def _of_tables(flags: dict[str, bool]) -> dict[str, bool]:
     return {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
 
 
-def _refuse(options: dict[str, object], why: str) -> None:
+def _refuse(options: Mapping[str, object], why: str) -> None:
     for name in [name for name, given in options.items() if given]:
         raise InputError(f"--{name.replace('_', '-')} {why}")
 

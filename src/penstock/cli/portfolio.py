@@ -192,14 +192,14 @@ def risk(source: str, *, weights: str, limit: float | None, follow: bool, **opti
         following(source, held, limit, options)
         return
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
-    from penstock.portfolio import Report, in_currency
+    from penstock.portfolio import RiskReport, in_currency
 
     rates = options.pop("rates")
     table = load(source, options)
     if rates:
         pairs = dict(part.strip().partition("=")[::2] for part in rates.split(","))
         table = in_currency(table, pairs)
-    report = Report(table, held, options)
+    report = RiskReport(table, held, options)
     if plot:
         report.draw(plot, rolling)
     click.echo(report.text(rolling, as_json=as_json))

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture, compose
-from penstock.reading.edition import Report, make_edition
+from penstock.reading.edition import EditionReport, make_edition
 from penstock.reading.plain_text import text_manuscript
 from penstock.reading.settings import Look
 from penstock.reading.sources import Form, Wanted, form_of, manuscript_of
@@ -70,7 +70,7 @@ class Daily:
     articles: int
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
-    report: Report = field(default_factory=Report)
+    report: EditionReport = field(default_factory=EditionReport)
 
 
 def write_daily(
