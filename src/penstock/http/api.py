@@ -20,11 +20,9 @@ import msgspec
 from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
-from penstock.events import Events, Notice
-from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, number_at
 from penstock.http.reach import Reach, address_of, check_literal, proxied
-from penstock.http.request import Get, Post, Request
+from penstock.http.request import Get, Post, Request, Signed
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import Query, add_query, check_base, origin, resolve, shown
 from penstock.pipeline import is_json
@@ -42,6 +40,8 @@ from penstock.resilience import (
 )
 
 if TYPE_CHECKING:
+    from penstock.events import Events
+    from penstock.http.auth import Auth
     from penstock.http.calls import Calls
     from penstock.http.record import Record
     from penstock.http.response import Response
@@ -302,6 +302,8 @@ class Api:
     def tell(self, reason: str, *, doubtful: bool = False) -> None:
         """Emit a note of ``reason``; one that is ``doubtful`` says that rows may be missing."""
         if self.events is not None:
+            from penstock.events import Notice  # with who listens it is there already
+
             self.events.emit(Notice(reason=reason, doubtful=doubtful))
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:

@@ -11,6 +11,14 @@ from penstock.errors import InputError
 from penstock.http.url import Query, encode_query, shown
 
 
+@final
+class Signed(msgspec.Struct, frozen=True, gc=False):
+    """What authentication adds: the URL to call and header lines."""
+
+    url: str
+    headers: tuple[str, ...]
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
     """What to ask of a server. Use :class:`Get`, :class:`Post` and their kin.
 

@@ -131,11 +131,15 @@ def write_daily(
         pictures=list(pictures.values()),
     )
     path = folder / f"{edition_name(title)}-{day.isoformat()}.epub"
+    return Daily(path, taken, skipped, notes, _written(book, path, look))
+
+
+def _written(book: Manuscript, path: Path, look: Look) -> EditionReport:
     made = io.BytesIO()
     report = make_edition(compose(book), made, look, path.name)
     with whole_file(path) as out:
         out.write(made.getvalue())
-    return Daily(path, taken, skipped, notes, report)
+    return report
 
 
 def _grouped(articles: Iterable[Article]) -> list[Article]:
