@@ -20,12 +20,9 @@ import msgspec
 from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
-from penstock.events import Events, Notice
-from penstock.http.auth import Auth, Digest, Signed
 from penstock.http.body import decode_or_none, dig, number_at
 from penstock.http.reach import Reach, address_of, check_literal, proxied
-from penstock.http.request import Get, Post, Request
-from penstock.http.secrets import reveal
+from penstock.http.request import Get, Post, Request, Signed
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import Query, add_query, check_base, origin, resolve, shown
 from penstock.pipeline import is_json
@@ -43,6 +40,8 @@ from penstock.resilience import (
 )
 
 if TYPE_CHECKING:
+    from penstock.events import Events
+    from penstock.http.auth import Auth
     from penstock.http.calls import Calls
     from penstock.http.record import Record
     from penstock.http.response import Response
@@ -128,10 +127,8 @@ class Api:
         self.profile = profile or Profile()
         if cookies:
             self.profile = dataclasses.replace(self.profile, cookies=next(_JARS))
-        if isinstance(auth, Digest):
-            self.profile = dataclasses.replace(
-                self.profile, digest=(auth.user, reveal(auth.password))
-            )
+        if auth is not None:
+            self.profile = _answering(self.profile, auth)
         self.decode = decode
         self.max_redirects = max_redirects
         self.reach = reach or Reach()
@@ -308,6 +305,8 @@ class Api:
     def tell(self, reason: str, *, doubtful: bool = False) -> None:
         """Emit a note of ``reason``; one that is ``doubtful`` says that rows may be missing."""
         if self.events is not None:
+            from penstock.events import Notice  # with who listens it is there already
+
             self.events.emit(Notice(reason=reason, doubtful=doubtful))
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:
@@ -492,6 +491,16 @@ _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")
 # RFC 9110 section 5.5: anything else could end the line and begin another.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+def _answering(profile: Profile, auth: Auth) -> Profile:
+    """Return the profile with what libcurl itself answers a challenge with."""
+    from penstock.http.auth import Digest  # with a credential it is there already
+    from penstock.http.secrets import reveal
+
+    if not isinstance(auth, Digest):
+        return profile
+    return dataclasses.replace(profile, digest=(auth.user, reveal(auth.password)))
 
 
 def _lines(headers: Mapping[str, str]) -> list[str]:

@@ -15,19 +15,10 @@ import msgspec
 
 from penstock.errors import InputError, MissingExtra, PermanentError
 from penstock.http.body import number
-from penstock.http.request import Post, Request
+from penstock.http.request import Post, Request, Signed
 from penstock.http.secrets import Secret, reveal
 from penstock.http.url import add_query
 from penstock.redaction import remember
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What authentication adds: the URL to call and header lines."""
-
-    url: str
-    headers: tuple[str, ...]
 
 
 class Auth(Protocol):
