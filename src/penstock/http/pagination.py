@@ -16,6 +16,7 @@ from typing import final
 import msgspec
 
 from penstock.errors import InputError, PenstockError, PermanentError
+from penstock.events import Notice
 from penstock.http.api import Api
 from penstock.http.body import MISSING, number
 from penstock.http.request import Get, Request
@@ -199,7 +200,7 @@ class _Walk:
                 raise
             if self._listing.on_expired != "restart" or self._restarted:
                 raise _expired(error) from error
-            self._api.tell(f"{error}: the pages begin again")
+            self._tell(f"{error}: the pages begin again")
             self._begin(self._style.first, whole=True)
             self._restarted = True
             return None
@@ -318,7 +319,7 @@ class _Walk:
             return self._over_and_over(response)
         if self._pages == self._listing.max_pages:
             self._cut = True
-            self._api.tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
+            self._tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
             return End()
         return following
 
@@ -368,7 +369,7 @@ class _Walk:
     def _over_and_over(self, response: Response) -> Following:
         where = f"{shown(response.url)}: the same rows came on {self._repeats + 1} pages"
         if self._numbered and self._pages > self._repeats + 1:
-            self._api.tell(f"{where}, the last page again and again: taken for the end")
+            self._tell(f"{where}, the last page again and again: taken for the end")
             return End()
         return End(unmatched=f"another page ({where}: is the parameter right?)", surely=True)
 
@@ -380,7 +381,7 @@ class _Walk:
             reason = self._reason(page, end, rows)
         if reason:
             reason = f"{shown(response.url)}: this may not be all: {reason}"
-            self._api.tell(reason, doubtful=True)
+            self._tell(reason, doubtful=True)
         return reason
 
     def _reason(self, page: Response, end: End, rows: int) -> str:
@@ -425,6 +426,10 @@ class _Walk:
             if found is None or not self._before.issuperset(found):
                 return f"{asked} brings other rows"
         return ""
+
+    def _tell(self, reason: str, *, doubtful: bool = False) -> None:
+        if self._api.events is not None:
+            self._api.events.emit(Notice(reason=reason, doubtful=doubtful))
 
     def _step(self, response: Response, following: Following) -> bool:
         """Go on to what follows; return whether there is anything.
