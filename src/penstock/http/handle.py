@@ -122,6 +122,10 @@ class Handle:
         if profile.cookies:
             easy.setopt(pycurl.SHARE, _jar(profile.cookies))
             easy.setopt(pycurl.COOKIEFILE, "")
+        if profile.digest is not None:
+            easy.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_DIGEST)
+            easy.setopt(pycurl.USERNAME, profile.digest[0])
+            easy.setopt(pycurl.PASSWORD, profile.digest[1])
         if profile.unix_socket is not None:
             easy.setopt(pycurl.UNIX_SOCKET_PATH, profile.unix_socket)
         easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
@@ -186,6 +190,8 @@ class Handle:
             self._refused = address  # of a connection that another call had opened
             return int(pycurl.PREREQFUNC_ABORT)
         self._requests += 1
+        if self._requests > 1 and self._profile.digest is not None and self._head:
+            return int(pycurl.PREREQFUNC_OK)  # the answer to the server's challenge
         return int(pycurl.PREREQFUNC_OK if self._requests == 1 else pycurl.PREREQFUNC_ABORT)
 
     def _connect(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> object:
