@@ -184,3 +184,13 @@ def test_every_version_is_exported(tmp_path: Path, to: str) -> None:
         2,
         ["key", "_valid_from", "n"],
     )
+
+
+@pytest.mark.parametrize("value", ["x" * 300, "é" * 60, "__HIVE_DEFAULT_PARTITION__"])
+def test_a_value_that_cannot_name_a_folder_is_named(tmp_path: Path, value: str) -> None:
+    """It was "File name too long; call again" for good, or came back as null."""
+    store = land(tmp_path / "s", {"c": "a/../.."}, {"c": value})
+    failed = run(store, "--to", f"parquet://{tmp_path}/t?partition=c", "--table", "u").exception
+    assert isinstance(failed, InputError)
+    assert "partition=c:" in str(failed)
+    assert not list((tmp_path / "t").rglob("*.parquet"))

@@ -26,6 +26,7 @@ __all__ = ["open_dataset"]
 _MANIFEST = "_penstock.json"
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive and all who follow it call the folder of nulls
+_LONGEST_NAME = 255  # bytes of a folder's name, on every usual file system
 
 
 @final
@@ -112,7 +113,7 @@ class _Dataset:
             )
         found: dict[str, list[Sequence[bytes | None]]] = {}
         for row in batch.rows:
-            folder = "".join(f"{one.name}={_folder(row[spot], one)}/" for spot, one in columns)
+            folder = "".join(f"{_folder(row[spot], one)}/" for spot, one in columns)
             found.setdefault(folder, []).append(row)
         return found
 
@@ -158,10 +159,17 @@ class _Dataset:
 
 
 def _folder(cell: bytes | None, field: Field) -> str:
+    """Return the name of a value's folder; another value must not have the same."""
     if cell is None or cell == b"null":
-        return _NULL
+        return f"{field.name}={_NULL}"
     value = cell.decode() if field.kind == "bool" else str(READERS[field.kind](cell))
-    return quote(value, safe=" ")
+    name = f"{field.name}={quote(value, safe=' ')}"
+    if value == _NULL or len(name.encode()) > _LONGEST_NAME:
+        raise InputError(
+            f"partition={field.name}: {value!r:.60} cannot name a folder (it is longer than "
+            f"{_LONGEST_NAME} bytes, or the name for null): partition by another column"
+        )
+    return name
 
 
 def open_dataset(address: str) -> Destination:
