@@ -169,6 +169,10 @@ class _Making:
     strict: bool
     as_json: bool
 
+    def __post_init__(self) -> None:
+        """Refuse a look that cannot be before any book is read."""
+        _ = self.look
+
     @property
     def look(self) -> Look:
         columns, em = parse_width(self.width)

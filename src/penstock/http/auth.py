@@ -116,6 +116,26 @@ class Basic(_WithoutToken):
 
 @final
 @dataclass(frozen=True)
+class Digest(_WithoutToken):
+    """User name and password by challenge and answer (RFC 7616), which libcurl does.
+
+    The first call on a connection is two: the server asks first. Only one of them is counted.
+
+    Attributes:
+        user: The user name.
+        password: The password.
+    """
+
+    user: str
+    password: str | Secret = field(repr=False)
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
+        """Return nothing: :class:`Profile` carries it to libcurl."""
+        return Signed(url, ())
+
+
+@final
+@dataclass(frozen=True)
 class Bearer(_WithoutToken):
     """A bearer token (RFC 6750).
 

@@ -304,6 +304,8 @@ class Driver:
         if isinstance(self._preset.resume, LastEventId) and self._cursor is not None:
             made.headers.append(f"Last-Event-ID: {self._cursor}")  # in UTF-8, by WHATWG's rules
         if self._profile.websocket:
+            asked = Headers("\r\n".join(["", *made.headers]).encode())
+            connection.protocols = asked.get("sec-websocket-protocol", "")
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
         self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
