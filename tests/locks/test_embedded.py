@@ -218,6 +218,6 @@ def test_a_transition_that_fails_changes_nothing_and_lets_the_next_one_in(folder
 
     with pytest.raises(ZeroDivisionError):
         database.change("x", broken)
-    changed = database.change("x", lambda state: LockState(token=state.token + 1))
-    assert changed.after.token == 1
+    _, after = database.change("x", lambda state: LockState(token=state.token + 1))
+    assert after.token == 1
     database.close()

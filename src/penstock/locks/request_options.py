@@ -12,13 +12,14 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import TypeAlias, TypedDict, final
 
 from penstock.errors import InputError
+from penstock.locks.leases import Lost
 from penstock.locks.process_identity import elapsed
 from penstock.locks.state import Place
 
-__all__ = ["ALL", "LEAST_LEASE", "Timeout", "Want", "check_name", "deadline_of", "default_owner"]
+__all__ = ["ALL", "Terms", "Timeout", "Want", "check_name", "deadline_of", "default_owner"]
 
 Timeout: TypeAlias = float | datetime | None
 """How long to wait: seconds, a moment with its time zone, or None for as long as it takes."""
@@ -31,6 +32,18 @@ LEAST_LEASE = 0.05
 
 _LONGEST_NAME = 512
 _LONGEST_LEASE = 366 * 86_400.0
+
+
+class Terms(TypedDict, total=False):
+    """What may be said of any hold beside whose it is and how long to wait for it.
+
+    Attributes:
+        lease: Seconds that the holder may be silent, instead of the room's.
+        lost: Called with the reason, in a thread of its own, when the lock is lost.
+    """
+
+    lease: float | None
+    lost: Lost | None
 
 
 @final
@@ -46,6 +59,8 @@ class Want:
         capacity: What the lock is: 1 for plain, n for a semaphore, ``ALL`` for read-write.
         reserve: Tokens to take at once.
         above: What the token is to be larger than, whatever was given out before.
+        lost: Who wants to be told when it is lost.
+        reentrant: Whether who holds it already just gets it once more.
 
     Raises:
         InputError: A name, an owner, a lease or a size cannot be.
@@ -58,6 +73,8 @@ class Want:
     capacity: int = 1
     reserve: int = 1
     above: int = 0
+    lost: Lost | None = None
+    reentrant: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -127,15 +144,11 @@ def _is_span(timeout: object) -> bool:
 
 
 @functools.lru_cache
-def _owner(purpose: str | None, pid: int) -> str:
+def default_owner(purpose: str | None, pid: int) -> str:
+    """Return who a process is as a person would say it: user, host, process, and what for."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a number without a name, as in containers
         user = str(os.getuid())
     what = purpose or Path(sys.argv[0] or "python").name or "python"
     return f"{user}@{socket.gethostname()} pid {pid} ({what})"
-
-
-def default_owner(purpose: str | None = None) -> str:
-    """Return who we are as a person would say it: user, host, process, and what for."""
-    return _owner(purpose, os.getpid())

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from penstock.address import has_password, hide, scheme_of
 from penstock.errors import InputError
 
-__all__ = ["Place", "check_address", "has_password", "hide", "is_address", "place_in", "says"]
+__all__ = [
+    "Place",
+    "canonical",
+    "check_address",
+    "has_password",
+    "hide",
+    "is_address",
+    "place_in",
+    "said",
+    "says",
+]
 
 _SCHEMES = ("mongodb", "mongodb+srv")
 # Up to the last @: where a password was not encoded, a slash of it does not end the secret.
@@ -42,8 +53,8 @@ class Place(NamedTuple):
     collection: str
 
 
-def place_in(address: str) -> Place:
-    """Return the collection that an address names after its hosts.
+def place_in(address: str, database: str = "penstock", collection: str = "records") -> Place:
+    """Return the collection that an address names after its hosts, else the one that is given.
 
     >>> place_in("mongodb://one,two/harvest.users?replicaSet=rs")
     Place(database='harvest', collection='users')
@@ -51,8 +62,8 @@ def place_in(address: str) -> Place:
     Place(database='penstock', collection='records')
     """
     path = _USER.sub("", address).partition("://")[2].partition("?")[0].partition("/")[2]
-    database, _, collection = unquote(path).partition(".")
-    return Place(database or "penstock", collection or "records")
+    named, _, within = unquote(path).partition(".")
+    return Place(named or database, within or collection)
 
 
 def says(address: str, option: str) -> bool:
@@ -61,5 +72,18 @@ def says(address: str, option: str) -> bool:
     >>> says("mongodb://one/?readpreference=nearest", "readPreference")
     True
     """
-    options = address.partition("?")[2].lower().split("&")
-    return any(text.partition("=")[0] == option.lower() for text in options)
+    return canonical(option) in said(address)
+
+
+def said(address: str, options: Mapping[str, object] | None = None) -> dict[str, str]:
+    """Return what an address, and then ``options``, say, by the options' names in lower case."""
+    pairs = parse_qsl(address.partition("?")[2], keep_blank_values=True, separator="&")
+    return {canonical(name): str(value) for name, value in [*pairs, *(options or {}).items()]}
+
+
+def canonical(name: str) -> str:
+    """Return the one name of an option that may be written in several ways."""
+    return _SAME.get(name.lower(), name.lower())
+
+
+_SAME = {"j": "journal", "ssl": "tls"}

@@ -1,7 +1,4 @@
-"""The driver's own words, for the rooms above: they import no PyMongo themselves.
-
-To be imported after something that says what is missing, such as :func:`penstock.mongo.connect`.
-"""
+"""What needs PyMongo: our own names that do, and those of the driver that the rooms above use."""
 
 from __future__ import annotations
 
@@ -9,18 +6,9 @@ from bson import DBRef, Int64, encode
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
-from pymongo import (
-    ASCENDING,
-    DESCENDING,
-    IndexModel,
-    InsertOne,
-    MongoClient,
-    UpdateOne,
-    timeout,
-)
+from pymongo import InsertOne, MongoClient, UpdateOne, timeout
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.database import Database
 from pymongo.errors import (
     BulkWriteError,
     DuplicateKeyError,
@@ -31,33 +19,58 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from penstock.mongo.client_options import refuse_weaker
-from penstock.mongo.connection import resilient
+from penstock.mongo.connect_any import Client, collection_of, repeatable
+from penstock.mongo.connect_any import Collection as DictCollection
+from penstock.mongo.connect_any import connect_any as connect_any_server
+from penstock.mongo.connection import connect, counters, reading_from, resilient
+from penstock.mongo.dev import DevSet, SetStatus
+from penstock.mongo.drill import FAULTS as DRILL_FAULTS
+from penstock.mongo.drill import DrillReport
+from penstock.mongo.drill import drill as run_drill
 from penstock.mongo.error_kinds import reason_of
+from penstock.mongo.errors import MongoGaveUp, NotRetryable, maybe_applied
+from penstock.mongo.server_check import is_set
+from penstock.mongo.status import ClusterStatus, cluster_status
 
 __all__ = [
-    "ASCENDING",
-    "DESCENDING",
+    "DRILL_FAULTS",
     "BSONError",
     "BulkWriteError",
+    "Client",
     "ClientSession",
+    "ClusterStatus",
     "Collection",
     "DBRef",
-    "Database",
+    "DevSet",
+    "DictCollection",
+    "DrillReport",
     "DuplicateKeyError",
-    "IndexModel",
     "InsertOne",
     "Int64",
     "InvalidName",
     "MongoClient",
+    "MongoGaveUp",
+    "NotRetryable",
     "OperationFailure",
     "PyMongoError",
     "RawBSONDocument",
     "ReadConcern",
+    "SetStatus",
     "Timestamp",
     "UpdateOne",
+    "cluster_status",
+    "collection_of",
+    "connect",
+    "connect_any_server",
+    "counters",
     "encode",
+    "is_set",
+    "maybe_applied",
+    "reading_from",
     "reason_of",
     "refuse_weaker",
+    "repeatable",
     "resilient",
+    "run_drill",
     "timeout",
 ]

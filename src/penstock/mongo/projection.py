@@ -56,7 +56,7 @@ def projected(projection: Any, fields: Sequence[str]) -> Projected:
 
 def _plain(name: str, value: object) -> bool:
     number = isinstance(value, bool | int | float)
-    return number and "$" not in name and not (name.startswith("_id.") and not value)
+    return number and "$" not in name and name != KEYS and not (name.startswith("_id.") and not value)
 
 
 def _included(asked: dict[str, Any], hidden: tuple[str, ...], fields: Sequence[str]) -> Projected:
