@@ -91,6 +91,7 @@ class Database:
                     self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
                 )
                 undo.callback(self._connection.close)
+                self._file = _file_at(self._path)
                 self._connection.execute("PRAGMA trusted_schema = OFF")
                 self._recognise()
                 self._note_start()
@@ -159,6 +160,7 @@ class Database:
             # One process at a time, in the order they came: SQLite alone would sleep and retry.
             fcntl.flock(self._guard, fcntl.LOCK_EX)
             try:
+                self._check_there()
                 execute("BEGIN IMMEDIATE")
                 before, numbers = self._read(name, near)
                 after = decide(before)
@@ -177,8 +179,21 @@ class Database:
             raise self._translated(error) from error
         return before, after
 
+    def _check_there(self) -> None:
+        """Refuse to go on with a file that others do not see any more.
+
+        Raises:
+            StorageError: It was removed, or there is another one in its place.
+        """
+        if _file_at(self._path) != self._file:
+            raise StorageError(
+                f"{self._path} was removed or replaced while it was in use: what it says of locks "
+                "holds for nobody any more; open it again"
+            )
+
     def read(self, name: str) -> LockState:
         """Return a lock; one that never was is free."""
+        self._check_there()
         return self._read(name, None)[0]
 
     def read_all(self) -> list[tuple[str, LockState]]:
@@ -239,6 +254,15 @@ class Database:
     def _translated(self, error: sqlite3.Error | OSError) -> StorageError:
         reason = error.strerror if isinstance(error, OSError) else error
         return StorageError(f"{self._path}: {reason}")
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file is there, None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _text(value: LockState | Place) -> str:

@@ -95,8 +95,8 @@ class LockerRoom:
         purpose: str | None = None,
         in_process: int = 1,
     ) -> None:
-        if not 1 <= in_process <= _MOST_TURNS:
-            raise InputError(f"in_process={in_process}: 1 to {_MOST_TURNS} turns in a row")
+        if type(in_process) is not int or not 1 <= in_process <= _MOST_TURNS:
+            raise InputError(f"in_process={in_process!r}: 1 to {_MOST_TURNS} turns in a row")
         if client is None:
             self._backend: Backend = opened(store, host, database, collection)
         elif store is None and host is None:
@@ -258,9 +258,10 @@ class LockerRoom:
         ['from', 'to']
         >>> room.close()
         """
-        wants = [self._want(name, owner, **terms) for name in sorted(set(names))]
-        if not wants:
-            raise InputError("several: name at least one lock")
+        chosen = () if isinstance(names, str) else sorted(set(names))
+        if not chosen:
+            raise InputError(f"several({names!r}): give a list of the names of locks, at least one")
+        wants = [self._want(name, owner, **terms) for name in chosen]
         deadline = _later(timeout)
 
         def acquire(by: Caller, stop: Stop) -> dict[str, Held]:
@@ -362,7 +363,7 @@ class LockerRoom:
             if want.capacity == 1 and deadline == float("inf"):
                 raise InputError(
                     f"lock {want.name!r} is held by this very thread, which would wait for itself "
-                    "for ever: give reentrant=True, or a timeout"
+                    "indefinitely: give reentrant=True, or a timeout"
                 )
         got = self._turn(want, deadline, stop)
         if got is None:

@@ -30,8 +30,10 @@ ALL = 1_000_000
 LEAST_LEASE = 0.05
 """Seconds: a lease shorter than this could not be renewed in time anywhere."""
 
+_ETERNITY = 1e12  # seconds
 _LONGEST_NAME = 512
 _LONGEST_LEASE = 366 * 86_400.0
+_MOST_TOKENS = 1 << 62
 
 
 class Terms(TypedDict, total=False):
@@ -79,13 +81,15 @@ class Want:
     def __post_init__(self) -> None:
         check_name(self.name)
         check_name(self.owner, "an owner")
-        if not LEAST_LEASE <= self.lease <= _LONGEST_LEASE:
+        if not is_number(self.lease) or not LEAST_LEASE <= self.lease <= _LONGEST_LEASE:
             raise InputError(
                 f"lease={self.lease!r}: a lease is at least {LEAST_LEASE} seconds, so that it can "
                 "be renewed in time, and at most a year"
             )
-        if not 1 <= self.weight <= self.capacity <= ALL:
+        if type(self.capacity) is not int or not self.weight <= self.capacity <= ALL:
             raise InputError(f"a semaphore has 1 to {ALL:,} places, not {self.capacity!r}")
+        if type(self.above) is not int or not 0 <= self.above < _MOST_TOKENS:
+            raise InputError(f"above={self.above!r}: a token is a whole number from 0 on")
 
     def place(self, process: str, address: str = "") -> Place:
         """Return a new place for it, unlike any other."""
@@ -133,14 +137,14 @@ def deadline_of(timeout: Timeout) -> float:
         if timeout.tzinfo is None:
             raise InputError("timeout: a moment needs its time zone, as in datetime.now(UTC)")
         return elapsed() + max(0.0, (timeout - datetime.now(UTC)).total_seconds())
-    if not _is_span(timeout):
-        raise InputError(f"timeout={timeout!r}: seconds of 0 or more, or None to wait for ever")
-    return elapsed() + timeout
+    if not is_number(timeout) or not timeout >= 0:
+        raise InputError(f"timeout={timeout!r}: seconds of 0 or more, or None to wait indefinitely")
+    return elapsed() + timeout if timeout < _ETERNITY else math.inf
 
 
-def _is_span(timeout: object) -> bool:
-    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    return number and timeout >= 0  # type: ignore[operator] # a number, as the line above says
+def is_number(value: object) -> bool:
+    """Whether it is a number that is meant as one."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @functools.lru_cache
