@@ -16,7 +16,7 @@ import msgspec
 from penstock.locks.backend import Granted, Reply
 from penstock.locks.mongo_pipeline import WAKE
 from penstock.locks.process_identity import elapsed
-from penstock.locks.state import Place
+from penstock.locks.state import QueuePlace
 
 if TYPE_CHECKING:
     from penstock.mongo import DictCollection as Collection
@@ -30,7 +30,7 @@ _BLIND = 0.5  # seconds between two looks while it cannot be opened
 _SHORTEST, _LONGEST = 0.001, 0.25  # seconds between two looks without a stream
 
 
-def grants_of(words: str) -> Iterator[Place]:
+def grants_of(words: str) -> Iterator[QueuePlace]:
     r"""Yield the place of each grant told: its address, token, since and until.
 
     >>> [(place.address, place.token, place.until) for place in grants_of("a1 p1 7 1000 2500\n")]
@@ -39,7 +39,7 @@ def grants_of(words: str) -> Iterator[Place]:
     for line in words.splitlines():
         address, name, token, *moments = line.split(" ")
         since, until = (int(moment) / 1000 for moment in moments)
-        told = Place(id=name, owner="", lease=0.0, address=address, since=since, until=until)
+        told = QueuePlace(id=name, owner="", lease=0.0, address=address, since=since, until=until)
         yield msgspec.structs.replace(told, token=int(token))
 
 
@@ -84,7 +84,7 @@ class Listener:
         self.queued = 0.0
         return granted
 
-    def tell(self, place: Place) -> None:
+    def tell(self, place: QueuePlace) -> None:
         """Be told of a grant."""
         self._grant = Granted(place, elapsed())
         self._told.set()
@@ -164,7 +164,7 @@ class Ears:
             for listener in self._waiting.values():
                 listener.queued = 0.0
 
-    def granted(self, place: Place) -> None:
+    def granted(self, place: QueuePlace) -> None:
         """Tell who waits for a place, if that is one of this process, that it holds now."""
         if (listener := self.listener(place.id)) is not None:
             listener.tell(place)

@@ -20,7 +20,7 @@ from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.files import check_names, open_regular
 from penstock.locks.process_identity import boot, elapsed
-from penstock.locks.state import LockState, Place
+from penstock.locks.state import LockState, QueuePlace
 
 __all__ = ["Database"]
 
@@ -61,7 +61,7 @@ SELECT number, place FROM waiter WHERE lock = :lock AND number IN (
 
 _LATE = "SELECT 1 FROM waiter WHERE lock = ? AND until <= ? LIMIT 1"
 _LOCK = msgspec.json.Decoder(LockState)
-_PLACE = msgspec.json.Decoder(Place)
+_PLACE = msgspec.json.Decoder(QueuePlace)
 _ENCODER = msgspec.json.Encoder()
 T = TypeVar("T")
 
@@ -265,5 +265,5 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _text(value: LockState | Place) -> str:
+def _text(value: LockState | QueuePlace) -> str:
     return _ENCODER.encode(value).decode()

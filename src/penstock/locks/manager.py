@@ -29,7 +29,7 @@ from penstock.locks.request_options import (
     deadline_of,
     default_owner,
 )
-from penstock.locks.state import NOBODY, Request
+from penstock.locks.state import NOBODY, LockRequest
 from penstock.locks.status import Status, status_of
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class LockerRoom:
         where tokens are looked at. Meant for people.
         """
         check_name(name)
-        reply = self._backend.apply(name, Request(kind="force", place=NOBODY))
+        reply = self._backend.apply(name, LockRequest(kind="force", place=NOBODY))
         return status_of(name, reply, self._backend)
 
     def migrate(self, *, force: bool = False) -> tuple[list[str], list[str]]:
@@ -304,7 +304,7 @@ class LockerRoom:
         Its programs must not run any more: they do not see who holds a lock of ours.
 
         Args:
-            force: Take over what is held as well; its holder is not told.
+            force: Take over what is held as well; its holder is not notified.
 
         Returns:
             The names of those taken over, and of those that are held and stay as they are.
@@ -421,7 +421,7 @@ class LockerRoom:
     def _end(self, lease: Lease) -> None:
         lease.over = True
         self._renewals.drop(lease)
-        self._backend.apply(lease.name, Request(kind="release", place=lease.place))
+        self._backend.apply(lease.name, LockRequest(kind="release", place=lease.place))
 
 
 def _later(timeout: Timeout) -> Callable[[], float]:

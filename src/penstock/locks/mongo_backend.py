@@ -19,7 +19,7 @@ from penstock.locks.backend import Reply, Waiter
 from penstock.locks.change_stream_notify import Ears, Listener, Poller
 from penstock.locks.mongo_pipeline import FORMAT, pipeline
 from penstock.locks.process_identity import elapsed, myself
-from penstock.locks.state import NOBODY, PATIENCE, LockState, Place, Request
+from penstock.locks.state import NOBODY, PATIENCE, LockRequest, LockState, QueuePlace
 from penstock.mongo import place_in
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Shared:
         """This process, for people: its end is not seen from other machines."""
         return f"{self._host}/{myself()}"
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
+    def apply(self, name: str, request: LockRequest, limit: float | None = None) -> Reply:
         """Perform one transition: one ``findAndModify`` with an update pipeline."""
         self._after_fork()
         if request.kind not in _ASKS:
@@ -117,7 +117,7 @@ class Shared:
             left = None if limit is None else max(1.0, limit - (elapsed() - wanted))
             return self._applied(name, request, left)
 
-    def _applied(self, name: str, request: Request, limit: float | None) -> Reply:
+    def _applied(self, name: str, request: LockRequest, limit: float | None) -> Reply:
         locks = self._locks if limit is None else self._mongo.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
@@ -135,7 +135,7 @@ class Shared:
                 return Reply(LockState(), 0.0, sent)
         raise StorageError(f"lock {name!r}: its document comes and goes; who deletes it?")
 
-    def _known(self, name: str, request: Request, wanted: float) -> Reply | None:
+    def _known(self, name: str, request: LockRequest, wanted: float) -> Reply | None:
         """Return what another waiter of this process was answered, if that will do.
 
         It does where it was asked after we ``wanted``, or a moment ago with no holder overdue. That
@@ -153,7 +153,7 @@ class Shared:
             return None
         return known if first[0].since <= listener.queued else None
 
-    def _heard(self, name: str, request: Request, reply: Reply) -> None:
+    def _heard(self, name: str, request: LockRequest, reply: Reply) -> None:
         """Let the other waiters of this process know what one was answered."""
         if request.kind == "acquire":
             before = self._latest.get(name)
@@ -184,7 +184,7 @@ class Shared:
             self._asking.release()
 
     def _changed(
-        self, locks: Collection, name: str, request: Request, *, upsert: bool
+        self, locks: Collection, name: str, request: LockRequest, *, upsert: bool
     ) -> Mapping[str, object] | None:
         with self._translated():
             found: Mapping[str, object] | None = locks.find_one_and_update(
@@ -254,7 +254,7 @@ class Shared:
         """Take the original's locks over; return which, and which are held and stay as they are.
 
         Args:
-            force: Take over what is held as well; its holder is not told.
+            force: Take over what is held as well; its holder is not notified.
         """
         taken: list[str] = []
         held: list[str] = []
@@ -262,7 +262,7 @@ class Shared:
             name = str(found["_id"])
             same = {key: found.get(key) for key in ("_id", "locked", "owner", "timestamp")}
             bare: dict[str, object] = {"$replaceWith": {"_id": "$_id"}}
-            stages = [bare, *pipeline(Request(kind="expire", place=NOBODY))]
+            stages = [bare, *pipeline(LockRequest(kind="expire", place=NOBODY))]
             if found["locked"] and not force:
                 held.append(name)
             else:
@@ -330,7 +330,7 @@ def _seen(name: str, document: Mapping[str, object], sent: float) -> Reply:
     now, since = _seconds(document["at"]), document.get("timestamp")
     begun = _seconds(since) if isinstance(since, datetime) else now
     owner = str(document.get("owner") or "somebody")
-    holder = Place(id=name, owner=owner, lease=0.0, since=begun, until=now + _NO_LEASE)
+    holder = QueuePlace(id=name, owner=owner, lease=0.0, since=begun, until=now + _NO_LEASE)
     return Reply(LockState(holders=(holder,) if document["locked"] else ()), now, sent)
 
 

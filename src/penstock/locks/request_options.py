@@ -17,7 +17,7 @@ from typing import TypeAlias, TypedDict, final
 from penstock.errors import InputError
 from penstock.locks.leases import Lost
 from penstock.locks.process_identity import elapsed
-from penstock.locks.state import Place
+from penstock.locks.state import QueuePlace
 
 __all__ = ["ALL", "Terms", "Timeout", "Want", "check_name", "deadline_of", "default_owner"]
 
@@ -91,9 +91,9 @@ class Want:
         if type(self.above) is not int or not 0 <= self.above < _MOST_TOKENS:
             raise InputError(f"above={self.above!r}: a token is a whole number from 0 on")
 
-    def place(self, process: str, address: str = "") -> Place:
+    def place(self, process: str, address: str = "") -> QueuePlace:
         """Return a new place for it, unlike any other."""
-        return Place(
+        return QueuePlace(
             id=uuid.uuid4().hex,
             owner=self.owner,
             lease=self.lease,

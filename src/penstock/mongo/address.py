@@ -11,7 +11,7 @@ from penstock.address import has_password, hide, scheme_of
 from penstock.errors import InputError
 
 __all__ = [
-    "Place",
+    "CollectionName",
     "canonical",
     "check_address",
     "has_password",
@@ -46,24 +46,26 @@ def check_address(text: str) -> None:
         raise InputError("not an address of MongoDB: write mongodb://host:port,host:port/database")
 
 
-class Place(NamedTuple):
+class CollectionName(NamedTuple):
     """A collection: its database's name and its own."""
 
     database: str
     collection: str
 
 
-def place_in(address: str, database: str = "penstock", collection: str = "records") -> Place:
+def place_in(
+    address: str, database: str = "penstock", collection: str = "records"
+) -> CollectionName:
     """Return the collection that an address names after its hosts, else the one that is given.
 
     >>> place_in("mongodb://one,two/harvest.users?replicaSet=rs")
-    Place(database='harvest', collection='users')
+    CollectionName(database='harvest', collection='users')
     >>> place_in("mongodb://one/?replicaSet=rs")
-    Place(database='penstock', collection='records')
+    CollectionName(database='penstock', collection='records')
     """
     path = _USER.sub("", address).partition("://")[2].partition("?")[0].partition("/")[2]
     named, _, within = unquote(path).partition(".")
-    return Place(named or database, within or collection)
+    return CollectionName(named or database, within or collection)
 
 
 def says(address: str, option: str) -> bool:
