@@ -47,8 +47,7 @@ def majority_write(places: dict[str, str]) -> Pair:
 
 def old_locker_room(places: dict[str, str]) -> Pair:
     """The design of 2014 in today's driver: the client's clock, a poll each 0.1 s, any owner."""
-    from penstock.mongo import connect
-    from penstock.mongo.driver import DuplicateKeyError
+    from penstock.mongo import DuplicateKeyError, connect
 
     locks = connect(places["mongo"]).bench.old
     with contextlib.suppress(DuplicateKeyError):
@@ -66,8 +65,7 @@ def old_locker_room(places: dict[str, str]) -> Pair:
 
 def naive_mongo(places: dict[str, str]) -> Pair:
     """What one writes in ten minutes: find_one_and_update with an expiry, a poll each 10 ms."""
-    from penstock.mongo import connect
-    from penstock.mongo.driver import DuplicateKeyError
+    from penstock.mongo import DuplicateKeyError, connect
 
     locks = connect(places["mongo"]).bench.naive
     me = uuid.uuid4().hex

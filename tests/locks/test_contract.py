@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
@@ -302,6 +304,28 @@ def test_words_that_cannot_be(room: LockerRoom) -> None:
     with pytest.raises(InputError, match="at least one"):
         room.several([])
     assert [*room.locks()] == []
+
+
+def test_what_is_no_number_is_refused_and_the_lock_can_be_used_afterwards(room: LockerRoom) -> None:
+    """``lease=True`` was written into the lock, and then nobody could read it."""
+    anything: Any = room
+    for odd in (True, "2", b"2", Decimal(2), [2], float("nan"), float("-inf"), -1, 10**400):
+        with pytest.raises(InputError):
+            anything.lock("x", timeout=0, lease=odd)
+        with pytest.raises(InputError):
+            anything.semaphore("x", odd)
+        with pytest.raises(InputError):
+            anything.lock("x", timeout=0, above=odd)
+        if odd != 10**400:
+            with pytest.raises(InputError):
+                anything.lock("x", timeout=odd)
+    for odd in (2.0, True, "2"):
+        with pytest.raises(InputError):
+            LockerRoom(anything._backend, in_process=cast("int", odd))
+    with pytest.raises(InputError, match="a list of the names"):
+        room.several("xy")
+    room.lock("x", timeout=10**400).release()
+    assert room.lock("x", timeout=0).token == 2
 
 
 def test_the_default_owner_is_somebody_a_person_can_find(store: str) -> None:

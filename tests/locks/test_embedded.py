@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -218,6 +219,34 @@ def test_a_transition_that_fails_changes_nothing_and_lets_the_next_one_in(folder
 
     with pytest.raises(ZeroDivisionError):
         database.change("x", broken)
-    changed = database.change("x", lambda state: LockState(token=state.token + 1))
-    assert changed.after.token == 1
+    _, after = database.change("x", lambda state: LockState(token=state.token + 1))
+    assert after.token == 1
     database.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "folder"])
+def test_locks_in_a_file_that_is_gone_are_held_by_nobody(tmp_path: Path, how: str) -> None:
+    """The holder went on with the file that only it could see, and another got the same lock."""
+    folder, another = tmp_path / "locks", tmp_path / "another"
+    with LockerRoom(folder) as room:
+        held = room.lock("x")
+        if how == "folder":
+            shutil.rmtree(folder)
+        elif how == "removed":
+            for file in folder.glob("locks.sqlite*"):
+                file.unlink()
+        else:
+            LockerRoom(another).close()
+            (another / "locks.sqlite").replace(folder / "locks.sqlite")
+        for use in (held.release, lambda: room.lock("y", timeout=0), lambda: room.status("x")):
+            with pytest.raises(StorageError, match="removed or replaced"):
+                use()
+
+
+def test_a_lease_is_not_renewed_in_a_file_that_is_gone(tmp_path: Path) -> None:
+    lost = threading.Event()
+    with LockerRoom(tmp_path / "locks") as room:
+        held = room.lock("x", lease=0.5, lost=lambda _: lost.set())
+        shutil.rmtree(tmp_path / "locks")
+        assert lost.wait(60)
+        assert held.lost

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -97,20 +96,6 @@ def test_a_part_of_the_queue_comes_to_the_same_as_all_of_it(
         model = step(model, request, now)
         database.change("x", lambda state, r=request, t=now: step(state, r, t), near)  # type: ignore[misc] # bound now
         assert database.read("x") == model
-    database.close()
-
-
-def test_a_queue_of_the_first_format_goes_on(tmp_path: Path) -> None:
-    Embedded(tmp_path).close()
-    database = Database(tmp_path)
-    queue = tuple(replace(place(n), until=1e9) for n in range(3))
-    old = LockState(token=4, holders=(replace(place(9), until=1e9, token=4),), waiters=queue)
-    database._connection.executescript("DROP TABLE waiter; PRAGMA user_version = 1")
-    database._write("x", LockState(), replace(old, waiters=()), {})
-    database._connection.execute("UPDATE lock SET state = ?", (msgspec.json.encode(old).decode(),))
-    database.close()
-    database = Database(tmp_path)
-    assert database.read("x") == old
     database.close()
 
 

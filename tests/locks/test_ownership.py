@@ -48,7 +48,7 @@ print(room.status("job").locked)
 @pytest.mark.parametrize("how", ["leave", "release", "close"])
 def test_a_forked_child_neither_releases_its_parents_lock_nor_hangs(store: str, how: str) -> None:
     command = [sys.executable, "-c", CHILD, store, how]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert ended.stdout == "0 True None\nFalse\n", ended.stderr
 
 
@@ -148,13 +148,12 @@ def test_cancelled_waiters_make_no_noise(room: LockerRoom) -> None:
             for one in waiting:
                 one.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
-        while room.status("x").waiters:
-            await asyncio.sleep(0)
+        while (now := room.status("x")).waiters or now.locked:
+            await asyncio.sleep(0)  # the lock may just be handed to one that gives it back
         gc.collect()
 
     asyncio.run(work())
     assert noise == []
-    assert not room.status("x").locked
 
 
 def test_a_room_over_a_client_that_one_has(mongo: Mongo) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.real.mongod import Mongo
 
 from penstock.clock import SystemClock
-from penstock.mongo.drill.kinds import Db, Kind, write_kinds
+from penstock.mongo.drill.kinds import NOTHING, Db, Kind, write_kinds
 from penstock.mongo.drill.reading import read_kinds
 
 NUMBERS = range(1, 6)
@@ -37,13 +37,14 @@ def done(mongo: Mongo, name: str, spoil: Callable[[Db], object] | None = None) -
     kind = kind_of(name)
     with pymongo.MongoClient[dict[str, Any]](mongo.uri) as client:
         database = client[mongo.database]
-        kind.prepare(database)
+        rows = kind.rows(database)
+        kind.prepare(rows)
         for n in NUMBERS:
-            found = kind.step(database, n)
+            found = kind.step(rows, n) or NOTHING
             assert (found.lost, found.duplicated, found.torn) == (0, 0, 0)
         if spoil is not None:
             spoil(database)
-        findings = kind.audit(database, NUMBERS)
+        findings = kind.audit(rows, NUMBERS)
     return findings.lost, findings.duplicated, findings.torn
 
 

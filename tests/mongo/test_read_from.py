@@ -30,7 +30,9 @@ def preferences(draw: st.DrawFn) -> ReadFrom:
 @settings(deadline=None)
 @given(preferences())
 def test_text_table_and_pymongo_say_the_same(preference: ReadFrom) -> None:
-    assert ReadFrom.of(preference.text) == preference
+    said = ["tags=" + ",".join(f"{k}:{v}" for k, v in tags.items()) for tags in preference.tags]
+    late = [] if preference.staleness is None else [f"staleness={preference.staleness:g}"]
+    assert ReadFrom.of(" ".join([preference.mode, *said, *late])) == preference
     table = {"mode": preference.mode, "tags": [dict(tags) for tags in preference.tags]}
     staleness = {} if preference.staleness is None else {"staleness": preference.staleness}
     assert ReadFrom.of({**table, **staleness}) == preference

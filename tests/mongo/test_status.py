@@ -12,7 +12,8 @@ import pymongo
 import pytest
 from tests.real.mongod import Mongo
 
-from penstock.mongo.status import MODES, cluster_status
+from penstock.mongo.read_from import MODES
+from penstock.mongo.status import cluster_status
 
 
 def penstock(*words: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +39,7 @@ def test_every_member_has_its_role_and_its_round_trip(mongo: Mongo) -> None:
 def test_every_mode_says_where_it_would_read(mongo: Mongo) -> None:
     now = cluster_status(f"{mongo.uri}&localThresholdMS=60000")
     secondaries = {member.host for member in now.members if member.role == "secondary"}
-    assert tuple(now.reads) == MODES
+    assert tuple(now.reads) == tuple(MODES)
     assert now.reads["primary"] == now.reads["primaryPreferred"] == (now.primary,)
     assert set(now.reads["secondary"]) == set(now.reads["secondaryPreferred"]) == secondaries
     assert set(now.reads["nearest"]) == secondaries | {now.primary}

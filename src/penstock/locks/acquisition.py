@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from penstock.errors import InputError, PenstockError
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
-from penstock.locks.leases import believed_until
+from penstock.locks.leases import Lease, believed_until
 from penstock.locks.process_identity import elapsed
 from penstock.locks.request_options import ALL, Want
 from penstock.locks.state import LockRequest, QueuePlace
 
-__all__ = ["Attempt", "Tally", "Won"]
+__all__ = ["Attempt", "Tally"]
 
 _ANSWER = 5.0  # seconds that a store may take to answer, also where nobody wants to wait
 _UNHEARD = 0.25  # seconds after which a grant that we found ourselves counts as never told
@@ -27,15 +27,7 @@ _TURN = 0.1  # seconds later, each, that those behind it do
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Won:
-    """The lock was got: where it stands, and until when that may be believed."""
-
-    place: QueuePlace
-    until: float
-
-
-@final
+@dataclass(slots=True)
 class Tally:
     """How waiters of one room came by their locks.
 
@@ -44,9 +36,8 @@ class Tally:
         unheard: They found out by asking again: a wake-up was missed.
     """
 
-    def __init__(self) -> None:
-        self.told = 0
-        self.unheard = 0
+    told: int = 0
+    unheard: int = 0
 
 
 @final
@@ -77,8 +68,8 @@ class Attempt:
         if (ear := self._ear) is not None:
             ear.nudge()
 
-    def run(self, deadline: float) -> Won | None:
-        """Wait until the lock is ours, or until ``deadline`` on this machine's clock: then None.
+    def run(self, deadline: float) -> Lease | None:
+        """Wait for the lock and return its lease; None at ``deadline`` on this machine's clock.
 
         Raises:
             InputError: The lock is in use as one of another kind.
@@ -101,7 +92,7 @@ class Attempt:
                 self._withdraw(place)
             return won
 
-    def _try(self) -> Won | None:
+    def _try(self) -> Lease | None:
         place = self._want.place(self._backend.process)
         request = LockRequest(kind="try", place=place, capacity=self._want.capacity)
         won = self._won(reply := self._apply(request), place)
@@ -109,7 +100,7 @@ class Attempt:
             won = self._won(self._apply(replace(request, dead=dead)), place)
         return won
 
-    def _wait(self, ear: Waiter, place: QueuePlace, deadline: float) -> Won | None:
+    def _wait(self, ear: Waiter, place: QueuePlace, deadline: float) -> Lease | None:
         ear.expect(place.id)
         reply = self._ask(place)
         asked_by_itself = False
@@ -123,7 +114,7 @@ class Attempt:
                 got = replace(place, token=told.token, since=told.since, until=told.until)
                 if (until := believed_until(got, reply, heard)) > elapsed():
                     self._tally.told += 1
-                    return Won(got, until)
+                    return self._lease(got, until)
                 heard = frozenset()  # heard too late: others may have been let in
             asked_by_itself = heard is None
             if elapsed() < deadline:
@@ -147,7 +138,7 @@ class Attempt:
             )
         return reply
 
-    def _won(self, reply: Reply, place: QueuePlace) -> Won | None:
+    def _won(self, reply: Reply, place: QueuePlace) -> Lease | None:
         held = reply.state.holder(place.id)
         if held is None:
             return None
@@ -158,7 +149,10 @@ class Attempt:
                 f"lease={place.lease:g}: shorter than a round trip to the lock's store "
                 f"({elapsed() - reply.sent:.3f} s): give a longer one"
             )
-        return Won(held, until)
+        return self._lease(held, until)
+
+    def _lease(self, place: QueuePlace, until: float) -> Lease:
+        return Lease(self._want.name, place, until, self._want.lost)
 
     def _pause(self, reply: Reply, place: QueuePlace) -> float:
         """Return when to look again: after the interval, or when a holder is overdue.

@@ -6,19 +6,22 @@ and nothing else: the server leaves out all other changes.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias, final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, final
+
+import msgspec
 
 from penstock.locks.backend import Granted, Reply
 from penstock.locks.mongo_pipeline import WAKE
 from penstock.locks.process_identity import elapsed
 from penstock.locks.state import QueuePlace
 
-__all__ = ["ChangeStream", "Ears", "Listener", "Poller", "grants_of"]
+if TYPE_CHECKING:
+    from penstock.mongo import DictCollection as Collection
+
+__all__ = ["Ears", "Listener", "Poller", "grants_of"]
 
 _LINGER = 10.0  # seconds that the stream stays open after the last waiter
 _TURN = 0.5  # seconds that the server holds an empty answer back
@@ -27,27 +30,17 @@ _BLIND = 0.5  # seconds between two looks while it cannot be opened
 _SHORTEST, _LONGEST = 0.001, 0.25  # seconds between two looks without a stream
 
 
-class ChangeStream(Protocol):
-    """What is used of a change stream."""
+def grants_of(words: str) -> Iterator[QueuePlace]:
+    r"""Yield the place of each grant told: its address, token, since and until.
 
-    def try_next(self) -> Mapping[str, object] | None:
-        """Return the next change, or None when there was none for a while."""
-        ...
-
-
-Open: TypeAlias = Callable[[list[dict[str, object]], int], AbstractContextManager[ChangeStream]]
-"""Opens a change stream: a pipeline, and the milliseconds it may wait for a change."""
-
-
-def grants_of(words: str) -> Iterator[tuple[str, str, int, float, float]]:
-    r"""Yield address, place, token, since and until (seconds since 1970) of each grant told.
-
-    >>> list(grants_of("a1 p1 7 1000 2500\n"))
-    [('a1', 'p1', 7, 1.0, 2.5)]
+    >>> [(place.address, place.token, place.until) for place in grants_of("a1 p1 7 1000 2500\n")]
+    [('a1', 7, 2.5)]
     """
     for line in words.splitlines():
-        address, place, token, since, until = line.split(" ")
-        yield address, place, int(token), int(since) / 1000, int(until) / 1000
+        address, name, token, *moments = line.split(" ")
+        since, until = (int(moment) / 1000 for moment in moments)
+        told = QueuePlace(id=name, owner="", lease=0.0, address=address, since=since, until=until)
+        yield msgspec.structs.replace(told, token=int(token))
 
 
 @final
@@ -66,7 +59,7 @@ class Listener:
         self._place_id = ""
         self._stream = 0  # which of the process's streams has been open since we asked
         self._told = threading.Event()
-        self._grant: tuple[int, float, float, float] | None = None
+        self._grant: Granted | None = None
 
     def expect(self, place_id: str) -> None:
         """Be ready for the grant of a place; before it is asked for, or it could come too soon."""
@@ -85,16 +78,15 @@ class Listener:
         if not self._told.wait(timeout):
             return None
         self._told.clear()
-        if self._grant is None:
+        granted, self._grant = self._grant, None
+        if granted is None:
             return frozenset()
-        token, since, until, received = self._grant
-        self._grant, self.queued = None, 0.0
-        place = QueuePlace(id=place_id, owner="", lease=0.0, token=token, since=since, until=until)
-        return Granted(place, received)
+        self.queued = 0.0
+        return granted
 
-    def tell(self, token: int, since: float, until: float) -> None:
+    def tell(self, place: QueuePlace) -> None:
         """Be told of a grant."""
-        self._grant = (token, since, until, elapsed())
+        self._grant = Granted(place, elapsed())
         self._told.set()
 
     def nudge(self) -> None:
@@ -111,7 +103,7 @@ class Ears:
     """The stream of a process, its thread, and who waits for what.
 
     Args:
-        open_stream: Opens a change stream on the collection of locks.
+        locks: The collection of locks.
         address: What grants to this process begin with.
 
     Attributes:
@@ -119,8 +111,8 @@ class Ears:
         since: When it was opened last, on this machine's clock.
     """
 
-    def __init__(self, open_stream: Open, address: str) -> None:
-        self._open = open_stream
+    def __init__(self, locks: Collection, address: str) -> None:
+        self._locks = locks
         self._address = address
         self._changed = threading.Condition()
         self._waiting: dict[str, Listener] = {}
@@ -144,16 +136,14 @@ class Ears:
         with self._changed:
             if not self._ready:
                 if self._thread is None:
-                    self._begin()
-                self._changed.wait_for(self._is_settled, min(timeout, _OPENING))
+                    self._thread = threading.Thread(
+                        target=self._run, name="penstock-locks-stream", daemon=True
+                    )
+                    self._thread.start()
+                self._changed.wait_for(
+                    lambda: self._ready or self._thread is None, min(timeout, _OPENING)
+                )
             return self._number()
-
-    def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="penstock-locks-stream", daemon=True)
-        self._thread.start()
-
-    def _is_settled(self) -> bool:
-        return self._ready or self._thread is None
 
     def _number(self) -> int:
         return self.opened if self._ready else 0
@@ -163,17 +153,10 @@ class Ears:
         with self._changed:
             self._waiting.pop(place_id, None)
 
-    def queue(self, place_id: str, now: float) -> None:
-        """Note that a place is in its queue since ``now`` at the latest."""
+    def listener(self, place_id: str) -> Listener | None:
+        """Return who waits for a place."""
         with self._changed:
-            if (listener := self._waiting.get(place_id)) is not None:
-                listener.queued = listener.queued or now
-
-    def queued(self, place_id: str) -> float:
-        """Return since when a place is in its queue, 0 where that is not known."""
-        with self._changed:
-            listener = self._waiting.get(place_id)
-            return 0.0 if listener is None else listener.queued
+            return self._waiting.get(place_id)
 
     def unqueue(self) -> None:
         """Note that no place is surely in its queue any more."""
@@ -181,13 +164,10 @@ class Ears:
             for listener in self._waiting.values():
                 listener.queued = 0.0
 
-    def granted(self, places: Iterable[QueuePlace]) -> None:
-        """Tell those of this process that hold now: an answer to another one says so."""
-        for place in places:
-            with self._changed:
-                listener = self._waiting.get(place.id)
-            if listener is not None:
-                listener.tell(place.token, place.since, place.until)
+    def granted(self, place: QueuePlace) -> None:
+        """Tell who waits for a place, if that is one of this process, that it holds now."""
+        if (listener := self.listener(place.id)) is not None:
+            listener.tell(place)
 
     def close(self) -> None:
         """End the thread at its next turn."""
@@ -196,17 +176,17 @@ class Ears:
     def _run(self) -> None:
         try:
             wanted = {f"updateDescription.updatedFields.{WAKE}": {"$regex": self._address}}
-            changes: list[dict[str, object]] = [
+            changes: list[dict[str, Any]] = [
                 {"$match": {"operationType": "update", **wanted}},
                 {"$project": {WAKE: f"$updateDescription.updatedFields.{WAKE}"}},
             ]
-            with self._open(changes, int(_TURN * 1000)) as stream:
+            with self._locks.watch(changes, max_await_time_ms=int(_TURN * 1000)) as stream:
                 with self._changed:
                     self.opened += 1
                     self.since = elapsed()
                     self._ready = True
                     self._changed.notify_all()
-                self._follow(stream)
+                self._follow(stream.try_next)
         except Exception:  # noqa: BLE001, S110 - waiters ask by themselves then, and hear why
             pass
         finally:
@@ -217,10 +197,10 @@ class Ears:
                     listener.nudge()
                 self._changed.notify_all()
 
-    def _follow(self, stream: ChangeStream) -> None:
+    def _follow(self, try_next: Callable[[], Mapping[str, object] | None]) -> None:
         last = elapsed()
         while not self._closing:
-            change = stream.try_next()
+            change = try_next()
             if change is not None:
                 self._deliver(str(change[WAKE]))
             with self._changed:
@@ -232,12 +212,9 @@ class Ears:
 
     def _deliver(self, words: str) -> None:
         # Nothing is asked of the server here: a slow answer would keep all others waiting.
-        for address, place, token, since, until in grants_of(words):
-            if address == self._address:
-                with self._changed:
-                    listener = self._waiting.get(place)
-                if listener is not None:
-                    listener.tell(token, since, until)
+        for place in grants_of(words):
+            if place.address == self._address:
+                self.granted(place)
 
 
 @final
@@ -267,12 +244,3 @@ class Poller:
     def nudge(self) -> None:
         """Make :meth:`wait` return."""
         self._nudged.set()
-
-
-@contextlib.contextmanager
-def forgotten(listener: Listener) -> Iterator[Listener]:
-    """Give a listener that is told nothing after the block."""
-    try:
-        yield listener
-    finally:
-        listener.forget()

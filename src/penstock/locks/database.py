@@ -10,7 +10,6 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, final
 
@@ -23,7 +22,7 @@ from penstock.files import check_names, open_regular
 from penstock.locks.process_identity import boot, elapsed
 from penstock.locks.state import LockState, QueuePlace
 
-__all__ = ["Change", "Database"]
+__all__ = ["Database"]
 
 FILE = "locks.sqlite"
 _GUARD = "guard"
@@ -38,8 +37,8 @@ _SCHEMA = f"""
 BEGIN IMMEDIATE;
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_FORMAT};
-CREATE TABLE IF NOT EXISTS lock (name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
+CREATE TABLE lock (name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE fact (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;
 CREATE TABLE waiter (
     lock TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, until REAL NOT NULL,
     place TEXT NOT NULL, PRIMARY KEY (lock, number)
@@ -68,15 +67,6 @@ T = TypeVar("T")
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A lock before and after a transition."""
-
-    before: LockState
-    after: LockState
-
-
-@final
 class Database:
     """One process's connection. The caller sees to it that one thread uses it at a time.
 
@@ -101,6 +91,7 @@ class Database:
                     self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
                 )
                 undo.callback(self._connection.close)
+                self._file = _file_at(self._path)
                 self._connection.execute("PRAGMA trusted_schema = OFF")
                 self._recognise()
                 self._note_start()
@@ -118,16 +109,14 @@ class Database:
             if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
                 raise InputError(f"{self._path} is not a penstock lock store: {error}") from error
             raise
-        if tables and self._number("PRAGMA application_id") != _APPLICATION:
-            raise InputError(f"{self._path} is not a penstock lock store: made by another program")
         version = self._number("PRAGMA user_version")
+        ours = self._number("PRAGMA application_id") == _APPLICATION and version >= _FORMAT
+        if tables and not ours:
+            raise InputError(f"{self._path} is not a penstock lock store: made by another program")
         if version > _FORMAT:
             raise InputError(f"{self._path} was written by a newer penstock: {UPGRADE}")
-        if version < _FORMAT:
+        if not tables:
             self._connection.executescript(_SCHEMA)
-            for (name,) in self._names():
-                # The first version kept the waiters in the row of the lock.
-                self._write(name, LockState(), self._lock(name), {})
 
     def _note_start(self) -> None:
         """After a new start of the machine nobody holds or waits any more, and tokens go on."""
@@ -153,8 +142,8 @@ class Database:
 
     def change(
         self, name: str, decide: Callable[[LockState], LockState], near: str | None = None
-    ) -> Change:
-        """Let ``decide`` say what becomes of a lock, and commit that.
+    ) -> tuple[LockState, LockState]:
+        """Let ``decide`` say what becomes of a lock, commit that, and return it before and after.
 
         Args:
             name: The lock.
@@ -171,6 +160,7 @@ class Database:
             # One process at a time, in the order they came: SQLite alone would sleep and retry.
             fcntl.flock(self._guard, fcntl.LOCK_EX)
             try:
+                self._check_there()
                 execute("BEGIN IMMEDIATE")
                 before, numbers = self._read(name, near)
                 after = decide(before)
@@ -187,10 +177,23 @@ class Database:
                 fcntl.flock(self._guard, fcntl.LOCK_UN)
         except (sqlite3.Error, OSError) as error:
             raise self._translated(error) from error
-        return Change(before, after)
+        return before, after
+
+    def _check_there(self) -> None:
+        """Refuse to go on with a file that others do not see any more.
+
+        Raises:
+            StorageError: It was removed, or there is another one in its place.
+        """
+        if _file_at(self._path) != self._file:
+            raise StorageError(
+                f"{self._path} was removed or replaced while it was in use: what it says of locks "
+                "holds for nobody any more; open it again"
+            )
 
     def read(self, name: str) -> LockState:
         """Return a lock; one that never was is free."""
+        self._check_there()
         return self._read(name, None)[0]
 
     def read_all(self) -> list[tuple[str, LockState]]:
@@ -251,6 +254,15 @@ class Database:
     def _translated(self, error: sqlite3.Error | OSError) -> StorageError:
         reason = error.strerror if isinstance(error, OSError) else error
         return StorageError(f"{self._path}: {reason}")
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file is there, None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _text(value: LockState | QueuePlace) -> str:

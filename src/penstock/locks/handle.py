@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast, final
 
 from penstock.errors import PenstockError
@@ -55,11 +55,11 @@ def caller() -> Caller:
 
 
 @final
+@dataclass(slots=True, eq=False, repr=False)
 class Held:
     """A lock that is held: made by a :class:`~penstock.locks.LockerRoom`.
 
     Attributes:
-        name: The lock.
         owner: Who holds it, for people.
         token: The fencing token: larger than that of every earlier holder of this lock. Send it
             along with each write, and have the target refuse a smaller one than it has seen.
@@ -68,23 +68,18 @@ class Held:
         lease: What keeps it.
     """
 
-    def __init__(
-        self,
-        lease: Lease,
-        owner: str,
-        token: int,
-        since: float,
-        by: Caller,
-        release: Callable[[Held], None],
-    ) -> None:
-        self.name = lease.name
-        self.owner = owner
-        self.token = token
-        self.since = since
-        self.by = by
-        self.lease = lease
-        self._release = release
-        self._depth = 1
+    lease: Lease
+    owner: str
+    token: int
+    since: float
+    by: Caller
+    _release: Callable[[Held], None]
+    _depth: int = 1
+
+    @property
+    def name(self) -> str:
+        """The lock."""
+        return self.lease.name
 
     def __repr__(self) -> str:
         state = "released" if self._depth == 0 else "lost" if self.lost else "held"
@@ -194,14 +189,8 @@ class Holding(Generic[T]):
         self._entered.append((by, os.getpid(), held))
         return held
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for held in self._left():
-            _released(self._release, held, error)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._give_back(self._left(), kind)
 
     async def __aenter__(self) -> T:
         by, stop = caller(), Stop()
@@ -209,14 +198,17 @@ class Holding(Generic[T]):
         self._entered.append((by, os.getpid(), held))
         return held
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for held in self._left():
-            await _in_thread(functools.partial(_released, self._release, held, error))
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if left := self._left():
+            await _in_thread(lambda: self._give_back(left, kind))
+
+    def _give_back(self, left: list[T], raised: object) -> None:
+        try:
+            for held in left:
+                self._release(held)
+        except PenstockError:
+            if raised is None:
+                raise
 
     def _left(self) -> list[T]:
         """Return what the block got that is left: none where that is the parent's."""
@@ -244,14 +236,6 @@ class Holding(Generic[T]):
                 return function(*args, **kwargs)
 
         return called
-
-
-def _released(release: Callable[[T], None], held: T, error: BaseException | None) -> None:
-    try:
-        release(held)
-    except PenstockError:
-        if error is None:
-            raise
 
 
 async def _in_thread(

@@ -9,8 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, Unpack, cast, final
 
 from penstock.errors import InputError, PenstockError
 from penstock.locks.acquisition import Attempt, Tally
@@ -23,13 +22,14 @@ from penstock.locks.mongo_backend import Shared
 from penstock.locks.places import opened
 from penstock.locks.request_options import (
     ALL,
+    Terms,
     Timeout,
     Want,
     check_name,
     deadline_of,
     default_owner,
 )
-from penstock.locks.state import LockRequest, QueuePlace
+from penstock.locks.state import NOBODY, LockRequest
 from penstock.locks.status import Status, status_of
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class LockerRoom:
         purpose: str | None = None,
         in_process: int = 1,
     ) -> None:
-        if not 1 <= in_process <= _MOST_TURNS:
-            raise InputError(f"in_process={in_process}: 1 to {_MOST_TURNS} turns in a row")
+        if type(in_process) is not int or not 1 <= in_process <= _MOST_TURNS:
+            raise InputError(f"in_process={in_process!r}: 1 to {_MOST_TURNS} turns in a row")
         if client is None:
             self._backend: Backend = opened(store, host, database, collection)
         elif store is None and host is None:
@@ -122,16 +122,15 @@ class LockerRoom:
 
     # -- getting and giving back -----------------------------------------------------------------
 
-    def lock(  # noqa: PLR0913 - the seed's three, and four that have good defaults
+    def lock(
         self,
         name: str,
         owner: str | None = None,
         timeout: Timeout = None,
         *,
-        lease: float | None = None,
-        lost: Lost | None = None,
         reentrant: bool = False,
         above: int = 0,
+        **terms: Unpack[Terms],
     ) -> Held:
         """Hold ``name`` from now on, until :meth:`release`.
 
@@ -141,19 +140,19 @@ class LockerRoom:
             timeout: Seconds to wait, 0 for not at all, a moment with its time zone as the last
                 one to wait for, or None for as long as it takes. The store itself has 5 seconds
                 to answer, or as long as there is to wait.
-            lease: Seconds, instead of the room's.
-            lost: Called with the reason, in a thread of its own, when the lock is lost.
             reentrant: The thread (or task) that holds it already just gets it once more.
             above: A token that the target has seen: ours is to be larger, even where the store
                 of the locks is a new one.
+            terms: ``lease``, seconds instead of the room's, and ``lost``, called with the reason,
+                in a thread of its own, when the lock is lost.
 
         Raises:
             LockTimeout: Somebody else held it all that time.
             InputError: An argument cannot be, or the lock is in use as one of another kind.
             StorageError: The store cannot be reached or written.
         """
-        want = replace(self._want(name, owner, lease), above=above)
-        return self._get(want, deadline_of(timeout), lost, caller(), Stop(), reentrant=reentrant)
+        want = replace(self._want(name, owner, **terms), reentrant=reentrant, above=above)
+        return self._get(want, deadline_of(timeout), caller(), Stop())
 
     def try_lock(
         self, name: str, owner: str | None = None, *, lease: float | None = None
@@ -194,44 +193,40 @@ class LockerRoom:
         owner: str | None = None,
         timeout: Timeout = None,
         *,
-        lease: float | None = None,
-        lost: Lost | None = None,
         reentrant: bool = False,
+        **terms: Unpack[Terms],
     ) -> Holding[Held]:
         """Return what holds ``name`` for a block or for each call of a function.
 
         ``with``, ``async with``, or ``@room.lock_and_release("name")``; arguments as for
         :meth:`lock`. Leaving always releases, an exception included.
         """
-        want = self._want(name, owner, lease)
-        return self._holding(want, timeout, lost, reentrant=reentrant)
+        want = replace(self._want(name, owner, **terms), reentrant=reentrant)
+        return self._holding(want, timeout)
 
     def reading(
         self,
         name: str,
         owner: str | None = None,
         timeout: Timeout = None,
-        *,
-        lease: float | None = None,
-        lost: Lost | None = None,
+        **terms: Unpack[Terms],
     ) -> Holding[Held]:
         """Return what holds ``name`` together with other readers; see :meth:`lock_and_release`."""
-        return self._holding(self._want(name, owner, lease, 1, ALL), timeout, lost)
+        return self._holding(self._want(name, owner, ALL, **terms), timeout)
 
     def writing(
         self,
         name: str,
         owner: str | None = None,
         timeout: Timeout = None,
-        *,
-        lease: float | None = None,
-        lost: Lost | None = None,
+        **terms: Unpack[Terms],
     ) -> Holding[Held]:
         """Return what holds ``name`` alone, without readers or writers beside it.
 
         First come, first served: readers that come after a waiting writer wait for it.
         """
-        return self._holding(self._want(name, owner, lease, ALL, ALL), timeout, lost)
+        want = replace(self._want(name, owner, ALL, **terms), weight=ALL)
+        return self._holding(want, timeout)
 
     def semaphore(
         self,
@@ -239,21 +234,17 @@ class LockerRoom:
         places: int,
         owner: str | None = None,
         timeout: Timeout = None,
-        *,
-        lease: float | None = None,
-        lost: Lost | None = None,
+        **terms: Unpack[Terms],
     ) -> Holding[Held]:
         """Return what holds one of ``places`` places of ``name``."""
-        return self._holding(self._want(name, owner, lease, 1, places), timeout, lost)
+        return self._holding(self._want(name, owner, places, **terms), timeout)
 
     def several(
         self,
         names: Iterable[str],
         owner: str | None = None,
         timeout: Timeout = None,
-        *,
-        lease: float | None = None,
-        lost: Lost | None = None,
+        **terms: Unpack[Terms],
     ) -> Holding[dict[str, Held]]:
         """Return what holds all of ``names``, or none where ``timeout`` ends before.
 
@@ -267,9 +258,10 @@ class LockerRoom:
         ['from', 'to']
         >>> room.close()
         """
-        wants = [self._want(name, owner, lease) for name in sorted(set(names))]
-        if not wants:
-            raise InputError("several: name at least one lock")
+        chosen = () if isinstance(names, str) else sorted(set(names))
+        if not chosen:
+            raise InputError(f"several({names!r}): give a list of the names of locks, at least one")
+        wants = [self._want(name, owner, **terms) for name in chosen]
         deadline = _later(timeout)
 
         def acquire(by: Caller, stop: Stop) -> dict[str, Held]:
@@ -277,7 +269,7 @@ class LockerRoom:
             with contextlib.ExitStack() as undo:
                 held = {}
                 for want in wants:
-                    held[want.name] = self._get(want, latest, lost, by, stop)
+                    held[want.name] = self._get(want, latest, by, stop)
                     undo.callback(held[want.name].release)
                 undo.pop_all()
             return held
@@ -303,8 +295,7 @@ class LockerRoom:
         where tokens are looked at. Meant for people.
         """
         check_name(name)
-        place = QueuePlace(id="", owner="", lease=0.0)
-        reply = self._backend.apply(name, LockRequest(kind="force", place=place))
+        reply = self._backend.apply(name, LockRequest(kind="force", place=NOBODY))
         return status_of(name, reply, self._backend)
 
     def migrate(self, *, force: bool = False) -> tuple[list[str], list[str]]:
@@ -340,60 +331,41 @@ class LockerRoom:
     def __enter__(self) -> LockerRoom:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _want(
         self,
         name: str,
         owner: str | None,
-        lease: float | None,
-        weight: int = 1,
         capacity: int = 1,
+        *,
+        lease: float | None = None,
+        lost: Lost | None = None,
     ) -> Want:
         return Want(
             name=name,
-            owner=default_owner(self._purpose) if owner is None else owner,
+            owner=default_owner(self._purpose, os.getpid()) if owner is None else owner,
             lease=self._lease if lease is None else lease,
-            weight=weight,
             capacity=capacity,
             reserve=self._turns if capacity == 1 else 1,
+            lost=lost,
         )
 
-    def _holding(
-        self, want: Want, timeout: Timeout, lost: Lost | None, *, reentrant: bool = False
-    ) -> Holding[Held]:
+    def _holding(self, want: Want, timeout: Timeout) -> Holding[Held]:
         deadline = _later(timeout)
+        return Holding(lambda by, stop: self._get(want, deadline(), by, stop), Held.release)
 
-        def acquire(by: Caller, stop: Stop) -> Held:
-            return self._get(want, deadline(), lost, by, stop, reentrant=reentrant)
-
-        return Holding(acquire, Held.release)
-
-    def _get(
-        self,
-        want: Want,
-        deadline: float,
-        lost: Lost | None,
-        by: Caller,
-        stop: Stop,
-        *,
-        reentrant: bool = False,
-    ) -> Held:
+    def _get(self, want: Want, deadline: float, by: Caller, stop: Stop) -> Held:
         if (mine := self._mine(want, by)) is not None:
-            if reentrant:
+            if want.reentrant:
                 return mine.again()
             if want.capacity == 1 and deadline == float("inf"):
                 raise InputError(
                     f"lock {want.name!r} is held by this very thread, which would wait for itself "
-                    "for ever: give reentrant=True, or a timeout"
+                    "indefinitely: give reentrant=True, or a timeout"
                 )
-        got = self._turn(want, deadline, lost, stop)
+        got = self._turn(want, deadline, stop)
         if got is None:
             raise LockTimeout(self._busy(want.name))
         lease, token = got
@@ -403,35 +375,28 @@ class LockerRoom:
             self._held.setdefault(want.name, []).append(held)
         return held
 
-    def _turn(
-        self, want: Want, deadline: float, lost: Lost | None, stop: Stop
-    ) -> tuple[Lease, int] | None:
+    def _turn(self, want: Want, deadline: float, stop: Stop) -> tuple[Lease, int] | None:
         if self._turns == 1 or want.capacity > 1:
-            lease = self._leased(want, deadline, lost, stop)
+            lease = self._leased(want, deadline, stop)
             return None if lease is None else (lease, lease.place.token)
         with self._mutex:
-            if (cohort := self._cohorts.get(want.name)) is None:
-                cohort = self._cohorts[want.name] = Cohort(self._turns)
-        seat = Seat(lost)
+            cohort = self._cohorts.setdefault(want.name, Cohort(self._turns))
+        seat = Seat(want.lost)
         stop.on(seat.nudge)
-        return cohort.enter(seat, deadline, lambda: self._leased(want, deadline, lost, stop))
+        return cohort.enter(seat, deadline, lambda: self._leased(want, deadline, stop))
 
-    def _leased(self, want: Want, deadline: float, lost: Lost | None, stop: Stop) -> Lease | None:
+    def _leased(self, want: Want, deadline: float, stop: Stop) -> Lease | None:
         attempt = Attempt(self._backend, want, self.tally)
         stop.on(attempt.cancel)
-        won = attempt.run(deadline)
-        if won is None:
-            return None
-        lease = Lease(want.name, won.place, won.until, lost)
-        self._renewals.keep(lease)
+        lease = attempt.run(deadline)
+        if lease is not None:
+            self._renewals.keep(lease)
         return lease
 
     def _mine(self, want: Want, by: Caller) -> Held | None:
         with self._mutex:
-            for held in self._held.get(want.name, ()):
-                if held.by == by and held.owner == want.owner and not held.lost:
-                    return held
-        return None
+            mine = [h for h in self._held.get(want.name, ()) if h.by == by and not h.lost]
+        return next((held for held in mine if held.owner == want.owner), None)
 
     def _busy(self, name: str) -> str:
         status = self.status(name)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import math
 import os
-import re
 import socket
 import threading
 import uuid
@@ -16,12 +14,13 @@ from typing import TYPE_CHECKING, cast, final
 
 import msgspec
 
-from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.locks.backend import Reply, Waiter
-from penstock.locks.change_stream_notify import ChangeStream, Ears, Listener, Poller, forgotten
+from penstock.locks.change_stream_notify import Ears, Listener, Poller
 from penstock.locks.mongo_pipeline import FORMAT, pipeline
 from penstock.locks.process_identity import elapsed, myself
-from penstock.locks.state import PATIENCE, LockRequest, LockState, QueuePlace
+from penstock.locks.state import NOBODY, PATIENCE, LockRequest, LockState, QueuePlace
+from penstock.mongo import place_in
 
 if TYPE_CHECKING:
     from penstock.mongo import Client
@@ -52,16 +51,9 @@ class Shared:
     interval = 5.0
 
     def __init__(self, uri: str | Client, database: str | None, collection: str | None) -> None:
-        if importlib.util.find_spec("pymongo") is None:
-            raise MissingExtra("locks in MongoDB", "pymongo", "mongo")
         self._uri = uri
-        bare = re.sub(r"(?<=://).*@", "", str(uri))  # a password may hold anything
-        named = re.match(r"mongodb(?:\+srv)?://[^/?]+/([^?.]+)(?:\.([^?]+))?", bare)
-        said = (named[1], named[2]) if named else (None, None)
-        self._names = (
-            database or said[0] or "locker_room",
-            collection or said[1] or "locks",
-        )
+        named = place_in(uri if isinstance(uri, str) else "", "locker_room", "locks")
+        self._names = (database or named.database, collection or named.collection)
         self._host = socket.gethostname()
         self._abandoned: list[object] = []
         self._open()
@@ -83,7 +75,7 @@ class Shared:
         self._latest: dict[str, Reply] = {}
         self._asking = threading.Semaphore(_ASKING)
         self._address = uuid.uuid4().hex[:16]
-        self._ears = Ears(self._stream, self._address)
+        self._ears = Ears(self._locks, self._address)
 
     def _connected(self) -> Client:
         if not isinstance(self._uri, str):
@@ -156,8 +148,10 @@ class Shared:
         fresh = known.sent > now - _KNOWN * self.interval and not overdue
         does = known.sent > self._ears.since and (fresh or known.sent >= wanted)
         # Where the queue begins with one that came after us, we were passed over.
-        queued, first = self._ears.queued(request.place.id), known.state.waiters[:1]
-        return known if does and queued and first and first[0].since <= queued else None
+        listener, first = self._ears.listener(request.place.id), known.state.waiters[:1]
+        if not does or listener is None or not listener.queued or not first:
+            return None
+        return known if first[0].since <= listener.queued else None
 
     def _heard(self, name: str, request: LockRequest, reply: Reply) -> None:
         """Let the other waiters of this process know what one was answered."""
@@ -168,8 +162,11 @@ class Shared:
                 late = before is not None and reply.now - before.now > PATIENCE - _ANSWER
                 if late or (before is not None and reply.state.token < before.state.token):
                     self._ears.unqueue()  # they may be passed over, or the lock is a new one
-            self._ears.queue(request.place.id, reply.now)
-        self._ears.granted(p for p in reply.state.holders if p.id != request.place.id)
+            if (listener := self._ears.listener(request.place.id)) is not None:
+                listener.queued = listener.queued or reply.now
+        for place in reply.state.holders:
+            if place.id != request.place.id:
+                self._ears.granted(place)
 
     @contextlib.contextmanager
     def _door(self, limit: float | None) -> Iterator[None]:
@@ -206,8 +203,11 @@ class Shared:
         if not self.is_set:
             yield Poller()
             return
-        with forgotten(Listener(self._ears, self._address)) as listener:
+        listener = Listener(self._ears, self._address)
+        try:
             yield listener
+        finally:
+            listener.forget()
 
     def read(self, name: str) -> Reply:
         """Return the lock as it is."""
@@ -261,9 +261,8 @@ class Shared:
         for found in self._found(ORIGINAL):
             name = str(found["_id"])
             same = {key: found.get(key) for key in ("_id", "locked", "owner", "timestamp")}
-            nobody = LockRequest(kind="expire", place=QueuePlace(id="", owner="", lease=0.0))
             bare: dict[str, object] = {"$replaceWith": {"_id": "$_id"}}
-            stages = [bare, *pipeline(nobody)]
+            stages = [bare, *pipeline(LockRequest(kind="expire", place=NOBODY))]
             if found["locked"] and not force:
                 held.append(name)
             else:
@@ -293,12 +292,6 @@ class Shared:
         if self._pid == os.getpid():
             self._ears.close()
             self._let_go()
-
-    def _stream(
-        self, changes: list[dict[str, object]], wait: int
-    ) -> contextlib.AbstractContextManager[ChangeStream]:
-        stream = self._locks.watch(changes, max_await_time_ms=wait)
-        return cast("contextlib.AbstractContextManager[ChangeStream]", stream)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -348,30 +341,17 @@ def _reply(name: str, document: Mapping[str, object], sent: float) -> Reply:
         InputError: It is not a lock.
     """
     try:
-        state = LockState(
-            token=_number(document["token"]),
-            capacity=_number(document["capacity"]),
-            holders=_places(document["holders"]),
-            waiters=_places(document["waiters"]),
-        )
+        counts = {key: document[key] for key in ("token", "capacity")}
+        places = {key: _timed(document[key]) for key in ("holders", "waiters")}
+        state = msgspec.convert({**counts, **places}, LockState)
         return Reply(state, _seconds(document["at"]), sent)
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise InputError(f"lock {name!r} was written by something else: {error!r}") from error
 
 
-def _places(found: object) -> tuple[QueuePlace, ...]:
-    return tuple(_place(one) for one in cast("Sequence[Mapping[str, object]]", found))
-
-
-def _place(found: Mapping[str, object]) -> QueuePlace:
-    moments = {key: _seconds(found[key]) for key in ("since", "until")}
-    return msgspec.convert({**found, **moments}, QueuePlace)
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no number")
-    return int(value)
+def _timed(found: object) -> list[dict[str, object]]:
+    places = cast("Sequence[Mapping[str, object]]", found)
+    return [{**p, **{key: _seconds(p[key]) for key in ("since", "until")}} for p in places]
 
 
 def _seconds(value: object) -> float:

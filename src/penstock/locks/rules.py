@@ -5,7 +5,7 @@
 update pipeline and reads the same table. A transition is one atomic change of one lock, its time
 is the store's, and doing it twice is doing it once.
 
->>> from penstock.locks.state import Place
+>>> from penstock.locks.state import QueuePlace
 >>> ada, bob = (QueuePlace(id=name, owner=name, lease=30) for name in ("ada", "bob"))
 >>> state = step(LockState(), LockRequest(kind="acquire", place=ada), 100.0)
 >>> state = step(state, LockRequest(kind="acquire", place=bob), 101.0)

@@ -17,7 +17,7 @@ from penstock.locks.database import Database
 from penstock.locks.fifo_notify import Ear, swept, tell
 from penstock.locks.process_identity import elapsed, has_ended, myself
 from penstock.locks.rules import newly_granted, step
-from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
+from penstock.locks.state import NOBODY, Kind, LockRequest, LockState, QueuePlace
 
 __all__ = ["Embedded"]
 
@@ -91,10 +91,10 @@ class Embedded:
         self._after_fork()
         near = request.place.id if request.kind in _NEAR and not request.dead else None
         with self._mutex:
-            change = self._database.change(name, decide, near)
-        if change.after is not change.before:
-            self._tell(name, change.before, change.after, request)
-        return Reply(change.after, now, now)
+            before, after = self._database.change(name, decide, near)
+        if after is not before:
+            self._tell(name, before, after, request)
+        return Reply(after, now, now)
 
     def _tell(self, name: str, before: LockState, after: LockState, request: LockRequest) -> None:
         gone = {
@@ -145,7 +145,7 @@ class Embedded:
     def _seen(self, state: LockState) -> Reply:
         """What a look tells: without those that have ended, whatever is still written of them."""
         now, dead = elapsed(), self.ended(state)
-        look = LockRequest(kind="expire", place=QueuePlace(id="", owner="", lease=0.0), dead=dead)
+        look = LockRequest(kind="expire", place=NOBODY, dead=dead)
         return Reply(step(state, look, now) if dead else state, now, now)
 
     def describe(self) -> str:

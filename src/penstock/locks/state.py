@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias, final
 
 import msgspec
 
-__all__ = ["CLAIM", "PATIENCE", "Kind", "LockRequest", "LockState", "QueuePlace"]
+__all__ = ["CLAIM", "NOBODY", "PATIENCE", "Kind", "LockRequest", "LockState", "QueuePlace"]
 
 Kind: TypeAlias = Literal["acquire", "try", "renew", "release", "withdraw", "expire", "force"]
 """What can happen to a lock."""
@@ -54,6 +54,10 @@ class QueuePlace(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0.0
     since: Annotated[float, msgspec.Meta(ge=-_ETERNITY, le=_ETERNITY)] = 0.0
     token: int = 0
+
+
+NOBODY = QueuePlace(id="", owner="", lease=0.0)
+"""The place of one that neither holds nor waits."""
 
 
 @final

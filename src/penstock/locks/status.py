@@ -91,12 +91,7 @@ _KEYS = ("_id", *(field.name for field in dataclasses.fields(Status)))
 
 
 def _plain(place: Holder) -> Json:
-    return {
-        "owner": place.owner,
-        "since": place.since.isoformat(),
-        "lease_left": place.lease_left,
-        "token": place.token,
-    }
+    return {**dataclasses.asdict(place), "since": place.since.isoformat()}
 
 
 def status_of(name: str, reply: Reply, backend: Backend) -> Status:

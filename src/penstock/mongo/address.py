@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from penstock.address import has_password, hide, scheme_of
 from penstock.errors import InputError
 
 __all__ = [
     "CollectionName",
+    "canonical",
     "check_address",
     "has_password",
     "hide",
     "is_address",
     "place_in",
+    "said",
     "says",
 ]
 
@@ -50,8 +53,10 @@ class CollectionName(NamedTuple):
     collection: str
 
 
-def place_in(address: str) -> CollectionName:
-    """Return the collection that an address names after its hosts.
+def place_in(
+    address: str, database: str = "penstock", collection: str = "records"
+) -> CollectionName:
+    """Return the collection that an address names after its hosts, else the one that is given.
 
     >>> place_in("mongodb://one,two/harvest.users?replicaSet=rs")
     CollectionName(database='harvest', collection='users')
@@ -59,8 +64,8 @@ def place_in(address: str) -> CollectionName:
     CollectionName(database='penstock', collection='records')
     """
     path = _USER.sub("", address).partition("://")[2].partition("?")[0].partition("/")[2]
-    database, _, collection = unquote(path).partition(".")
-    return CollectionName(database or "penstock", collection or "records")
+    named, _, within = unquote(path).partition(".")
+    return CollectionName(named or database, within or collection)
 
 
 def says(address: str, option: str) -> bool:
@@ -69,5 +74,18 @@ def says(address: str, option: str) -> bool:
     >>> says("mongodb://one/?readpreference=nearest", "readPreference")
     True
     """
-    options = address.partition("?")[2].lower().split("&")
-    return any(text.partition("=")[0] == option.lower() for text in options)
+    return canonical(option) in said(address)
+
+
+def said(address: str, options: Mapping[str, object] | None = None) -> dict[str, str]:
+    """Return what an address, and then ``options``, say, by the options' names in lower case."""
+    pairs = parse_qsl(address.partition("?")[2], keep_blank_values=True, separator="&")
+    return {canonical(name): str(value) for name, value in [*pairs, *(options or {}).items()]}
+
+
+def canonical(name: str) -> str:
+    """Return the one name of an option that may be written in several ways."""
+    return _SAME.get(name.lower(), name.lower())
+
+
+_SAME = {"j": "journal", "ssl": "tls"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor_liveness import check_reach
-from penstock.mongo.effects import Steps, run, run_async
+from penstock.mongo.effects import Call, Steps, done, done_async
 from penstock.mongo.proxy import Proxy
 from penstock.mongo.retry import Task, again, always
 from penstock.mongo.settings import Core
@@ -27,9 +28,24 @@ class Watching(Proxy):
         self, real: object, core: Core, open_: Callable[..., Any], kwargs: Any, where: str
     ) -> None:
         super().__init__(real, core)
-        object.__setattr__(self, "_open", open_)
-        object.__setattr__(self, "_kwargs", dict(kwargs))
-        object.__setattr__(self, "_where", where)
+        self._open, self._kwargs, self._where = open_, dict(kwargs), where
+
+    def _try_next(self) -> Steps[Any]:
+        """Return the next change, or None if there is none within a second."""
+        cursor = self._real._cursor
+        try:
+            check_reach(cursor, cursor._collection.database.client)
+            return (yield Call(self._real.try_next))
+        except PyMongoError as error:
+            yield from self._resumed(error)
+            return None
+
+    def _next(self) -> Steps[Any]:
+        """Return the next change, however long it takes; None when the stream has ended."""
+        change = None
+        while change is None and self._real.alive:
+            change = yield from self._try_next()
+        return change
 
     def _resumed(self, error: PyMongoError) -> Steps[None]:
         """Go on behind the last change after ``error``."""
@@ -40,25 +56,13 @@ class Watching(Proxy):
         yield from again(task, error)
         self._core.count("resumed")
 
-    def _check(self) -> None:
-        cursor = self._real._cursor
-        check_reach(cursor, cursor._collection.database.client)
-
-    def _reopened(self) -> Any:
+    def _reopened(self) -> Steps[None]:
         token = self._real.resume_token
-        kwargs = dict(self._kwargs)
+        kwargs = self._kwargs
         if token is not None:
             # start_after also goes on behind a token that ended a stream (invalidate).
             kwargs = {k: v for k, v in kwargs.items() if k not in _ANCHORS} | {"start_after": token}
-        stream = self._open(**kwargs)
-        if hasattr(stream, "__await__"):
-            return self._placed_later(stream)
-        object.__setattr__(self, "_real", stream)
-        return stream
-
-    async def _placed_later(self, stream: Any) -> Any:
-        object.__setattr__(self, "_real", await stream)
-        return self._real
+        self._real = yield Call(partial(self._open, **kwargs))
 
 
 class Changes(Watching):
@@ -66,28 +70,18 @@ class Changes(Watching):
 
     __slots__ = ()
 
-    def try_next(self) -> Any:
-        """Return the next change, or None if there is none within a second."""
-        try:
-            self._check()
-            return self._real.try_next()
-        except PyMongoError as error:
-            run(self._resumed(error), self._core.settings.clock)
-            return None
-
-    def next(self) -> Any:
-        """Return the next change, however long it takes."""
-        while self._real.alive:
-            change = self.try_next()
-            if change is not None:
-                return change
-        raise StopIteration
+    try_next = done(Watching._try_next)
+    _more = done(Watching._next)
 
     def __iter__(self) -> Any:
         return self
 
     def __next__(self) -> Any:
-        return self.next()
+        if (change := self._more()) is None:
+            raise StopIteration
+        return change
+
+    next = __next__
 
     def __enter__(self) -> Any:
         return self
@@ -101,28 +95,18 @@ class ChangesAsync(Watching):
 
     __slots__ = ()
 
-    async def try_next(self) -> Any:
-        """Return the next change, or None if there is none within a second."""
-        try:
-            self._check()
-            return await self._real.try_next()
-        except PyMongoError as error:
-            await run_async(self._resumed(error), self._core.settings.clock)
-            return None
-
-    async def next(self) -> Any:
-        """Return the next change, however long it takes."""
-        while self._real.alive:
-            change = await self.try_next()
-            if change is not None:
-                return change
-        raise StopAsyncIteration
+    try_next = done_async(Watching._try_next)
+    _more = done_async(Watching._next)
 
     def __aiter__(self) -> Any:
         return self
 
     async def __anext__(self) -> Any:
-        return await self.next()
+        if (change := await self._more()) is None:
+            raise StopAsyncIteration
+        return change
+
+    next = __anext__
 
     async def __aenter__(self) -> Any:
         return self

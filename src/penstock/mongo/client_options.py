@@ -8,28 +8,20 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qsl, unquote_plus
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote_plus
 
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure
 
 from penstock.errors import InputError
+from penstock.mongo.address import canonical, said
 from penstock.mongo.durability import durability_of
 from penstock.mongo.read_from import ReadFrom
 
-__all__ = [
-    "chosen_options",
-    "number_said",
-    "refuse_weaker",
-    "said_in",
-    "strictly_read",
-    "uncovered",
-    "without_password",
-]
+__all__ = ["chosen_options", "refuse_weaker", "uncovered", "without_password"]
 
 # Public options that make a dead primary known in about a second, not in half a minute.
 _WATCHFUL: Mapping[str, object] = {"heartbeatFrequencyMS": 500, "connectTimeoutMS": 1000}
-_SAME = {"j": "journal", "ssl": "tls"}
 _READING = ("readpreference", "readpreferencetags", "maxstalenessseconds")
 
 
@@ -44,40 +36,21 @@ def chosen_options(
     Raises:
         InputError: Two choices contradict each other, or there is no such choice.
     """
-    said = said_in(uri) | {_canonical(name) for name in options}
+    given = said(uri, options)
     level = durability_of(durability or "safe")
     if durability is not None:
-        _no_second_word(said, {_canonical(name) for name in level.options}, "durability")
+        _no_second_word(given, map(canonical, level.options), "durability")
     chosen: dict[str, object] = {
-        name: value for name, value in level.options.items() if _canonical(name) not in said
+        name: value for name, value in level.options.items() if canonical(name) not in given
     }
     # One that writes less safely by its own words does not read by a majority either.
-    if durability is None and "w" in said and said_value(uri, options, "w") != "majority":
+    if durability is None and given.get("w", "majority") != "majority":
         chosen = {}
     if read_from is not None:
-        _no_second_word(said, set(_READING), "read_from")
+        _no_second_word(given, _READING, "read_from")
         chosen |= ReadFrom.of(read_from).options()
-    watchful = {name: value for name, value in _WATCHFUL.items() if name.lower() not in said}
+    watchful = {name: value for name, value in _WATCHFUL.items() if name.lower() not in given}
     return {**watchful, **chosen, **options}
-
-
-def said_in(uri: str) -> set[str]:
-    """Return the names of the options in ``uri``, in lower case."""
-    query = uri.partition("?")[2]
-    return {_canonical(name) for name, _ in parse_qsl(query, keep_blank_values=True, separator="&")}
-
-
-def said_value(uri: str, options: Mapping[str, object], name: str) -> str:
-    """Return what the options, or else ``uri``, say of the option ``name``; nothing is ""."""
-    pairs = parse_qsl(uri.partition("?")[2], keep_blank_values=True, separator="&")
-    given = {_canonical(key): str(value) for key, value in [*pairs, *options.items()]}
-    return given.get(_canonical(name), "")
-
-
-def number_said(uri: str, name: str) -> int:
-    """Return the number that ``uri`` gives the option ``name``, 0 where it gives none."""
-    said = said_value(uri, {}, name)
-    return int(said) if said.isdecimal() else 0
 
 
 def refuse_weaker(uri: str) -> None:
@@ -94,11 +67,12 @@ def refuse_weaker(uri: str) -> None:
 (w=majority, in journals): leave it out
     """
     enough = {"w": {"majority"}, "journal": {"true"}, "readconcernlevel": _STRICT_READS}
+    given = said(uri)
     for name, values in enough.items():
-        said = said_value(uri, {}, name)
-        if said and said.lower() not in values:
+        value = given.get(name, "")
+        if value and value.lower() not in values:
             raise InputError(
-                f"MongoDB address: {name}={said} is less than what is promised here (w=majority, "
+                f"MongoDB address: {name}={value} is less than what is promised here (w=majority, "
                 "in journals): leave it out"
             )
 
@@ -106,12 +80,8 @@ def refuse_weaker(uri: str) -> None:
 _STRICT_READS = {"majority", "linearizable", "snapshot"}
 
 
-def _canonical(name: str) -> str:
-    return _SAME.get(name.lower(), name.lower())
-
-
-def _no_second_word(said: set[str], names: set[str], argument: str) -> None:
-    twice = sorted(said & names)
+def _no_second_word(given: Mapping[str, str], names: Iterable[str], argument: str) -> None:
+    twice = sorted(given.keys() & set(names))
     if twice:
         raise InputError(
             f"connect({argument}=...): the URI or the options already say {', '.join(twice)}; "
@@ -132,24 +102,18 @@ def without_password(text: str, uri: str) -> str:
 
 
 @contextlib.contextmanager
-def strictly_read() -> Iterator[None]:
-    """Refuse options in an address that PyMongo would warn of and pass over."""
+def uncovered(uri: str) -> Iterator[None]:
+    """Say what is wrong with an address or its credentials in one line, without the password.
+
+    An option that PyMongo would warn of and pass over is wrong.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             # Of CosmosDB and DocumentDB it only says that they are not quite MongoDB.
             warnings.filterwarnings("default", "You appear to be connected", UserWarning)
             yield
-    except UserWarning as error:
-        raise ValueError(str(error)) from None
-
-
-@contextlib.contextmanager
-def uncovered(uri: str) -> Iterator[None]:
-    """Say what is wrong with an address or its credentials in one line, without the password."""
-    try:
-        yield
-    except (ConfigurationError, InvalidURI, ValueError, TypeError) as error:
+    except (ConfigurationError, InvalidURI, ValueError, TypeError, UserWarning) as error:
         raise InputError(f"MongoDB address: {without_password(str(error), uri)}") from None
     except OperationFailure as error:
         if error.code != 18:
@@ -158,5 +122,3 @@ def uncovered(uri: str) -> Iterator[None]:
             "MongoDB refused the user name or password (AuthenticationFailed); authSource in the "
             "address names the database that knows the user"
         ) from None
-    except PyMongoError:
-        raise

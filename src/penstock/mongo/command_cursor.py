@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, final
+from typing import Any
 
 from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.command_cursor import AsyncCommandCursor
@@ -15,13 +14,13 @@ from pymongo.synchronous.command_cursor import CommandCursor
 from penstock.mongo.change_stream import Changes, ChangesAsync
 from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
 from penstock.mongo.cursor_position import Position
-from penstock.mongo.effects import Steps
+from penstock.mongo.effects import Call, Steps
 from penstock.mongo.namespace import unfit
 from penstock.mongo.pipelines import identity_of
 from penstock.mongo.proxy import Proxy, place_of
 from penstock.mongo.settings import Core
 
-__all__ = ["Opened", "opened"]
+__all__ = ["opened"]
 
 _FIRST_BATCH = 101
 """How many documents a server's first batch has, and we take at a time."""
@@ -34,20 +33,26 @@ class Listing(Walking):
 
     def __init__(self, real: object, core: Core, rerun: Callable[[], Any], place: Position) -> None:
         super().__init__(real, core)
-        self._set(_rerun=rerun, _place=place, _chunk=_FIRST_BATCH, _collection=None)
+        self._rerun, self._place, self._chunk = rerun, place, _FIRST_BATCH
+        self._collection: Any = None
 
     def _unfit(self) -> Steps[str | None]:
         if self._collection is None:
             return (yield from Walking._unfit(self))
         return (yield from unfit(self._core, self._collection))
 
-    def _restarted(self) -> Any:
-        return self._reopened()
+    def _drained(self) -> Steps[Any]:
+        return (yield Call(partial(self._real.to_list, self._chunk)))
+
+    def _reopened(self) -> Steps[None]:
+        self._real = yield Call(self._rerun)
+
+    _restarted = _reopened
 
     def batch_size(self, batch_size: int) -> Any:
         """Ask for so many documents at a time."""
         self._real.batch_size(batch_size)
-        self._set(_chunk=batch_size or _FIRST_BATCH)
+        self._chunk = batch_size or _FIRST_BATCH
         return self
 
 
@@ -55,13 +60,6 @@ class ListCursor(Listing, Streamed):
     """A cursor of an aggregation or a list for threads."""
 
     __slots__ = ()
-
-    def _drained(self) -> list[Any]:
-        batch: list[Any] = self._real.to_list(self._chunk)
-        return batch
-
-    def _reopened(self) -> None:
-        self._set(_real=self._rerun())
 
     def try_next(self) -> Any:
         """Return the next document, or None."""
@@ -73,63 +71,33 @@ class ListCursorAsync(Listing, StreamedAsync):
 
     __slots__ = ()
 
-    async def _drained(self) -> list[Any]:
-        batch: list[Any] = await self._real.to_list(self._chunk)
-        return batch
-
-    async def _reopened(self) -> None:
-        self._set(_real=await self._rerun())
-
     async def try_next(self) -> Any:
         """Return the next document, or None."""
         return await anext(self, None)
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A cursor that was opened, and how to open it again."""
-
-    real: Any
-    name: str
-    where: str
-    rerun: Callable[..., Any]
-    given: dict[str, Any]
-
-    def proxy(self, core: Core, session: Any) -> Proxy:
-        """Return the proxy for it."""
-        if self.name == "watch":
-            kind = ChangesAsync if isinstance(self.real, AsyncChangeStream) else Changes
-            return kind(self.real, core, self.rerun, self.given, self.where)
-        return self._listing(core, session)
-
-    def _listing(self, core: Core, session: Any) -> Listing:
-        named, why = self._identity()
-        place = Position(core.settings.remember, named=named, lost=why or None)
-        kind = ListCursorAsync if isinstance(self.real, AsyncCommandCursor) else ListCursor
-        cursor = kind(self.real, core, partial(self.rerun, **self.given), place)
-        collection = self.source if self.name == "aggregate" else None
-        cursor._set(_name=self.name, _where=self.where, _sitting=session, _collection=collection)
-        size = self.given.get("batchSize") or self.given.get("cursor", {}).get("batchSize")
-        cursor._set(_chunk=size or _FIRST_BATCH)
-        return cursor
-
-    @property
-    def source(self) -> Any:
-        """What it was opened on."""
-        return self.rerun.__self__  # type: ignore[attr-defined]
-
-    def _identity(self) -> tuple[str, str]:
-        if self.name != "aggregate":
-            return "name", ""
-        if "." not in self.where:
-            return "_id", "an aggregation of a database has no documents of a collection"
-        return "_id", identity_of(self.given["pipeline"])
-
-
-def opened(thing: Proxy, name: str, given: dict[str, Any], real: Any) -> Any:
-    """Return what came back, as one that can be opened again if it is a cursor."""
-    kinds = (CommandCursor, AsyncCommandCursor, ChangeStream, AsyncChangeStream)
-    if not isinstance(real, kinds) or "raw" in name:
+def opened(thing: Proxy, name: str, given: dict[str, Any], real: Any, session: Any) -> Any:
+    """Return the cursor that ``name`` of ``thing`` gave as one that can be opened again."""
+    core, where, rerun = thing._core, place_of(thing._real), getattr(thing._real, name)
+    if isinstance(real, ChangeStream | AsyncChangeStream):
+        watching = ChangesAsync if isinstance(real, AsyncChangeStream) else Changes
+        return watching(real, core, rerun, given, where)
+    if not isinstance(real, CommandCursor | AsyncCommandCursor) or "raw" in name:
         return real
-    return Opened(real, name, place_of(thing._real), getattr(thing._real, name), given)
+    named, why = _identity(name, where, given)
+    place = Position(core.settings.remember, named=named, lost=why or None)
+    listing = ListCursorAsync if isinstance(real, AsyncCommandCursor) else ListCursor
+    cursor = listing(real, core, partial(rerun, **given), place)
+    cursor._name, cursor._where, cursor._sitting = name, where, session
+    cursor._collection = thing._real if name == "aggregate" else None
+    cursor._chunk = given.get("batchSize") or given.get("cursor", {}).get("batchSize")
+    cursor._chunk = cursor._chunk or _FIRST_BATCH
+    return cursor
+
+
+def _identity(name: str, where: str, given: dict[str, Any]) -> tuple[str, str]:
+    if name != "aggregate":
+        return "name", ""
+    if "." not in where:
+        return "_id", "an aggregation of a database has no documents of a collection"
+    return "_id", identity_of(given["pipeline"])

@@ -8,20 +8,11 @@ from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection as _Collection
 from pymongo.read_concern import ReadConcern
 
-from penstock.errors import InputError
-from penstock.mongo.client_options import chosen_options, number_said, strictly_read, uncovered
+from penstock.mongo.address import said
+from penstock.mongo.client_options import chosen_options, uncovered
 from penstock.mongo.connection import resilient
-from penstock.mongo.read_from import ReadFrom
-from penstock.mongo.server_check import verdict
 
-__all__ = [
-    "Client",
-    "DictCollection",
-    "collection_of",
-    "connect_any_server",
-    "is_set",
-    "repeatable",
-]
+__all__ = ["Client", "DictCollection", "collection_of", "connect_any_server", "repeatable"]
 
 Client: TypeAlias = MongoClient[dict[str, Any]]
 DictCollection: TypeAlias = _Collection[dict[str, Any]]
@@ -36,27 +27,12 @@ def connect_any_server(uri: str, *, deadline: float = 60.0) -> Client:
     Raises:
         InputError: The address cannot be used; one line says why.
     """
-    with uncovered(uri), strictly_read():
+    with uncovered(uri):
         options: dict[str, Any] = chosen_options(uri, None, None, {})
         plain: Client = MongoClient(uri, **options)
     # Who gave a time to find a server has said how long to wait for one.
-    said = number_said(uri, "serverSelectionTimeoutMS")
-    return resilient(plain, deadline=min(deadline, said / 1000) if said else deadline)
-
-
-def is_set(client: Client) -> bool:
-    """Ask whether ``client`` leads to a set or a cluster: else a single server answers.
-
-    Raises:
-        InputError: It cannot be used; one line says why.
-        MongoGaveUp: Nobody answered within the client's deadline.
-    """
-    hello = client.admin.command("hello", read_preference=ReadFrom("nearest").pymongo())
-    if not hello.get("setName") and hello.get("msg") != "isdbgrid":
-        return False
-    if wrong := verdict(hello, majority=True):
-        raise InputError(wrong)
-    return True
+    patience = int(said(uri).get("serverselectiontimeoutms", 0)) / 1000
+    return resilient(plain, deadline=min(deadline, patience or deadline))
 
 
 def collection_of(client: Client, database: str, name: str, *, safe: bool) -> DictCollection:

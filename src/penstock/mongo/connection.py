@@ -15,10 +15,11 @@ from pymongo.synchronous.cursor import Cursor
 from penstock.errors import InputError
 from penstock.events import Event, Events
 from penstock.mongo import proxies as _proxies  # noqa: F401 - fills the table of proxies
-from penstock.mongo.client_options import chosen_options, said_in, strictly_read, uncovered
+from penstock.mongo.address import says
+from penstock.mongo.client_options import chosen_options, uncovered
 from penstock.mongo.proxy import Proxy, proxy_of
 from penstock.mongo.read_from import ReadFrom
-from penstock.mongo.server_check import checked
+from penstock.mongo.server_check import is_set
 from penstock.mongo.settings import Core, Counters, Settings
 
 __all__ = ["connect", "counters", "reading_from", "resilient"]
@@ -135,12 +136,11 @@ def connect(  # noqa: PLR0913 - each is a choice of its own, with a default that
         InputError: The address, a choice or the server cannot be used; one line says why.
         MongoGaveUp: Nobody answered within the deadline.
     """
-    waiting = {"serverSelectionTimeoutMS": int(1000 * deadline)}
-    chosen = {**waiting, **chosen_options(uri, durability, read_from, options)}
-    if "serverselectiontimeoutms" in said_in(uri):
-        del chosen["serverSelectionTimeoutMS"]
+    chosen = chosen_options(uri, durability, read_from, options)
+    if not says(uri, "serverSelectionTimeoutMS"):
+        chosen = {"serverSelectionTimeoutMS": int(1000 * deadline), **chosen}
     kind: Any = AsyncMongoClient if asynchronous else MongoClient
-    with uncovered(uri), strictly_read():
+    with uncovered(uri):
         plain = kind(uri, **chosen)
     client: MongoClient[dict[str, Any]] = resilient(
         plain, deadline=deadline, events=events, on_retry=on_retry
@@ -148,7 +148,7 @@ def connect(  # noqa: PLR0913 - each is a choice of its own, with a default that
     if not asynchronous:
         try:
             with uncovered(uri):
-                checked(client, durability or "safe")
+                is_set(client, durability or "safe", single=False)
         except BaseException:
             client.close()
             raise

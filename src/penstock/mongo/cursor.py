@@ -7,14 +7,17 @@ costs nothing a document; only when the next batch fails is there anything to do
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor_liveness import check_reach
 from penstock.mongo.cursor_position import Position
-from penstock.mongo.effects import Call, Steps, run, run_async
+from penstock.mongo.effects import Call, Steps, done, done_async
 from penstock.mongo.error_kinds import fault_of
 from penstock.mongo.proxy import Proxy, unwrapped
 from penstock.mongo.retry import Task, again, always
@@ -52,20 +55,16 @@ class Walking(Proxy):
     # Nobody sets anything on a cursor of PyMongo's, so nothing is passed on.
     __setattr__ = object.__setattr__  # type: ignore[assignment]
 
-    def _set(self, **values: object) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-
     def _begin(self) -> bool:
         """Settle what must be before it is sent; return whether it ends by itself."""
         return True
 
-    def _drained(self) -> Any:
-        """Return PyMongo's next batch, or its awaitable; empty at the end."""
+    def _drained(self) -> Steps[list[Any]]:
+        """Return PyMongo's next batch; empty at the end."""
         raise NotImplementedError
 
-    def _next_batch(self) -> Any:
-        """Return the next batch, or its awaitable, unless its server is known to be gone.
+    def _next_batch(self) -> Steps[list[Any]]:
+        """Return the next batch, unless its server is known to be gone.
 
         A cursor that cannot go on elsewhere waits for its server, as PyMongo's own does.
         """
@@ -73,32 +72,30 @@ class Walking(Proxy):
         real = self._real
         if inside or (self._place is not None and self._why_not() is None):
             check_reach(real, real._collection.database.client, in_transaction=inside)
-        return self._drained()
+        return (yield from self._drained())
 
-    def _reopened(self) -> Any:
-        """Put a cursor in place that goes on from here; its awaitable where it must be awaited."""
+    def _reopened(self) -> Steps[None]:
+        """Put a cursor in place that goes on from here."""
         raise NotImplementedError
 
-    def _restarted(self) -> Any:
-        """Put a cursor in place that begins again; its awaitable where it must be awaited."""
+    def _restarted(self) -> Steps[None]:
+        """Put a cursor in place that begins again."""
         raise NotImplementedError
 
-    def _fetched(self, record: Record) -> Steps[list[Any]]:
+    def _fetched(self, record: Record) -> Steps[Any]:
         """Return the next batch within a transaction by hand."""
-        first = not self._begun
-        self._set(_begun=True)
-        again_ = self._begin_again if first else self._drained
-        batch: list[Any] = yield from statement(record, self._next_batch, lambda: again_, again_)
-        return batch
+        redo = self._drained if self._begun else self._begin_again
+        self._begun = True
+        return (yield from statement(record, self._next_batch, lambda: redo, redo))
 
     @property
     def session(self) -> Any:
         """The session it was given, or None."""
         return self._sitting
 
-    def _begin_again(self) -> Any:
-        opened = self._restarted()
-        return self._go_on_later(opened) if hasattr(opened, "__await__") else self._drained()
+    def _begin_again(self) -> Steps[list[Any]]:
+        yield from self._restarted()
+        return (yield from self._drained())
 
     def _why_not(self) -> str | None:
         place: Position = self._place
@@ -120,13 +117,13 @@ class Walking(Proxy):
     def _noted(self, batch: list[Any]) -> list[Any]:
         """Note ``batch``, and return it without what was handed out before."""
         if not batch:
-            self._set(_ended=not self._real.alive)
+            self._ended = not self._real.alive
             return batch
         if self._passed:
             name = self._place.named
             batch = [one for one in batch if identity(one.get(name)) not in self._passed]
         if not self._real.alive:
-            self._set(_ended=True)
+            self._ended = True
         elif batch:
             self._place.note(batch)
         return batch
@@ -140,7 +137,7 @@ class Walking(Proxy):
                 if record is None:
                     if self._long():
                         yield from self._turned()
-                    batch = yield Call(self._next_batch)
+                    batch = yield from self._next_batch()
                 else:
                     batch = yield from self._fetched(record)
             except PyMongoError as error:
@@ -164,19 +161,35 @@ class Walking(Proxy):
         try:
             batch: list[Any] = yield from again(task, error)
         except PyMongoError:
-            self._set(_ended=True)
+            self._ended = True
             raise
         self._core.count("resumed")
         return batch
 
-    def _go_on(self) -> Any:
-        self._set(_passed=self._place.passed())
-        opened = self._reopened()
-        return self._go_on_later(opened) if hasattr(opened, "__await__") else self._drained()
+    def _go_on(self) -> Steps[list[Any]]:
+        self._passed = self._place.passed()
+        yield from self._reopened()
+        return (yield from self._drained())
 
-    async def _go_on_later(self, opened: Any) -> Any:
-        await opened
-        return await self._drained()
+    def _to_list(self, length: int | None = None) -> Steps[Any]:
+        """Return the documents that are left, or ``length`` of them."""
+        if length is not None and length < 1:
+            raise ValueError("to_list() length must be greater than 0")
+        if not self._begin():
+            return (yield Call(partial(self._real.to_list, length)))
+        most, found = length or sys.maxsize, list[Any]()
+        while len(found) < most:
+            found += islice(self._buffer, most - len(found))
+            if len(found) < most:
+                if not (batch := (yield from self._batch())):
+                    break
+                self._buffer = iter(batch)
+        return found
+
+    def _close(self) -> Steps[None]:
+        """Let the server forget the cursor."""
+        self._ended = True
+        yield Call(self._real.close)
 
     @property
     def alive(self) -> bool:
@@ -199,13 +212,14 @@ class Streamed(Walking):
 
     __slots__ = ()
 
-    def _more(self) -> list[Any]:
-        return run(self._batch(), self._core.settings.clock)
+    _more = done(Walking._batch)
+    to_list = done(Walking._to_list)
+    close = done(Walking._close)
 
     def _documents(self) -> Iterator[Any]:
         yield from self._buffer
         while batch := self._more():
-            self._set(_buffer=iter(batch))
+            self._buffer = iter(batch)
             yield from self._buffer
 
     def __iter__(self) -> Iterator[Any]:
@@ -217,25 +231,12 @@ class Streamed(Walking):
             return document
         if not self._begin():
             return next(self._real)
-        self._set(_buffer=iter(self._more()))
+        self._buffer = iter(self._more())
         return next(self._buffer)
 
     def next(self) -> Any:
         """Return the next document."""
         return next(self)
-
-    def to_list(self, length: int | None = None) -> list[Any]:
-        """Return the documents that are left, or ``length`` of them."""
-        if length is None:
-            return list(iter(self))
-        if length < 1:
-            raise ValueError("to_list() length must be greater than 0")
-        found = []
-        for document in iter(self):
-            found.append(document)
-            if len(found) == length:
-                break
-        return found
 
     def __enter__(self) -> Any:
         return self
@@ -243,25 +244,21 @@ class Streamed(Walking):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Let the server forget the cursor."""
-        self._set(_ended=True)
-        self._real.close()
-
 
 class StreamedAsync(Walking):
     """A cursor for asyncio."""
 
     __slots__ = ()
 
-    async def _more(self) -> list[Any]:
-        return await run_async(self._batch(), self._core.settings.clock)
+    _more = done_async(Walking._batch)
+    to_list = done_async(Walking._to_list)
+    close = done_async(Walking._close)
 
     async def _documents(self) -> AsyncIterator[Any]:
         for document in self._buffer:
             yield document
         while batch := await self._more():
-            self._set(_buffer=iter(batch))
+            self._buffer = iter(batch)
             for document in self._buffer:
                 yield document
 
@@ -273,7 +270,7 @@ class StreamedAsync(Walking):
             return document
         if not self._begin():
             return await anext(self._real)
-        self._set(_buffer=iter(await self._more()))
+        self._buffer = iter(await self._more())
         for document in self._buffer:
             return document
         raise StopAsyncIteration
@@ -282,24 +279,8 @@ class StreamedAsync(Walking):
         """Return the next document."""
         return await anext(self)
 
-    async def to_list(self, length: int | None = None) -> list[Any]:
-        """Return the documents that are left, or ``length`` of them."""
-        if length is not None and length < 1:
-            raise ValueError("to_list() length must be greater than 0")
-        found = []
-        async for document in aiter(self):
-            found.append(document)
-            if len(found) == length:
-                break
-        return found
-
     async def __aenter__(self) -> Any:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def close(self) -> None:
-        """Let the server forget the cursor."""
-        self._set(_ended=True)
-        await self._real.close()

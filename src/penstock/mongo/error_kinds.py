@@ -16,7 +16,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-__all__ = ["FailedCall", "fault_of", "labels_of", "reason_of"]
+__all__ = ["FailedCall", "fault_of", "first_words", "labels_of", "reason_of"]
 
 # The server refused before it began: it is not, or not yet, what the operation needs.
 _REFUSED = frozenset({10058, 10107, 13435, 13436, 134})
@@ -69,8 +69,15 @@ def fault_of(error: BaseException) -> FailedCall:
 
 def reason_of(error: BaseException) -> str:
     """Return one short line for events: the type and the beginning of its text."""
-    words = str(error).partition(", full error")[0].partition(", Timeout:")[0]
-    return f"{type(error).__name__}: {' '.join(words.split())[:160]}"
+    return f"{type(error).__name__}: {first_words(error)[:160]}"
+
+
+def first_words(error: BaseException) -> str:
+    """Return what happened, without the server's answer and the picture of the whole topology."""
+    words = str(error)
+    for rest in (", full error", " (configured timeouts", ", Timeout:"):
+        words = words.partition(rest)[0]
+    return " ".join(words.split())[:300]
 
 
 def labels_of(error: PyMongoError) -> list[str]:

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
 from penstock.mongo.cursor_position import Position, Question
-from penstock.mongo.effects import Call, Steps, run
+from penstock.mongo.effects import Call, Steps, done, done_async, run
 from penstock.mongo.find_arguments import Asked, asked
 from penstock.mongo.namespace import unfit
 from penstock.mongo.proxy import place_of
@@ -61,10 +61,10 @@ class Finding(Walking):
         question: Asked = asked(self._args, self._kwargs, self._calls)
         mutable = issubclass(self._document_class(), MutableMapping)
         place, brought = question.position(self._core.settings.remember, mutable=mutable)
-        self._set(_asked=question, _place=place, _brought=brought, _initial=place.question())
-        self._where = place_of(self._collection)
+        self._asked, self._place, self._brought = question, place, brought
+        self._initial, self._where = place.question(), place_of(self._collection)
         if question.plain and brought.projection != question.projection:
-            self._set(_real=self._open(place.question()))
+            self._real = self._open(place.question())
         return question
 
     def _document_class(self) -> type:
@@ -88,12 +88,20 @@ class Finding(Walking):
             getattr(cursor, name)(*args, **kwargs)
         return cursor
 
-    def _reopened(self) -> None:
-        place: Position = self._place
-        self._set(_real=self._open(place.question()))
+    def _drained(self) -> Steps[list[Any]]:
+        real = self._real
+        before = real.retrieved
+        batch: list[Any] = yield Call(partial(real.to_list, 1))
+        rest = real.retrieved - before - 1
+        return batch + (yield Call(partial(real.to_list, rest))) if batch and rest > 0 else batch
 
-    def _restarted(self) -> None:
-        self._set(_real=self._open(self._initial))
+    def _reopened(self) -> Steps[None]:
+        yield from ()
+        self._real = self._open(self._place.question())
+
+    def _restarted(self) -> Steps[None]:
+        yield from ()
+        self._real = self._open(self._initial)
 
     def _noted(self, batch: list[Any]) -> list[Any]:
         if self._asked is None and not self._real.alive:
@@ -114,12 +122,12 @@ class Finding(Walking):
 
     def _turned(self) -> Steps[None]:
         """Let the next batches come in the order of ``_id``, past those that came in none."""
-        self._set(_movable=False)
+        self._movable = False
         if not self._asked.movable or (yield from unfit(self._core, self._collection)):
             return
         old, place = self._real, self._place.moved()
-        self._set(_place=place, _passed=place.passed())
-        self._reopened()
+        self._place, self._passed = place, place.passed()
+        yield from self._reopened()
         yield Call(old.close)
 
     def _unfit(self) -> Steps[str | None]:
@@ -136,7 +144,7 @@ class Finding(Walking):
         self._settled()
         return (yield from Walking._resumed(self, error))
 
-    def _fetched(self, record: Record) -> Steps[list[Any]]:
+    def _fetched(self, record: Record) -> Steps[Any]:
         self._settled()
         return (yield from Walking._fetched(self, record))
 
@@ -150,7 +158,7 @@ class Finding(Walking):
         """Return the same query, not yet sent."""
         twin = type(self)(self._fresh(), self._core, self._collection, self._args, self._kwargs)
         twin._calls.extend(self._calls)
-        twin._set(_sitting=self._sitting)
+        twin._sitting = self._sitting
         return twin
 
     def __copy__(self) -> Any:
@@ -166,12 +174,15 @@ class Finding(Walking):
         self._calls.append(
             ("limit", (0 if index.stop is None else index.stop - (index.start or 0),), {})
         )
-        self._set(_ended=empty)
+        self._ended = empty
         return self
 
-    def _forgotten(self) -> None:
-        self._set(_real=self._fresh(), _buffer=iter(()), _ended=False)
-        self._set(_passed=frozenset(), _place=None, _asked=None, _movable=True)
+    def _rewind(self) -> Steps[Any]:
+        """Begin again with the next document."""
+        yield Call(self._real.close)
+        self._real, self._buffer, self._ended = self._fresh(), iter(()), False
+        self._passed, self._place, self._asked, self._movable = frozenset(), None, None, True
+        return self
 
 
 def _chain(name: str) -> Callable[..., Any]:
@@ -192,12 +203,7 @@ class FindCursor(Finding, Streamed):
 
     __slots__ = ()
 
-    def _drained(self) -> list[Any]:
-        real = self._real
-        before = real.retrieved
-        batch: list[Any] = real.to_list(1)
-        rest = real.retrieved - before - 1
-        return batch + real.to_list(rest) if batch and rest > 0 else batch
+    rewind = done(Finding._rewind)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -207,30 +213,13 @@ class FindCursor(Finding, Streamed):
         task = Task(self._core, "find", where, call, now, always, reads=True)
         return run(attempt(task), self._core.settings.clock)
 
-    def rewind(self) -> Any:
-        """Begin anew with the next document."""
-        self._real.close()
-        self._forgotten()
-        return self
-
 
 class FindCursorAsync(Finding, StreamedAsync):
     """The cursor of ``find`` for asyncio."""
 
     __slots__ = ()
 
-    async def _drained(self) -> list[Any]:
-        real = self._real
-        before = real.retrieved
-        batch: list[Any] = await real.to_list(1)
-        rest = real.retrieved - before - 1
-        return batch + await real.to_list(rest) if batch and rest > 0 else batch
+    rewind = done_async(Finding._rewind)
 
     def __getitem__(self, index: Any) -> Any:
         return self._sliced(index) if isinstance(index, slice) else self._real[index]
-
-    async def rewind(self) -> Any:
-        """Begin anew with the next document."""
-        await self._real.close()
-        self._forgotten()
-        return self

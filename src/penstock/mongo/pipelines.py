@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,17 +71,18 @@ def identity_of(pipeline: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _random(pipeline: object) -> str:
-    names = sorted(_names(pipeline) & _RANDOM)
+    names = sorted({name for name, _ in _parts(pipeline)} & _RANDOM)
     return f"{names[0]} gives something else each time" if names else ""
 
 
-def _names(stages: object) -> frozenset[str]:
-    """Return the names of all stages and operators, however deep."""
+def _parts(stages: object) -> Iterator[tuple[str, Any]]:
+    """Yield the names of all stages and operators, however deep, and what each is given."""
     if isinstance(stages, Mapping):
-        return frozenset(map(str, stages)).union(*map(_names, stages.values()))
+        yield from stages.items()
+        stages = list(stages.values())
     if isinstance(stages, list | tuple):
-        return frozenset().union(*map(_names, stages))
-    return frozenset()
+        for stage in stages:
+            yield from _parts(stage)
 
 
 def _touches_id(name: str, given: Any) -> bool:
@@ -145,12 +146,6 @@ def by_identity(pipeline: Sequence[Mapping[str, Any]]) -> bool:
 
 def _sources(stages: object) -> Iterable[str]:
     """Yield the names of all collections that any stage, however deep, reads."""
-    if isinstance(stages, Mapping):
-        for name, value in stages.items():
-            if name in {"$lookup", "$graphLookup", "$unionWith"}:
-                source = value if isinstance(value, str) else value.get("from", value.get("coll"))
-                yield str(source)
-            yield from _sources(value)
-    elif isinstance(stages, list | tuple):
-        for stage in stages:
-            yield from _sources(stage)
+    for name, value in _parts(stages):
+        if name in {"$lookup", "$graphLookup", "$unionWith"}:
+            yield str(value if isinstance(value, str) else value.get("from", value.get("coll")))

@@ -41,7 +41,7 @@ def projected(projection: Any, fields: Sequence[str]) -> Projected:
     if not projection:
         return Projected(projection, (), tuple(fields))
     asked = projection if isinstance(projection, Mapping) else dict.fromkeys(projection, 1)
-    if not all(_plain(name, value) for name, value in asked.items()):
+    if KEYS in asked or not all(_plain(name, value) for name, value in asked.items()):
         # $slice, $elemMatch, $meta, a.$, parts of _id and computed fields: left as they are.
         whole = not any(name.startswith("_id.") for name in asked) and asked.get("_id", 1) == 1
         return Projected(projection, (), (None,) * len(fields), "_id" if whole else None)

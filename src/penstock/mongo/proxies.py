@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from pymongo import AsyncMongoClient, MongoClient
@@ -30,7 +28,7 @@ __all__ = ["made"]
 
 
 class Client(Proxy):
-    """What both clients share: PyMongo's own ``Database(client, ...)`` finds itself in it."""
+    """A client: PyMongo's own ``Database(client, ...)`` finds itself in it."""
 
     __slots__ = ()
 
@@ -45,66 +43,35 @@ class Client(Proxy):
     def start_session(self, *args: Any, **kwargs: Any) -> Any:
         """Return a session; see PyMongo's."""
         session = wrapped(self._real.start_session(*args, **kwargs), self._core)
-        object.__setattr__(session, "_client", self)
+        session._client = self
         return session
-
-
-class Entered(Client):
-    """One that is used in a ``with`` statement."""
-
-    __slots__ = ()
 
     def __enter__(self) -> Any:
         self._real.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Any:
-        return self._real.__exit__(kind, error, trace)
-
-
-class EnteredAsync(Client):
-    """One that is used in an ``async with`` statement."""
-
-    __slots__ = ()
+    def __exit__(self, *error: object) -> Any:
+        return self._real.__exit__(*error)
 
     async def __aenter__(self) -> Any:
         await self._real.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Any:
-        return await self._real.__aexit__(kind, error, trace)
+    async def __aexit__(self, *error: object) -> Any:
+        return await self._real.__aexit__(*error)
 
 
-def made(
-    level: str,
-    original: type,
-    base: type[Proxy] = Proxy,
-    waits: Callable[[Any], bool] | None = None,
-) -> type[Proxy]:
+def made(level: str, original: type, base: type[Proxy]) -> None:
     """Make the proxy for ``original`` and register it.
 
     Its methods are those of the table that this PyMongo has and ``base`` does not define itself.
     """
-    waits = waits or inspect.iscoroutinefunction
-    methods = {
-        name: method(level, name, getattr(original, name), waits=waits(getattr(original, name)))
-        for name in OPERATIONS[level]
-        if inspect.isfunction(getattr(original, name, None)) and not hasattr(base, name)
-    }
-    space = {"__slots__": (), "__doc__": original.__doc__, **methods}
-    proxy: type[Proxy] = type(f"Resilient{original.__name__}", (base,), space)
-    PROXIES[original] = proxy
-    return proxy
+    space: dict[str, object] = {"__slots__": (), "__doc__": original.__doc__}
+    for name in OPERATIONS[level]:
+        own = getattr(original, name, None)
+        if inspect.isfunction(own) and not hasattr(base, name):
+            space[name] = method(level, name, own)
+    PROXIES[original] = type(f"Resilient{original.__name__}", (base,), space)
 
 
 _BEFORE_SESSION = FIND_NAMES.index("session")
@@ -137,12 +104,12 @@ class Finds(Named):
         proxy: Any = proxy_of(type(real))
         cursor = proxy(real, self._core, self._real, args, plain)
         if session is not None:
-            cursor._set(_sitting=session)
+            cursor._sitting = session
         return cursor
 
 
-made("client", MongoClient, Entered)
-made("client", AsyncMongoClient, EnteredAsync)
+made("client", MongoClient, Client)
+made("client", AsyncMongoClient, Client)
 made("database", Database, Named)
 made("database", AsyncDatabase, Named)
 made("collection", Collection, Finds)

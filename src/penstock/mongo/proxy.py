@@ -31,8 +31,7 @@ class Proxy:
     _real: Any
 
     def __init__(self, real: object, core: Core) -> None:
-        object.__setattr__(self, "_real", real)
-        object.__setattr__(self, "_core", core)
+        self._real, self._core = real, core
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -63,7 +62,7 @@ class Proxy:
         return self._real.__reduce_ex__(protocol)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in _OWN:
+        if name.startswith("_") and hasattr(type(self), name):  # a slot of ours
             object.__setattr__(self, name, value)
         else:
             setattr(self._real, name, value)

@@ -29,21 +29,19 @@ _BY_CURSOR = frozenset({"find_one", "find_raw_batches"})
 """Methods whose arguments PyMongo hands on to its cursor unseen."""
 
 
-def method(
-    level: str, name: str, original: Callable[..., Any], *, waits: bool
-) -> Callable[..., Any]:
+def method(level: str, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the proxy's method ``name``.
 
     Args:
         level: Which object it belongs to.
         name: Its name.
         original: PyMongo's own, whose name, words and signature it takes over.
-        waits: Whether it is a coroutine.
     """
     if operation(level, name).kind in {Kind.LOCAL, Kind.TRANSACTION}:
         made = _local(name)
     else:
         rule = _Rule(level, name, _shape(name, original))
+        waits = inspect.iscoroutinefunction(original)
         made = _method_async(rule) if waits else _method(rule)
     return functools.update_wrapper(made, original)
 

@@ -2,8 +2,8 @@
 
 >>> ReadFrom.of("nearest tags=dc:ber,rack:1 tags= staleness=120")
 ReadFrom(mode='nearest', tags=({'dc': 'ber', 'rack': '1'}, {}), staleness=120.0)
->>> ReadFrom.of({"mode": "SECONDARY_PREFERRED", "tags": [{"dc": "ber"}]}).text
-'secondaryPreferred tags=dc:ber'
+>>> ReadFrom.of({"mode": "SECONDARY_PREFERRED", "tags": [{"dc": "ber"}]}).mode
+'secondaryPreferred'
 """
 
 from __future__ import annotations
@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING, final
 from penstock.errors import InputError
 
 if TYPE_CHECKING:
-    from pymongo.read_preferences import (
-        Nearest,
-        Primary,
-        PrimaryPreferred,
-        Secondary,
-        SecondaryPreferred,
-    )
+    from pymongo.read_preferences import _ServerMode
 
 __all__ = ["MODES", "ReadFrom"]
 
@@ -96,13 +90,6 @@ class ReadFrom:
         mode, staleness = given.get("mode", "primary"), given.get("staleness")
         return cls(_mode(str(mode)), _tag_sets(given.get("tags", ())), _seconds(staleness))
 
-    @property
-    def text(self) -> str:
-        """The same as text, which :meth:`of` reads."""
-        sets = ("tags=" + ",".join(f"{k}:{v}" for k, v in tags.items()) for tags in self.tags)
-        end = [] if self.staleness is None else [f"staleness={self.staleness:g}"]
-        return " ".join([self.mode, *sets, *end])
-
     def options(self) -> dict[str, object]:
         """Return it as options of ``MongoClient``."""
         options: dict[str, object] = {"readPreference": self.mode}
@@ -114,22 +101,13 @@ class ReadFrom:
             options["maxStalenessSeconds"] = int(self.staleness)
         return options
 
-    def pymongo(
-        self,
-    ) -> Primary | PrimaryPreferred | Secondary | SecondaryPreferred | Nearest:
+    def pymongo(self) -> _ServerMode:
         """Return it as PyMongo's own object, for ``with_options(read_preference=...)``."""
-        from pymongo import read_preferences as preferences
+        from pymongo.read_preferences import make_read_preference, read_pref_mode_from_name
 
-        if self.mode == "primary":
-            return preferences.Primary()
-        kinds: Mapping[str, type[PrimaryPreferred | Secondary | SecondaryPreferred | Nearest]] = {
-            "primaryPreferred": preferences.PrimaryPreferred,
-            "secondary": preferences.Secondary,
-            "secondaryPreferred": preferences.SecondaryPreferred,
-            "nearest": preferences.Nearest,
-        }
+        tags = [dict(tags) for tags in self.tags] or None
         seconds = -1 if self.staleness is None else int(self.staleness)
-        return kinds[self.mode]([dict(tags) for tags in self.tags] or None, seconds)
+        return make_read_preference(read_pref_mode_from_name(self.mode), tags, seconds)
 
 
 def _of_text(text: str) -> ReadFrom:

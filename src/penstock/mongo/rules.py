@@ -21,7 +21,7 @@ from pymongo.errors import (
 from pymongo.write_concern import DEFAULT_WRITE_CONCERN as DEFAULT
 from pymongo.write_concern import WriteConcern
 
-from penstock.mongo.command_cursor import Opened, opened
+from penstock.mongo.command_cursor import opened
 from penstock.mongo.commands import command_document, command_kind
 from penstock.mongo.effects import Call, Steps
 from penstock.mongo.namespace import unfit
@@ -100,15 +100,15 @@ def perform(level: str, thing: Proxy, name: str, given: dict[str, Any]) -> Steps
     given = {key: unwrapped(value) for key, value in given.items()}
     if name in LISTS:
         _make_lists(given)
+    kind = _kind(level, thing, name, given)
     if session is not None and unwrapped(session).in_transaction:
         # A bound session is named too: PyMongo looks at a named one for the write concern.
         given["session"] = unwrapped(session)
         answer = yield from _in_transaction(thing, name, given, session)
     else:
-        kind = _kind(level, thing, name, given)
         answer = yield from _STEPS[kind](thing, level, name, given)
-    if isinstance(answer, Opened):
-        return answer.proxy(thing._core, session)
+    if kind is Kind.CURSOR:
+        return opened(thing, name, given, answer, session)
     return wrapped(answer, thing._core)
 
 
@@ -154,17 +154,15 @@ def _in_transaction(thing: Proxy, name: str, given: Any, session: Any) -> Steps[
     call, record = partial(method, **given), recorded(session)
     if record is None:
         return (yield Call(call))
-    answer = yield from statement(record, call, partial(frozen_call, method, given))
-    return opened(thing, name, given, answer)
+    return (yield from statement(record, call, partial(frozen_call, method, given)))
 
 
 def _plain(kind: Kind, thing: Proxy, name: str, given: Any) -> Task:
     return task_of(thing, name, partial(getattr(thing._real, name), **given), kind)
 
 
-def _cursor(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
-    real = yield from attempt(_plain(Kind.CURSOR, thing, name, given))
-    return opened(thing, name, given, real)
+def _plainly(kind: Kind, thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+    return (yield from attempt(_plain(kind, thing, name, given)))
 
 
 def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
@@ -178,10 +176,6 @@ def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
         else:
             task = replace(task, repeats=always)
     return (yield from attempt(task))
-
-
-def _safe(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
-    return (yield from attempt(_plain(Kind.SAFE, thing, name, given)))
 
 
 def _single(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
@@ -199,10 +193,6 @@ def _in_parts(task: Task, items: list[Any]) -> Task:
     if not items or task.repeats is always:
         return task
     return replace(task, whole=lambda: is_one_command(items, _size), parts=_SEVERAL)
-
-
-def _once(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
-    return (yield from attempt(_plain(Kind.ONCE, thing, name, given)))
 
 
 def _multi(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
@@ -267,13 +257,13 @@ def _command(thing: Proxy, _: str, __: str, given: dict[str, Any]) -> Steps[Any]
 
 
 _STEPS: Mapping[Kind, Callable[..., Steps[Any]]] = {
-    Kind.SAFE: _safe,
+    Kind.SAFE: partial(_plainly, Kind.SAFE),
     Kind.SINGLE: _single,
     Kind.MULTI: _multi,
     Kind.DEFINITION: _definition,
     Kind.COMMAND: _command,
-    Kind.ONCE: _once,
-    Kind.CURSOR: _cursor,
+    Kind.ONCE: partial(_plainly, Kind.ONCE),
+    Kind.CURSOR: partial(_plainly, Kind.CURSOR),
     Kind.OUTPUT: _output,
 }
 

@@ -8,24 +8,30 @@ from penstock.errors import InputError
 from penstock.mongo.durability import durability_of
 from penstock.mongo.read_from import ReadFrom
 
-__all__ = ["checked", "verdict"]
+__all__ = ["is_set", "verdict"]
 
 _OLDEST_WIRE = 9
 """Of MongoDB 4.4: the first with transactions that create what they write to."""
 
 
-def checked(client: Any, durability: str) -> None:
-    """Ask a member of the set that ``client`` leads to, and raise what is wrong with it.
+def is_set(client: Any, durability: str = "safe", *, single: bool = True) -> bool:
+    """Ask whether ``client`` leads to a set or a cluster: else a single server answers.
+
+    Args:
+        client: A resilient one.
+        durability: What must be possible there.
+        single: Whether a single server will do.
 
     Raises:
-        InputError: It cannot do what is promised here.
+        InputError: It cannot do what is promised here; one line says why.
         MongoGaveUp: Nobody answered within the client's deadline.
     """
-    anyone = ReadFrom("nearest").pymongo()
-    hello = client.admin.command("hello", read_preference=anyone)
-    wrong = verdict(hello, majority=durability_of(durability).options["w"] == "majority")
-    if wrong:
+    hello = client.admin.command("hello", read_preference=ReadFrom("nearest").pymongo())
+    if single and not hello.get("setName") and hello.get("msg") != "isdbgrid":
+        return False
+    if wrong := verdict(hello, majority=durability_of(durability).options["w"] == "majority"):
         raise InputError(wrong)
+    return True
 
 
 def verdict(hello: dict[str, Any], *, majority: bool) -> str | None:

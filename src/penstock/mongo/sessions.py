@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextvars import Token
-from functools import partial, update_wrapper
-from types import TracebackType
+from functools import partial
 from typing import Any, final
 
-from penstock.mongo.effects import Call, Steps, run, run_async
+from penstock.mongo.effects import Call, Steps, done, done_async
 from penstock.mongo.proxy import BOUND, Proxy
 from penstock.mongo.settings import Core
 from penstock.mongo.transaction_replay import Record, commit
 
 __all__ = ["SessionAsync", "ThreadSession", "recorded"]
-
-
-def done(steps: Callable[..., Steps[Any]]) -> Callable[..., Any]:
-    """Return a method that performs ``steps`` in its thread."""
-
-    def method(self: Proxy, *args: Any, **kwargs: Any) -> Any:
-        return run(steps(self, *args, **kwargs), self._core.settings.clock)
-
-    return update_wrapper(method, steps, ("__doc__",))
-
-
-def done_async(steps: Callable[..., Steps[Any]]) -> Callable[..., Any]:
-    """Return a method that performs ``steps`` on the running event loop."""
-
-    async def method(self: Proxy, *args: Any, **kwargs: Any) -> Any:
-        return await run_async(steps(self, *args, **kwargs), self._core.settings.clock)
-
-    return update_wrapper(method, steps, ("__doc__",))
 
 
 class Sitting(Proxy):
@@ -44,14 +23,14 @@ class Sitting(Proxy):
 
     def __init__(self, real: object, core: Core) -> None:
         super().__init__(real, core)
-        object.__setattr__(self, "_record", None)
+        self._record = None
 
     def _start(self, *args: Any, **kwargs: Any) -> Steps[Any]:
         """Begin a transaction whose statements are recorded."""
         begin = partial(self._real.start_transaction, *args, **kwargs)
         yield Call(begin)
-        object.__setattr__(self, "_record", Record(self._core, self._real, begin))
-        return Transaction(self)
+        self._record = Record(self._core, self._real, begin)
+        return Transaction(self, self._core)
 
     def _commit(self) -> Steps[None]:
         """Commit it; what was lost on the way is done again."""
@@ -60,27 +39,24 @@ class Sitting(Proxy):
             yield Call(self._real.commit_transaction)
             return
         yield from commit(record)
-        self._forget()
+        self._record = None
 
     def _abort(self) -> Steps[None]:
         """Drop it."""
         record, is_open = self._record, self._real.in_transaction
-        self._forget()
+        self._record = None
         if record is None or not record.spoiled or is_open:  # else it was dropped already
             yield Call(self._real.abort_transaction)
 
     def _end(self) -> Steps[None]:
         """End the session; an open transaction is dropped."""
-        self._forget()
+        self._record = None
         yield Call(self._real.end_session)
 
     def _with(self, callback: Any, *args: Any, **kwargs: Any) -> Steps[Any]:
         """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
         whole = self._real.with_transaction
         return (yield Call(partial(whole, lambda _: callback(self), *args, **kwargs)))
-
-    def _forget(self) -> None:
-        object.__setattr__(self, "_record", None)
 
     def bind(self, *args: Any, **kwargs: Any) -> Any:
         """Give this session to operations that name none."""
@@ -132,30 +108,24 @@ class SessionAsync(Sitting):
 class Transaction:
     """What ``start_transaction`` returns: a block that commits, or drops it after an error."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("_core", "_session")
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    def __init__(self, session: Any, core: Core) -> None:
+        self._session, self._core = session, core
+
+    def _left(self, kind: object, *_: object) -> Steps[None]:
+        session = self._session
+        if session.in_transaction:
+            yield Call(session.commit_transaction if kind is None else session.abort_transaction)
 
     def __enter__(self) -> Transaction:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._session.in_transaction:
-            if kind is None:
-                self._session.commit_transaction()
-            else:
-                self._session.abort_transaction()
-
     async def __aenter__(self) -> Transaction:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._session.in_transaction:
-            if kind is None:
-                await self._session.commit_transaction()
-            else:
-                await self._session.abort_transaction()
+    __exit__ = done(_left)
+    __aexit__ = done_async(_left)
 
 
 @final
@@ -166,39 +136,23 @@ class Binding:
 
     def __init__(self, session: Proxy, inner: Any) -> None:
         self._session, self._inner = session, inner
-        self._token: Token[Proxy | None] | None = None
 
     def _bound(self) -> Proxy:
         self._token = BOUND.set(self._session)
         return self._session
 
-    def _released(self) -> None:
-        if self._token is not None:
-            BOUND.reset(self._token)
-            self._token = None
-
     def __enter__(self) -> Proxy:
         self._inner.__enter__()
         return self._bound()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._released()
-        self._inner.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        BOUND.reset(self._token)
+        self._inner.__exit__(*error)
 
     async def __aenter__(self) -> Proxy:
         await self._inner.__aenter__()
         return self._bound()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._released()
-        await self._inner.__aexit__(kind, error, trace)
+    async def __aexit__(self, *error: object) -> None:
+        BOUND.reset(self._token)
+        await self._inner.__aexit__(*error)

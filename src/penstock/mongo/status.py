@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, final
+from typing import final
+
+from pymongo import MongoClient
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.read_preferences import (
+    Nearest,
+    PrimaryPreferred,
+    make_read_preference,
+    read_pref_mode_from_name,
+)
+from pymongo.server_description import ServerDescription
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import InputError, MissingExtra, StorageError
+from penstock.errors import InputError, StorageError
 from penstock.mongo.address import check_address, hide
-
-if TYPE_CHECKING:
-    from pymongo import MongoClient
-    from pymongo.server_description import ServerDescription
+from penstock.mongo.error_kinds import first_words
+from penstock.mongo.read_from import MODES
 
 __all__ = ["ClusterStatus", "MemberStatus", "cluster_status"]
 
-MODES = ("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")
 _STEP = 0.02  # seconds between two looks at what the driver has found out
 _WRONG_USER = 18  # AuthenticationFailed
 _KINDS = {
@@ -95,23 +102,12 @@ def cluster_status(uri: str, *, timeout: float = 5.0, clock: Clock | None = None
 
     Raises:
         InputError: The address cannot be used, or the user or password in it is wrong.
-        MissingExtra: There is no pymongo.
         StorageError: No member answered within ``timeout``, or it refused.
     """
     check_address(uri)
-    try:
-        import pymongo
-        from pymongo.errors import (
-            ConfigurationError,
-            InvalidURI,
-            OperationFailure,
-            PyMongoError,
-        )
-    except ImportError as error:
-        raise MissingExtra("penstock mongo", "pymongo", "mongo") from error
     milliseconds = int(1000 * timeout)
     try:
-        with pymongo.MongoClient[dict[str, object]](
+        with MongoClient[dict[str, object]](
             uri,
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=milliseconds,
@@ -128,18 +124,16 @@ def cluster_status(uri: str, *, timeout: float = 5.0, clock: Clock | None = None
     except OperationFailure as error:
         if error.code == _WRONG_USER:
             raise InputError(f"{hide(uri)}: the user or the password is wrong") from error
-        raise StorageError(f"{hide(uri)}: refused: {_first_words(error)}") from error
+        raise StorageError(f"{hide(uri)}: refused: {first_words(error)}") from error
     except PyMongoError as error:
         raise StorageError(
-            f"{hide(uri)}: no answer within {timeout:g} s: {_first_words(error)}"
+            f"{hide(uri)}: no answer within {timeout:g} s: {first_words(error)}"
         ) from error
 
 
 def _look(
     client: MongoClient[dict[str, object]], shown: str, timeout: float, clock: Clock
 ) -> ClusterStatus:
-    from pymongo.read_preferences import Nearest, PrimaryPreferred
-
     # With the users's rights, which a mere look at the topology would not need.
     version = str(client.admin.command("buildInfo", read_preference=Nearest())["version"])
     client.admin.command("ping", read_preference=PrimaryPreferred())
@@ -179,9 +173,6 @@ def _known_to_the_set(
     client: MongoClient[dict[str, object]],
 ) -> dict[str, Mapping[str, object]]:
     """Return what the set's own status says of each member; nothing where we may not ask."""
-    from pymongo.errors import PyMongoError
-    from pymongo.read_preferences import PrimaryPreferred
-
     try:
         told = client.admin.command("replSetGetStatus", read_preference=PrimaryPreferred())
     except PyMongoError:
@@ -206,7 +197,7 @@ def _member(
         lag=None if moment is None or latest is None else (latest - moment).total_seconds(),
         ping=server.round_trip_time if server is not None and seen else None,
         tags=dict(server.tags) if server is not None else {},
-        error=None if error is None else _first_words(error),
+        error=None if error is None else first_words(error),
     )
 
 
@@ -225,11 +216,6 @@ def _moment(known: Mapping[str, object]) -> datetime | None:
 
 
 def _reads(client: MongoClient[dict[str, object]]) -> dict[str, tuple[str, ...]]:
-    from pymongo.read_preferences import (
-        make_read_preference,
-        read_pref_mode_from_name,
-    )
-
     wanted, topology = client.read_preference, client.topology_description
     reads = {}
     for mode in MODES:
@@ -243,9 +229,3 @@ def _reads(client: MongoClient[dict[str, object]]) -> dict[str, tuple[str, ...]]
 def _host(server: ServerDescription) -> str:
     host, port = server.address
     return f"{host}:{port}"
-
-
-def _first_words(error: Exception) -> str:
-    """Return what happened without the driver's picture of the whole topology."""
-    words = str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0]
-    return " ".join(words.split())[:300]

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pymongo import MongoClient
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
-from penstock.errors import MissingExtra, StorageError
+from penstock.errors import StorageError
 from penstock.mongo.dev.record import HOST, NAME, NodeRecord, SetRecord
-
-if TYPE_CHECKING:
-    from pymongo import MongoClient
 
 __all__ = ["initiate", "role", "step_down"]
 
 _ALREADY = 23  # AlreadyInitialized
 
 
-@contextmanager
-def _connection(port: int, seconds: float) -> Iterator[MongoClient[dict[str, object]]]:
-    try:
-        import pymongo
-    except ImportError as error:
-        raise MissingExtra("penstock mongo", "pymongo", "mongo") from error
+def _connection(port: int, seconds: float) -> MongoClient[dict[str, object]]:
     milliseconds = int(1000 * seconds)
-    with pymongo.MongoClient[dict[str, object]](
+    return MongoClient[dict[str, object]](
         HOST,
         port,
         directConnection=True,
         serverSelectionTimeoutMS=milliseconds,
         connectTimeoutMS=milliseconds,
         socketTimeoutMS=milliseconds,
-    ) as client:
-        yield client
+    )
 
 
 def role(node: NodeRecord, seconds: float = 2.0) -> tuple[str | None, str]:
@@ -42,8 +32,6 @@ def role(node: NodeRecord, seconds: float = 2.0) -> tuple[str | None, str]:
     takes itself for the primary for a moment when it goes on.
     """
     with _connection(node.port, seconds) as client:
-        from pymongo.errors import PyMongoError
-
         try:
             told = client.admin.command("hello")
         except PyMongoError:
@@ -73,16 +61,13 @@ def initiate(record: SetRecord) -> None:
         "heartbeatIntervalMillis": beat,
     }
     with _connection(record.nodes[0].port, 30.0) as client:
-        from pymongo.errors import OperationFailure, PyMongoError
-
         try:
             client.admin.command(
                 "replSetInitiate", {"_id": NAME, "members": members, "settings": settings}
             )
-        except OperationFailure as error:
-            if error.code != _ALREADY:
-                raise StorageError(f"the set could not be made: {error}") from error
         except PyMongoError as error:
+            if isinstance(error, OperationFailure) and error.code == _ALREADY:
+                return
             raise StorageError(f"the set could not be made: {error}") from error
 
 
@@ -93,8 +78,6 @@ def step_down(node: NodeRecord, seconds: int) -> None:
         StorageError: It refused.
     """
     with _connection(node.port, 30.0) as client:
-        from pymongo.errors import AutoReconnect, PyMongoError
-
         try:
             client.admin.command(
                 "replSetStepDown", seconds, secondaryCatchUpPeriodSecs=min(5, seconds), force=True

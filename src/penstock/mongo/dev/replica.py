@@ -6,7 +6,6 @@ import shutil
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self, final
 
 from penstock.clock import Clock, SystemClock
@@ -173,12 +172,7 @@ class DevSet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _send(self, target: str, number: signal.Signals, among: Condition) -> list[int]:

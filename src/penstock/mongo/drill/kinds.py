@@ -7,40 +7,46 @@ promised to be done: at the end its number must be there, once, and in all place
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as Numbers
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, TypeAlias, final
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 from pymongo import DeleteMany, InsertOne, UpdateMany, UpdateOne
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from penstock.mongo.drill.values import Findings
 
-__all__ = ["Db", "Kind", "audited", "write_kinds"]
+__all__ = ["NOTHING", "Db", "Kind", "Rows", "audited", "write_kinds"]
 
 Db: TypeAlias = Database[dict[str, Any]]
-_Write: TypeAlias = InsertOne[dict[str, Any]] | UpdateOne | UpdateMany | DeleteMany
+Rows: TypeAlias = Collection[dict[str, Any]]
 NOTHING = Findings()
 _MANY = 3  # documents that a multi-document write touches
 _ROWS = 20  # documents that $out writes
 
 
-class Kind(Protocol):
-    """One kind of operation, made anew for each client."""
+@final
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of operation, made again for each client.
+
+    Attributes:
+        name: Its own; its functions get a collection called like it.
+        step: Does it once; may return what was wrong with what it read.
+        audit: Looks, when all is quiet, whether the numbers that are done are there, and once.
+        prepare: Puts there what the steps need.
+    """
 
     name: str
+    step: Callable[[Rows, int], Findings | None]
+    audit: Callable[[Rows, Numbers[int]], Findings] = lambda _, __: NOTHING
+    prepare: Callable[[Rows], object] = lambda _: None
 
-    def prepare(self, database: Db) -> None:
-        """Put there what the steps need."""
-        ...
-
-    def step(self, database: Db, n: int) -> Findings:
-        """Do the operation once; return what was wrong with what it read."""
-        ...
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        """Look, when all is quiet, whether the ``done`` numbers are there, and once."""
-        ...
+    def rows(self, database: Db) -> Rows:
+        """Return its collection."""
+        return database[self.name.replace("$", "")]
 
 
 def audited(done: Iterable[int], found: Iterable[int]) -> Findings:
@@ -67,194 +73,124 @@ def _seen(document: Mapping[str, Any] | None) -> list[int]:
     return list(document["seen"]) if document else []
 
 
-class _Noting:
-    """Writes that note their number in a document; the collection has the kind's name."""
-
-    name = ""
-
-    def prepare(self, database: Db) -> None:
-        database[self.name].insert_many([{"_id": i, "count": 0, "seen": []} for i in range(_MANY)])
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        return audited(done, _seen(database[self.name].find_one({"_id": 0})))
+def _notebooks(rows: Rows) -> None:
+    rows.insert_many([{"_id": i, "count": 0, "seen": []} for i in range(_MANY)])
 
 
-class _NotingMany(_Noting):
-    """Writes that note their number in several documents."""
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        noted = [_seen(document) for document in database[self.name].find({"seen": {"$exists": 1}})]
-        findings = sum((audited(done, seen) for seen in noted), NOTHING)
-        everywhere = set.intersection(*map(set, noted))
-        torn = set.union(*map(set, noted)) - everywhere
-        return findings + Findings(torn=len(torn))
+def _numbers(rows: Rows) -> list[int]:
+    return [document["n"] for document in rows.find({"n": {"$exists": 1}})]
 
 
-@final
-class _Insert:
-    name = "insert_one"
-
-    def prepare(self, database: Db) -> None:
-        """Nothing is needed."""
-
-    def step(self, database: Db, n: int) -> Findings:
-        database[self.name].insert_one({"n": n})
-        return NOTHING
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        return audited(done, (document["n"] for document in database[self.name].find()))
+def _inserted(rows: Rows, done: Numbers[int]) -> Findings:
+    return audited(done, _numbers(rows))
 
 
-@final
-class _Update(_Noting):
-    name = "update_one"
-
-    def step(self, database: Db, n: int) -> Findings:
-        database[self.name].update_one({"_id": 0}, _note(n))
-        return NOTHING
+def _noted(rows: Rows, done: Numbers[int]) -> Findings:
+    return audited(done, _seen(rows.find_one({"_id": 0})))
 
 
-@final
-class _FindAndUpdate(_Noting):
-    name = "find_one_and_update"
-
-    def step(self, database: Db, n: int) -> Findings:
-        before = database[self.name].find_one_and_update({"_id": 0}, _note(n))
-        return Findings(duplicated=int(n in _seen(before)))
-
-
-@final
-class _Bulk(_Noting):
-    name = "bulk_write"
-
-    def step(self, database: Db, n: int) -> Findings:
-        writes: list[_Write] = [InsertOne({"n": n}), UpdateOne({"_id": 0}, _note(n))]
-        database[self.name].bulk_write(writes)
-        return NOTHING
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        inserted = (d["n"] for d in database[self.name].find({"n": {"$exists": 1}}))
-        return super().audit(database, done) + audited(done, inserted)
+def _noted_in_all(rows: Rows, done: Numbers[int]) -> Findings:
+    noted = [_seen(document) for document in rows.find({"seen": {"$exists": 1}})]
+    findings = sum((audited(done, seen) for seen in noted), NOTHING)
+    everywhere = set.intersection(*map(set, noted))
+    torn = set.union(*map(set, noted)) - everywhere
+    return findings + Findings(torn=len(torn))
 
 
-@final
-class _UpdateMany(_NotingMany):
-    name = "update_many"
-
-    def step(self, database: Db, n: int) -> Findings:
-        database[self.name].update_many({}, _note(n))
-        return NOTHING
+def _noted_and_inserted(rows: Rows, done: Numbers[int]) -> Findings:
+    return _noted(rows, done) + _inserted(rows, done)
 
 
-@final
-class _MixedBulk(_NotingMany):
-    name = "bulk_write of several documents"
-
-    def step(self, database: Db, n: int) -> Findings:
-        writes: list[_Write] = [
-            InsertOne({"n": n}),
-            UpdateMany({"seen": {"$exists": 1}}, _note(n)),
-            DeleteMany({"n": n - 1}),
-        ]
-        database[self.name].bulk_write(writes)
-        return NOTHING
+def _insert(rows: Rows, n: int) -> None:
+    rows.insert_one({"n": n})
 
 
-@final
-class _DeleteMany:
-    name = "delete_many"
-
-    def prepare(self, database: Db) -> None:
-        """Nothing is needed."""
-
-    def step(self, database: Db, n: int) -> Findings:
-        # With identities of ours: done twice they are still there once.
-        some = [{"_id": f"{n}-{i}"} for i in range(_MANY)]
-        note = {"$set": {"n": n}}
-        database[self.name].bulk_write([UpdateOne(one, note, upsert=True) for one in some])
-        database[self.name].delete_many({"n": n})
-        return NOTHING
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        left = {document["n"] for document in database[self.name].find()}
-        return Findings(lost=len(left & set(done)))
+def _update(rows: Rows, n: int) -> None:
+    rows.update_one({"_id": 0}, _note(n))
 
 
-@final
-class _Command(_Noting):
-    name = "command"
-
-    def step(self, database: Db, n: int) -> Findings:
-        update = {"q": {"_id": 0}, "u": _note(n)}
-        database.command("update", self.name, updates=[update], writeConcern={"w": "majority"})
-        return NOTHING
+def _find_and_update(rows: Rows, n: int) -> Findings:
+    before = rows.find_one_and_update({"_id": 0}, _note(n))
+    return Findings(duplicated=int(n in _seen(before)))
 
 
-@final
-class _Transaction(_Noting):
-    name = "transaction"
-
-    def step(self, database: Db, n: int) -> Findings:
-        notes = database[self.name]
-        with database.client.start_session() as session, session.start_transaction():
-            notes.insert_one({"n": n}, session=session)
-            notes.update_one({"_id": 0}, _note(n), session=session)
-        return NOTHING
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        noted = _seen(database[self.name].find_one({"_id": 0}))
-        inserted = [d["n"] for d in database[self.name].find({"n": {"$exists": 1}})]
-        torn = Findings(torn=len(set(noted) ^ set(inserted)))
-        return audited(done, noted) + audited(done, inserted) + torn
+def _bulk(rows: Rows, n: int) -> None:
+    rows.bulk_write([InsertOne({"n": n}), UpdateOne({"_id": 0}, _note(n))])
 
 
-@final
-class _Out:
-    name = "aggregate $out"
-
-    def prepare(self, database: Db) -> None:
-        database.source.drop()
-        database.source.insert_many([{"_id": i} for i in range(_ROWS)])
-
-    def step(self, database: Db, n: int) -> Findings:
-        list(database.source.aggregate([{"$set": {"n": n}}, {"$out": "out"}]))
-        return NOTHING
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        found = {document["_id"]: document["n"] for document in database["out"].find()}
-        torn = len(found) != _ROWS or len(set(found.values())) != 1
-        lost = bool(done) and max(found.values(), default=-1) < max(done)
-        return Findings(lost=int(lost), torn=int(torn))
+def _update_many(rows: Rows, n: int) -> None:
+    rows.update_many({}, _note(n))
 
 
-@final
-class _Merge:
-    name = "aggregate $merge"
+def _mixed_bulk(rows: Rows, n: int) -> None:
+    noting = UpdateMany({"seen": {"$exists": 1}}, _note(n))
+    rows.bulk_write([InsertOne({"n": n}), noting, DeleteMany({"n": n - 1})])
 
-    def prepare(self, database: Db) -> None:
-        database.one.insert_one({"_id": 0})
 
-    def step(self, database: Db, n: int) -> Findings:
-        merge = {"into": "merged", "whenMatched": "replace"}
-        list(database.one.aggregate([{"$set": {"_id": n}}, {"$merge": merge}]))
-        return NOTHING
+def _delete_many(rows: Rows, n: int) -> None:
+    # With identities of ours: done twice they are still there once.
+    some = [{"_id": f"{n}-{i}"} for i in range(_MANY)]
+    rows.bulk_write([UpdateOne(one, {"$set": {"n": n}}, upsert=True) for one in some])
+    rows.delete_many({"n": n})
 
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        return audited(done, (document["_id"] for document in database.merged.find()))
+
+def _deleted(rows: Rows, done: Numbers[int]) -> Findings:
+    return Findings(lost=len(set(_numbers(rows)) & set(done)))
+
+
+def _command(rows: Rows, n: int) -> None:
+    update = {"q": {"_id": 0}, "u": _note(n)}
+    rows.database.command("update", rows.name, updates=[update], writeConcern={"w": "majority"})
+
+
+def _transaction(rows: Rows, n: int) -> None:
+    with rows.database.client.start_session() as session, session.start_transaction():
+        rows.insert_one({"n": n}, session=session)
+        rows.update_one({"_id": 0}, _note(n), session=session)
+
+
+def _whole(rows: Rows, done: Numbers[int]) -> Findings:
+    torn = set(_seen(rows.find_one({"_id": 0}))) ^ set(_numbers(rows))
+    return _noted_and_inserted(rows, done) + Findings(torn=len(torn))
+
+
+def _source(rows: Rows) -> None:
+    rows.database.source.drop()
+    rows.database.source.insert_many([{"_id": i} for i in range(_ROWS)])
+
+
+def _out(rows: Rows, n: int) -> None:
+    list(rows.database.source.aggregate([{"$set": {"n": n}}, {"$out": "out"}]))
+
+
+def _written(rows: Rows, done: Numbers[int]) -> Findings:
+    found = [document["n"] for document in rows.database["out"].find()]
+    torn = len(found) != _ROWS or len(set(found)) != 1
+    lost = bool(done) and max(found, default=-1) < max(done)
+    return Findings(lost=int(lost), torn=int(torn))
+
+
+def _merge(rows: Rows, n: int) -> None:
+    merge = {"into": "merged", "whenMatched": "replace"}
+    list(rows.database.one.aggregate([{"$set": {"_id": n}}, {"$merge": merge}]))
+
+
+def _merged(rows: Rows, done: Numbers[int]) -> Findings:
+    return audited(done, (document["_id"] for document in rows.database.merged.find()))
 
 
 def write_kinds() -> list[Kind]:
-    """Return the kinds that write, fresh."""
+    """Return the kinds that write."""
     return [
-        _Insert(),
-        _Update(),
-        _FindAndUpdate(),
-        _Bulk(),
-        _UpdateMany(),
-        _MixedBulk(),
-        _DeleteMany(),
-        _Command(),
-        _Transaction(),
-        _Out(),
-        _Merge(),
+        Kind("insert_one", _insert, _inserted),
+        Kind("update_one", _update, _noted, _notebooks),
+        Kind("find_one_and_update", _find_and_update, _noted, _notebooks),
+        Kind("bulk_write", _bulk, _noted_and_inserted, _notebooks),
+        Kind("update_many", _update_many, _noted_in_all, _notebooks),
+        Kind("bulk_write of several documents", _mixed_bulk, _noted_in_all, _notebooks),
+        Kind("delete_many", _delete_many, _deleted),
+        Kind("command", _command, _noted, _notebooks),
+        Kind("transaction", _transaction, _whole, _notebooks),
+        Kind("aggregate $out", _out, _written, _source),
+        Kind("aggregate $merge", _merge, _merged, lambda rows: rows.database.one.insert_one({})),
     ]

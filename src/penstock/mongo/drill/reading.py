@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection as Numbers
+from functools import partial
 from typing import Any, final
 
 from pymongo.change_stream import CollectionChangeStream
 
 from penstock.clock import Clock
-from penstock.mongo.drill.kinds import NOTHING, Db, Kind, audited
+from penstock.mongo.drill.kinds import Kind, Rows, audited
 from penstock.mongo.drill.values import Findings
 
 __all__ = ["read_kinds"]
@@ -20,62 +21,35 @@ _PAUSE = 0.01  # seconds between two batches, so that a walk is often under way 
 _PATIENCE = 20.0  # seconds that an event of a change stream may take
 
 
-class _Rows:
-    """Reads of a collection that nobody changes."""
-
-    name = ""
-
-    def prepare(self, database: Db) -> None:
-        database[self.name].insert_many([{"_id": i, "half": i // 2} for i in range(_ROWS)])
-
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
-        return NOTHING
+def _halves(rows: Rows) -> None:
+    """Put documents there that nobody changes."""
+    rows.insert_many([{"_id": i, "half": i // 2} for i in range(_ROWS)])
 
 
-@final
-class _FindOne(_Rows):
-    name = "find_one"
-
-    def step(self, database: Db, n: int) -> Findings:
-        wanted = n % _ROWS
-        found = database[self.name].find_one({"_id": wanted})
-        return Findings(lost=int(found != {"_id": wanted, "half": wanted // 2}))
+def _find_one(rows: Rows, n: int) -> Findings:
+    wanted = n % _ROWS
+    found = rows.find_one({"_id": wanted})
+    return Findings(lost=int(found != {"_id": wanted, "half": wanted // 2}))
 
 
-@final
-class _Count(_Rows):
-    name = "count_documents"
-
-    def step(self, database: Db, n: int) -> Findings:
-        count = database[self.name].count_documents({"half": n % (_ROWS // 2)})
-        return Findings(lost=int(count < 2), duplicated=int(count > 2))
+def _count(rows: Rows, n: int) -> Findings:
+    count = rows.count_documents({"half": n % (_ROWS // 2)})
+    return Findings(lost=int(count < 2), duplicated=int(count > 2))
 
 
-@final
-class _Walk(_Rows):
-    """A cursor in the order of a field that two documents share each, slowly."""
-
-    name = "cursor"
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def step(self, database: Db, n: int) -> Findings:
-        times: Counter[int] = Counter()
-        for place, row in enumerate(database[self.name].find(batch_size=_BATCH).sort("half")):
-            times[row["_id"]] += 1
-            if place % _BATCH == 0:
-                self._clock.sleep(_PAUSE)
-        return Findings(
-            lost=_ROWS - len(times), duplicated=sum(count > 1 for count in times.values())
-        )
+def _walk(clock: Clock, rows: Rows, _: int) -> Findings:
+    """Walk in the order of a field that two documents share each, slowly."""
+    times: Counter[int] = Counter()
+    for place, row in enumerate(rows.find(batch_size=_BATCH).sort("half")):
+        times[row["_id"]] += 1
+        if place % _BATCH == 0:
+            clock.sleep(_PAUSE)
+    return Findings(lost=_ROWS - len(times), duplicated=sum(count > 1 for count in times.values()))
 
 
 @final
 class _Watch:
     """A change stream: whatever was inserted comes out of it, once."""
-
-    name = "watch"
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -83,28 +57,25 @@ class _Watch:
         self._token: Any = None
         self._seen: list[int] = []
 
-    def prepare(self, database: Db) -> None:
+    def prepare(self, rows: Rows) -> None:
         """Have a collection to watch, so that none of its events can be missed."""
-        database.create_collection(self.name)
-        with database[self.name].watch() as stream:
+        rows.database.create_collection(rows.name)
+        with rows.watch() as stream:
             self._token = stream.resume_token
 
-    def step(self, database: Db, n: int) -> Findings:
-        database[self.name].insert_one({"n": n})
+    def step(self, rows: Rows, n: int) -> None:
+        rows.insert_one({"n": n})
         try:
-            self._read_until(database, n)
+            self._read_until(rows, n)
         except BaseException:
             # As a careful program does it: opened again behind the last event.
             self._close()
             raise
-        return NOTHING
 
-    def _read_until(self, database: Db, n: int) -> None:
+    def _read_until(self, rows: Rows, n: int) -> None:
         latest = self._clock.monotonic() + _PATIENCE
         if self._stream is None:
-            self._stream = database[self.name].watch(
-                resume_after=self._token, max_await_time_ms=200
-            )
+            self._stream = rows.watch(resume_after=self._token, max_await_time_ms=200)
         while n not in self._seen[-3:] and self._clock.monotonic() < latest:
             event = self._stream.try_next()
             if event is not None:
@@ -116,12 +87,18 @@ class _Watch:
             self._stream.close()
             self._stream = None
 
-    def audit(self, database: Db, done: Numbers[int]) -> Findings:
+    def audit(self, rows: Rows, done: Numbers[int]) -> Findings:
         self._close()
-        inserted = [document["n"] for document in database[self.name].find()]
+        inserted = [document["n"] for document in rows.find()]
         return audited(done, inserted) + audited(done, self._seen)
 
 
 def read_kinds(clock: Clock) -> list[Kind]:
     """Return the kinds that read, fresh."""
-    return [_FindOne(), _Count(), _Walk(clock), _Watch(clock)]
+    watch = _Watch(clock)
+    return [
+        Kind("find_one", _find_one, prepare=_halves),
+        Kind("count_documents", _count, prepare=_halves),
+        Kind("cursor", partial(_walk, clock), prepare=_halves),
+        Kind("watch", watch.step, watch.audit, watch.prepare),
+    ]

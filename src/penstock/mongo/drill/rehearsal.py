@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from itertools import cycle
 from typing import Any, Literal, TypeAlias, get_args
 
+from pymongo import MongoClient
+
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
-from penstock.mongo import connect
 from penstock.mongo.address import check_address
+from penstock.mongo.connection import connect
 from penstock.mongo.dev import DevSet
 from penstock.mongo.drill.values import DrillReport
 from penstock.mongo.drill.workload import Arm
@@ -90,8 +92,6 @@ def _check(faults: Sequence[DrillFault], seconds: float) -> None:
 
 
 def _arms(uri: str, undo: ExitStack, clock: Clock) -> list[Arm]:
-    from pymongo import MongoClient
-
     resilient = undo.enter_context(connect(uri, appname="penstock drill: proxy"))
     plain: MongoClient[dict[str, Any]] = MongoClient(uri, appname="penstock drill: plain")
     undo.enter_context(plain)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from penstock.clock import Clock
-from penstock.mongo.drill.kinds import Db, Kind, write_kinds
+from penstock.mongo.drill.kinds import NOTHING, Db, Kind, write_kinds
 from penstock.mongo.drill.reading import read_kinds
 from penstock.mongo.drill.values import ArmReport, Findings
 
@@ -55,7 +55,7 @@ class Arm:
     def start(self) -> None:
         """Prepare everything and begin."""
         for kind, _ in self._work:
-            kind.prepare(self._calm)
+            kind.prepare(kind.rows(self._calm))
         for thread in self._threads:
             thread.start()
 
@@ -68,7 +68,7 @@ class Arm:
         findings = Findings()
         for thread, (kind, log) in zip(self._threads, self._work, strict=True):
             thread.join(_LAST)
-            findings += log.findings + kind.audit(self._calm, log.done)
+            findings += log.findings + kind.audit(kind.rows(self._calm), log.done)
         logs = [log for _, log in self._work]
         errors = {kind.name: log.errors.total() for kind, log in self._work if log.errors}
         return ArmReport(
@@ -89,7 +89,7 @@ class Arm:
             n += 1
             started = self._clock.monotonic()
             try:
-                log.findings += kind.step(self._database, n)
+                log.findings += kind.step(kind.rows(self._database), n) or NOTHING
             except Exception as error:  # noqa: BLE001 - whatever reaches the application counts
                 log.errors[type(error).__name__] += 1
                 log.example = log.example or str(error)[:_EXCERPT]
