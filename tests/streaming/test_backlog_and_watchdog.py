@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.clock import FakeClock
-from penstock.errors import InputError, RetryableError, StorageError
+from penstock.errors import InputError, PermanentError, RetryableError, StorageError
 from penstock.streaming import Block, DropOldest, Ending, Gap, Overflow, ServerEvent, Spill
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended
 from penstock.streaming.content_encoding import decoder
@@ -238,3 +238,13 @@ def test_buffers_hold_something() -> None:
     for kind in (Block, Spill, DropOldest):
         with pytest.raises(InputError, match="at least 1 byte"):
             kind(0)
+
+
+def test_a_zstd_window_beyond_all_measure_is_named() -> None:
+    """It was "damaged", and the stream was asked for again."""
+    wide = zstandard.ZstdCompressionParameters(window_log=28, write_content_size=False)
+    made = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    taker = decoder("zstd")
+    assert taker is not None
+    with pytest.raises(PermanentError, match="a window of more than 128 MiB"):
+        list(taker.decode(made.compress(b"{}") + made.flush()))

@@ -27,7 +27,7 @@ from penstock.streaming.values import Counters
 from penstock.streaming.watchdog import Watch
 from penstock.streaming.websocket import Reply, WebSocket
 
-__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "NotAStream", "Plan"]
+__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "ConnectionPlan", "NotAStream"]
 
 _EVENTS = "text/event-stream"
 BY_CONTENT_TYPE = {
@@ -60,7 +60,7 @@ class Closing(RetryableError):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConnectionPlan:
     """What is the same for all connections of a stream.
 
     Attributes:
@@ -109,7 +109,7 @@ class Connection:
     def __init__(
         self,
         number: int,
-        plan: Plan,
+        plan: ConnectionPlan,
         cursor: str | None,
         on_open: Callable[[], object],
     ) -> None:

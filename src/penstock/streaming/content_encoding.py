@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol, final
 
-from penstock.errors import RetryableError
+from penstock.errors import PermanentError, RetryableError
 
 __all__ = ["Decoder", "accepted", "decoder"]
 
@@ -102,12 +102,17 @@ class Zstandard:
         """Yield what can be read by now, piece by piece.
 
         Raises:
+            PermanentError: It takes too much memory.
             RetryableError: It is damaged.
         """
         for start in range(0, len(data), _SLICE):
             try:
                 yield self._frames.decompress(data[start : start + _SLICE])
             except self._damage as error:
+                if "memory" in str(error):  # RFC 9659 allows windows of 8 MiB
+                    raise PermanentError(
+                        "the stream's zstd wants a window of more than 128 MiB: not read"
+                    ) from error
                 raise RetryableError(f"compressed stream is damaged ({error})") from error
 
 

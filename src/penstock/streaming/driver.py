@@ -31,7 +31,7 @@ from penstock.http import (
     shown,
 )
 from penstock.streaming.backlog import Ended
-from penstock.streaming.connection import Closing, Connection, NotAStream, Plan
+from penstock.streaming.connection import Closing, Connection, ConnectionPlan, NotAStream
 from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
 from penstock.streaming.frames import FramingError
@@ -70,7 +70,7 @@ class Driver:
         request: Request,
         api: Api,
         profile: StreamProfile,
-        plan: Plan,
+        plan: ConnectionPlan,
     ) -> None:
         self.status = Status()
         self.present: Connection | None = None
