@@ -32,7 +32,8 @@ from penstock.streaming import (
     Spill,
     Stream,
     Window,
-    framing,
+    delimited,
+    prefixed,
 )
 
 _URLS = ("http://", "https://", "ws://", "wss://")
@@ -164,8 +165,8 @@ def _framing(section: StreamSection) -> str | Framer | None:
     if (told.end is None) is (told.size is None):
         raise InputError("framing: give one of end and size")
     if told.size is not None:
-        return framing.prefixed(told.size, told.order, section.max_message)
-    return framing.delimited((told.end or "").encode(), section.max_message)
+        return prefixed(told.size, told.order, section.max_message)
+    return delimited((told.end or "").encode(), section.max_message)
 
 
 def _request(section: StreamSection) -> Request:
