@@ -145,7 +145,7 @@ class _Broken:
 
 def test_names_in_logs_do_not_depend_on_classes() -> None:
     names = set(events.__all__) - {"Event", "Events"}
-    assert {name: vars(getattr(events, name))["kind"] for name in names} == {
+    assert {name: getattr(events, name).__struct_config__.tag for name in names} == {
         "BudgetSeen": "budgetseen",
         "Called": "called",
         "Crossed": "crossed",

@@ -15,8 +15,8 @@ from penstock.streaming.frames import FramingError as FramingError
 from penstock.streaming.frames import MessageTooLarge as MessageTooLarge
 from penstock.streaming.frames import ServerEvent as ServerEvent
 from penstock.streaming.framing import FRAMING_KINDS as FRAMING_KINDS
-from penstock.streaming.framing import delimited as delimited  # unlisted
-from penstock.streaming.framing import prefixed as prefixed  # unlisted
+from penstock.streaming.framing import delimited as delimited
+from penstock.streaming.framing import prefixed as prefixed
 from penstock.streaming.messages import Decode as Decode
 from penstock.streaming.presets import PRESET_KINDS as PRESET_KINDS
 from penstock.streaming.presets import PRESETS as PRESETS

@@ -10,6 +10,8 @@ __all__ = ["ByLine", "CrlfLines", "Delimited", "Lines"]
 
 F = TypeVar("F")
 
+_CR = 13
+
 
 class ByLine(Lexer[F]):
     """What is read line by line; the beginning of a line waits for its end."""
@@ -25,8 +27,8 @@ class ByLine(Lexer[F]):
         return lines
 
     def _split(self, data: bytes) -> list[bytes]:
-        """Return what stands before, between and after the line breaks."""
-        return data.split(b"\n")
+        """Return the lines that end in ``data``, the first without what waits, and the rest."""
+        raise NotImplementedError
 
 
 class Lines(ByLine[bytes]):
@@ -38,10 +40,21 @@ class Lines(ByLine[bytes]):
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         fed = len(self._tail) + len(data)
         lines = self._lines(data)
-        stripped = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
-        messages += filter(None, stripped)
+        messages += filter(None, lines)
         self.keepalives += len(lines) - len(messages)
         self._bound(messages, len(self._tail), fed)
+
+    def _split(self, data: bytes) -> list[bytes]:
+        self._was_cut(data)
+        *lines, rest = data.split(b"\n")
+        return [*(line[:-1] if line[-1:] == b"\r" else line for line in lines), rest]
+
+    def _was_cut(self, data: bytes) -> bool:
+        """Whether ``data`` begins within a CRLF; its CR, which waits, is forgotten."""
+        cut = data[:1] == b"\n" and self._tail[-1:] == b"\r"
+        if cut:
+            del self._tail[-1:]
+        return cut
 
     def rest(self) -> bytes:
         """Return the last line."""
@@ -53,35 +66,31 @@ class CrlfLines(Lines):
     """Messages that end with CRLF. A lone LF may stand within a message, as Twitter allows."""
 
     def _split(self, data: bytes) -> list[bytes]:
+        start = int(self._was_cut(data))
+        lines = [b""] * start
         # One byte is looked for by memchr; looking for two at once is several times slower.
-        lines = data.split(b"\n")
-        cut = data[:1] == b"\n" and self._tail[-1:] == b"\r"  # the first CRLF, that is
-        if all(line[-1:] == b"\r" for line in lines[cut:-1]):
-            return lines
-        *whole, rest = data[cut:].split(b"\r\n")
-        return [b""] * cut + [line + b"\r" for line in whole] + [rest]
+        mark = data.find(b"\n", start)
+        while mark >= 0:
+            if mark > start and data[mark - 1] == _CR:
+                lines.append(data[start : mark - 1])
+                start = mark + 1
+            mark = data.find(b"\n", mark + 1)
+        return [*lines, data[start:]]
 
 
 @final
-class Delimited(ByLine[bytes]):
+class Delimited(Lines):
     """Messages that end with some bytes, which are not part of them."""
 
     def __init__(self, max_bytes: int, end: bytes) -> None:
-        self._end = end
         super().__init__(max_bytes)
+        self._end = end
 
-    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+    def _split(self, data: bytes) -> list[bytes]:
         held = min(len(self._end) - 1, len(self._tail))  # bytes that the end may begin with
         if held:
             data = bytes(self._tail[-held:]) + data
             del self._tail[-held:]
-        fed = len(self._tail) + len(data)
-        lines = self._lines(data)
-        messages += filter(None, lines)
-        self.keepalives += len(lines) - len(messages)
-        self._bound(messages, len(self._tail), fed)
-
-    def _split(self, data: bytes) -> list[bytes]:
         return data.split(self._end)
 
     def rest(self) -> bytes:
