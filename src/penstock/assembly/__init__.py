@@ -10,7 +10,7 @@ from penstock.assembly.java_files import read_schema, write_java_file
 from penstock.assembly.kinds import SLOTS, Kind, Section, Site
 from penstock.assembly.label_stage import labelling
 from penstock.assembly.plans import Plan, plan
-from penstock.assembly.processes import launched_by, with_workers
+from penstock.assembly.processes import scheduler_of, with_workers
 from penstock.assembly.reading import read_any, read_file, read_several, read_stream_text, read_text
 from penstock.assembly.resources import Part, parts, resource_store, resources_in
 from penstock.assembly.run import Look, Run, Summary
@@ -61,7 +61,6 @@ __all__ = [
     "labelling",
     "last_beat",
     "last_beats",
-    "launched_by",
     "lead",
     "parts",
     "plan",
@@ -73,6 +72,7 @@ __all__ = [
     "read_text",
     "resource_store",
     "resources_in",
+    "scheduler_of",
     "store_named",
     "together",
     "try_part",

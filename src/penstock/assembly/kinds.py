@@ -37,6 +37,7 @@ __all__ = [
     "AUTHS",
     "EXECUTORS",
     "GATES",
+    "LAUNCHERS",
     "RESUMES",
     "SLOTS",
     "SOURCES",
@@ -182,6 +183,9 @@ EXECUTORS: Final = _slot(
     "penstock.assembly.executors",
     {"threads": "threads", "processes": "processes"},
 )
+LAUNCHERS: Final = _slot(
+    "scheduler", "penstock.launchers", "penstock.cluster.dask_launcher", {"dask": "Dask"}
+)
 SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "source": SOURCES,
     "pagination style": STYLES,
@@ -197,6 +201,7 @@ SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "gate": GATES,
     "place of shared budgets": BUDGETS,
     "executor": EXECUTORS,
+    "scheduler": LAUNCHERS,
 }
 """Every slot that others can fill, by what it is called in the docs."""
 

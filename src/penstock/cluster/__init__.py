@@ -6,14 +6,13 @@ All truth is in a place that everybody reaches: a directory of this machine, or 
 from penstock.cluster.beats import Beats
 from penstock.cluster.blocks import Blocks, Land, Leased, parse_shard, sharded
 from penstock.cluster.budget import SharedBudget
-from penstock.cluster.launchers import LAUNCHERS, Ended, Launch, Launcher, Work
+from penstock.cluster.launchers import Ended, Launch, Launcher, Work
 from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, begin, step
 from penstock.cluster.places import BUDGETS, Decide, OpenPlace, Place, budget_place
 from penstock.cluster.processes import Make, Processes
 
 __all__ = [
     "BUDGETS",
-    "LAUNCHERS",
     "Answered",
     "Beats",
     "Blocks",

@@ -1,7 +1,7 @@
 """Locks that programs on many machines can trust: fair, leased, fenced."""
 
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
-from penstock.locks.errors import LockLost, LockTimeout, NotHeld
+from penstock.locks.errors import LeaseTooShort, LockLost, LockTimeout, NotHeld
 from penstock.locks.fencing import fenced_update
 from penstock.locks.handle import Held, Holding
 from penstock.locks.manager import LockerRoom
@@ -18,6 +18,7 @@ __all__ = [
     "Held",
     "Holder",
     "Holding",
+    "LeaseTooShort",
     "LockLost",
     "LockState",
     "LockTimeout",

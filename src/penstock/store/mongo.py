@@ -8,6 +8,7 @@ from itertools import islice
 from typing import final
 
 from penstock.clock import Clock, SystemClock
+from penstock.errors import StoreInUse
 from penstock.mongo import UpdateOne
 from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
@@ -72,6 +73,7 @@ class MongoStore(Settlement, MongoReader):
         except BaseException:
             place.client.close()
             raise
+        self._clock = clock
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
         self._name = uuid.uuid4().hex
         self._known = False
@@ -98,12 +100,17 @@ class MongoStore(Settlement, MongoReader):
     def begin(self, fence: Fence) -> None:
         """Go on under another fence, such as that of the next block of keys.
 
-        What was settled before is safe then. A process that had the block before writes no more.
+        What was settled before is safe then, or was not written since another had taken that block
+        over. Keys under way are forgotten. A process that had the block before writes no more.
 
         Raises:
             StoreInUse: A later holder of that lock was here.
         """
-        self.flush()
+        try:
+            self.flush()
+        except StoreInUse:
+            self._writer = Writer(self._commit_and_release, self._clock)
+        self._claims.forget()
         with translated(self.path):
             before, self._fence = self._fence, MongoFence(self._place, fence)
         self._commits.fence = self._fence

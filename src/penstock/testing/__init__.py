@@ -19,8 +19,15 @@ asks for by a fixture::
 """
 
 from penstock.testing.destination_contract import DestinationContract
+from penstock.testing.launcher_contract import LauncherContract
 from penstock.testing.lock_contract import LockContract
 from penstock.testing.store_contract import StoreContract
 from penstock.testing.style_contract import StyleContract
 
-__all__ = ["DestinationContract", "LockContract", "StoreContract", "StyleContract"]
+__all__ = [
+    "DestinationContract",
+    "LauncherContract",
+    "LockContract",
+    "StoreContract",
+    "StyleContract",
+]
