@@ -88,6 +88,7 @@ def test_a_package_or_a_module_beside_the_file_adds_a_scheduler(
 @pytest.mark.parametrize(
     ("scheduler", "says"),
     [
+        ("workers = 3", 'write scheduler = "local:4" instead'),
         ('scheduler = "dusk://here"', "did you mean 'dask'"),
         ('[cluster.scheduler]\nkind = "dusk"\n', "did you mean 'dask'"),
         ('[cluster.scheduler]\nkind = "dask"\n', "address"),

@@ -161,6 +161,7 @@ def test_who_takes_over_ends_what_is_under_way_and_the_loser_is_told_so(
             store.settle([Landing(2, b"2")], nothing)
             with pytest.raises(StoreInUse):
                 store.flush()
+        store.forget()
         store.begin(Fence("another lock", 1))
         store.settle([Landing(2, b"2")], nothing)
 

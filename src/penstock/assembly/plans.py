@@ -20,7 +20,7 @@ from penstock.assembly.build import (
 )
 from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
 from penstock.assembly.gates import check_budget
-from penstock.assembly.processes import scheduler_of
+from penstock.assembly.processes import workers_of
 from penstock.assembly.sections import (
     LimitSection,
     PagesSource,
@@ -163,7 +163,7 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
     _check_limits(file)
     _check_same(file)
     check_budget(file.budget, folder)
-    scheduler_of(file)
+    workers_of(file)
     if file.executor is not None and file.cluster.scheduler is not None:
         raise InputError("[executor]: [cluster] has workers of its own; give one of the two")
     place = store_shown(file.store, folder)

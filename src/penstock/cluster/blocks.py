@@ -7,6 +7,7 @@ the store, so that workers come and go.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -36,7 +37,11 @@ class Leased(WritableStore, Protocol):
     """A store that several processes land in, each under the fence of what it works on."""
 
     def begin(self, fence: Fence) -> None:
-        """Go on under another fence; what was under way is forgotten."""
+        """Go on under another fence."""
+        ...
+
+    def forget(self) -> None:
+        """Forget what is under way: another process does it."""
         ...
 
 
@@ -132,6 +137,7 @@ class Blocks:
             except (LockLost, StoreInUse):
                 left += 1
                 self.lost += 1  # another one does it, and we the next
+                self._store.forget()
             finally:
                 self.now = None
                 held.release()
@@ -233,9 +239,10 @@ def parse_shard(text: str) -> tuple[int, int]:
     Raises:
         InputError: It is not K/N with K from 1 to N.
     """
-    first, slash, last = text.partition("/")
-    if slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last):
-        return int(first), int(last)
+    if found := re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text):
+        first, last = map(int, found.groups())
+        if 1 <= first <= last:
+            return first, last
     raise InputError(f"shard {text!r}: write K/N, such as 2/8: the second of eight")
 
 

@@ -100,21 +100,24 @@ class MongoStore(Settlement, MongoReader):
     def begin(self, fence: Fence) -> None:
         """Go on under another fence, such as that of the next block of keys.
 
-        What was settled before is safe then, or was not written since another had taken that block
-        over. Keys under way are forgotten. A process that had the block before writes no more.
+        What was settled before is safe then. A process that had the block before writes no more.
 
         Raises:
             StoreInUse: A later holder of that lock was here.
         """
+        self.flush()
+        with translated(self.path):
+            before, self._fence = self._fence, MongoFence(self._place, fence)
+        self._commits.fence = self._fence
+        before.close()
+
+    def forget(self) -> None:
+        """Forget what is under way: another one does it, and what is not safe is not written."""
         try:
             self.flush()
         except StoreInUse:
             self._writer = Writer(self._commit_and_release, self._clock)
         self._claims.forget()
-        with translated(self.path):
-            before, self._fence = self._fence, MongoFence(self._place, fence)
-        self._commits.fence = self._fence
-        before.close()
 
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""
