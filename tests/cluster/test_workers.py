@@ -72,7 +72,7 @@ def work_until_killed(
 ) -> bool:
     """Return whether all was done, in blocks of six, by a worker that may be killed."""
     with MongoStore(uri) as store, LockerRoom(uri, database=database) as room:
-        blocks = Blocks(keys, 6, store=store, room=room, name="run", scope="here", lease=1.0)
+        blocks = Blocks(keys, 6, store=store, room=room, name="run", scope="here", lease=30.0)
         note, killed = blocks._note, False
 
         def landing(part: Sequence[Key], check: Callable[[int], None]) -> bool:

@@ -18,8 +18,9 @@ from penstock.assembly.build import (
     seconds_of,
     store_shown,
 )
-from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
+from penstock.assembly.build_stages import build_stages, build_uses
 from penstock.assembly.gates import check_budget
+from penstock.assembly.kinds import STAGES, describe
 from penstock.assembly.processes import workers_of
 from penstock.assembly.sections import (
     LimitSection,
@@ -35,8 +36,6 @@ from penstock.events import Events
 from penstock.http import Query, check_base, encode_query, origin, resolve, shown
 from penstock.pipeline import Feed, Key, Stage, Use
 from penstock.store import StoreReader
-
-__all__ = ["Parts", "Plan", "plan", "planned", "seconds_needed"]
 
 
 @final
@@ -68,9 +67,9 @@ class Plan:
     source: str
     store: str | None
     exists: bool | None
-    stages: tuple[str, ...]
-    uses: tuple[str, ...]
-    warnings: tuple[str, ...]
+    stages: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     items: int | None = None
     example: str = ""
     concurrency: int = 1
@@ -121,7 +120,7 @@ def planned(file: PipelineFile | StreamFile, folder: Path, events: Events) -> Pa
     uses = build_uses(file, folder, events)
     found = dataclasses.replace(
         found,
-        stages=tuple(describe_stage(section) for section in file.stage),
+        stages=tuple(describe(STAGES, section) for section in file.stage),
         uses=tuple(use.describes for use in uses),
         free=None if found.store is None else _free(found.store),
     )
@@ -136,8 +135,6 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
         source="stream",
         store=place,
         exists=False if place is None else _store_exists(place),
-        stages=(),
-        uses=(),
         warnings=tuple(missing_references(file)),
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
@@ -160,7 +157,6 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         example = _example(file, folder, base)
     if file.request is not None:
         build_request(file.request, names(file.source), reveal=False)
-    _check_limits(file)
     _check_same(file)
     check_budget(file.budget, folder)
     workers_of(file)
@@ -171,8 +167,6 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         source=str(file.source.__struct_config__.tag),
         store=place,
         exists=_store_exists(place),
-        stages=(),
-        uses=(),
         warnings=tuple(_warnings(file)),
         items=items,
         example=example,
@@ -237,15 +231,6 @@ def _visible(url: str, query: Query | None, key: Key | None = None) -> str:
     return hide(where) + ("?" + "&".join(parts) if parts else "")
 
 
-def _check_limits(file: PipelineFile) -> None:
-    for limit in file.budget.limits:
-        if limit.unit == "requests" and file.budget.reserve >= limit.count:
-            raise InputError(
-                f"budget.reserve = {file.budget.reserve:g} leaves nothing of the limit of "
-                f"{limit.count:g} per {limit.per:g} s"
-            )
-
-
 def seconds_needed(items: int, file: PipelineFile) -> float | None:
     """Return the least seconds that ``items`` calls take within the file's limits.
 
@@ -287,3 +272,8 @@ def _warnings(file: PipelineFile) -> list[str]:
             "'replace' keeps the latest"
         )
     return warnings
+
+
+# Their names while streams were planned apart, for one release.
+StreamPlan = Plan
+plan_stream = plan

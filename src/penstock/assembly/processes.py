@@ -22,8 +22,6 @@ from penstock.events import Events
 from penstock.http import Api, Request
 from penstock.pipeline import Key
 
-__all__ = ["making", "scheduler_of", "shared_by", "with_workers", "workers_of"]
-
 F = TypeVar("F", bound=PipelineFile | StreamFile)
 _DASK = ("tcp", "tls")  # what its addresses begin with
 

@@ -13,6 +13,7 @@ from penstock.address import hide, is_address, is_reference, look_up
 from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.bar import bar
 from penstock.cli.keep import Wanted, keep
+from penstock.cli.output import tell
 from penstock.cli.stopping import stoppable
 from penstock.destinations import Content, Format, refuse_existing
 from penstock.destinations import export as export_store
@@ -62,24 +63,14 @@ class Target(click.ParamType[str]):
 @click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 @stoppable()
-def export(  # noqa: PLR0913 - one parameter an option
+def export(
     store: str,
     to: str,
     output: str | None,
     table: str | None,
     schema: str | None,
-    *,
-    follow: bool,
-    flatten: bool,
-    nested: bool,
-    force: bool,
-    failed: bool,
-    gaps: bool,
-    versions: bool,
-    skip_damaged: bool,
-    safe_csv: bool,
     resource: str | None,
-    as_json: bool,
+    **flags: bool,
 ) -> None:
     """Write what has landed in STORE to a file, or keep a table up to date with it.
 
@@ -93,37 +84,29 @@ def export(  # noqa: PLR0913 - one parameter an option
 
     Exit code 1: damaged records were left out (--skip-damaged).
     """
-    content = _content({"failed": failed, "gaps": gaps, "versions": versions})
-    others = {
-        "force": force,
-        "nested": nested,
-        "failed": failed,
-        "gaps": gaps,
-        "skip-damaged": skip_damaged,
-        "safe-csv": safe_csv,
-    }
+    as_json = flags["as_json"]
+    content = _content({name: flags[name] for name in ("failed", "gaps", "versions")})
+    chosen = {name: flags[name] for name in ("flatten", "nested", "skip_damaged", "safe_csv")}
     place = store_named(store)
     if resource is None and (there := resources_in(place)):
         raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
     place = resource_store(place, resource)
     if is_address(to):
-        _refuse({**others, "output": output}, f"is for files; {hide(to)} is kept up to date")
-        table = table or "record"
-        wanted = Wanted(
-            table, schema, flatten=flatten, versions=versions, follow=follow, as_json=as_json
-        )
-        keep(place, to, wanted)
+        only = ("force", "nested", "failed", "gaps", "skip_damaged", "safe_csv")
+        for_files = {name: flags[name] for name in only}
+        _refuse({**for_files, "output": output}, f"is for files; {hide(to)} is kept up to date")
+        keep(place, to, Wanted(table or "record", schema, **_of_tables(flags)))
         return
+    follow = flags["follow"]
     _refuse({"table": table, "follow": follow}, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
-            choices = {"flatten": flatten, "nested": nested, "failed": failed, "gaps": gaps}
-            choices |= {"versions": versions, "skip-damaged": skip_damaged, "safe-csv": safe_csv}
-            count = _to_javadata(reader, output, schema, choices, force=force)
-        told = {"output": output, "rows": count}
-        click.echo(json.dumps(told) if as_json else f"{count:,} records in {output}")
+            choices = {**chosen, **{name: flags[name] for name in ("failed", "gaps", "versions")}}
+            count = _to_javadata(reader, output, schema, choices, force=flags["force"])
+        facts = {"output": output, "rows": count}
+        tell(facts, f"{count:,} records in {output}", as_json=as_json)
         return
     if schema is not None:
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
@@ -135,16 +118,13 @@ def export(  # noqa: PLR0913 - one parameter an option
             cast("Format", to),
             output,
             content=content,
-            flatten=flatten,
-            nested=nested,
-            force=force,
-            skip_damaged=skip_damaged,
-            safe_csv=safe_csv,
+            force=flags["force"],
             progress=report,
+            **chosen,
         )
     if as_json:
         told = dataclasses.asdict(done)
-        if not skip_damaged:
+        if not flags["skip_damaged"]:
             del told["damaged"]
         click.echo(json.dumps(told), err=aside)
     elif not aside:
@@ -162,9 +142,13 @@ def _content(options: dict[str, bool]) -> Content:
     return cast("Content", chosen[0] if chosen else "records")
 
 
+def _of_tables(flags: dict[str, bool]) -> dict[str, bool]:
+    return {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
+
+
 def _refuse(options: dict[str, object], why: str) -> None:
     for name in [name for name, given in options.items() if given]:
-        raise InputError(f"--{name} {why}")
+        raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
 def _to_javadata(

@@ -20,6 +20,7 @@ from penstock.store.deletion import in_turns
 from penstock.store.mongo_connection import MongoPlace
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence
+from penstock.store.values import ABSENT
 
 __all__ = ["MongoCommit", "settled"]
 
@@ -286,7 +287,7 @@ class MongoCommit:
         elif found["state"] == "landed":
             if differs:
                 return False
-            self.stale += not one.landed
+            self.stale += not one.landed and one.document.get("error") != ABSENT
             if one.landed:  # as it was, and seen again
                 seen = {"$max": {"seen": Int64(one.order)}}
                 self._place.items.update_one({"_id": one.key}, seen)
