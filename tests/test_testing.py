@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.assembly.outside.outside_kinds import Hop, InMemory, Shelf
+from tests.assembly.outside.outside_kinds import Hop, InMemory, Shelf, gang
 
+from penstock.cluster import Launch
 from penstock.http import Api, LinkHeader, Style
 from penstock.locks import LockerRoom
 from penstock.simulator import Simulator, SimulatorSettings
-from penstock.testing import LockContract, StoreContract, StyleContract
+from penstock.testing import LauncherContract, LockContract, StoreContract, StyleContract
 from penstock.testing.refused import refused
 from penstock.testing.store_contract import OpenStore
 from penstock.testing.style_contract import Reading
@@ -28,6 +29,12 @@ class TestShelf(StoreContract):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         return lambda: Shelf.open(f"shelf://{tmp_path}", None)
+
+
+class TestGang(LauncherContract):
+    @pytest.fixture
+    def launch(self, tmp_path: Path) -> Launch:
+        return gang(str(tmp_path / "log"))
 
 
 class TestStyles(StyleContract):

@@ -2,7 +2,7 @@
 
 The additions that newcomers tried, and what shows each of them here: a dialect of rate limits, a
 style of pages, a lock, a store, a preset and a framing, a shared budget, calls on an executor, a
-use (and a stage), and what a dashboard needs.
+use (and a stage), and what a dashboard needs. A scheduler is shown in tests/cluster/test_launchers.
 """
 
 from __future__ import annotations

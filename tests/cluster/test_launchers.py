@@ -2,52 +2,25 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
-from tests.cluster.workers import FILE, ended, started
+from tests.cluster.workers import FILE as QUICK
+from tests.cluster.workers import ended, started
 from tests.real.mongod import Mongo
 
+from penstock.assembly import Run, lead, plan, read_file
+from penstock.errors import InputError
 from penstock.simulator import SimulatorSettings, simulator_process
-from penstock.store import open_readonly
+from penstock.store import WritableStore, open_readonly
 
+FILE = QUICK.replace("lease = 2.0", "lease = 30.0")  # nobody dies here
 PAGE = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text()
 BIN = str(Path(sys.executable).parent)
-
-LAUNCHER = '''
-import threading
-from penstock.cluster import Ended
-
-class Threads:
-    """Each worker is a thread of this process."""
-
-    def __init__(self, address, work, most):
-        self._ended, self._work = [], work
-        self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(most)]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, number):
-        try:
-            ended = Ended(str(number), summary=self._work())
-        except Exception as error:
-            ended = Ended(str(number), error=error)
-        self._ended.append(ended)
-
-    @property
-    def running(self):
-        return sum(thread.is_alive() for thread in self._threads)
-
-    def look(self):
-        ended, self._ended = self._ended, []
-        return ended
-
-    def close(self):
-        for thread in self._threads:
-            thread.join()
-'''
 
 
 def shell() -> str:
@@ -84,31 +57,57 @@ def test_the_page_does_what_it_says(mongo: Mongo, tmp_path: Path, script: str) -
     assert (status.landed, status.pending) == (60, 0)
 
 
+OUTSIDE = Path(__file__).parents[1] / "assembly" / "outside"
+BESIDE = 'kind = "python"\nobject = "outside_kinds:gang"\n'
+
+
 @pytest.mark.slow
-def test_a_package_adds_a_scheduler(
-    mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ['kind = "gang"\n', BESIDE], ids=["a package", "beside the file"])
+def test_a_package_or_a_module_beside_the_file_adds_a_scheduler(
+    mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    about = tmp_path / "threads-1.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: threads\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[penstock.launchers]\nthreads = launcher:Threads\n")
-    (tmp_path / "launcher.py").write_text(LAUNCHER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    file, uri = tmp_path / "users.toml", mongo.with_database
+    place = tmp_path
+    if kind != BESIDE:
+        place = tmp_path / "site"
+        about = place / "outside-1.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1\n")
+        (about / "entry_points.txt").write_text("[penstock.launchers]\ngang = outside_kinds:gang\n")
+        monkeypatch.setenv("PYTHONPATH", f"{place}:{os.environ.get('PYTHONPATH', '')}")
+    shutil.copytree(OUTSIDE / "outside_kinds", place / "outside_kinds")
+    file, uri, log = tmp_path / "users.toml", mongo.with_database, tmp_path / "log"
     with simulator_process(SimulatorSettings(users=60, limit=0)) as simulator:
         text = FILE.format(stop=60, base=simulator.url)
-        file.write_text(text.replace("[cluster]", '[cluster]\nscheduler = "threads://"'))
+        file.write_text(f'{text}[cluster.scheduler]\n{kind}log = "{log}"\n')
         summary = ended(started("run", file, uri, "--workers", "2"))
         assert simulator.truth()["served_total"] == 60
     assert (summary["new"], summary["landed"], summary["complete"]) == (60, 60, True)
+    assert log.read_text() == "2"
 
 
-def test_a_scheduler_that_nobody_knows_is_one_line(mongo: Mongo, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("scheduler", "says"),
+    [
+        ("workers = 3", 'write scheduler = "local:4" instead'),
+        ('scheduler = "dusk://here"', "did you mean 'dask'"),
+        ('[cluster.scheduler]\nkind = "dusk"\n', "did you mean 'dask'"),
+        ('[cluster.scheduler]\nkind = "dask"\n', "address"),
+        ('[cluster.scheduler]\nkind = "dask"\naddress = "tcp://here"\nport = 1\n', "port"),
+        ('[cluster.scheduler]\nkind = "python"\nobject = "json:nothing"\n', "no attribute"),
+        ('[cluster.scheduler]\nkind = "python"\nobject = "platform:node"\n', "launches nothing"),
+    ],
+)
+def test_a_scheduler_that_cannot_be_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: str, says: str
+) -> None:
+    monkeypatch.setenv("MONGO", "mongodb://127.0.0.1:1/users")
     file = tmp_path / "users.toml"
-    text = FILE.format(stop=60, base="http://127.0.0.1:1")
-    file.write_text(text.replace("[cluster]", '[cluster]\nscheduler = "tpc://here"'))
-    run = started("run", file, mongo.with_database)
-    _, complaint = run.communicate(timeout=60)
-    assert run.returncode == 2
-    assert "did you mean 'tcp'" in complaint
-    assert "Traceback" not in complaint
+    file.write_text(f"{FILE.format(stop=60, base='http://127.0.0.1:1')}{scheduler}\n")
+
+    def begin() -> None:
+        described = read_file(file)
+        plan(described, tmp_path)
+        lead(Run(described, tmp_path, path=file), cast("WritableStore", None))
+
+    with pytest.raises(InputError, match=says):
+        begin()

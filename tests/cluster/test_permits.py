@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from penstock.cluster import Answered, Holder, Shared, Want, begin, step
 from penstock.resilience import Hints, Limit, Quota, Reset, Ticket, allowed
-from penstock.simulator.limiter import FixedWindow
+from penstock.simulator.limiter import FixedWindow, Limiter, SlidingWindow
 
 LIMIT, RESERVE, LENGTH, LIFE, LEASE = 12, 3, 2.0, 0.25, 1.0
 EVENTS = st.tuples(
@@ -39,8 +39,7 @@ def ask(shared: Shared, process: Process, now: float, limits: tuple[Limit, ...])
     return shared
 
 
-def rehearse(events: list[tuple[int, str, float]], *, told: bool) -> FixedWindow:
-    server = FixedWindow(LIMIT, LENGTH)
+def rehearse(events: list[tuple[int, str, float]], server: Limiter, *, told: bool) -> None:
     processes = [Process(str(number), 0.05 * number) for number in range(4)]
     limits = () if told else (Limit(LIMIT, per=LENGTH),)
     shared, now = begin(0.0), 0.0
@@ -69,15 +68,16 @@ def rehearse(events: list[tuple[int, str, float]], *, told: bool) -> FixedWindow
             process.answers.append(Answered("abandon", ticket, now))
         if event == "die":
             processes[number] = Process(f"{number} at {now}", process.lag)
-    return server
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(EVENTS, max_size=60), st.booleans())
+@given(st.lists(EVENTS, max_size=60), st.sampled_from([FixedWindow, SlidingWindow]), st.booleans())
 def test_the_reserve_is_kept_whatever_the_order_and_whoever_dies(
-    events: list[tuple[int, str, float]], told: bool
+    events: list[tuple[int, str, float]],
+    kind: type[FixedWindow] | type[SlidingWindow],
+    told: bool,
 ) -> None:
-    rehearse(events, told=told)
+    rehearse(events, kind(LIMIT, LENGTH), told=told)
 
 
 @settings(max_examples=50, deadline=None)

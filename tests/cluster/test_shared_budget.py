@@ -16,7 +16,13 @@ from penstock.clock import FakeClock
 from penstock.cluster import SharedBudget
 from penstock.errors import InputError
 from penstock.resilience import Budget, Hints, Limit, Quota, Reset, Ticket
-from penstock.simulator import Dialect, SimulatorProcess, SimulatorSettings, simulator_process
+from penstock.simulator import (
+    Dialect,
+    LimiterKind,
+    SimulatorProcess,
+    SimulatorSettings,
+    simulator_process,
+)
 
 CALLER = Path(__file__).with_name("caller.py")
 KEYS = 160
@@ -94,8 +100,10 @@ MATRIX = [
     (count, dialect, limiter)
     for count in (1, 2, 4, 8)
     for dialect in DIALECTS
-    for limiter in ("fixed", "bucket")
-    if EVERY or (count, dialect, limiter) in {(8, "legacy", "fixed"), (2, "retry-after", "fixed")}
+    for limiter in ("fixed", "sliding", "bucket")
+    if EVERY
+    or (count, dialect, limiter)
+    in {(8, "legacy", "fixed"), (2, "retry-after", "fixed"), (4, "draft-8", "sliding")}
 ]
 
 
@@ -113,7 +121,7 @@ def test_nothing_is_refused_after_the_first_window(
         limit=100,
         window=2.0,
         dialect=cast("Dialect", dialect),
-        limiter="bucket" if bucket else "fixed",
+        limiter=cast("LimiterKind", limiter),
         burst=20,
     )
     told = limits if dialect == "none" or bucket else "[]"

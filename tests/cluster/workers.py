@@ -23,7 +23,7 @@ concurrency = 5
 path = "/users/{{key}}.json"
 [cluster]
 block = 20
-lease = 1.0
+lease = 2.0
 """
 
 
@@ -34,8 +34,11 @@ def started(command: str, file: Path, uri: str, *options: str) -> subprocess.Pop
     return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment)
 
 
-def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, complaint = process.communicate(timeout=120)
+def ended(process: subprocess.Popen[str], timeout: float = 120) -> dict[str, Any]:
+    try:
+        out, complaint = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
     assert process.returncode == 0, complaint
     summary: dict[str, Any] = json.loads(out)
     return summary

@@ -11,9 +11,9 @@ import pymongo
 import pytest
 from tests.real.mongod import Mongo
 
-from penstock.errors import InputError, StorageError
+from penstock.errors import InputError, StorageError, StoreInUse
 from penstock.pipeline.result import Failing, Landing, Mark
-from penstock.store import MongoStore, open_mongo, open_readonly
+from penstock.store import Fence, MongoStore, open_mongo, open_readonly
 
 
 def nothing(count: int) -> None:
@@ -142,6 +142,28 @@ def test_a_write_that_was_done_and_not_confirmed_lands_once(mongo: Mongo, comman
             store.flush()
         assert (store.again, store.get(1), store.get(2)) == (0, b"1", b"2")
         assert (store.status().landed, store.mark("page")) == (2, "3")
+
+
+@pytest.mark.parametrize("command", ["insert", "update", "commitTransaction"])
+def test_who_takes_over_ends_what_is_under_way_and_the_loser_is_told_so(
+    mongo: Mongo, command: str
+) -> None:
+    """It was told that an operation had been interrupted, and ended with exit code 4."""
+    name = f"interrupted-{mongo.database}"
+    with MongoStore(address(mongo, appName=name), fence=Fence("lock", 7)) as store:
+        store.settle([Landing(0, b"0")], nothing)
+        store.flush()
+        with failing(mongo, name, failCommands=[command], errorCode=11601):
+            store.settle([Landing(1, b"1"), Mark("page", "3")], nothing)
+            store.flush()
+        assert (store.get(1), store.mark("page"), store.status().landed) == (b"1", "3", 2)
+        with MongoStore(address(mongo), fence=Fence("lock", 8)):
+            store.settle([Landing(2, b"2")], nothing)
+            with pytest.raises(StoreInUse):
+                store.flush()
+        store.forget()
+        store.begin(Fence("another lock", 1))
+        store.settle([Landing(2, b"2")], nothing)
 
 
 @pytest.mark.parametrize("command", ["insert", "update", "find", "aggregate"])

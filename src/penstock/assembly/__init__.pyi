@@ -17,7 +17,7 @@ from penstock.assembly.plans import Plan as Plan
 from penstock.assembly.plans import StreamPlan as StreamPlan  # unlisted
 from penstock.assembly.plans import plan as plan
 from penstock.assembly.plans import plan_stream as plan_stream  # unlisted
-from penstock.assembly.processes import launched_by as launched_by
+from penstock.assembly.processes import scheduler_of as scheduler_of
 from penstock.assembly.processes import with_workers as with_workers
 from penstock.assembly.reading import read_any as read_any
 from penstock.assembly.reading import read_file as read_file

@@ -150,6 +150,9 @@ EXECUTORS: Final = _slot(
     "penstock.assembly.executors",
     {"threads": "threads", "processes": "processes"},
 )
+LAUNCHERS: Final = _slot(
+    "scheduler", "penstock.launchers", "penstock.cluster.dask_launcher", {"dask": "Dask"}
+)
 SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "source": SOURCES,
     "pagination style": STYLES,
@@ -165,6 +168,7 @@ SLOTS: Final[Mapping[str, Registry[typing.Any]]] = {
     "gate": GATES,
     "place of shared budgets": BUDGETS,
     "executor": EXECUTORS,
+    "scheduler": LAUNCHERS,
 }
 """Every slot that others can fill, by what it is called in the docs."""
 

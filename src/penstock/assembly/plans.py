@@ -21,6 +21,7 @@ from penstock.assembly.build import (
 from penstock.assembly.build_stages import build_stages, build_uses
 from penstock.assembly.gates import check_budget
 from penstock.assembly.kinds import STAGES, describe
+from penstock.assembly.processes import workers_of
 from penstock.assembly.sections import (
     LimitSection,
     PagesSource,
@@ -159,6 +160,7 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         build_request(file.request, names(file.source), reveal=False)
     _check_same(file)
     check_budget(file.budget, folder)
+    workers_of(file)
     if file.executor is not None and file.cluster.scheduler is not None:
         raise InputError("[executor]: [cluster] has workers of its own; give one of the two")
     place = store_shown(file.store, folder)

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from penstock.address import is_address
+from penstock.address import is_address, scheme_of
 from penstock.assembly.build import build_api, build_request
+from penstock.assembly.kinds import LAUNCHERS, Section, kind_of, section_of
 from penstock.assembly.reading import read_file
 from penstock.assembly.sections import PipelineFile, ResourceSection
 from penstock.assembly.sources import names
@@ -22,6 +23,7 @@ from penstock.http import Api, Request
 from penstock.pipeline import Key
 
 F = TypeVar("F", bound=PipelineFile | StreamFile)
+_DASK = ("tcp", "tls")  # what its addresses begin with
 
 
 def workers_of(file: PipelineFile) -> int:
@@ -30,16 +32,32 @@ def workers_of(file: PipelineFile) -> int:
     Raises:
         InputError: It says how many workers there are, and nothing starts them.
     """
-    kind, _, count = (file.cluster.scheduler or "").partition(":")
-    if file.cluster.workers and not launched_by(file)[0]:
+    if scheduler_of(file) is not None:
+        return 0
+    if file.cluster.workers:
         raise InputError('cluster.workers: on this machine write scheduler = "local:4" instead')
+    kind, _, count = str(file.cluster.scheduler).partition(":")
     return int(count) if kind == "local" else 0
 
 
-def launched_by(file: PipelineFile | StreamFile) -> tuple[str, int | None]:
-    """Return the address of what starts workers elsewhere, ``""`` for nothing, and how many."""
-    scheduler = file.cluster.scheduler or ""
-    return (scheduler if is_address(scheduler) else ""), file.cluster.workers
+def scheduler_of(file: PipelineFile | StreamFile) -> Section | None:
+    """Return what starts workers elsewhere; None for nothing.
+
+    Raises:
+        InputError: Nobody knows the address, or it does not say all.
+    """
+    given = file.cluster.scheduler
+    if not isinstance(given, str):
+        return given
+    if not is_address(given):
+        return None
+    kind = "dask" if scheme_of(given) in _DASK else scheme_of(given)
+    try:
+        return section_of(kind_of(LAUNCHERS, kind).section, kind)(address=given)
+    except TypeError as error:
+        raise InputError(
+            f'cluster.scheduler: write a table with kind = "{kind}": {error}'
+        ) from error
 
 
 def with_workers(file: F, count: int) -> F:
@@ -48,7 +66,7 @@ def with_workers(file: F, count: int) -> F:
     Raises:
         InputError: It is a stream, and nothing starts workers elsewhere.
     """
-    if launched_by(file)[0]:
+    if scheduler_of(file) is not None:
         return replace(file, cluster=replace(file.cluster, workers=count))
     if isinstance(file, StreamFile):
         raise InputError("workers share keys: a stream is for one process")

@@ -463,7 +463,6 @@ class Run:
             store: Where records land, opened at :attr:`place` by :meth:`joined`.
 
         Raises:
-            LockLost: This process stood still past its lease, and another has its block.
             PenstockError: The run could not go on.
         """
         file = self.file
@@ -495,6 +494,11 @@ class Run:
                 return self._counts.complete
 
             complete = blocks.work(land)
+        if blocks.lost:
+            self._tell(
+                f"{blocks.lost} blocks went to other workers: this one, or the store, stood "
+                "still for longer than cluster.lease"
+            )
         self._counts.complete = complete
         self._tell_stale(store)
         return self.summary(store)

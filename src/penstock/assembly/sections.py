@@ -10,7 +10,17 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from penstock.assembly.kinds import AUTHS, EXECUTORS, GATES, SOURCES, STAGES, STYLES, USES, Section
+from penstock.assembly.kinds import (
+    AUTHS,
+    EXECUTORS,
+    GATES,
+    LAUNCHERS,
+    SOURCES,
+    STAGES,
+    STYLES,
+    USES,
+    Section,
+)
 from penstock.assembly.values import SECRET
 from penstock.resilience import DIALECT_KINDS
 from penstock.store import OnSame
@@ -244,6 +254,7 @@ StageSection: TypeAlias = Annotated[Section, STAGES]
 UseSection: TypeAlias = Annotated[Section, USES]
 GateSection: TypeAlias = Annotated[Section, GATES]
 ExecutorSection: TypeAlias = Annotated[Section, EXECUTORS]
+SchedulerSection: TypeAlias = Annotated[Section, LAUNCHERS]
 
 
 class ApiSection(Section, frozen=True, kw_only=True):
@@ -502,13 +513,14 @@ class ClusterSection(Section, frozen=True, kw_only=True):
     Attributes:
         scheduler: What starts workers: ``tcp://host:8786`` is Dask; ``local:4`` is four processes
             of this machine, which call, while one lands; ``none``: each ``penstock work`` is a
-            worker, and ``penstock run`` too; unset: one process does all.
+            worker, and ``penstock run`` too; a table with ``kind`` is another scheduler; unset: one
+            process does all.
         workers: How many there are at most; unset: as many as the scheduler has.
         block: Keys that a worker takes at a time.
         lease: Seconds without a sign of life after which another takes a worker's block over.
     """
 
-    scheduler: Annotated[str, Meta(pattern=_SCHEDULER)] | None = None
+    scheduler: Annotated[str, Meta(pattern=_SCHEDULER)] | SchedulerSection | None = None
     workers: Count | None = None
     block: Count = 500
     lease: Positive = 10.0

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
-from penstock.address import scheme_of
 from penstock.assembly.heartbeat import Heartbeat, beats_of
-from penstock.assembly.processes import launched_by
+from penstock.assembly.kinds import LAUNCHERS, Site, build
+from penstock.assembly.processes import scheduler_of
 from penstock.assembly.reading import read_any, text_of
 from penstock.assembly.run import Run, Summary
-from penstock.cluster import LAUNCHERS, Beats, Ended, Launcher
-from penstock.errors import ExecutorFailed, PenstockError, Stopped, StoreInUse
+from penstock.cluster import Beats, Ended, Launch, Launcher
+from penstock.errors import ExecutorFailed, InputError, PenstockError, Stopped, StoreInUse
 from penstock.events import BudgetSeen, Failed, Landed, Notice, Waiting, WorkersSeen
 from penstock.locks import LockLost
 from penstock.store import WritableStore
@@ -69,15 +69,19 @@ def lead(run: Run, store: WritableStore, pause: Callable[[float], object] = time
         ExecutorFailed: The scheduler is gone; what landed is safe, and workers may go on.
         PenstockError: No worker could go on.
     """
-    address, most = launched_by(run.file)
+    section, shown = scheduler_of(run.file), run.file.cluster.scheduler
     assert run.path is not None  # the caller gave it
+    assert section is not None  # likewise
     path, run.group = Path(run.path).absolute(), uuid.uuid4().hex
+    launch = build(LAUNCHERS, section, Site(path.parent, run.events, run.file), "cluster.scheduler")
+    if not callable(launch):
+        raise InputError(f"cluster.scheduler: a {type(launch).__name__} launches nothing")
     job = partial(_work, path, text_of(path), run.group)
-    launcher = LAUNCHERS.find(scheme_of(address))(address, job, most)
+    launcher = cast("Launch", launch)(job, run.file.cluster.workers)
     beats = Beats(str(run.place))
     crew = _Crew(run, store, beats)
     try:
-        crew.until_done(launcher, address, pause)
+        crew.until_done(launcher, shown if isinstance(shown, str) else "the scheduler", pause)
     except Stopped:
         beats.stop(run.group)
         raise
@@ -103,9 +107,7 @@ class _Crew:
         self._ended: list[Ended] = []
         self._said: dict[str, Heartbeat] = {}
 
-    def until_done(
-        self, launcher: Launcher, address: str, pause: Callable[[float], object]
-    ) -> None:
+    def until_done(self, launcher: Launcher, shown: str, pause: Callable[[float], object]) -> None:
         over: float | None = None
         while over is None or (launcher.running and time.monotonic() < over):
             for one in launcher.look():
@@ -114,7 +116,7 @@ class _Crew:
                 self._beats.stop(self._run.group)
                 over = time.monotonic() + _PATIENCE
             if not launcher.running and over is None:
-                words = f"no worker at {address}"
+                words = f"no worker at {shown}"
                 self._run.events.emit(Waiting(seconds=2 * _EVERY, reason=words))
             self._tell()
             pause(_EVERY)

@@ -21,11 +21,11 @@ from penstock.assembly import (
     StreamsFile,
     Summary,
     Used,
-    launched_by,
     lead,
     parts,
     read_any,
     read_several,
+    scheduler_of,
     store_named,
     with_workers,
 )
@@ -94,7 +94,7 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     part = None if shard is None else parse_shard(shard)
     if workers is not None:
         described = with_workers(described, workers)
-    leads, joins = bool(launched_by(described)[0]), described.cluster.scheduler == "none"
+    leads, joins = scheduler_of(described) is not None, described.cluster.scheduler == "none"
     if (joins or leads) and (refresh or restart or seconds or max_messages):
         raise InputError(
             "--refresh, --restart, --for and --max-messages are for one process, not for workers"

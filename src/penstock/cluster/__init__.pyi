@@ -5,7 +5,6 @@ from penstock.cluster.blocks import Leased as Leased
 from penstock.cluster.blocks import parse_shard as parse_shard
 from penstock.cluster.blocks import sharded as sharded
 from penstock.cluster.budget import SharedBudget as SharedBudget
-from penstock.cluster.launchers import LAUNCHERS as LAUNCHERS
 from penstock.cluster.launchers import Ended as Ended
 from penstock.cluster.launchers import Launch as Launch
 from penstock.cluster.launchers import Launcher as Launcher

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, final
 
 from penstock.address import hide
-from penstock.errors import MissingExtra
 
 __all__ = ["Beats"]
 
@@ -29,8 +27,6 @@ class Beats:
     """
 
     def __init__(self, address: str) -> None:
-        if importlib.util.find_spec("pymongo") is None:
-            raise MissingExtra("a store in MongoDB", "pymongo", "mongo")
         from penstock.mongo import connect, place_in, resilient
 
         self._shown, place = hide(address), place_in(address)
@@ -39,12 +35,10 @@ class Beats:
             beats = self._client[place.database][f"{place.collection}.workers"]
             self._beats = resilient(beats, idempotent=True)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> AbstractContextManager[None]:
         from penstock.store import translated
 
-        with translated(self._shown):
-            yield
+        return translated(self._shown)
 
     def say(self, me: str, facts: Mapping[str, object]) -> bool:
         """Say how ``me`` is doing; return whether it was asked to stop.

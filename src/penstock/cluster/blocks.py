@@ -7,6 +7,7 @@ the store, so that workers come and go.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,9 +17,9 @@ from typing import Protocol, TypeAlias, final
 import msgspec
 from msgspec.structs import replace
 
-from penstock.errors import InputError, PenstockError
-from penstock.locks import Held, LockerRoom, LockTimeout
-from penstock.pipeline import Checkpoint, FailedRecord, Key
+from penstock.errors import InputError, PenstockError, StoreInUse
+from penstock.locks import Held, LeaseTooShort, LockerRoom, LockLost, LockTimeout
+from penstock.pipeline import Checkpoint, FailedRecord, Key, batches
 from penstock.store import Fence, WritableStore
 
 __all__ = ["Blocks", "Land", "Leased", "parse_shard", "sharded"]
@@ -29,6 +30,7 @@ Land: TypeAlias = Callable[[Sequence[Key], Callable[[int], None]], bool]
 # Deaths in a row with no key settled: from here on each key goes alone; here it is given up.
 _SUSPECT, _GUILTY = 3, 5
 _POISON = "PoisonKey"
+_MOST_LATE = 10  # locks in a row that came later than their lease
 
 
 class Leased(WritableStore, Protocol):
@@ -36,6 +38,10 @@ class Leased(WritableStore, Protocol):
 
     def begin(self, fence: Fence) -> None:
         """Go on under another fence."""
+        ...
+
+    def forget(self) -> None:
+        """Forget what is under way: another process does it."""
         ...
 
 
@@ -76,6 +82,7 @@ class Blocks:
         taken: Blocks that this process got.
         now: The number of the one it works on, or None.
         poisoned: Keys given up, since whoever took one up died over it.
+        lost: Blocks that another took over, since this process or the store stood still.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a thing that is the worker's own
@@ -92,8 +99,9 @@ class Blocks:
         self._keys, self._size = keys, size
         self._store, self._room = store, room
         self._name, self._scope, self._lease = name, scope, lease
-        self.taken = self.poisoned = 0
+        self.taken = self.poisoned = self.lost = 0
         self.now: int | None = None
+        self._late = 0
 
     def work(self, land: Land) -> bool:
         """Call ``land`` with the keys of each block that is to do, until all blocks are done.
@@ -104,46 +112,52 @@ class Blocks:
 
         Returns:
             Whether all are done; False where ``land`` could not go on.
-
-        Raises:
-            LockLost: This process stood still past the lease, and another has its block.
-            StoreInUse: Likewise.
         """
-        # First what is free; then what others have, as soon as they finish, or die.
-        return all(self._pass(land, wait=wait) for wait in (False, True))
+        left = self._pass(land, wait=False)  # what is free
+        while left:  # what others have, as soon as they finish, or die
+            left = self._pass(land, wait=True)
+        return left == 0
 
-    def _pass(self, land: Land, *, wait: bool) -> bool:
-        for number, keys in enumerate(_blocks(self._keys, self._size)):
+    def _pass(self, land: Land, *, wait: bool) -> int | None:
+        """Return how many blocks are left that others have; None where ``land`` cannot go on."""
+        left = 0
+        for number, keys in enumerate(batches(self._keys, self._size)):
             mark, digest = f"block:{self._size}:{number}", _digest(keys)
             seen = self._seen(mark, digest)
             if seen.done:
                 continue
             held = self._lock(f"{self._name} block {number}", seen.token, wait=wait)
             if held is None:
+                left += 1
                 continue
             self.now = number
             try:
                 if not self._take(mark, digest, keys, held, land):
-                    return False
+                    return None
+            except (LockLost, StoreInUse):
+                left += 1
+                self.lost += 1  # another one does it, and we the next
+                self._store.forget()
             finally:
                 self.now = None
                 held.release()
-        return True
+        return left
 
     def _lock(self, name: str, above: int, *, wait: bool) -> Held | None:
-        with suppress(LockTimeout):
-            timeout = None if wait else 0
-            return self._room.lock(name, timeout=timeout, lease=self._lease, above=above)
-        return None
+        timeout = None if wait else 0
+        try:
+            held = self._room.lock(name, timeout=timeout, lease=self._lease, above=above)
+        except LockTimeout:
+            return None
+        except LeaseTooShort:
+            self._late += 1
+            if self._late > _MOST_LATE:
+                raise
+            return None  # its store stood still: a failover may well be longer than a lease
+        self._late = 0
+        return held
 
-    def _take(
-        self,
-        mark: str,
-        digest: int,
-        keys: Sequence[Key],
-        held: Held,
-        land: Land,
-    ) -> bool:
+    def _take(self, mark: str, digest: int, keys: Sequence[Key], held: Held, land: Land) -> bool:
         seen = replace(self._seen(mark, digest), token=held.token)
         if seen.done:  # while we waited for it
             return True
@@ -212,12 +226,6 @@ class Blocks:
         self._store.flush()
 
 
-def _blocks(keys: Iterable[Key], size: int) -> Iterator[list[Key]]:
-    source = iter(keys)
-    while block := list(islice(source, size)):
-        yield block
-
-
 def _digest(keys: Sequence[Key]) -> int:
     return zlib.crc32(msgspec.json.encode(keys))
 
@@ -231,9 +239,10 @@ def parse_shard(text: str) -> tuple[int, int]:
     Raises:
         InputError: It is not K/N with K from 1 to N.
     """
-    first, slash, last = text.partition("/")
-    if slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last):
-        return int(first), int(last)
+    if found := re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text):
+        first, last = map(int, found.groups())
+        if 1 <= first <= last:
+            return first, last
     raise InputError(f"shard {text!r}: write K/N, such as 2/8: the second of eight")
 
 

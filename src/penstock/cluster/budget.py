@@ -34,6 +34,7 @@ __all__ = ["SharedBudget"]
 
 _MOST = 1000  # calls that leave is asked for at once
 _LONGEST_WAIT = 5.0  # seconds after which to look whether another process knows more
+_REFUSED = 400  # the least status that is not an answer to what was asked
 _SOON = 0.05  # seconds after which answers are told, where nobody asks for leave meanwhile
 
 
@@ -71,12 +72,13 @@ class SharedBudget:
         self.refresh: Callable[[], object] | None = None
         """Asks the server for its status, where an ``Api`` has a status call."""
         self._clock = clock or SystemClock()
-        self._place: BudgetPlace = opened(at, name, self._clock)
+        self._abandoned: list[BudgetPlace] = []
         self._closed = False
         self._begin()
         self._exchange(Want(self._me, self._holder()))  # so that what cannot be is said now
 
     def _begin(self) -> None:
+        self._place: BudgetPlace = opened(self.at, self.name, self._clock)
         self._pid, self._me = os.getpid(), uuid.uuid4().hex
         self._turn = threading.Condition(threading.Lock())
         self._answers: list[Answered] = []
@@ -87,6 +89,7 @@ class SharedBudget:
         self._denied_until = -math.inf
         self._out = 0
         self._teller: threading.Thread | None = None
+        self._idle = False
 
     @property
     def permits(self) -> int:
@@ -96,6 +99,7 @@ class SharedBudget:
     def _own(self) -> threading.Condition:
         """Return the turn; in a child process begin as a holder of its own."""
         if self._pid != os.getpid():
+            self._abandoned.append(self._place)  # its sockets and files are the parent's
             self._begin()
         return self._turn
 
@@ -194,22 +198,31 @@ class SharedBudget:
             self._answers.append(answer)
             if self._used <= 1:  # the first, or one that everybody waits for
                 self._denied_until = -math.inf
-            if not self._place.life:
+            if self._is_awaited(answer):
                 self._exchange(Want(self._me, self._holder()))
             elif self._teller is None:
                 self._teller = threading.Thread(
                     target=self._keep_telling, name="penstock-budget", daemon=True
                 )
                 self._teller.start()
-            elif len(self._answers) == 1:
+            elif self._idle:
                 self._turn.notify()
+
+    def _is_awaited(self, answer: Answered) -> bool:
+        """Whether others are to know it at once: it may close the gate, or it finds out."""
+        if answer.event != "settle" or answer.status >= _REFUSED:
+            return True
+        state = self._place.seen().state
+        slower = answer.hints is not None and bool(answer.hints.backoff)
+        return state.probing or state.unsure or slower
 
     def _keep_telling(self) -> None:
         """Tell answers soon, and renew the lease while calls are out."""
         idle = self._place.lease / 4
         with self._turn:
             while not self._closed:
-                self._turn.wait(_SOON if self._answers else idle)
+                self._idle = not self._answers
+                self._turn.wait(idle if self._idle else _SOON)
                 if not (self._answers or self._out):
                     continue
                 try:
@@ -247,6 +260,8 @@ class SharedBudget:
 
     def close(self) -> None:
         """Give back leave that was not used and let go of the place. Closing twice is allowed."""
+        if self._pid != os.getpid():
+            return  # the parent's files are the parent's
         with self._turn:
             if self._closed:
                 return
@@ -255,8 +270,7 @@ class SharedBudget:
             self._kept.clear()
             self._turn.notify()
             try:
-                if self._pid == os.getpid():
-                    self._exchange(Want(self._me, self._holder(), leaves=True))
+                self._exchange(Want(self._me, self._holder(), leaves=True))
             finally:
                 self._place.close()
 

@@ -6,40 +6,49 @@ finished ones twice. A worker that died is a task that is forgotten; one that co
 
 from __future__ import annotations
 
-import importlib.util
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from penstock.cluster.launchers import Ended, Work
+from penstock.cluster.launchers import Ended, Launcher, Work
 from penstock.errors import ExecutorFailed, MissingExtra
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["DaskLauncher"]
+__all__ = ["Dask"]
 
 _PATIENCE = 5.0  # seconds for the scheduler to answer
 
 
 @final
-class DaskLauncher:
-    """Starts one worker of a run on each worker of a Dask scheduler.
-
-    Args:
-        address: ``tcp://host:port`` or ``tls://host:port``.
-        work: What each does.
-        most: How many there are at once; None: as many as Dask has.
+@dataclass(frozen=True)
+class Dask:
+    """The workers of a Dask scheduler.
 
     Attributes:
-        running: How many are at work.
-
-    Raises:
-        ExecutorFailed: Nobody answers there.
+        address: ``tcp://host:port`` or ``tls://host:port``.
     """
 
+    address: str
+
+    def __call__(self, work: Work, most: int | None) -> Launcher:
+        """Return what starts ``work`` on each of its workers, on ``most`` at once.
+
+        Raises:
+            ExecutorFailed: Nobody answers there.
+        """
+        return _DaskLauncher(self.address, work, most)
+
+
+@final
+class _DaskLauncher:
+    """Starts one worker of a run on each worker of a Dask scheduler."""
+
     def __init__(self, address: str, work: Work, most: int | None) -> None:
-        if importlib.util.find_spec("distributed") is None:
-            raise MissingExtra("workers on Dask", "distributed", "dask")
-        from distributed import Client
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise MissingExtra("workers on Dask", "distributed", "dask") from error
 
         self._address, self._work, self._most = address, work, most
         self._out: dict[str, Future[dict[str, object]]] = {}
@@ -59,7 +68,8 @@ class DaskLauncher:
             ExecutorFailed: The scheduler is gone.
         """
         there = self._there()
-        ended = [self._ended(place) for place in list(self._out) if self._is_over(place, there)]
+        over = [p for p, task in self._out.items() if p not in there or task.status != "pending"]
+        ended = [self._ended(place) for place in over]
         for place in there:
             room = self._most is None or len(self._out) < self._most
             if room and place not in self._out and place not in self._over:
@@ -82,9 +92,6 @@ class DaskLauncher:
     def _gone(self) -> ExecutorFailed:
         return ExecutorFailed(f"the Dask scheduler at {self._address} is gone")
 
-    def _is_over(self, place: str, there: list[str]) -> bool:
-        return place not in there or self._out[place].status != "pending"
-
     def _ended(self, place: str) -> Ended:
         future = self._out.pop(place)
         try:
@@ -95,11 +102,11 @@ class DaskLauncher:
                 self._over.add(place)
                 error = future.exception(timeout=_PATIENCE)
                 return Ended(place, error=error if isinstance(error, Exception) else None)
-            return Ended(place)
-        except (OSError, TimeoutError):  # it went while it was asked
-            return Ended(place)
+        except (OSError, TimeoutError):
+            pass  # it went while it was asked
         finally:
             future.release()
+        return Ended(place)
 
     def close(self) -> None:
         """Start no more, and let go of the scheduler; those at work go on. Twice is allowed."""

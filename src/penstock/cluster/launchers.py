@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, final
 
-from penstock.registry import Registry
-
-__all__ = ["LAUNCHERS", "Ended", "Launch", "Launcher", "Work"]
+__all__ = ["Ended", "Launch", "Launcher", "Work"]
 
 Work: TypeAlias = Callable[[], dict[str, object]]
 """What a worker does until all is done: it returns its summary's fields. Can be pickled."""
@@ -31,13 +29,12 @@ class Ended:
 
 
 class Launcher(Protocol):
-    """Starts a worker wherever a scheduler has room for one.
+    """Starts a worker wherever a scheduler has room for one."""
 
-    Attributes:
-        running: How many are at work, as far as the scheduler knows.
-    """
-
-    running: int
+    @property
+    def running(self) -> int:
+        """How many are at work, as far as the scheduler knows."""
+        ...
 
     def look(self) -> list[Ended]:
         """Start workers where there is room; return those that have ended since the last look.
@@ -55,11 +52,5 @@ class Launcher(Protocol):
         ...
 
 
-Launch: TypeAlias = Callable[[str, Work, int | None], Launcher]
-"""Makes the launcher of an address, for some work, with so many workers at most."""
-
-_DASK = "penstock.cluster.dask_launcher:DaskLauncher"
-LAUNCHERS: Registry[Launch] = Registry(
-    "scheduler", "penstock.launchers", {"tcp": _DASK, "tls": _DASK}
-)
-"""The kinds of launchers by the scheme of their schedulers' addresses."""
+Launch: TypeAlias = Callable[[Work, int | None], Launcher]
+"""Makes a launcher for some work, with so many workers at most."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
 import socket
 import uuid
 from collections.abc import Callable
@@ -13,9 +11,10 @@ from typing import Any, final
 
 import msgspec
 
+from penstock.address import hide
 from penstock.clock import Clock
 from penstock.cluster.permits import Shared, begin
-from penstock.errors import InputError, MissingExtra, StorageError
+from penstock.errors import InputError, StorageError
 from penstock.locks import myself
 
 __all__ = ["MongoPlace"]
@@ -49,27 +48,18 @@ class MongoPlace:
     life = 0.25
 
     def __init__(self, address: str, name: str, clock: Clock) -> None:
-        if importlib.util.find_spec("pymongo") is None:
-            raise MissingExtra("a budget in MongoDB", "pymongo", "mongo")
-        from penstock.address import hide
-
-        self._address, self._clock, self._name = address, clock, name
-        self._shown = f"{hide(address)}: budget {name!r}"
-        self._abandoned: list[object] = []
-        self._open()
-
-    def _open(self) -> None:
         from penstock.mongo import connect, place_in, resilient
         from penstock.store import translated
 
-        self._pid = os.getpid()
+        self._clock, self._name = clock, name
+        self._shown = f"{hide(address)}: budget {name!r}"
         self.process = f"{socket.gethostname()}/{myself()}"
         self._low, self._high = -math.inf, math.inf
         self._translated = translated
         made = {"version": 0, "by": [], "shared": _ENCODER.encode(begin(0.0))}
         with translated(self._shown):
-            self._client = connect(self._address, deadline=_DEADLINE)
-            found = self._client[place_in(self._address).database][COLLECTION]
+            self._client = connect(address, deadline=_DEADLINE)
+            found = self._client[place_in(address).database][COLLECTION]
             self._budgets = resilient(found, idempotent=True)
             self._budgets.update_one({"_id": self._name}, {"$setOnInsert": made}, upsert=True)
         self._shared, self._version = self._looked()
@@ -107,9 +97,6 @@ class MongoPlace:
 
     def change(self, decide: Callable[[Shared, frozenset[str]], Shared]) -> None:
         """Replace the budget by what ``decide`` makes of it, where nobody else has replaced it."""
-        if self._pid != os.getpid():  # the parent's sockets are the parent's
-            self._abandoned.append(self._client)
-            self._open()
         while True:
             before, version = self._shared, self._version
             after = decide(before, frozenset())

@@ -11,7 +11,7 @@ import math
 import multiprocessing
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -55,17 +55,6 @@ class Processes:
 
 
 @final
-class _Task:
-    """A key on its way, and how many processes have died with it."""
-
-    __slots__ = ("deaths", "key")
-
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.deaths = 0
-
-
-@final
 class _Worker:
     """One process, with the keys that it has."""
 
@@ -77,14 +66,14 @@ class _Worker:
         )
         self.process.start()
         theirs.close()
-        self.out: dict[Key, _Task] = {}
+        self.out: set[Key] = set()
         self.alone = False
 
-    def give(self, tasks: list[_Task]) -> None:
+    def give(self, keys: list[Key]) -> None:
         """Hand keys over. That it has died is learned from its end of the pipe."""
-        self.out |= {task.key: task for task in tasks}
+        self.out.update(keys)
         with suppress(OSError):
-            self.connection.send([task.key for task in tasks])
+            self.connection.send(keys)
 
     def end(self) -> None:
         """Let it end; what it had is not waited for."""
@@ -100,7 +89,8 @@ class ProcessCalls:
 
     def __init__(self, make: Make, count: int, window: int, events: Events) -> None:
         self._make, self._window, self._events = make, window, events
-        self._waiting: deque[_Task] = deque()
+        self._waiting: deque[Key] = deque()
+        self._deaths: Counter[Key] = Counter()  # of the processes that a key was with
         self._results: list[Result[Key, Response]] = []
         self._accused: list[Result[Key, Response]] = []  # settled when others come through
         self._idle_deaths = 0
@@ -116,22 +106,22 @@ class ProcessCalls:
 
     def submit(self, key: Key, request: object) -> None:
         """Take a key on; its request is made where it is sent."""
-        self._waiting.append(_Task(key))
+        self._waiting.append(key)
 
     def send(self) -> float:
         """Hand out what there is room for; no time is known after which there is more."""
         for worker in self._workers:
-            if tasks := list(self._drawn(worker)):
-                worker.give(tasks)
+            if keys := list(self._drawn(worker)):
+                worker.give(keys)
         return math.inf
 
-    def _drawn(self, worker: _Worker) -> Iterator[_Task]:
+    def _drawn(self, worker: _Worker) -> Iterator[Key]:
         room = 0 if worker.alone and worker.out else self._window - len(worker.out)
         worker.alone = False
         for given in range(room):
             if not self._waiting:
                 return
-            if self._waiting[0].deaths >= _SUSPECT:
+            if self._deaths[self._waiting[0]] >= _SUSPECT:
                 if given or worker.out:
                     return  # it goes alone: whoever dies next to it is not to be suspected
                 worker.alone = True
@@ -173,8 +163,7 @@ class ProcessCalls:
             results, events = sent
             for event in events:
                 self._events.emit(event)
-            for result in results:
-                del worker.out[result.key]
+            worker.out.difference_update(result.key for result in results)
             self._results += results
             if results:
                 self._idle_deaths = 0
@@ -189,13 +178,13 @@ class ProcessCalls:
         worker.process.join()
         code = worker.process.exitcode
         self._idle_deaths += not worker.out
-        for task in worker.out.values():
-            task.deaths += 1
-            if task.deaths < _GUILTY:
-                self._waiting.append(task)
+        for key in worker.out:
+            self._deaths[key] += 1
+            if (deaths := self._deaths[key]) < _GUILTY:
+                self._waiting.append(key)
                 continue
-            words = f"{task.deaths} worker processes died over this key (exit code {code})"
-            self._accused.append(Result(task.key, None, PoisonKey(words), task.deaths))
+            words = f"{deaths} worker processes died over this key (exit code {code})"
+            self._accused.append(Result(key, None, PoisonKey(words), deaths))
         if len(self._accused) >= _MOST_GUILTY or self._idle_deaths >= _MOST_IDLE:
             raise ExecutorFailed(f"worker processes die whatever they call (exit code {code})")
         worker.connection.close()

@@ -33,6 +33,9 @@ PRAGMA user_version = {_FORMAT};
 CREATE TABLE budget (name TEXT PRIMARY KEY NOT NULL, shared BLOB NOT NULL) WITHOUT ROWID;
 COMMIT;
 """
+_WRITE = """
+INSERT INTO budget VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET shared = excluded.shared
+"""
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Shared)
 
@@ -61,11 +64,6 @@ class SqlitePlace:
         self._path = self._folder / FILE
         self._looked = -math.inf
         self._known: tuple[bytes, Shared] | None = None
-        self._abandoned: list[object] = []
-        self._open()
-
-    def _open(self) -> None:
-        self._pid = os.getpid()
         self.process = myself()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -115,28 +113,19 @@ class SqlitePlace:
             reason = error.strerror if isinstance(error, OSError) else error
             raise StorageError(f"{self._path}: {reason}") from error
 
-    def _after_fork(self) -> None:
-        """In a child open files of its own: SQLite forbids to share or close the parent's."""
-        if self._pid != os.getpid():
-            self._abandoned += [self._connection, self._held]
-            self._open()
-
     def offset(self) -> tuple[float, float]:
         """Return zeros: the monotonic clock is the place's."""
         return 0.0, 0.0
 
     def change(self, decide: Callable[[Shared, frozenset[str]], Shared]) -> None:
         """Replace the budget by what ``decide`` makes of it, in one transaction."""
-        self._after_fork()
         with self._alone():
             shared = self._loaded()
             after = decide(shared, self._dead(shared))
             if after is not shared:
                 data = _ENCODER.encode(after)
                 # One statement is a transaction; the guard keeps others out between read and write.
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO budget VALUES (?, ?)", (self._name, data)
-                )
+                self._connection.execute(_WRITE, (self._name, data))
                 self._known = data, after
 
     def _dead(self, shared: Shared) -> frozenset[str]:
@@ -171,7 +160,6 @@ class SqlitePlace:
 
     def read(self) -> Shared:
         """Return the budget as it is."""
-        self._after_fork()
         with self._alone():
             return self._loaded()
 
@@ -181,5 +169,4 @@ class SqlitePlace:
 
     def close(self) -> None:
         """Close the files. Closing twice is allowed."""
-        if self._pid == os.getpid():
-            self._held.close()
+        self._held.close()

@@ -2,6 +2,7 @@ from penstock.locks.backend import Backend as Backend
 from penstock.locks.backend import Granted as Granted
 from penstock.locks.backend import Reply as Reply
 from penstock.locks.backend import Waiter as Waiter
+from penstock.locks.errors import LeaseTooShort as LeaseTooShort
 from penstock.locks.errors import LockLost as LockLost
 from penstock.locks.errors import LockTimeout as LockTimeout
 from penstock.locks.errors import NotHeld as NotHeld

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from penstock.errors import InputError, PenstockError
 from penstock.locks.backend import Backend, Granted, Reply, Waiter
+from penstock.locks.errors import LeaseTooShort
 from penstock.locks.leases import Lease, believed_until
 from penstock.locks.process_identity import elapsed
 from penstock.locks.request_options import ALL, Want
@@ -145,7 +146,7 @@ class Attempt:
         until = believed_until(held, reply)
         if until <= elapsed():
             self._withdraw(held)
-            raise InputError(
+            raise LeaseTooShort(
                 f"lease={place.lease:g}: shorter than a round trip to the lock's store "
                 f"({elapsed() - reply.sent:.3f} s): give a longer one"
             )

@@ -6,7 +6,7 @@ from typing import final
 
 from penstock.errors import InputError, Stopped
 
-__all__ = ["LockLost", "LockTimeout", "NotHeld"]
+__all__ = ["LeaseTooShort", "LockLost", "LockTimeout", "NotHeld"]
 
 
 @final
@@ -17,6 +17,11 @@ class LockTimeout(Stopped):
 @final
 class LockLost(Stopped):
     """The lock is not ours any more: stop what it protects. Exit code 3."""
+
+
+@final
+class LeaseTooShort(InputError):
+    """A lock came later than its lease ended. Exit code 2."""
 
 
 @final

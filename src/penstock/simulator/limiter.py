@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import NamedTuple, Protocol, final
 
 from penstock.simulator.settings import SimulatorSettings
 
-__all__ = ["Bucket", "FixedWindow", "LimitVerdict", "Limiter", "Unlimited", "limiter_for"]
+__all__ = [
+    "Bucket",
+    "FixedWindow",
+    "LimitVerdict",
+    "Limiter",
+    "SlidingWindow",
+    "Unlimited",
+    "limiter_for",
+]
 
 
 class LimitVerdict(NamedTuple):
@@ -74,6 +83,39 @@ class FixedWindow:
         else:
             left, remaining = self._end - now, self._limit - self._used
         return LimitVerdict(remaining > 0, self._limit, remaining, left, left)
+
+
+@final
+class SlidingWindow:
+    """``limit`` requests in any ``window`` seconds: each counts for so long.
+
+    ``reset`` is when the oldest of them counts no longer.
+
+    >>> limiter = SlidingWindow(2, 5.0)
+    >>> [limiter.take(now).accepted for now in (100.0, 101.0, 104.9, 105.0, 105.5)]
+    [True, True, False, True, False]
+    """
+
+    __slots__ = ("_counted", "_limit", "_window")
+
+    def __init__(self, limit: int, window: float) -> None:
+        self._limit, self._window = limit, window
+        self._counted: deque[float] = deque()
+
+    def take(self, now: float) -> LimitVerdict:
+        """Decide on one request at ``now``; a refused one costs nothing."""
+        accepted = self.look(now).accepted
+        if accepted:
+            self._counted.append(now)
+        return self.look(now)._replace(accepted=accepted)
+
+    def look(self, now: float) -> LimitVerdict:
+        """Return the state at ``now`` without spending."""
+        while self._counted and self._counted[0] <= now - self._window:
+            self._counted.popleft()
+        left = self._limit - len(self._counted)
+        reset = self._counted[0] + self._window - now if self._counted else self._window
+        return LimitVerdict(left > 0, self._limit, left, reset, reset)
 
 
 @final
@@ -152,4 +194,6 @@ def limiter_for(settings: SimulatorSettings) -> Limiter:
         return Unlimited()
     if settings.limiter == "bucket":
         return Bucket(settings.limit, settings.window, settings.burst)
+    if settings.limiter == "sliding":
+        return SlidingWindow(settings.limit, settings.window)
     return FixedWindow(settings.limit, settings.window)

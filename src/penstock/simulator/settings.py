@@ -24,7 +24,7 @@ __all__ = [
 
 Dialect = Literal["draft-8", "draft-7", "draft-6", "legacy", "retry-after", "none"]
 AuthKind = Literal["none", "basic", "bearer", "oauth1", "oauth2", "api-key"]
-LimiterKind = Literal["fixed", "bucket"]
+LimiterKind = Literal["fixed", "sliding", "bucket"]
 ResetForm = Literal["delta", "epoch", "epoch-ms", "epoch-ns", "rfc3339"]
 FaultKind = Literal[
     "420", "429", "500", "503", "520", "error",
@@ -61,6 +61,7 @@ class SimulatorSettings:
         auth: What the data endpoints ask for.
         latency: Waited before each answer of a data endpoint.
         limiter: ``fixed``: a window that begins with the key's first request;
+            ``sliding``: any ``window`` seconds, in which each request counts for so long;
             ``bucket``: a leaky bucket like nginx's ``limit_req ... nodelay``.
         burst: Requests a bucket lets through beyond its rate.
         mix: Fault kinds with their weights.

@@ -62,6 +62,10 @@ class Claims:
         """Forget ``keys``; to be called after the ledger shows them, so that none can slip by."""
         self._in_flight.difference_update(keys)
 
+    def forget(self) -> None:
+        """Forget all keys in flight: nobody settles them any more."""
+        self._in_flight.clear()
+
     def _reserve(self, chunk: list[Key], lookup: Lookup) -> list[Key]:
         wanted = dict.fromkeys(chunk)
         with self._one_at_a_time:

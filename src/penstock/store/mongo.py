@@ -8,6 +8,7 @@ from itertools import islice
 from typing import final
 
 from penstock.clock import Clock, SystemClock
+from penstock.errors import StoreInUse
 from penstock.mongo import UpdateOne
 from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
@@ -72,6 +73,7 @@ class MongoStore(Settlement, MongoReader):
         except BaseException:
             place.client.close()
             raise
+        self._clock = clock
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
         self._name = uuid.uuid4().hex
         self._known = False
@@ -108,6 +110,14 @@ class MongoStore(Settlement, MongoReader):
             before, self._fence = self._fence, MongoFence(self._place, fence)
         self._commits.fence = self._fence
         before.close()
+
+    def forget(self) -> None:
+        """Forget what is under way: another one does it, and what is not safe is not written."""
+        try:
+            self.flush()
+        except StoreInUse:
+            self._writer = Writer(self._commit_and_release, self._clock)
+        self._claims.forget()
 
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from penstock.mongo import DuplicateKeyError
+from penstock.mongo import DuplicateKeyError, OperationFailure
 from penstock.store.fence import Fence, replaced
 from penstock.store.mongo_connection import MongoPlace, opened, translated
 
@@ -24,6 +24,7 @@ __all__ = ["MongoFence", "last_token_there"]
 
 _FENCE = "fence"
 _DEADLINE = 60.0
+_INTERRUPTED = 11601
 
 T = TypeVar("T")
 
@@ -119,7 +120,13 @@ class MongoFence:
             with self._place.client.start_session() as session:
                 return session.with_transaction(checked)
         with self._turn:
-            return self._session.with_transaction(checked)
+            while True:
+                try:
+                    return self._session.with_transaction(checked)
+                except OperationFailure as error:
+                    # Who takes over ends what we have under way, and then says so: look again.
+                    if error.code != _INTERRUPTED:
+                        raise
 
     def _check(self, session: ClientSession) -> None:
         fence = self._fence

@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.assembly import Kind, Site, Used
 from penstock.clock import Clock
-from penstock.cluster import Decide, Shared, begin
+from penstock.cluster import Decide, Ended, Launch, Shared, Work, begin
 from penstock.destinations import Batch
 from penstock.http import Bearer, End, Get, Next, PageNumber, Response, Secret, Unreadable
 from penstock.locks import Granted, LockRequest, LockState, Reply, Waiter, step
@@ -281,6 +281,45 @@ class Crew(ThreadPoolExecutor):
         with self._log.open("a") as log:
             log.write(f"{keys[0]}\n")
         return super().submit(function, *keys)
+
+
+def gang(log: str, address: str = "") -> Launch:
+    """Threads of this process, each a worker.
+
+    Args:
+        log: A file that says how many were started.
+        address: Of nothing.
+    """
+
+    def launch(work: Work, most: int | None) -> _Gang:
+        Path(log).write_text(str(most))
+        return _Gang(work, most or 1)
+
+    return launch
+
+
+class _Gang:
+    def __init__(self, work: Work, most: int) -> None:
+        self._pool = ThreadPoolExecutor(most)
+        self._out = [self._pool.submit(work) for _ in range(most)]
+
+    @property
+    def running(self) -> int:
+        return len(self._out)
+
+    def look(self) -> list[Ended]:
+        over = [one for one in self._out if one.done()]
+        self._out = [one for one in self._out if one not in over]
+        return [self._ended(one) for one in over]
+
+    def _ended(self, one: Future[dict[str, object]]) -> Ended:
+        error = one.exception()
+        if error is None:
+            return Ended("here", summary=one.result())
+        return Ended("here", error=error if isinstance(error, Exception) else None)
+
+    def close(self) -> None:
+        self._pool.shutdown()
 
 
 class Pile:
