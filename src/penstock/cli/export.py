@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import cast, get_args
 
@@ -22,6 +23,7 @@ from penstock.store import StoreReader, open_readonly
 
 __all__ = ["export"]
 
+NESTED = ("structs", "tables")
 TARGETS = (*get_args(Format), "javadata")
 
 
@@ -42,7 +44,19 @@ class Target(click.ParamType[str]):
         )
 
 
-@click.command()
+class _Export(click.Command):
+    """The command; ``--nested`` alone goes on to mean structs and lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let the value of ``--nested`` be left out also where an argument follows."""
+        told = [*args, ""]
+        for spot, (word, following) in enumerate(pairwise(told)):
+            if word == "--nested" and following not in NESTED:
+                args[spot] = "--nested=structs"
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Export)
 @click.argument("store", type=click.Path())
 @click.option("--to", "to", type=Target(), required=True, help="The format, or SCHEME://PLACE.")
 @click.option("-o", "--output", help="The file; - is the standard output.")
@@ -50,7 +64,12 @@ class Target(click.ParamType[str]):
 @click.option("--follow", is_flag=True, help="An address: go on with what lands, until Ctrl-C.")
 @click.option("--schema", metavar="S", help="Types as NAME: KIND, ..., or a file; see the docs.")
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
-@click.option("--nested", is_flag=True, help="parquet, arrow: show objects as structs, and lists.")
+@click.option(
+    "--nested",
+    type=click.Choice(NESTED),
+    help="structs: parquet, arrow: objects as structs, and lists. tables: an address: lists as"
+    " rows of tables beside it. [alone: structs]",
+)
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
@@ -71,7 +90,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     *,
     follow: bool,
     flatten: bool,
-    nested: bool,
+    nested: str | None,
     force: bool,
     failed: bool,
     gaps: bool,
@@ -96,7 +115,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     content = _content({"failed": failed, "gaps": gaps, "versions": versions})
     others = {
         "force": force,
-        "nested": nested,
+        "nested": nested == "structs",
         "failed": failed,
         "gaps": gaps,
         "skip-damaged": skip_damaged,
@@ -110,16 +129,23 @@ def export(  # noqa: PLR0913 - one parameter an option
         _refuse({**others, "output": output}, f"is for files; {hide(to)} is kept up to date")
         table = table or "record"
         wanted = Wanted(
-            table, schema, flatten=flatten, versions=versions, follow=follow, as_json=as_json
+            table,
+            schema,
+            flatten=flatten,
+            versions=versions,
+            children=nested == "tables",
+            follow=follow,
+            as_json=as_json,
         )
         keep(place, to, wanted)
         return
+    _refuse({"nested tables": nested == "tables"}, f"is for addresses: --to {to}:// or another")
     _refuse({"table": table, "follow": follow}, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
-            choices = {"flatten": flatten, "nested": nested, "failed": failed, "gaps": gaps}
+            choices = {"flatten": flatten, "nested": bool(nested), "failed": failed, "gaps": gaps}
             choices |= {"versions": versions, "skip-damaged": skip_damaged, "safe-csv": safe_csv}
             count = _to_javadata(reader, output, schema, choices, force=force)
         told = {"output": output, "rows": count}
@@ -136,7 +162,7 @@ def export(  # noqa: PLR0913 - one parameter an option
             output,
             content=content,
             flatten=flatten,
-            nested=nested,
+            nested=bool(nested),
             force=force,
             skip_damaged=skip_damaged,
             safe_csv=safe_csv,

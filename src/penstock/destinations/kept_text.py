@@ -45,15 +45,12 @@ class _Format(Protocol):
 
     def outgrown(self, batch: Batch) -> bool:
         """Return whether the lines that are there have to change."""
-        ...
 
     def kept(self, batch: Batch, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the lines that are there as they have to be now, without the rows that go."""
-        ...
 
     def add(self, batch: Batch, file: BinaryIO) -> None:
         """Write the rows of a batch."""
-        ...
 
 
 @final
@@ -123,7 +120,7 @@ class _Jsonl:
 class _Text:
     """A file of lines. The position beside it is replaced at once, and that commits a batch."""
 
-    holds_versions = False
+    holds_versions = holds_children = False
 
     def __init__(self, path: Path, form: _Format) -> None:
         self._path = path

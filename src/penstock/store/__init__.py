@@ -23,11 +23,12 @@ from penstock.store.arrow import (
     to_duckdb,
 )
 from penstock.store.backup import BackedUp
-from penstock.store.cells import Cells, FieldPath, fields, text_of
+from penstock.store.cells import Cells, FieldPath, fields, items, text_of
 from penstock.store.fence import Fence
 from penstock.store.layout import GIVEN, READERS, Field, Layout, Value, read_given, typed_kind
 from penstock.store.local import LocalStore, prepare
 from penstock.store.maintenance import backup_store, repair_store, verify_store
+from penstock.store.portions import portions
 from penstock.store.ports import StoreReader, WritableStore
 from penstock.store.registry import (
     STORES,
@@ -38,7 +39,7 @@ from penstock.store.registry import (
     store_place,
 )
 from penstock.store.repair import Repaired
-from penstock.store.shape import Column, Kind, Shape, distinct, kind_of
+from penstock.store.shape import Column, Kind, Shape, free_name, kind_of, published
 from penstock.store.values import Failure, FailureCount, OnSame, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, Verified
 
@@ -89,15 +90,18 @@ __all__ = [
     "arrow_schema",
     "arrow_table",
     "backup_store",
-    "distinct",
     "fields",
+    "free_name",
     "import_arrow",
+    "items",
     "kind_of",
     "last_token",
     "open_mongo",
     "open_readonly",
     "open_store",
+    "portions",
     "prepare",
+    "published",
     "read_arrow",
     "read_given",
     "repair_store",
