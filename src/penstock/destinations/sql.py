@@ -222,7 +222,8 @@ class SqlTables:
         except self.errors as error:
             words = " ".join(str(error).split())
             raise StorageError(
-                f"{self._shown}: {words}; what was committed before is there: call again"
+                f"{self._shown}: {words}; what was committed before is there: call again; a table "
+                "that somebody has changed is written again once it is dropped"
             ) from error
 
 
