@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from penstock.distribution import NAME, UPGRADE, install
 from penstock.errors import MissingExtra
 
 ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src" / "penstock"
 IMPORTED = "{}; import sys; print(*sorted(sys.modules))"
 OPTIONAL = {"pyarrow", "oauthlib", "numpy", "pandas", "pymongo", "jax", "torch"}
 
@@ -68,3 +70,21 @@ def test_a_missing_extra_names_the_command_that_adds_it(extra: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert extra in project["optional-dependencies"]
     assert NAME in UPGRADE
+
+
+@pytest.mark.parametrize(
+    "stub", sorted(SRC.glob("**/__init__.pyi")), ids=lambda stub: stub.parent.name
+)
+def test_a_face_lists_each_name_once_and_no_module_stands_in_its_way(stub: Path) -> None:
+    lines = stub.read_text(encoding="utf-8").splitlines()
+    rows = [re.fullmatch(r"from (\S+) import (\w+) as (\w+)(  # unlisted)?", li) for li in lines]
+    assert [line for line, row in zip(lines, rows, strict=True) if row is None] == []
+    names = [row[3] for row in rows if row]
+    assert len(names) == len(set(names))
+    room = import_module(".".join(stub.parent.relative_to(SRC.parent).parts))
+    for row in rows:
+        assert row
+        assert row[2] == row[3]  # type checkers see no other name
+        beside = (stub.parent / row[3]).is_dir() or stub.with_name(f"{row[3]}.py").is_file()
+        assert beside == (row[1] == room.__name__), "a module hides what its package offers"
+        assert getattr(room, row[3]) is not None

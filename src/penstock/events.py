@@ -11,10 +11,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 __all__ = [
     "BudgetSeen",
@@ -34,27 +35,27 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Base of everything that is emitted. ``kind`` is its name in logs, whatever its class is."""
+class Event(Struct, frozen=True, tag_field="event", tag=str.lower):
+    """Base of everything that is emitted."""
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str:
+        """Its name in logs: that of its class, in small letters."""
+        return str(self.__struct_config__.tag)
 
     def fields(self) -> dict[str, object]:
         """Return the event as a flat dict with its ``event`` name, for JSON logs."""
-        return {"event": self.kind, **dataclasses.asdict(self)}
+        return {"event": self.kind, **asdict(self)}
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry(Event):
+class Retry(Event, frozen=True, kw_only=True):
     """A call failed and will be made again after ``wait`` seconds.
 
     ``status`` is the HTTP status, None where there was no whole answer; 420 and 429 mean that
     the call waits for quota.
     """
 
-    kind: ClassVar[str] = "retry"
     key: object
     attempt: int
     wait: float
@@ -63,54 +64,44 @@ class Retry(Event):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting(Event):
+class Waiting(Event, frozen=True, kw_only=True):
     """Nothing may be sent for ``seconds``: ``reason`` says what closed the gate."""
 
-    kind: ClassVar[str] = "waiting"
     seconds: float
     reason: str
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetSeen(Event):
+class BudgetSeen(Event, frozen=True, kw_only=True):
     """The server told what is left: ``remaining`` of ``limit``, renewed in ``reset`` seconds."""
 
-    kind: ClassVar[str] = "budgetseen"
     limit: float | None
     remaining: float | None
     reset: float | None
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkersSeen(Event):
+class WorkersSeen(Event, frozen=True, kw_only=True):
     """How many workers were at work, and how many calls they had leave for."""
 
-    kind: ClassVar[str] = "workersseen"
     count: int
     permits: int
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed(Event):
+class Landed(Event, frozen=True, kw_only=True):
     """``count`` more keys are safe in the store."""
 
-    kind: ClassVar[str] = "landed"
     count: int
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Event):
+class Failed(Event, frozen=True, kw_only=True):
     """A key ended as failed; it is kept and can be tried again.
 
     ``error`` is the name of the error's type, ``status`` the last HTTP status, where there was one.
     """
 
-    kind: ClassVar[str] = "failed"
     key: object
     reason: str
     error: str = ""
@@ -118,11 +109,9 @@ class Failed(Event):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossed(Event):
+class Crossed(Event, frozen=True, kw_only=True):
     """With the record ``key``, a measured ``value`` went above its ``limit``, or back below."""
 
-    kind: ClassVar[str] = "crossed"
     key: object
     value: float
     limit: float
@@ -130,35 +119,29 @@ class Crossed(Event):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut(Event):
+class LeftOut(Event, frozen=True, kw_only=True):
     """A use of what landed could not take a record; it stays in the store."""
 
-    kind: ClassVar[str] = "leftout"
     use: str
     key: object
     reason: str
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice(Event):
+class Notice(Event, frozen=True, kw_only=True):
     """Something that a person should know; ``doubtful`` where it means that rows may be missing."""
 
-    kind: ClassVar[str] = "notice"
     reason: str
     doubtful: bool
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Called(Event):
+class Called(Event, frozen=True, kw_only=True):
     """A call has ended after ``seconds``; only for those who subscribe with ``calls=True``.
 
     ``status`` is the HTTP status, None where there was no whole answer.
     """
 
-    kind: ClassVar[str] = "called"
     key: object
     method: str
     status: int | None
@@ -167,21 +150,17 @@ class Called(Event):
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Event):
+class RunStarted(Event, frozen=True, kw_only=True):
     """A run begins. ``total`` is the number of its keys, None where nobody knows."""
 
-    kind: ClassVar[str] = "runstarted"
     name: str
     total: int | None = None
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded(Event):
+class RunEnded(Event, frozen=True, kw_only=True):
     """A run has ended after ``seconds``; ``error`` is why it did not come to its end, or None."""
 
-    kind: ClassVar[str] = "runended"
     name: str
     landed: int
     failed: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,21 @@ def test_each_lands_by_itself_and_goes_on_where_it_was(tmp_path: Path, server: S
     assert sorted(json.loads(penstock("check", file, "--json").stdout)["streams"]) == ["a", "b"]
 
 
+def test_each_is_kept_elsewhere_and_counted_by_its_name(tmp_path: Path, server: Simulator) -> None:
+    file = write(tmp_path, server)
+    kept = '[[destination]]\nto = "sqlite://kept.db"\ntable = "of_{name}"\n'
+    file.write_text(file.read_text() + kept)
+    metrics = tmp_path / "m.prom"
+    done = penstock("run", file, "--max-messages", "20", "--quiet", "--metrics-file", metrics)
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(tmp_path / "kept.db")) as database:
+        for name in "ab":
+            assert database.execute(f"select count(*) from of_{name}").fetchone() == (20,)
+            assert f'penstock_landed_total{{stream="{name}"}} 20.0' in metrics.read_text()
+    done = penstock("run", file, "--max-messages", "5", "--quiet", "--metrics-file", metrics)
+    assert done.returncode == 0, done.stderr
+
+
 def test_one_that_fails_stops_no_other(tmp_path: Path, server: Simulator) -> None:
     file = write(tmp_path, server, **{"/stream/lf;": "/no/such/stream"})
     done = penstock("run", file, "--max-messages", "20", "--quiet")
@@ -120,7 +136,11 @@ def test_one_of_them_is_watched_by_its_name(tmp_path: Path, server: Simulator) -
         ('name = "a"', 'name = "b"', "there are two of that name"),
         ('name = "a"', 'name = "a/b"', "letters, digits"),
         ('preset = "sse"', 'preset = "ssee"', "preset 'ssee' is not known: did you mean 'sse'?"),
-        ("[[stream]]\nname", "[[destination]]\nname", "unknown section [destination]"),
+        (
+            "[[stream]]\nname",
+            '[[destination]]\nto = "sqlite://kept.db"\n[[stream]]\nname',
+            "a and b would both write to the table record: put {name} in it",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -35,7 +35,7 @@ by = "symbol"
 [[stream.preset.signs]]
 kind = "news"
 path = "news"
-then = "handed out as a notice"
+then = "notice"
 text = "news.title"
 [[stream.preset.signs]]
 kind = "hello"

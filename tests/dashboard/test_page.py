@@ -136,6 +136,7 @@ def test_a_run_moves_the_bar_and_a_killed_one_turns_red(browser: Chromium, tmp_p
             ):  # the run has the store: it is said, nothing changes
                 assert ask(page, "POST", "/put-back", token(page))[0] == 200
             run.kill()
+            run.wait()  # what nobody has waited for is still there
             until(browser, "document.querySelector('.is-lost')")
 
 

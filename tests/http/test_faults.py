@@ -273,7 +273,7 @@ def test_closing_while_one_call_tries_does_not_block_the_next_session() -> None:
 
     with wire(silent_at_first) as server:
         api = Api(server.url, breaker=BreakerPolicy(failures=1, pause=0.001, cap=0.001))
-        api.shared.breaker.failed(api.clock.monotonic())
+        api.breaker.failed(api.clock.monotonic())
         with api.session() as calls:
             calls.submit(1, Get("/"))
             while not server.asked:

@@ -16,6 +16,7 @@ from penstock.http import (
     Get,
     HeaderCursor,
     LinkHeader,
+    OAuth2,
     Offset,
     Page,
     PageNumber,
@@ -220,3 +221,12 @@ def test_pages_are_lazy(simulate: Simulate, quick: Make) -> None:
 def test_wrong_calls() -> None:
     with pytest.raises(InputError, match="at least 1 page"):
         pages(Api("http://x"), Get("/a"), LinkHeader(), concurrency=0)
+
+
+def test_a_walk_leaves_the_api_as_it_was(quick: Make) -> None:
+    """It read the pages' bytes, and so did every call after it; a refresh token ended it."""
+    with wire(answering(lambda _: answer(b'{"access_token": "t"}'))) as server:
+        auth = OAuth2(f"{server.url}/token", "me", "secret-of-mine", refresh_token="refresh-it")
+        api = quick(server.url, auth=auth)
+        assert len(list(pages(api, "/a", LinkHeader()))) == 1
+        assert api.decode == "json"

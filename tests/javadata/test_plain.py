@@ -7,7 +7,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import InputError
@@ -38,6 +38,7 @@ ROWS = st.builds(
 )
 
 
+@settings(max_examples=60)
 @given(ROWS)
 def test_through_json_and_back_a_record_is_the_same_bytes(row: tuple[object, ...]) -> None:
     there = json.loads(json.dumps(to_plain(row), allow_nan=False))

@@ -10,7 +10,7 @@ import penstock
 from penstock import neural
 
 
-@pytest.mark.parametrize("name", neural.__all__)
+@pytest.mark.parametrize("name", dir(neural))
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     offered = getattr(neural, name)
     assert offered.__doc__

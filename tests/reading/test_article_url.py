@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
-import subprocess
+import contextlib
+import io
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import cast
 
 import pytest
+
+from penstock.cli.main import main
 
 PAGE = (
     "<!DOCTYPE html><html lang='en'><head><title>Rivers</title></head><body><nav>menu</nav>"
@@ -70,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -81,13 +86,29 @@ def site() -> Iterator[str]:
     server.server_close()
 
 
-def read_make(url: str, out: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "penstock.cli.main", "read", "make", url, "-o", str(out)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@dataclass
+class Done:
+    returncode: int
+    stderr: str
+
+
+def penstock(*arguments: str) -> Done:
+    """Run the program, here: an error that is not foreseen would fail the test itself."""
+    said = io.StringIO()
+    before, sys.argv = sys.argv, ["penstock", *arguments]
+    try:
+        with contextlib.redirect_stderr(said):
+            main()
+        code: object = 0
+    except SystemExit as error:
+        code = error.code
+    finally:
+        sys.argv = before
+    return Done(cast("int", code or 0), said.getvalue())
+
+
+def read_make(url: str, out: Path) -> Done:
+    return penstock("read", "make", url, "-o", str(out))
 
 
 def test_an_article_is_fetched_and_set(site: str, tmp_path: Path) -> None:
@@ -109,13 +130,8 @@ def test_a_page_that_is_not_there_is_one_line(site: str, tmp_path: Path) -> None
     assert not (tmp_path / "lost.epub").exists()
 
 
-def today(folder: Path, *names: str) -> tuple[subprocess.CompletedProcess[str], dict[str, bytes]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "penstock.cli.main", "read", "today", *names, "-o", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def today(folder: Path, *names: str) -> tuple[Done, dict[str, bytes]]:
+    done = penstock("read", "today", *names, "-o", str(folder))
     editions = list(folder.glob("*.epub"))
     if not editions:
         return done, {}

@@ -130,6 +130,54 @@ def test_what_is_removed_is_named_and_may_be_forbidden(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_a_missing_picture_among_several_leaves_a_valid_picture() -> None:
+    body = '<p><picture><source srcset="a.webp"/><img src="no.png" alt="A cat"/></picture> and</p>'
+    after, _ = made(book(body=document(body)))
+    assert b'<img src="no.png" alt="A cat"/></picture>' in after["EPUB/b.xhtml"]
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", b"<html><body></body>"])
+def test_a_chapter_with_nothing_in_it_costs_only_itself(data: bytes) -> None:
+    files = book(files={"EPUB/b.xhtml": data})
+    after, report = made(files)
+    assert report.removed == ["EPUB/b.xhtml: a document with nothing in it that can be read"]
+    assert b"<br/>" in after["EPUB/chapter-001.xhtml"]
+
+
+@pytest.mark.parametrize(
+    "container", [b"<container>", b'<container><rootfile full-path="no.opf"/></container>']
+)
+def test_the_package_is_found_where_the_container_does_not_say(container: bytes) -> None:
+    after, _ = made(book(files={"META-INF/container.xml": container}))
+    assert b"<br/>" in after["EPUB/b.xhtml"]
+
+
+def test_a_page_that_is_a_drawing_is_read_and_left_as_it_is() -> None:
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg"><text>On the cover</text></svg>'
+    files = book("b.svg", "EPUB/b.svg", body=drawing)
+    package = files["EPUB/package.opf"].decode()
+    start, end = package.rsplit('media-type="application/xhtml+xml"', 1)
+    files["EPUB/package.opf"] = f'{start}media-type="image/svg+xml"{end}'.encode()
+    after, _ = made(files)
+    assert after["EPUB/b.svg"] == drawing
+    assert "On the cover" in [b.text for b in book_blocks(Archive(packed(files), "x"))]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_read_by_its_first_sign(encoding: str) -> None:
+    text = document("<p>Caf\u00e9 and a long line of other words.</p>").decode()
+    data = text.replace("utf-8", "utf-16").encode(encoding)
+    after, report = made(book(body=data))
+    assert report.repairs == {}
+    assert "Caf\u00e9" in after["EPUB/b.xhtml"].decode(encoding)
+
+
+def test_blanks_before_a_document_do_not_make_it_soup() -> None:
+    after, report = made(book(body=b"\n" + document('<p class="mine">One two three four.</p>')))
+    assert report.repairs == {"markup mended": 1}
+    assert b'class="mine"' in after["EPUB/b.xhtml"]
+
+
 def test_a_missing_picture_is_named_with_its_document() -> None:
     body = document('<p><img src="no.png" alt="A cat"/> and nobody came to the house</p>')
     _, report = made(book(body=body))

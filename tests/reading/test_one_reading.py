@@ -1,9 +1,13 @@
-"""Editions, page, text and JSON lines tell the same text of the same book; unmake undoes make."""
+"""Editions, page, text and JSON lines tell the same text of the same book; unmake undoes make.
+
+``PENSTOCK_EXAMPLES=20000 python -m pytest tests/reading/test_one_reading.py`` tries as many.
+"""
 
 from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from xml.parsers import expat
 
@@ -18,6 +22,7 @@ from penstock.reading.restore import unset_document
 from penstock.reading.stats import Count
 from penstock.reading.texts import block_lines, json_lines, text_lines
 
+EXAMPLES = int(os.environ.get("PENSTOCK_EXAMPLES", "60"))
 MATHML = "http://www.w3.org/1998/Math/MathML"
 WORDS = st.sampled_from(
     [
@@ -27,6 +32,9 @@ WORDS = st.sampled_from(
         "&amp;",
         "&#233;t&#xe9;",
         "\u00a0",
+        "a\u2009b",
+        "10\u202f000",
+        "\u3000",
         "Haus\u00adtür",
         "漢字",
         "e\u0301",
@@ -110,7 +118,7 @@ def bare(text: str) -> str:
     return "".join(c for c in text if not c.isspace() and c != "\u00ad")
 
 
-@settings(deadline=None, max_examples=80)  # a busy machine is no failure
+@settings(deadline=None, max_examples=EXAMPLES)  # a busy machine is no failure
 @given(DOCUMENTS, st.sampled_from([12, 30]), st.sampled_from(["en", "de", "ja"]))
 def test_every_form_tells_the_text_of_the_source_and_unmake_undoes_make(
     document: str, width: int, language: str
@@ -154,6 +162,10 @@ CASES = {
     "an object": ('<p><object data="x">instead</object></p>', "instead"),
     "a drawing": ("<p>a <svg><title>A cat</title><text>x</text></svg></p>", "a [A cat]"),
     "an entity of the book's own": ("<p>a &corp; b</p>", "a Acme b"),
+    "text in a drawing": (
+        "<p>a <svg><foreignObject><p>b c</p></foreignObject></svg></p>",
+        "a b c",
+    ),
     "a switch": (
         "<p><o:switch><o:case>a</o:case><o:default>b</o:default></o:switch></p>",
         "b",
@@ -200,6 +212,14 @@ def test_the_books_own_breaks_begin_lines_in_an_edition() -> None:
     made = set_document(source, Look(width=16), Count(), "en")
     assert "Lane<br/>Dover" in made
     assert made.count("psb") == 2
+    assert unset_document(made) == source
+
+
+@pytest.mark.parametrize("blank", ["\u2009", "\u202f", "\u3000", "\u2028", "&#8201;"])
+def test_blanks_of_other_widths_stay_what_they_are(blank: str) -> None:
+    source = f"<p>The way is 10{blank}000 km from <i>here</i>{blank}to the river.</p>"
+    made = set_document(source, Look(width=14), Count(), "en")
+    assert made.count(blank) == 2
     assert unset_document(made) == source
 
 

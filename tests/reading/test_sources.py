@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.reading.oracle import documents, held, members
 from tests.reading.third_party import epubcheck
 
 from penstock.errors import InputError
-from penstock.reading import Article, Look, as_epub, write_daily
+from penstock.reading import Article, Look, as_epub, feed_entries, write_daily
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import book_blocks
 from penstock.reading.lines import Count
@@ -89,6 +91,80 @@ def text_of(data: bytes) -> str:
 def test_tag_soup_keeps_its_text_in_order() -> None:
     expected = "onetwothreefourxfivesixparainspancdngorelHeadtd[pic&ture]"
     assert text_of(as_epub(SOUP, "a.html")).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("<html><body><p>one</p></body></html><p>two</p>", "onetwo"),
+        (
+            '<picture><source srcset="a.webp"><img src="a.png" alt="cat"></picture><p>two',
+            "[cat]two",
+        ),
+        ("<p hidden>no</p><p>one <b hidden>no</b>two", "onetwo"),
+        ("<object data=x><p>instead</p></object><p>two", "insteadtwo"),
+    ],
+)
+def test_nothing_that_a_browser_shows_is_lost_from_a_page(page: str, expected: str) -> None:
+    assert text_of(as_epub(page.encode(), "a.html")) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "encoding", "text"),
+    [
+        ("gb2312", "gbk", "\u4e2d\u56fd\u9f8d"),
+        ("shift_jis", "cp932", "\u65e5\u672c\u2460"),
+        ("iso-8859-1", "cp1252", "\u201ccaf\u00e9\u201d"),
+        ("iso-8859-1", "utf-8-sig", "caf\u00e9"),
+        ("utf-8", "utf-16", "caf\u00e9"),
+        ("utf8mb4", "utf-8", "caf\u00e9"),
+        ("utf-8", "cp1252", "caf\ufffd"),
+    ],
+)
+def test_a_page_is_decoded_as_browsers_do(label: str, encoding: str, text: str) -> None:
+    page = f"<html><meta charset={label}><body><p>{text}</p></body></html>"
+    encoded = page.replace("\ufffd", "\u00e9").encode(encoding)
+    assert text_of(as_epub(encoded, "a.html")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("---\n\nOne: here.\n\nTwo three.\n\n---\n\nFour.\n", "One:here.Twothree.Four."),
+        ("---\ntitle: A\ntags:\n  - b\n---\nOne.\n", "One."),
+        ('+++\ntitle = "A"\n+++\nOne.\n', "One."),
+    ],
+)
+def test_front_matter_is_fields_and_what_is_not_stays(text: str, expected: str) -> None:
+    assert text_of(as_epub(text.encode(), "a.md")) == expected
+
+
+FEEDS = {
+    "RSS 0.91": '<rss version="0.91"><channel><item><title>A &amp;amp; b</title><link>/a</link>'
+    "</item></channel></rss>",
+    "RSS 2 with a loose sign": '<rss version="2.0"><channel><item><title>A & b</title>'
+    "<link>/a</link></item></channel></rss>",
+    "Atom": '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title type="html">A &amp;amp; '
+    '&lt;i>b&lt;/i></title><link rel="self" href="s"/><link href="a"/><updated>once</updated>'
+    "</entry></feed>",
+    "JSON Feed": '{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "/a", '
+    '"url": null, "title": "A & b", "authors": [{}]}]}',
+    "OPML with a loose sign": '<opml><body><outline text="A & b" xmlUrl="/a"/></body></opml>',
+}
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("name", FEEDS)
+def test_feeds_of_every_kind_name_their_articles(name: str, pack: Callable[[bytes], bytes]) -> None:
+    entries = feed_entries(pack(FEEDS[name].encode()), "http://example.org/")
+    assert entries is not None
+    assert [(e.title, e.url) for e in entries] == [("A & b", "http://example.org/a")]
+
+
+def test_a_feed_in_utf_16_is_read() -> None:
+    feed = '<?xml version="1.0" encoding="utf-16"?>' + FEEDS["Atom"]
+    entries = feed_entries(feed.encode("utf-16"), "http://example.org/")
+    assert [e.title for e in entries or ()] == ["A & b"]
 
 
 def test_an_article_is_cut_out_of_its_page() -> None:

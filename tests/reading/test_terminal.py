@@ -188,7 +188,7 @@ def test_a_book_is_read_in_a_real_terminal_and_the_place_is_there_again(tmp_path
         assert process.wait(timeout=60) == 0
         os.close(ours)
     kept = (tmp_path / "penstock" / "reading.json").read_text()
-    assert '"width": 33' in kept
+    assert '"width":33' in kept
     assert '"block": 0, "char": 0' not in kept
 
 

@@ -1,12 +1,12 @@
-"""A replica set of three real nodes that all tests of a checkout share, whatever number of workers.
+"""Replica sets of three real nodes that all tests of a checkout share, whatever number of workers.
 
-A set costs three processes, so there is one: in ``.envs/mongo-set``, started by the first who asks
-and stopped by the last who leaves. A test takes one of two fixtures and gets a database of its own:
+A set costs three processes, so there are two, in ``.envs``, each started by the first who asks and
+stopped by the last who leaves. A test takes one of two fixtures and gets a database of its own:
 
-- ``mongo``: the set is whole, and no other test fails its nodes meanwhile. (Fail points are fine
-  where they name the test's own ``appName``.)
-- ``failing_mongo``: nobody else uses the set, so that nodes may be killed, paused or stepped
-  down; it is healed afterwards.
+- ``mongo``: the set is whole, and no other test fails its nodes. (Fail points are fine where they
+  name the test's own ``appName``.)
+- ``failing_mongo``: nobody else uses this set meanwhile, so that nodes may be killed, paused or
+  stepped down; it is healed afterwards.
 
 A suite gets them by importing the three fixtures in its conftest.
 """
@@ -16,8 +16,9 @@ from __future__ import annotations
 import fcntl
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pymongo
@@ -27,8 +28,7 @@ from penstock.mongo.dev import DevSet
 
 __all__ = ["Mongo", "failing_mongo", "mongo", "mongo_set"]
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".envs" / "mongo-set"
+ENVS = Path(__file__).parents[2] / ".envs"
 
 
 @dataclass(frozen=True)
@@ -52,29 +52,45 @@ class Mongo:
 
 
 @contextmanager
-def held(name: str, how: int) -> Iterator[None]:
-    """Hold a lock among all workers: LOCK_SH with others, LOCK_EX alone."""
-    with FOLDER.with_name(f"{FOLDER.name}.{name}").open("w") as file:
-        fcntl.flock(file, how)
+def held(name: str) -> Iterator[None]:
+    """Hold a lock that only one worker has at a time."""
+    with (ENVS / name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-@pytest.fixture(scope="session")
-def mongo_set() -> Iterator[DevSet]:
-    """The set itself: running, until the last who has it leaves."""
-    FOLDER.parent.mkdir(exist_ok=True)
-    with FOLDER.with_name(f"{FOLDER.name}.users").open("w") as users:
-        with held("starting", fcntl.LOCK_EX):
+@contextmanager
+def shared(name: str) -> Iterator[DevSet]:
+    """The set of that name: running, until the last who has it leaves."""
+    ENVS.mkdir(exist_ok=True)
+    with (ENVS / f"{name}.users").open("w") as users:
+        with held(f"{name}.starting"):
             fcntl.flock(users, fcntl.LOCK_SH)
-            started = DevSet.start(FOLDER)
+            started = DevSet.start(ENVS / name)
         yield started
-        with held("starting", fcntl.LOCK_EX):
+        with held(f"{name}.starting"):
             fcntl.flock(users, fcntl.LOCK_UN)
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # somebody else is still at work, and will stop it
             started.stop(remove=True)
+
+
+OPENED = ExitStack()  # what ends with this worker
+
+
+@pytest.fixture(scope="session")
+def mongo_set() -> Iterator[DevSet]:
+    """The set that stays whole."""
+    with OPENED:
+        yield OPENED.enter_context(shared("mongo-set"))
+
+
+@cache
+def failing_set() -> DevSet:
+    """The set whose nodes are failed."""
+    return OPENED.enter_context(shared("mongo-failing"))
 
 
 def a_database(dev: DevSet) -> Mongo:
@@ -88,18 +104,18 @@ def drop(mongo: Mongo) -> None:
 
 @pytest.fixture
 def mongo(mongo_set: DevSet) -> Iterator[Mongo]:
-    """The set, whole, with a database of the test's own."""
-    with held("faults", fcntl.LOCK_SH):
-        given = a_database(mongo_set)
-        yield given
-        drop(given)
+    """The set that is whole, with a database of the test's own."""
+    given = a_database(mongo_set)
+    yield given
+    drop(given)
 
 
 @pytest.fixture
 def failing_mongo(mongo_set: DevSet) -> Iterator[Mongo]:
-    """The set for this test alone, to fail its nodes; it is healed afterwards."""
-    with held("faults", fcntl.LOCK_EX):
-        given = a_database(mongo_set)
+    """A set for this test alone, to fail its nodes; it is healed afterwards."""
+    del mongo_set  # its end is the end of both
+    with held("mongo-failing.faults"):
+        given = a_database(failing_set())
         yield given
-        mongo_set.heal()
+        given.dev.heal()
         drop(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 import zlib
 
 import pytest
@@ -115,3 +116,17 @@ def test_a_close_is_answered_with_its_code_and_nothing_comes_after_it() -> None:
     bare = WebSocket(99)
     bare.feed(frame(CLOSE))
     assert bare.closed == (1005, "")
+
+
+def test_fragments_of_no_bytes_or_few_take_no_memory_beside_them() -> None:
+    """The bound of a message was of its bytes: pieces of none could go on without end."""
+    socket = WebSocket(1 << 20)
+    socket.feed(frame(TEXT, b"a", fin=False))
+    flood = frame(0, b"", fin=False) * 2_000 + frame(0, b"bc", fin=False) * 2_000
+    tracemalloc.start()
+    try:
+        socket.feed(flood)
+        assert tracemalloc.get_traced_memory()[0] < 20_000
+    finally:
+        tracemalloc.stop()
+    assert socket.feed(frame(0, b"d")) == [b"a" + b"bc" * 2_000 + b"d"]

@@ -36,7 +36,7 @@ from penstock.streaming import (
     StreamFeed,
 )
 from penstock.streaming.control_messages import EVENT
-from penstock.streaming.messages import Decode, Place, Sorter
+from penstock.streaming.messages import Decode, Sorter
 
 ROUNDS = int(os.environ.get("PENSTOCK_FUZZ", "40"))
 
@@ -149,7 +149,7 @@ def test_a_sorter_raises_nothing(name: str, decode: Decode) -> None:
             sorter: Sorter[object] = Sorter(preset, into, None, decode)
             for body in ODD:
                 for one in (body, ServerEvent(body), ServerEvent(body, "delete", "5")):
-                    for item in sorter.items([one], Place(1, 1e9)):
+                    for item in sorter.items([one], 1, 1e9):
                         if isinstance(item, Message) and decode == "json":
                             assert is_json(item.body)
 
@@ -182,7 +182,7 @@ def test_every_sign_of_every_preset_can_fire(
         preset = dataclasses.replace(preset, id=(sign.by,))
     sorter: Sorter[object] = Sorter(preset, into, None)
     before = sorter.keepalives
-    items = list(sorter.items([matching(sign, preset)], Place(1, 1e9)))
+    items = list(sorter.items([matching(sign, preset)], 1, 1e9))
     kinds = [item.kind for item in items if isinstance(item, Notice)]
     assert sign.kind in kinds or sorter.keepalives > before
 
@@ -190,7 +190,7 @@ def test_every_sign_of_every_preset_can_fire(
 def test_beside_data_errors_of_x_are_about_one_post_and_end_nothing() -> None:
     body = b'{"data":{"id":"7"},"errors":[{"detail":"gone"}]}'
     sorter: Sorter[bytes] = Sorter(PRESETS["x"], bytes, None)
-    (item,) = sorter.items([body], Place(1, 1e9))
+    (item,) = sorter.items([body], 1, 1e9)
     assert isinstance(item, Message)
     assert sorter.verdicts == []
 
@@ -198,9 +198,9 @@ def test_beside_data_errors_of_x_are_about_one_post_and_end_nothing() -> None:
 def test_progress_of_etcd_moves_the_cursor_and_a_watch_that_begins_does_not() -> None:
     header = b'{"result":{"header":{"revision":"90"}%s}}'
     sorter: Sorter[bytes] = Sorter(PRESETS["etcd"], bytes, None)
-    list(sorter.items([header % b',"created":true'], Place(1, 1e9)))
+    list(sorter.items([header % b',"created":true'], 1, 1e9))
     assert sorter.cursor is None
-    list(sorter.items([header % b""], Place(1, 1e9)))
+    list(sorter.items([header % b""], 1, 1e9))
     assert sorter.cursor == "90"
 
 
@@ -448,7 +448,7 @@ def test_a_bunch_lands_one_by_one_with_the_cursor_behind_the_last() -> None:
     )
     body = b'{"result":{"header":{"revision":"9"},"events":[%s]}}' % events
     sorter: Sorter[bytes] = Sorter(preset, bytes, "5")
-    items = list(sorter.items([body], Place(1, 1e9)))
+    items = list(sorter.items([body], 1, 1e9))
     assert [(item.kind, item.id, item.cursor) for item in items] == [  # type: ignore[union-attr] # no gap
         ("data", "a", "5"),
         ("delete", "b", "5"),
@@ -479,7 +479,7 @@ def test_an_object_with_a_code_of_410_is_an_object() -> None:
         b'{"type":"ERROR","object":{"code":410,"metadata":{},"message":"too old"}}',
     )
     sorter: Sorter[bytes] = Sorter(PRESETS["kubernetes"], bytes, None)
-    kinds = [type(item) for item in sorter.items(body, Place(1, 1e9))]
+    kinds = [type(item) for item in sorter.items(body, 1, 1e9)]
     assert kinds == [Message, Notice, Gap]
 
 
@@ -487,7 +487,7 @@ def test_members_of_a_list_land_as_they_were_written() -> None:
     preset = dataclasses.replace(PRESETS["plain"], each="rows", id=("id",))
     sorter: Sorter[bytes] = Sorter(preset, bytes, None)
     body = b'{"rows":[{"id":1, "price":0.10},{"id":2,"n":1e2, "big":12345678901234567890.5}]}'
-    items = sorter.items([body], Place(1, 1e9))
+    items = sorter.items([body], 1, 1e9)
     found = [item.body for item in items if isinstance(item, Message)]
     assert found == [b'{"id":1, "price":0.10}', b'{"id":2,"n":1e2, "big":12345678901234567890.5}']
-    assert [item.kind for item in sorter.items([b'{"rows":{"id":3}}'], Place(1, 1e9))] == ["data"]
+    assert [item.kind for item in sorter.items([b'{"rows":{"id":3}}'], 1, 1e9)] == ["data"]

@@ -8,7 +8,7 @@ import pytest
 
 from penstock.errors import InputError
 from penstock.resilience import parse_hints
-from penstock.streaming import Backoff, Doubling, Ending, Linear, ReconnectPolicy, Window
+from penstock.streaming import Backoff, Ending, ReconnectPolicy, Window
 from penstock.streaming.reconnect_policy import RULES
 from penstock.streaming.responses import Answer, refusal, waiting_time
 
@@ -119,11 +119,6 @@ def test_a_state_is_never_changed_in_place() -> None:
 
 def test_every_ending_has_its_rule() -> None:
     assert set(RULES) == set(Ending)
-
-
-def test_curves_in_words() -> None:
-    assert Linear(0.25, 16).words() == "0.25 s more each time, at most 16 s"
-    assert Doubling(60).words() == "60 s, doubled each time"
 
 
 def test_a_window_is_of_something() -> None:

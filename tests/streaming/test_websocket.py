@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from itertools import islice
 
@@ -87,3 +89,28 @@ def test_a_server_that_speaks_no_websocket_is_told_in_one_line() -> None:
     with wire(script) as plain, Stream(plain.url.replace("http", "ws")) as stream:
         with pytest.raises(InputError, match="404 Not Found"):
             next(iter(stream))
+
+
+def test_pings_of_a_server_that_does_not_read_are_not_all_kept() -> None:
+    pings = b"\x89\x7d" + b"p" * 125
+
+    def script(peer: Peer) -> None:
+        asked = peer.request()
+        assert asked is not None
+        key = asked.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        lines = ("HTTP/1.1 101 X", "Upgrade: websocket", "Connection: Upgrade")
+        peer.send("\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept}", "", ""]).encode())
+        for _ in range(300):
+            peer.send(pings * 200)
+        peer.send(b"\x81\x02{}")
+        peer.gone()
+
+    with wire(script) as server:
+        stream = Stream(server.url.replace("http", "ws"))
+        with stream:
+            next(iter(stream))
+            present = stream._driver.present
+            assert present is not None
+            assert len(present.outgoing) <= 128
+            assert stream.counters.keepalives == 60_000

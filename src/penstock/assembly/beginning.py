@@ -16,8 +16,6 @@ from penstock.assembly.openapi import Draft, described, drafted
 from penstock.errors import InputError, MissingExtra
 from penstock.http import Api, Get, Response
 
-__all__ = ["begun"]
-
 
 def begun(
     source: str,
@@ -79,6 +77,15 @@ def _document(text: bytes, source: str) -> object:
 
 def _of_answer(response: Response, body: object, source: str) -> Draft:
     url = urlsplit(source)
+    resource = looked_at(response, body, source)
+    if resource is None:
+        raise InputError(f"{source}: no list of rows in the answer: {response.excerpt(80)!r}")
+    return Draft(f"{url.scheme}://{url.netloc}", {}, [resource], [])
+
+
+def looked_at(response: Response, body: object, source: str) -> dict[str, object] | None:
+    """Return the resource that an answer looks like, None where it has no list of rows."""
+    url = urlsplit(source)
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     parameters: dict[str, Node] = {
         name: {"type": "integer" if value.isdecimal() else "string"}
@@ -90,9 +97,10 @@ def _of_answer(response: Response, body: object, source: str) -> Draft:
     links = [name for name, value in response.headers.items() if name != "link" or "next" in value]
     found = guessed(as_schema(body), parameters, links, last=last, plain=_as_it_is)
     if found is None:
-        raise InputError(f"{source}: no list of rows in the answer: {response.excerpt(80)!r}")
+        return None
     style = dict(found.style)
     if style.get("style") in ("page", "offset"):
+        # Nobody knows which size the server takes: offsets follow the rows that come.
         style = {n: v for n, v in style.items() if n not in ("first", "size") and v}
         query = {
             n: v for n, v in query.items() if n not in (style["param"], style.get("size_param"))
@@ -101,8 +109,7 @@ def _of_answer(response: Response, body: object, source: str) -> Draft:
     name = "".join(c if c.isalnum() else "-" for c in last).strip("-") or "rows"
     resource: dict[str, object] = {"name": name, "path": url.path or "/", "key": found.key}
     resource |= {"items": found.items} if found.items else {}
-    resource |= style | ({"query": query} if query else {})
-    return Draft(f"{url.scheme}://{url.netloc}", {}, [resource], [])
+    return resource | style | ({"query": query} if query else {})
 
 
 def _told(body: Mapping[str, object]) -> dict[str, Node]:

@@ -11,8 +11,6 @@ from penstock.errors import InputError
 from penstock.store import StoreReader
 from penstock.whole import whole_file
 
-__all__ = ["Bookmark"]
-
 
 @final
 class Bookmark:

@@ -57,20 +57,6 @@ from penstock.pipeline import Key
 from penstock.resilience import BreakerPolicy, RetryPolicy
 from penstock.store import store_place
 
-__all__ = [
-    "build_api",
-    "build_auth",
-    "build_listing",
-    "build_request",
-    "build_since",
-    "build_style",
-    "replaced",
-    "seconds_of",
-    "store_named",
-    "store_path",
-    "store_shown",
-]
-
 _METHODS: dict[str, type[Request]] = {
     kind.method: kind for kind in (Get, Head, Post, Put, Patch, Delete)
 }
@@ -175,20 +161,15 @@ def build_auth(section: Section, place: str = "api.auth") -> Auth:
 
 
 def _retry(section: RetrySection) -> RetryPolicy:
-    default = RetryPolicy()
+    given = {name: getattr(section, name) for name in _RETRY}
     return RetryPolicy(
-        attempts=section.attempts,
-        total=section.total,
-        base=section.base,
-        cap=section.cap,
-        never=default.never if section.never is None else frozenset(section.never),
-        always=default.always if section.always is None else frozenset(section.always),
-        otherwise=section.otherwise,
-        fatal=default.fatal if section.fatal is None else frozenset(section.fatal),
+        **{name: value for name, value in given.items() if value is not None},
         failed=_failed(section.failed, section.success),
         failed_text=None if section.failed_text is None else _pattern(section.failed_text),
-        absent=frozenset(section.absent),
     )
+
+
+_RETRY = {*RetrySection.__struct_fields__} - {"failed", "failed_text", "success"}
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -366,13 +347,7 @@ def build_since(source: PagesSource) -> Since | None:
     if since is None:
         return None
     overlap = seconds_of(since.overlap, "source.since.overlap")
-    return Since(
-        param=since.param,
-        field=since.field,
-        cursor=since.cursor,
-        start=since.start,
-        overlap=overlap,
-    )
+    return Since(**{**msgspec.structs.asdict(since), "overlap": overlap})
 
 
 _FLAT = (
@@ -413,4 +388,8 @@ def _flat_style(source: PagesSource, style: str, flat: dict[str, object]) -> Sec
     for field in msgspec.structs.fields(struct):
         if field.required and field.name not in names.values():
             raise InputError(f"source: style {source.style!r} needs {field.name} = ...")
-    return struct(**{names[key]: value for key, value in flat.items()})
+    try:
+        given = {names[key]: value for key, value in flat.items()}
+        return msgspec.convert({"kind": style, **given}, struct)
+    except msgspec.ValidationError as error:
+        raise InputError(f"source: {error}") from error

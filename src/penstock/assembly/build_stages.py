@@ -9,7 +9,7 @@ from typing import cast
 from penstock.assembly.editions import Editions
 from penstock.assembly.java_files import JavaFile
 from penstock.assembly.kept_table import KeptTable
-from penstock.assembly.kinds import STAGES, USES, Kind, Section, Site, build, describe
+from penstock.assembly.kinds import STAGES, USES, Kind, Section, Site, build
 from penstock.assembly.label_stage import load_labelling
 from penstock.assembly.risk_use import RiskWatch
 from penstock.assembly.room_sections import EditionUse, JavaDataUse, LabelStage, RiskUse
@@ -19,8 +19,6 @@ from penstock.errors import InputError, PenstockError
 from penstock.events import Events
 from penstock.pipeline import Stage, Use
 from penstock.store import StoreReader
-
-__all__ = ["build_stages", "build_uses", "describe_stage"]
 
 
 def build_stages(file: PipelineFile | StreamFile, folder: Path) -> list[Stage[object, object]]:
@@ -33,11 +31,6 @@ def build_stages(file: PipelineFile | StreamFile, folder: Path) -> list[Stage[ob
     site = Site(folder, file=file)
     stages = [build(STAGES, section, site, "stage") for section in file.stage]
     return [cast("Stage[object, object]", _guarded(stage, "stage")) for stage in stages]
-
-
-def describe_stage(section: Section) -> str:
-    """Return what a stage does, in words."""
-    return describe(STAGES, section)
 
 
 def build_uses(

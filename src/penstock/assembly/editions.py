@@ -21,8 +21,6 @@ from penstock.store import StoreReader
 if TYPE_CHECKING:
     from penstock.reading import Article, Look
 
-__all__ = ["Editions"]
-
 
 def _today() -> date:
     return datetime.now().astimezone().date()

@@ -20,8 +20,6 @@ from penstock.events import Events
 from penstock.http import Api, Request, Response
 from penstock.pipeline import Key, Workers
 
-__all__ = ["processes", "service_of", "threads"]
-
 
 def threads(workers: Annotated[int, Meta(ge=1)] = 10) -> Executor:
     """Threads of this process.

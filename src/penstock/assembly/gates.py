@@ -16,8 +16,6 @@ from penstock.cluster import budget_place
 from penstock.errors import InputError
 from penstock.resilience import DIALECT_KINDS, Budget, Dialect, Gate, Limit
 
-__all__ = ["SHARED", "build_dialects", "build_gate", "check_budget", "memory"]
-
 
 def memory(
     reserve: Annotated[float, Meta(ge=0)] = 0, limits: tuple[LimitSection, ...] = ()
@@ -100,6 +98,10 @@ def check_budget(section: BudgetSection, folder: Path) -> None:
         )
     if section.name == "":
         raise InputError('budget.name = "": a shared budget has a name')
+    try:
+        Budget(reserve=section.reserve, limits=_limits(section.limits))
+    except InputError as error:
+        raise InputError(f"budget: {error}") from error
     if section.shared is not None and not is_reference(section.shared):
         _place(section.shared, folder)
 

@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, cast, final
 
-__all__ = ["Endpoint", "Node", "as_schema", "guessed", "plain_name"]
-
 Node: TypeAlias = Mapping[str, object]
 """An object of a description."""
 

@@ -22,8 +22,6 @@ from penstock.address import scheme_of
 from penstock.cluster import Beats
 from penstock.errors import PenstockError
 
-__all__ = ["Heartbeat", "Signs", "beating", "beats_of", "last_beat", "last_beats", "together"]
-
 _FILE = "lock-beat.json"
 _IN_MONGO = ("mongodb", "mongodb+srv")
 _EVERY = 0.5  # seconds between two beats

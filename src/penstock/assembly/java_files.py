@@ -20,8 +20,6 @@ from penstock.whole import check_target, whole_file
 if TYPE_CHECKING:
     from penstock.javadata import Schema
 
-__all__ = ["JavaFile", "java_keys", "read_schema", "write_java_file"]
-
 Row = tuple[object, ...]
 
 

@@ -15,8 +15,6 @@ from penstock.pipeline import Used
 from penstock.registry import did_you_mean
 from penstock.store import StoreReader, read_given
 
-__all__ = ["KeptTable"]
-
 _FILES = ("csv", "jsonl", "sqlite", "duckdb", "parquet")
 
 

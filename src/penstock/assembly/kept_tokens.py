@@ -12,8 +12,6 @@ from penstock.errors import InputError
 from penstock.http import secret
 from penstock.whole import whole_path
 
-__all__ = ["keeping", "latest", "place_of"]
-
 
 def place_of(source: str, store: Path | str, folder: Path) -> Path:
     """Return where a rotated token is kept: in its ``file:``, else beside the store."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar, cast, final
+from typing import Annotated, Final, TypeAlias, TypeVar, cast, final
 
 import msgspec
 from msgspec import Struct
@@ -29,31 +29,6 @@ from penstock.registry import Registry
 from penstock.resilience import DIALECT_KINDS
 from penstock.store import STORES
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS
-
-if TYPE_CHECKING:
-    pass
-
-__all__ = [
-    "AUTHS",
-    "EXECUTORS",
-    "GATES",
-    "RESUMES",
-    "SLOTS",
-    "SOURCES",
-    "STAGES",
-    "STYLES",
-    "USES",
-    "Kind",
-    "Section",
-    "Site",
-    "build",
-    "describe",
-    "kind_of",
-    "meanings",
-    "section_of",
-    "value_of",
-    "words",
-]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,18 +86,10 @@ SOURCES: Final = _slot(
     {
         name: name.upper()
         for name in (
-            "range",
-            "dates",
-            "grid",
-            "lines",
-            "csv",
-            "jsonl",
-            "store",
-            "javadata",
-            "stdin",
+            *("range", "dates", "grid", "lines", "csv", "jsonl", "store", "javadata", "stdin"),
+            *("pages", "resources"),
         )
-    }
-    | {"pages": "PAGES", "resources": "RESOURCES"},
+    },
 )
 STYLES: Final = _slot(
     "style of pages",

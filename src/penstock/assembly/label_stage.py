@@ -15,8 +15,6 @@ from penstock.pipeline import Key, LandedRecord, Result, Stage, entry_of
 if TYPE_CHECKING:
     from penstock.neural import Model
 
-__all__ = ["labelling", "load_labelling"]
-
 _EXCERPT = 200
 
 

@@ -15,8 +15,6 @@ from penstock.locks import BACKENDS, LockerRoom, LockTimeout, lock_place
 from penstock.mongo import place_in
 from penstock.store import Fence, WritableStore, last_token, open_store, prepare
 
-__all__ = ["Opened", "locked_store", "nothing_lost", "opened_room", "room_of", "scope_of"]
-
 Opened: TypeAlias = tuple[WritableStore, Callable[[], None]]
 """A store, and what raises when the lock that protects it is lost."""
 

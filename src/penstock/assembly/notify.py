@@ -16,8 +16,6 @@ from penstock.events import Event, Failed
 from penstock.http import Api, Post, Profile, secret
 from penstock.resilience import RetryPolicy
 
-__all__ = ["News", "Notifier"]
-
 News: TypeAlias = Literal["failed", "stopped", "gave-up", "done"]
 _ENDS: dict[int, News] = {0: "done", 1: "done", 3: "stopped"}
 _PATIENCE = 20.0  # seconds that the end of a run waits for the hook

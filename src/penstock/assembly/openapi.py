@@ -12,8 +12,6 @@ from urllib.parse import quote, urljoin
 from penstock.assembly.guessing import Endpoint, Node, guessed
 from penstock.errors import InputError
 
-__all__ = ["Draft", "described", "drafted"]
-
 _DEEP = 20  # references that are followed for one schema
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 

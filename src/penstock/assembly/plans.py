@@ -18,8 +18,9 @@ from penstock.assembly.build import (
     seconds_of,
     store_shown,
 )
-from penstock.assembly.build_stages import build_stages, build_uses, describe_stage
+from penstock.assembly.build_stages import build_stages, build_uses
 from penstock.assembly.gates import check_budget
+from penstock.assembly.kinds import STAGES, describe
 from penstock.assembly.sections import (
     LimitSection,
     PagesSource,
@@ -34,8 +35,6 @@ from penstock.events import Events
 from penstock.http import Query, check_base, encode_query, origin, resolve, shown
 from penstock.pipeline import Feed, Key, Stage, Use
 from penstock.store import StoreReader
-
-__all__ = ["Parts", "Plan", "plan", "planned", "seconds_needed"]
 
 
 @final
@@ -67,9 +66,9 @@ class Plan:
     source: str
     store: str | None
     exists: bool | None
-    stages: tuple[str, ...]
-    uses: tuple[str, ...]
-    warnings: tuple[str, ...]
+    stages: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     items: int | None = None
     example: str = ""
     concurrency: int = 1
@@ -120,7 +119,7 @@ def planned(file: PipelineFile | StreamFile, folder: Path, events: Events) -> Pa
     uses = build_uses(file, folder, events)
     found = dataclasses.replace(
         found,
-        stages=tuple(describe_stage(section) for section in file.stage),
+        stages=tuple(describe(STAGES, section) for section in file.stage),
         uses=tuple(use.describes for use in uses),
         free=None if found.store is None else _free(found.store),
     )
@@ -135,8 +134,6 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
         source="stream",
         store=place,
         exists=False if place is None else _store_exists(place),
-        stages=(),
-        uses=(),
         warnings=tuple(missing_references(file)),
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
@@ -159,7 +156,6 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         example = _example(file, folder, base)
     if file.request is not None:
         build_request(file.request, names(file.source), reveal=False)
-    _check_limits(file)
     _check_same(file)
     check_budget(file.budget, folder)
     if file.executor is not None and file.cluster.scheduler is not None:
@@ -169,8 +165,6 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         source=str(file.source.__struct_config__.tag),
         store=place,
         exists=_store_exists(place),
-        stages=(),
-        uses=(),
         warnings=tuple(_warnings(file)),
         items=items,
         example=example,
@@ -235,15 +229,6 @@ def _visible(url: str, query: Query | None, key: Key | None = None) -> str:
     return hide(where) + ("?" + "&".join(parts) if parts else "")
 
 
-def _check_limits(file: PipelineFile) -> None:
-    for limit in file.budget.limits:
-        if limit.unit == "requests" and file.budget.reserve >= limit.count:
-            raise InputError(
-                f"budget.reserve = {file.budget.reserve:g} leaves nothing of the limit of "
-                f"{limit.count:g} per {limit.per:g} s"
-            )
-
-
 def seconds_needed(items: int, file: PipelineFile) -> float | None:
     """Return the least seconds that ``items`` calls take within the file's limits.
 
@@ -285,3 +270,8 @@ def _warnings(file: PipelineFile) -> list[str]:
             "'replace' keeps the latest"
         )
     return warnings
+
+
+# Their names while streams were planned apart, for one release.
+StreamPlan = Plan
+plan_stream = plan

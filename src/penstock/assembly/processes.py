@@ -21,8 +21,6 @@ from penstock.events import Events
 from penstock.http import Api, Request
 from penstock.pipeline import Key
 
-__all__ = ["launched_by", "making", "shared_by", "with_workers", "workers_of"]
-
 F = TypeVar("F", bound=PipelineFile | StreamFile)
 
 

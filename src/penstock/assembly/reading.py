@@ -7,7 +7,6 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -19,16 +18,6 @@ from penstock.assembly.stream_sections import StreamFile, StreamsFile
 from penstock.assembly.values import Steps, secrets_in
 from penstock.errors import InputError
 from penstock.registry import beside, did_you_mean
-
-__all__ = [
-    "line_of",
-    "read_any",
-    "read_file",
-    "read_several",
-    "read_stream_text",
-    "read_text",
-    "text_of",
-]
 
 F = TypeVar("F", PipelineFile, StreamFile, StreamsFile)
 
@@ -147,7 +136,6 @@ def _converted(kind: type[F], text: str, name: str) -> F:
         tables.setdefault("api", {"base": "http://localhost"})  # a feed of one's own calls nobody
     with beside(Path(name).parent):
         whole = filled(kind, tables, refuse)
-    _refuse_unknown(tables, whole, (), text, name)
     try:
         file = cast("F", msgspec.convert(tables, whole))
     except msgspec.ValidationError as error:
@@ -157,35 +145,8 @@ def _converted(kind: type[F], text: str, name: str) -> F:
     return file
 
 
-def _refuse_unknown(
-    table: dict[str, object], struct: type, at: Steps, text: str, name: str
-) -> None:
+def _unknown(key: str, at: Steps, struct: type, text: str, name: str) -> str:
     fields = typing.get_type_hints(struct, include_extras=False)
-    tag = struct.__struct_config__.tag_field  # type: ignore[attr-defined] # every msgspec struct has it
-    for key, value in table.items():
-        if key == tag:
-            continue
-        if key not in fields:
-            raise InputError(_unknown(key, fields, at, text, name))
-        for place, item, kind in _inside(fields[key], value, (*at, key)):
-            if not isinstance(item, dict):
-                continue
-            if inner := _struct_for(kind, item):
-                _refuse_unknown(item, inner, place, text, name)
-            elif _needs_kind(kind, item):  # msgspec asks for it only where there are several
-                raise InputError(f"{name}:{line_of(text, place)}: {_shown(place)} needs kind = ...")
-
-
-def _inside(annotation: object, value: object, at: Steps) -> Iterator[tuple[Steps, object, object]]:
-    """Yield a value, or those of a list, each with where it stands and what it is to become."""
-    if not isinstance(value, list):
-        yield at, value, annotation
-        return
-    for index, item in enumerate(value):
-        yield (*at, index), item, _item_type(annotation)
-
-
-def _unknown(key: str, fields: dict[str, object], at: Steps, text: str, name: str) -> str:
     line = line_of(text, (*at, key))
     if not at and key == "stream":
         return f"{name}:{line}: [stream] stands alone with [store]: it is a source of its own"
@@ -213,16 +174,11 @@ def _structs(annotation: object) -> list[type]:
     return [k for k in _members(annotation) if hasattr(k, "__struct_config__")]
 
 
-def _needs_kind(annotation: object, value: dict[str, object]) -> bool:
-    tagged = any(k.__struct_config__.tag_field for k in _structs(annotation))  # type: ignore[attr-defined] # every msgspec struct has it
-    return tagged and "kind" not in value
-
-
-def _struct_for(annotation: object, value: dict[str, object]) -> type | None:
+def _struct_for(annotation: object, value: object) -> type | None:
     """Return the struct that ``value`` is to become, by its tag where there are several."""
     for kind in _structs(annotation):
-        config = kind.__struct_config__  # type: ignore[attr-defined] # likewise
-        if config.tag_field is None or value.get(config.tag_field) == config.tag:
+        config = kind.__struct_config__  # type: ignore[attr-defined] # every msgspec struct has it
+        if config.tag_field is None or _inner(value, config.tag_field) == config.tag:
             return kind
     return None
 
@@ -250,13 +206,17 @@ def _explained(
     found = _AT.search(message)
     at = _steps(found.group(1)) if found else ()
     message = _AT.sub("", message)
+    annotation, value = _placed(at, kind, tables)
+    unknown = re.match(r"Object contains unknown field `(.*)`$", message)
+    if unknown and (struct := _struct_for(annotation, value)):
+        return _unknown(unknown.group(1), at, struct, text, name)
     if missing := re.match(r"Object missing required field `(\w+)`", message):
         key = missing.group(1)
         if not at:
             return f"{name}: section [{key}] is missing"
         return f"{name}:{line_of(text, at)}: {_shown(at)} needs {key} = ..."
     if bad := re.match(r"Invalid (?:enum )?value '(.*)'$", message):
-        tags = _tags_at(at, kind, tables)
+        tags = _tags(annotation)
         hint = did_you_mean(bad.group(1), tags)
         known = "" if hint.startswith("known") else f" known: {', '.join(tags)}"
         message = f"{bad.group(1)!r} is unknown; {hint}{known}"
@@ -277,15 +237,20 @@ def _steps(path: str) -> Steps:
     return tuple(int(index) if index else key for index, key in found if index or key)
 
 
-def _tags_at(at: Steps, kind: type, value: object) -> list[str]:
-    """Return the kinds that may stand at ``at`` (which ends in the tag's own name)."""
+def _placed(at: Steps, kind: type, value: object) -> tuple[object, object]:
+    """Return what is to stand at ``at``, a type, and what stands there."""
     annotation: object = kind
     for step in at:
         if isinstance(step, int):
             annotation = _item_type(annotation)
-        elif struct := _struct_for(annotation, value if isinstance(value, dict) else {}):
+        elif struct := _struct_for(annotation, value):
             annotation = typing.get_type_hints(struct).get(step, annotation)
         value = _inner(value, step)
+    return annotation, value
+
+
+def _tags(annotation: object) -> list[str]:
+    """Return the kinds, or the words, that an annotation allows."""
     configs = [struct.__struct_config__ for struct in _structs(annotation)]  # type: ignore[attr-defined] # likewise
     tags = [str(config.tag) for config in configs if config.tag]
     if tags:

@@ -12,8 +12,6 @@ from penstock.http import Api, Calls, Request, Response
 from penstock.pipeline import Checkpoint, Key, LandedRecord, Result, entry_of
 from penstock.store import WritableStore
 
-__all__ = ["Revalidating"]
-
 _ASKED = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 
 
@@ -75,7 +73,9 @@ class _Revalidated:
             same = LandedRecord(result.key, body)
             return Result(result.key, same, None, result.attempts)
         headers = answer.headers
-        given = {asks: headers[name] for name, asks in _ASKED.items() if headers.get(name)}
+        told = {asks: headers.get(name, "") for name, asks in _ASKED.items()}
+        given = {asks: one for asks, one in told.items() if one.isascii() and one.isprintable()}
+        given = {asks: one for asks, one in given.items() if one}
         entry = entry_of(result)
         if given and isinstance(entry, LandedRecord):
             kept = msgspec.json.encode(_Validators(crc32(entry.body), given)).decode()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from penstock.address import is_address, look_up
 from penstock.assembly.build import build_listing, build_request, replaced
+from penstock.assembly.kinds import Section
 from penstock.assembly.sections import (
     PagesSource,
     PipelineFile,
@@ -25,15 +26,8 @@ from penstock.http import MISSING, Child, Request, filled, find
 from penstock.pipeline import Key, load
 from penstock.store import StoreReader
 
-__all__ = [
-    "Part",
-    "children",
-    "key_children",
-    "parts",
-    "resource_store",
-    "resources_in",
-    "store_of",
-]
+F = TypeVar("F", PipelineFile, StreamFile)
+S = TypeVar("S", bound=Section)
 
 _LEDGER = "ledger.sqlite"
 _PARENT = re.compile(r"\{(parent\.[^{}]+)\}")
@@ -75,8 +69,38 @@ def parts(file: PipelineFile | StreamFile | StreamsFile) -> list[Part]:
         mine = msgspec.structs.replace(file, source=one, store=store, resource=[])
         parent = found[one.parent].file if one.parent else None
         assert not isinstance(parent, StreamFile)  # as all of them are made here
-        found[one.name] = Part(one.name, mine, parent)
+        found[one.name] = Part(one.name, _apart(mine, one.name), parent)
+    _check_apart(found)
     return list(found.values())
+
+
+def _apart(file: F, name: str) -> F:
+    """Return one of several: ``{name}`` in the texts of its uses and destinations is its name."""
+    use = [_named(use, name) for use in file.use]
+    destination = [_named(one, name) for one in file.destination]
+    return msgspec.structs.replace(file, use=use, destination=destination)
+
+
+def _named(section: S, name: str) -> S:
+    told = {key: getattr(section, key) for key in section.__struct_fields__}
+    given = {
+        key: text.replace("{name}", name) for key, text in told.items() if isinstance(text, str)
+    }
+    return msgspec.structs.replace(section, **given)
+
+
+def _check_apart(found: Mapping[str, Part]) -> None:
+    """Refuse a place that two of several would write to."""
+    owners: dict[object, str] = {}
+    for name, part in found.items():
+        uses = [getattr(use, "target", getattr(use, "path", None)) for use in part.file.use]
+        tables = [(one.to, one.table) for one in part.file.destination]
+        for place in {*filter(None, uses), *tables}:
+            if owners.setdefault(place, name) != name:
+                shown = place if isinstance(place, str) else f"the table {place[1]}"
+                raise InputError(
+                    f"{owners[place]} and {name} would both write to {shown}: put {{name}} in it"
+                )
 
 
 def _streams(file: StreamsFile) -> list[Part]:
@@ -85,16 +109,17 @@ def _streams(file: StreamsFile) -> list[Part]:
         if one.name is None:
             raise InputError(f"stream {number}: of several, each needs name = ...")
         _check_name("stream", one.name, found)
-        found[one.name] = Part(
-            one.name,
-            StreamFile(
-                stream=one,
-                store=store_of(file.store, one.name),
-                stage=file.stage,
-                lock=file.lock,
-                notify=file.notify,
-            ),
+        mine = StreamFile(
+            stream=one,
+            store=store_of(file.store, one.name),
+            stage=file.stage,
+            use=file.use,
+            destination=file.destination,
+            lock=file.lock,
+            notify=file.notify,
         )
+        found[one.name] = Part(one.name, _apart(mine, one.name))
+    _check_apart(found)
     return list(found.values())
 
 

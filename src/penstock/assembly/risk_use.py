@@ -22,8 +22,6 @@ from penstock.whole import check_target
 if TYPE_CHECKING:
     from penstock.portfolio import OnlineRisk, Reading
 
-__all__ = ["RiskWatch"]
-
 _AT_ONCE = 1000  # lines that are made safe together
 
 
@@ -207,20 +205,15 @@ class _Place(msgspec.Struct):
     above: bool = False
 
 
+_CHOICES = ("decay", "window", "scheme", "periods", "ddof", "cash")
+
+
 def _online(section: RiskUse) -> OnlineRisk:
     from penstock.portfolio import OnlineRisk
 
     try:
-        return OnlineRisk(
-            section.weights,
-            kind=section.values,
-            decay=section.decay,
-            window=section.window,
-            scheme=section.scheme,
-            periods=section.periods,
-            ddof=section.ddof,
-            cash=section.cash,
-        )
+        choices = {name: getattr(section, name) for name in _CHOICES}
+        return OnlineRisk(section.weights, kind=section.values, **choices)
     except InputError as error:
         raise InputError(f"use risk: {error}") from error
 

@@ -8,8 +8,6 @@ from msgspec import Meta
 
 from penstock.assembly.kinds import Section
 
-__all__ = ["EditionUse", "JavaDataUse", "LabelStage", "RiskUse"]
-
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 

@@ -75,8 +75,6 @@ from penstock.resilience import SharedGate
 from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
 from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
 
-__all__ = ["Look", "Run", "Summary"]
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -824,3 +822,8 @@ def _same(key: Key) -> Key:
 
 def _ignore(_count: int) -> None:
     """Nobody waits for it."""
+
+
+# Their names while streams were run apart, for one release.
+StreamRun = Run
+StreamSummary = Summary

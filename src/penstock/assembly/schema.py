@@ -19,8 +19,6 @@ from penstock.assembly.values import Steps
 from penstock.errors import InputError
 from penstock.registry import Registry
 
-__all__ = ["filled", "json_schema"]
-
 Form: TypeAlias = Any
 """A type as it stands in an annotation."""
 
@@ -148,7 +146,8 @@ class _Filling:
             kinds = [self._section(slot, name, None, at) for name in slot.names()]
             return _union([*kinds, _Python])
         own = [self._section(slot, name, value, at) for name in slot.own()]
-        return _union([*own, *self._others(slot, value, at)])
+        # With one kind of its own msgspec would not ask which it is: there are always two.
+        return _union([*own, *self._others(slot, value, at), _Python])
 
     def _others(self, slot: Registry[Any], value: object, at: Steps) -> Iterator[Form]:
         """Yield the struct of a table's kind where it is none of our own."""

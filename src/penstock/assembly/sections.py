@@ -15,24 +15,6 @@ from penstock.assembly.values import SECRET
 from penstock.resilience import DIALECT_KINDS
 from penstock.store import OnSame
 
-__all__ = [
-    "ApiSection",
-    "AuthSection",
-    "BatchSection",
-    "BreakerSection",
-    "BudgetSection",
-    "ClusterSection",
-    "Decode",
-    "KeyPaths",
-    "LimitSection",
-    "PipelineFile",
-    "RequestSection",
-    "RetrySection",
-    "SourceSection",
-    "StatusSection",
-    "StoreSection",
-]
-
 Positive = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]

@@ -37,8 +37,6 @@ from penstock.http import Api, Get, dig
 from penstock.pipeline import Key, load
 from penstock.store import open_readonly, store_place
 
-__all__ = ["compound", "count", "keys", "names"]
-
 
 def keys(source: Section, folder: Path) -> Iterable[Key]:
     """Return the keys of a source that needs no service, or its feed.
@@ -78,10 +76,14 @@ class _Counted:
 
 
 def _range(source: RangeSource, _site: Site) -> range:
+    if source.stop < source.start:
+        raise InputError(f"source.stop = {source.stop}: it is before start = {source.start}")
     return range(source.start, source.stop, source.step)
 
 
 def _of_dates(source: DatesSource, _site: Site) -> list[Key]:
+    if source.stop is not None and source.stop < source.start:
+        raise InputError(f"source.stop = {source.stop}: it is before start = {source.start}")
     stop = source.stop or datetime.now(UTC).date()
     days = (source.start + timedelta(n) for n in range((stop - source.start).days + 1))
     if source.step == "day":
@@ -182,6 +184,8 @@ def _opened(path: Path | str) -> Iterator[IO[str]]:
             yield file
         except UnicodeDecodeError as error:
             raise InputError(f"{path} is not UTF-8 text: {error.reason}") from error
+        except csv.Error as error:
+            raise InputError(f"{path} cannot be read as CSV: {error}") from error
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path} is damaged or cut: {error}") from error
 
@@ -210,6 +214,8 @@ def _column(path: Path | str, source: CsvSource) -> Iterator[Key]:
         known = list(reader.fieldnames or [])
         columns = [source.column] if isinstance(source.column, str) else source.column
         for column in columns:
+            if known.count(column) > 1:
+                raise InputError(f"{path}: two columns are called {column!r}")
             if column not in known:
                 there = ", ".join(known) or "none: the file is empty"
                 raise InputError(f"{path}: no column {column!r}; there are: {there}")

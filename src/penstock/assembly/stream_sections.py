@@ -22,8 +22,6 @@ from penstock.assembly.sections import (
 )
 from penstock.streaming import FRAMING_KINDS, PRESET_KINDS, ControlMessage, Decode, OnSame
 
-__all__ = ["PresetSection", "ReconnectSection", "StreamFile", "StreamSection", "StreamsFile"]
-
 
 class ReconnectSection(Section, frozen=True, kw_only=True):
     """When to connect again, where the preset's way is not wanted.
@@ -196,5 +194,7 @@ class StreamsFile(Section, frozen=True, kw_only=True):
     stream: list[StreamSection]
     store: StoreSection | str
     stage: list[StageSection] = []
+    use: list[UseSection] = []
+    destination: list[DestinationSection] = []
     lock: LockSection = LockSection()
     notify: NotifySection | None = None

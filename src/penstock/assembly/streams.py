@@ -33,8 +33,6 @@ from penstock.streaming import (
     Window,
 )
 
-__all__ = ["build_stream", "check_stream", "on_same_of", "stream_store"]
-
 _URLS = ("http://", "https://", "ws://", "wss://")
 _OVERFLOWS: dict[str, type[Overflow]] = {
     "block": Block,
@@ -165,30 +163,18 @@ def _request(section: StreamSection) -> Request:
 
 
 def _policy(section: StreamSection, preset: Preset) -> ReconnectPolicy:
-    told = section.reconnect
-    if told is None:
-        return preset.policy
-    return replace(
-        preset.policy,
-        windows=(Window(told.connects, told.per), *preset.policy.windows[1:]),
-        healthy=told.healthy,
-        attempts=told.attempts,
-        jitter=told.jitter,
-        tolerance=told.tolerance,
-        longest=told.longest,
-        fatal=preset.policy.fatal if told.fatal is None else told.fatal,
-        ended=preset.policy.ended if told.ended is None else told.ended,
-    )
+    policy = preset.policy
+    if section.reconnect is None:
+        return policy
+    told = msgspec.structs.asdict(section.reconnect)
+    windows = (Window(told.pop("connects"), told.pop("per")), *policy.windows[1:])
+    given = {name: value for name, value in told.items() if value is not None}
+    return replace(policy, windows=windows, **given)
 
 
 def _profile(section: StreamSection) -> Profile:
-    profile = Profile(
-        connect=section.connect,
-        proxy=section.proxy,
-        verify=section.verify,
-        ca_file=section.ca_file,
-        cert=section.cert,
-        key=section.key,
-        unix_socket=section.unix_socket,
-    )
-    return profile if section.stall is None else replace(profile, stall=section.stall)
+    names = ("connect", "proxy", "verify", "ca_file", "cert", "key", "unix_socket", "stall")
+    told = {name: getattr(section, name) for name in names}
+    if section.stall is None:
+        del told["stall"]  # the preset's
+    return Profile(**told)

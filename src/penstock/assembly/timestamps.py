@@ -10,8 +10,6 @@ import msgspec
 
 from penstock.http import dig
 
-__all__ = ["lag", "moment"]
-
 # What a number of seconds since 1970 is at most, in the year 2286; more are milliseconds and so on.
 _LATEST = 1e10
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
+from penstock.assembly.beginning import looked_at
 from penstock.assembly.build import (
     build_api,
     build_listing,
@@ -19,22 +20,9 @@ from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import Absent, PenstockError
-from penstock.http import Api, Page, dig, pages, row_result, shown
+from penstock.http import Api, Response, dig, pages, row_result, shown
 from penstock.pipeline import load
 from penstock.resilience import SharedGate
-
-__all__ = ["Trial", "try_part"]
-
-_LISTS = ("items", "data", "results", "value", "records", "rows", "entries", "features", "objects")
-_NEXT = (
-    "next",
-    "@odata.nextLink",
-    "links.next",
-    "links[rel=next].href",
-    "nextPageToken",
-    "paging.next",
-)
-_KEYS = ("id", "key", "uuid", "_id", "ID", "name")
 
 
 @final
@@ -117,15 +105,21 @@ def _try_pages(source: PagesSource, api: Api, trial: Trial) -> None:
     except PenstockError as error:
         trial.faults.append(str(error))
         if error.status is None:
-            _guess(api, source, trial)
+            _say_looks(api.call(build_listing(source)), trial)
         return
     found = page.rows(source.items) or ()
+    where = f" at {source.items!r}" if source.items else ""
     trial.facts["url"] = shown(page.response.url)
-    trial.facts["rows"] = (
-        f"{len(found):,} at {source.items!r}" if source.items else f"{len(found):,}"
-    )
+    trial.facts["rows"] = f"{len(found):,}{where}"
     _try_key(found, source, trial)
-    _try_next(page, trial)
+    if page.following is not None:
+        link = isinstance(page.following, str) and "://" in page.following
+        trial.facts["next"] = shown(str(page.following)) if link else repr(page.following)
+    else:
+        trial.facts["next"] = "no further page"
+        trial.faults += [page.doubt] if page.doubt else []
+    if trial.faults:
+        _say_looks(page.response, trial)
     if since is not None and since.field and found and dig(load(found[0]), since.field) is None:
         trial.faults.append(f"since.field = {since.field!r} is not in the first row")
 
@@ -135,9 +129,7 @@ def _try_key(found: Sequence[bytes], source: PagesSource, trial: Trial) -> None:
     bad = next((result.error for result in results if result.error is not None), None)
     distinct = len({result.key for result in results})
     if bad is not None:
-        row = load(found[0])
-        other = [name for name in _KEYS if isinstance(dig(row, name), str | int)]
-        trial.faults.append(f"key: {bad}" + (f"; there is {other[0]!r}" if other else ""))
+        trial.faults.append(f"key: {bad}")
     elif results:
         trial.facts["key"] = f"{source.key!r}, as in {results[0].key!r}"
     if distinct < len(results):
@@ -147,28 +139,12 @@ def _try_key(found: Sequence[bytes], source: PagesSource, trial: Trial) -> None:
         )
 
 
-def _try_next(page: Page, trial: Trial) -> None:
-    if page.following is not None:
-        where = page.following
-        trial.facts["next"] = (
-            shown(where) if isinstance(where, str) and "://" in where else repr(where)
-        )
+def _say_looks(answer: Response, trial: Trial) -> None:
+    """Say how the file may describe the answer, as ``penstock init`` would begin it."""
+    looks = looked_at(answer, answer.json(), answer.url)
+    if looks is None:
+        trial.facts["looks like"] = "an answer without a list of rows"
         return
-    trial.facts["next"] = "no further page"
-    if page.doubt:
-        body = load(page.response.body)
-        there = [path for path in _NEXT if dig(body, path) not in (None, "", False)]
-        there += ["a Link header"] if "link" in page.response.headers else []
-        trial.faults.append(page.doubt + (f"; there is {there[0]}" if there else ""))
-
-
-def _guess(api: Api, source: PagesSource, trial: Trial) -> None:
-    """Say where the rows may be, from the answer that has none where the file says."""
-    body = api.call(build_listing(source)).json()
-    if isinstance(body, list):
-        trial.faults.append(f"the page itself is a list of {len(body):,}: leave items out")
-    elif isinstance(body, dict):
-        lists = [name for name, value in body.items() if isinstance(value, list)]
-        lists.sort(key=lambda name: name not in _LISTS)
-        known = f"items = {lists[0]!r}" if lists else "no list in it"
-        trial.faults.append(f"the page has the members {', '.join(map(repr, body))}: {known}")
+    told = {"items": "", "style": "single"} | looks
+    names = [name for name in told if name not in ("name", "path", "query")]
+    trial.facts["looks like"] = ", ".join(f"{name} = {told[name]!r}" for name in names)

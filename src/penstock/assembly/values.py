@@ -20,8 +20,6 @@ from penstock.address import (
 )
 from penstock.redaction import remember
 
-__all__ = ["SECRET", "Steps", "is_secret", "missing_references", "revealed", "secrets_in"]
-
 T = TypeVar("T")
 Steps: TypeAlias = tuple[str | int, ...]
 """Where something stands: names of tables and keys, and numbers of a list's tables."""

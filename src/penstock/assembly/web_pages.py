@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 from penstock.errors import PenstockError
 from penstock.http import Api, Get
 
-__all__ = ["fetch_article", "pictures_of"]
-
 _BROWSER = {"Accept": "text/html,application/xhtml+xml,application/epub+zip;q=0.9,*/*;q=0.5"}
 _WEB = ("http://", "https://")
 _MOST_PICTURES = 60

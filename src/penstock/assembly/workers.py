@@ -21,8 +21,6 @@ from penstock.events import BudgetSeen, Failed, Landed, Notice, Waiting, Workers
 from penstock.locks import LockLost
 from penstock.store import WritableStore
 
-__all__ = ["lead", "work"]
-
 _EVERY = 0.5  # seconds between looks at the workers
 _PATIENCE = 30.0  # seconds for the others to see that all is done
 

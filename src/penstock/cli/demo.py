@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from typing import final
 import click
 
 from penstock.assembly import Run, Summary, read_text
+from penstock.cli.output import JSON, tell
 from penstock.cli.progress import RunView, showing, span
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError
@@ -83,10 +83,10 @@ class Proof:
 
 @click.command()
 @click.option("--store", "folder", metavar="DIR", help="Keep the data there (replaced).")
-@click.option("--users", default=2000, show_default=True, help="How many to harvest.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the server's faults.")
+@click.option("--users", default=2000, help="How many to harvest.")
+@click.option("--seed", default=1, help="Seed of the server's faults.")
 @click.option("--workers", type=click.IntRange(2), help="Call with so many processes; one dies.")
-@click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
+@JSON
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def demo(
     folder: str | None, users: int, seed: int, workers: int | None, *, as_json: bool, quiet: bool
@@ -116,10 +116,7 @@ def demo(
     told = asdict(proof)
     if workers:
         told |= {"workers": workers, "killed": killed}
-    if as_json:
-        click.echo(json.dumps(told))
-    else:
-        click.echo(_told(told, place))
+    tell(told, _told(told, place), as_json=as_json)
     if proof.lost or proof.duplicated or proof.overspent:
         raise SystemExit(4)
     if proof.failed:

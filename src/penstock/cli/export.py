@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
 from typing import cast, get_args
 
@@ -14,6 +14,7 @@ from penstock.address import hide, is_address, is_reference, look_up
 from penstock.assembly import resource_store, resources_in, store_named
 from penstock.cli.bar import bar
 from penstock.cli.keep import Wanted, keep
+from penstock.cli.output import tell
 from penstock.cli.stopping import stoppable
 from penstock.destinations import Content, Format, refuse_existing
 from penstock.destinations import export as export_store
@@ -23,7 +24,7 @@ from penstock.store import StoreReader, open_readonly
 
 __all__ = ["export"]
 
-NESTED = ("structs", "tables")
+_NESTED = {"--nested=structs": "--nested", "--nested=tables": "--nested-tables"}
 TARGETS = (*get_args(Format), "javadata")
 
 
@@ -45,15 +46,19 @@ class Target(click.ParamType[str]):
 
 
 class _Export(click.Command):
-    """The command; ``--nested`` alone goes on to mean structs and lists."""
+    """The command; ``--nested tables`` is a flag of its own."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Let the value of ``--nested`` be left out also where an argument follows."""
-        told = [*args, ""]
-        for spot, (word, following) in enumerate(pairwise(told)):
-            if word == "--nested" and following not in NESTED:
-                args[spot] = "--nested=structs"
-        return super().parse_args(ctx, args)
+        """Read the word behind ``--nested``, which may be left out."""
+        words: list[str] = []
+        for word in chain.from_iterable(
+            one.split("=") if one in _NESTED else [one] for one in args
+        ):
+            if words[-1:] == ["--nested"] and f"--nested={word}" in _NESTED:
+                words[-1] = _NESTED[f"--nested={word}"]
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words)
 
 
 @click.command(cls=_Export)
@@ -66,10 +71,11 @@ class _Export(click.Command):
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
 @click.option(
     "--nested",
-    type=click.Choice(NESTED),
-    help="structs: parquet, arrow: objects as structs, and lists. tables: an address: lists as"
-    " rows of tables beside it. [alone: structs]",
+    is_flag=True,
+    help="parquet, arrow: show objects as structs, and lists. '--nested tables', an address: show"
+    " lists as rows of tables beside it.",
 )
+@click.option("--nested-tables", is_flag=True, hidden=True)
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
@@ -81,24 +87,14 @@ class _Export(click.Command):
 @click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 @stoppable()
-def export(  # noqa: PLR0913 - one parameter an option
+def export(
     store: str,
     to: str,
     output: str | None,
     table: str | None,
     schema: str | None,
-    *,
-    follow: bool,
-    flatten: bool,
-    nested: str | None,
-    force: bool,
-    failed: bool,
-    gaps: bool,
-    versions: bool,
-    skip_damaged: bool,
-    safe_csv: bool,
     resource: str | None,
-    as_json: bool,
+    **flags: bool,
 ) -> None:
     """Write what has landed in STORE to a file, or keep a table up to date with it.
 
@@ -112,44 +108,31 @@ def export(  # noqa: PLR0913 - one parameter an option
 
     Exit code 1: damaged records were left out (--skip-damaged).
     """
-    content = _content({"failed": failed, "gaps": gaps, "versions": versions})
-    others = {
-        "force": force,
-        "nested": nested == "structs",
-        "failed": failed,
-        "gaps": gaps,
-        "skip-damaged": skip_damaged,
-        "safe-csv": safe_csv,
-    }
+    as_json = flags["as_json"]
+    content = _content({name: flags[name] for name in ("failed", "gaps", "versions")})
+    chosen = {name: flags[name] for name in ("flatten", "nested", "skip_damaged", "safe_csv")}
     place = store_named(store)
     if resource is None and (there := resources_in(place)):
         raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
     place = resource_store(place, resource)
     if is_address(to):
-        _refuse({**others, "output": output}, f"is for files; {hide(to)} is kept up to date")
-        table = table or "record"
-        wanted = Wanted(
-            table,
-            schema,
-            flatten=flatten,
-            versions=versions,
-            children=nested == "tables",
-            follow=follow,
-            as_json=as_json,
-        )
-        keep(place, to, wanted)
+        only = ("force", "nested", "failed", "gaps", "skip_damaged", "safe_csv")
+        for_files = {name: flags[name] for name in only}
+        _refuse({**for_files, "output": output}, f"is for files; {hide(to)} is kept up to date")
+        keep(place, to, Wanted(table or "record", schema, **_of_tables(flags)))
         return
-    _refuse({"nested tables": nested == "tables"}, f"is for addresses: --to {to}:// or another")
-    _refuse({"table": table, "follow": follow}, f"needs an address: --to {to}:// or another scheme")
+    follow = flags["follow"]
+    nested = flags["nested_tables"]
+    for_tables: dict[str, object] = {"table": table, "follow": follow, "nested tables": nested}
+    _refuse(for_tables, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
-            choices = {"flatten": flatten, "nested": bool(nested), "failed": failed, "gaps": gaps}
-            choices |= {"versions": versions, "skip-damaged": skip_damaged, "safe-csv": safe_csv}
-            count = _to_javadata(reader, output, schema, choices, force=force)
-        told = {"output": output, "rows": count}
-        click.echo(json.dumps(told) if as_json else f"{count:,} records in {output}")
+            choices = {**chosen, **{name: flags[name] for name in ("failed", "gaps", "versions")}}
+            count = _to_javadata(reader, output, schema, choices, force=flags["force"])
+        facts = {"output": output, "rows": count}
+        tell(facts, f"{count:,} records in {output}", as_json=as_json)
         return
     if schema is not None:
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
@@ -161,16 +144,13 @@ def export(  # noqa: PLR0913 - one parameter an option
             cast("Format", to),
             output,
             content=content,
-            flatten=flatten,
-            nested=bool(nested),
-            force=force,
-            skip_damaged=skip_damaged,
-            safe_csv=safe_csv,
+            force=flags["force"],
             progress=report,
+            **chosen,
         )
     if as_json:
         told = dataclasses.asdict(done)
-        if not skip_damaged:
+        if not flags["skip_damaged"]:
             del told["damaged"]
         click.echo(json.dumps(told), err=aside)
     elif not aside:
@@ -188,9 +168,14 @@ def _content(options: dict[str, bool]) -> Content:
     return cast("Content", chosen[0] if chosen else "records")
 
 
+def _of_tables(flags: dict[str, bool]) -> dict[str, bool]:
+    kept = {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
+    return {**kept, "children": flags["nested_tables"]}
+
+
 def _refuse(options: dict[str, object], why: str) -> None:
     for name in [name for name, given in options.items() if given]:
-        raise InputError(f"--{name} {why}")
+        raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
 def _to_javadata(

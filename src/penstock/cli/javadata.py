@@ -9,10 +9,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast, final
+from typing import TYPE_CHECKING, Any, BinaryIO, cast, final
 
 import click
 
@@ -83,7 +83,7 @@ INPUT = (
     click.option("--gzip", "gunzip", is_flag=True, help="The same as --unwrap gzip."),
     click.option(
         "--unwrap", type=click.Choice(list(WRAPPINGS)),
-        help="What the data is compressed with; object: blocks of an ObjectOutputStream.",
+        help="What the data is compressed with; object: blocks of an ObjectOutputStream."
     ),
     click.option("--as-is", is_flag=True, help="Read it even if it looks like gzip or the like."),
     click.option("--skip", type=NUMBER, default=0, metavar="BYTES", help="Bytes of a header."),
@@ -95,7 +95,6 @@ LONE = click.option(
     "lone",
     type=click.Choice(["error", "replace", "binary"]),
     default="error",
-    show_default=True,
     help="What to do with text that Arrow cannot hold.",
 )
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
@@ -105,12 +104,9 @@ def reads(command: Callable[..., None]) -> Callable[..., None]:
     """Add what every command that reads a Java file has; it gets it as an Input."""
 
     @wraps(command)
-    def called(  # noqa: PLR0913 - the options of a command line
-        file: Path, text: str, *, gunzip: bool, unwrap: str | None, as_is: bool, skip: int,
-        count: int | None, rows: str | None, **others: object,
-    ) -> None:  # fmt: skip
-        unwrap = "gzip" if gunzip else unwrap
-        command(Input(file, text, unwrap, as_is, skip, count, rows), **others)
+    def called(*, gunzip: bool, **options: Any) -> None:
+        given = Input(**{field.name: options.pop(field.name) for field in fields(Input)})
+        command(replace(given, unwrap="gzip") if gunzip else given, **options)
 
     for option in reversed(INPUT):
         called = option(called)
@@ -119,9 +115,7 @@ def reads(command: Callable[..., None]) -> Callable[..., None]:
 
 @javadata.command()
 @reads
-@click.option(
-    "-n", "--records", "most", type=NUMBER, default=10, show_default=True, help="How many records."
-)
+@click.option("-n", "--records", "most", type=NUMBER, default=10, help="How many records.")
 def head(given: Input, most: int) -> None:
     """Print the first records of FILE as JSON, one a line."""
     with opened(given) as source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import final
 import click
 
 from penstock.address import hide
+from penstock.cli.output import tell
 from penstock.clock import Clock, SystemClock
 from penstock.destinations import Keeper, open_destination
 from penstock.errors import StorageError
@@ -83,4 +83,4 @@ def _text(schema: str) -> str:
 def _tell(taken: int, wanted: Wanted, address: str) -> None:
     told = {"output": hide(address), "table": wanted.table, "rows": taken}
     words = f"{taken:,} more rows in {wanted.table} of {hide(address)}"
-    click.echo(json.dumps(told) if wanted.as_json else words)
+    tell(told, words, as_json=wanted.as_json)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import sys
 import time
@@ -18,13 +17,13 @@ from rich.table import Table
 
 from penstock.assembly import store_named
 from penstock.cli.guarded import Guarded, check_command
-from penstock.cli.screen import console
+from penstock.cli.output import JSON, table, tell
 from penstock.cli.stopping import stoppable
 from penstock.errors import InputError, Stopped, StorageError
 from penstock.locks import LockerRoom, LockLost, LockTimeout, Status
 
 if TYPE_CHECKING:
-    from penstock.locks import Held
+    from penstock.locks import Held, Holder
 
 __all__ = ["lock"]
 
@@ -56,7 +55,6 @@ def with_store(function: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 NAME = click.argument("name")
 
 
@@ -90,7 +88,6 @@ def lock(context: click.Context, store: str | None) -> None:
     "-E",
     type=click.IntRange(0, 255),
     default=3,
-    show_default=True,
     metavar="N",
     help="The exit code where the lock was not got in time.",
 )
@@ -98,7 +95,6 @@ def lock(context: click.Context, store: str | None) -> None:
     "--lease",
     type=float,
     default=30.0,
-    show_default=True,
     metavar="S",
     help="Seconds without a sign of life after which others go on.",
 )
@@ -107,7 +103,6 @@ def lock(context: click.Context, store: str | None) -> None:
     "--grace",
     type=float,
     default=5.0,
-    show_default=True,
     metavar="S",
     help="Seconds between SIGTERM and SIGKILL when the lock is lost.",
 )
@@ -179,10 +174,7 @@ def status(store: str, name: str, *, as_json: bool) -> None:
     """Tell who holds NAME, since when, and who waits."""
     with LockerRoom(store) as room:
         found = room.status(name)
-    if as_json:
-        click.echo(json.dumps(found.plain()))
-    else:
-        click.echo(_sentence(found))
+    tell(found.plain(), _sentence(found), as_json=as_json)
 
 
 @lock.command("list")
@@ -193,10 +185,7 @@ def list_locks(store: str, *, everything: bool, as_json: bool) -> None:
     """List the locks: holder, since when, lease left, waiters."""
     with LockerRoom(store) as room:
         found = [s for s in room.locks() if everything or s.locked or s.waiters]
-    if as_json:
-        click.echo(json.dumps({"locks": [status.plain() for status in found]}))
-    else:
-        console().print(_table(found))
+    tell({"locks": [status.plain() for status in found]}, _table(found), as_json=as_json)
 
 
 @lock.command()
@@ -214,12 +203,9 @@ def release(store: str, name: str, *, force: bool, as_json: bool) -> None:
                 "--force takes it away"
             )
         after = room.force(name)
-    if as_json:
-        click.echo(json.dumps({**after.plain(), "taken_from": before.owner}))
-    elif before.locked:
-        click.echo(f"{name}: taken from {before.owner}; now {_sentence(after)}")
-    else:
-        click.echo(f"{name}: was free")
+    taken = f"taken from {before.owner}; now {_sentence(after)}" if before.locked else "was free"
+    facts = {**after.plain(), "taken_from": before.owner}
+    tell(facts, f"{name}: {taken}", as_json=as_json)
 
 
 @lock.command()
@@ -233,16 +219,14 @@ def migrate(store: str, *, force: bool, as_json: bool) -> None:
     """
     with LockerRoom(store) as room:
         taken, held = room.migrate(force=force)
-    if as_json:
-        click.echo(json.dumps({"migrated": taken, "held": held}))
-    else:
-        click.echo(f"{len(taken)} taken over, {len(held)} held and left: {', '.join(held) or '-'}")
+    words = f"{len(taken)} taken over, {len(held)} held and left: {', '.join(held) or '-'}"
+    tell({"migrated": taken, "held": held}, words, as_json=as_json)
     raise SystemExit(1 if held else 0)
 
 
 @lock.command()
 @click.argument("name", required=False)
-@click.option("--every", type=float, default=0.5, show_default=True, help="Seconds between looks.")
+@click.option("--every", type=float, default=0.5, help="Seconds between looks.")
 @click.option("--changes", type=int, help="End after so many lines.")
 @JSON
 @with_store
@@ -256,7 +240,7 @@ def watch(
         for count, found in enumerate(_changes(room, name, every), 1):
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             line = f"{now}  {found.name}: {_sentence(found)}"
-            click.echo(json.dumps({"at": now, **found.plain()}) if as_json else line)
+            tell({"at": now, **found.plain()}, line, as_json=as_json)
             sys.stdout.flush()
             if count == changes:
                 return
@@ -284,19 +268,14 @@ def _sentence(status: Status) -> str:
 
 
 def _table(found: Sequence[Status]) -> Table:
-    table = Table()
-    for title in ("lock", "holder", "since", "lease left", "token", "waiters"):
-        table.add_column(title, justify="right" if title in ("lease left", "token") else "left")
-    for status in found:
-        waiters = ", ".join(place.owner for place in status.waiters)
-        for holder in status.holders or (None,):
-            since = holder.since.astimezone().strftime("%Y-%m-%d %H:%M:%S") if holder else ""
-            table.add_row(
-                status.name,
-                holder.owner if holder else "free",
-                since,
-                f"{holder.lease_left:.1f} s" if holder else "",
-                str(holder.token if holder else status.token),
-                waiters,
-            )
-    return table
+    rows = [_row(status, holder) for status in found for holder in status.holders or (None,)]
+    columns = ("lock", "holder", "since", "lease left", "token", "waiters")
+    return table(columns, rows, right=("lease left", "token"))
+
+
+def _row(status: Status, holder: Holder | None) -> list[str]:
+    held = ["free", "", "", str(status.token)]
+    if holder is not None:
+        since = holder.since.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        held = [holder.owner, since, f"{holder.lease_left:.1f} s", str(holder.token)]
+    return [status.name, *held, ", ".join(place.owner for place in status.waiters)]

@@ -70,7 +70,10 @@ class CommandTable(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.group(cls=CommandTable, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="penstock")
 def penstock() -> None:
     """Harvest services that limit, fail and disconnect, and lose nothing."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
+from penstock.cli.output import JSON, table, tell
 from penstock.cli.screen import console
 from penstock.errors import InputError
 
 if TYPE_CHECKING:
-    from penstock.mongo import ClusterStatus, DevSet, DrillReport, SetStatus
+    from penstock.mongo import DevSet, DrillReport, MemberStatus, SetStatus
 
 __all__ = ["mongo"]
 
@@ -23,23 +22,18 @@ DIR = click.option(
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default="mongo-dev",
-    show_default=True,
     help="Where the set lives: its data, its logs.",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-TARGET = click.argument("target", metavar="primary|secondary|all|NODE")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def mongo() -> None:
     """Run a MongoDB replica set here, and ask one how it is."""
 
 
 @mongo.command("status")
 @click.argument("uri")
-@click.option(
-    "--timeout", type=float, default=5.0, show_default=True, help="Seconds to wait for an answer."
-)
+@click.option("--timeout", type=float, default=5.0, help="Seconds to wait for an answer.")
 @JSON
 def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
     """Show the members of the set at URI, and where each kind of read would go now.
@@ -50,35 +44,24 @@ def cluster(uri: str, *, timeout: float, as_json: bool) -> None:
     from penstock.mongo import cluster_status
 
     now = cluster_status(store_named(uri), timeout=timeout)
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(now)))
-        return
     name = f" {now.name}" if now.name else ""
-    click.echo(f"{now.uri}\n{now.kind}{name}, MongoDB {now.version}")
-    out = console()
-    out.print(_members(now))
-    out.print(_targets(now))
+    if not as_json:
+        click.echo(f"{now.uri}\n{now.kind}{name}, MongoDB {now.version}")
+    columns = ("member", "role", "lag", "ping", "tags", "problem")
+    members = table(columns, map(_member, now.members), right=("lag", "ping"))
+    tell(now, members, as_json=as_json)
+    if not as_json:
+        words = "none: it would wait, then fail"
+        reads = [(mode, "\n".join(hosts) or words) for mode, hosts in now.reads.items()]
+        title = "a read would go now to one of"
+        console().print(table(("read preference", "members"), reads, title=title))
 
 
-def _members(now: ClusterStatus) -> Table:
-    table = Table()
-    for column in ("member", "role", "lag", "ping", "tags", "problem"):
-        table.add_column(column, justify="right" if column in {"lag", "ping"} else "left")
-    for one in now.members:
-        lag = "" if one.lag is None else f"{one.lag:.0f} s"
-        ping = "" if one.ping is None else f"{1000 * one.ping:.1f} ms"
-        tags = ", ".join(f"{name}={value}" for name, value in one.tags.items())
-        table.add_row(one.host, one.role, lag, ping, tags, one.error or "")
-    return table
-
-
-def _targets(now: ClusterStatus) -> Table:
-    table = Table(title="a read would go now to one of", title_justify="left")
-    table.add_column("read preference")
-    table.add_column("members")
-    for mode, hosts in now.reads.items():
-        table.add_row(mode, "\n".join(hosts) or "none: it would wait, then fail")
-    return table
+def _member(one: MemberStatus) -> list[str]:
+    lag = "" if one.lag is None else f"{one.lag:.0f} s"
+    ping = "" if one.ping is None else f"{1000 * one.ping:.1f} ms"
+    tags = ", ".join(f"{name}={value}" for name, value in one.tags.items())
+    return [one.host, one.role, lag, ping, tags, one.error or ""]
 
 
 @mongo.command("drill")
@@ -89,11 +72,10 @@ def _targets(now: ClusterStatus) -> Table:
     type=click.Path(file_okay=False, path_type=Path),
     help="The set of penstock mongo dev whose nodes are failed; without it you fail your own.",
 )
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="How long, at least.")
+@click.option("--seconds", type=float, default=60.0, help="How long, at least.")
 @click.option(
     "--faults",
     default="kill,stepdown,pause",
-    show_default=True,
     help="Which kinds of fault, in turn, with commas between.",
 )
 @JSON
@@ -113,7 +95,7 @@ def run_drill(
     kinds = [kind for kind in FAULTS if kind in faults.split(",")]
     unknown = set(faults.split(",")) - set(kinds)
     if unknown:
-        raise InputError(f"--faults {faults}: choose of {', '.join(FAULTS)}")
+        raise InputError(f"--faults {faults}: choose from {', '.join(FAULTS)}")
     found = drill(
         store_named(uri),
         dev=None if directory is None else _set(directory),
@@ -121,25 +103,19 @@ def run_drill(
         faults=kinds,
         tell=lambda words: click.echo(words, err=True),
     )
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found)))
-    else:
-        console().print(_compared(found))
+    tell(found, _compared(found), as_json=as_json)
     ours = found.proxy
     if ours.errors or ours.lost or ours.duplicated or ours.torn:
         raise SystemExit(1)
 
 
 def _compared(found: DrillReport) -> Table:
-    table = Table(title=f"{found.faults} faults in {found.seconds:.0f} s", title_justify="left")
-    for column in ("", "proxy", "plain"):
-        table.add_column(column, justify="right" if column else "left")
-    for name in ("operations", "errors", "lost", "duplicated", "torn"):
-        ours, theirs = getattr(found.proxy, name), getattr(found.plain, name)
-        table.add_row(name, f"{ours:,}", f"{theirs:,}")
-    stalls = (f"{arm.longest_stall:.1f} s" for arm in (found.proxy, found.plain))
-    table.add_row("longest stall", *stalls)
-    return table
+    arms = (found.proxy, found.plain)
+    counts = ("operations", "errors", "lost", "duplicated", "torn")
+    rows = [[name, *(f"{getattr(arm, name):,}" for arm in arms)] for name in counts]
+    rows.append(["longest stall", *(f"{arm.longest_stall:.1f} s" for arm in arms)])
+    title = f"{found.faults} faults in {found.seconds:.0f} s"
+    return table(("", "proxy", "plain"), rows, title=title, right=("proxy", "plain"))
 
 
 @mongo.group()
@@ -157,22 +133,15 @@ def _set(directory: Path) -> DevSet:
 
 
 @dev.command()
+@click.option("--nodes", type=int, default=3, help="How many, arbiters included: 1 to 7.")
 @click.option(
-    "--nodes", type=int, default=3, show_default=True, help="How many, arbiters included: 1 to 7."
-)
-@click.option(
-    "--arbiters",
-    type=int,
-    default=0,
-    show_default=True,
-    help="How many of them only vote and hold no data.",
+    "--arbiters", type=int, default=0, help="How many of them only vote and hold no data."
 )
 @click.option("--standalone", is_flag=True, help="One server that is not a set.")
 @click.option(
     "--election",
     type=float,
     default=1.0,
-    show_default=True,
     help="Seconds without a primary before another is elected.",
 )
 @DIR
@@ -200,45 +169,17 @@ def start(nodes: int, arbiters: int, *, standalone: bool, election: float, direc
 def dev_status(directory: Path, *, as_json: bool) -> None:
     """Show the nodes: which processes run, and in which role."""
     now = _set(directory).status()
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(now)))
-    else:
+    if not as_json:
         click.echo(now.uri)
-        console().print(_nodes(now))
+    tell(now, _nodes(now), as_json=as_json)
 
 
 def _nodes(now: SetStatus) -> Table:
-    table = Table()
-    for column in ("node", "host", "process", "role", "pid"):
-        table.add_column(column)
-    for node in now.nodes:
-        pid = "" if node.pid is None else str(node.pid)
-        table.add_row(str(node.number), node.host, node.process, node.role or "", pid)
-    return table
-
-
-@dev.command()
-@TARGET
-@DIR
-def kill(target: str, directory: Path) -> None:
-    """End nodes at once, as a crash does (SIGKILL)."""
-    _tell("killed", _set(directory).kill(target))
-
-
-@dev.command()
-@TARGET
-@DIR
-def pause(target: str, directory: Path) -> None:
-    """Freeze nodes (SIGSTOP): connections stay open, nothing answers."""
-    _tell("paused", _set(directory).pause(target))
-
-
-@dev.command()
-@TARGET
-@DIR
-def resume(target: str, directory: Path) -> None:
-    """Let paused nodes go on; a role means every one that is paused."""
-    _tell("resumed", _set(directory).resume(target))
+    rows = [
+        (str(one.number), one.host, one.process, one.role or "", str(one.pid or ""))
+        for one in now.nodes
+    ]
+    return table(("node", "host", "process", "role", "pid"), rows)
 
 
 @dev.command()
@@ -247,7 +188,6 @@ def resume(target: str, directory: Path) -> None:
     "--seconds",
     type=click.IntRange(1),
     default=10,
-    show_default=True,
     help="How long it does not stand for election again.",
 )
 @DIR
@@ -256,12 +196,24 @@ def stepdown(target: str, seconds: int, directory: Path) -> None:
     _tell("stepped down", _set(directory).step_down(target, seconds=seconds))
 
 
-@dev.command()
-@click.argument("target", metavar="primary|secondary|all|NODE", default="all")
-@DIR
-def restart(target: str, directory: Path) -> None:
-    """Start dead nodes again; a role means every one that is dead."""
-    _tell("restarted", _set(directory).restart(target))
+def _on_nodes(name: str, done: str, words: str, default: str | None = None) -> None:
+    """Add a command that does something to nodes: the method of the set that has its name."""
+
+    @dev.command(name, help=words)
+    @click.argument(
+        "target", metavar="primary|secondary|all|NODE", default=default, required=default is None
+    )
+    @DIR
+    def command(target: str, directory: Path) -> None:
+        _tell(done, getattr(_set(directory), name)(target))
+
+
+_on_nodes("kill", "killed", "End nodes at once, as a crash does (SIGKILL).")
+_on_nodes("pause", "paused", "Freeze nodes (SIGSTOP): connections stay open, nothing answers.")
+_on_nodes("resume", "resumed", "Let paused nodes go on; a role means every one that is paused.")
+_on_nodes(
+    "restart", "restarted", "Start dead nodes again; a role means every one that is dead.", "all"
+)
 
 
 @dev.command()

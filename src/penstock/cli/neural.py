@@ -12,10 +12,11 @@ import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from penstock.cli.output import JSON, note, tell
 from penstock.errors import InputError, Stopped
 from penstock.registry import did_you_mean
 from penstock.tables import Numbers, decimal_mark, one_unit
@@ -32,30 +33,32 @@ ENGINE = click.option(
     "--engine",
     type=click.Choice(["auto", "numpy", "jax"]),
     default="auto",
-    show_default=True,
     help="auto: jax for many networks where it is installed, else numpy.",
 )
 LABEL = click.option("--label", required=True, help="The column to learn.")
-HIDDEN = click.option(
-    "--hidden", default="16", show_default=True, help="Units of the hidden layers, as in 32,16."
-)
+HIDDEN = click.option("--hidden", default="16", help="Units of the hidden layers, as in 32,16.")
 ACTIVATION = click.option(
-    "--activation",
-    type=click.Choice(["tanh", "sigmoid", "relu"]),
-    default="tanh",
-    show_default=True,
+    "--activation", type=click.Choice(["tanh", "sigmoid", "relu"]), default="tanh"
 )
-RATE = click.option("--learning-rate", type=float, default=0.01, show_default=True)
-MOMENTUM = click.option("--momentum", type=float, default=0.9, show_default=True)
-EPOCHS = click.option("--epochs", type=click.IntRange(1), default=200, show_default=True)
+RATE = click.option("--learning-rate", type=float, default=0.01)
+MOMENTUM = click.option("--momentum", type=float, default=0.9)
+EPOCHS = click.option("--epochs", type=click.IntRange(1), default=200)
 PATIENCE = click.option(
     "--patience",
     type=click.IntRange(1),
     default=50,
-    show_default=True,
     help="Stop after so many epochs without a better validation loss.",
 )
-SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+SEED = click.option("--seed", type=click.IntRange(0), default=0)
+# What a resumed training may change; another network is said by the training itself.
+_FREE = frozenset(
+    ("hidden", "activation", "epochs", "patience", "resume", "plot", "history", "engine", "onnx")
+) | {"onnx_precision"}
+# What the estimators take by the names of the options.
+_CHOSEN = (
+    *("activation", "learning_rate", "momentum", "batch_size", "decay", "solver", "dropout"),
+    *("validation", "split", "class_weight", "epochs", "patience", "engine"),
+)
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -64,14 +67,14 @@ def recipe(command: Command) -> Command:
     share = click.FloatRange(0, 1, max_open=True)
     options = [
         FEATURES, DROP, DECIMAL, HIDDEN, ACTIVATION, RATE, MOMENTUM,
-        click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True),
+        click.option("--batch-size", type=click.IntRange(1), default=10),
         click.option("--decay", type=click.FloatRange(0), default=0.0, help="Weight decay."),
         click.option("--solver", type=click.Choice(["sgd", "adam"]), default="sgd"),
         click.option("--dropout", type=share, default=0.0, help="Of the hidden layers' outputs."),
         EPOCHS, PATIENCE, SEED, ENGINE,
         click.option(
             "--config", type=FILE, is_eager=True, expose_value=False, callback=_configured,
-            help="A TOML file whose table [neural] holds any of these options.",
+            help="A TOML file whose table [neural] holds any of these options."
         ),
     ]  # fmt: skip
     for option in reversed(options):
@@ -113,7 +116,7 @@ DROP = click.option("--drop", help="Columns to leave away: NAME,NAME,…")
 DECIMAL = click.option("--decimal", type=click.Choice([".", ","]), help="DATA's decimal mark.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def neural() -> None:
     """Train small networks on tables, predict, and study how good they are."""
 
@@ -121,14 +124,13 @@ def neural() -> None:
 @neural.command()
 @click.argument("data", type=FILE)
 @LABEL
-@click.option("--out", type=FILE, default=Path("model.safetensors"), show_default=True)
+@click.option("--out", type=FILE, default=Path("model.safetensors"))
 @click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")
 @click.option("--many", type=click.IntRange(1), default=1, help="Networks to train at once.")
 @click.option(
     "--keep",
     type=click.Choice(["ensemble", "best"]),
     default="ensemble",
-    show_default=True,
     help="With --many: average all the networks, or keep the best.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the training in the --out file.")
@@ -139,27 +141,24 @@ def neural() -> None:
     "--onnx-precision",
     type=click.Choice(["double", "single"]),
     default="double",
-    show_default=True,
     help="Of that file's inputs and outputs.",
 )
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.15,
-    show_default=True,
     help="Share of the rows to stop by.",
 )
 @click.option(
     "--split",
     type=click.Choice(["random", "time"]),
     default="random",
-    show_default=True,
     help="Which rows those are; time: the last ones.",
 )
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Rare classes count more.")
 @click.option("--weights", "weight", help="The column that says how much each row counts.")
 @recipe
-def train(data: Path, label: str, out: Path, **options: object) -> None:
+def train(data: Path, label: str, out: Path, **options: Any) -> None:
     """Learn the column --label of the CSV file or Excel workbook DATA from its other columns.
 
     A column of words becomes an input for each of its categories; a missing number is taken for
@@ -178,16 +177,16 @@ def train(data: Path, label: str, out: Path, **options: object) -> None:
         _train_one(table, label, out, options)
 
 
-def _table(data: Path, label: str, options: dict[str, object]) -> Table:
+def _table(data: Path, label: str, options: dict[str, Any]) -> Table:
     from penstock.neural import read_table
 
     features, drop = (
-        tuple(name.strip() for name in str(options[key] or "").split(",") if name.strip())
+        tuple(name.strip() for name in (options[key] or "").split(",") if name.strip())
         for key in ("features", "drop")
     )
-    decimal = str(options["decimal"] or "")
+    decimal = options["decimal"] or ""
     if options.get("weight"):
-        drop = (*drop, str(options["weight"]))
+        drop = (*drop, options["weight"])
     table = read_table(data, label, features, drop=drop, decimal=decimal)
     if not options.get("regress"):
         _check_classes(table.labels, label)
@@ -211,7 +210,7 @@ def _check_classes(labels: tuple[str, ...], label: str) -> None:
 @click.option("--as", "name", help="What the answer's column is called.")
 @click.option("--probabilities", is_flag=True, help="A column for each class's probability.")
 @DECIMAL
-def predict(model: Path, data: Path, name: str | None, **options: object) -> None:
+def predict(model: Path, data: Path, name: str | None, **options: Any) -> None:
     """Print the file DATA as CSV, every column, with the MODEL's answers in columns more.
 
     The answer's column is called as the label was, or predicted_LABEL where DATA has a column of
@@ -223,7 +222,7 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
     if not trained.features:
         raise InputError(f"{model} names no columns: it was not trained from a table")
     columns = trained.columns or tuple(Column(feature) for feature in trained.features)
-    table = read_table(data, columns=columns, decimal=str(options["decimal"] or ""))
+    table = read_table(data, columns=columns, decimal=options["decimal"] or "")
     name = name or trained.label
     if name in table.header:
         name = f"predicted_{name}"
@@ -247,19 +246,15 @@ def predict(model: Path, data: Path, name: str | None, **options: object) -> Non
 @neural.command()
 @click.argument("data", type=FILE)
 @LABEL
-@click.option("--seeds", type=click.IntRange(2), default=200, show_default=True)
+@click.option("--seeds", type=click.IntRange(2), default=200)
 @click.option("--folds", type=click.IntRange(2), help="Cross-validate instead of random splits.")
 @click.option(
-    "--members",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="With --folds: networks to average.",
+    "--members", type=click.IntRange(1), default=1, help="With --folds: networks to average."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.option("--regress", is_flag=True, help="The label is a number to predict, not a class.")
 @recipe
-def study(data: Path, label: str, **options: object) -> None:
+def study(data: Path, label: str, **options: Any) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
     from penstock.neural import Layer, Linear, Softmax, classify, cross_validate, regress
     from penstock.neural import study as run
@@ -277,14 +272,14 @@ def study(data: Path, label: str, **options: object) -> None:
     network = net.network(table.features.shape[1], last)
     plan = dataclasses.replace(net.plan(validated=True), precision="single")
     if options["folds"]:
-        count, members, seed = (int(str(options[name])) for name in ("folds", "members", "seed"))
+        count, members, seed = (options[name] for name in ("folds", "members", "seed"))
         found = cross_validate(network, examples, plan, count=count, members=members, seed=seed)
     else:
-        found = run(network, examples, plan, seeds=int(str(options["seeds"])))
-    click.echo(json.dumps(dataclasses.asdict(found)) if options["as_json"] else str(found))
+        found = run(network, examples, plan, seeds=options["seeds"])
+    tell(found, str(found), as_json=bool(options["as_json"]))
 
 
-def _train_one(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
+def _train_one(table: Table, label: str, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import Course, Follower, load_training
 
     net = _estimator(options)
@@ -328,7 +323,7 @@ def _report(caught: list[warnings.WarningMessage]) -> None:
     for warning in caught:
         if isinstance(warning.message, TrainingFailed):
             raise NothingLearned(str(warning.message))
-        click.echo(f"note: {warning.message}", err=True)
+        note(str(warning.message))
 
 
 def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:
@@ -346,7 +341,7 @@ def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:
     click.echo(f"{len(rows)} held-out rows: {told}")
 
 
-def _weights(table: Table, options: dict[str, object]) -> list[float] | None:
+def _weights(table: Table, options: dict[str, Any]) -> list[float] | None:
     """Return how much each row counts, or None."""
     name = options.get("weight")
     if not name:
@@ -357,21 +352,8 @@ def _weights(table: Table, options: dict[str, object]) -> list[float] | None:
     )
 
 
-def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
+def _fingerprint(table: Table, label: str, options: dict[str, Any]) -> str:
     """Return what has to be the same for a resumed training to be the same training."""
-    # Another network is said by the training itself.
-    free = {
-        "hidden",
-        "activation",
-        "epochs",
-        "patience",
-        "resume",
-        "plot",
-        "history",
-        "onnx",
-        "onnx_precision",
-        "engine",
-    }
     whole = hashlib.sha256(table.features.tobytes())
     # What had no option when a training began, it was begun with the default of.
     later: dict[str, object] = {
@@ -381,7 +363,7 @@ def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
     chosen = {
         name: value
         for name, value in options.items()
-        if name not in free and (name not in later or value != later[name])
+        if name not in _FREE and (name not in later or value != later[name])
     }
     facts: list[object] = [
         label,
@@ -395,7 +377,7 @@ def _fingerprint(table: Table, label: str, options: dict[str, object]) -> str:
     return whole.hexdigest()[:16]
 
 
-def _finish(done: Training, model: Model, out: Path, options: dict[str, object]) -> None:
+def _finish(done: Training, model: Model, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import (
         save_history_plot,
         save_training,
@@ -410,20 +392,20 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, object])
             click.echo(f"{channel} {best:.4f}" if abs(best) < 1e6 else f"{channel} {best:.4g}")
     click.echo(f"saved {out}")
     if options["plot"]:
-        save_history_plot(Path(str(options["plot"])), done.history, done.best_epoch)
+        save_history_plot(options["plot"], done.history, done.best_epoch)
     if options["history"]:
         rows = [
             dict(zip(done.history, row, strict=True))
             for row in zip(*done.history.values(), strict=True)
         ]
         lines = "".join(f"{json.dumps(row)}\n" for row in rows)
-        write_whole(Path(str(options["history"])), lines.encode())
+        write_whole(options["history"], lines.encode())
     _onnx(model, options)
     if done.reason == "interrupted":
         raise Stopped(f"interrupted after epoch {done.epoch}: go on with --resume")
 
 
-def _train_many(table: Table, label: str, out: Path, options: dict[str, object]) -> None:
+def _train_many(table: Table, label: str, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import save_model
 
     net = _estimator(options)
@@ -447,23 +429,23 @@ def _train_many(table: Table, label: str, out: Path, options: dict[str, object])
     _report(caught)
 
 
-def _onnx(model: Model, options: dict[str, object]) -> None:
+def _onnx(model: Model, options: dict[str, Any]) -> None:
     if options["onnx"]:
         from penstock.neural import save_onnx
 
         single = options["onnx_precision"] == "single"
-        save_onnx(Path(str(options["onnx"])), model, "single" if single else "double")
+        save_onnx(options["onnx"], model, "single" if single else "double")
         click.echo(f"exported {options['onnx']}")
 
 
-def _labels(table: Table, options: dict[str, object]) -> list[float] | list[str]:
+def _labels(table: Table, options: dict[str, Any]) -> list[float] | list[str]:
     if not options["regress"]:
         return list(table.labels)
     return _numbers("--regress needs numbers as labels", table.labels, options)
 
 
-def _numbers(what: str, texts: Sequence[str], options: dict[str, object]) -> list[float]:
-    reader = Numbers(decimal_mark(texts, ";", str(options["decimal"] or "")))
+def _numbers(what: str, texts: Sequence[str], options: dict[str, Any]) -> list[float]:
+    reader = Numbers(decimal_mark(texts, ";", options["decimal"] or ""))
     found = [reader.read(text) for text in texts]
     if None not in found:
         one_unit(texts, "the column")
@@ -473,29 +455,13 @@ def _numbers(what: str, texts: Sequence[str], options: dict[str, object]) -> lis
     return [number for number in found if number is not None]
 
 
-def _estimator(options: dict[str, object]) -> NeuralClassifier | NeuralRegressor:
+def _estimator(options: dict[str, Any]) -> NeuralClassifier | NeuralRegressor:
     from penstock.neural import NeuralClassifier, NeuralRegressor
 
-    name = options["engine"]
     kind = NeuralRegressor if options["regress"] else NeuralClassifier
-    return kind(
-        _units(str(options["hidden"])),
-        activation=str(options["activation"]),
-        learning_rate=float(str(options["learning_rate"])),
-        momentum=float(str(options["momentum"])),
-        batch_size=int(str(options["batch_size"])),
-        decay=float(str(options["decay"])),
-        solver=str(options["solver"]),
-        dropout=float(str(options["dropout"])),
-        validation=float(str(options.get("validation", 0.15))),
-        split=str(options.get("split", "random")),
-        class_weight=options["class_weight"] if options.get("class_weight") else None,  # type: ignore[arg-type] # click's choice
-        epochs=int(str(options["epochs"])),
-        patience=int(str(options["patience"])),
-        members=int(str(options["many"])),
-        engine="jax" if name == "jax" else "numpy" if name == "numpy" else "auto",
-        random_state=int(str(options["seed"])),
-    )
+    chosen = {name: options[name] for name in _CHOSEN if name in options}
+    units, members, seed = _units(options["hidden"]), options["many"], options["seed"]
+    return kind(units, members=members, random_state=seed, **chosen)
 
 
 def _units(text: str) -> tuple[int, ...]:

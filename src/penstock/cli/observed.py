@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TextIO, TypedDict, TypeVar, final
 
 import click
@@ -17,7 +17,7 @@ from penstock.errors import InputError, Stopped
 from penstock.store import StoreReader
 from penstock.telemetry import Metrics, log_events
 
-__all__ = ["Shown", "observed", "shown_options"]
+__all__ = ["Shown", "counted", "observed", "show_page", "shown_options"]
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -38,7 +38,10 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--json", "as_json"), {"is_flag": True, "help": "End with one JSON object."}),
     (("--quiet",), {"is_flag": True, "help": "Show no progress."}),
     (("--log",), {"metavar": "FILE", "help": "Append every event to FILE as a JSON line."}),
-    (("-v", "--verbose"), {"count": True, "help": "Log what happens; -vv: every call, too."}),
+    (
+        ("-v", "--verbose"),
+        {"count": True, "show_default": False, "help": "Log what happens; -vv: every call, too."},
+    ),
     (("--metrics",), {"metavar": "ADDRESS", "help": "Serve Prometheus metrics, such as :9464."}),
     (("--metrics-file",), {"metavar": "FILE", "help": "Leave metrics in FILE, for cron."}),
     (("--dashboard",), {"is_flag": True, "help": "Show the run in a browser, too."}),
@@ -54,35 +57,50 @@ def shown_options(command: C) -> C:
 
 @contextmanager
 def observed(
-    view: View, work: Run, store: StoreReader, shown: Shown, *, several: bool = False
+    view: View,
+    work: Run,
+    store: StoreReader,
+    shown: Shown,
+    *,
+    several: bool = False,
+    metrics: Metrics | None = None,
 ) -> Iterator[None]:
-    """Show ``work``, log it and count it while the block runs, ``several`` in lines only."""
+    """Show ``work``, log it and count it while the block runs.
+
+    Of ``several``, in lines only; ``metrics`` and a page are up to the caller, for all of them.
+    """
     with ExitStack() as held:
         held.enter_context(log_to(shown["log"], work.events))
         verbose = shown["verbose"]
         held.callback(_log_to_screen(verbose))
         if verbose:
             held.callback(log_events(work.events, calls=verbose > 1))
-        if shown["metrics"] or shown["metrics_file"]:
-            held.enter_context(_measured(work, store, shown))
-        if shown["dashboard"]:
-            _show_page(held, work)
+        if not several and (shown["metrics"] or shown["metrics_file"]):
+            metrics = Metrics()
+            held.enter_context(counted(shown, metrics))
+        if metrics is not None:
+            if work.is_stream:
+                metrics.lag(lambda: work.lag(store, time.time()))
+            held.callback(metrics.follow(work.events))
+        if shown["dashboard"] and not several:
+            held.enter_context(show_page(work))
         held.enter_context(
             showing(view, work.events, quiet=shown["quiet"], lines=several or verbose > 0)
         )
         yield
 
 
-def _show_page(held: ExitStack, work: Run) -> None:
-    """Serve the dashboard at its usual port, or at a free one where that is in use."""
+def show_page(*works: Run) -> AbstractContextManager[object]:
+    """Return the dashboard, at its usual port, or at a free one where that is in use."""
     from penstock.dashboard import Dashboard, Watch
 
-    watches = [Watch(work.place)]
+    watches = [Watch(work.place) for work in works]
     try:
         page = Dashboard(watches)
     except InputError:
         page = Dashboard(watches, port=0)
-    click.echo(f"dashboard: {held.enter_context(page).url}", err=True)
+    click.echo(f"dashboard: {page.url}", err=True)
+    return page
 
 
 @final
@@ -110,17 +128,16 @@ def _log_to_screen(verbose: int) -> Callable[[], None]:
 
 
 @contextmanager
-def _measured(work: Run, store: StoreReader, shown: Shown) -> Iterator[None]:
-    metrics = Metrics()
-    if work.is_stream:
-        metrics.lag(lambda: work.lag(store, time.time()))
+def counted(shown: Shown, *parts: Metrics) -> Iterator[None]:
+    """Serve metrics, or leave them in a file, as the options say, while the block runs."""
+    metrics = parts[0] if len(parts) == 1 else Metrics.together(parts)
     file, address = shown["metrics_file"], shown["metrics"]
     with ExitStack() as held:
         if file:
-            metrics.recall(file)
+            for part in parts:
+                part.recall(file)
             metrics.write(file)
             held.callback(metrics.write, file)
         if address:
             held.callback(metrics.serve(address))
-        held.callback(metrics.follow(work.events))
         yield

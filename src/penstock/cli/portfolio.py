@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from penstock.cli.output import JSON
 from penstock.errors import InputError, Stopped
 from penstock.tables import Numbers, read_sheet
 
 if TYPE_CHECKING:
-    from penstock.portfolio import Allocation, Belief, Format, Limits, Row, Table
+    from penstock.portfolio import Belief, Format, Limits, Row, Table
 
 __all__ = ["portfolio"]
 
@@ -83,7 +83,7 @@ def _weights_file(path: Path) -> dict[str, float]:
     return {name: weight for name, weight in weights.items() if weight is not None}
 
 
-def load(source: str, options: dict[str, object]) -> Table:
+def load(source: str, options: dict[str, Any]) -> Table:
     """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input.
 
     Takes what describes the file out of ``options``.
@@ -102,11 +102,11 @@ def load(source: str, options: dict[str, object]) -> Table:
     return read_table(path, how)
 
 
-def form(options: dict[str, object]) -> Format:
+def form(options: dict[str, Any]) -> Format:
     """Take what describes the file out of ``options``."""
     from penstock.portfolio import Format
 
-    return Format(*(str(options.pop(name) or "") for name in FORMAT))
+    return Format(*(options.pop(name) or "" for name in FORMAT))
 
 
 def _text(stream: IO[str], source: str) -> Iterator[str]:
@@ -120,11 +120,9 @@ def _text(stream: IO[str], source: str) -> Iterator[str]:
 def store_rows(path: Path) -> Iterator[Row]:
     """Yield the records of a store as rows: a date (or the key) and one number an asset."""
     from penstock.portfolio import record_rows
+    from penstock.store import open_readonly
 
-    opened = getattr(importlib.import_module("penstock.store"), "open_readonly", None)
-    if opened is None:
-        raise InputError(f"{path} is a folder: give a file of prices")
-    with opened(path) as store:
+    with open_readonly(path) as store:
         yield from record_rows(((item.key, item.body) for item in store.records()), str(path))
 
 
@@ -132,21 +130,21 @@ def data_options(command: Command) -> Command:
     """Add the options that say what the data is."""
     options = [
         click.argument("source", metavar="FILE"),
-        click.option("--kind", default="prices", show_default=True, help="prices, returns or log."),
+        click.option("--kind", default="prices", help="prices, returns or log."),
         click.option(
-            "--missing", default="raise", show_default=True,
-            help="raise, common, pairwise or renormalise.",
+            "--missing", default="raise",
+            help="raise, common, pairwise or renormalise."
         ),
         click.option(
-            "--estimator", default="sample", show_default=True,
-            help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch.",
+            "--estimator", default="sample",
+            help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch."
         ),
         click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        JSON,
         click.option(
             "--dates", type=click.Choice(["dmy", "mdy", "none"]),
-            help="Day or month first where both could be; none: FILE has no dates.",
+            help="Day or month first where both could be; none: FILE has no dates."
         ),
         click.option("--decimal", type=click.Choice([".", ","]), help="FILE's decimal mark."),
         click.option("--field", help="Of several fields an asset, the one to measure: Close, …"),
@@ -165,8 +163,8 @@ def data_options(command: Command) -> Command:
     help="NAME=NUMBER,… that sum to 1 (50% and 1/3 too), or a file of them.",
 )
 @click.option(
-    "--scheme", default="constant", show_default=True,
-    help="constant, hold, weekly, monthly, quarterly, yearly or every:N.",
+    "--scheme", default="constant",
+    help="constant, hold, weekly, monthly, quarterly, yearly or every:N."
 )  # fmt: skip
 @click.option("--cash", is_flag=True, help="The weights need not sum to 1: the rest is cash.")
 @click.option("--risk-free", type=float, help="Return a year without risk, such as 0.03.")
@@ -181,9 +179,7 @@ def data_options(command: Command) -> Command:
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw to .svg, .png or .pdf.")
 @click.option("--follow", is_flag=True, help="A line for each row as it arrives.")
 @click.option("--limit", type=float, help="Exit code 3 above this volatility a year.")
-def risk(
-    source: str, *, weights: str, limit: float | None, follow: bool, **options: object
-) -> None:
+def risk(source: str, *, weights: str, limit: float | None, follow: bool, **options: Any) -> None:
     """Measure the risk of a portfolio whose prices are in FILE.
 
     FILE is a CSV of any separator (a date column, one column an asset; or date, ticker, close), an
@@ -198,15 +194,15 @@ def risk(
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
     from penstock.portfolio import Report, in_currency
 
-    rates = str(options.pop("rates") or "")
+    rates = options.pop("rates")
     table = load(source, options)
     if rates:
         pairs = dict(part.strip().partition("=")[::2] for part in rates.split(","))
         table = in_currency(table, pairs)
     report = Report(table, held, options)
-    if isinstance(plot, Path):
+    if plot:
         report.draw(plot, rolling)
-    click.echo(report.text(rolling, as_json=bool(as_json)))
+    click.echo(report.text(rolling, as_json=as_json))
     check_limit(report.risk.volatility_annual, limit)
 
 
@@ -217,7 +213,7 @@ def check_limit(volatility_annual: float, limit: float | None) -> None:
 
 
 def following(
-    source: str, weights: dict[str, float], limit: float | None, options: dict[str, object]
+    source: str, weights: dict[str, float], limit: float | None, options: dict[str, Any]
 ) -> None:
     """Print a line for each row as it arrives; stop at the first one over the limit."""
     from penstock.portfolio import followed, online_for
@@ -232,10 +228,9 @@ def following(
     except OSError as error:
         raise InputError(f"{source}: {error.strerror}") from error
     with opened as stream:
-        missing, periods = str(options["missing"]), options["periods"]
-        given = periods if isinstance(periods, float) else None
+        missing, periods = options["missing"], options["periods"]
         text = _text(stream, source)
-        rows = followed(text, source, online, how, missing=missing, periods=given)
+        rows = followed(text, source, online, how, missing=missing, periods=periods)
         for reading in rows:
             line = json.dumps(reading) if options["as_json"] else "  ".join(
                 f"{value:.4%}" if isinstance(value, float) else str(value)
@@ -249,8 +244,8 @@ def following(
 @portfolio.command()
 @data_options
 @click.option(
-    "--aim", default="least", show_default=True,
-    help="least (volatility), parity (of risk), sharpe (the largest ratio), return or hrp.",
+    "--aim", default="least",
+    help="least (volatility), parity (of risk), sharpe (the largest ratio), return or hrp."
 )  # fmt: skip
 @click.option("--bounds", metavar="LOW,HIGH", help="Of each weight, such as 0,.3 (not parity).")
 @click.option(
@@ -261,16 +256,21 @@ def following(
 )
 @click.option("--expected", help="With --kind covariance: NAME=RETURN,… or a file of them.")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero (least).")
-@click.option("--short", default="", help="NAME,… to hold short (parity).")
+@click.option("--short", default="", show_default=False, help="NAME,… to hold short (parity).")
 def weights(
-    source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: object
+    source: str, *, aim: str, shorts: bool, short: str, as_json: bool, **options: Any
 ) -> None:
     """Choose weights for the assets in FILE: least volatility, equal shares of the risk, and more.
 
     With --kind covariance FILE is a covariance a year, names across and down. Limits, sharpe,
     return and hrp are solved by skfolio (extra portfolio-prices).
     """
-    from penstock.portfolio import minimum_volatility, printed_allocation, risk_parity
+    from penstock.portfolio import (
+        minimum_volatility,
+        optimal_weights,
+        printed_allocation,
+        risk_parity,
+    )
 
     bounds, limits, expected = (options.pop(name) for name in ("bounds", "limits", "expected"))
     table: Table | Belief
@@ -281,19 +281,16 @@ def weights(
     else:
         table = load(source, options)
     if aim in {"sharpe", "return", "hrp"} or ((bounds or limits) and aim == "least"):
-        found = _limited(table, aim, _limits(bounds, limits), options)
+        found = optimal_weights(table, aim, _limits(bounds, limits), **options)
     elif bounds or limits:
         raise InputError(f"--bounds and --limits go with another --aim than {aim}")
     elif aim == "least":
-        found = minimum_volatility(table, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
+        found = minimum_volatility(table, long_only=not shorts, **options)
     elif aim == "parity":
         names = [name for name in short.split(",") if name]
-        found = risk_parity(table, short=names, **options)  # type: ignore[arg-type] # click gave them these types
+        found = risk_parity(table, short=names, **options)
     else:
         raise InputError(f"--aim {aim}: choose least, parity, sharpe, return or hrp")
-    if not as_json:
-        click.echo(printed_allocation(found))
-        return
     whole = {
         "weights": found.by_name(),
         "volatility": found.volatility,
@@ -301,58 +298,47 @@ def weights(
         "percent": dict(zip(found.names, found.percent.tolist(), strict=True)),
         "assumptions": list(found.assumptions),
     }
-    click.echo(json.dumps(whole, allow_nan=False))
+    click.echo(json.dumps(whole, allow_nan=False) if as_json else printed_allocation(found))
 
 
-def _believed(source: str, expected: object, options: dict[str, object]) -> Belief:
+def _believed(source: str, expected: str | None, options: dict[str, Any]) -> Belief:
     """Return the covariance in a file; what describes data of other kinds goes out of options."""
     from penstock.portfolio import belief, read_covariance
 
-    names, matrix = read_covariance(Path(source), str(options["decimal"] or ""))
-    means = parse_weights(str(expected)) if expected else None
-    periods = float(str(options["periods"] or 1.0))
+    names, matrix = read_covariance(Path(source), options["decimal"] or "")
+    means = parse_weights(expected) if expected else None
+    periods = options["periods"] or 1.0
     options.clear()
     return belief(matrix, means, names=names, periods=periods)
 
 
-def _limits(bounds: object, path: object) -> Limits:
+def _limits(bounds: str | None, path: Path | None) -> Limits:
     from penstock.portfolio import limits_of
 
     table: dict[str, object] = {}
-    if isinstance(path, Path):
+    if path:
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not a file of limits (TOML): {error}") from error
     if bounds:
-        pair = [_weight(part) for part in str(bounds).split(",")]
+        pair = [_weight(part) for part in bounds.split(",")]
         if len(pair) != 2 or None in pair:
             raise InputError(f"--bounds {bounds}: write two numbers, such as 0,.3")
         table["bounds"] = pair
     return limits_of(table)
 
 
-def _limited(
-    table: Table | Belief, aim: str, limits: Limits, options: dict[str, object]
-) -> Allocation:
-    from penstock.portfolio import optimal_weights
-
-    return optimal_weights(table, aim, limits, **options)  # type: ignore[arg-type] # click gave them these types
-
-
 @portfolio.command()
 @data_options
-@click.option("--points", default=20, show_default=True, help="How many portfolios.")
+@click.option("--points", default=20, help="How many portfolios.")
 @click.option("--shorts", is_flag=True, help="Allow weights below zero.")
-def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: object) -> None:
+def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options: Any) -> None:
     """Show the least volatility for each expected return of the assets in FILE."""
     from penstock.portfolio import efficient_frontier, printed_frontier
 
     table = load(source, options)
-    found = efficient_frontier(table, points=points, long_only=not shorts, **options)  # type: ignore[arg-type] # click gave them these types
-    if not as_json:
-        click.echo(printed_frontier(found))
-        return
+    found = efficient_frontier(table, points=points, long_only=not shorts, **options)
     whole = {
         "names": list(found.names),
         "expected": found.expected.tolist(),
@@ -361,7 +347,7 @@ def frontier(source: str, *, points: int, shorts: bool, as_json: bool, **options
         "periods": found.periods,
         "assumptions": list(found.assumptions),
     }
-    click.echo(json.dumps(whole, allow_nan=False))
+    click.echo(json.dumps(whole, allow_nan=False) if as_json else printed_frontier(found))
 
 
 @portfolio.command()

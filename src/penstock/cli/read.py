@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, final
+from typing import TYPE_CHECKING, Any, BinaryIO, final
 
 import click
 
@@ -46,25 +46,9 @@ _ENDINGS = {
     ".txt": "text",
     ".jsonl": "jsonl",
 }
-
-
-_BOOKS = frozenset(
-    [
-        ".epub",
-        ".html",
-        ".htm",
-        ".xhtml",
-        ".md",
-        ".markdown",
-        ".txt",
-        ".fb2",
-        ".docx",
-        ".odt",
-        ".rtf",
-        ".mobi",
-        ".azw3",
-    ]
-)
+_BOOKS = frozenset(_ENDINGS) - {"", ".jsonl"} | {
+    *(".xhtml", ".md", ".markdown", ".fb2", ".docx", ".odt", ".rtf", ".mobi", ".azw3")
+}
 
 
 @click.group()
@@ -130,19 +114,8 @@ def picture_beside(book: str, address: str) -> bytes | None:
 @read.command()
 @click.argument("book")
 @click.option("-o", "--out", help="Where the edition goes; - is standard output.")
-@click.option(
-    "--width",
-    default="30",
-    show_default=True,
-    help="Characters (30), em (17em), or glance, span, comfort.",
-)
-@click.option(
-    "--guide",
-    type=click.Choice(GUIDES),
-    default="bold",
-    show_default=True,
-    help="How the guide is marked.",
-)
+@click.option("--width", default="30", help="Characters (30), em (17em), or glance, span, comfort.")
+@click.option("--guide", type=click.Choice(GUIDES), default="bold", help="How the guide is marked.")
 @click.option(
     "--align",
     type=click.Choice(["guide"]),
@@ -156,39 +129,25 @@ def picture_beside(book: str, address: str) -> bytes | None:
 @click.option(
     "--to", "form", type=click.Choice(FORMS), help="Default: by the ending of OUT, else epub."
 )
-@click.option("--language", default="", help="The language of a page or a text, such as de-CH.")
-@click.option("--title-suffix", default="", help="Put after the title of the edition.")
+@click.option(
+    "--language",
+    default="",
+    show_default=False,
+    help="The language of a page or a text, such as de-CH.",
+)
+@click.option(
+    "--title-suffix", default="", show_default=False, help="Put after the title of the edition."
+)
 @click.option("--strict", is_flag=True, help="Refuse a book that something must be removed from.")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
-def make(  # noqa: PLR0913, PLR0917 - one argument an option
-    book: str,
-    out: str | None,
-    width: str,
-    guide: Guide,
-    align: str | None,
-    device: str | None,
-    form: str | None,
-    language: str,
-    title_suffix: str,
-    *,
-    strict: bool,
-    as_json: bool,
-) -> None:
+def make(book: str, out: str | None, **options: Any) -> None:
     """Make the edition of BOOK: EPUB, HTML, Markdown, text, FB2, an address, or - for stdin.
 
     DOCX, ODT, RTF and Kindle files are read by calibre where it is installed. Of a folder every
     book and text in it is made.
     """
     gc.set_threshold(_COLLECT_AFTER)
-    columns, em = parse_width(width)
-    look = Look(
-        width=columns,
-        em=em,
-        guide=guide,
-        align=align == "guide",
-        device=DEVICES[device] if device else None,
-    )
-    making = _Making(look, form, language, title_suffix, strict=strict, as_json=as_json)
+    making = _Making(**options)
     if book != "-" and Path(book).is_dir():
         making.folder(Path(book), out)
     else:
@@ -198,17 +157,27 @@ def make(  # noqa: PLR0913, PLR0917 - one argument an option
 @final
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """How editions are made."""
+    """How editions are made: the options of the command."""
 
-    look: Look
-    to: str | None
-    language: str = ""
-    suffix: str = ""
-    strict: bool = False
-    as_json: bool = False
+    width: str
+    guide: Guide
+    align: str | None
+    device: str | None
+    form: str | None
+    language: str
+    title_suffix: str
+    strict: bool
+    as_json: bool
+
+    @property
+    def look(self) -> Look:
+        columns, em = parse_width(self.width)
+        device = DEVICES[self.device] if self.device else None
+        align = self.align == "guide"
+        return Look(width=columns, em=em, guide=self.guide, align=align, device=device)
 
     def book(self, book: str, out: str | None) -> None:
-        form = _form(out, self.to)
+        form = _form(out, self.form)
         target = out or _default_name(book, form)
         notes: dict[str, int] = {}
         data = load_epub(book, self.language, notes)
@@ -228,7 +197,7 @@ class _Making:
         """Make all books in a folder into another one."""
         if out is None or (Path(out).exists() and not Path(out).is_dir()):
             raise InputError(f"{folder}: is a folder: name the one its editions go to with -o")
-        form = self.to or "epub"
+        form = self.form or "epub"
         failed = made = 0
         Path(out).mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):
@@ -258,7 +227,7 @@ class _Making:
 
     def _edition(self, data: bytes, out: BinaryIO, label: str) -> Report:
         return make_edition(
-            data, out, self.look, label, strict=self.strict, title_suffix=self.suffix
+            data, out, self.look, label, strict=self.strict, title_suffix=self.title_suffix
         )
 
     def _lines(self, form: str, data: bytes, target: str, label: str) -> Report:
@@ -394,11 +363,11 @@ def open_book(book: str) -> None:
 
 @read.command()
 @click.argument("articles", nargs=-1, required=True)
-@click.option("-o", "--out", default=".", show_default=True, help="The folder it goes to.")
-@click.option("--title", default="Articles", show_default=True, help="The name of the edition.")
-@click.option("--width", default="30", show_default=True, help="As for make.")
-@click.option("--guide", type=click.Choice(GUIDES), default="bold", show_default=True)
-@click.option("--most", default=10, show_default=True, help="Articles taken from each feed.")
+@click.option("-o", "--out", default=".", help="The folder it goes to.")
+@click.option("--title", default="Articles", help="The name of the edition.")
+@click.option("--width", default="30", help="As for make.")
+@click.option("--guide", type=click.Choice(GUIDES), default="bold")
+@click.option("--most", default=10, help="Articles taken from each feed.")
 def today(
     articles: tuple[str, ...], out: str, title: str, width: str, guide: Guide, most: int
 ) -> None:

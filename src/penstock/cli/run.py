@@ -29,7 +29,8 @@ from penstock.assembly import (
     store_named,
     with_workers,
 )
-from penstock.cli.observed import Shown, observed, shown_options
+from penstock.cli.observed import Shown, counted, observed, show_page, shown_options
+from penstock.cli.output import JSON, note, tell
 from penstock.cli.progress import RunView, View, span
 from penstock.cli.side_by_side import side_by_side
 from penstock.cli.stopping import stoppable
@@ -40,10 +41,9 @@ from penstock.errors import GaveUp, InputError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
+from penstock.telemetry import Metrics
 
 __all__ = ["acknowledge", "failed_keys", "retry_failed", "run", "work"]
-
-JSON = click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 
 
 @click.command()
@@ -115,18 +115,21 @@ def _run_streams(
     shown: Shown,
 ) -> None:
     """Run the streams of a file side by side, and end with the exit code of all."""
-    for option in ("metrics", "metrics_file", "dashboard"):
-        if shown[option]:
-            name = option.replace("_", "-")
-            raise InputError(f"--{name} is for one stream: write each in a file of its own")
     folder = Path(file).parent
     runs = {part.name: Run(part.file, folder, path=file) for part in parts(described)}
+    wanted = shown["metrics"] or shown["metrics_file"]
+    metrics = {name: Metrics(stream=name) for name in runs} if wanted else {}
 
     def one(name: str, work: Run) -> Summary:
-        with work.notifying(f"{Path(file).stem} {name}", _note):
-            return _run(name, work, partial(go, work), shown, work.opened(), several=True)
+        watched = partial(observed, several=True, metrics=metrics.get(name))
+        with work.notifying(f"{Path(file).stem} {name}", note):
+            return _run(name, work, partial(go, work), shown, work.opened(), watched)
 
-    with stoppable():
+    with stoppable(), ExitStack() as held:
+        if metrics:
+            held.enter_context(counted(shown, *metrics.values()))
+        if shown["dashboard"]:
+            held.enter_context(show_page(*runs.values()))
         summaries, errors = side_by_side(runs, one)
     for name, summary in summaries.items():
         if not shown["as_json"]:
@@ -185,12 +188,9 @@ def retry_failed(
         with open_store(place) as store:
             chosen = _told(failed_keys(store, keys, status), keys)
             count = store.accept(chosen) if accept else store.retry_failed(chosen)
-        if shown["as_json"]:
-            click.echo(json.dumps({"accepted" if accept else "put_back": count}))
-        elif accept:
-            click.echo(f"{count:,} keys are accepted as they are")
-        else:
-            click.echo(f"{count:,} keys are to do again: run their pipeline")
+        what = "accepted as they are" if accept else "to do again: run their pipeline"
+        facts = {"accepted" if accept else "put_back": count}
+        tell(facts, f"{count:,} keys are {what}", as_json=shown["as_json"])
         return
     described = read_several(file)
     if not isinstance(described, PipelineFile) and not described.stage:
@@ -210,7 +210,7 @@ def retry_failed(
 def _told(chosen: list[Key], names: Sequence[str]) -> list[Key]:
     """Return the keys that were chosen, and say which of the names are none of them."""
     for name in sorted(set(names) - {str(key) for key in chosen}):
-        _note(f"key {name} is not failed here")
+        note(f"key {name} is not failed here")
     return chosen
 
 
@@ -231,10 +231,7 @@ def acknowledge(store: str, keys: tuple[str, ...], *, status: int | None, as_jso
             first = min(unknown)
             raise InputError(f"{first!r} is not a failed key of {store}: see penstock status")
         count = opened.acknowledge(failed)
-    if as_json:
-        click.echo(json.dumps({"acknowledged": count}))
-    else:
-        click.echo(f"{count:,} failed keys are acknowledged")
+    tell({"acknowledged": count}, f"{count:,} failed keys are acknowledged", as_json=as_json)
 
 
 def failed_keys(store: StoreReader, wanted: Sequence[str], status: Sequence[int] = ()) -> list[Key]:
@@ -268,7 +265,7 @@ def _run_all(
             runs.append(work)
             if like is None:
                 held.enter_context(stoppable())
-                held.enter_context(work.notifying(Path(file).stem, _note, runs))
+                held.enter_context(work.notifying(Path(file).stem, note, runs))
             summary = summaries[part.name] = _run(
                 file, work, partial(go, work), shown, opened(work)
             )
@@ -305,19 +302,18 @@ def _run(
     go: Callable[[WritableStore], Summary],
     shown: Shown,
     opened: AbstractContextManager[WritableStore],
-    *,
-    several: bool = False,
+    watched: Callable[..., AbstractContextManager[None]] | None = None,
 ) -> Summary:
     """Run ``go`` with progress and return what came of it."""
     as_json = shown["as_json"]
     if work.is_stream and as_json:
         shown["quiet"] = True
     if work.is_stream:
-        name = file if several else ""
+        name = "" if watched is None else file
         work.events.subscribe(Troubles(lambda: work.look().status, name))
     with opened as store:
         try:
-            with observed(_view(file, work), work, store, shown, several=several):
+            with (watched or observed)(_view(file, work), work, store, shown):
                 return go(store)
         except Stopped as error:
             store.flush()
@@ -346,16 +342,10 @@ def _safe(summary: Summary) -> str:
 
 
 def _tell(summary: Summary, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(summary.fields()))
-    else:
-        click.echo(_of_stream(summary) if summary.is_stream else _sentence(summary))
+    words = _of_stream(summary) if summary.is_stream else _sentence(summary)
+    tell(summary.fields(), words, as_json=as_json)
     for warning in summary.warnings:
-        _note(warning)
-
-
-def _note(words: str) -> None:
-    click.echo(f"note: {words}", err=True)
+        note(warning)
 
 
 def _of_stream(summary: Summary) -> str:

@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 
 from penstock.assembly import Heartbeat, last_beats, resource_store, resources_in, store_named
+from penstock.cli.output import table
 from penstock.cli.progress import span
 from penstock.cli.screen import console
 from penstock.cli.stream import DURATION
@@ -108,10 +109,7 @@ def _of_all(
 
 
 def _summary(now: StoreStatus) -> Table:
-    table = Table(title=now.path, title_justify="left", show_header=False)
-    table.add_column(justify="left")
-    table.add_column(justify="right")
-    for name, value in (
+    rows = [
         ("landed", f"{now.landed:,}"),
         ("failed", f"{now.failed:,}" + _seen(now.acknowledged)),
         ("pending", "not known" if now.pending is None else f"{now.pending:,}"),
@@ -121,27 +119,25 @@ def _summary(now: StoreStatus) -> Table:
         ("last activity", _moment(now.updated)),
         ("verified", "never" if now.verified is None else _moment(now.verified)),
         ("free room", "not known" if now.free is None else _size(now.free)),
-    ):
-        table.add_row(name, value)
+    ]
     if now.absent:
-        table.add_row("absent", f"{now.absent:,}")
+        rows.append(("absent", f"{now.absent:,}"))
     if now.deleted:
-        table.add_row("deleted", f"{now.deleted:,}")
+        rows.append(("deleted", f"{now.deleted:,}"))
     if now.gaps:
         missed = f", at least {now.missed:,} messages" if now.missed else ""
-        table.add_row("gaps", f"{now.gaps:,}{missed} (penstock export --gaps)")
-    return table
+        rows.append(("gaps", f"{now.gaps:,}{missed} (penstock export --gaps)"))
+    drawn = table(("", "value"), rows, title=now.path, right=("value",))
+    drawn.show_header = False
+    return drawn
 
 
 def _failures(now: StoreStatus) -> Table:
-    table = Table(title="failed", title_justify="left")
-    table.add_column("error")
-    table.add_column("status", justify="right")
-    table.add_column("keys", justify="right")
-    for kind in now.failures:
-        code = "" if kind.status is None else str(kind.status)
-        table.add_row(kind.error, code, f"{kind.count:,}" + _seen(kind.acknowledged))
-    return table
+    rows = [
+        (kind.error, str(kind.status or ""), f"{kind.count:,}" + _seen(kind.acknowledged))
+        for kind in now.failures
+    ]
+    return table(("error", "status", "keys"), rows, title="failed", right=("status", "keys"))
 
 
 def _worker(beat: Heartbeat) -> dict[str, object]:
@@ -150,23 +146,21 @@ def _worker(beat: Heartbeat) -> dict[str, object]:
 
 
 def _workers(beats: list[Heartbeat]) -> Table:
-    table = Table(title="at work", title_justify="left")
-    table.add_column("process")
-    for name in ("block", "landed", "failed", "items/s", "permits", "last seen"):
-        table.add_column(name, justify="right")
     now = time.time()
-    for beat in beats:
-        lost = " (lost)" if beat.lost(now) else ""
-        table.add_row(
+    counts = ("block", "landed", "failed", "items/s", "permits", "last seen")
+    rows = [
+        (
             f"{beat.host} {beat.pid}",
             "" if beat.block is None else f"{beat.block:,}",
             f"{beat.landed:,}",
             f"{beat.failed:,}",
             f"{beat.rate:.0f}",
             f"{beat.permits:,}",
-            f"{span(max(0.0, now - beat.at))} ago{lost}",
+            f"{span(max(0.0, now - beat.at))} ago{' (lost)' if beat.lost(now) else ''}",
         )
-    return table
+        for beat in beats
+    ]
+    return table(("process", *counts), rows, title="at work", right=counts)
 
 
 def _seen(count: int) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import click
 
 from penstock.assembly import store_named
 from penstock.cli.bar import bar
+from penstock.cli.output import JSON, tell
 from penstock.cli.stopping import stoppable
 from penstock.store import Repaired, backup_store, repair_store, verify_store
 
 __all__ = ["backup", "repair", "verify"]
 
 _SHOWN = 20  # damages and keys that are shown to people
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command()
@@ -31,17 +30,14 @@ def verify(store: str, *, as_json: bool) -> None:
     """
     with bar("verifying") as report:
         done = verify_store(store_named(store), progress=report)
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
-    else:
-        for damage in done.damages[:_SHOWN]:
-            click.echo(f"{damage.file}: {damage.what}")
-        if (more := len(done.damages) - _SHOWN) > 0:
-            click.echo(f"... and {more:,} more: --json tells all")
-        state = "all is well" if not done.damages else f"{len(done.damages):,} damages"
-        click.echo(f"{done.lines:,} records, {done.bytes:,} bytes: {state}")
-        if done.damages:
-            click.echo(f"next:  penstock repair {store} --dry-run")
+    lines = [f"{damage.file}: {damage.what}" for damage in done.damages[:_SHOWN]]
+    if (more := len(done.damages) - _SHOWN) > 0:
+        lines.append(f"... and {more:,} more: --json tells all")
+    state = "all is well" if not done.damages else f"{len(done.damages):,} damages"
+    lines.append(f"{done.lines:,} records, {done.bytes:,} bytes: {state}")
+    if done.damages:
+        lines.append(f"next:  penstock repair {store} --dry-run")
+    tell(done, "\n".join(lines), as_json=as_json)
     raise SystemExit(bool(done.damages))
 
 
@@ -58,10 +54,7 @@ def repair(store: str, *, dry_run: bool, as_json: bool) -> None:
     has to be fetched again, 3 a run has it open, 4 the disk refuses.
     """
     done = repair_store(store_named(store), dry_run=dry_run)
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
-    else:
-        click.echo("\n".join(_words(store, done, dry_run=dry_run)))
+    tell(done, "\n".join(_words(store, done, dry_run=dry_run)), as_json=as_json)
     raise SystemExit(not done.whole)
 
 
@@ -78,10 +71,8 @@ def backup(store: str, target: str, *, as_json: bool) -> None:
     """
     with bar("copying") as report:
         done = backup_store(store_named(store), target, progress=report)
-    if as_json:
-        click.echo(json.dumps({"target": target, **dataclasses.asdict(done)}))
-    else:
-        click.echo(f"{done.landed:,} records in {target} ({done.copied:,} bytes copied)")
+    words = f"{done.landed:,} records in {target} ({done.copied:,} bytes copied)"
+    tell({"target": target, **dataclasses.asdict(done)}, words, as_json=as_json)
 
 
 def _words(store: str, done: Repaired, *, dry_run: bool) -> list[str]:

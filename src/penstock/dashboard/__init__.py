@@ -1,6 +1,5 @@
 """Looking at runs from a browser: stores and heartbeats, drawn live, with two buttons."""
 
-from penstock.dashboard.server import Dashboard
-from penstock.dashboard.watch import Watch
+from penstock.lazy import attach
 
-__all__ = ["Dashboard", "Watch"]
+__getattr__, __dir__, __all__ = attach(__name__)

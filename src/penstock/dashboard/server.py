@@ -35,6 +35,10 @@ __all__ = ["Dashboard"]
 _STATIC = Path(__file__).parent / "static"
 _EVERY = 1.0  # seconds between two events
 _COOKIE = "penstock"
+_SETTLED = {
+    "/put-back": "{:,} keys are to do again: run their pipeline",
+    "/acknowledge": "{:,} failed keys are acknowledged",
+}
 _HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src data:; base-uri 'none'; "
     b"form-action 'none'; frame-ancestors 'none'",
@@ -110,8 +114,7 @@ class Dashboard:
                 Route("/", self._page),
                 Route("/events", self._events),
                 Route("/examples", self._examples),
-                Route("/put-back", self._put_back, methods=["POST"]),
-                Route("/acknowledge", self._acknowledge, methods=["POST"]),
+                *(Route(path, self._settle, methods=["POST"]) for path in _SETTLED),
                 Mount("/static", StaticFiles(directory=_STATIC)),
             ],
             lifespan=self._life,
@@ -163,24 +166,16 @@ class Dashboard:
 
         return await _answered(examples, JSONResponse)
 
-    async def _put_back(self, request: Request) -> Response:
-        words = "{:,} keys are to do again: run their pipeline"
-        return await self._change(request, Watch.put_back, words)
-
-    async def _acknowledge(self, request: Request) -> Response:
-        return await self._change(request, Watch.acknowledge, "{:,} failed keys are acknowledged")
-
-    async def _change(
-        self, request: Request, act: Callable[[Watch, str, int | None], int], words: str
-    ) -> Response:
+    async def _settle(self, request: Request) -> Response:
+        path = request.url.path
         try:
             asked = json.loads(await request.body())
             store, error, status = asked["store"], asked["error"], asked["status"]
         except (ValueError, KeyError, TypeError):
             return JSONResponse({"text": "that is not a request of this page"}, 400)
         return await _answered(
-            lambda: act(self._watch(store), str(error), status),
-            lambda count: JSONResponse({"text": words.format(count)}),
+            lambda: self._watch(store).settle(str(error), status, again=path == "/put-back"),
+            lambda count: JSONResponse({"text": _SETTLED[path].format(count)}),
         )
 
     def _watch(self, number: object) -> Watch:

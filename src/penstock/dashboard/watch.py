@@ -108,27 +108,23 @@ class Watch:
                         break
         return found
 
-    def put_back(self, error: str, status: int | None) -> int:
-        """Put back to do what failed with an error and a status; return how many keys.
+    def settle(self, error: str, status: int | None, *, again: bool) -> int:
+        """Put back to do, or acknowledge, what failed with an error and a status.
+
+        Args:
+            error: The error.
+            status: The HTTP status, or None.
+            again: Whether it is to do again; else that it failed is accepted.
+
+        Returns:
+            How many keys there were.
 
         Raises:
             StoreInUse: A run has the store open.
         """
         with open_store(self.place) as store:
-            return store.retry_failed(
-                [one.key for one in store.failures() if _is(one, error, status)]
-            )
-
-    def acknowledge(self, error: str, status: int | None) -> int:
-        """Accept what failed with an error and a status; return how many keys.
-
-        Raises:
-            StoreInUse: A run has the store open.
-        """
-        with open_store(self.place) as store:
-            return store.acknowledge(
-                [one.key for one in store.failures() if _is(one, error, status)]
-            )
+            keys = [one.key for one in store.failures() if _is(one, error, status)]
+            return store.retry_failed(keys) if again else store.acknowledge(keys)
 
 
 def _is(failure: Failure, error: str, status: int | None) -> bool:

@@ -1,23 +1,5 @@
 """What landed, in the place where people work: written as a file, or kept up to date."""
 
-from penstock.destinations.asking import ask
-from penstock.destinations.exporting import Content, Exported, Format, Progress, export
-from penstock.destinations.keeping import Keeper
-from penstock.destinations.kinds import DESTINATIONS, open_destination
-from penstock.destinations.ports import Batch, Destination
-from penstock.destinations.target import refuse_existing
+from penstock.lazy import attach
 
-__all__ = [
-    "DESTINATIONS",
-    "Batch",
-    "Content",
-    "Destination",
-    "Exported",
-    "Format",
-    "Keeper",
-    "Progress",
-    "ask",
-    "export",
-    "open_destination",
-    "refuse_existing",
-]
+__getattr__, __dir__, __all__ = attach(__name__)

@@ -20,13 +20,14 @@ import msgspec
 from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
+from penstock.events import Events, Notice
 from penstock.http.auth import Auth, Signed
-from penstock.http.body import decode_or_none, dig, is_json, number_at
+from penstock.http.body import decode_or_none, dig, number_at
 from penstock.http.reach import Reach, address_of, check_literal, proxied
-from penstock.http.request import Get, Post, Query, Request
-from penstock.http.session import Session
+from penstock.http.request import Get, Post, Request
 from penstock.http.transfer import Profile, Transfer
-from penstock.http.url import add_query, check_base, origin, resolve, shown
+from penstock.http.url import Query, add_query, check_base, origin, resolve, shown
+from penstock.pipeline import is_json
 from penstock.resilience import (
     Breaker,
     BreakerPolicy,
@@ -41,12 +42,9 @@ from penstock.resilience import (
 )
 
 if TYPE_CHECKING:
-    from penstock.events import Events
     from penstock.http.calls import Calls
     from penstock.http.record import Record
     from penstock.http.response import Response
-
-__all__ = ["Api", "StatusCall"]
 
 T = TypeVar("T", bound=Request)
 
@@ -134,16 +132,9 @@ class Api:
         self.events = events
         self.clock: Clock = clock or SystemClock()
         self.rng = random.Random(seed)
-        self.shared = Session(
-            retry=self.retry,
-            budget=self.budget,
-            breaker=Breaker(breaker or BreakerPolicy()),
-            retries=RetryBudget(),
-            clock=self.clock,
-            rng=self.rng,
-            dialects=tuple(hints),
-            events=events,
-        )
+        self.breaker = Breaker(breaker or BreakerPolicy())
+        self.retries = RetryBudget()
+        self.dialects = tuple(hints)
         self._breaker = breaker
         self._name = ""  # in other processes, once it was sent there
         self._headers = dict(headers or {})
@@ -164,6 +155,12 @@ class Api:
     def __repr__(self) -> str:
         return f"Api({self.base!r})"
 
+    def __copy__(self) -> Api:
+        """Another one of the same parts: what is set on it is not set on this one."""
+        made = Api.__new__(Api)
+        vars(made).update(vars(self), _name="")
+        return made
+
     def __reduce__(self) -> tuple[Callable[..., Api], tuple[object, ...]]:
         import pickle
 
@@ -174,7 +171,7 @@ class Api:
             "auth": self.auth,
             "retry": self.retry,
             "budget": self.budget,
-            "hints": self.shared.dialects,
+            "hints": self.dialects,
             "status": self.status,
             "breaker": self._breaker,
             "headers": self._headers,
@@ -250,7 +247,7 @@ class Api:
         from penstock.http.io_thread import raise_descriptor_limit
 
         raise_descriptor_limit(concurrency)
-        return Calls(self, self.shared)
+        return Calls(self)
 
     @contextmanager
     def session(self, concurrency: int = 1) -> Iterator[Calls]:
@@ -301,6 +298,11 @@ class Api:
         if plain and (self.auth is None or self.auth.constant):
             self._constant = lines  # the same object each time: curl is given it once
         return Transfer(request.method, signed.url, lines, content, profile)
+
+    def tell(self, reason: str, *, doubtful: bool = False) -> None:
+        """Emit a note of ``reason``; one that is ``doubtful`` says that rows may be missing."""
+        if self.events is not None:
+            self.events.emit(Notice(reason=reason, doubtful=doubtful))
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:
         """Whether a 2xx answer to a request of that method is an error in disguise.

@@ -20,8 +20,6 @@ from penstock.http.secrets import Secret, reveal
 from penstock.http.url import add_query
 from penstock.redaction import remember
 
-__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "OAuth1", "OAuth2", "SigV4", "Signed", "jwt_bearer"]
-
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from penstock.pipeline import elements, is_json, load, members
-
-__all__ = [
-    "MISSING",
-    "Missing",
-    "decode_or_none",
-    "dig",
-    "find",
-    "is_json",
-    "number",
-    "number_at",
-    "value_at",
-]
+from penstock.pipeline import elements, load, members
 
 
 class Missing(enum.Enum):
@@ -155,16 +143,20 @@ def _opened(value: object) -> object:
 def value_at(body: bytes, path: str) -> object:
     """Return the decoded value at a path of a JSON text, or :data:`MISSING`.
 
-    What is beside the path is not decoded, so nothing odd there is in the way.
+    What is beside the path is not decoded, so nothing odd there is in the way. A number with a
+    fraction stays the text that it is: a float may not hold all its digits.
 
-    >>> value_at(b'{"next": 2, "rows": [NaN]}', "next")
-    2
+    >>> value_at(b'{"next": 2, "rows": [NaN]}', "next"), value_at(b"[1700000000.123456789]", "0")
+    (2, '1700000000.123456789')
 
     Raises:
         msgspec.DecodeError: On the way there is no JSON.
     """
     found = find(msgspec.Raw(body), path)
-    return load(found) if isinstance(found, msgspec.Raw) else found
+    value = load(found) if isinstance(found, msgspec.Raw) else found
+    if isinstance(value, float) and isinstance(found, msgspec.Raw):
+        return bytes(found).strip().decode()
+    return value
 
 
 def dig(value: object, path: str) -> object:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol, final
 
+from penstock.clock import Clock
 from penstock.errors import (
     Absent,
     GaveUp,
@@ -24,19 +27,23 @@ from penstock.errors import (
     PermanentError,
     RetryableError,
 )
-from penstock.events import BudgetSeen, Called, Retry, Waiting
+from penstock.events import BudgetSeen, Called, Events, Retry, Waiting
 from penstock.http.body import decode_or_none
 from penstock.http.io_thread import engine
 from penstock.http.request import Get, Request
 from penstock.http.response import Headers, Response, phrase
-from penstock.http.session import Session
 from penstock.http.transfer import Inbox, Transfer
 from penstock.http.url import join, resolve, shown
 from penstock.pipeline import Key, Result
 from penstock.resilience import (
     QUOTA,
+    Breaker,
+    Dialect,
     Fault,
+    Gate,
     Hints,
+    RetryBudget,
+    RetryPolicy,
     Ticket,
     hints_in_body,
     parse_hints,
@@ -44,19 +51,25 @@ from penstock.resilience import (
     too_fast,
 )
 
-__all__ = ["Calls"]
-
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_PASSED = 64  # waiting calls that others of another resource may pass
 _CREDENTIALS = frozenset({401, 403, 407})
 _NEVER_SAYS_WHEN = 0.05  # seconds between looks at a gate that another thread will open
 
 
-class Service(Protocol):
+class _Service(Protocol):
     """What makes transfers of requests, and knows what its answers mean: an ``Api``."""
 
     base: str
     max_redirects: int
+    retry: RetryPolicy
+    budget: Gate
+    breaker: Breaker
+    retries: RetryBudget
+    dialects: tuple[Dialect, ...]
+    events: Events | None
+    clock: Clock
+    rng: random.Random
 
     @property
     def prepares(self) -> bool: ...
@@ -71,54 +84,39 @@ class Service(Protocol):
 
 
 @final
+@dataclass(slots=True, eq=False)
 class Call:
     """One item on its way through retries, quota waits and redirects."""
 
-    __slots__ = (
-        "attempts",
-        "failures",
-        "first",
-        "fresh",
-        "guarded",
-        "hops",
-        "key",
-        "raw",
-        "refusals",
-        "renewed",
-        "request",
-        "ticket",
-    )
-
-    def __init__(self, key: Key, request: Request) -> None:
-        self.key = key
-        self.request = request
-        self.first: float | None = None
-        self.attempts = 0
-        self.failures = 0
-        self.hops = 0
-        self.guarded = False  # a server led there: to public addresses only
-        self.raw = False  # libcurl could not undo the content coding
-        self.fresh = False  # the kept connection was closed: on a new one, this time
-        self.refusals = 0  # answers of 403 that were taken for "too fast"
-        self.renewed = False
-        self.ticket: Ticket | None = None
+    key: Key
+    request: Request
+    first: float | None = None
+    attempts: int = 0
+    failures: int = 0
+    hops: int = 0
+    guarded: bool = False  # a server led there: to public addresses only
+    raw: bool = False  # libcurl could not undo the content coding
+    fresh: bool = False  # the kept connection was closed: on a new one, this time
+    refusals: int = 0  # answers of 403 that were taken for "too fast"
+    renewed: bool = False
+    ticket: Ticket | None = None
 
 
 @final
 class Calls:
     """Calls to one service. Owned by one thread; only :meth:`wake` is for others."""
 
-    def __init__(self, service: Service, session: Session) -> None:
+    def __init__(self, service: _Service) -> None:
         self._service = service
-        self._retry = session.retry
-        self._budget = session.budget
-        self._breaker = session.breaker
-        self._retries = session.retries
-        self._events = session.events
-        self._dialects = session.dialects
-        self._rng = session.rng
+        self._retry = service.retry
+        self._budget = service.budget
+        self._breaker = service.breaker
+        self._retries = service.retries
+        self._events = service.events
+        self._dialects = service.dialects
+        self._rng = service.rng
         self._engine = engine()
-        self._clock = session.clock
+        self._clock = service.clock
         self._waiting: deque[Call] = deque()
         self._delayed: list[tuple[float, int, Call]] = []
         self._flying: set[Transfer] = set()
@@ -142,9 +140,7 @@ class Calls:
 
         Where it is ``guarded``, it goes to a public address or nowhere.
         """
-        call = Call(key, request)
-        call.guarded = guarded
-        self._waiting.append(call)
+        self._waiting.append(Call(key, request, guarded=guarded))
 
     def wake(self) -> None:
         """Make :meth:`collect` return, from any thread."""

@@ -11,15 +11,12 @@ from typing import NamedTuple, TypeAlias, final
 import msgspec
 
 from penstock.errors import Absent, GaveUp, PenstockError, PermanentError
-from penstock.events import Notice
 from penstock.http.api import Api
 from penstock.http.pagination import pages, rows
 from penstock.http.request import Request
 from penstock.http.row_keys import KeyPath, Rows
 from penstock.http.styles import Style
 from penstock.pipeline import Key, LandedRecord, Lot, Position, Result, source_of
-
-__all__ = ["Child", "ChildFeed", "Parents"]
 
 _READ_AHEAD = 2  # pages of each parent that are read before it is its turn
 
@@ -109,8 +106,8 @@ class ChildFeed:
             done = parent.position
         if self._again:
             yield Lot((), "")
-        if self._keyed.doubt and self._api.events is not None:
-            self._api.events.emit(Notice(reason=self._keyed.doubt, doubtful=True))
+        if self._keyed.doubt:
+            self._api.tell(self._keyed.doubt, doubtful=True)
 
     def _ahead(
         self, parents: Iterator[Child], start: Position | None

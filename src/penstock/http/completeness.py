@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from penstock.pipeline import closes, is_json
 
-__all__ = ["cut_short", "end_is_unseen"]
-
 _NOTHING = frozenset({204, 205, 304})  # RFC 9110 section 6.4.1: these have no content
 _ENDED_BY_CLOSE = (b"HTTP/1", b"HTTP/0")
 

@@ -9,8 +9,6 @@ import pycurl
 
 from penstock.errors import InputError, PenstockError, PermanentError, RetryableError
 
-__all__ = ["shortage", "translate"]
-
 # No connection. Where none stood before, the request never left: safe to repeat whatever it does.
 _NO_CONNECTION = {
     pycurl.E_COULDNT_RESOLVE_HOST: "no such host",

@@ -19,8 +19,6 @@ from penstock.http.transfer import Profile, Transfer
 from penstock.http.trust import trusted_certificates
 from penstock.http.url import shown
 
-__all__ = ["Handle"]
-
 _STEP = 4 * 1024 * 1024  # bytes by which a body grows until it is looked at again
 _LONGEST_NUMBER = 19
 _SURE = 16 * 1024 * 1024  # bytes up to which no ratio matters
@@ -73,43 +71,24 @@ def _has_header(body: bytes) -> bool:
 class Handle:
     """One easy handle with its sinks. Touched by the I/O thread only."""
 
-    __slots__ = (
-        "_chunks",
-        "_head",
-        "_headers",
-        "_mark",
-        "_plain",
-        "_profile",
-        "_refused",
-        "_requests",
-        "_room",
-        "_seen",
-        "_seen_at",
-        "_too_much",
-        "easy",
-        "shard",
-        "started",
-        "transfer",
-    )
-
     def __init__(self, profile: Profile) -> None:
         self.easy = pycurl.Curl()
         self.transfer: Transfer | None = None
         self.shard = 0
-        self.started = 0.0
         self._profile = profile
         self._head: list[bytes] = []
         self._chunks: list[bytes] = []
-        self._room = profile.max_body
-        self._mark = max(0, self._room - _STEP)
-        self._too_much = ""
-        self._requests = 0
-        self._refused = ""
         self._headers: list[str] | None = None
         self._plain = True
-        self._seen = 0
-        self._seen_at = 0.0
+        self._reset(0.0)
         self._configure()
+
+    def _reset(self, now: float) -> None:
+        self.started = self._seen_at = now
+        self._seen = self._requests = 0
+        self._refused = self._too_much = ""
+        self._room = self._profile.max_body
+        self._mark = max(0, self._room - _STEP)
 
     def _configure(self) -> None:
         profile, easy = self._profile, self.easy
@@ -212,14 +191,7 @@ class Handle:
     def begin(self, transfer: Transfer, now: float) -> None:
         """Take up ``transfer``: set what differs from the one before."""
         self.transfer = transfer
-        self.started = now
-        self._seen = 0
-        self._seen_at = now
-        self._requests = 0
-        self._refused = ""
-        self._room = self._profile.max_body
-        self._mark = max(0, self._room - _STEP)
-        self._too_much = ""
+        self._reset(now)
         easy = self.easy
         if not self._plain:
             easy.reset()

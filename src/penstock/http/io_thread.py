@@ -20,12 +20,10 @@ import pycurl
 from penstock.errors import GaveUp, InputError
 from penstock.http.faults import shortage
 from penstock.http.handle import Handle
-from penstock.http.poller import Waker, new_poller
+from penstock.http.poller import Poller, Waker
 from penstock.http.streamed import StreamHandle, StreamTransfer
 from penstock.http.transfer import Inbox, Profile, Transfer
 from penstock.http.url import shown
-
-__all__ = ["Engine", "engine"]
 
 _SWEEP = 0.05
 _HELD = 0.05  # seconds until what waits for room of ours is tried again
@@ -42,7 +40,7 @@ class Engine:
     def __init__(self) -> None:
         self._multis: list[pycurl.CurlMulti] = []
         self._loads: list[int] = []  # transfers under way in each
-        self._poller = new_poller()
+        self._poller = Poller()
         self._waker = Waker()
         self._submitted: deque[Transfer] = deque()
         self._cancelled: deque[Transfer] = deque()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Link", "linked", "links"]
-
 
 class Link(NamedTuple):
     """A target and its parameters; a parameter that comes again does not count."""

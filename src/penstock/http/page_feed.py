@@ -7,7 +7,6 @@ from typing import final
 
 import msgspec
 
-from penstock.events import Notice
 from penstock.http.api import Api
 from penstock.http.pagination import pages, rows
 from penstock.http.request import Get, Request
@@ -16,8 +15,6 @@ from penstock.http.since import Since, Watermark
 from penstock.http.styles import Style
 from penstock.http.url import resolve, shown
 from penstock.pipeline import Entry, Key, Lot, Position, Result, source_of
-
-__all__ = ["PageFeed"]
 
 
 @final
@@ -101,5 +98,5 @@ class PageFeed:
                 items.append(mark.saw(page.response, found, last=last))
             yield Lot(items, following)
         for doubt in (keyed.doubt, mark.doubt if mark else ""):
-            if doubt and self._api.events is not None:
-                self._api.events.emit(Notice(reason=doubt, doubtful=True))
+            if doubt:
+                self._api.tell(doubt, doubtful=True)

@@ -16,10 +16,9 @@ from typing import final
 import msgspec
 
 from penstock.errors import InputError, PenstockError, PermanentError
-from penstock.events import Notice
 from penstock.http.api import Api
 from penstock.http.body import MISSING, number
-from penstock.http.request import Get, Query, Request
+from penstock.http.request import Get, Request
 from penstock.http.response import Response
 from penstock.http.signs import full, sign_of_more
 from penstock.http.styles import (
@@ -38,11 +37,9 @@ from penstock.http.styles import (
     rows_at,
     with_parameters,
 )
-from penstock.http.url import add_query, encode_query, origin, resolve, shown
+from penstock.http.url import Query, add_query, encode_query, origin, resolve, shown
 from penstock.pipeline import Key, Result, fetch
 from penstock.redaction import secret_parameters
-
-__all__ = ["Page", "pages", "rows"]
 
 _EXPIRED = frozenset({400, 404, 410})  # how a cursor is refused that is too old
 _BLANK = 2  # pages in a row without rows, before the last by the server's count, until we stop
@@ -150,7 +147,7 @@ class _Walk:
         self._listing = style if isinstance(style, Listing) else Listing()
         self._numbered = isinstance(style, Numbered)
         self._home = resolve(api.base, request.path)
-        self._restarted = self._cut = False
+        self._restarted = self._cut = self._partial = False
         self._peer = ""  # the address that answered last
         self._begin(style.first if start is None else start, whole=start is None)
 
@@ -202,7 +199,7 @@ class _Walk:
                 raise
             if self._listing.on_expired != "restart" or self._restarted:
                 raise _expired(error) from error
-            self._tell(f"{error}: the pages begin again", doubtful=False)
+            self._api.tell(f"{error}: the pages begin again")
             self._begin(self._style.first, whole=True)
             self._restarted = True
             return None
@@ -232,6 +229,8 @@ class _Walk:
             doubt = self._doubt(response, end, 0)
             return Page(position, response, None, doubt, _rows=(items, ())), end
         response.become_utf8()
+        if self._request.method == "POST" and at(response, "errors") not in (MISSING, None, []):
+            self._partial = True  # GraphQL says so with status 200
         following = self._steering(response, self._following(response, position))
         found = self._found(response, following)
         following = self._unless_over(response, position, found, following)
@@ -319,7 +318,7 @@ class _Walk:
             return self._over_and_over(response)
         if self._pages == self._listing.max_pages:
             self._cut = True
-            self._tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
+            self._api.tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
             return End()
         return following
 
@@ -369,7 +368,7 @@ class _Walk:
     def _over_and_over(self, response: Response) -> Following:
         where = f"{shown(response.url)}: the same rows came on {self._repeats + 1} pages"
         if self._numbered and self._pages > self._repeats + 1:
-            self._tell(f"{where}, the last page again and again: taken for the end")
+            self._api.tell(f"{where}, the last page again and again: taken for the end")
             return End()
         return End(unmatched=f"another page ({where}: is the parameter right?)", surely=True)
 
@@ -381,13 +380,15 @@ class _Walk:
             reason = self._reason(page, end, rows)
         if reason:
             reason = f"{shown(response.url)}: this may not be all: {reason}"
-            self._tell(reason, doubtful=True)
+            self._api.tell(reason, doubtful=True)
         return reason
 
     def _reason(self, page: Response, end: End, rows: int) -> str:
         counted = _counted(self._style, page)
         if counted is not None and self._came is not None and counted > self._came:
             return f"the server counts {counted:.0f} rows, and {self._came} came"
+        if self._partial:
+            return "an answer had rows and errors, too (GraphQL)"
         if self._fell:
             return "the server's count of rows fell on the way: what moved up may have been missed"
         if not self._steered:
@@ -424,10 +425,6 @@ class _Walk:
             if found is None or not self._before.issuperset(found):
                 return f"{asked} brings other rows"
         return ""
-
-    def _tell(self, reason: str, *, doubtful: bool = False) -> None:
-        if self._api.events is not None:
-            self._api.events.emit(Notice(reason=reason, doubtful=doubtful))
 
     def _step(self, response: Response, following: Following) -> bool:
         """Go on to what follows; return whether there is anything.

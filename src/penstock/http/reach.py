@@ -16,8 +16,6 @@ from typing import final
 from penstock.errors import InputError, PermanentError
 from penstock.http.url import origin, shown
 
-__all__ = ["Reach", "address_of", "check_literal", "is_public", "not_public", "proxied"]
-
 # The last 32 bits are an IPv4 address: RFC 4291 (compatible), RFC 6052 (NAT64), RFC 2765 (SIIT).
 _WITHIN = (0, 0x64FF9B << 64, 0xFFFF << 16)
 _ISATAP = (0x5EFE, 0x02005EFE)  # RFC 5214: so is what follows these

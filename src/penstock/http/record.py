@@ -8,8 +8,6 @@ from typing import final
 from penstock.markup import html_table
 from penstock.registry import did_you_mean
 
-__all__ = ["Record", "plain", "wrap"]
-
 
 @final
 class Record(Mapping[str, object]):

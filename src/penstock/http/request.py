@@ -10,8 +10,6 @@ import msgspec
 from penstock.errors import InputError
 from penstock.http.url import Query, encode_query, shown
 
-__all__ = ["Delete", "Get", "Head", "Patch", "Post", "Put", "Query", "Request"]
-
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """What to ask of a server. Use :class:`Get`, :class:`Post` and their kin.

@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar, final
 
 import msgspec
@@ -15,8 +16,6 @@ from penstock.http.record import Record, wrap
 from penstock.http.url import shown
 from penstock.pipeline import is_json, load
 from penstock.redaction import redacted
-
-__all__ = ["Headers", "Response", "phrase"]
 
 _MARGIN = 4096
 
@@ -48,7 +47,7 @@ class Headers(Mapping[str, str]):
         for line in head[start:].splitlines()[1:]:
             name, colon, value = line.partition(b":")
             if colon:
-                text = value.strip().decode("latin-1")
+                text = _text(value.strip())
                 fields.setdefault(name.decode("latin-1").lower(), []).append(text)
         self._fields = {key: ", ".join(texts) for key, texts in fields.items()}
 
@@ -65,6 +64,14 @@ class Headers(Mapping[str, str]):
         return f"Headers({self._fields!r})"
 
 
+def _text(value: bytes) -> str:
+    """Return a header's value: in UTF-8, as servers write URLs there, or else in Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def phrase(status: int) -> str:
     """Return the status with its reason phrase.
 
@@ -79,6 +86,11 @@ def phrase(status: int) -> str:
         return str(status)
 
 
+def _check_columns(names: list[str]) -> None:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
+
+
 def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
     """Return a row of CSV; one that is longer or shorter than the header line is not guessed at.
 
@@ -91,6 +103,7 @@ def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
 
 
 @final
+@dataclass(slots=True, eq=False, repr=False)
 class Response:
     """A whole answer.
 
@@ -103,16 +116,13 @@ class Response:
         peer: The address that answered; ``""`` where nobody did.
     """
 
-    __slots__ = ("_checked", "body", "head", "peer", "seconds", "status", "url")
-
-    def __init__(self, status: int, url: str, head: bytes, body: bytes, seconds: float) -> None:
-        self.status = status
-        self.url = url
-        self.head = head
-        self.body = body
-        self.seconds = seconds
-        self.peer = ""
-        self._checked: bytes | None = None
+    status: int
+    url: str
+    head: bytes
+    body: bytes
+    seconds: float
+    peer: str = ""
+    _checked: bytes | None = None
 
     @property
     def is_json(self) -> bool:
@@ -162,6 +172,7 @@ class Response:
                 self.body = msgspec.json.encode(text)
             elif kind == "csv":
                 rows = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", strict=True)
+                _check_columns(list(rows.fieldnames or ()))
                 self.body = msgspec.json.encode([_row(row) for row in rows])
             else:
                 lines = [line for line in self.body.splitlines() if line.strip()]

@@ -12,8 +12,6 @@ from penstock.errors import PermanentError
 from penstock.http.body import MISSING, find
 from penstock.pipeline import Key, LandedRecord, Result, load
 
-__all__ = ["KeyPath", "Rows", "row_result"]
-
 KeyPath: TypeAlias = str | Sequence[str]
 """Path of what identifies a row, or several: together they are its key."""
 

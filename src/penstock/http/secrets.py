@@ -8,8 +8,6 @@ from penstock.address import look_up
 from penstock.errors import InputError
 from penstock.redaction import remember
 
-__all__ = ["Secret", "reveal", "secret"]
-
 
 @final
 class Secret:

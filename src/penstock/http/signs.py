@@ -15,8 +15,6 @@ from penstock.http.styles import End
 from penstock.http.url import join
 from penstock.pipeline import load, members
 
-__all__ = ["full", "sign_of_more"]
-
 _TOTAL = re.compile(
     r"(x-)?total([_-]?(count|results|items|rows|records|size))?|count|numberMatched"
     r"|@odata\.count|result[_-]?count",

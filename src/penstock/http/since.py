@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import TypeAlias, final
 
 import msgspec
@@ -16,8 +17,6 @@ from penstock.http.body import MISSING, value_at
 from penstock.http.response import Response
 from penstock.http.styles import R, at, with_parameters
 from penstock.pipeline import Checkpoint
-
-__all__ = ["Since", "Watermark"]
 
 Value: TypeAlias = str | int | float
 
@@ -54,6 +53,10 @@ class Since:
             raise InputError("since: give field (of a row) or cursor (of a page), one of them")
         if self.overlap < 0 or (self.overlap and self.cursor is not None):
             raise InputError("since: an overlap is 0 or more, and a cursor has none")
+        if self.overlap and self.start is not None and _rank(self.start) is None:
+            raise InputError(
+                f"since: an overlap needs a time or number, and start is {self.start!r}"
+            )
 
 
 @final
@@ -154,11 +157,18 @@ def _rank(value: Value) -> datetime | float | None:
         return number if math.isfinite(number) else None
     except (ValueError, OverflowError):
         pass
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = _moment(str(value))
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time as ISO 8601 or RFC 9110 write it, without an offset where it has none."""
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            return read(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None
 
 
 def _earlier(value: Value, overlap: float) -> Value:
@@ -166,13 +176,19 @@ def _earlier(value: Value, overlap: float) -> Value:
 
     >>> _earlier("2026-01-01T00:00:00Z", 60), _earlier("2026-01-01", 60), _earlier(7, 2)
     ('2025-12-31T23:59:00Z', '2025-12-31', 5)
+    >>> _earlier("20260101", 60), _earlier("Thu, 01 Jan 2026 00:00:00 GMT", 60)
+    ('20251231', 'Wed, 31 Dec 2025 23:59:00 GMT')
     """
     if not overlap:
         return value
+    text = str(value)
+    is_date = text.isdecimal() and len(text) == len("20260101") and _moment(text) is not None
     try:
-        number = float(value)
+        number = math.nan if is_date else float(value)
     except ValueError:
-        return _moment_before(str(value), timedelta(seconds=overlap))
+        number = math.nan
+    if math.isnan(number):
+        return _moment_before(text, timedelta(seconds=overlap))
     less = (int(value) if number == int(number) else number) - (
         int(overlap) if overlap == int(overlap) else overlap
     )
@@ -180,16 +196,18 @@ def _earlier(value: Value, overlap: float) -> Value:
 
 
 def _moment_before(text: str, overlap: timedelta) -> str:
-    moment = datetime.fromisoformat(text)
+    moment = _moment(text)
+    assert moment is not None  # Since and Watermark took it for one
     before = moment - overlap
+    if "," in text:
+        return format_datetime(before, usegmt=text.endswith("GMT"))
+    if "-" not in text[:8]:
+        shown = before.strftime("%Y%m%d" if len(text) == len("20260101") else "%Y%m%dT%H%M%S%z")
+        return shown.replace("+0000", "Z") if text.endswith("Z") else shown
     if len(text) == len("2026-01-01"):
         return date.isoformat(before.date())
     digits = _FRACTION.search(text)
     shown = before.isoformat(sep=text[10], timespec="microseconds" if digits else "seconds")
     if digits and len(digits[1]) < len("123456"):
-        shown = (
-            shown.replace(found[0], found[0][: len(digits[1]) + 1])
-            if (found := _FRACTION.search(shown))
-            else shown
-        )
+        shown = _FRACTION.sub(lambda found: found[0][: len(digits[1]) + 1], shown, 1)
     return shown.replace("+00:00", "Z") if text.endswith("Z") else shown

@@ -12,8 +12,6 @@ from penstock.errors import InputError, PenstockError, PermanentError
 from penstock.http.handle import Handle
 from penstock.http.transfer import Profile, Transfer
 
-__all__ = ["Sink", "StreamHandle", "StreamProfile", "StreamTransfer", "check_websockets"]
-
 # libcurl hands out 16 KiB at a time, but receives as much as this at once.
 _BUFFER = 512 * 1024
 _TURN = 1024 * 1024  # bytes after which a turn of the I/O thread is enough, about
@@ -103,15 +101,6 @@ class StreamHandle(Handle):
     Callbacks only put aside what comes; :meth:`deliver` hands it over once a turn. So a consumer
     thread is woken once for all that came, and does not fight for the interpreter meanwhile.
     """
-
-    __slots__ = (
-        "_flowing",
-        "_full",
-        "_left",
-        "_open",
-        "_paused",
-        "_stream",
-    )
 
     def __init__(self, profile: Profile, flowing: set[StreamHandle]) -> None:
         self._flowing = flowing

@@ -16,33 +16,10 @@ import msgspec
 from penstock.errors import InputError
 from penstock.http.body import MISSING, find, number, value_at
 from penstock.http.links import linked
-from penstock.http.request import Query, Request
+from penstock.http.request import Request
 from penstock.http.response import Response
-from penstock.http.url import join
+from penstock.http.url import Query, join
 from penstock.pipeline import elements, members
-
-__all__ = [
-    "BodyCursor",
-    "BodyLink",
-    "End",
-    "Following",
-    "HeaderCursor",
-    "LinkHeader",
-    "Listing",
-    "Next",
-    "Numbered",
-    "Offset",
-    "PageNumber",
-    "Position",
-    "R",
-    "SinglePage",
-    "Style",
-    "Unreadable",
-    "at",
-    "is_object",
-    "rows_at",
-    "with_parameters",
-]
 
 Position: TypeAlias = str | int
 """Where a page is: its number, offset, cursor or URL."""
@@ -315,6 +292,12 @@ class _Chained:
 
     __slots__ = ()
 
+    def ask(self, request: R, position: Position | None) -> R:
+        """Return the request for one page, at its URL; None is the first page."""
+        if position is None:
+            return request
+        return msgspec.structs.replace(request, path=str(position), query=None)
+
     def count(self, response: Response) -> range | None:
         """Return None: such a page tells one page ahead."""
         return None
@@ -340,13 +323,6 @@ def _set(body: object, path: list[str], value: object) -> object:
 def _at_cursor(request: R, position: Position | None, param: str) -> R:
     """Return the request for the page at a cursor; None is the first page."""
     return request if position is None else with_parameters(request, {param: position})
-
-
-def _at_url(request: R, position: Position | None) -> R:
-    """Return the request for the page at a URL; None is the first page."""
-    if position is None:
-        return request
-    return msgspec.structs.replace(request, path=str(position), query=None)
 
 
 def _led(response: Response, link: str) -> Following:
@@ -405,7 +381,7 @@ class HeaderCursor(_Chained, Listing):
     def ask(self, request: R, position: Position | None) -> R:
         """Return the request for one page."""
         if self.param is None:
-            return _at_url(request, position)
+            return _Chained.ask(self, request, position)
         return _at_cursor(request, position, self.param)
 
     def following(self, response: Response, position: Position | None) -> Following:
@@ -430,10 +406,6 @@ class LinkHeader(_Chained, Listing):
 
     rel: str = "next"
     first: Position | None = None
-
-    def ask(self, request: R, position: Position | None) -> R:
-        """Return the request for one page."""
-        return _at_url(request, position)
 
     def following(self, response: Response, position: Position | None) -> Following:
         """Return the URL of the next page."""
@@ -460,10 +432,6 @@ class BodyLink(_Chained, Listing):
     path: str = "links.next"
     first: Position | None = None
 
-    def ask(self, request: R, position: Position | None) -> R:
-        """Return the request for one page."""
-        return _at_url(request, position)
-
     def following(self, response: Response, position: Position | None) -> Following:
         """Return the URL of the next page."""
         link = at(response, self.path)
@@ -486,10 +454,6 @@ class SinglePage(_Chained, Listing):
     """
 
     first: Position | None = None
-
-    def ask(self, request: R, position: Position | None) -> R:
-        """Return the request."""
-        return request
 
     def following(self, response: Response, position: Position | None) -> Following:
         """Return the end."""

@@ -9,8 +9,6 @@ from typing import final
 
 from penstock.errors import InputError, PenstockError
 
-__all__ = ["Inbox", "Profile", "Transfer"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
@@ -81,6 +79,7 @@ class Inbox:
         self.notify = notify
 
 
+@dataclass(slots=True, eq=False)
 class Transfer:
     """A request on its way, then its outcome. Owned by the I/O thread in between.
 
@@ -105,43 +104,21 @@ class Transfer:
         peer: The address that answered.
     """
 
-    __slots__ = (
-        "body",
-        "content",
-        "context",
-        "error",
-        "fresh",
-        "guarded",
-        "head",
-        "headers",
-        "inbox",
-        "method",
-        "peer",
-        "profile",
-        "raw",
-        "seconds",
-        "stale",
-        "status",
-        "undecoded",
-        "url",
-    )
-
-    def __init__(
-        self, method: str, url: str, headers: list[str], content: bytes | None, profile: Profile
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.content = content
-        self.profile = profile
-        self.inbox: Inbox | None = None
-        self.context: object = None
-        self.status = 0
-        self.head = b""
-        self.body = b""
-        self.error: PenstockError | None = None
-        self.seconds = 0.0
-        self.fresh = self.raw = self.undecoded = False
-        self.stale = False
-        self.guarded = False
-        self.peer = ""
+    method: str
+    url: str
+    headers: list[str]
+    content: bytes | None
+    profile: Profile
+    inbox: Inbox | None = None
+    context: object = None
+    status: int = 0
+    head: bytes = b""
+    body: bytes = b""
+    error: PenstockError | None = None
+    seconds: float = 0.0
+    raw: bool = False
+    undecoded: bool = False
+    fresh: bool = False
+    stale: bool = False
+    guarded: bool = False
+    peer: str = ""

@@ -10,18 +10,6 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from penstock.address import hide
 from penstock.errors import InputError
 
-__all__ = [
-    "Query",
-    "add_query",
-    "check_base",
-    "encode_query",
-    "filled",
-    "join",
-    "origin",
-    "resolve",
-    "shown",
-]
-
 Query: TypeAlias = Mapping[str, object]
 
 _SAFE = "%/:=&?~#+!$,;'@()*[]"

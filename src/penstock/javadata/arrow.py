@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 from penstock.errors import InputError
 from penstock.javadata import kinds
 from penstock.javadata.columnar import pa
-from penstock.javadata.errors import MalformedText, SchemaMismatch, UTFDataFormatError, join
+from penstock.javadata.errors import MalformedText, SchemaMismatch, UTFDataFormatError
+from penstock.javadata.forms import Reading, mismatch
 from penstock.javadata.native import decode_modified_utf8, encode_modified_utf8
 
 if TYPE_CHECKING:
@@ -69,10 +70,8 @@ def arrow_type(kind: kinds.Kind, lone: LoneSurrogates) -> pa.DataType:
             inner = cast("kinds.Kind", element)
             nullable = kinds.may_be_none(inner)
             return pa.list_(pa.field("item", arrow_type(inner, lone), nullable=nullable))
-        case kinds.Flagged(element=element) | kinds.Constant(element=element):
-            return arrow_type(element, lone)
-        case kinds.Sized(element=element):
-            return arrow_type(element, lone)
+        case kinds.Flagged() | kinds.Constant() | kinds.Sized():
+            return arrow_type(kind.element, lone)
         case kinds.Variant(tag=tag):
             return pa.struct([tag_field(tag), *case_fields(kind, lone)])
         case kinds.RecordKind():
@@ -140,10 +139,8 @@ def plain(value: object, kind: kinds.Kind, lone: LoneSurrogates, path: str) -> o
             return plain_text(cast("str", value), lone, path)
         case kinds.Counted(element=element) if element is not None:
             return [plain(each, element, lone, path) for each in cast("list[object]", value)]
-        case kinds.Flagged(element=element) | kinds.Constant(element=element):
-            return plain(value, element, lone, path)
-        case kinds.Sized(element=element):
-            return plain(value, element, lone, path)
+        case kinds.Flagged() | kinds.Constant() | kinds.Sized():
+            return plain(value, kind.element, lone, path)
         case kinds.RecordKind():
             return plain_record(cast("Row", value), kind, lone, path)
         case kinds.Variant():
@@ -205,53 +202,33 @@ def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind, first: int = 0) -> 
     Raises:
         SchemaMismatch: A column is missing, or holds what the schema cannot.
     """
-    columns = []
     for field in record.fields:
-        index = batch.schema.get_field_index(field.name)
-        if index < 0:
+        if field.name not in batch.schema.names:
             names = ", ".join(batch.schema.names)
             raise SchemaMismatch(
                 f"no such column; there are {names}", reading=f"field {field.name}"
             )
-        values = batch.column(index).to_pylist()
-        columns.append(
-            [
-                from_arrow(value, field.kind, f"record {number}, field {field.name}")
-                for number, value in enumerate(values, first)
-            ]
-        )
-    make = record.made._make  # type: ignore[attr-defined] # a NamedTuple
-    return [make(row) for row in zip(*columns, strict=True)]
+    reading = Reading(record, from_arrow, case_from, lenient=False)
+    rows = enumerate(batch.to_pylist(), first)
+    return [reading.record(row, record, f"record {number}") for number, row in rows]
 
 
 def from_arrow(value: object, kind: kinds.Kind, path: str) -> object:
     """Return the value that our writer takes for one of pyarrow's; it refuses what is left."""
-    if value is None:
-        return None
-    match kind:
-        case kinds.Primitive() if kind.name.endswith("char") and isinstance(value, int):
-            return chr(value)
-        case kinds.UtfKind() | kinds.Text() if isinstance(value, bytes):
-            try:
-                return decode_modified_utf8(value)
-            except MalformedText as error:
-                raise UTFDataFormatError(str(error), reading=path) from error
-        case kinds.Counted(element=element) if element is not None and isinstance(value, list):
-            return [from_arrow(each, element, f"{path}[{at}]") for at, each in enumerate(value)]
-        case kinds.Flagged(element=element) | kinds.Constant(element=element):
-            return from_arrow(value, element, path)
-        case kinds.Sized(element=element):
-            return from_arrow(value, element, path)
-        case kinds.RecordKind() if isinstance(value, dict):
-            return made_from(value, kind, path)
-        case kinds.Variant() if isinstance(value, dict):
-            return variant_from(value, kind, path)
-        case _:
-            return value
+    if isinstance(value, int) and isinstance(kind, kinds.Primitive) and kind.name.endswith("char"):
+        return chr(value)
+    if isinstance(value, bytes) and isinstance(kind, kinds.UtfKind | kinds.Text):
+        try:
+            return decode_modified_utf8(value)
+        except MalformedText as error:
+            raise UTFDataFormatError(str(error), reading=path) from error
+    return value
 
 
-def variant_from(value: dict[str, object], kind: kinds.Variant, path: str) -> Row:
-    """Return the record of the case that the tag says."""
+def case_from(value: object, kind: kinds.Variant, path: str) -> tuple[kinds.Case, object]:
+    """Return the case that the tag says, and its struct."""
+    if not isinstance(value, dict):
+        raise mismatch(value, "a struct", path)
     tag = value.get("tag")
     default = next((case for case in kind.cases if not case.tags), None)
     case = next((case for case in kind.cases if tag in case.tags), default)
@@ -260,15 +237,4 @@ def variant_from(value: dict[str, object], kind: kinds.Variant, path: str) -> Ro
     inner = value.get(case.record.made.__name__)
     if case.record.fields and not isinstance(inner, dict):
         raise SchemaMismatch(f"tag {tag}, but no {case.record.made.__name__}", reading=path)
-    return made_from(cast("dict[str, object]", inner or {}), case.record, path)
-
-
-def made_from(values: dict[str, object], kind: kinds.RecordKind, path: str) -> Row:
-    missing = [field.name for field in kind.fields if field.name not in values]
-    if missing:
-        there = ", ".join(values) or "none"
-        raise SchemaMismatch(f"no such column; there are {there}", reading=join(path, missing[0]))
-    fields = [
-        from_arrow(values[field.name], field.kind, join(path, field.name)) for field in kind.fields
-    ]
-    return kind.made._make(fields)  # type: ignore[attr-defined,no-any-return] # a NamedTuple
+    return case, inner or {}

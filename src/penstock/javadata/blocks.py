@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast, final
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 from penstock.javadata.data_input import DataInput
 from penstock.javadata.decoding import TO_END, Fault, Short
 from penstock.javadata.detection import HEAD, hint
 from penstock.javadata.errors import EndOfData, SchemaMismatch
-from penstock.javadata.files import open_source, position_of, read_some
+from penstock.javadata.files import Closing, open_source, position_of, read_some
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from penstock.javadata.core import Codec
     from penstock.javadata.decoding import Steps
     from penstock.javadata.files import Source
@@ -301,7 +299,7 @@ class Blocks(Generic[T]):
 
 
 @final
-class Records(Generic[R]):
+class Records(Closing, Generic[R]):
     """The records of a source, as an iterator that goes on after a time-out.
 
     ``for`` may be begun again, and ``next`` called again, after TimeoutError or BlockingIOError:
@@ -360,17 +358,6 @@ class Records(Generic[R]):
     def close(self) -> None:
         """Close what was opened; leave a file of the caller's behind the last record."""
         self._blocks.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         """Close a file of our own that nobody reads on."""

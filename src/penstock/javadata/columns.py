@@ -6,14 +6,14 @@ takes them: values; offsets and bytes; whether a value is there, as one byte eac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, final
 
 from penstock.javadata import kinds
 from penstock.javadata.arrow import arrow_schema, arrow_type
 from penstock.javadata.columnar import np, pa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from penstock.javadata.kinds import LoneSurrogates
 
@@ -43,86 +43,45 @@ def column_reader(
         count, position, streams, stopped = fill(data, start, policy)
         if stopped:
             return by_rows(data, start)
-        taken = iter(streams)
-        arrays = [array_of(field.kind, taken, count, lone) for field in kind.fields]
+        filled = Filled(streams, lone)
+        arrays = [filled.array(field.kind, count) for field in kind.fields]
         return pa.RecordBatch.from_arrays(arrays, schema=schema), position
 
     return columns
 
 
-def array_of(
-    kind: kinds.Kind,
-    streams: Iterator[bytes],
-    count: int,
-    lone: LoneSurrogates,
-    present: bytes | None = None,
-) -> pa.Array:
-    """Return ``count`` values as an array, taking the streams of this kind.
+@final
+class Filled:
+    """The streams of one batch, taken one after the other."""
 
-    Args:
-        kind: What they are.
-        streams: Where the core put them, this kind's next.
-        count: How many.
-        lone: As in the type of text columns.
-        present: One byte for each value, 0 where it is null; None if none is.
-    """
-    valid = bitmap(present)
-    match kind:
-        case kinds.Primitive(dtype="?"):
-            return leaf(kind, count, lone, [valid, bitmap(next(streams))])
-        case kinds.Primitive() | kinds.FixedBytes():
-            return leaf(kind, count, lone, [valid, pa.py_buffer(next(streams))])
-        case kinds.UtfKind() | kinds.Text() | kinds.Counted(element=None):
-            offsets, data = pa.py_buffer(next(streams)), pa.py_buffer(next(streams))
-            return leaf(kind, count, lone, [valid, offsets, data])
-        case kinds.Counted(element=element):
-            return list_array(kind, cast("kinds.Kind", element), streams, count, lone, valid)
-        case kinds.Flagged(element=element):
-            mine = next(streams)
-            return array_of(element, streams, count, lone, both(mine, present))
-        case kinds.Variant() | kinds.RecordKind():
-            return struct_array(kind, streams, count, lone, present)
+    def __init__(self, streams: list[bytes], lone: LoneSurrogates) -> None:
+        self.streams = iter(streams)
+        self.lone = lone
 
-
-def leaf(
-    kind: kinds.Kind, count: int, lone: LoneSurrogates, buffers: list[pa.Buffer | None]
-) -> pa.Array:
-    return pa.Array.from_buffers(arrow_type(kind, lone), count, buffers)
-
-
-def list_array(
-    kind: kinds.Counted,
-    element: kinds.Kind,
-    streams: Iterator[bytes],
-    count: int,
-    lone: LoneSurrogates,
-    valid: pa.Buffer | None,
-) -> pa.Array:
-    offsets = next(streams)
-    inner = int(np.frombuffer(offsets, "i4")[count])
-    values = array_of(element, streams, inner, lone)
-    kind_type = arrow_type(kind, lone)
-    return pa.Array.from_buffers(
-        kind_type, count, [valid, pa.py_buffer(offsets)], children=[values]
-    )
-
-
-def struct_array(
-    kind: kinds.Variant | kinds.RecordKind,
-    streams: Iterator[bytes],
-    count: int,
-    lone: LoneSurrogates,
-    present: bytes | None,
-) -> pa.Array:
-    if isinstance(kind, kinds.RecordKind):
-        children = [array_of(field.kind, streams, count, lone) for field in kind.fields]
-    else:
-        children = [array_of(cast("kinds.Number", kind.tag), streams, count, lone)]
-        for case in kind.cases:
-            chosen = next(streams)
-            children.append(array_of(case.record, streams, count, lone, chosen))
-    kind_type = arrow_type(kind, lone)
-    return pa.Array.from_buffers(kind_type, count, [bitmap(present)], children=children)
+    def array(self, kind: kinds.Kind, count: int, present: bytes | None = None) -> pa.Array:
+        """Return ``count`` values of a kind; ``present`` is 0 for each that is null, if any is."""
+        children = None
+        buffers = [bitmap(present)]
+        match kind:
+            case kinds.Flagged(element=element):
+                return self.array(element, count, both(next(self.streams), present))
+            case kinds.Primitive(dtype="?"):
+                buffers.append(bitmap(next(self.streams)))
+            case kinds.Primitive() | kinds.FixedBytes():
+                buffers.append(pa.py_buffer(next(self.streams)))
+            case kinds.Counted(element=element) if element is not None:
+                offsets = next(self.streams)
+                buffers.append(pa.py_buffer(offsets))
+                children = [self.array(element, int(np.frombuffer(offsets, "i4")[count]))]
+            case kinds.RecordKind(fields=fields):
+                children = [self.array(field.kind, count) for field in fields]
+            case kinds.Variant(tag=tag, cases=cases):
+                children = [self.array(cast("kinds.Number", tag), count)]
+                for case in cases:
+                    children.append(self.array(case.record, count, next(self.streams)))
+            case _:  # text and bytes
+                buffers += [pa.py_buffer(next(self.streams)), pa.py_buffer(next(self.streams))]
+        return pa.Array.from_buffers(arrow_type(kind, self.lone), count, buffers, children=children)
 
 
 def bitmap(flags: bytes | None) -> pa.Buffer | None:

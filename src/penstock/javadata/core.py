@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast, final
 
-from penstock.javadata.decoding import Fault, Reader, drive, record_reader, whole_reader
-from penstock.javadata.encoding import Writer, record_writer
+from penstock.javadata.coders import Coders
+from penstock.javadata.decoding import Fault, Reader, drive, whole_reader
+from penstock.javadata.encoding import Writer
 from penstock.javadata.errors import MalformedText
 from penstock.javadata.native import NATIVE, NotNative, specification
 
@@ -55,7 +56,7 @@ Core = Callable[["RecordKind"], Codec]
 
 def pure_codec(kind: RecordKind) -> Codec:
     """Return the codec in pure Python."""
-    reader, writer = record_reader(kind), record_writer(kind)
+    reader, writer = Coders().record(kind)
     read = partial(read_block, reader, whole_reader(kind))
     columns = partial(pure_columns, kind, read)
     return Codec("pure", read, partial(write_block, writer), columns, reader, writer)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING, BinaryIO, Self, final
+from typing import TYPE_CHECKING, BinaryIO, final
 
 from penstock.errors import InputError
 from penstock.javadata.errors import EndOfData, MalformedText, UTFDataFormatError
-from penstock.javadata.files import PIECE, Source, bytes_left, open_source, position_of, read_some
+from penstock.javadata.files import (
+    PIECE,
+    Closing,
+    Source,
+    bytes_left,
+    open_source,
+    position_of,
+    read_some,
+)
 from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from penstock.javadata.arrays import Numbers
 
@@ -271,7 +278,7 @@ def not_negative(value: int, method: str) -> int:
 
 
 @final
-class DataInputStream(DataInput):
+class DataInputStream(DataInput, Closing):
     r"""Read Java's primitive values: java.io.DataInputStream.
 
     Args:
@@ -296,14 +303,3 @@ class DataInputStream(DataInput):
         """Close the file if this object opened it."""
         if self._owned:
             self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 import struct
-from typing import TYPE_CHECKING, BinaryIO, Self, SupportsIndex, final
+from typing import TYPE_CHECKING, BinaryIO, SupportsIndex, final
 
 from penstock.errors import InputError
 from penstock.javadata.encoding import one_boolean, too_long
 from penstock.javadata.errors import UTFDataFormatError
-from penstock.javadata.files import Sink, open_sink, write_all
+from penstock.javadata.files import Closing, Sink, open_sink, write_all
 from penstock.javadata.floats import CANONICAL_DOUBLE, narrowed, wrapped
 from penstock.javadata.native import encode_modified_utf8
 from penstock.javadata.text import MOST_UTF_BYTES
@@ -17,7 +17,6 @@ from penstock.whole import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from penstock.javadata.arrays import Numbers
 
@@ -174,7 +173,7 @@ class DataOutput:
 
 
 @final
-class DataOutputStream(DataOutput):
+class DataOutputStream(DataOutput, Closing):
     r"""Write Java's primitive values: java.io.DataOutputStream.
 
     Args:
@@ -213,17 +212,3 @@ class DataOutputStream(DataOutput):
             self._file.discard()
         elif self._owned:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()

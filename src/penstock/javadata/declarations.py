@@ -124,7 +124,7 @@ def complete(record: kinds.RecordKind) -> kinds.RecordKind:
     if not record.fields:
         raise InputError(f"{name} has no fields")
     checked(record, {})
-    if kinds.least_size(record) == 0 and not to_end(record):
+    if kinds.least_size(record) == 0 and not endless(record):
         raise InputError(f"{name} takes no bytes: a file would hold any number of it")
     if kinds.least_size(record) > LARGEST_FIXED:
         raise InputError(f"{name} takes more than {LARGEST_FIXED} bytes: a record cannot")
@@ -134,12 +134,6 @@ def complete(record: kinds.RecordKind) -> kinds.RecordKind:
         if other.made is not inner.made:
             raise InputError(f"two records named {inner.made.__name__}: give one another name")
     return record
-
-
-def to_end(record: kinds.RecordKind) -> bool:
-    """Return whether the record reaches to the end of the data."""
-    last = record.fields[-1].kind
-    return isinstance(last, kinds.Counted | kinds.Text) and isinstance(last.count, kinds.ToEnd)
 
 
 def checked(record: kinds.RecordKind, outer: dict[str, kinds.Kind], depth: int = 1) -> None:
@@ -167,19 +161,9 @@ def checked(record: kinds.RecordKind, outer: dict[str, kinds.Kind], depth: int =
 
 def endless(kind: kinds.Kind) -> bool:
     """Return whether a value reaches to the end of the data."""
-    match kind:
-        case kinds.Counted(count=kinds.ToEnd()) | kinds.Text(count=kinds.ToEnd()):
-            return True
-        case kinds.Counted(element=element) if element is not None:
-            return endless(element)
-        case kinds.Flagged(element=element) | kinds.Constant(element=element):
-            return endless(element)
-        case kinds.Variant(cases=cases):
-            return any(endless(case.record) for case in cases)
-        case kinds.RecordKind(fields=fields):
-            return any(endless(field.kind) for field in fields)
-        case _:
-            return False
+    if isinstance(kind, kinds.Counted | kinds.Text) and isinstance(kind.count, kinds.ToEnd):
+        return True
+    return not isinstance(kind, kinds.Sized) and any(map(endless, kinds.children_of(kind)))
 
 
 def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: int) -> None:
@@ -197,8 +181,8 @@ def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: i
         case kinds.Counted(count=count, element=element):
             check_count(count, where, earlier, "an array")
             check_nothing_twice(kind.null, None, where)
+            check_element(kind, element, where)
             if element is not None:
-                check_element(kind, element, where)
                 check(element, where, earlier, depth + 1)
         case kinds.Flagged(element=element) | kinds.Constant(element=element):
             check_nothing_twice(isinstance(kind, kinds.Flagged), element, where)
@@ -216,17 +200,18 @@ def check_nothing_twice(optional: bool, element: kinds.Kind | None, where: str) 
         raise InputError(f"{where}: optional twice, and None would not say which: drop one")
 
 
-def check_element(kind: kinds.Counted, element: kinds.Kind, where: str) -> None:
+def check_element(kind: kinds.Counted, element: kinds.Kind | None, where: str) -> None:
     """Refuse elements that a count, an end or a tag cannot part."""
     if isinstance(kind.count, kinds.Until):
         if not isinstance(element, kinds.Variant) or isinstance(element.tag, kinds.SameAs):
             raise InputError(f"{where}: only variants <...> end at a tag")
         if any(kind.count.tag in case.tags for case in element.cases):
             raise InputError(f"{where}: tag {kind.count.tag} is a case and the end")
+    elif element is None:
         return
-    if endless(element):
+    elif endless(element):
         raise InputError(f"{where}: elements that reach to the end cannot be counted")
-    if kinds.least_size(element) == 0 and (
+    elif kinds.least_size(element) == 0 and (
         isinstance(kind.count, kinds.ToEnd) or not varies(element)
     ):
         # A hostile count of elements that take no bytes would never run out of data.
@@ -235,15 +220,8 @@ def check_element(kind: kinds.Counted, element: kinds.Kind, where: str) -> None:
 
 def varies(kind: kinds.Kind) -> bool:
     """Return whether the bytes of a value depend on other data than its own."""
-    match kind:
-        case kinds.Variant() | kinds.Nested():
-            return True
-        case (
-            kinds.Counted(count=kinds.SameAs())
-            | kinds.Text(count=kinds.SameAs())
-            | kinds.Sized(count=kinds.SameAs())
-        ):
-            return True
+    if isinstance(kind, kinds.Variant | kinds.Nested) or kinds.by_earlier(kind):
+        return True
     return any(map(varies, kinds.children_of(kind)))
 
 

@@ -20,8 +20,9 @@ from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
-    "DEEPEST_TREE", "DEPTH", "GIVEN", "TO_END", "Fault", "Names", "Reader", "Short", "Steps",
-    "drive", "looked_up", "looks_back", "record_reader", "summed", "whole_reader",
+    "TO_END", "Fault", "Names", "Reader", "Run", "Short", "Steps", "all_in", "captured", "decoded",
+    "drive", "fixed_reader", "least", "looked_up", "not_empty", "numbers", "read_utf",
+    "read_varint", "run_of", "summed", "take", "take_all", "to_end", "verify", "whole_reader",
 ]  # fmt: skip
 
 Row = tuple[object, ...]
@@ -30,8 +31,6 @@ Names = dict[str, object]
 Steps = Generator[int, bytes, object]
 Reader = Callable[[Names], Steps]
 TO_END: Final = -1 << 80  # no count of Java's is as large
-DEEPEST_TREE = 128
-MOST_EMPTY = 1 << 16
 
 
 @final
@@ -204,42 +203,18 @@ def run_of(fields: Sequence[kinds.Field]) -> Run:
     return Run(struct.Struct(order + code), names, tuple(parts), tuple(special))
 
 
-def runs(fields: Sequence[kinds.Field]) -> list[list[kinds.Field]]:
-    """Group the fields: those of fixed size that stand together, and each other one alone."""
-    groups: list[list[kinds.Field]] = []
-    orders: list[str] = []
-    for field in fields:
-        kind = field.kind
-        order = (
-            kind.order if isinstance(kind, kinds.Primitive)
-            else ">" if isinstance(kind, kinds.FixedBytes) else ""
-        )  # fmt: skip
-        if order and groups and orders[-1] == order:
-            groups[-1].append(field)
-        else:
-            groups.append([field])
-            orders.append(order)
-    return groups
-
-
-def fixed(kind: kinds.Kind) -> bool:
-    """Return whether every value takes the same bytes and stands alone."""
-    return isinstance(kind, kinds.Primitive | kinds.FixedBytes)
-
-
-def record_reader(kind: kinds.RecordKind) -> Reader:
-    """Return the reader of a record."""
-    return Readers().record(kind)
-
-
 def whole_reader(kind: kinds.RecordKind) -> Callable[[bytes, int], tuple[Row, int]] | None:
     """Return what reads a record of fixed sizes and texts that is whole, without steps; or None.
 
     It raises what it likes where the record is not whole or not right: its reader says why.
     """
-    if not all(fixed(field.kind) or isinstance(field.kind, kinds.UtfKind) for field in kind.fields):
+    if not all(
+        kinds.fixed(field.kind) or isinstance(field.kind, kinds.UtfKind) for field in kind.fields
+    ):
         return None
-    parts = [run_of(group) if fixed(group[0].kind) else None for group in runs(kind.fields)]
+    parts = [
+        run_of(group) if kinds.fixed(group[0].kind) else None for group in kinds.runs(kind.fields)
+    ]
     made, new = kind.made, tuple.__new__
 
     def read(data: bytes, position: int) -> tuple[Row, int]:
@@ -260,305 +235,6 @@ def whole_reader(kind: kinds.RecordKind) -> Callable[[bytes, int], tuple[Row, in
         return new(made, values), position
 
     return read
-
-
-def looks_back(kind: kinds.Kind) -> bool:
-    """Return whether something inside refers to earlier fields, or to the record around it."""
-    match kind:
-        case kinds.Given() | kinds.Nested() | kinds.Checksum():
-            return True
-        case kinds.Counted(count=kinds.SameAs()) | kinds.Text(count=kinds.SameAs()):
-            return True
-        case kinds.Sized(count=kinds.SameAs()) | kinds.Variant(tag=kinds.SameAs()):
-            return True
-    return any(map(looks_back, kinds.children_of(kind)))
-
-
-@final
-class Readers:
-    """The readers of one schema; ``trees`` are those of records that stand inside themselves."""
-
-    def __init__(self) -> None:
-        self.trees: dict[type[Row], Reader] = {}
-
-    def value(self, kind: kinds.Kind) -> Reader:
-        """Return the reader of one value."""
-        match kind:
-            case kinds.Primitive() | kinds.FixedBytes():
-                return fixed_reader(kind)
-            case kinds.UtfKind():
-                return read_utf
-            case kinds.Varint():
-                return lambda _: read_varint(kind)
-            case kinds.Text():
-                return self.text(kind)
-            case kinds.Counted():
-                return self.counted(kind)
-            case kinds.Flagged(element=element):
-                return self.flagged(element)
-            case kinds.Constant(element=element, value=value):
-                return self.constant(element, value)
-            case kinds.Sized():
-                return self.sized(kind)
-            case kinds.Variant():
-                return self.variant(kind)
-            case kinds.RecordKind():
-                return self.record(kind)
-            case kinds.Nested(made=made):
-                return self.nested(made)
-            case kinds.Given():
-                return given
-            case kinds.Checksum(stored=stored):
-                return fixed_reader(stored)
-
-    def record(self, kind: kinds.RecordKind) -> Reader:
-        """Return the reader of fields one after the other."""
-        reader = self.looking_back(kind) if looks_back(kind) else self.running(kind)
-        self.trees[kind.made] = reader
-        return reader
-
-    def running(self, kind: kinds.RecordKind) -> Reader:
-        """Return the reader of a record in which runs of fixed size are read at once."""
-        parts: list[tuple[str, Run | None, Reader]] = []
-        for group in runs(kind.fields):
-            name, first = group[0].name, group[0].kind
-            run = run_of(group) if fixed(first) else None
-            parts.append((name, run, self.value(first)))
-        made, new = kind.made, tuple.__new__
-
-        def read(names: Names) -> Steps:
-            values: list[object] = []
-            for name, run, reader in parts:
-                if run is not None:
-                    try:
-                        data = yield run.layout.size
-                    except Short as short:
-                        raise run.cut(short.got) from None
-                    values += run.values(data)
-                    continue
-                try:
-                    values.append((yield from reader(names)))
-                except Fault as fault:
-                    raise fault.at(f".{name}") from fault.__cause__
-            return new(made, values)
-
-        return read
-
-    def looking_back(self, kind: kinds.RecordKind) -> Reader:
-        """Return the reader of a record whose fields depend on what came before."""
-        each = [(field.name, field.kind, self.value(field.kind)) for field in kind.fields]
-        summing = any(isinstance(field.kind, kinds.Checksum) for field in kind.fields)
-
-        def read(outer: Names) -> Steps:
-            names, bytes_of = dict(outer), dict[str, bytes]()
-            for name, inner, reader in each:
-                pieces: list[bytes] = []
-                steps = captured(reader(names), pieces) if summing else reader(names)
-                try:
-                    names[name] = yield from steps
-                    if isinstance(inner, kinds.Checksum):
-                        verify(inner, cast("int", names[name]), bytes_of)
-                except Fault as fault:
-                    raise fault.at(f".{name}") from fault.__cause__
-                bytes_of[name] = b"".join(pieces)
-            return tuple.__new__(made, [names[name] for name, _, _ in each])
-
-        made = kind.made
-        return read
-
-    def text(self, kind: kinds.Text) -> Reader:
-        """Return the reader of text of a length."""
-        count, (codec, unit) = (
-            self.count(kind.count, null=kind.null),
-            kinds.ENCODINGS[kind.encoding],
-        )
-
-        def read(names: Names) -> Steps:
-            number = yield from count(names)
-            if number is None:
-                return None
-            data = yield from take_all(number * unit)
-            return decoded(data, codec)
-
-        return read
-
-    def count(
-        self, count: kinds.Count, *, null: bool = False
-    ) -> Callable[[Names], Generator[int, bytes, int | None]]:
-        """Return the reader of a count: None for the -1 that says so, -1 for "to the end"."""
-        number = fixed_reader(count) if isinstance(count, kinds.Primitive) else None
-
-        def read(names: Names) -> Generator[int, bytes, int | None]:
-            match count:
-                case int():
-                    return count
-                case kinds.SameAs():
-                    found, taken = looked_up(count, names), 0
-                case kinds.Varint():
-                    found, taken = (yield from read_varint(count)), 1
-                case kinds.Primitive(size=size):
-                    assert number is not None
-                    found, taken = cast("int", (yield from number(names))), size
-                case _:
-                    return -1
-            if found == -1 and null:
-                return None
-            if found < 0:
-                raise Fault(f"a count of {found}", back=taken)
-            return found
-
-        return read
-
-    def counted(self, kind: kinds.Counted) -> Reader:
-        """Return the reader of a list or bytes."""
-        element = kind.element
-        if isinstance(kind.count, kinds.Until):
-            return self.until(kind.count.tag, cast("kinds.Variant", element))
-        count = self.count(kind.count, null=kind.null)
-        each = None if element is None else self.elements(element)
-
-        def read(names: Names) -> Steps:
-            number = yield from count(names)
-            if number is None:
-                return None
-            if each is None:
-                return (yield from take_all(number))
-            return (yield from each(number, names))
-
-        return read
-
-    def elements(self, element: kinds.Kind) -> Callable[[int, Names], Steps]:
-        """Return the reader of so many elements."""
-        one, size = self.value(element), kinds.least_size(element)
-        run = element if isinstance(element, kinds.Primitive) else None
-
-        def read(count: int, names: Names) -> Steps:
-            if count < 0:
-                return all_in((yield from to_end()), one, names)
-            yield from least(count * size, f"{count} elements")
-            if run is not None:
-                data = yield count * size
-                return numbers(data, run, count)
-            values: list[object] = []
-            for index in range(count):
-                try:
-                    if size == 0 and index >= MOST_EMPTY:
-                        values.append((yield from not_empty(one(names))))
-                    else:
-                        values.append((yield from one(names)))
-                except Fault as fault:
-                    raise fault.at(f"[{index}]") from fault.__cause__
-            return values
-
-        return read
-
-    def until(self, tag: int, variant: kinds.Variant) -> Reader:
-        """Return the reader of variants to the tag that ends them."""
-        number, one = self.value(cast("kinds.Number", variant.tag)), self.cases(variant)
-
-        def read(names: Names) -> Steps:
-            values: list[object] = []
-            while True:
-                try:
-                    found = cast("int", (yield from number(names)))
-                    if found == tag:
-                        return values
-                    values.append((yield from one(found, names)))
-                except Fault as fault:
-                    raise fault.at(f"[{len(values)}]") from fault.__cause__
-
-        return read
-
-    def flagged(self, element: kinds.Kind) -> Reader:
-        """Return the reader of a boolean and perhaps a value."""
-        reader = self.value(element)
-
-        def read(names: Names) -> Steps:
-            if (yield from take(1, "boolean")) == b"\0":
-                return None
-            return (yield from reader(names))
-
-        return read
-
-    def constant(self, element: kinds.Kind, value: object) -> Reader:
-        """Return the reader of a value that must be this one."""
-        reader = self.value(element)
-
-        def read(names: Names) -> Steps:
-            pieces: list[bytes] = []
-            found = yield from captured(reader(names), pieces)
-            if found != value:
-                raise Fault(
-                    f"{found!r:.60} where {value!r:.60} must stand", back=sum(map(len, pieces))
-                )
-            return found
-
-        return read
-
-    def sized(self, kind: kinds.Sized) -> Reader:
-        """Return the reader of a value that takes exactly the bytes announced."""
-        count, reader = self.count(kind.count), self.value(kind.element)
-
-        def read(names: Names) -> Steps:
-            data = yield from take_all(cast("int", (yield from count(names))))
-            found = drive(reader(names), data, 0, final=True)
-            value, end = cast("tuple[object, int]", found)
-            if end < len(data):
-                raise Fault(
-                    f"{len(data) - end} of {len(data)} bytes are left", back=len(data) - end
-                )
-            return value
-
-        return read
-
-    def variant(self, kind: kinds.Variant) -> Reader:
-        """Return the reader of a tag and its record."""
-        cases = self.cases(kind)
-        tag = kind.tag
-        if isinstance(tag, kinds.SameAs):
-            return lambda names: cases(looked_up(tag, names), names, 0)
-        number = self.value(tag)
-
-        def read(names: Names) -> Steps:
-            return (yield from cases(cast("int", (yield from number(names))), names))
-
-        return read
-
-    def cases(self, kind: kinds.Variant) -> Callable[..., Steps]:
-        """Return the reader of the record that a tag announces."""
-        readers = {tag: self.value(case.record) for case in kind.cases for tag in case.tags}
-        other = next((self.value(case.record) for case in kind.cases if not case.tags), None)
-        known = ", ".join(map(str, readers))
-        size = 0 if isinstance(kind.tag, kinds.SameAs) else kinds.least_size(kind.tag)
-
-        def read(tag: int, names: Names, back: int = size) -> Steps:
-            reader = readers.get(tag, other)
-            if reader is None:
-                raise Fault(f"tag {tag} is none of {known}", back=back)
-            return (yield from reader({**names, GIVEN: tag}))
-
-        return read
-
-    def nested(self, made: type[Row]) -> Reader:
-        """Return the reader of the record around it."""
-
-        def read(names: Names) -> Steps:
-            depth = cast("int", names.get(DEPTH, 0)) + 1
-            if depth > DEEPEST_TREE:
-                raise Fault(f"nested deeper than {DEEPEST_TREE}")
-            return (yield from self.trees[made]({**names, DEPTH: depth}))
-
-        return read
-
-
-# Names that no field can have.
-GIVEN, DEPTH = "", " "
-
-
-def given(names: Names) -> Steps:
-    """Return the tag before the record."""
-    return names[GIVEN]
-    yield 0
 
 
 def fixed_reader(kind: kinds.Primitive | kinds.FixedBytes) -> Reader:
@@ -668,8 +344,10 @@ def numbers(data: bytes, kind: kinds.Primitive, count: int) -> list[object]:
     return values
 
 
-def decoded(data: bytes, codec: str) -> str:
-    """Return the text; an empty ``codec`` is modified UTF-8."""
+def decoded(data: bytes, codec: str | None) -> str | bytes:
+    """Return the text; an empty ``codec`` is modified UTF-8, and None are the bytes themselves."""
+    if codec is None:
+        return data
     try:
         if not codec:
             return decode_modified_utf8(data)
@@ -711,12 +389,12 @@ def captured(steps: Steps, pieces: list[bytes]) -> Steps:
             return done.value
 
 
-def not_empty(steps: Steps) -> Steps:
+def not_empty(steps: Steps, most: int) -> Steps:
     """Refuse an element without bytes: so many of them are no data."""
     pieces: list[bytes] = []
     value = yield from captured(steps, pieces)
     if not any(pieces):
-        raise Fault(f"more than {MOST_EMPTY} elements, and one that takes no bytes")
+        raise Fault(f"more than {most} elements, and one that takes no bytes")
     return value
 
 

@@ -39,20 +39,8 @@ class EndOfData(InputError, EOFError):
         self.got = got
 
 
-@final
-class MalformedText(ValueError):
-    """Bytes that are not modified UTF-8; the text is the JDK's own."""
-
-
-@final
-class UTFDataFormatError(InputError, ValueError):
-    """Text that modified UTF-8 cannot hold, or bytes that are not modified UTF-8.
-
-    Attributes:
-        offset: Byte at which the value began, or None where there is no stream.
-        reading: What was being read or written.
-        reason: The JDK's own words, as ``"malformed input around byte 3"``.
-    """
+class Misfit(InputError, ValueError):
+    """A value that does not fit, and where."""
 
     def __init__(self, reason: str, *, offset: int | None = None, reading: str = "utf") -> None:
         where = "" if offset is None else f" at offset {offset}"
@@ -63,17 +51,26 @@ class UTFDataFormatError(InputError, ValueError):
 
 
 @final
-class SchemaMismatch(InputError, ValueError):
+class MalformedText(ValueError):
+    """Bytes that are not modified UTF-8; the text is the JDK's own."""
+
+
+@final
+class UTFDataFormatError(Misfit):
+    """Text that modified UTF-8 cannot hold, or bytes that are not modified UTF-8.
+
+    Attributes:
+        offset: Byte at which the value began, or None where there is no stream.
+        reading: What was being read or written.
+        reason: The JDK's own words, as ``"malformed input around byte 3"``.
+    """
+
+
+@final
+class SchemaMismatch(Misfit):
     """The data does not fit the schema: a negative count, an unknown tag, a value out of range.
 
     Attributes:
         offset: Byte at which the value began, or None when writing.
         reading: The record and field path.
     """
-
-    def __init__(self, reason: str, *, offset: int | None = None, reading: str) -> None:
-        where = "" if offset is None else f" at offset {offset}"
-        super().__init__(f"{reading}{where}: {reason}")
-        self.offset = offset
-        self.reading = reading
-        self.reason = reason

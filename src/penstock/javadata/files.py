@@ -9,20 +9,15 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast, final
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, cast, final
 
 from penstock.errors import InputError
 from penstock.whole import Replacement
 
 __all__ = [
-    "Readable",
-    "Sink",
-    "Source",
-    "Writable",
-    "bytes_left",
-    "open_sink",
-    "open_source",
-]
+    "Closing", "Readable", "Sink", "Source", "Writable", "bytes_left", "open_sink", "open_source",
+]  # fmt: skip
 
 PIECE = 1 << 20
 # Files whose descriptor holds the very bytes that read() gives; gzip has a descriptor too.
@@ -109,6 +104,32 @@ def read_some(file: BinaryIO, size: int) -> bytes:
     if data is None:
         raise BlockingIOError("nothing to read yet: call again when there is")
     return data
+
+
+class Closing:
+    """What ``with`` closes; where the block raises, ``discard`` has it."""
+
+    def close(self) -> None:
+        """End it."""
+        raise NotImplementedError
+
+    def discard(self) -> None:
+        """End it behind an error."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
 
 
 @final

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, cast
 
 from penstock.javadata import kinds
-from penstock.javadata.errors import SchemaMismatch, join
+from penstock.javadata.errors import SchemaMismatch
+from penstock.javadata.forms import Reading, mismatch
 
 if TYPE_CHECKING:
     from penstock.javadata.schema import Schema
@@ -81,104 +82,62 @@ def from_plain(values: object, schema: Schema[Row], path: str = "record") -> Row
     >>> from_plain({"data": "6162", "id": 7, "more": True}, parse_schema("id: int, data: bytes[2]"))
     Record(id=7, data=b'ab')
     """
-    return _Reading({kind.made: kind for kind in kinds.records_in(schema.kind)}).record(
-        values, schema.kind, path
-    )
+    return Reading(schema.kind, _leaf, _case, lenient=True).record(values, schema.kind, path)
 
 
-@final
-class _Reading:
-    """Values into records; ``trees`` finds a record that stands inside itself."""
+def _leaf(value: object, kind: kinds.Kind, path: str) -> object:
+    match kind:
+        case kinds.FixedBytes() | kinds.Counted():
+            return _bytes(value, path)
+        case kinds.Primitive():
+            return _number(value, kind, path)
+        case kinds.Checksum(stored=stored):
+            return _number(value, stored, path)
+        case kinds.Varint() | kinds.Given():
+            return _number(value, kinds.PRIMITIVES["long"], path)
+        case _:
+            return _text(value, path)
 
-    def __init__(self, trees: dict[type[Row], kinds.RecordKind]) -> None:
-        self.trees = trees
 
-    def record(self, values: object, kind: kinds.RecordKind, path: str) -> Row:
-        if not isinstance(values, Mapping):
-            raise _mismatch(values, "an object", path)
-        fields = [self.field(values, field.name, field.kind, path) for field in kind.fields]
-        return cast("Row", kind.made._make(fields))  # type: ignore[attr-defined] # a NamedTuple
-
-    def field(self, values: Mapping[str, object], name: str, kind: kinds.Kind, path: str) -> object:
-        inner = join(path, name)
-        if name not in values:
-            if isinstance(kind, kinds.Constant):
-                return kind.value
-            if not kinds.may_be_none(kind) and not isinstance(kind, kinds.Checksum):
-                there = ", ".join(values) or "none"
-                raise SchemaMismatch(f"not there; there are {there}", reading=inner)
-        return self.value(values.get(name), kind, inner)
-
-    def value(self, value: object, kind: kinds.Kind, path: str) -> object:
-        if value is None and (kinds.may_be_none(kind) or isinstance(kind, kinds.Checksum)):
-            return None
-        match kind:
-            case kinds.Flagged(element=element) | kinds.Constant(element=element):
-                return self.value(value, element, path)
-            case kinds.Sized(element=element):
-                return self.value(value, element, path)
-            case kinds.RecordKind():
-                return self.record(value, kind, path)
-            case kinds.Nested(made=made):
-                return self.record(value, self.trees[made], path)
-            case kinds.Variant():
-                return self.variant(value, kind, path)
-            case kinds.FixedBytes() | kinds.Counted(element=None):
-                return _bytes(value, path)
-            case kinds.Counted(element=element):
-                if not isinstance(value, list):
-                    raise _mismatch(value, "a list", path)
-                inner = cast("kinds.Kind", element)
-                return [self.value(each, inner, f"{path}[{at}]") for at, each in enumerate(value)]
-            case kinds.Primitive():
-                return _number(value, kind, path)
-            case kinds.Checksum(stored=stored):
-                return _number(value, stored, path)
-            case kinds.Varint() | kinds.Given():
-                return _number(value, kinds.PRIMITIVES["long"], path)
-            case kinds.UtfKind() | kinds.Text():
-                return _text(value, path)
-
-    def variant(self, value: object, kind: kinds.Variant, path: str) -> Row:
-        if not isinstance(value, Mapping):
-            raise _mismatch(value, "an object", path)
-        named, fields = value.get(CASE), set(value) - {CASE}
-        cases = [
-            case for case in kind.cases
-            if (case.record.made.__name__ == named if CASE in value else _names(case) == fields)
-        ]  # fmt: skip
-        if len(cases) == 1:
-            record = cases[0].record
-            inner = record if isinstance(record, kinds.RecordKind) else self.trees[record.made]
-            return self.record(value, inner, path)
-        known = ", ".join(case.record.made.__name__ for case in cases or kind.cases)
-        what = f'may be each of {known}: say which by "{CASE}"'
-        raise SchemaMismatch(what if cases else f"has the fields of none of {known}", reading=path)
+def _case(value: object, kind: kinds.Variant, path: str) -> tuple[kinds.Case, object]:
+    """Return the case that ``@case`` names, or the only one of these fields."""
+    if not isinstance(value, Mapping):
+        raise mismatch(value, "an object", path)
+    named, fields = value.get(CASE), set(value) - {CASE}
+    cases = [
+        case for case in kind.cases
+        if (case.record.made.__name__ == named if CASE in value else _names(case) == fields)
+    ]  # fmt: skip
+    if len(cases) == 1:
+        return cases[0], value
+    known = ", ".join(case.record.made.__name__ for case in cases or kind.cases)
+    what = f'may be each of {known}: say which by "{CASE}"'
+    raise SchemaMismatch(what if cases else f"has the fields of none of {known}", reading=path)
 
 
 def _number(value: object, kind: kinds.Primitive, path: str) -> object:
     if kind.name == "boolean":
         if isinstance(value, bool):
             return value
-        raise _mismatch(value, "true or false", path)
+        raise mismatch(value, "true or false", path)
     if kind.name.endswith("char"):
         return _text(value, path)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _mismatch(value, f"a {kind.name}", path)
+        raise mismatch(value, f"a {kind.name}", path)
     if kind.code in "fd":
         return _float(value, kind, path)
     if not isinstance(value, int):
-        raise _mismatch(value, f"a {kind.name}", path)
+        raise mismatch(value, f"a {kind.name}", path)
     return value
 
 
 def _float(value: float | str, kind: kinds.Primitive, path: str) -> float:
     if isinstance(value, str) and value not in {"nan", "inf", "-inf"}:
-        raise _mismatch(value, f"a {kind.name}", path)
+        raise mismatch(value, f"a {kind.name}", path)
     try:
         number = float(value)
     except OverflowError as error:
-        raise _mismatch(value, f"a {kind.name}", path) from error
+        raise mismatch(value, f"a {kind.name}", path) from error
     if isinstance(value, int) and int(number) != value:
         raise SchemaMismatch(f"{value} is no {kind.name} exactly", reading=path)
     return number
@@ -190,15 +149,10 @@ def _bytes(value: object, path: str) -> bytes:
     except ValueError as error:
         if isinstance(error, SchemaMismatch):
             raise
-        raise _mismatch(value, "bytes in hex", path) from error
+        raise mismatch(value, "bytes in hex", path) from error
 
 
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
-        raise _mismatch(value, "a text", path)
+        raise mismatch(value, "a text", path)
     return value
-
-
-def _mismatch(value: object, wanted: str, path: str) -> SchemaMismatch:
-    said = f"{value!r:.40}" if value is not None else "null"
-    return SchemaMismatch(f"{said} is not {wanted}", reading=path)

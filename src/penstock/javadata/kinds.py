@@ -6,65 +6,20 @@ sees plain ``int`` and ``str``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
 from penstock.errors import InputError
 
 __all__ = [
-    "CHECKSUMS",
-    "ENCODINGS",
-    "LITTLE",
-    "NUMBERS",
-    "PRIMITIVES",
-    "VARINTS",
-    "Boolean",
-    "Byte",
-    "Case",
-    "Char",
-    "Checksum",
-    "Constant",
-    "Count",
-    "Counted",
-    "Double",
-    "Field",
-    "FixedBytes",
-    "Flagged",
-    "Float",
-    "Given",
-    "Int",
-    "Kind",
-    "LoneSurrogates",
-    "Long",
-    "Nested",
-    "Number",
-    "Primitive",
-    "RecordKind",
-    "SameAs",
-    "Short",
-    "Sized",
-    "Text",
-    "ToEnd",
-    "UnsignedByte",
-    "UnsignedInt",
-    "UnsignedShort",
-    "Until",
-    "Utf",
-    "UtfKind",
-    "Variant",
-    "Varint",
-    "array_of",
-    "children_of",
-    "counting",
-    "fixed_bytes",
-    "least_size",
-    "limits",
-    "may_be_none",
-    "optional",
-    "records_in",
-    "text_of",
-    "variant",
+    "CHECKSUMS", "ENCODINGS", "LITTLE", "NUMBERS", "PRIMITIVES", "VARINTS", "Boolean", "Byte",
+    "Case", "Char", "Checksum", "Constant", "Count", "Counted", "Double", "Field", "FixedBytes",
+    "Flagged", "Float", "Given", "Int", "Kind", "LoneSurrogates", "Long", "Nested", "Number",
+    "Primitive", "RecordKind", "SameAs", "Short", "Sized", "Text", "ToEnd", "UnsignedByte",
+    "UnsignedInt", "UnsignedShort", "Until", "Utf", "UtfKind", "Variant", "Varint", "array_of",
+    "children_of", "counting", "fixed_bytes", "least_size", "limits", "may_be_none", "optional",
+    "records_in", "text_of", "variant",
 ]  # fmt: skip
 
 # What to do with half a surrogate pair where text cannot hold it.
@@ -415,6 +370,34 @@ def records_in(kind: Kind) -> Iterator[RecordKind]:
         yield kind
     for inner in children_of(kind):
         yield from records_in(inner)
+
+
+def by_earlier(kind: Kind) -> bool:
+    """Return whether a count or a tag of the kind itself is what earlier fields say."""
+    return isinstance(getattr(kind, "tag" if isinstance(kind, Variant) else "count", None), SameAs)
+
+
+def runs(fields: Sequence[Field]) -> list[list[Field]]:
+    """Group the fields: those of fixed size that stand together, and each other one alone."""
+    groups: list[list[Field]] = []
+    orders: list[str] = []
+    for field in fields:
+        kind = field.kind
+        order = (
+            kind.order if isinstance(kind, Primitive)
+            else ">" if isinstance(kind, FixedBytes) else ""
+        )  # fmt: skip
+        if order and groups and orders[-1] == order:
+            groups[-1].append(field)
+        else:
+            groups.append([field])
+            orders.append(order)
+    return groups
+
+
+def fixed(kind: Kind) -> bool:
+    """Return whether every value takes the same bytes and stands alone."""
+    return isinstance(kind, Primitive | FixedBytes)
 
 
 def may_be_none(kind: Kind) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from penstock.javadata.arrow import arrow_schema, arrow_type
-from penstock.javadata.columnar import np, npt, pa
+from penstock.javadata.columnar import np, npt, pa, pc
+from penstock.javadata.errors import MalformedText
 from penstock.javadata.kinds import (
     Counted,
     FixedBytes,
@@ -21,6 +22,7 @@ from penstock.javadata.kinds import (
     UtfKind,
     least_size,
 )
+from penstock.javadata.native import decode_modified_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,54 +190,15 @@ def utf_array(array: pa.Array, lone: LoneSurrogates) -> pa.Array:
         return array
     if highest > 0xEF:  # standard UTF-8 of four bytes, which Java refuses
         raise Unusual
-    if highest >= 0xC0 and offsets[0] == 0:
-        offsets, values = plain_utf8(offsets, values)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(values)]
-        array = pa.Array.from_buffers(pa.binary(), len(array), buffers)
-    return valid_utf8(array)
-
-
-def plain_utf8(
-    offsets: npt.NDArray[np.int32], values: Bytes
-) -> tuple[npt.NDArray[np.int32], Bytes]:
-    """Replace C0 80 by a zero and surrogate pairs by four bytes, for all strings at once."""
-    nulls = np.flatnonzero(values == 0xC0)
-    leads = np.flatnonzero(values == 0xED)
-    padded = np.concatenate([values, np.zeros(5, np.uint8)])
-    halves = leads[padded[leads + 1] >= 0xA0]
-    highs = halves[padded[halves + 1] < 0xB0]
-    if not len(nulls) and not len(halves):
-        return offsets, values
-    check_pairs(padded, highs, len(halves))
-    if (padded[nulls + 1] != 0x80).any():
-        raise Unusual
-    parts = np.concatenate([nulls, highs])
-    ends = np.concatenate([nulls + 1, highs + 5])
-    if (offsets[np.searchsorted(offsets, parts, "right")] <= ends).any():
-        raise Unusual  # reaches into the next string
-    values = values.copy()
-    values[nulls] = 0
-    above = ((padded[highs + 1] & 0x0F).astype(np.uint32) << 16) + 0x10000
-    above |= (padded[highs + 2] & 0x3F).astype(np.uint32) << 10
-    above |= (padded[highs + 4] & 0x0F).astype(np.uint32) << 6
-    above |= padded[highs + 5] & 0x3F
-    values[highs] = 0xF0 | above >> 18
-    for place, shift in ((1, 12), (2, 6), (3, 0)):
-        values[highs + place] = 0x80 | (above >> shift & 0x3F)
-    gone = np.sort(np.concatenate([nulls + 1, highs + 4, highs + 5]))
-    keep = np.ones(len(values), np.bool_)
-    keep[gone] = False
-    return (offsets - np.searchsorted(gone, offsets)).astype(np.int32), values[keep]
-
-
-def check_pairs(padded: Bytes, highs: Places, halves: int) -> None:
-    """Raise Unusual unless every half surrogate has its other half right behind it."""
-    paired = (
-        (padded[highs + 3] == 0xED)
-        & (padded[highs + 4] >= 0xB0)
-        & (padded[highs + 4] < 0xC0)
-        & (padded[highs + 2] & 0xC0 == 0x80)
-        & (padded[highs + 5] & 0xC0 == 0x80)
-    )
-    if not paired.all() or 2 * len(highs) != halves:
-        raise Unusual
+    if highest < 0xC0:
+        return valid_utf8(array)
+    places = np.flatnonzero((values == 0xC0) | (values == 0xED)) + offsets[0]
+    special = np.zeros(len(array), np.bool_)
+    special[np.searchsorted(offsets, places, "right") - 1] = True
+    # Where a zero or a surrogate may stand, text by text.
+    mask = pa.array(special)
+    try:
+        mended = [decode_modified_utf8(text).encode() for text in array.filter(mask).to_pylist()]
+    except (MalformedText, UnicodeEncodeError) as error:
+        raise Unusual from error
+    return valid_utf8(pc.replace_with_mask(array, mask, pa.array(mended, pa.binary())))

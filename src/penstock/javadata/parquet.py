@@ -80,9 +80,12 @@ def row_batches(
         yield batch_of(some, kind, lone)
 
 
-def to_parquet(given: Iterable[pa.RecordBatch], columns: pa.Schema, path: Path) -> int:
+def to_parquet(
+    given: Iterable[pa.RecordBatch], kind: RecordKind, lone: LoneSurrogates, path: Path
+) -> int:
     """Write batches to a Parquet file that appears when it is whole. Returns the rows written."""
-    target, rows = Replacement(path), 0
+    columns, rows = arrow_schema(kind, lone), 0
+    target = Replacement(path)
     try:
         with pq.ParquetWriter(target.file, columns) as writer:
             for group in groups(given):

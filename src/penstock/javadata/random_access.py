@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, final
+from typing import Literal, final
 
 from penstock.errors import InputError
 from penstock.javadata.data_input import DataInput, not_negative
 from penstock.javadata.data_output import DataOutput
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from penstock.javadata.files import Closing
 
 __all__ = ["RandomAccessFile"]
 
@@ -28,7 +25,7 @@ MODES: dict[str, Callable[[int], None] | None] = {
 
 
 @final
-class RandomAccessFile(DataInput, DataOutput):
+class RandomAccessFile(DataInput, DataOutput, Closing):
     """Both DataInput and DataOutput over one file, in place.
 
     Args:
@@ -74,10 +71,7 @@ class RandomAccessFile(DataInput, DataOutput):
 
     def length(self) -> int:
         """Return how many bytes the file has."""
-        here = self._file.tell()
-        end = self._file.seek(0, io.SEEK_END)
-        self._file.seek(here)
-        return end
+        return self._file.tell() + (self.left() or 0)
 
     def set_length(self, length: int) -> None:
         """Cut the file or extend it with zeros; the position stays, or moves back to the end."""
@@ -86,24 +80,6 @@ class RandomAccessFile(DataInput, DataOutput):
         self._file.seek(min(here, length))
         self._put(b"")
 
-    def skip_bytes(self, count: int) -> int:
-        """Move on by at most ``count`` bytes, not beyond the end, and return by how many."""
-        here = self._file.tell()
-        moved = max(0, min(count, self.length() - here))
-        self._file.seek(here + moved)
-        return moved
-
     def close(self) -> None:
         """Write what is buffered and close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -159,11 +159,10 @@ class Schema(Generic[R]):
         on_lone_surrogate: LoneSurrogates = "error",
     ) -> int:
         """Write the records to a Parquet file, which appears when it is whole. Returns how many."""
-        from penstock.javadata.arrow import arrow_schema
         from penstock.javadata.parquet import to_parquet
 
         given = self.batches(source, on_lone_surrogate=on_lone_surrogate)
-        return to_parquet(given, arrow_schema(self.kind, on_lone_surrogate), Path(path))
+        return to_parquet(given, self.kind, on_lone_surrogate, Path(path))
 
     def rows_to_parquet(
         self,
@@ -173,11 +172,10 @@ class Schema(Generic[R]):
         on_lone_surrogate: LoneSurrogates = "error",
     ) -> int:
         """Write rows to a Parquet file, which appears when it is whole. Returns how many."""
-        from penstock.javadata.arrow import arrow_schema
         from penstock.javadata.parquet import row_batches, to_parquet
 
-        columns = arrow_schema(self.kind, on_lone_surrogate)
-        return to_parquet(row_batches(rows, self.kind, on_lone_surrogate), columns, Path(path))
+        given = row_batches(rows, self.kind, on_lone_surrogate)
+        return to_parquet(given, self.kind, on_lone_surrogate, Path(path))
 
     def from_parquet(self, path: str | os.PathLike[str], sink: Sink) -> int:
         """Write the rows of a Parquet file as Java data, columns found by name."""

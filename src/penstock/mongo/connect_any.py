@@ -14,13 +14,20 @@ from penstock.mongo.connection import resilient
 from penstock.mongo.read_from import ReadFrom
 from penstock.mongo.server_check import verdict
 
-__all__ = ["Client", "Collection", "collection_of", "connect_any", "is_set", "repeatable"]
+__all__ = [
+    "Client",
+    "DictCollection",
+    "collection_of",
+    "connect_any_server",
+    "is_set",
+    "repeatable",
+]
 
 Client: TypeAlias = MongoClient[dict[str, Any]]
-Collection: TypeAlias = _Collection[dict[str, Any]]
+DictCollection: TypeAlias = _Collection[dict[str, Any]]
 
 
-def connect_any(uri: str, *, deadline: float = 60.0) -> Client:
+def connect_any_server(uri: str, *, deadline: float = 60.0) -> Client:
     """Return a resilient client of what is at ``uri``: a set, a cluster, or a single server.
 
     For those who can do with a standalone server, which :func:`connect` refuses: their writes must
@@ -52,17 +59,17 @@ def is_set(client: Client) -> bool:
     return True
 
 
-def collection_of(client: Client, database: str, name: str, *, safe: bool) -> Collection:
+def collection_of(client: Client, database: str, name: str, *, safe: bool) -> DictCollection:
     """Return a collection for operations that do no harm when they happen twice.
 
     Args:
-        client: From :func:`connect_any`, or a plain one.
+        client: From :func:`connect_any_server`, or a plain one.
         database: Its name.
         name: The collection's.
         safe: Write to the journals of a majority and read what it has, whatever the client says;
             else as a single server can: its memory.
     """
-    found: Collection = client[database].get_collection(
+    found: DictCollection = client[database].get_collection(
         name,
         write_concern=WriteConcern("majority", j=True) if safe else WriteConcern(1, j=False),
         read_concern=ReadConcern("majority" if safe else "local"),
@@ -71,6 +78,6 @@ def collection_of(client: Client, database: str, name: str, *, safe: bool) -> Co
     return repeatable(found)
 
 
-def repeatable(collection: Collection, deadline: float | None = None) -> Collection:
+def repeatable(collection: DictCollection, deadline: float | None = None) -> DictCollection:
     """Return ``collection`` for operations that do no harm when they happen twice."""
     return resilient(collection, deadline=deadline, idempotent=True)

@@ -8,8 +8,6 @@ from typing import TypeVar
 
 from penstock.clock import Interrupt
 
-__all__ = ["asynchronous"]
-
 T = TypeVar("T")
 
 

@@ -10,8 +10,6 @@ from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
 from penstock.pipeline.ports import Sizer
 
-__all__ = ["batches"]
-
 T = TypeVar("T")
 
 

@@ -11,8 +11,6 @@ from penstock.errors import InputError
 from penstock.pipeline.ports import Api, Calls
 from penstock.pipeline.result import Key, Result
 
-__all__ = ["Slots", "Source", "fetch", "fetch_chunks"]
-
 _PATIENCE = 0.5
 
 R = TypeVar("R")

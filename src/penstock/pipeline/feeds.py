@@ -13,17 +13,6 @@ import msgspec
 from penstock.errors import InputError
 from penstock.pipeline.result import Checkpoint, Entry, Key, Result
 
-__all__ = [
-    "AcknowledgedFeed",
-    "Feed",
-    "Lot",
-    "Position",
-    "RowFeed",
-    "checkpoint",
-    "position_in",
-    "source_of",
-]
-
 T = TypeVar("T")
 
 Position: TypeAlias = str | int

@@ -26,8 +26,6 @@ from penstock.pipeline.stages import Stage, through
 from penstock.pipeline.uses import Use, Used, finish_all
 from penstock.pipeline.workers import Workers, itself
 
-__all__ = ["Fetching", "Pipeline", "Report"]
-
 _FOLLOW = 1.0  # seconds between the looks of uses at what has landed
 _GROUP = 2000  # entries of a feed that become safe together, where so many are there
 

@@ -7,18 +7,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-__all__ = [
-    "BAD_JSON",
-    "check_text",
-    "closes",
-    "elements",
-    "has_odd_numbers",
-    "is_json",
-    "load",
-    "members",
-    "without_halves",
-]
-
 BAD_JSON = (ValueError, RecursionError, msgspec.DecodeError)
 """What a decoder raises for what is not JSON, or is nested too deeply, or does not fit."""
 

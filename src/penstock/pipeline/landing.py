@@ -19,8 +19,6 @@ from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Res
 from penstock.pipeline.uses import Used
 from penstock.redaction import redacted
 
-__all__ = ["Counts", "Lander", "entry_of", "land", "reported"]
-
 
 @final
 @dataclass(slots=True)

@@ -7,8 +7,6 @@ from typing import Protocol, TypeVar
 
 from penstock.pipeline.result import Entry, Key, Result
 
-__all__ = ["Api", "Calls", "Sizer", "Store"]
-
 R_contra = TypeVar("R_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 

@@ -11,8 +11,6 @@ from typing import final
 
 from penstock.events import BudgetSeen, Event, Failed, Landed, Retry, Waiting
 
-__all__ = ["Meter", "Progress", "Rate"]
-
 _SPAN = 10.0
 _STEP = 0.2
 

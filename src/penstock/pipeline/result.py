@@ -6,20 +6,6 @@ from typing import Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
-__all__ = [
-    "Checkpoint",
-    "Deletion",
-    "Entry",
-    "FailedRecord",
-    "Failing",
-    "Gap",
-    "Key",
-    "LandedRecord",
-    "Landing",
-    "Mark",
-    "Result",
-]
-
 Key: TypeAlias = str | int
 """What identifies an item. ``7`` and ``"7"`` are two different keys."""
 

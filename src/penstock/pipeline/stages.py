@@ -8,8 +8,6 @@ from typing import TypeAlias, TypeVar
 from penstock.errors import InputError
 from penstock.pipeline.result import Key, Result
 
-__all__ = ["Stage", "each", "through"]
-
 V = TypeVar("V")
 W = TypeVar("W")
 

@@ -8,8 +8,6 @@ from typing import Protocol, TypeVar, final
 
 from penstock.errors import InputError
 
-__all__ = ["Use", "Used", "finish_all"]
-
 S_contra = TypeVar("S_contra", contravariant=True)
 S = TypeVar("S")
 

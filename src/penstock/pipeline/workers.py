@@ -19,8 +19,6 @@ from penstock.errors import ExecutorFailed, InputError
 from penstock.pipeline.concurrent import fetch
 from penstock.pipeline.result import Key, Result
 
-__all__ = ["Workers", "in_threads", "itself"]
-
 V = TypeVar("V")
 
 

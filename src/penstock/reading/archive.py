@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import BinaryIO, final
+from typing import BinaryIO, TypeAlias, final
 
 from penstock.errors import InputError
 
@@ -26,6 +26,8 @@ HIGHEST_RATIO, LARGEST_PADDING = 200, 32 << 20
 KEPT = 8 << 20
 MIMETYPE = b"application/epub+zip"
 LEVEL = 8  # of 12: what 9 saves besides, a thousandth of a book, costs an eighth more time
+Date: TypeAlias = tuple[int, int, int, int, int, int]
+EPOCH: Date = (1980, 1, 1, 0, 0, 0)
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 
 
@@ -63,17 +65,10 @@ class Entry:
     method: int
     size: int
     crc: int
-    date: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0)
+    date: Date = EPOCH
 
     @classmethod
-    def of(
-        cls,
-        name: str,
-        data: bytes,
-        date: tuple[int, int, int, int, int, int] = (1980, 1, 1, 0, 0, 0),
-        *,
-        stored: bool = False,
-    ) -> Entry:
+    def of(cls, name: str, data: bytes, date: Date = EPOCH, *, stored: bool = False) -> Entry:
         """Return an entry of ``data``, deflated unless it is to be ``stored``."""
         packed = data if stored else _packer()(data)
         method = STORED if stored else DEFLATED
@@ -146,7 +141,7 @@ class Archive:
             raise InputError(f"{self.label}: {name} is damaged ({e})") from e
         return data
 
-    def date(self, name: str) -> tuple[int, int, int, int, int, int]:
+    def date(self, name: str) -> Date:
         """Return when a member was changed last."""
         return self._infos[name].date_time
 
@@ -208,27 +203,14 @@ def write_archive(out: BinaryIO, entries: Iterable[Entry]) -> None:
         name = entry.name.encode()
         flags = 0x800 if not entry.name.isascii() else 0
         year, month, day, hour, minute, second = entry.date
-        fields = struct.pack(
-            "<HHHHHIIIH",
-            20,
-            flags,
-            entry.method,
-            hour << 11 | minute << 5 | second // 2,
-            (year - 1980) << 9 | month << 5 | day,
-            entry.crc,
-            len(entry.packed),
-            entry.size,
-            len(name),
-        )
+        time, day = hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day
+        sizes = (entry.crc, len(entry.packed), entry.size, len(name))
+        fields = struct.pack("<HHHHHIIIH", 20, flags, entry.method, time, day, *sizes)
         header = b"PK\3\4" + fields + b"\0\0" + name
         out.write(header)
         out.write(entry.packed)
-        directory.append(
-            b"PK\1\2\x14\x03"
-            + fields
-            + struct.pack("<HHHHII", 0, 0, 0, 0, 0o644 << 16, position)
-            + name
-        )
+        where = struct.pack("<HHHHII", 0, 0, 0, 0, 0o644 << 16, position)
+        directory.append(b"PK\1\2\x14\x03" + fields + where + name)
         position += len(header) + len(entry.packed)
     out.writelines(directory)
     out.write(_directory_end(len(directory), sum(map(len, directory)), position))

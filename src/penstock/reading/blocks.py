@@ -10,21 +10,25 @@ from typing import final
 
 from penstock.reading.archive import Archive
 from penstock.reading.css import SHEET
-from penstock.reading.inline import Run, runs
 from penstock.reading.markup import TAG, Passage, attributes_of, passages
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.package import open_package
 from penstock.reading.package_repair import identifier_of
-from penstock.reading.repair import mend_documents
+from penstock.reading.repair import readable
 from penstock.reading.restore import unset_document
 from penstock.reading.stats import Repairs
-from penstock.reading.visible import block_text
+from penstock.reading.visible import block_text, plainly_seen, seen
 from penstock.reading.well_formed import decode
 
 __all__ = ["Block", "Style", "book_blocks", "book_identity", "document_blocks"]
 
 BLANKS = re.compile(r"[ \t\r\n\f]+")
-STYLED = {"em", "i", "cite", "strong", "b", "code", "sub", "sup", "u", "s", "a"}
+# What keeps its look, and the attribute that says where it leads.
+STYLED = {
+    **dict.fromkeys("em i cite strong b code sub sup u s".split(), ""),
+    "a": "href",
+    "img": "src",
+}
 LEVELS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 PICTURED = frozenset({"img", "image", "svg"})
 
@@ -82,13 +86,12 @@ def book_blocks(archive: Archive, repairs: Repairs | None = None) -> Iterator[Bl
     """
     package = open_package(archive)
     repairs = repairs if repairs is not None else Repairs()
-    document_of = mend_documents(archive, package, repairs)
     for item in package.manifest.items:
         if item.href and not item.name and ":" not in item.href:
             repairs.remove(f"{item.href}: listed, but not in the book")
     for document in package.documents:
         if document.spine >= 0 and not document.navigation:
-            source = decode(document_of(document.name))
+            source = decode(readable(archive, document.name, repairs))
             if SHEET in source:
                 source = unset_document(source)
             yield from document_blocks(source, document.name, package.language)
@@ -116,8 +119,7 @@ def document_blocks(source: str, name: str = "", language: str = "") -> Iterator
     for passage in passages(source, language, known=names.of):
         if passage.kind in ("head", "hidden"):
             continue
-        text = passage.kind in ("text", "tangled")
-        block = (_paragraph if text else _whole)(source, passage, names, name)
+        block = _block(source, passage, names, name)
         if block.text or block.tree:
             ids = tuple(_ids(source, done, passage.end))
             yield replace(block, ids=ids) if ids else block
@@ -135,128 +137,84 @@ def _ids(source: str, start: int, end: int) -> Iterator[str]:
                 yield name
 
 
-def _paragraph(source: str, passage: Passage, names: Names, name: str) -> Block:
-    text = _Text()
-    for run in runs(source, passage.start, passage.end, names):
-        text.take(run)
-    language, rtl, marker = passage.language, passage.rtl, passage.marker
-    if not text.only_pictures():
-        said, styles = text.finish()
-        return Block("text", said, styles, language, rtl, document=name, marker=marker)
+def _block(source: str, passage: Passage, names: Names, name: str) -> Block:
     node = tree(source[passage.start : passage.end], names)
     pictured = any(child.name in PICTURED for child in node.all())
-    return Block(
-        "figure",
-        block_text(node),
-        (),
-        language,
-        rtl,
-        0,
-        node if pictured else None,
-        name,
-        (),
-        marker,
-    )
+    _, _, kind, _, language, rtl, _, marker = passage
+    block = Block(kind, "", language=language, rtl=rtl, document=name, marker=marker)
+    if kind in ("text", "tangled"):
+        text = _Text(node)
+        if text.worded:
+            return replace(block, kind="text", text=text.bare, styles=text.bare_styles())
+        shown = node if pictured else None
+        return replace(block, kind="figure", text=block_text(node), tree=shown)
+    said = block_text(node)
+    if kind == "heading":
+        level = next((int(n.name[1]) for n in node.all() if n.name in LEVELS), 0)
+        return replace(block, text=said, level=level, tree=node if pictured else None)
+    return replace(block, text=said, tree=node if said or pictured else None)
 
 
 @final
 class _Text:
     """The text of a paragraph as it is put together, and its styles."""
 
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.styles: list[Style] = []
-        self.waiting: list[tuple[str, int, str]] = []
-        self.length = 0
-        self.last = "\n"  # the character before, to keep blanks single
-        self.worded = False
+    def __init__(self, node: Node) -> None:
+        self._parts: list[str] = []
+        self._styles: list[Style] = []
+        self._length = 0
+        self._last = "\n"  # the character before, to keep blanks single
+        self.worded = False  # whether there is more in it than pictures
+        self._inside(node)
+        self._whole = "".join(self._parts)
+        self.bare = self._whole.strip(" \n")
 
-    def put(self, text: str) -> None:
+    def bare_styles(self) -> tuple[Style, ...]:
+        """Return the styles without the blanks and breaks around the text."""
+        before = len(self._whole) - len(self._whole.lstrip(" \n"))
+        moved = [
+            Style(max(0, s.start - before), min(len(self.bare), s.stop - before), s.name, s.target)
+            for s in self._styles
+        ]
+        return tuple(s for s in moved if s.start < s.stop)
+
+    def _inside(self, node: Node) -> None:
+        for child in node.children:
+            if isinstance(child, str):
+                self._put(child, worded=True)
+            else:
+                self._element(child)
+
+    def _element(self, node: Node) -> None:
+        start = self._length
+        if plainly_seen(node):
+            self._inside(node)
+        else:
+            first, *more = seen(node).split("\n")
+            self._put(first, worded=node.name not in PICTURED)
+            for line in more:
+                self._break()
+                self._put(line, worded=node.name not in PICTURED)
+        if self._length > start and node.name in STYLED and not node.foreign:
+            target = node.attributes.get(STYLED[node.name], "")
+            self._styles.append(Style(start, self._length, node.name, target))
+
+    def _put(self, text: str, *, worded: bool) -> None:
         """Add text; blanks before it or after a break are none."""
         text = BLANKS.sub(" ", text)
-        if text.startswith(" ") and self.last in " \n":
+        self.worded = self.worded or (worded and text not in ("", " "))
+        if text.startswith(" ") and self._last in " \n":
             text = text[1:]
         if text:
-            self.parts.append(text)
-            self.length += len(text)
-            self.last = text[-1]
+            self._parts.append(text)
+            self._length += len(text)
+            self._last = text[-1]
 
-    def take(self, run: Run) -> None:
-        """Take a piece of running text."""
-        if run.kind == "break":
-            self.broken()
-        elif run.kind == "open":
-            target = attributes_of(run.attributes).get("href", "") if run.name == "a" else ""
-            self.waiting.append((run.name, self.length, target))
-        elif run.kind == "close":
-            self.closed(run.name)
-        elif run.kind == "object":
-            start = self.length
-            for number, line in enumerate(run.text.split("\n")):
-                if number:
-                    self.broken()
-                self.put(line)
-            self.worded = self.worded or (run.name not in PICTURED and bool(run.text.strip()))
-            if run.name == "img" and self.length > start:
-                source = attributes_of(run.attributes).get("src", "")
-                self.styles.append(Style(start, self.length, "img", source))
-        else:
-            self.put(run.text)
-            self.worded = self.worded or (run.kind != "blank" and bool(run.text.strip()))
-
-    def broken(self) -> None:
+    def _break(self) -> None:
         """Begin a line where the book does."""
-        if self.last == " ":
-            self.parts[-1] = self.parts[-1][:-1]
-            self.length -= 1
-        self.parts.append("\n")
-        self.length += 1
-        self.last = "\n"
-
-    def closed(self, name: str) -> None:
-        """Note the style of an element that ends."""
-        if not any(opened[0] == name for opened in self.waiting[-50:]):
-            return
-        while self.waiting:
-            opened, start, target = self.waiting.pop()
-            if opened == name:
-                if start < self.length and name in STYLED:
-                    self.styles.append(Style(start, self.length, name, target))
-                return
-
-    def only_pictures(self) -> bool:
-        """Whether nothing but pictures is in it."""
-        return not self.worded
-
-    def finish(self) -> tuple[str, tuple[Style, ...]]:
-        """Return the text without blanks and breaks around it, and the styles in it."""
-        text = "".join(self.parts)
-        bare = text.strip(" \n")
-        before = len(text) - len(text.lstrip(" \n"))
-        moved = [
-            Style(max(0, s.start - before), min(len(bare), s.stop - before), s.name, s.target)
-            for s in self.styles
-        ]
-        return bare, tuple(s for s in moved if s.start < s.stop)
-
-
-def _whole(source: str, passage: Passage, names: Names, name: str) -> Block:
-    node = tree(source[passage.start : passage.end], names)
-    level = 0
-    if passage.kind == "heading":
-        level = next((int(n.name[1]) for n in node.all() if n.name in LEVELS), 0)
-    shown = passage.kind != "heading" or any(n.name in PICTURED for n in node.all())
-    text = block_text(node)
-    figure = any(n.name in PICTURED for n in node.all())
-    return Block(
-        passage.kind,
-        text,
-        (),
-        passage.language,
-        passage.rtl,
-        level,
-        node if shown and (text or figure) else None,
-        name,
-        (),
-        passage.marker,
-    )
+        if self._last == " ":
+            self._parts[-1] = self._parts[-1][:-1]
+            self._length -= 1
+        self._parts.append("\n")
+        self._length += 1
+        self._last = "\n"

@@ -7,7 +7,7 @@ from penstock.reading.compose import Chapter, Manuscript, Picture
 from penstock.reading.package import open_package
 from penstock.reading.pages import xhtml_manuscript
 from penstock.reading.plain_text import NoText
-from penstock.reading.repair import mend_documents
+from penstock.reading.repair import readable
 from penstock.reading.restore import unset_document
 from penstock.reading.stats import Repairs
 from penstock.reading.well_formed import decode
@@ -24,7 +24,6 @@ def book_manuscript(data: bytes, label: str) -> Manuscript:
     """
     archive = Archive(data, label)
     package = open_package(archive)
-    document_of = mend_documents(archive, package, Repairs())
     chapters: list[Chapter] = []
     pictures: dict[str, Picture] = {}
     for document in package.documents:
@@ -35,7 +34,7 @@ def book_manuscript(data: bytes, label: str) -> Manuscript:
             found = package.members.find(name, address)
             return archive.read(found) if found else None
 
-        source = unset_document(decode(document_of(document.name)))
+        source = unset_document(decode(readable(archive, document.name, Repairs())))
         try:
             made = xhtml_manuscript(source, package.title, load)
         except NoText:

@@ -94,8 +94,8 @@ def _points(node: Node, package: Package, base: str, level: int) -> Iterator[Hea
         if child.name != "navPoint":
             yield from _points(child, package, base, level)
             continue
-        label = next((n for n in child.elements() if n.name == "navLabel"), None)
-        content = next((n for n in child.elements() if n.name == "content"), None)
+        parts = {part.name: part for part in reversed(list(child.elements()))}
+        label, content = parts.get("navLabel"), parts.get("content")
         title = " ".join(seen(label).split()) if label else ""
         target = _target(package, base, content.attributes.get("src", "")) if content else ""
         if title and target:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import shutil
 import subprocess
 import tempfile
@@ -23,21 +22,26 @@ __all__ = ["by_calibre", "fiction_page", "office_form"]
 
 KINDS = {".docx": "a Word file", ".odt": "an OpenDocument text", ".rtf": "a rich text file"}
 HREF = "{http://www.w3.org/1999/xlink}href"
-# FictionBook's elements as HTML's.
+# FictionBook's elements as HTML's, where the names differ.
 FICTION = {
-    "p": "p", "v": "p", "emphasis": "em", "strong": "strong", "strikethrough": "s", "code": "code",
-    "sub": "sub", "sup": "sup", "cite": "blockquote", "epigraph": "blockquote", "poem": "div",
-    "stanza": "div", "text-author": "p", "table": "table", "tr": "tr", "td": "td", "th": "th",
-    "annotation": "div", "date": "p",
+    "body": "div", "section": "div", "annotation": "div", "poem": "div", "v": "span",
+    "emphasis": "em", "strikethrough": "s", "cite": "blockquote", "epigraph": "blockquote",
+    "text-author": "p", "date": "p", "empty-line": "p", "stanza": "p", "image": "img",
 }  # fmt: skip
+SAME = frozenset("p strong code sub sup table tr td th a br".split())  # others are spans
+LINED = {"title": "p", "subtitle": "p", "stanza": "v"}  # made of lines, each an element
 
 
-def by_calibre(data: bytes, ending: str, label: str) -> bytes:
-    """Return a document of another program as an EPUB.
+def by_calibre(data: bytes, label: str) -> bytes:
+    """Return a document of another program, such as ``label`` names, as an EPUB.
 
     Raises:
         InputError: calibre is not installed, or cannot read it.
     """
+    ending = office_form(data) or ".rtf"
+    if not data.startswith((b"PK", b"{\\rtf")):
+        known = Path(label).suffix.lower()
+        ending = known if known in (".mobi", ".azw", ".azw3", ".prc") else ".mobi"
     program = shutil.which("ebook-convert")
     if program is None:
         raise InputError(
@@ -91,13 +95,14 @@ def fiction_page(data: bytes, label: str) -> tuple[bytes, Callable[[str], bytes 
     pictures = {e.get("id", ""): e.text or "" for e in root.iter("{*}binary") if e.get("id")}
     title, language = _first(root, "book-title"), _first(root, "lang")
     author = " ".join(filter(None, (_first(root, f"{n}-name") for n in ("first", "last"))))
-    bodies = "".join(_fiction(body, 0) for body in root.iterchildren("{*}body"))
-    escape = html.escape
-    page = (
-        f'<html lang="{escape(language)}"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title>"
-        f'<meta name="author" content="{escape(author)}"></head><body>{bodies}</body></html>'
-    )
+    page = etree.Element("html", {"lang": language})
+    head = etree.SubElement(page, "head")
+    etree.SubElement(head, "title").text = title
+    etree.SubElement(head, "meta", {"name": "author", "content": author})
+    bodies = list(root.iterchildren("{*}body"))
+    for body in bodies:
+        _renamed(body, 1)
+    etree.SubElement(page, "body").extend(bodies)
 
     def load(address: str) -> bytes | None:
         try:
@@ -105,7 +110,7 @@ def fiction_page(data: bytes, label: str) -> tuple[bytes, Callable[[str], bytes 
         except (KeyError, binascii.Error, ValueError):
             return None
 
-    return page.encode(), load
+    return etree.tostring(page, encoding="utf-8", method="html"), load
 
 
 def _first(root: _Element, name: str) -> str:
@@ -113,35 +118,20 @@ def _first(root: _Element, name: str) -> str:
     return " ".join("".join(map(str, found.itertext())).split()) if found is not None else ""
 
 
-def _fiction(node: _Element, depth: int) -> str:  # noqa: PLR0911 - one return a kind
-    """Return an element of a FictionBook as HTML."""
-    tag: object = node.tag  # a function for comments
-    if not isinstance(tag, str):
-        return ""
-    name = tag.rpartition("}")[2]
-    if name == "image":
-        address = html.escape(node.get(HREF, ""))
-        return f'<img src="{address}" alt="{html.escape(node.get("alt", ""))}">'
-    if name == "empty-line":
-        return "<p></p>"
-    if name in ("title", "subtitle"):
-        level = min(6, depth + 1 + (name == "subtitle"))
-        lines = [_fiction_inside(p, depth) for p in node.iterchildren("{*}p")]
-        text = "<br>".join(lines) or _fiction_inside(node, depth)
-        return f"<h{max(1, level)}>{text}</h{max(1, level)}>"
-    inside = _fiction_inside(node, depth + (name == "section"))
-    identity = f' id="{html.escape(node.get("id", ""))}"' if node.get("id") else ""
-    if name == "a":
-        return f'<a href="{html.escape(node.get(HREF, ""))}">{inside}</a>'
-    if name == "stanza":
-        lines = [_fiction_inside(v, depth) for v in node.iterchildren("{*}v")]
-        return f'<p class="verse"{identity}>{"<br>".join(lines)}</p>'
-    known = FICTION.get(name, "div" if name in ("body", "section") else "")
-    return f"<{known}{identity}>{inside}</{known}>" if known else inside
-
-
-def _fiction_inside(node: _Element, depth: int) -> str:
-    parts = [html.escape(node.text or "")]
-    for child in node:
-        parts += [_fiction(child, depth), html.escape(child.tail or "")]
-    return "".join(parts)
+def _renamed(node: _Element, depth: int) -> None:
+    """Make an element of a FictionBook one of HTML."""
+    name = node.tag.rpartition("}")[2]
+    lines = list(node.iterchildren(f"{{*}}{LINED.get(name, '')}")) if name in LINED else []
+    for line in lines:
+        line.tag = "span"
+    for line in lines[1:]:
+        line.addprevious(line.makeelement("br", {}))
+    for child in node.iterchildren("*"):
+        _renamed(child, depth + (name == "section"))
+    kept = {"id": node.get("id"), "href": node.get(HREF), "src": node.get(HREF)}
+    kept |= {"alt": node.get("alt"), "class": "verse" if name == "stanza" else None}
+    node.attrib.clear()
+    node.attrib.update({key: value for key, value in kept.items() if value})
+    level = min(6, depth + (name == "subtitle"))
+    known = FICTION.get(name) or (name if name in SAME else "span")
+    node.tag = f"h{level}" if name in ("title", "subtitle") else known

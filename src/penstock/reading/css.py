@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib import resources
 
 from penstock.reading.settings import Look
 
@@ -11,64 +12,13 @@ __all__ = ["SHEET", "link_to", "style"]
 
 SHEET = "psl.css"
 
-# Books that tell paragraphs apart by an indent only would lose that in centred lines: hence the
-# padding. No white-space:nowrap: when the reader enlarges the letters, a line becomes two rows
-# instead of losing its end. !important only where a book's own rules for <p> or <b> would undo the
-# lines or hide the guide.
-LINES = """/* penstock reading: text set in lines (psl, psx), guide (b, psg), hyphen (psh) */
-.psl, .psx {
-  text-align: center !important;
-  text-indent: 0 !important;
-  padding-bottom: 0.5em;
-  line-height: 1.5;
-  overflow-wrap: break-word;
-  -webkit-hyphens: none;
-  hyphens: none;
-}
-span.psl, span.psx {
-  display: block;
-  margin: 0;
-}
-.psl *, .psx *, .psl::first-letter, .psx::first-letter {
-  float: none !important;
-}
-li:has(> .psl:first-child), li:has(> .psx:first-child) {
-  list-style-position: inside;
-  text-align: center;
-  line-height: 1.5;
-}
-li:has(> .psl:first-child) > .psl:first-child, li:has(> .psx:first-child) > .psx:first-child {
-  display: inline-block;
-  vertical-align: top;
-}
-"""
-BOLD = """.psl b, .psg {
-  font-weight: bold !important;
-  font-style: inherit;
-  font-variant: inherit;
-}
-"""
-# 5.6:1 on white and 5.1:1 on black; bold as well, because colour alone fails on paper-white
-# screens and for readers who do not see it.
-COLOUR = """.psl b, .psg {
-  color: #b0480a;
-}
-@media (prefers-color-scheme: dark) {
-  .psl b, .psg {
-    color: #ff9d5c;
-  }
-}
-"""
-# The margins of aligned lines are worked out letter by letter.
-ALIGN = """.psl, .psx {
-  font-kerning: none;
-}
-"""
-UNDERLINE = """.psl b, .psg {
-  font-weight: inherit !important;
-  text-decoration: underline;
-}
-"""
+# The parts of ``web/edition.css``, each after its name. Books that tell paragraphs apart by an
+# indent only would lose that in centred lines: hence the padding. No white-space:nowrap: when the
+# reader enlarges the letters, a line becomes two rows instead of losing its end. !important only
+# where a book's own rules for <p> or <b> would undo the lines or hide the guide. Colour is 5.6:1 on
+# white and 5.1:1 on black; bold as well, because colour alone fails on paper-white screens and for
+# people who do not see it. The margins of aligned lines are exact to the letter: no kerning.
+PART = re.compile(r"/\* @(\w+) \*/\n")
 
 
 def shift_class(step: int) -> str:
@@ -86,15 +36,11 @@ def style(look: Look, shifts: Iterable[int] = ()) -> str:
     >>> ".psg" in style(Look(guide="none"))
     False
     """
-    rules = LINES
-    if look.guide != "none":
-        rules += BOLD
-    if look.guide == "colour":
-        rules += COLOUR
-    if look.guide == "underline":
-        rules += UNDERLINE
-    if look.align:
-        rules += ALIGN
+    sheet = resources.files("penstock.reading").joinpath("web", "edition.css").read_text("utf-8")
+    named = PART.split(sheet)[1:]
+    parts = dict(zip(named[::2], named[1::2], strict=True))
+    wanted = ["lines", *(["guide"] if look.guide != "none" else []), look.guide]
+    rules = "".join(parts.get(name, "") for name in [*wanted, "align" if look.align else ""])
     return rules + "".join(
         f".{shift_class(step)} {{ margin-left: {step / 50:g}em; }}\n" for step in sorted(shifts)
     )

@@ -88,31 +88,26 @@ def make_edition(
         more = f" and {len(repairs.removed) - 1} more" if len(repairs.removed) > 1 else ""
         raise InputError(f"{label}: --strict: {repairs.removed[0]}{more}; nothing written")
     report = Report(repairs=repairs.done, removed=repairs.removed)
-    maker = _Maker(archive, package, look, report, mended)
-    maker.suffix = title_suffix
+    maker = _Maker(archive, package, look, report, mended, title_suffix)
     write_archive(out, maker.entries())
     return report
 
 
 @final
+@dataclass(slots=True)
 class _Maker:
     """Makes the members of an edition, one at a time."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        package: Package,
-        look: Look,
-        report: Report,
-        mended: dict[str, bytes],
-    ) -> None:
-        self.archive = archive
-        self.package = package
-        self.look = look
-        self.report = report
-        self.mended = mended
-        self.suffix = ""
-        self.sheet = posixpath.join(package.folder, SHEET)
+    archive: Archive
+    package: Package
+    look: Look
+    report: Report
+    mended: dict[str, bytes]
+    suffix: str
+
+    @property
+    def sheet(self) -> str:
+        return posixpath.join(self.package.folder, SHEET)
 
     def entries(self) -> Iterator[Entry]:
         archive, package = self.archive, self.package

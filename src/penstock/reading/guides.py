@@ -146,28 +146,9 @@ def _may_end(line: str, stops: frozenset[str]) -> bool:
 
 
 def _distance(line: str) -> float:
-    """Return how many columns the guide is from the axis; more than a line has where none is.
-
-    What :func:`_mark` would choose, without marking it.
-    """
-    length = len(line) - 1
-    start = line.rfind(" ", 0, length >> 1) + 1
-    stop = line.find(" ", start, length)
-    if stop < 0:
-        stop = length
-    off = 6 * start + 4 * stop - 5 * length
-    if off > 14 and start and off > 8 + 2 * (stop - start):
-        other = line.rfind(" ", 0, start - 1) + 1
-        if 5 * length - 6 * other - 4 * (start - 1) <= off:
-            start, stop = other, start - 1
-    elif off < -14 and stop < length and -off > 7 + 3 * (stop - start):
-        after = line.find(" ", stop + 1, length)
-        other = after if after >= 0 else length
-        if 6 * (stop + 1) + 4 * other - 5 * length < -off:
-            start, stop = stop + 1, other
-    at = inside(line[start:stop]) if stop - start < length else None
-    span = (start + at[0], start + at[1]) if at else centre_word(line)
-    return abs(0.6 * span[0] + 0.4 * span[1] - length / 2) if span else len(line)
+    """Return how many columns the guide is from the axis; more than a line has where none is."""
+    span = guide_of(_mark([line], BEGIN, END, [])[0])
+    return abs(0.6 * span[0] + 0.4 * span[1] - (len(line) - 1) / 2) if span else len(line)
 
 
 def guide_of(marked: str) -> Span:

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias, final
 
-from penstock.reading.markup import OPAQUE, TAG, VOID, is_hidden
+from penstock.reading.markup import OPAQUE, TAG, VOID, attribute, is_hidden
 from penstock.reading.names import FOREIGN, Names, Node, tree
-from penstock.reading.visible import NOTHING, seen
+from penstock.reading.visible import seen
 
 __all__ = ["COLUMN", "NOT_BEFORE", "OPENED", "UNEVEN_BREAKS", "Run", "cells", "runs"]
 
@@ -40,7 +40,9 @@ PIECE = re.compile(
     re.DOTALL,
 )
 # Elements that are one thing in a line. Of the others only the text is looked at.
-OBJECTS = OPAQUE | {"ruby", "img", "input", "template", "style", "noscript", FOREIGN}
+OBJECTS = OPAQUE | {
+    *("ruby", "img", "input", "template", "style", "noscript", "sup", "sub", "time", FOREIGN),
+}
 
 
 @final
@@ -54,8 +56,7 @@ class Run(NamedTuple):
         end: Where it ends.
         text: What is seen of it.
         width: How many columns that takes.
-        name: Of ``open``, ``close`` and ``object``: the element.
-        attributes: Of ``open`` and ``object``: the source of its attributes.
+        name: Of ``open`` and ``close``: the element.
     """
 
     kind: Kind
@@ -64,7 +65,6 @@ class Run(NamedTuple):
     text: str = ""
     width: int = 0
     name: str = ""
-    attributes: str = ""
 
 
 def cells(character: str) -> int:
@@ -111,20 +111,22 @@ def _element(source: str, match: re.Match[str], end: int, names: Names) -> Run:
     closing, written, attributes, empty = match.groups()[:4]
     start, stop = match.span()
     name = names.of(written, attributes)
-    if name == "br":
-        return Run("break", start, stop) if not closing else Run("close", start, stop, name=name)
-    hidden = is_hidden(attributes)
-    if closing or (name not in OBJECTS and (empty or not hidden)):
-        if empty or name in VOID:
-            if name == "wbr":
-                return Run("character", start, stop, "\u200b")
-            return Run("close", start, stop)
-        return Run("close" if closing else "open", start, stop, name=name, attributes=attributes)
-    if not empty and name not in VOID:
+    if name == "br" and not closing:
+        return Run("break", start, stop)
+    if name == "wbr":
+        return Run("character", start, stop, "\u200b")
+    alone = bool(empty) or name in VOID
+    if closing or not (name in OBJECTS or (not alone and _one_piece(name, attributes))):
+        return Run("close" if closing or alone else "open", start, stop, name=name)
+    if not alone:
         stop = _end(source, match, end)
-    node = tree(source[start:stop], names)
-    text = "" if hidden or name in NOTHING else seen(node)
-    return Run("object", start, stop, text, _width(name, node, text), name, attributes)
+    return Run("object", start, stop, width=_width(name, tree(source[start:stop], names)))
+
+
+def _one_piece(name: str, attributes: str) -> bool:
+    """Whether nothing is seen of an element, or it is the number of a note."""
+    noted = name == "a" and "noteref" in attribute(attributes, "epub:type")
+    return noted or is_hidden(attributes)
 
 
 def _end(source: str, opened: re.Match[str], end: int) -> int:
@@ -138,15 +140,12 @@ def _end(source: str, opened: re.Match[str], end: int) -> int:
     return end
 
 
-def _width(name: str, node: Node, text: str) -> int:
+def _width(name: str, root: Node) -> int:
     if name in ("img", "svg"):
         return 2
+    text = seen(root)
     if name == "ruby":  # the reading stands above
-        base = [
-            c
-            for ruby in node.elements()
-            for c in ruby.children
-            if isinstance(c, str) or c.name not in ("rt", "rp", "rtc")
-        ]
+        children = (child for ruby in root.elements() for child in ruby.children)
+        base = [c for c in children if isinstance(c, str) or c.name not in ("rt", "rp", "rtc")]
         text = "".join(c if isinstance(c, str) else seen(c) for c in base)
     return sum(map(cells, text))

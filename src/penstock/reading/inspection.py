@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import final
 from xml.parsers import expat
 
@@ -23,9 +22,11 @@ LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|")
 
 
 @final
-@dataclass(slots=True)
 class Facts:
     """What was found.
+
+    The innermost open element is the first of ``inside``. So the end of an element is
+    ``inside.remove(name)``, which the parser calls without us.
 
     Attributes:
         reason: Why the document is no well-formed XML, or an empty string.
@@ -34,46 +35,13 @@ class Facts:
         odd: What no valid document has.
     """
 
-    reason: str = ""
-    ids: set[str] = field(default_factory=set)
-    targets: set[str] = field(default_factory=set)
-    odd: set[str] = field(default_factory=set)
-
-
-def inspect(data: bytes, *, old: bool = False) -> Facts:
-    """Return what is in a document.
-
-    Args:
-        data: The document.
-        old: Whether the book is an EPUB 2, whose XHTML 1.1 has fewer elements.
-
-    >>> sorted(inspect(b'<p><a id="x" href="y"/><li id="x"/></p>').odd)
-    ['id twice', 'item outside a list']
-    """
-    facts = Facts()
-    watcher = _Watcher(facts, old=old)
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = watcher.start
-    parser.EndElementHandler = watcher.inside.remove
-    facts.reason = reason(parser, data)
-    if facts.reason:
-        return Facts(facts.reason)
-    watcher.finish()
-    return facts
-
-
-@final
-class _Watcher:
-    """Looks at start tags. The innermost open element is the first of ``inside``.
-
-    So the end of an element is ``inside.remove(name)``, which the parser calls without us.
-    """
-
-    def __init__(self, facts: Facts, *, old: bool) -> None:
-        self.facts = facts
-        self.inside: list[str] = [""]
-        self.old = old
-        self.headed = self.titled = False
+    def __init__(self, *, old: bool) -> None:
+        self.reason = ""
+        self.ids: set[str] = set()
+        self.targets: set[str] = set()
+        self.odd: set[str] = set()
+        self.inside = [""]
+        self._old = old
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Look at a start tag."""
@@ -83,44 +51,58 @@ class _Watcher:
             self._place(name, self.inside[0])
         self.inside.insert(0, name)
 
-    def finish(self) -> None:
-        """Look at what was not there."""
-        if self.headed and not self.titled:
-            self.facts.odd.add("no title")
-
     def _place(self, name: str, parent: str) -> None:
-        odd = self.facts.odd
+        odd = self.odd
         if name == "base":
             odd.add("base")
         elif name == "li" and parent not in LISTS:
             odd.add("item outside a list")
-        elif name in NEWER and self.old:
+        elif name in NEWER and self._old:
             odd.add("element of EPUB 3")
-        elif name == "tt" and not self.old:
+        elif name == "tt" and not self._old:
             odd.add("tt")
+        elif name == "head":
+            odd.add("no title")
+        elif name == "title" and parent == "head":
+            odd.discard("no title")
         if name in BLOCKS and parent == "p":
             odd.add("block in a paragraph")
-        elif name == "head":
-            self.headed = True
-        elif name == "title" and parent == "head":
-            self.titled = True
 
     def _look(self, name: str, attributes: dict[str, str]) -> None:
-        facts = self.facts
         for key, value in attributes.items():
             if key not in LOOKED_AT:
                 continue
             if key == "id":
-                if value in facts.ids:
-                    facts.odd.add("id twice")
+                if value in self.ids:
+                    self.odd.add("id twice")
                 elif not NAME.fullmatch(value):
-                    facts.odd.add("id with odd characters")
-                facts.ids.add(value)
+                    self.odd.add("id with odd characters")
+                self.ids.add(value)
             elif key in REFERENCES:
-                facts.targets.add(value)
+                self.targets.add(value)
             elif key == "name":
                 if name == "a":
-                    facts.odd.add("name of an anchor")
-                    facts.ids.add(value)
+                    self.odd.add("name of an anchor")
+                    self.ids.add(value)
             elif not LANGUAGE.fullmatch(value):
-                facts.odd.add("language")
+                self.odd.add("language")
+
+
+def inspect(data: bytes, *, old: bool = False) -> Facts:
+    """Return what is in a document; of one that is not well-formed the reason only.
+
+    Args:
+        data: The document.
+        old: Whether the book is an EPUB 2, whose XHTML 1.1 has fewer elements.
+
+    >>> sorted(inspect(b'<p><a id="x" href="y"/><li id="x"/></p>').odd)
+    ['id twice', 'item outside a list']
+    """
+    facts = Facts(old=old)
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = facts.start
+    parser.EndElementHandler = facts.inside.remove
+    if why := reason(parser, data):
+        facts = Facts(old=old)
+        facts.reason = why
+    return facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from penstock.reading.words import FUNCTION_WORDS
+from penstock.reading.words import known_words
 
 __all__ = ["LANGUAGE", "language_of"]
 
@@ -49,6 +49,6 @@ def language_of(text: str, *said: str | None) -> str:
             return name
     words = Counter(re.findall(r"[^\W\d_]+", sample))
     total = sum(words.values())
-    found = {name: sum(words[word] for word in known) for name, known in FUNCTION_WORDS.items()}
+    found = {name: sum(words[word] for word in known) for name, known in known_words().items()}
     best = max(found, key=lambda name: found[name], default="en")
     return best if total and found[best] >= LEAST * total else "en"

@@ -15,17 +15,8 @@ from typing import Literal, NamedTuple, TypeAlias, final
 __all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
 
 Kind: TypeAlias = Literal[
-    "text",
-    "heading",
-    "code",
-    "table",
-    "verse",
-    "figure",
-    "navigation",
-    "tangled",
-    "head",
-    "hidden",
-]
+    "text", "heading", "code", "table", "verse", "figure", "navigation", "tangled", "head", "hidden"
+]  # fmt: skip
 
 # One tag, comment, instruction, CDATA section or document type. Groups: 1 "/" of an end tag,
 # 2 name, 3 attributes, 4 "/" of an empty element.
@@ -198,6 +189,8 @@ def passages(
             else:
                 yield passage
         found.clear()
+    scanner.flush(len(source))  # of a document that is a drawing, or a part of one
+    yield from found
 
 
 def apart(source: str, passage: Passage) -> Iterator[Passage]:
@@ -288,7 +281,7 @@ class _Scanner:
         """Take paragraphs without attributes or elements in them."""
         start, end = match.span()
         if start > self.begin:
-            self._flush(start)
+            self.flush(start)
         between = BETWEEN.search(text)
         if between and not self.marker:
             _, language, rtl = self.stack[-1]
@@ -296,7 +289,7 @@ class _Scanner:
         elif text:
             for begin, stop in _apart(self.source, start + 3, end - 4):
                 self.begin, self.depth, self.low = begin, 0, 0
-                self._flush(stop)
+                self.flush(stop)
         self.begin, self.depth, self.low = end, 0, 0
 
     def skip(self, match: re.Match[str], closing: str, name: str, empty: str) -> None:
@@ -343,7 +336,7 @@ class _Scanner:
         """Follow an element that ends the running text before it."""
         start = match.start()
         if start > self.begin:
-            self._flush(start)
+            self.flush(start)
         self.begin, self.depth, self.low = match.end(), 0, 0
         if name in LISTS or name == "li":
             self._list(name, attributes, closing, empty)
@@ -384,7 +377,8 @@ class _Scanner:
             rtl = direction == "rtl" if direction else rtl
         self.stack.append((name, language, rtl))
 
-    def _flush(self, end: int) -> None:
+    def flush(self, end: int) -> None:
+        """Take the inline content since the last block tag."""
         text = self.source[self.begin : end]
         bare = text.strip(BLANK)
         if not bare:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias, final
+from typing import TypeAlias, final
 
 from penstock.reading.markup import ATTRIBUTE, TAG, attributes_of
 
-__all__ = ["FOREIGN", "Names", "Node", "Token", "tokens", "tree"]
+__all__ = ["FOREIGN", "Names", "Node", "tree"]
 
 XHTML = "http://www.w3.org/1999/xhtml"
 SPACES = {
@@ -19,13 +19,9 @@ SPACES = {
 }
 # What books mean that use a prefix and do not declare it.
 USUAL = {
-    "m": "math",
-    "mml": "math",
-    "mathml": "math",
+    **dict.fromkeys(("m", "mml", "mathml"), "math"),
+    **dict.fromkeys(("h", "html", "xhtml"), ""),
     "svg": "svg",
-    "h": "",
-    "html": "",
-    "xhtml": "",
 }
 FOREIGN = "?"
 DECLARED = re.compile(r"""xmlns:([\w.-]+)\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""")
@@ -74,32 +70,6 @@ class Names:
         return name
 
 
-@final
-class Token(NamedTuple):
-    """A tag (``closing`` and ``empty`` as it is written), or a text with entities resolved."""
-
-    name: str = ""
-    attributes: str = ""
-    closing: bool = False
-    empty: bool = False
-    text: str = ""
-
-
-def tokens(markup: str, names: Names) -> Iterator[Token]:
-    """Yield tags and texts of markup; comments and instructions are nothing.
-
-    >>> [t.text or t.name for t in tokens("<p>a &lt; b<![CDATA[<i>]]><!-- c --></p>", Names())]
-    ['p', 'a < b', '<i>', 'p']
-    """
-    for match in EVENT.finditer(markup):
-        if match[2]:
-            yield Token(match[2], match[3], bool(match[1]), bool(match[4]))
-        elif match[0].startswith("<![CDATA["):
-            yield Token(text=match[0][9:-3])
-        elif match[0] == "<" or not match[0].startswith("<"):
-            yield Token(text=names.text(match[0]))
-
-
 Child: TypeAlias = "Node | str"
 
 
@@ -142,33 +112,40 @@ def tree(markup: str, names: Names) -> Node:
     """Return markup as a tree.
 
     An end without a beginning is passed over, what is still open ends with the markup.
+
+    >>> tree("<p>a &lt; b<![CDATA[<i>]]><!-- c --></p>", Names()).children[0].children
+    ['a < b', '<i>']
     """
     root = Node("", {})
     stack = [(root, "", False)]  # the node, its name as written, whether it is in math or svg
     opened: dict[str, int] = {}
-    for token in tokens(markup, names):
+    for match in EVENT.finditer(markup):
+        closing, name, attributes, empty = match.groups()
         parent, _, island = stack[-1]
-        if token.text:
-            parent.children.append(token.text)
-        elif token.closing:
-            while opened.get(token.name):
-                _, name, _ = stack.pop()
-                opened[name] -= 1
-                if name == token.name:
+        if not name:
+            parent.children += _text(match[0], names)
+        elif closing:
+            while opened.get(name):
+                _, last, _ = stack.pop()
+                opened[last] -= 1
+                if last == name:
                     break
-        elif token.name:
-            node = _node(token, names, island=island)
+        else:
+            foreign = not island and names.of(name, attributes) == FOREIGN
+            local = name.rpartition(":")[2]
+            node = Node(local, attributes_of(attributes), foreign=foreign)
             deep = len(stack) > DEEPEST
             if not deep:
                 parent.children.append(node)
-            if not token.empty:
-                island = island or node.name in ("math", "svg")
-                stack.append((parent if deep else node, token.name, island))
-                opened[token.name] = opened.get(token.name, 0) + 1
+            if not empty:
+                inside = island or local in ("math", "svg")
+                stack.append((parent if deep else node, name, inside))
+                opened[name] = opened.get(name, 0) + 1
     return root
 
 
-def _node(token: Token, names: Names, *, island: bool) -> Node:
-    foreign = not island and names.of(token.name, token.attributes) == FOREIGN
-    attributes = attributes_of(token.attributes)
-    return Node(token.name.rpartition(":")[2], attributes, foreign=foreign)
+def _text(source: str, names: Names) -> tuple[str, ...]:
+    """Return the text of what is no tag; comments and instructions hold none."""
+    if source.startswith("<![CDATA["):
+        return (source[9:-3],)
+    return (names.text(source),) if source == "<" or not source.startswith("<") else ()

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 TEXTS = frozenset({"application/xhtml+xml", "text/x-oeb1-document", "text/html"})
+DRAWING = "image/svg+xml"  # a page of a book may be one
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"
 # The only two ways of encryption that are none: fonts scrambled with the book's identifier.
@@ -219,7 +220,7 @@ def open_package(archive: Archive) -> Package:
 
 
 def _package_name(archive: Archive, members: Members) -> str:
-    if CONTAINER in archive:
+    if CONTAINER in archive and not check(archive.read(CONTAINER)):
         _, root = parse(archive, CONTAINER)
         for element in _each(root, "rootfile"):
             path = element.get("full-path", "")
@@ -255,7 +256,8 @@ def _documents(archive: Archive, root: ET.Element, manifest: Manifest) -> tuple[
     no_order = not order
     found: dict[str, Document] = {}
     for item in manifest.items:
-        if not item.name or not item.text or item.name in found:
+        drawn = item.media_type == DRAWING and item.name in order
+        if not item.name or item.name in found or not (item.text or drawn):
             continue
         navigation = "nav" in item.properties.split()
         if no_order and not navigation:  # a reading order that names nothing: as it is listed
@@ -265,7 +267,7 @@ def _documents(archive: Archive, root: ET.Element, manifest: Manifest) -> tuple[
             item.identity,
             order.get(item.name, -1),
             navigation,
-            _fixed_page(layouts.get(item.name, "").split(), book=fixed),
+            drawn or _fixed_page(layouts.get(item.name, "").split(), book=fixed),
         )
     if not found:
         raise InputError(f"{archive.label}: lists no XHTML document: nothing to read")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import posixpath
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, final
 from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 from penstock.reading.addresses import SCHEME, Addresses
 from penstock.reading.archive import Archive
@@ -30,6 +31,7 @@ LANGUAGE = re.compile(r"(<dc:language\b[^<>]*+>\s*+[A-Za-z]{2,3})_(?=[A-Za-z]+\s
 HEAD_ODD = re.compile(
     r"<title\b[^<>]*+(?<!/)>[^<]*+</title\s*+>|<(?:title|link|style)\b[^<>]*+(?<=/)>"
 )
+IDENTIFIER = "{http://purl.org/dc/elements/1.1/}identifier"
 LABEL = re.compile(r"(<text>)([^<]*+(?:<(?!/?text>)[^<]*+)*+)(</text>)")
 
 Act: TypeAlias = "Callable[[Match[str]], str]"
@@ -42,15 +44,12 @@ def edit_tags(source: str, acts: Mapping[str, Act]) -> str:
         source: XML.
         acts: By an element's name without its prefix; called in order with a match of TAG.
     """
-    out: list[str] = []
-    done = 0
-    for match in TAG.finditer(source):
+
+    def edited(match: Match[str]) -> str:
         act = acts.get(match[2].rpartition(":")[2]) if match[1] == "" else None
-        new = act(match) if act else match[0]
-        if new != match[0]:
-            out += (source[done : match.start()], new)
-            done = match.end()
-    return "".join((*out, source[done:]))
+        return act(match) if act else match[0]
+
+    return TAG.sub(edited, source)
 
 
 def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[str, bytes]:
@@ -61,22 +60,25 @@ def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[s
 
 
 @final
+@dataclass
 class _PackageMender:
     """Goes through the manifest first, then what refers to it.
 
     A line goes only where the file it names is nowhere in the book, or has a line already.
     """
 
-    def __init__(self, archive: Archive, package: Package, repairs: Repairs) -> None:
-        self.archive = archive
-        self.package = package
-        self.repairs = repairs
-        self.note = repairs.note
-        self.items = iter(package.manifest.items)
-        self.renamed: dict[str, str] = {}  # manifest ids: as written, as they must be
-        self.files: dict[str, str] = {}  # manifest: file, id
-        self.spine: set[str] = set()
-        self.gone: set[str] = set()
+    archive: Archive
+    package: Package
+    repairs: Repairs
+    renamed: dict[str, str] = field(default_factory=dict)  # manifest ids: as written, as kept
+    files: dict[str, str] = field(default_factory=dict)  # manifest: file, id
+    spine: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin with the first line of the manifest."""
+        self.note = self.repairs.note
+        self.items = iter(self.package.manifest.items)
 
     def edit(self, source: str) -> str:
         """Return ``source`` mended."""
@@ -115,11 +117,13 @@ class _PackageMender:
         self.renamed.setdefault(item.identity, kept)
         self.files[file] = kept
         new = with_attribute(match[0], "id", kept) if kept != item.identity else match[0]
-        if not remote and not self.package.members.same(self.package.name, path):
-            self.note("address mended")
+        far = not remote and not self.package.members.same(self.package.name, path)
+        if far:
             path = quote(posixpath.relpath(item.name, self.package.folder or "."))
-            return with_attribute(new, "href", path)
-        return with_attribute(new, "href", path) if mark else new
+        if not far and not mark:
+            return new
+        self.note("address mended")
+        return with_attribute(new, "href", path)
 
     def _itemref(self, match: Match[str]) -> str:
         written = attributes_of(match[3]).get("idref", "")
@@ -203,7 +207,7 @@ def mend_contents(
             continue
         source = decode(data)
         fixed = _text_only(_head(source, repairs), repairs)
-        points = _Points(name, identifier, addresses, repairs, twice="id twice" in facts.odd)
+        points = _Points(name, identifier, addresses, repairs.note, "id twice" in facts.odd)
         fixed = points.edit(fixed)
         if fixed != source:
             mended[name] = encode(fixed, data)
@@ -212,15 +216,10 @@ def mend_contents(
 
 def identifier_of(source: str) -> str:
     """Return the unique identifier of a package document, or an empty string."""
-    wanted = ""
-    for match in TAG.finditer(source):
-        if match[1] != "":
-            continue
-        if match[2].endswith("package"):
-            wanted = squeezed(attribute(match[3], "unique-identifier"))
-        elif match[2] == "dc:identifier" and squeezed(attribute(match[3], "id")) == wanted:
-            return html.unescape(source[match.end() : source.find("<", match.end())].strip())
-    return ""
+    root = ET.fromstring(source)  # noqa: S314 - read before: no entities of its own
+    wanted = squeezed(root.get("unique-identifier", ""))
+    named = (e for e in root.iter(IDENTIFIER) if squeezed(e.get("id", "")) == wanted)
+    return next(("".join(e.itertext()).strip() for e in named), "")
 
 
 def _head(source: str, repairs: Repairs) -> str:
@@ -246,20 +245,18 @@ def _text_only(source: str, repairs: Repairs) -> str:
 
 
 @final
+@dataclass
 class _Points:
     """Mends the entries of an EPUB 2 table of contents, and the identifier in its head."""
 
-    def __init__(
-        self, name: str, identifier: str, addresses: Addresses, repairs: Repairs, *, twice: bool
-    ) -> None:
-        self.name = name
-        self.identifier = identifier
-        self.addresses = addresses
-        self.note = repairs.note
-        self.twice = twice
-        self.count = 0
-        self.moved = False
-        self.targets: list[str] = []  # of each entry, as it ends
+    name: str
+    identifier: str
+    addresses: Addresses
+    note: Callable[[str], None]
+    twice: bool
+    count: int = 0
+    moved: bool = False
+    targets: list[str] = field(default_factory=list)  # of each entry, as it ends
 
     def edit(self, source: str) -> str:
         """Return ``source`` mended; entries that lead to one place get one number."""

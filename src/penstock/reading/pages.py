@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from penstock.errors import InputError, MissingExtra
@@ -29,23 +29,36 @@ __all__ = [
     "xhtml_manuscript",
 ]
 
+Load: TypeAlias = Callable[[str], bytes | None]  # gives the bytes of an image
 MAGIC = {
     b"\x89PNG\r\n\x1a\n": ("png", "image/png"),
     b"\xff\xd8\xff": ("jpg", "image/jpeg"),
     b"GIF8": ("gif", "image/gif"),
 }
-FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+CHARSET = re.compile(rb"""(?:charset|<\?xml[^>]*?encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+# Names of encodings that browsers take for a larger one (WHATWG Encoding, section 4.2).
+LABELS = {
+    **dict.fromkeys(("iso-8859-1", "latin1", "us-ascii", "ascii"), "windows-1252"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
+    "big5": "big5hkscs",
+    "iso-8859-9": "cp1254",
+    "utf8": "utf-8",
+}
+ENDED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+FRONT = re.compile(
+    r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+.*\n|[-#\]].*\n|[ \t]*\n)*?)"
+    r"(?:\1|\.\.\.)[ \t]*(?:\n|\Z)"
+)
+FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*)$", re.MULTILINE)
 HEADING = re.compile(
     r"<h([12])((?: [\w:]+=\"[^\"]*+\")*+)>((?:[^<]++|<(?!/?h[12]\b))*+)</h\1>", re.DOTALL
 )
 
 
 def page_manuscript(
-    data: bytes,
-    title: str = "",
-    base: str = "",
-    load: Callable[[str], bytes | None] | None = None,
+    data: bytes, title: str = "", base: str = "", load: Load | None = None
 ) -> Manuscript:
     """Return a manuscript of all that an HTML page says.
 
@@ -66,9 +79,7 @@ def page_manuscript(
     return _manuscript(root, found or title, _meta(root, "author"), base, load)
 
 
-def markdown_manuscript(
-    text: str, title: str = "", load: Callable[[str], bytes | None] | None = None
-) -> Manuscript:
+def markdown_manuscript(text: str, title: str = "", load: Load | None = None) -> Manuscript:
     """Return a manuscript of Markdown; HTML in it is text.
 
     CommonMark with tables, footnotes, task lists, struck text and front matter, whose title,
@@ -88,10 +99,10 @@ def markdown_manuscript(
         ) from error
     text = clean(text)
     front = FRONT.match(text)
-    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[1])} if front else {}
+    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[2])} if front else {}
     reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     reader.use(footnote_plugin).use(tasklists_plugin)
-    markup = reader.render(text[front.end() :] if front else text)
+    markup = reader.render(text[front.end() :] if front and said else text)
     root = _parse(f'<html><meta charset="utf-8"><body>{markup}</body></html>'.encode())
     language = said.get("lang") or said.get("language") or ""
     if language:
@@ -103,10 +114,7 @@ def markdown_manuscript(
 
 
 def article_manuscript(
-    data: bytes,
-    url: str,
-    title: str = "",
-    load: Callable[[str], bytes | None] | None = None,
+    data: bytes, url: str, title: str = "", load: Load | None = None
 ) -> Manuscript:
     """Return a manuscript of the article in a page, without the page around it.
 
@@ -125,9 +133,10 @@ def article_manuscript(
     except ImportError as error:
         raise MissingExtra("reading an article", "trafilatura", "reading") from error
     try:
-        found = extract_metadata(data, default_url=url)
+        page = _decoded(data)
+        found = extract_metadata(page, default_url=url)
         markup = extract(
-            data,
+            page,
             url=url,
             output_format="html",
             include_comments=False,
@@ -145,30 +154,32 @@ def article_manuscript(
     said = _said(original)
     if said:
         root.set("lang", said)
-    name = found.title or title or url
-    author = found.author or ""
-    date = found.date or ""
-    return _manuscript(root, name, author, url, load, date=date)
+    name, author = found.title or title or url, found.author or ""
+    return _manuscript(root, name, author, url, load, date=found.date or "")
 
 
 def rebuilt_page(source: str) -> tuple[str, list[str], str]:
     """Return title, style sheets and body of a document that is not XML, in valid elements.
 
+    The body is empty where there is nothing to read.
+
     Raises:
-        InputError: There is no text in it.
+        MissingExtra: lxml is not installed.
     """
-    tidier = Tidier(lambda address: address)
-    root = _parse(_undeclared(source), "utf-8")
+    try:
+        root = _parse(_undeclared(source), "utf-8")
+    except MissingExtra:
+        raise
+    except InputError:
+        return "", [], ""
     body = root.find("body")
-    blocks = tidier.blocks(body) if body is not None else []
-    if not blocks:
-        raise InputError("nothing readable in it")
+    blocks = Tidier(lambda address: address).blocks(body) if body is not None else []
     title = " ".join((root.findtext(".//title") or "").split())
     links = [e.get("href", "") for e in root.iter("link") if e.get("rel") == "stylesheet"]
     return title, [link for link in links if link], "\n".join(blocks)
 
 
-def xhtml_manuscript(source: str, title: str, load: Callable[[str], bytes | None]) -> Manuscript:
+def xhtml_manuscript(source: str, title: str, load: Load) -> Manuscript:
     """Return a manuscript of a document of a book.
 
     Raises:
@@ -189,34 +200,41 @@ def _parse(data: bytes, encoding: str = "") -> _Element:
         raise MissingExtra("reading HTML", "lxml", "reading") from error
     if not data.strip():
         raise InputError("the page is empty")
-    declared = re.search(rb"""charset\s*=\s*["']?([\w-]+)""", data[:4096])
-    encoding = encoding or (declared[1].decode() if declared else _guess(data))
+    text = ENDED.sub("", _decoded(data, encoding))  # what follows them is the page's all the same
     try:
         root: _Element = parser.document_fromstring(
-            data, parser=parser.HTMLParser(encoding=encoding, huge_tree=False)
+            text.encode("utf-8", "replace"), parser=parser.HTMLParser(encoding="utf-8")
         )
-    except (ValueError, LookupError, AssertionError) as error:
-        raise InputError(f"the page cannot be read: {error}") from error
-    except parser.etree.ParserError as error:
+    except (ValueError, LookupError, AssertionError, parser.etree.ParserError) as error:
         raise InputError(f"the page cannot be read: {error}") from error
     return root
 
 
-def _guess(data: bytes) -> str:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "windows-1252"  # what browsers take where nothing is declared
-    return "utf-8"
+def _decoded(data: bytes, encoding: str = "") -> str:
+    """Return a page as text, as browsers do: by its mark, by what it declares, else by its bytes.
+
+    Where the bytes are not what is declared, each that is none is shown as U+FFFD.
+    """
+    for mark, name in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(name, "replace")
+    declared = CHARSET.search(data[:4096])
+    label = encoding or (declared[1].decode().lower() if declared else "")
+    for name in (LABELS.get(label, label), "utf-8"):
+        try:
+            return data.decode(name)
+        except (LookupError, ValueError):
+            pass
+    known = label in LABELS or label == "utf-8"
+    return data.decode(LABELS.get(label, label) if known else "windows-1252", "replace")
 
 
 def _manuscript(
-    root: _Element,
-    title: str,
-    author: str,
-    base: str,
-    load: Callable[[str], bytes | None] | None,
-    date: str = "",
+    root: _Element, title: str, author: str, base: str, load: Load | None, date: str = ""
 ) -> Manuscript:
     pictures: dict[str, Picture] = {}
 

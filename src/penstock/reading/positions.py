@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from penstock.reading.settings import GUIDES, Guide
+import msgspec
+
+from penstock.reading.settings import Guide
 from penstock.whole import whole_file
 
 __all__ = ["Place", "load_place", "places_file", "save_place"]
@@ -46,19 +47,11 @@ def places_file() -> Path:
 
 def load_place(book: str, file: Path) -> Place | None:
     """Return the place kept for ``book``, or None; a damaged file counts as none."""
+    kept = _kept(file).get(book)
     try:
-        kept = json.loads(file.read_text("utf-8"))[book]
-        place = Place(
-            block=int(kept["block"]),
-            char=int(kept["char"]),
-            width=int(kept["width"]),
-            guide=kept["guide"],
-            speed=int(kept["speed"]),
-            marks=tuple((int(block), int(char)) for block, char in kept.get("marks", ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return msgspec.json.decode(kept, type=Place) if kept else None
+    except msgspec.DecodeError:
         return None
-    return place if place.guide in GUIDES else None
 
 
 def save_place(book: str, place: Place, file: Path) -> None:
@@ -67,15 +60,18 @@ def save_place(book: str, place: Place, file: Path) -> None:
     Raises:
         StorageError: The disk does not take it.
     """
-    try:
-        kept = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        kept = {}
-    if not isinstance(kept, dict):
-        kept = {}
+    kept = _kept(file)
     kept.pop(book, None)
-    kept[book] = asdict(place)
+    kept[book] = msgspec.Raw(msgspec.json.encode(place))
     newest = dict(list(kept.items())[-MOST_BOOKS:])
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as out:
-        out.write(json.dumps(newest).encode())
+        out.write(msgspec.json.encode(newest))
+
+
+def _kept(file: Path) -> dict[str, msgspec.Raw]:
+    """Return what is kept, each place as it is written: one that is damaged costs only itself."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, msgspec.Raw])
+    except (OSError, msgspec.DecodeError):
+        return {}

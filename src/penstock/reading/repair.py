@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import final
 
 from penstock.errors import InputError
@@ -20,7 +20,7 @@ from penstock.reading.package_repair import mend_contents, mend_package
 from penstock.reading.stats import Repairs
 from penstock.reading.well_formed import check, decode, encode
 
-__all__ = ["mend_book", "mend_documents"]
+__all__ = ["mend_book", "readable"]
 
 LOOSE = re.compile(
     r"&(?!#\d{1,7};|#x[0-9A-Fa-f]{1,6};|[A-Za-z][\w.-]{0,63};)|<(?![A-Za-z_/!?])"
@@ -46,25 +46,48 @@ def mend_book(archive: Archive, package: Package, repairs: Repairs) -> dict[str,
     return _Mender(archive, package, repairs).members()
 
 
-def mend_documents(archive: Archive, package: Package, repairs: Repairs) -> Callable[[str], bytes]:
-    """Return what gives the documents of a book as well-formed XML.
+def readable(archive: Archive, name: str, repairs: Repairs) -> bytes:
+    """Return a document as well-formed XML; nothing else about it is looked at.
 
     Raises:
-        InputError: By what is returned: a document is too broken to be read.
+        InputError: It is too broken to be read.
     """
-    return _Mender(archive, package, repairs).document
+    data = archive.read(name)
+    reason = check(data)
+    return _well_formed(data, name, archive.label, reason, repairs) if reason else data
+
+
+def _well_formed(data: bytes, name: str, label: str, reason: str, repairs: Repairs) -> bytes:
+    try:
+        source = decode(data)
+    except (UnicodeDecodeError, LookupError):
+        source = data.decode("windows-1252", "replace")
+        repairs.note("encoding mended")
+    if "<!ENTITY" in source:
+        raise InputError(f"{label}: {name}: {reason}; refused")
+    source = source.lstrip("\ufeff \t\r\n")  # before a declaration nothing may stand
+    fixed = CONTROL.sub("", LOOSE.sub(lambda m: "&lt;" if m[0] == "<" else "&amp;", source))
+    fixed = DECLARED.sub(r"\1utf-8", NAMED.sub(_numbered, fixed))
+    if check(fixed.encode()):
+        fixed = _rebuilt(fixed, name, repairs)
+        repairs.note("document rebuilt from tag soup")
+    else:
+        repairs.note("markup mended")
+    return fixed.encode()
 
 
 @final
+@dataclass
 class _Mender:
-    def __init__(self, archive: Archive, package: Package, repairs: Repairs) -> None:
-        self.archive = archive
-        self.package = package
-        self.repairs = repairs
-        self.note = repairs.note
-        self.old = package.version.startswith("2")
-        self.mended: dict[str, bytes] = {}
-        self.facts: dict[str, Facts] = {}
+    archive: Archive
+    package: Package
+    repairs: Repairs
+    mended: dict[str, bytes] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
+
+    @property
+    def old(self) -> bool:
+        return self.package.version.startswith("2")
 
     def members(self) -> dict[str, bytes]:
         """Mend documents one by one, then what leads from one to the other."""
@@ -72,7 +95,8 @@ class _Mender:
             data = self.archive.read(document.name)
             facts = inspect(data, old=self.old)
             if facts.reason:
-                data = self._well_formed(data, document.name, facts.reason)
+                label = self.archive.label
+                data = _well_formed(data, document.name, label, facts.reason, self.repairs)
                 facts = inspect(data, old=self.old)
                 self.mended[document.name] = data
             self.facts[document.name] = facts
@@ -88,30 +112,6 @@ class _Mender:
         source = decode(package.get(self.package.name, b"")) or self.package.source
         self.mended.update(mend_contents(self.archive, source, self.addresses, self.repairs))
         return self.mended
-
-    def document(self, name: str) -> bytes:
-        """Return one document, well-formed; nothing else about it is looked at."""
-        data = self.archive.read(name)
-        reason = check(data)
-        return self._well_formed(data, name, reason) if reason else data
-
-    def _well_formed(self, data: bytes, name: str, reason: str) -> bytes:
-        try:
-            source = decode(data)
-        except (UnicodeDecodeError, LookupError):
-            source = data.decode("windows-1252", "replace")
-            self.note("encoding mended")
-        if "<!ENTITY" in source:
-            raise InputError(f"{self.archive.label}: {name}: {reason}; refused")
-        fixed = CONTROL.sub("", LOOSE.sub(lambda m: "&lt;" if m[0] == "<" else "&amp;", source))
-        fixed = NAMED.sub(_numbered, fixed)
-        fixed = DECLARED.sub(r"\1utf-8", fixed)
-        if check(fixed.encode()):
-            fixed = _rebuilt(fixed, name, self.archive.label)
-            self.note("document rebuilt from tag soup")
-        else:
-            self.note("markup mended")
-        return fixed.encode()
 
     def _document(self, name: str, *, navigation: bool) -> None:
         facts = self.facts[name]
@@ -148,14 +148,13 @@ def _numbered(match: re.Match[str]) -> str:
     return "".join(f"&#{ord(c)};" for c in text)
 
 
-def _rebuilt(source: str, name: str, label: str) -> str:
+def _rebuilt(source: str, name: str, repairs: Repairs) -> str:
     """Return a document of the same text in elements that are surely valid."""
     from penstock.reading.pages import rebuilt_page
 
-    try:
-        title, links, body = rebuilt_page(source)
-    except InputError as error:
-        raise InputError(f"{label}: {name}: {error}") from error
+    title, links, body = rebuilt_page(source)
+    if not body:
+        repairs.remove(f"{name}: a document with nothing in it that can be read")
     sheets = "".join(
         f'<link rel="stylesheet" type="text/css" href="{html.escape(link)}"/>' for link in links
     )
@@ -183,39 +182,30 @@ class _Editor:
     """Edits the tags of one document."""
 
     def __init__(
-        self,
-        mender: _Mender,
-        name: str,
-        moved: dict[str, str | None],
-        *,
-        navigation: bool,
+        self, mender: _Mender, name: str, moved: dict[str, str | None], *, navigation: bool
     ) -> None:
-        facts = mender.facts[name]
+        odd = mender.facts[name].odd
         self.title = mender.package.title or "-"
         self.name = name
         self.repairs = mender.repairs
-        self.note = mender.note
+        self.note = mender.repairs.note
         self.nearest = mender.addresses.first_from(name)
         self.old = mender.old
         self.moved = moved
         self.navigation = navigation
-        self.crowded = "block in a paragraph" in facts.odd
-        self.untitled = "no title" in facts.odd
+        self.crowded = "block in a paragraph" in odd
+        self.untitled = "no title" in odd
         self.seen: set[str] = set()
         self.names: list[tuple[str, str]] = [("", "")]  # open elements: as written, as kept
 
     def edit(self, source: str) -> str:
         """Return ``source`` with its tags mended."""
-        out: list[str] = []
-        done = 0
-        for match in TAG.finditer(source):
-            if match[2] is None:
-                continue
-            new = self._end(match) if match[1] else self._start(match)
-            if new != match[0]:
-                out += (source[done : match.start()], new)
-                done = match.end()
-        return "".join((*out, source[done:]))
+        return TAG.sub(self._tag, source)
+
+    def _tag(self, match: re.Match[str]) -> str:
+        if match[2] is None:
+            return match[0]
+        return self._end(match) if match[1] else self._start(match)
 
     def _end(self, match: re.Match[str]) -> str:
         written, kept = self.names.pop()
@@ -229,7 +219,8 @@ class _Editor:
 
     def _start(self, match: re.Match[str]) -> str:
         name, attributes, empty = match[2], match[3], match[4]
-        if name in ("img", "link") and self._gone(attributes):
+        inside = self.names[-1][0]
+        if name in ("img", "link") and inside != "picture" and self._gone(attributes):
             target = attribute(attributes, "src") or attribute(attributes, "href")
             self.repairs.remove(f"{self.name}: {html.unescape(target)}, of <{name}>, is missing")
             if not empty:

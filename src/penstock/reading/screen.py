@@ -15,29 +15,15 @@ from penstock.reading.terminal import Reader
 
 __all__ = ["run_reader"]
 
+ENDS = {
+    b"A": "up", b"B": "down", b"C": "right", b"D": "left", b"H": "home", b"F": "end",
+    b"1~": "home", b"4~": "end", b"5~": "pageup", b"6~": "pagedown",
+}  # fmt: skip
 SEQUENCES = {
-    b"\x1b[A": "up",
-    b"\x1b[B": "down",
-    b"\x1b[C": "right",
-    b"\x1b[D": "left",
-    b"\x1bOA": "up",
-    b"\x1bOB": "down",
-    b"\x1bOC": "right",
-    b"\x1bOD": "left",
-    b"\x1b[5~": "pageup",
-    b"\x1b[6~": "pagedown",
-    b"\x1b[H": "home",
-    b"\x1b[F": "end",
-    b"\x1b[1~": "home",
-    b"\x1b[4~": "end",
-    b"=": "+",
-    b"\x03": "q",
-    b"\x04": "q",
-    b"\r": "enter",
-    b"\n": "enter",
-    b"\x7f": "backspace",
+    **{begin + end: key for begin in (b"\x1b[", b"\x1bO") for end, key in ENDS.items()},
+    b"=": "+", b"\x03": "q", b"\x04": "q", b"\r": "enter", b"\n": "enter", b"\x7f": "backspace",
     b"\x08": "backspace",
-}
+}  # fmt: skip
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 

@@ -17,16 +17,9 @@ __all__ = ["Form", "Wanted", "as_epub", "form_of", "manuscript_of"]
 
 Form: TypeAlias = Literal["epub", "html", "markdown", "text", "fb2", "calibre"]
 ENDINGS: dict[str, Form] = {
-    ".epub": "epub",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".txt": "text",
-    ".fb2": "fb2",
-    ".rtf": "calibre",
-}
+    ".epub": "epub", ".html": "html", ".htm": "html", ".xhtml": "html", ".md": "markdown",
+    ".markdown": "markdown", ".txt": "text", ".fb2": "fb2", ".rtf": "calibre",
+}  # fmt: skip
 OTHER = {
     b"%PDF": "a PDF: its lines are painted, not written",
     b"\xd0\xcf\x11\xe0": "an old Office file",
@@ -50,9 +43,7 @@ def form_of(data: bytes, name: str = "") -> Form:
     for magic, what in OTHER.items():
         if data.startswith(magic):
             raise InputError(f"{name or 'input'}: {what}; convert it to EPUB or text first")
-    if data[60:68] in (b"BOOKMOBI", b"TEXtREAd"):
-        return "calibre"
-    if data.startswith(b"{\\rtf"):
+    if data[60:68] in (b"BOOKMOBI", b"TEXtREAd") or data.startswith(b"{\\rtf"):
         return "calibre"
     found = ENDINGS.get(Path(name).suffix.lower())
     if b"<FictionBook" in data[:2000]:
@@ -95,7 +86,7 @@ def as_epub(  # noqa: PLR0913 - each a thing that may be known of a file
     if form == "epub":
         return data
     if form == "calibre":
-        return by_calibre(data, _ending(data, label), label)
+        return by_calibre(data, label)
     title = "Text" if label in (base, "stdin") else Path(label).stem
     wanted = Wanted(title, label, base, article=article, load=load)
     try:
@@ -147,20 +138,8 @@ def manuscript_of(data: bytes, form: Form, wanted: Wanted) -> Manuscript:
     if form in ("epub", "calibre"):
         from penstock.reading.book_source import book_manuscript
 
-        book = (
-            by_calibre(data, _ending(data, wanted.label), wanted.label) if form != "epub" else data
-        )
+        book = data if form == "epub" else by_calibre(data, wanted.label)
         return book_manuscript(book, wanted.label)
     if wanted.article:
         return pages.article_manuscript(data, wanted.base, title, load)
     return pages.page_manuscript(data, title, wanted.base, load)
-
-
-def _ending(data: bytes, name: str) -> str:
-    """Return the ending that tells calibre what a file is."""
-    if data.startswith(b"PK"):
-        return office_form(data)
-    if data.startswith(b"{\\rtf"):
-        return ".rtf"
-    known = Path(name).suffix.lower()
-    return known if known in (".mobi", ".azw", ".azw3", ".prc") else ".mobi"

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import final
+from typing import ClassVar, final
 
 from penstock.errors import InputError
 from penstock.reading.blocks import Block
@@ -27,31 +27,6 @@ QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 CHOOSE = {"up": -1, "k": -1, "down": 1, "j": 1, "pageup": -10, "pagedown": 10}
 CHOSEN = "\u203a"
 DIM, PLAIN = "\x1b[2m", "\x1b[22m"
-
-# What each key does: shown by ``?``, tested against the page's own list.
-KEYS = {
-    " ": "start or stop the pacer",
-    "down": "next line",
-    "up": "previous line",
-    "right": "next sentence",
-    "left": "previous sentence",
-    "pagedown": "ten lines on",
-    "pageup": "ten lines back",
-    "home": "begin of the book",
-    "end": "end of the book",
-    "+": "more words a minute",
-    "-": "fewer words a minute",
-    "]": "wider lines",
-    "[": "narrower lines",
-    "g": "next kind of guide",
-    "a": "guide on the axis",
-    "o": "dim other lines",
-    "/": "search; n and N go on and back",
-    "c": "contents",
-    "m": "set or remove a bookmark; ' goes to the next",
-    "?": "these keys",
-    "q": "leave; the place is kept",
-}
 
 
 @final
@@ -91,41 +66,13 @@ class Reader:
         self._room = 80
         self._lines: dict[int, list[TextLine]] = {}
         self._fair = 0.0
-        self._acts: dict[str, Callable[[], None]] = {
-            " ": self._toggle,
-            "down": lambda: self.step(1),
-            "up": lambda: self.step(-1),
-            "j": lambda: self.step(1),
-            "k": lambda: self.step(-1),
-            "right": lambda: self._sentence(1),
-            "left": lambda: self._sentence(-1),
-            "pagedown": lambda: self.step(10),
-            "pageup": lambda: self.step(-10),
-            "home": lambda: self._go(0, 0),
-            "end": lambda: self._go(len(self.blocks) - 1, 1 << 30),
-            "+": lambda: self._quicken(10),
-            "-": lambda: self._quicken(-10),
-            "]": lambda: self._wider(1),
-            "[": lambda: self._wider(-1),
-            "g": self._next_guide,
-            "a": self._toggle_align,
-            "o": self._toggle_dim,
-            "?": lambda: self._show("keys"),
-            "/": lambda: self._show("search"),
-            "c": lambda: self._show("contents"),
-            "n": lambda: self._find(1),
-            "N": lambda: self._find(-1),
-            "m": self._mark,
-            "'": self._next_mark,
-            "q": self._leave,
-        }
 
     def press(self, key: str) -> None:
         """Do what ``key`` does; an unknown key does nothing."""
         if self.help:
             self._over(key)
-        elif act := self._acts.get(key):
-            act()
+        elif key in self.ACTS:
+            self.ACTS[key][1](self)
 
     def lines(self, index: int) -> list[TextLine]:
         """Return the lines of a block."""
@@ -134,17 +81,16 @@ class Reader:
         return self._lines[index]
 
     def _make(self, block: Block) -> list[TextLine]:
-        if block.kind == "text":
-            guide = self.place.guide
-            look = Look(
-                width=max(8, min(self.place.width, self._room)),
-                guide=guide,
-                align=self.align and guide != "none",
-                device=DEVICES["web"],
-            )
-            made = block_lines(block, look, Count())
-            if made:
-                return [part for line in made for part in folded(line, self._room)]
+        guide = self.place.guide
+        look = Look(
+            width=max(8, min(self.place.width, self._room)),
+            guide=guide,
+            align=self.align and guide != "none",
+            device=DEVICES["web"],
+        )
+        made = block_lines(block, look, Count())
+        if made:
+            return [part for line in made for part in folded(line, self._room)]
         lines: list[TextLine] = []
         at = 0
         for text in block.text.split("\n"):
@@ -354,6 +300,39 @@ class Reader:
         state = "playing" if self.playing else "stopped"
         text = f" {part} %  {self.place.speed} words/min {state}  width {self.place.width}  ? keys"
         return text[: columns - 1]
+
+    # What each key does: shown by ``?``, tested against the page's own list.
+    ACTS: ClassVar[dict[str, tuple[str, Callable[[Reader], None]]]] = {
+        " ": ("start or stop the pacer", _toggle),
+        "down": ("next line", lambda self: self.step(1)),
+        "up": ("previous line", lambda self: self.step(-1)),
+        "right": ("next sentence", lambda self: self._sentence(1)),
+        "left": ("previous sentence", lambda self: self._sentence(-1)),
+        "pagedown": ("ten lines on", lambda self: self.step(10)),
+        "pageup": ("ten lines back", lambda self: self.step(-10)),
+        "home": ("begin of the book", lambda self: self._go(0, 0)),
+        "end": ("end of the book", lambda self: self._go(len(self.blocks) - 1, 1 << 30)),
+        "+": ("more words a minute", lambda self: self._quicken(10)),
+        "-": ("fewer words a minute", lambda self: self._quicken(-10)),
+        "]": ("wider lines", lambda self: self._wider(1)),
+        "[": ("narrower lines", lambda self: self._wider(-1)),
+        "g": ("next kind of guide", _next_guide),
+        "a": ("guide on the axis", _toggle_align),
+        "o": ("dim other lines", _toggle_dim),
+        "/": ("search; n and N go on and back", lambda self: self._show("search")),
+        "c": ("contents", lambda self: self._show("contents")),
+        "m": ("set or remove a bookmark; ' goes to the next", _mark),
+        "?": ("these keys", lambda self: self._show("keys")),
+        "q": ("leave; the place is kept", _leave),
+        "j": ("", lambda self: self.step(1)),
+        "k": ("", lambda self: self.step(-1)),
+        "n": ("", lambda self: self._find(1)),
+        "N": ("", lambda self: self._find(-1)),
+        "'": ("", _next_mark),
+    }
+
+
+KEYS = {key: what for key, (what, _) in Reader.ACTS.items() if what}
 
 
 def searched(text: str) -> str:

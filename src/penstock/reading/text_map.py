@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import final
 
 from penstock.reading.inline import COLUMN, NOT_BEFORE, OPENED, UNEVEN_BREAKS, Run, cells, runs
-from penstock.reading.markup import attribute
 from penstock.reading.names import Names
 
 __all__ = [
@@ -30,13 +29,13 @@ __all__ = [
 ]
 
 GLUE = "\u00a0"
+UNBREAKING = "\u00a0\u2007\u202f"  # UAX #14, class GL
 EVEN = -1  # the end of a run whose columns are its source, character by character
 PLACEHOLDER = "\ufffc"
 BREAK = "\n"  # where the book itself begins a line
 PLAIN = re.compile(rf"{COLUMN}(?: {COLUMN})*")
 SOFT = "\u00ad"
 CODE = frozenset({"code", "tt", "kbd", "samp"})
-ONE_PIECE = frozenset({"sup", "sub", "time"})
 
 
 @final
@@ -91,9 +90,7 @@ class _Shader:
         self.shadow = Shadow()
         self.length = 0
         self.blank = True  # a blank would have nothing before it
-        self.waiting = ""  # the element kept in one piece whose end is waited for
         self.coded: list[int] = []  # where open elements of code began
-        self.nested = self.begun = self.seen = 0
 
     def put(self, text: str, start: int, end: int, *, even: bool = True) -> None:
         """Take columns of one character each, or one thing of any size."""
@@ -122,10 +119,13 @@ class _Shader:
         """
         if character == SOFT and self.length:
             self.shadow.soft.add(self.length - 1)
-        width = cells(character)
+        column = character
+        if character.isspace():
+            column = GLUE if character in UNBREAKING else " "
+        width = cells(column)
         if width:
-            self.glue(following or character)
-            self.put(character * width, start, end)
+            self.glue(following or column)
+            self.put(column * width, start, end, even=column == character)
         elif self.length:
             self._lengthen(end)
 
@@ -158,9 +158,7 @@ class _Shader:
 
     def take(self, run: Run) -> None:
         """Take a piece of running text."""
-        if self.waiting:
-            self.wait(run)
-        elif run.kind == "plain":
+        if run.kind == "plain":
             self.glue(run.text)
             self.put(run.text, run.start, run.end)
         elif run.kind == "blank":
@@ -181,36 +179,16 @@ class _Shader:
             self.element(run)
 
     def element(self, run: Run) -> None:
-        """Pass over a tag, or begin something that stays in one piece."""
-        opens = run.kind == "open"
-        if run.name in CODE:
-            if opens:
-                self.coded.append(self.length)
-            elif self.coded:
-                self.shadow.code.append((self.coded.pop(), self.length))
-        elif opens and _one_piece(run):
-            self.waiting, self.nested, self.begun, self.seen = run.name, 1, run.start, 0
-
-    def wait(self, run: Run) -> None:
-        """Take what is inside something in one piece, until its end."""
-        if run.kind not in ("open", "close"):
-            self.seen += run.width
-        elif run.name == self.waiting:
-            self.nested += 1 if run.kind == "open" else -1
-            if not self.nested:
-                if self.parts and self.parts[-1] == " ":
-                    self._glued()
-                self.whole(self.seen, self.begun, run.end)
-                self.waiting = ""
+        """Note where elements of code begin and end."""
+        if run.name in CODE and run.kind == "open":
+            self.coded.append(self.length)
+        elif run.name in CODE and self.coded:
+            self.shadow.code.append((self.coded.pop(), self.length))
 
     def letter(self, run: Run) -> None:
         """Take a character that is written as an entity, is wide or has no width."""
-        character = run.text
-        if len(character) != 1:
-            character = "x"  # one of the book's own is part of its word
-        elif character.isspace() and character != GLUE:
-            character = " "
-        self.character(character, run.start, run.end)
+        # An entity of the book's own is part of its word.
+        self.character(run.text if len(run.text) == 1 else "x", run.start, run.end)
 
     def whole(self, width: int, start: int, end: int) -> None:
         """Take something that stays in one piece, ``width`` columns wide."""
@@ -237,12 +215,6 @@ def shade(source: str, start: int, end: int, names: Names) -> Shadow:
     for run in runs(source, start, end, names):
         shader.take(run)
     return shader.finish()
-
-
-def _one_piece(run: Run) -> bool:
-    if run.name in ONE_PIECE:
-        return True
-    return run.name == "a" and "noteref" in attribute(run.attributes, "epub:type")
 
 
 def shade_text(text: str) -> Shadow:

@@ -45,15 +45,21 @@ class TextLine:
 
 
 def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
-    """Return the lines of a ``text`` block.
+    """Return the lines of a ``text`` block; none of what is left whole, which is counted.
 
     >>> [line.text for line in block_lines(Block("text", "one two three"), Look(width=9), Count())]
     ['one two', 'three']
     """
+    if block.kind != "text":
+        count.leave(block.kind)
+        return []
     shadow = shade_text(block.text)
     lines: list[TextLine] = []
+    start = 0
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
-        start, stop = shadow.start(line.start), shadow.end(line.stop - 1)
+        stop = shadow.end(line.stop - 1)
+        # What has no width may stand before the first column of a line.
+        start += len(block.text[start:stop]) - len(block.text[start:stop].lstrip(" \n"))
         text = block.text[start:stop].rstrip(" \n") + ("-" if line.hyphen else "")
         columns = len(shadow.text[line.start : line.stop].rstrip(" ")) + line.hyphen
         guide, axis = None, columns / 2
@@ -63,6 +69,7 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
             if look.align:
                 axis = first - line.start + 0.4 * (last - first)
         lines.append(TextLine(start, text, guide, columns, axis))
+        start = stop
     return lines
 
 
@@ -78,10 +85,8 @@ def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool)
     middle = look.width / 2 if not look.align else look.width * 0.75
     for block in blocks:
         yield ""
-        lines = block_lines(block, look, count) if block.kind == "text" else []
+        lines = block_lines(block, look, count)
         if not lines:
-            if block.kind != "text":
-                count.leave(block.kind)
             yield from _whole(block, middle)
         for number, line in enumerate(lines):
             marker = f"{block.marker} " if block.marker and not number else ""
@@ -124,16 +129,11 @@ def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[st
     """
     for number, block in enumerate(blocks):
         head: dict[str, object] = {"block": number, "kind": block.kind}
-        if block.document:
-            head["document"] = block.document
-        if block.language:
-            head["language"] = block.language
-        if block.marker:
-            head["marker"] = block.marker
-        lines = block_lines(block, look, count) if block.kind == "text" else []
+        for name in ("document", "language", "marker"):
+            if value := getattr(block, name):
+                head[name] = value
+        lines = block_lines(block, look, count)
         if not lines:
-            if block.kind != "text":
-                count.leave(block.kind)
             yield json.dumps({**head, "text": block.text}, ensure_ascii=False)
         for line in lines:
             found: dict[str, object] = {"start": line.start, "text": line.text}

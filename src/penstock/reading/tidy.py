@@ -32,8 +32,8 @@ INLINE = {
     "big": "span",
 }
 DROPPED = frozenset(
-    "script style template head title meta link iframe object embed svg canvas audio "
-    "video input select textarea button noscript map area param source track applet "
+    "script style template head title meta link iframe embed svg canvas audio "
+    "video input select textarea button noscript map area param applet "
     "frameset".split()
 )
 MATHML = "http://www.w3.org/1998/Math/MathML"
@@ -87,6 +87,8 @@ class Tidier:
         return blocks
 
     def _block(self, node: _Element, name: str) -> list[str]:  # noqa: PLR0911 - one return a kind
+        if node.get("hidden") not in (None, "until-found"):
+            return []
         identity = self._identity(node)
         if name in ("h1", "h2", "h3", "h4", "h5", "h6"):
             return _wrapped(name, identity, self._phrases(node))
@@ -156,8 +158,10 @@ class Tidier:
         return "".join(parts)
 
     def _inline(self, node: _Element, name: str) -> str:  # noqa: PLR0911 - one return a kind
-        if not name:
-            return ""  # a comment
+        if not name or node.get("hidden") not in (None, "until-found"):
+            return ""  # a comment, or what no reader shows
+        if name == "object":  # what stands in it is for readers that cannot show it
+            self._dropped(name)
         if name == "math":
             return _formula(node)
         if name in DROPPED:

@@ -44,14 +44,13 @@ def _parser(language: str) -> Callable[[str], list[str]]:
     except ImportError as error:
         what = "breaking Chinese, Japanese and Thai at phrases"
         raise MissingExtra(what, "budoux", "reading") from error
-    if language == "ja":
-        parse: Callable[[str], list[str]] = budoux.load_default_japanese_parser().parse
-    elif language == "th":
-        parse = budoux.load_default_thai_parser().parse
-    elif language == "zh-hant":
-        parse = budoux.load_default_traditional_chinese_parser().parse
-    else:
-        parse = budoux.load_default_simplified_chinese_parser().parse
+    parsers = {
+        "ja": budoux.load_default_japanese_parser,
+        "th": budoux.load_default_thai_parser,
+        "zh-hant": budoux.load_default_traditional_chinese_parser,
+        "zh-hans": budoux.load_default_simplified_chinese_parser,
+    }
+    parse: Callable[[str], list[str]] = parsers[language]().parse
     return parse
 
 

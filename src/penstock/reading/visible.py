@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from penstock.reading.names import Node
 
-__all__ = ["NOTHING", "block_text", "linear", "seen"]
+__all__ = ["NOTHING", "block_text", "plainly_seen", "seen"]
 
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 # No text for people.
@@ -25,7 +25,6 @@ BLOCKS = frozenset(
     "table caption thead tbody tfoot tr blockquote figure figcaption pre form fieldset address hr "
     "details summary legend".split()
 )
-ROW = frozenset({"mrow", "math", "mstyle", "mpadded", "menclose", "semantics", "merror"})
 RELATIONS = frozenset("= < > \u2264 \u2265 \u2260 \u2248 \u2192".split())
 SIMPLE = re.compile(r"[\w.,'\u2032]*|[^\w\s]")
 
@@ -44,15 +43,17 @@ def seen(node: Node) -> str:
     return re.sub(r" ?\n ?", "\n", text)
 
 
+def plainly_seen(node: Node) -> bool:
+    """Whether what is seen of an element is what is seen of its children, one by one."""
+    if "hidden" in node.attributes or node.name == "switch":
+        return False
+    return node.foreign or (node.name not in RULES and node.name not in NOTHING)
+
+
 def _walk(node: Node) -> str:
-    if "hidden" in node.attributes:
-        return ""
-    rule = RULES.get(node.name)
-    if rule and (not node.foreign or node.name == "switch"):
-        return rule(node)
-    if node.name in NOTHING and not node.foreign:
-        return ""
-    return _inside(node)
+    if plainly_seen(node):
+        return _inside(node)
+    return RULES[node.name](node) if node.name in RULES and "hidden" not in node.attributes else ""
 
 
 def _inside(node: Node) -> str:
@@ -74,8 +75,8 @@ def _drawing(node: Node) -> str:
     label = node.attributes.get("aria-label", "").strip()
     if label:
         return f"[{label}]"
-    texts = [" ".join(_inside(child).split()) for child in node.all() if child.name == "text"]
-    return " ".join(filter(None, texts))
+    written = (_inside(c) for c in node.all() if c.name in ("text", "foreignObject"))
+    return " ".join(filter(None, (" ".join(text.split()) for text in written)))
 
 
 def _ruby(node: Node) -> str:

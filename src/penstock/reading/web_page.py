@@ -17,18 +17,14 @@ from penstock.reading.contents import book_contents
 from penstock.reading.package import open_package
 from penstock.reading.sanitize import safe_markup
 from penstock.reading.settings import Look
-from penstock.reading.words import FUNCTION_WORDS
+from penstock.reading.words import known_words
 
 __all__ = ["write_page"]
 
 PICTURES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".svg": "image/svg+xml",
-    ".webp": "image/webp",
-}
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
+    ".svg": "image/svg+xml", ".webp": "image/webp",
+}  # fmt: skip
 
 
 def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> int:
@@ -50,7 +46,7 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
         "width": max(12, min(60, int(look.width if not look.em else look.width * 1.75))),
         "guide": look.guide,
         "align": look.align,
-        "stops": {name: sorted(words) for name, words in FUNCTION_WORDS.items()},
+        "stops": {name: sorted(words) for name, words in known_words().items()},
         "targets": page.targets,
         "toc": [[h.level, h.title, h.target] for h in book_contents(archive, package)],
         "blocks": blocks,
@@ -104,27 +100,20 @@ class _Page:
         plain = not (block.styles or block.rtl or block.marker or block.language != language)
         if block.kind == "text" and plain:
             return block.text
-        found: dict[str, object] = {"k": block.kind, "t": block.text}
-        if block.language != language:
-            found["l"] = block.language
-        if block.rtl:
-            found["r"] = 1
-        if block.level:
-            found["h"] = block.level
-        if block.styles:
-            found["s"] = [
-                [s.start, s.stop, s.name, *([self._target(s, block)] if s.target else [])]
-                for s in block.styles
-            ]
-        if block.marker:
-            found["n"] = block.marker
-        if block.tree:
-            found["m"] = safe_markup(
-                block.tree,
-                lambda address: self._picture(address, block),
-                lambda address: self._address(address, block) if address else "",
-            )
-        return found
+        styles = [
+            [s.start, s.stop, s.name, *([self._target(s, block)] if s.target else [])]
+            for s in block.styles
+        ]
+        markup = block.tree and safe_markup(
+            block.tree,
+            lambda address: self._picture(address, block),
+            lambda address: self._address(address, block) if address else "",
+        )
+        other = block.language if block.language != language else None
+        rest = {"r": int(block.rtl), "h": block.level, "s": styles, "n": block.marker, "m": markup}
+        found: dict[str, object] = {"k": block.kind, "t": block.text, "l": other}
+        found |= {key: value for key, value in rest.items() if value}
+        return {key: value for key, value in found.items() if value is not None}
 
     def _target(self, style: Style, block: Block) -> str:
         found = self._picture if style.name == "img" else self._address

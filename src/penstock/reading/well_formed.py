@@ -42,14 +42,14 @@ def reason(parser: expat.XMLParserType, source: bytes) -> str:
 
 
 def encoding_of(source: bytes) -> str:
-    """Return a document's encoding, by its byte order mark or declaration; UTF-8 otherwise.
+    """Return a document's encoding by its first bytes or its declaration; UTF-8 otherwise.
 
     >>> encoding_of(b"<?xml version='1.0' encoding='iso-8859-1'?><p/>")
     'iso-8859-1'
     """
-    if source.startswith(b"\xff\xfe"):
+    if source.startswith((b"\xff\xfe", b"<\0")):  # XML 1.0, appendix F.1
         return "utf-16-le"
-    if source.startswith(b"\xfe\xff"):
+    if source.startswith((b"\xfe\xff", b"\0<")):
         return "utf-16-be"
     found = DECLARATION.match(source[:200].lstrip(b"\xef\xbb\xbf"))
     return found[1].decode() if found else "utf-8"

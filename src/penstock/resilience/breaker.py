@@ -9,8 +9,6 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["Breaker", "BreakerPolicy", "RetryBudget"]
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)

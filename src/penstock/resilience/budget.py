@@ -23,8 +23,6 @@ from penstock.resilience.window import ServerClock
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Budget"]
-
 # A room above this one keeps what is shared: it is found by its name.
 _SHARED = "penstock.cluster:SharedBudget"
 

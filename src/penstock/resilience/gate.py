@@ -9,8 +9,6 @@ from typing import Protocol, final, runtime_checkable
 from penstock.resilience.hints import Hints, Quota
 from penstock.resilience.ticket import Ticket
 
-__all__ = ["BudgetView", "Gate", "Informed", "SharedGate"]
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)

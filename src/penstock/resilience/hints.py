@@ -26,24 +26,6 @@ import msgspec
 from penstock.registry import Registry
 from penstock.resilience.retry import QUOTA
 
-__all__ = [
-    "DIALECTS",
-    "DIALECT_KINDS",
-    "LONGEST_WAIT",
-    "Dialect",
-    "Fields",
-    "Hints",
-    "Quota",
-    "Reset",
-    "believable",
-    "hints_in_body",
-    "parse_hints",
-    "parse_reset",
-    "parse_retry_after",
-    "seconds_until",
-    "too_fast",
-]
-
 
 @final
 class Reset(msgspec.Struct, frozen=True, gc=False):

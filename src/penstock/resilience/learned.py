@@ -10,8 +10,6 @@ from msgspec.structs import replace
 
 from penstock.resilience.window import roundest
 
-__all__ = ["LearnedWindow"]
-
 _CLEAN_WINDOWS = 3
 
 

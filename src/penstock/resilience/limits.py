@@ -14,8 +14,6 @@ from msgspec.structs import replace
 
 from penstock.errors import InputError
 
-__all__ = ["GivenLimit", "Limit"]
-
 
 @final
 @dataclass(frozen=True, slots=True)

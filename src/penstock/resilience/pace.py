@@ -17,8 +17,6 @@ from typing import final
 import msgspec
 from msgspec.structs import replace
 
-__all__ = ["Pace"]
-
 _FIRST_BACKOFF = 0.004
 _LONGEST_BACKOFF = 60.0
 _BELOW = 0.985

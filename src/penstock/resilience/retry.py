@@ -13,8 +13,6 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["QUOTA", "Fault", "RetryPolicy"]
-
 QUOTA = frozenset({420, 429})
 """Statuses that mean *not now*: waiting for quota is never counted as an attempt."""
 
@@ -108,12 +106,14 @@ class RetryPolicy:
             object.__setattr__(self, name, frozenset(codes))
         # What is said overrules what is only the default.
         if self.always == _ALWAYS:
-            object.__setattr__(self, "always", _ALWAYS - self.never)
+            object.__setattr__(self, "always", _ALWAYS - self.never - self.absent)
         elif self.never == _NEVER:
             object.__setattr__(self, "never", _NEVER - self.always)
         both = sorted(self.never & self.always)
         if both:
             raise InputError(f"RetryPolicy: {both} cannot be in never and in always")
+        if both := sorted(self.absent & self.always):
+            raise InputError(f"RetryPolicy: {both} cannot be in absent and in always")
 
     def ceiling(self, failures: int) -> float:
         """Return the longest wait after ``failures`` failures (1 or more), in seconds."""
@@ -127,7 +127,7 @@ class RetryPolicy:
             status: The HTTP status.
             asks: Whether the call asks for something, so that 202 means *not yet*.
         """
-        if not 200 <= status < 300 or status in self.never or status in self.fatal:
+        if not 200 <= status < 300 or status in self.never | self.fatal | self.absent:
             return False
         return not asks or status not in self.always
 

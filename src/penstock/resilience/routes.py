@@ -12,8 +12,6 @@ resources apart.
 
 from __future__ import annotations
 
-__all__ = ["learn_route", "resource_of"]
-
 _DEEPEST = 3
 _MOST = 512
 

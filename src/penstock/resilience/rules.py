@@ -33,20 +33,6 @@ from penstock.resilience.routes import learn_route, resource_of
 from penstock.resilience.ticket import Ticket
 from penstock.resilience.window import Reported, ServerClock, Window
 
-__all__ = [
-    "ONE",
-    "STEPS",
-    "State",
-    "StepName",
-    "allowed",
-    "held",
-    "keeps",
-    "seen",
-    "step",
-    "unknown",
-    "wait_for",
-]
-
 ONE: Final[Mapping[str, float]] = {"requests": 1.0}
 """What a call costs unless it says otherwise."""
 
@@ -468,6 +454,8 @@ def _refused(state: State, ticket: Ticket, now: float, hints: Hints | None, stat
     if hints is None or hints.retry_after is None:
         return _refused_without_time(state, ticket, now, hints)
     low, high = state.clock.interval(hints.retry_after, ticket.sent, now)
+    if high <= now:
+        return _calmed(state, now)  # a time that is over, perhaps by a clock that is wrong
     if any(w.remaining == 0 and low - 1.0 <= w.opens() <= high for w in state.windows):
         return state  # a window known to be empty explains it, and more exactly
     spent = {quota.name for quota in hints.quotas if quota.resource and quota.remaining == 0}
@@ -487,11 +475,18 @@ def _refused_without_time(state: State, ticket: Ticket, now: float, hints: Hints
     if hints is None or not hints.quotas:
         pace = (state.pace or Pace()).refused(now, ticket.sent, state.accepted)
         return replace(state, pace=pace)
-    if all(quota.remaining for quota in hints.quotas) and now >= state.closed:
-        # Refused with quota left: a limit we cannot see, or a server out of breath.
-        calm = min(_LONGEST_CALM, max(_FIRST_CALM, 2.0 * state.calm))
-        return replace(state, calm=calm, closed=now + calm)
+    spent = (w.opens() for w in state.windows if w.remaining == 0)
+    if all(quota.remaining for quota in hints.quotas) or all(-math.inf < at <= now for at in spent):
+        return _calmed(state, now)
     return state
+
+
+def _calmed(state: State, now: float) -> State:
+    """Refused with quota left: a limit we cannot see, or a server out of breath."""
+    if now < state.closed:
+        return state
+    calm = min(_LONGEST_CALM, max(_FIRST_CALM, 2.0 * state.calm))
+    return replace(state, calm=calm, closed=now + calm)
 
 
 # Leave that is given ahead of the call

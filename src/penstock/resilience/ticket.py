@@ -7,8 +7,6 @@ from typing import final
 
 import msgspec
 
-__all__ = ["Ticket"]
-
 
 @final
 class Ticket(msgspec.Struct, eq=False, frozen=True):

@@ -15,8 +15,6 @@ from msgspec.structs import replace
 
 from penstock.resilience.hints import Quota, Reset, believable
 
-__all__ = ["Reported", "ServerClock", "Window", "roundest"]
-
 _TOLERANCE = 0.05
 
 

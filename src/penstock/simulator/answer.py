@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Literal, NamedTuple
 from wsgiref.handlers import format_date_time
 
@@ -30,28 +31,8 @@ Headers = tuple[tuple[str, str], ...]
 Manner = Literal["send", "truncate", "drip", "stall", "reset", "stream"]
 
 REASONS = {
-    100: "Continue",
-    101: "Switching Protocols",
-    200: "OK",
-    201: "Created",
-    204: "No Content",
-    302: "Found",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    410: "Gone",
-    413: "Content Too Large",
+    **{status.value: status.phrase for status in HTTPStatus},
     420: "Enhance Your Calm",
-    426: "Upgrade Required",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    505: "HTTP Version Not Supported",
     520: "Web Server Returned an Unknown Error",
 }
 

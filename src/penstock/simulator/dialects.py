@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from penstock.simulator.limiter import LimitVerdict
 from penstock.simulator.settings import Dialect, ResetForm, SimulatorSettings
@@ -39,57 +40,68 @@ def rate_headers(
     RateLimit-Policy: 500;w=5
     RateLimit: limit=500, remaining=499, reset=5
     """
-    headers = DIALECTS[settings.dialect](settings, verdict, key, epoch)
+    headers = DIALECTS[settings.dialect](_Told(settings, verdict, key, epoch))
     if verdict.accepted or settings.dialect == "none":
         return headers
     # RFC 9110 §10.2.3: delay-seconds; never 0, or the client would come back too early
     return (*headers, ("Retry-After", str(max(1, math.ceil(verdict.retry_after)))))
 
 
-def _draft_8(
-    settings: SimulatorSettings, verdict: LimitVerdict, key: str, _epoch: float
-) -> Headers:
-    name = _policy_name(verdict.limit, settings.window)
-    window = math.ceil(settings.window)
+class _Told(NamedTuple):
+    """What headers tell: :func:`rate_headers`."""
+
+    settings: SimulatorSettings
+    verdict: LimitVerdict
+    key: str
+    epoch: float
+
+
+def _draft_8(told: _Told) -> Headers:
+    verdict = told.verdict
+    name = _policy_name(verdict.limit, told.settings.window)
+    window = math.ceil(told.settings.window)
     reset = math.ceil(verdict.reset)
     return (
         ("RateLimit", f'"{name}"; r={verdict.remaining}; t={reset}'),
-        ("RateLimit-Policy", f'"{name}"; q={verdict.limit}; w={window}; pk=:{_partition(key)}:'),
+        (
+            "RateLimit-Policy",
+            f'"{name}"; q={verdict.limit}; w={window}; pk=:{_partition(told.key)}:',
+        ),
     )
 
 
-def _draft_7(
-    settings: SimulatorSettings, verdict: LimitVerdict, _key: str, _epoch: float
-) -> Headers:
+def _draft_7(told: _Told) -> Headers:
+    verdict = told.verdict
     reset = math.ceil(verdict.reset)
     return (
-        ("RateLimit-Policy", f"{verdict.limit};w={math.ceil(settings.window)}"),
-        ("RateLimit", f"limit={verdict.limit}, remaining={verdict.remaining}, reset={reset}"),
+        ("RateLimit-Policy", f"{verdict.limit};w={math.ceil(told.settings.window)}"),
+        (
+            "RateLimit",
+            f"limit={verdict.limit}, remaining={verdict.remaining}, reset={reset}",
+        ),
     )
 
 
-def _draft_6(
-    settings: SimulatorSettings, verdict: LimitVerdict, _key: str, _epoch: float
-) -> Headers:
+def _draft_6(told: _Told) -> Headers:
+    verdict = told.verdict
     return (
-        ("RateLimit-Policy", f"{verdict.limit};w={math.ceil(settings.window)}"),
+        ("RateLimit-Policy", f"{verdict.limit};w={math.ceil(told.settings.window)}"),
         ("RateLimit-Limit", str(verdict.limit)),
         ("RateLimit-Remaining", str(verdict.remaining)),
         ("RateLimit-Reset", str(math.ceil(verdict.reset))),
     )
 
 
-def _legacy(settings: SimulatorSettings, verdict: LimitVerdict, _key: str, epoch: float) -> Headers:
+def _legacy(told: _Told) -> Headers:
+    verdict = told.verdict
     return (
         ("X-RateLimit-Limit", str(verdict.limit)),
         ("X-RateLimit-Remaining", str(verdict.remaining)),
-        ("X-RateLimit-Reset", RESETS[settings.reset_form](verdict.reset, epoch)),
+        ("X-RateLimit-Reset", RESETS[told.settings.reset_form](verdict.reset, told.epoch)),
     )
 
 
-def _silent(
-    _settings: SimulatorSettings, _verdict: LimitVerdict, _key: str, _epoch: float
-) -> Headers:
+def _silent(_told: _Told) -> Headers:
     return ()
 
 
@@ -97,17 +109,15 @@ def _rfc3339(reset: float, epoch: float) -> str:
     return datetime.fromtimestamp(math.ceil(epoch + reset), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-DIALECTS: Mapping[Dialect, Callable[[SimulatorSettings, LimitVerdict, str, float], Headers]] = (
-    MappingProxyType(
-        {
-            "draft-8": _draft_8,
-            "draft-7": _draft_7,
-            "draft-6": _draft_6,
-            "legacy": _legacy,
-            "retry-after": _silent,
-            "none": _silent,
-        }
-    )
+DIALECTS: Mapping[Dialect, Callable[[_Told], Headers]] = MappingProxyType(
+    {
+        "draft-8": _draft_8,
+        "draft-7": _draft_7,
+        "draft-6": _draft_6,
+        "legacy": _legacy,
+        "retry-after": _silent,
+        "none": _silent,
+    }
 )
 
 # (seconds until the reset, server's time) -> what the header says

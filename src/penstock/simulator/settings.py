@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Literal, final, get_args
+from typing import Literal, TypeVar, final, get_args, get_origin, get_type_hints
 
 from penstock.errors import InputError
 
 __all__ = [
+    "CHOICES",
     "AuthKind",
     "Dialect",
     "FaultKind",
@@ -25,65 +27,23 @@ AuthKind = Literal["none", "basic", "bearer", "oauth1", "oauth2", "api-key"]
 LimiterKind = Literal["fixed", "bucket"]
 ResetForm = Literal["delta", "epoch", "epoch-ms", "epoch-ns", "rfc3339"]
 FaultKind = Literal[
-    "420",
-    "429",
-    "500",
-    "503",
-    "520",
-    "error",
-    "reset-before",
-    "reset-after",
-    "truncate",
-    "drip",
-    "stall",
-]
+    "420", "429", "500", "503", "520", "error",
+    "reset-before", "reset-after", "truncate", "drip", "stall",
+]  # fmt: skip
 
 Mix = tuple[tuple[FaultKind, float], ...]
-
-WHOLE = frozenset({"users", "limit", "seed", "burst", "deleted", "pages"})
+T = TypeVar("T")
 
 # A stall costs its client a whole timeout, so it comes only when it is asked for by name.
-DEFAULT_MIX: Mix = (
-    ("420", 1.0),
-    ("429", 1.0),
-    ("500", 2.0),
-    ("503", 2.0),
-    ("520", 1.0),
-    ("error", 1.0),
-    ("reset-before", 1.0),
-    ("reset-after", 1.0),
-    ("truncate", 1.0),
-    ("drip", 1.0),
+DEFAULT_MIX: Mix = tuple(
+    (kind, 2.0 if kind in {"500", "503"} else 1.0) for kind in get_args(FaultKind)[:-1]
 )
 
-CHOICES = MappingProxyType(
-    {
-        "dialect": get_args(Dialect),
-        "auth": get_args(AuthKind),
-        "limiter": get_args(LimiterKind),
-        "reset_form": get_args(ResetForm),
-    }
-)
-# field -> (least, greatest), both allowed
-RANGES: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
-    {
-        "users": (0, 50_000_000),
-        "limit": (0, 1_000_000_000),
-        "window": (0.001, 1e9),
-        "faults": (0, 1),
-        "seed": (0, 2**63),
-        "latency": (0, 3600),
-        "burst": (0, 1_000_000_000),
-        "date_skew": (-1e9, 1e9),
-        "deleted": (0, 50_000_000),
-        "pages": (1, 1000),
-        "token_life": (0.001, 1e9),
-        "drip": (0, 3600),
-        "stall": (0, 3600),
-        "gzip": (0, 1),
-        "chunked": (0, 1),
-    }
-)
+
+def _setting(default: T, words: str, least: float | None = None, greatest: float = 0.0) -> T:
+    """Return a field: what the option of its name says, and from where to where it goes."""
+    bounds = None if least is None else (least, greatest)
+    return field(default=default, metadata={"words": words, "range": bounds})
 
 
 @final
@@ -128,28 +88,36 @@ class SimulatorSettings:
     penstock.errors.InputError: simulator: faults must be a number from 0 to 1, not 7
     """
 
-    users: int = 2000
-    limit: int = 500
-    window: float = 5.0
-    dialect: Dialect = "draft-8"
-    faults: float = 0.0
-    seed: int = 1
-    auth: AuthKind = "none"
-    latency: float = 0.0
-    limiter: LimiterKind = "fixed"
-    burst: int = 10
-    mix: Mix = DEFAULT_MIX
-    reset_form: ResetForm = "epoch"
-    date_skew: float = 0.0
-    deleted: int = 0
-    pages: int = 50
-    token_life: float = 3600.0
-    drip: float = 1.0
-    stall: float = 30.0
-    gzip: float = 0.25
-    chunked: float = 0.1
-    retry_dates: bool = False
-    odd: str = ""
+    users: int = _setting(2000, "Ids 0 to N-1 exist.", 0, 50_000_000)
+    limit: int = _setting(
+        500, "Requests a key may make in a window; 0 means no limit.", 0, 1_000_000_000
+    )
+    window: float = _setting(5.0, "In seconds.", 0.001, 1e9)
+    dialect: Dialect = _setting("draft-8", "Which rate-limit headers are sent.")
+    faults: float = _setting(0.0, "Share of data requests that meet a fault, 0 to 1.", 0, 1)
+    seed: int = _setting(1, "Users and faults follow from it.", 0, 2**63)
+    auth: AuthKind = _setting(
+        "none", "What data endpoints ask for; the credentials are printed at the start."
+    )
+    latency: float = _setting(0.0, "Seconds before each answer.", 0, 3600)
+    limiter: LimiterKind = _setting(
+        "fixed", "A window from the first request on, or a leaky bucket."
+    )
+    burst: int = _setting(10, "Requests a bucket lets through beyond its rate.", 0, 1_000_000_000)
+    mix: Mix = _setting(DEFAULT_MIX, "Fault kinds and weights; also knows stall.")
+    reset_form: ResetForm = _setting("epoch", "How the legacy dialect writes X-RateLimit-Reset.")
+    date_skew: float = _setting(0.0, "Seconds by which the server's clock is wrong.", -1e9, 1e9)
+    deleted: int = _setting(0, "That many of the ids answer 404.", 0, 50_000_000)
+    pages: int = _setting(50, "Rows on a page.", 1, 1000)
+    token_life: float = _setting(3600.0, "Seconds an OAuth 2 token lives.", 0.001, 1e9)
+    drip: float = _setting(1.0, "Seconds that a dripped body takes.", 0, 3600)
+    stall: float = _setting(30.0, "Seconds of silence before a stalled answer is closed.", 0, 3600)
+    gzip: float = _setting(0.25, "Share of answers compressed for clients that accept it.", 0, 1)
+    chunked: float = _setting(0.1, "Share of answers sent in chunks.", 0, 1)
+    retry_dates: bool = _setting(
+        default=False, words="Write half of the Retry-Afters of a 503 as dates."
+    )
+    odd: str = _setting("", "What is odd about the list at /odd: ")
 
     def __post_init__(self) -> None:
         for name, (least, greatest) in RANGES.items():
@@ -163,8 +131,18 @@ class SimulatorSettings:
             )
 
 
+_TYPES = get_type_hints(SimulatorSettings)
+CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {name: get_args(kind) for name, kind in _TYPES.items() if get_origin(kind) is Literal}
+)
+# field -> (least, greatest), both allowed
+RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {one.name: found for one in fields(SimulatorSettings) if (found := one.metadata["range"])}
+)
+
+
 def _check_range(name: str, value: object, least: float, greatest: float) -> None:
-    whole = name in WHOLE
+    whole = _TYPES[name] is int
     allowed = isinstance(value, int) if whole else isinstance(value, int | float)
     if not (allowed and isinstance(value, int | float) and least <= value <= greatest):  # nor NaN
         raise InputError(

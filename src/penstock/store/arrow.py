@@ -14,9 +14,9 @@ from penstock.markup import html_table
 from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
 from penstock.store.cells import Cells, FieldPath, fields, text_of
+from penstock.store.in_portions import portions
 from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
 from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
-from penstock.store.portions import portions
 from penstock.store.shape import Column, published
 from penstock.store.values import StoreStatus
 

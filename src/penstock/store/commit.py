@@ -19,7 +19,7 @@ from penstock.store.deletion import Place, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.lock import kept_by
 from penstock.store.segments import Tail, line_at, segment_path, split_line
-from penstock.store.values import Tally
+from penstock.store.values import ABSENT, Tally
 
 __all__ = ["GroupCommit", "settled"]
 
@@ -218,7 +218,8 @@ class GroupCommit(Tally):
                 if not differs or self.on_same == "first":
                     self.again += 1
                     self.changed += differs
-                    self.stale += isinstance(entry, Failing) and self.on_same != "first"
+                    lost = isinstance(entry, Failing) and entry.error != ABSENT
+                    self.stale += lost and self.on_same != "first"
                     continue
                 if before is not None:
                     followed.append(keep.pop(entry.key))

@@ -12,13 +12,13 @@ from penstock.mongo import PyMongoError, UpdateOne
 from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
+from penstock.store.in_portions import portions
 from penstock.store.mongo_commit import MongoCommit, settled
 from penstock.store.mongo_connection import create, opened, translated
 from penstock.store.mongo_documents import check_key
 from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_reader import MongoReader
 from penstock.store.mongo_writers import WriterMark
-from penstock.store.portions import portions
 from penstock.store.settlement import Settlement
 from penstock.store.values import ABSENT
 from penstock.store.writer import Writer

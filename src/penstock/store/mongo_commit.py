@@ -18,12 +18,12 @@ from penstock.mongo import (
 )
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.deletion import in_turns
+from penstock.store.in_portions import portions
 from penstock.store.mongo_connection import MongoPlace
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
 from penstock.store.mongo_fence import MongoFence, Write
 from penstock.store.mongo_writers import WriterMark
-from penstock.store.portions import portions
-from penstock.store.values import Tally
+from penstock.store.values import ABSENT, Tally
 
 __all__ = ["MongoCommit", "settled"]
 
@@ -263,7 +263,7 @@ class MongoCommit(Tally):
         elif found["state"] == "landed":
             if differs:
                 return False
-            self.stale += not one.landed
+            self.stale += not one.landed and one.document.get("error") != ABSENT
             if one.landed:  # as it was, and seen again
                 seen = {"$max": {"seen": Int64(one.order)}}
                 self._place.items.update_one({"_id": one.key}, seen)

@@ -6,21 +6,87 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, TypeAlias, final
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Generic, TypeAlias, TypeVar, final
 
 import msgspec
 
 from penstock.clock import Clock
-from penstock.errors import PenstockError, StorageError
-from penstock.streaming.frames import ServerEvent
-from penstock.streaming.overflow import DropOldest, Overflow, Spill
+from penstock.errors import InputError, PenstockError, StorageError
+from penstock.streaming.frames import Frame, ServerEvent
 from penstock.streaming.values import Gap
 
-__all__ = ["Backlog", "Batch", "Dropped", "Ended", "Entry"]
+__all__ = [
+    "Backlog",
+    "Batch",
+    "Block",
+    "DropOldest",
+    "Dropped",
+    "Ended",
+    "Entry",
+    "Overflow",
+    "Spill",
+]
+
+F_co = TypeVar("F_co", bound=Frame, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffer:
+    bytes: int = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for size in (self.bytes, getattr(self, "most", 1)):
+            if size < 1:
+                raise InputError(f"{type(self).__name__}({size}): a buffer holds at least 1 byte")
 
 
 @final
-class Batch(msgspec.Struct, gc=False):
+@dataclass(frozen=True, slots=True)
+class Block(_Buffer):
+    """Stop reading until there is room: TCP holds the server back. Nothing is lost by us.
+
+    A server that does not wait for slow readers cuts them off; then the gap is the source's.
+
+    Attributes:
+        bytes: Bodies kept in memory, about.
+    """
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Spill(_Buffer):
+    """Write what does not fit in memory to a temporary file, in order, and read on.
+
+    The file has no name and is gone with the process: a cursor that was committed is what
+    survives a crash.
+
+    Attributes:
+        bytes: Bodies kept in memory, about.
+        folder: Where the file is made; None is the system's place for such files.
+        most: Bytes the file may have; then reading stops as with :class:`Block`.
+    """
+
+    folder: Path | None = None
+    most: int = 64 * 1024**3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DropOldest(_Buffer):
+    """Forget the oldest messages that were not taken yet; a counted gap stands in their place.
+
+    Attributes:
+        bytes: Bodies kept in memory, about.
+    """
+
+
+Overflow: TypeAlias = Block | Spill | DropOldest
+
+
+@final
+class Batch(msgspec.Struct, Generic[F_co], gc=False):
     """Frames that came together.
 
     Attributes:
@@ -30,7 +96,7 @@ class Batch(msgspec.Struct, gc=False):
         size: Bytes of their bodies.
     """
 
-    frames: list[bytes] | list[ServerEvent]
+    frames: Sequence[F_co]
     connection: int
     at: float
     size: int
@@ -52,7 +118,7 @@ class Ended(msgspec.Struct, frozen=True):
     error: PenstockError | None
 
 
-Entry: TypeAlias = Batch | Dropped | Gap | Ended
+Entry: TypeAlias = Batch[Frame] | Dropped | Gap | Ended
 
 
 @final
@@ -71,7 +137,6 @@ class Backlog:
         self._drops = isinstance(overflow, DropOldest)
         self._spill = SpillFile(overflow) if isinstance(overflow, Spill) else None
         self._waiting = False
-        self._interrupted = False
         self.dropped = 0
 
     @property
@@ -83,10 +148,10 @@ class Backlog:
             return self._spill.room
         return self._size + self._held < self._bound
 
-    def put(self, batch: Batch) -> bool:
+    def put(self, batch: Batch[Frame]) -> bool:
         """Put a batch; return whether more may be put."""
         with self._condition:
-            if self._spill is not None and (self._spill.count or self._full()):
+            if self._spill is not None and (self._spill.entries or self._full()):
                 self._spill.write(batch)
             else:
                 self._entries.append(batch)
@@ -104,8 +169,7 @@ class Backlog:
 
     def _drop(self) -> None:
         """Forget the oldest batches, and say so in their place. The newest one stays."""
-        count, until = 0, 0.0
-        since: float | None = None
+        gone: list[Dropped] = []
         kept: list[Entry] = []
         left = sum(isinstance(entry, Batch) for entry in self._entries)
         while self._full() and left > 1:
@@ -113,24 +177,22 @@ class Backlog:
             if isinstance(entry, Batch):
                 left -= 1
                 self._size -= entry.size
-                entry_count, begin, end = len(entry.frames), entry.at, entry.at
-                self.dropped += entry_count
+                self.dropped += len(entry.frames)
+                gone.append(Dropped(len(entry.frames), entry.at, entry.at))
             elif isinstance(entry, Dropped):
-                entry_count, begin, end = entry.count, entry.since, entry.until
+                gone.append(entry)
             else:
                 kept.append(entry)
-                continue
-            count, until = count + entry_count, end
-            since = begin if since is None else since
-        if since is not None:
-            kept.append(Dropped(count, since, until))
+        if gone:
+            count = sum(one.count for one in gone)
+            kept.append(Dropped(count, gone[0].since, gone[-1].until))
         self._entries.extendleft(reversed(kept))
 
     def tell(self, entry: Gap | Ended) -> None:
         """Put what is no message, after all that came before."""
         with self._condition:
-            if self._spill is not None and self._spill.count:
-                self._spill.later.append((self._spill.written, entry))
+            if self._spill is not None and self._spill.entries:
+                self._spill.entries.append(entry)
             else:
                 self._entries.append(entry)
             self._condition.notify()
@@ -142,13 +204,12 @@ class Backlog:
             self._unblock()
             if self._spill is not None and not self._entries:
                 self._refill(self._spill)
-            if not self._entries and not self._interrupted:
+            if not self._entries:
                 self._waiting = True
                 try:
                     self._clock.wait(self._condition, wait)
                 finally:
                     self._waiting = False
-            self._interrupted = False
             entries = list(self._entries)
             self._entries.clear()
             self._held, self._size = self._size, 0
@@ -174,20 +235,13 @@ class Backlog:
             self._entries.append(entry)
             self._size += entry.size if isinstance(entry, Batch) else 0
 
-    def interrupt(self) -> None:
-        """Make :meth:`take` return, now or the next time."""
-        with self._condition:
-            self._interrupted = True
-            self._condition.notify()
-
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything: it has ended."""
         with self._condition:
-            self._entries.clear()
+            self._entries = deque([Ended(None)])
             self._size = self._held = 0
             if self._spill is not None:
                 self._spill.close()
-            self._interrupted = True
             self._condition.notify()
 
 
@@ -198,26 +252,24 @@ class SpillFile:
     def __init__(self, spill: Spill) -> None:
         self._spill = spill
         self._file: BinaryIO | None = None
-        self._sizes: deque[tuple[int, bool]] = deque()
         self._read_at = 0
         self._write_at = 0
-        self.count = 0
-        self.written = 0  # batches ever written
-        self._taken = 0  # batches ever read
-        self.later: deque[tuple[int, Gap | Ended]] = deque()  # told after so many batches
+        # Of a batch, how many bytes it has there, and what; others are not in the file.
+        self.entries: deque[tuple[int, type[Batch[Frame]]] | Gap | Ended]
+        self.entries = deque()
 
     @property
     def room(self) -> bool:
         """Whether the file may grow."""
         return self._write_at < self._spill.most
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch[Frame]) -> None:
         """Append a batch.
 
         Raises:
             StorageError: The disk does not take it.
         """
-        events = bool(batch.frames) and isinstance(batch.frames[0], ServerEvent)
+        of_events = bool(batch.frames) and isinstance(batch.frames[0], ServerEvent)
         data = msgspec.msgpack.encode(batch)
         try:
             if self._file is None:
@@ -229,60 +281,34 @@ class SpillFile:
         except OSError as error:
             raise StorageError(f"spilling to disk: {error.strerror or error}") from error
         self._write_at += len(data)
-        self._sizes.append((len(data), events))
-        self.count += 1
-        self.written += 1
+        self.entries.append((len(data), Batch[ServerEvent] if of_events else Batch[bytes]))
 
     def read(self) -> Entry | None:
-        """Return the oldest batch, or what was told between two; None where there is nothing.
+        """Return the oldest entry; None where there is nothing.
 
         Raises:
             StorageError: The disk does not give it back.
         """
-        if self.later and self.later[0][0] <= self._taken:
-            return self.later.popleft()[1]
-        if not self.count or self._file is None:
+        if not self.entries or self._file is None:
             return None
-        size, events = self._sizes.popleft()
+        entry = self.entries.popleft()
+        if not isinstance(entry, tuple):
+            return entry
+        size, kind = entry
         try:
             self._file.seek(self._read_at)
             data = self._file.read(size)
         except OSError as error:
             raise StorageError(f"reading back what was spilled: {error}") from error
         self._read_at += size
-        self.count -= 1
-        self._taken += 1
-        if not self.count:
+        if self._read_at == self._write_at:
             self._file.truncate(0)
             self._read_at = self._write_at = 0
-        if events:
-            spilled = msgspec.msgpack.decode(data, type=EventBatch)
-            return Batch(spilled.frames, spilled.connection, spilled.at, spilled.size)
-        plain = msgspec.msgpack.decode(data, type=BytesBatch)
-        return Batch(plain.frames, plain.connection, plain.at, plain.size)
+        return msgspec.msgpack.decode(data, type=kind)
 
     def close(self) -> None:
         """Give the file back."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        self.count = 0
-        self.later.clear()
-
-
-class BytesBatch(msgspec.Struct):
-    """A batch of bodies, as it lies in the file."""
-
-    frames: list[bytes]
-    connection: int
-    at: float
-    size: int
-
-
-class EventBatch(msgspec.Struct):
-    """A batch of events, as it lies in the file."""
-
-    frames: list[ServerEvent]
-    connection: int
-    at: float
-    size: int
+        self.entries.clear()

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import cast, final
 
 from penstock.clock import Clock
@@ -15,40 +16,34 @@ from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
-from penstock.streaming.content_encoding import Decoder, Identity, decoder
+from penstock.streaming.content_encoding import Decode, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.messages import Newest
+from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import Ending
+from penstock.streaming.resume import LastEventId
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.watchdog import Seen, Watch
+from penstock.streaming.values import Counters
+from penstock.streaming.watchdog import Watch
 from penstock.streaming.websocket import Reply, WebSocket
 
 __all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "NotAStream", "Plan"]
 
+_EVENTS = "text/event-stream"
 BY_CONTENT_TYPE = {
-    "text/event-stream": "sse",
-    "application/json-seq": "json-seq",
-    "application/x-ndjson": "lf",
-    "application/ndjson": "lf",
-    "application/jsonl": "lf",
-    "application/x-jsonl": "lf",
-    "application/jsonlines": "lf",
-    "application/x-jsonlines": "lf",
-    "application/json-lines": "lf",
-    "application/json": "lf",
-    "application/x-json-stream": "lf",
-    "application/stream+json": "lf",
-    "text/json": "lf",
-    "text/x-ndjson": "lf",
-    "text/plain": "lf",
-    "application/octet-stream": "lf",
-    "": "lf",
+    "sse": (_EVENTS,),
+    "json-seq": ("application/json-seq", "*+json-seq"),
+    "lf": (
+        *("application/json", "application/ndjson", "application/jsonl", "application/jsonlines"),
+        *("application/json-lines", "application/json-stream", "*+json", "*+ndjson", "*+jsonl"),
+        *("text/json", "text/ndjson", "text/plain", "application/octet-stream", ""),
+    ),
 }
-"""The framing that a content type stands for, where none was named."""
+"""The content types, with ``x-`` or without, that a framing stands for where none was named."""
 
-_SUFFIXES = {"+json-seq": "json-seq", "+json": "lf", "+ndjson": "lf", "+jsonl": "lf"}
 _EXCERPT = 4096
 _LAST = 4  # frames that may say why a connection ended
+_MOST_WAITING = 64  # frames that the server has not taken yet
 
 
 class NotAStream(InputError):
@@ -69,30 +64,22 @@ class Plan:
     """What is the same for all connections of a stream.
 
     Attributes:
+        preset: What is known of the service.
         framer: The framer of all connections, or None: by the content type.
         newest: Finds the newest cursor in what came.
         backlog: Where batches go.
         clock: Source of the time of day.
-        wire_stall: Seconds; see :class:`Watch`.
-        decoded_stall: Seconds; likewise.
-        expects: The only content type that will do, or None.
         json: Whether messages have to be JSON.
-        websocket: Whether it is a WebSocket.
-        by_event: Whether the id of the last server-sent event is the cursor.
         max_message: Bytes that a message may have.
         opening: What a WebSocket sends first.
     """
 
+    preset: Preset
     framer: Framer | None
     newest: Newest
     backlog: Backlog
     clock: Clock
-    wire_stall: float
-    decoded_stall: float
-    expects: str | None
     json: bool
-    websocket: bool
-    by_event: bool
     max_message: int
     opening: tuple[Reply, ...] = ()
 
@@ -142,18 +129,35 @@ class Connection:
         self._lock = threading.Lock()
         self._closed = False
         self._keepalives = 0
-        self._json = plan.json
         self._plan = plan
+        self._by_event = isinstance(plan.preset.resume, LastEventId)
         self._on_open = on_open
-        self._decoder: Decoder | None = None
+        self._decode: Decode | None = None
         self._pieces: Iterator[bytes] = iter(())  # what came, and was not decoded yet
-        self._watch = Watch(plan.wire_stall, plan.decoded_stall)
+        self._watch = Watch(plan.preset.wire_stall, plan.preset.decoded_stall)
         self._pinged = -1  # bytes that had come when we asked for a sign of life
 
     @property
     def keepalives(self) -> int:
         """Blank messages, comments, pings and pongs so far."""
         return 0 if self.framer is None else self.framer.keepalives - self._keepalives
+
+    @property
+    def spoke(self) -> bool:
+        """Whether it gave any sign of life."""
+        return self.messages + self.keepalives > 0
+
+    @property
+    def counters(self) -> Counters:
+        """What it has seen so far."""
+        return Counters(
+            connects=1,
+            keepalives=self.keepalives,
+            unfinished=self.unfinished > 0,
+            unfinished_bytes=self.unfinished,
+            wire_bytes=self.wire,
+            decoded_bytes=self.decoded,
+        )
 
     def opened(self, status: int, head: bytes) -> None:
         """Take the answer's status and headers; see whether it is a stream.
@@ -164,17 +168,18 @@ class Connection:
         """
         self.status, self.head = status, head
         headers = Headers(head)
-        if status == 101 and self._plan.websocket:
+        websocket = self._plan.preset.websocket
+        if status == 101 and websocket:
             words = headers.get("sec-websocket-extensions", "").lower()
             deflated, forgets = "permessage-deflate" in words, "server_no_context_takeover" in words
             self.framer = WebSocket(self._plan.max_message, deflated=deflated, forgets=forgets)
-            self._decoder = Identity()
+            self._decode = decoder("identity")
             self.outgoing.extend(self._plan.opening)
             self._on_open()
-        elif status == 200 and not self._plan.websocket:
+        elif status == 200 and not websocket:
             self._check_type(headers.get("content-type", ""))
-            self._decoder = decoder(headers.get("content-encoding", ""))
-            if self._decoder is None:
+            self._decode = decoder(headers.get("content-encoding", ""))
+            if self._decode is None:
                 self.ending = Ending.UNFLUSHED  # the next one asks for no coding
                 raise RetryableError(f"unknown coding {headers['content-encoding']!r}")
             if self.framer is not None:
@@ -184,38 +189,32 @@ class Connection:
             self._on_open()
 
     def _check_type(self, content_type: str) -> None:
-        plain = content_type.partition(";")[0].strip().lower()
-        expects = self._plan.expects
-        if expects is not None and plain != expects:
+        plain = content_type.partition(";")[0].strip().lower().replace("/x-", "/")
+        if isinstance(self._plan.framer, ServerEvents) and plain != _EVENTS:
             raise NotAStream(
-                f"the answer is {plain or 'of no content type'}, not {expects}: "
+                f"the answer is {plain or 'of no content type'}, not {_EVENTS}: "
                 "is this the URL of the stream?"
             )
         if plain in ("text/html", "application/xhtml+xml"):
             raise NotAStream(
                 f"the answer is a web page ({plain}), not a stream: is this the URL of the stream?"
             )
-        self._json = self._plan.json and plain != "text/event-stream"
         self.framer = self._plan.framer or self._framer(plain)
-        if isinstance(self.framer, ServerEvents) and self._plan.by_event and self.cursor:
+        if isinstance(self.framer, ServerEvents) and self._by_event and self.cursor:
             self.framer.resume(self.cursor)
 
     def _framer(self, plain: str) -> Framer:
-        name = BY_CONTENT_TYPE.get(plain)
-        for suffix, known in _SUFFIXES.items():
-            if name is None and plain.endswith(suffix):
-                name = known
-        if name is None:
-            raise InputError(f"no framing is known for {plain}: name one with framing=")
-        return framing.by_name(name, self._plan.max_message)
+        for name, types in BY_CONTENT_TYPE.items():
+            if any(fnmatchcase(plain, known) for known in types):
+                return framing.by_name(name, self._plan.max_message)
+        raise InputError(f"no framing is known for {plain}: name one with framing=")
 
     def _check_chunked(self, headers: Headers) -> None:
-        if headers.get("transfer-encoding", "").lower() != "chunked":
+        transfer, content = headers.get("transfer-encoding"), headers.get("content-encoding")
+        if (transfer or "").lower() != "chunked" or (content or "identity").lower() != "identity":
             raise InputError(
-                "framing 'chunk' needs an answer in chunked coding, which this one is not"
+                "framing 'chunk' needs an answer in chunked coding and without content coding"
             )
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise InputError("framing 'chunk' needs an answer without content coding")
 
     def receive(self, chunks: list[bytes]) -> bool:
         """Take bytes as they came; return whether there is room for more.
@@ -231,17 +230,18 @@ class Connection:
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self.wire += len(data)
         self.at = self._plan.clock.time()
-        if self._decoder is None or self.framer is None:
+        if self._decode is None or self.framer is None:
             self.excerpt = (self.excerpt + data)[:_EXCERPT]
             return True
-        self._pieces = itertools.chain(self._pieces, self._decoder.decode(data))
+        self._pieces = itertools.chain(self._pieces, self._decode(data))
         return self._read(self.framer)
 
     def _read(self, framer: Framer) -> bool:
         """Decode and frame what came while there is room: a little may stand for gigabytes."""
         room = self._plan.backlog.room
+        json = self._plan.json and not isinstance(framer, ServerEvents)
         for data in self._pieces if room else ():
-            if self.decoded == 0 and self._json and data[:1] == b"<":
+            if self.decoded == 0 and json and data[:1] == b"<":
                 raise NotAStream("the answer is a web page, not JSON: is this the stream's URL?")
             self.decoded += len(data)
             try:
@@ -251,7 +251,7 @@ class Connection:
                 if framer.error is not None:
                     raise framer.error  # at once: there may be no next time to feed it
             except FramingError as error:
-                if self._plan.websocket:  # RFC 6455, section 7.4.1
+                if self._plan.preset.websocket:  # RFC 6455, section 7.4.1
                     code = 1009 if isinstance(error, MessageTooLarge) else 1002
                     self.outgoing.append(Reply("close", code.to_bytes(2)))
                 raise
@@ -262,7 +262,12 @@ class Connection:
         return room
 
     def _answer(self, socket: WebSocket) -> None:
-        self.outgoing.extend(socket.replies)
+        # A server that does not read cannot make us hold answers without end: RFC 6455, section
+        # 5.5.3, wants one to the last ping only.
+        replies = socket.replies[-_MOST_WAITING:]
+        if len(self.outgoing) >= _MOST_WAITING:
+            replies = [reply for reply in replies if reply.kind != "pong"]
+        self.outgoing.extend(replies)
         socket.replies.clear()
         if socket.closed is not None:
             raise Closing(*socket.closed)
@@ -272,7 +277,7 @@ class Connection:
         self.messages += len(frames)
         self.recent.extend(frames[-_LAST:])
         self.cursor = self._plan.newest(frames, self.at) or self.cursor
-        batch = Batch(frames, self.number, self.at, size_of(frames))
+        batch = Batch[Frame](frames, self.number, self.at, size_of(frames))
         return self._plan.backlog.put(batch)
 
     def ready(self) -> bool:
@@ -284,17 +289,12 @@ class Connection:
 
     def overdue(self, now: float) -> str | None:
         """Return what the watchdogs say; ask a silent WebSocket for a sign of life before."""
-        self.ending = self._watch.look(Seen(self.wire, self.decoded), now)
-        silent = self._watch.quiet(now) * 2 > self._plan.wire_stall
+        self.ending = self._watch.look(self.wire, self.decoded, now)
+        silent = self._watch.quiet(now) * 2 > self._watch.wire_stall
         if silent and self._pinged != self.wire and isinstance(self.framer, WebSocket):
             self._pinged = self.wire
             self.outgoing.append(Reply("ping", b""))
         return None if self.ending is None else self.ending.value
-
-    def drained(self) -> bool:
-        """Read on what came before the end; return whether that was all of it."""
-        with self._lock:
-            return self.framer is None or self._closed or self._read(self.framer)
 
     def end(self, *, whole: bool) -> PenstockError | None:
         """Take nothing more; count the tail that has no end; return the framer's last error.
@@ -325,7 +325,7 @@ class Connection:
 
     def position(self) -> str | None:
         """Where the next connection goes on."""
-        if isinstance(self.framer, ServerEvents) and self._plan.by_event:
+        if isinstance(self.framer, ServerEvents) and self._by_event:
             return self.framer.last_id or None
         return self.cursor
 

@@ -5,32 +5,19 @@ from __future__ import annotations
 import functools
 import importlib.util
 import zlib
-from collections.abc import Iterator
-from typing import Protocol, final
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, final
 
 from penstock.errors import RetryableError
 
-__all__ = ["Decoder", "accepted", "decoder"]
+__all__ = ["Decode", "accepted", "decoder"]
 
 _PIECE = 1024 * 1024  # bytes given out at once: a few may stand for gigabytes
 _SLICE = 512  # bytes of zstd taken at once: a block of 4 may stand for 128 KiB
 
 
-class Decoder(Protocol):
-    """Takes a content coding off."""
-
-    def decode(self, data: bytes, /) -> Iterator[bytes]:
-        """Yield what can be read by now, piece by piece."""
-        ...
-
-
-@final
-class Identity:
-    """No coding."""
-
-    def decode(self, data: bytes, /) -> Iterator[bytes]:
-        """Yield ``data``."""
-        yield data
+Decode: TypeAlias = Callable[[bytes], Iterator[bytes]]
+"""Takes a content coding off: yields what can be read by now, piece by piece."""
 
 
 @final
@@ -107,13 +94,13 @@ def accepted() -> str:
     return "zstd, gzip" if importlib.util.find_spec("zstandard") is not None else "gzip"
 
 
-def decoder(coding: str) -> Decoder | None:
+def decoder(coding: str) -> Decode | None:
     """Return what takes off the ``Content-Encoding`` of that name, or None for an unknown one."""
     name = coding.strip().lower()
     if name in ("", "identity"):
-        return Identity()
+        return lambda data: iter((data,))
     if name in ("gzip", "x-gzip", "deflate"):
-        return Inflate()
+        return Inflate().decode
     if name == "zstd" and name in accepted():
-        return Zstandard()
+        return Zstandard().decode
     return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import final
 
-__all__ = ["EVENT", "Action", "ControlMessage"]
+__all__ = ["EVENT", "Action", "ControlMessage", "Sign", "Then"]
 
 EVENT = "@event"
 """In place of a path: the type of the server-sent event."""
@@ -24,34 +24,9 @@ class Action(StrEnum):
     END = "end"
     KEEPALIVE = "keepalive"
 
-    @property
-    def words(self) -> str:
-        """What follows, in words."""
-        return _WORDS[self]
-
-    @classmethod
-    def _missing_(cls, value: object) -> Action | None:
-        """Take the words for it, which a file had to have before there were names."""
-        told = str(value).replace("begins anew", "begins again")
-        return next((action for action, words in _WORDS.items() if words == told), None)
-
-
-_WORDS = {
-    Action.NOTICE: "handed out as a notice",
-    Action.DELETE: "handed out as a notice with the id to delete",
-    Action.LIMIT: (
-        "a gap of as many more as the server now says it left out (its count is a running total)"
-    ),
-    Action.AGAIN: "handed out as a notice; the connection is given up and made again",
-    Action.TOO_OLD: "a gap; the stream begins again without the cursor",
-    Action.STOP: "ends the stream with an error",
-    Action.END: "ends the stream in good order",
-    Action.KEEPALIVE: "counted as a sign of life, not handed out",
-}
-
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ControlMessage:
     """How one kind of in-band message is told, and what follows.
 
@@ -76,11 +51,17 @@ class ControlMessage:
 
     kind: str
     path: str
-    equals: tuple[str | int | bool, ...] = ()
     then: Action = Action.NOTICE
+    _: KW_ONLY
+    equals: tuple[str | int | bool, ...] = ()
     text: str | None = None
     id: str | None = None
     by: str | None = None
     count: str | None = None
     without: str | None = None
     cursor: str | None = None
+
+
+# Their names of earlier versions.
+Sign = ControlMessage
+Then = Action

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, final
+from dataclasses import replace
+from typing import final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -36,16 +36,13 @@ from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
 from penstock.streaming.frames import FramingError
 from penstock.streaming.messages import Verdict, last_word
-from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import Backoff, Ending
 from penstock.streaming.responses import Answer, Outcome, refusal
-from penstock.streaming.resume import Backfill, LastEventId, moment
+from penstock.streaming.resume import LastEventId, moment
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.values import Gap
+from penstock.streaming.values import Counters, Gap, Status
 
-__all__ = ["Driver", "State"]
-
-State: TypeAlias = Literal["new", "connecting", "live", "waiting", "ended"]
+__all__ = ["Driver", "as_http"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -60,29 +57,11 @@ class _EndOfStream(Exception):
 
 
 @final
-@dataclass(slots=True)
-class Totals:
-    """Counts over all connections that have ended."""
-
-    connects: int = 0
-    wire: int = 0
-    decoded: int = 0
-    keepalives: int = 0
-    unfinished: int = 0
-    unfinished_bytes: int = 0
-
-
-@final
 class Driver:
     """One stream's connections, one after the other, on a thread of their own.
 
     Attributes:
-        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` or ``"ended"``.
-        reason: Why it waits or ended.
-        last_reason: Why a connection ended last; it stays.
-        lives: Connections that began to stream.
-        wait: Seconds of the present wait.
-        totals: Counts of the connections before the present one.
+        status: How it is doing.
         present: The present connection, or None.
     """
 
@@ -90,26 +69,20 @@ class Driver:
         self,
         request: Request,
         api: Api,
-        preset: Preset,
         profile: StreamProfile,
         plan: Plan,
     ) -> None:
-        self.state: State = "new"
-        self.reason = ""
-        self.last_reason = ""
-        self.lives = 0
-        self.wait = 0.0
-        self.totals = Totals()
+        self.status = Status()
         self.present: Connection | None = None
         self._request = request
         self._api = api
-        self._preset = preset
+        self._preset = preset = plan.preset
         self._policy = preset.policy
+        self._ended_ones = Counters()  # of the connections before the present one
         self._profile = profile
         self._plan = plan
         self._clock = api.clock
         self._cursor: str | None = None
-        self._resumed = False
         self._too_old: str | None = None
         self._silent_gap = False
         self._last_heard: float | None = None
@@ -129,9 +102,15 @@ class Driver:
 
     # From other threads
 
+    @property
+    def counters(self) -> Counters:
+        """What its connections have seen so far."""
+        present = self.present
+        return self._ended_ones + present.counters if present else self._ended_ones
+
     def resume(self, cursor: str) -> None:
         """Ask for what comes after ``cursor``; before :meth:`start`."""
-        self._cursor, self._resumed = cursor, True
+        self._cursor, self._last_heard = cursor, self._clock.time()
 
     def start(self) -> None:
         """Begin."""
@@ -172,8 +151,8 @@ class Driver:
             while not self._stopped:
                 self._connection()
         except _EndOfStream as end:
-            self.reason = str(end)
-            if self._cut and (gap := self._missing(self._clock.time())) is not None:
+            self.status = replace(self.status, reason=str(end))
+            if self._cut and (gap := self._missing()) is not None:
                 self._plan.backlog.tell(gap)
         except PenstockError as raised:
             error = raised
@@ -181,8 +160,8 @@ class Driver:
             error = PermanentError(f"{self._where}: the stream broke: {unexpected!r}")
             error.__cause__ = unexpected
         if error is not None:
-            self.reason = self.last_reason = str(error)
-        self.state = "ended"
+            self.status = replace(self.status, reason=str(error), last_reason=str(error))
+        self.status = replace(self.status, state="ended")
         self._plan.backlog.tell(Ended(error))
 
     def _connection(self) -> None:
@@ -196,10 +175,12 @@ class Driver:
             return
         outcome, connection = ended
         now = self._clock.monotonic()
-        healthy = now - began >= self._policy.healthy and spoke(connection)
-        if healthy or brought(connection, outcome):
+        healthy = now - began >= self._policy.healthy and connection.spoke
+        words = outcome.ending in (Ending.ASKED, Ending.TOO_OLD)  # they say why it ended
+        if healthy or connection.messages > words:
             self._backoff = self._policy.received(self._backoff)
-        self._backoff = replace(self._backoff, retry=retry_of(connection, self._backoff.retry))
+        if isinstance(connection.framer, ServerEvents) and connection.framer.retry is not None:
+            self._backoff = replace(self._backoff, retry=connection.framer.retry)
         wait, self._backoff = self._policy.after(
             self._backoff,
             outcome.ending,
@@ -208,7 +189,7 @@ class Driver:
             told=outcome.told,
             rng=self._api.rng,
         )
-        self.last_reason = outcome.reason
+        self.status = replace(self.status, last_reason=outcome.reason)
         if self._policy.gave_up(self._backoff):
             raise GaveUp(f"{outcome.reason}: gave up", attempts=self._backoff.failures)
         self._tell(outcome, wait)
@@ -223,7 +204,7 @@ class Driver:
     def _sleep(self, seconds: float, reason: str) -> None:
         if seconds <= 0:
             return
-        self.state, self.reason, self.wait = "waiting", reason, seconds
+        self.status = replace(self.status, state="waiting", reason=reason, wait=seconds)
         until = self._clock.monotonic() + seconds
         with self._condition:
             while not self._stopped and (left := until - self._clock.monotonic()) > 0:
@@ -233,7 +214,7 @@ class Driver:
         if self._api.events is not None:
             event = Retry(
                 key=self._where,
-                attempt=self.totals.connects,
+                attempt=self._ended_ones.connects,
                 wait=wait,
                 reason=outcome.reason,
                 status=outcome.status,
@@ -246,16 +227,18 @@ class Driver:
 
     # One connection
 
-    def _transferred(self, now: float) -> tuple[Outcome, Connection | None] | None:
+    def _transferred(self, now: float) -> tuple[Outcome, Connection] | None:
         """Make one connection, redirects followed, and return how it ended; None where stopped."""
         request, guarded = self._going_on(), False
         for _hop in range(self._api.max_redirects + 1):
             self._backoff = self._policy.dialled(self._backoff, now)
-            self.state, self.reason = "connecting", ""
+            self.status = replace(self.status, state="connecting", reason="")
+            number = self._ended_ones.connects + 1
+            connection = Connection(number, self._plan, self._cursor, self._opened)
             try:
-                transfer, connection = self._begin(request, guarded=guarded)
+                transfer = self._begin(request, connection, guarded=guarded)
             except (RetryableError, GaveUp) as error:  # no token
-                return Outcome(Ending.UNREACHABLE, str(error)), None
+                return Outcome(Ending.UNREACHABLE, str(error)), connection
             by_itself = self._wait_for(transfer)
             self._drain(connection)
             broken = connection.end(whole=by_itself and transfer.error is None)
@@ -263,7 +246,9 @@ class Driver:
             if self._stopped:
                 return None
             if not by_itself:
-                return self._obeyed(), connection
+                verdict, self._verdict = self._verdict, None
+                assert verdict is not None  # nothing else ends a connection so
+                return self._asked(verdict), connection
             target = Headers(connection.head).get("location")
             if connection.status not in _REDIRECTS or target is None:
                 return self._outcome(transfer, connection, broken), connection
@@ -273,12 +258,15 @@ class Driver:
 
     def _redirected(self, request: Request, transfer: StreamTransfer, target: str) -> Request:
         # A WebSocket begins with HTTP, and its redirects name either.
-        url = _as_http(join(_as_http(transfer.url), _as_http(target)))
+        here = as_http(transfer.url)
+        url = as_http(join(here, as_http(target)))
         if becomes_get(request.method, transfer.status):
             there: Request = Get(url, headers=request.headers)
         else:
             there = self._api.redirected(request, url)
-        return self._api.led_to(there, transfer.url)
+        if self._plan.opening:  # what a WebSocket sends first is what a body is elsewhere
+            self._api.reach.check_lead(here, url, body=True)
+        return self._api.led_to(there, here)
 
     def _going_on(self) -> Request:
         preset, request = self._preset, self._request
@@ -295,7 +283,7 @@ class Driver:
         """Wait until the backlog has taken what a few bytes at the end stood for."""
         while not self._ending():
             self._room = False
-            if connection.drained():
+            if connection.ready():
                 return
             with self._condition:
                 while not (self._room or self._ending()):
@@ -304,7 +292,7 @@ class Driver:
     def _ending(self) -> bool:
         return self._stopped or self._verdict is not None
 
-    def _begin(self, request: Request, *, guarded: bool) -> tuple[StreamTransfer, Connection]:
+    def _begin(self, request: Request, connection: Connection, *, guarded: bool) -> StreamTransfer:
         self._api.prepare_to_call(self._clock.monotonic())
         made = self._api.transfer(request)
         if guarded:
@@ -314,11 +302,9 @@ class Driver:
         coding = accepted() if self._gzip else "identity"
         made.headers = [*made.headers, f"Accept-Encoding: {coding}"]
         if isinstance(self._preset.resume, LastEventId) and self._cursor is not None:
-            made.headers.append(self._preset.resume.header(self._cursor))
+            made.headers.append(f"Last-Event-ID: {self._cursor}")  # in UTF-8, by WHATWG's rules
         if self._profile.websocket:
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
-        self.totals.connects += 1
-        connection = Connection(self.totals.connects, self._plan, self._cursor, self._opened)
         self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
         ours = replace(self._profile, cert=made.profile.cert, key=made.profile.key)
@@ -326,7 +312,7 @@ class Driver:
         transfer.inbox = self._inbox
         self._engine = engine()
         self._engine.submit([transfer])
-        return transfer, connection
+        return transfer
 
     def _wait_for(self, transfer: StreamTransfer) -> bool:
         """Wait for the transfer's end; return False where we ended it."""
@@ -344,54 +330,33 @@ class Driver:
     def _opened(self) -> None:
         """The server began to stream; say what it can not give any more. In the I/O thread."""
         now = self._clock.time()
-        self.state, self.reason = "live", ""
-        self.lives += 1
+        self.status = replace(self.status, state="live", reason="", lives=self.status.lives + 1)
         gap: Gap | None = None
         if self._too_old is not None:
             gap = Gap(self._too_old, moment(now), "cursor-too-old")
-        elif not self._silent_gap and (self._resumed or self._last_heard is not None):
-            gap = self._missing(now)
+        elif not self._silent_gap:
+            gap = self._missing()
         self._too_old, self._silent_gap = None, False
         self._last_heard = now
         if gap is not None:
             self._plan.backlog.tell(gap)
 
-    def _missing(self, now: float) -> Gap | None:
-        resume = self._preset.resume
-        reason = resume.missing(self._cursor, now)
-        if reason is None:
+    def _missing(self) -> Gap | None:
+        if self._last_heard is None:
             return None
-        until = now
-        if isinstance(resume, Backfill) and self._cursor is not None:
-            since, until = moment(float(self._cursor)), now - 60.0 * resume.most
-        elif self._cursor is not None:
-            since = self._cursor
-        else:
-            since = moment(now if self._last_heard is None else self._last_heard)
-        return Gap(since, moment(until), reason)
+        return self._preset.resume.gap(self._cursor, self._last_heard, self._clock.time())
 
     # Its end
 
     def _note_end(self, connection: Connection) -> None:
-        totals = self.totals
-        totals.wire += connection.wire
-        totals.decoded += connection.decoded
-        totals.keepalives += connection.keepalives
-        totals.unfinished += connection.unfinished > 0
-        totals.unfinished_bytes += connection.unfinished
         self.present = None
+        self._ended_ones += connection.counters
         if connection.framer is not None:
             self._last_heard = connection.at
-            if spoke(connection):
+            if connection.spoke:
                 self._alive = self._clock.monotonic()
             self._cut = connection.unfinished > 0
             self._cursor = connection.position()
-
-    def _obeyed(self) -> Outcome:
-        """Return what the consumer found the server to ask for."""
-        verdict, self._verdict = self._verdict, None
-        assert verdict is not None  # nothing else ends a connection so
-        return self._asked(verdict)
 
     def _asked(self, verdict: Verdict) -> Outcome:
         if verdict.then is Action.END:
@@ -468,7 +433,7 @@ class Driver:
             connection.head,
             connection.excerpt,
             self._clock.time(),
-            self._api.shared.dialects,
+            self._api.dialects,
         )
         if answer.status in self._policy.ended:
             raise _EndOfStream(answer.line)
@@ -484,24 +449,6 @@ class Driver:
         return answer.outcome()
 
 
-def brought(connection: Connection | None, outcome: Outcome) -> bool:
-    """Whether a connection brought anything but word of its own end."""
-    words = 1 if outcome.ending in (Ending.ASKED, Ending.TOO_OLD) else 0
-    return connection is not None and connection.messages > words
-
-
-def spoke(connection: Connection | None) -> bool:
-    """Whether a connection gave any sign of life."""
-    return connection is not None and connection.messages + connection.keepalives > 0
-
-
-def retry_of(connection: Connection | None, before: float) -> float:
-    """Return the wait that server-sent events asked for last, in seconds."""
-    framer = None if connection is None else connection.framer
-    told = framer.retry if isinstance(framer, ServerEvents) else None
-    return before if told is None else told
-
-
-def _as_http(url: str) -> str:
+def as_http(url: str) -> str:
     """Return a URL of a WebSocket as that of the request it begins with."""
     return "http" + url[2:] if url[:5].lower() in ("ws://", "wss:/") else url

@@ -89,6 +89,11 @@ class Lexer(Generic[F]):
         self.keepalives = 0
         self.error: FramingError | None = None
         self._most = check_bound(max_bytes)
+        self._fresh()
+
+    def _fresh(self) -> None:
+        """Begin with a new connection."""
+        self._tail = bytearray()
 
     def feed(self, data: bytes, /) -> list[F]:
         """Take in ``data`` and return the messages that it completes.
@@ -114,14 +119,17 @@ class Lexer(Generic[F]):
     def close(self) -> int:
         """Forget an unterminated tail; return its length in bytes. Ready for a new connection."""
         self.error = None
-        return self._forget()
+        left = self._left()
+        self._fresh()
+        return left
 
     def rest(self) -> bytes:
         """Return the tail where it is a message if nothing can follow it, else nothing."""
         return b""
 
-    def _forget(self) -> int:
-        raise NotImplementedError
+    def _left(self) -> int:
+        """Return the bytes of what is not whole."""
+        return len(self._tail)
 
     def _bound(self, messages: list[bytes], tail: int, fed: int) -> None:
         """Refuse what is too large; ``fed`` bytes, with the tail before them, were looked at."""

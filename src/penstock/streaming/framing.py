@@ -18,10 +18,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from penstock.registry import Registry
-from penstock.streaming.chunk_framing import ChunkMessages
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer
 from penstock.streaming.json_scanner import Concatenated, JsonSequence
-from penstock.streaming.length_framing import LengthPrefixed
+from penstock.streaming.length_framing import ChunkMessages, LengthPrefixed
 from penstock.streaming.line_framing import CrlfLines, Lines
 from penstock.streaming.server_sent_events import ServerEvents
 
@@ -104,13 +103,8 @@ def chunk(max_bytes: int = MAX_MESSAGE_BYTES) -> ChunkMessages:
 
 FRAMINGS: Mapping[str, Callable[[int], Framer]] = MappingProxyType(
     {
-        "crlf": crlf,
-        "lf": lf,
-        "length": length,
-        "sse": sse,
-        "json-seq": json_seq,
-        "concatenated": concatenated,
-        "chunk": chunk,
+        framing.__name__.replace("_", "-"): framing
+        for framing in (crlf, lf, length, sse, json_seq, concatenated, chunk)
     }
 )
 """The framings by the names that a pipeline file uses."""

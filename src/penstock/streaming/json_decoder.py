@@ -11,7 +11,7 @@ from penstock.errors import InputError
 from penstock.http import Record
 from penstock.pipeline import check_text, has_odd_numbers, without_halves
 
-__all__ = ["Load", "checked", "exact", "loader", "members_at", "mended", "peeker", "reader"]
+__all__ = ["Load", "checked", "exact", "loader", "members_at", "mended", "peeker", "reader", "wrap"]
 
 Load = Callable[[bytes], object]
 
@@ -41,14 +41,12 @@ def loader() -> Load:
     return load
 
 
-def reader(into: type | None) -> Load:
-    """Return the function that makes a message's value of its body, which it checks whole.
+def reader(into: type) -> Load:
+    """Return the function that makes a value of a type of a body, which it checks whole.
 
     Raises:
         InputError: ``into`` is no type that can be decoded into.
     """
-    if into is None or into is Record:
-        return _record_reader(loader())
     if into is bytes:
         return bytes
     try:
@@ -73,17 +71,9 @@ def mended(body: bytes) -> bytes:
     return without_halves(body.removeprefix(_BOM))
 
 
-def _record_reader(load: Load) -> Load:
-    def read(body: bytes) -> object:
-        value = load(body)
-        return Record(value) if type(value) is dict else wrap(value)
-
-    return read
-
-
 def wrap(value: object) -> object:
-    """Return lists as lists of records and scalars as they are, like a member of a record."""
-    return Record({"": value})[""]
+    """Return an object as a record, lists as lists of records and scalars as they are."""
+    return Record(value) if isinstance(value, dict) else Record({"": value})[""]
 
 
 def members_at(body: bytes, path: str) -> list[bytes]:

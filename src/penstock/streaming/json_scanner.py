@@ -27,23 +27,16 @@ class Concatenated(Lexer[bytes]):
     end at the white space or the value that follows.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self._tail = bytearray()
-        self._forget()
-
     def rest(self) -> bytes:
         """Return a last number or word: nothing but the end could end it."""
         return bytes(self._tail) if self._kind is _SCALAR else b""
 
-    def _forget(self) -> int:
-        left = len(self._tail)
-        self._tail.clear()
+    def _fresh(self) -> None:
+        super()._fresh()
         self._kind: str | None = None
         self._depth = 0
         self._quoted = False
         self._escaped = False
-        return left
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         fed = len(self._tail) + len(data)
@@ -65,7 +58,7 @@ class Concatenated(Lexer[bytes]):
                 messages.append(
                     bytes(self._tail) + data[start:at] if self._tail else data[start:at]
                 )
-                self._forget()
+                self._fresh()
                 start = at
         if self._kind is not None:
             self._tail += data[start:]
@@ -124,9 +117,8 @@ class JsonSequence(Lexer[bytes]):
     section 2.3 wants, and reading goes on with the next.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self._values = Concatenated(max_bytes)
+    def _fresh(self) -> None:
+        self._values = Concatenated(self._most)
         self._begun = False
         self._skipping = False
         self._lost = 0
@@ -160,7 +152,5 @@ class JsonSequence(Lexer[bytes]):
             self._skipping = True
             self._lost += 1
 
-    def _forget(self) -> int:
-        left = self._values.close() + self._lost
-        self._begun, self._skipping, self._lost = False, False, 0
-        return left
+    def _left(self) -> int:
+        return self._values.close() + self._lost

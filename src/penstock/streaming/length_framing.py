@@ -1,77 +1,108 @@
-"""Twitter's ``delimited=length``: a decimal number and CRLF, then so many bytes."""
+"""Messages after their sizes: Twitter's ``delimited=length``, and HTTP's chunked coding."""
 
 from __future__ import annotations
 
-from typing import final
+import re
+from typing import ClassVar, final
 
 from penstock.streaming.frames import FramingError, Lexer, too_large
 
-__all__ = ["LengthPrefixed"]
+__all__ = ["ChunkMessages", "LengthPrefixed"]
 
-_DIGITS = 20  # more than any length has
+
+class _Sized(Lexer[bytes]):
+    """A line that says how many bytes follow, and those bytes; blank ones are keep-alives."""
+
+    ended = False
+    _break: ClassVar[bytes]
+    _longest: ClassVar[int]  # bytes that no line of a size has
+    _line: ClassVar[re.Pattern[bytes]]  # its group is the size; an empty one is a keep-alive
+    _base: ClassVar[int]
+    _end: ClassVar[bytes] = b""  # what has to follow the message, and is not counted
+    _wrong: ClassVar[str]
+
+    def _fresh(self) -> None:
+        super()._fresh()
+        self.ended = False
+        self._wanted: int | None = None
+        self._prefix = 0  # bytes of the line that said how many
+
+    def _left(self) -> int:
+        return 0 if self.ended else len(self._tail) + (self._prefix if self._wanted else 0)
+
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        buffer = self._tail
+        buffer += data
+        at = 0
+        while not self.ended:
+            if self._wanted is None:
+                end = buffer.find(self._break, at, at + self._longest)
+                if end < 0:
+                    if len(buffer) - at >= self._longest:
+                        raise self._misframed(bytes(buffer[at : at + 40]))
+                    break
+                self._prefix = end + len(self._break) - at
+                self._wanted = self._size(bytes(buffer[at:end]))
+                at += self._prefix
+            elif len(buffer) - at >= self._wanted:
+                whole = bytes(buffer[at : at + self._wanted])
+                at += self._wanted
+                self._wanted = None
+                self._take(whole, messages)
+            else:
+                break
+        del buffer[:at]
+
+    def _size(self, line: bytes) -> int | None:
+        found = self._line.fullmatch(line)
+        if found is None:
+            raise self._misframed(line)
+        if not found[1]:
+            self.keepalives += 1
+            return None
+        size = int(found[1], self._base)
+        if size > self._most:
+            raise too_large(self._most)
+        return size + len(self._end)
+
+    def _take(self, whole: bytes, messages: list[bytes]) -> None:
+        if not whole.endswith(self._end):
+            raise self._misframed(whole)
+        body = whole.removesuffix(b"\n").removesuffix(b"\r")
+        if body.strip():
+            messages.append(body)
+        else:
+            self.keepalives += 1
+
+    def _misframed(self, line: bytes) -> FramingError:
+        return FramingError(f"{line[:40].decode('latin-1')!r} {self._wrong}")
 
 
 @final
-class LengthPrefixed(Lexer[bytes]):
+class LengthPrefixed(_Sized):
     """Messages after their length in bytes; blank lines in between are keep-alives.
 
     The length counts the CRLF after the message, which is not part of what is given out.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self._buffer = bytearray()
-        self._wanted: int | None = None
-        self._prefix = 0  # bytes of the line that said how many
+    _break, _longest, _line, _base = b"\n", 22, re.compile(rb"[ \r]*(\d*)[ \r]*"), 10
+    _wrong = "is no length: is the stream delimited=length?"
 
-    def _lex(self, data: bytes, messages: list[bytes]) -> None:
-        buffer = self._buffer
-        buffer += data
-        at = 0
-        while True:
-            if self._wanted is None:
-                end = buffer.find(b"\n", at, at + _DIGITS + 2)
-                if end < 0:
-                    if len(buffer) - at > _DIGITS:
-                        raise self._not_a_length(bytes(buffer[at : at + _DIGITS]))
-                    break
-                self._wanted = self._length(bytes(buffer[at:end]))
-                self._prefix = end + 1 - at
-                at = end + 1
-            elif len(buffer) - at >= self._wanted:
-                body = bytes(buffer[at : at + self._wanted])
-                at += self._wanted
-                self._wanted = None
-                self._take(body.removesuffix(b"\n").removesuffix(b"\r"), messages)
-            else:
-                break
-        del buffer[:at]
 
-    def _take(self, body: bytes, messages: list[bytes]) -> None:
-        if body:
-            messages.append(body)
-        else:
-            self.keepalives += 1
+@final
+class ChunkMessages(_Sized):
+    """Chunks (RFC 9112, section 7.1) as messages, for servers that put nothing else in between.
 
-    def _length(self, line: bytes) -> int | None:
-        text = line.strip(b" \r")
-        if not text:
-            self.keepalives += 1
-            return None
-        if not text.isdigit():
-            raise self._not_a_length(line)
-        length = int(text)
-        if length > self._most:
-            raise too_large(self._most)
-        return length
+    So does nchan's ``http-chunked``. It is fed what is on the wire, sizes included. A chunk of
+    white space is a keep-alive; after the one of size 0 there are trailers.
+    """
 
-    def _not_a_length(self, line: bytes) -> FramingError:
-        return FramingError(
-            f"{line[:40].decode('latin-1')!r} is no length: is the stream delimited=length?"
-        )
+    raw = True
+    _break, _longest, _base, _end = b"\r\n", 4096, 16, b"\r\n"
+    _line = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*(?:;.*)?", re.DOTALL)
+    _wrong = "is no chunk of RFC 9112"
 
-    def _forget(self) -> int:
-        left = len(self._buffer) + (0 if self._wanted is None else self._prefix)
-        self._buffer.clear()
-        self._wanted = None
-        return left
+    def _size(self, line: bytes) -> int | None:
+        size = super()._size(line)
+        self.ended = size == len(self._end)
+        return size

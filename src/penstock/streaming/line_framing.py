@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TypeVar, final
 
 from penstock.streaming.frames import Lexer
 
-__all__ = ["CrlfLines", "Lines"]
+__all__ = ["ByLine", "CrlfLines", "Lines"]
 
-_CR = 13
+F = TypeVar("F")
 
 
-@final
-class Lines(Lexer[bytes]):
-    """Messages that end with LF; a CR before it is not part of the message.
+class ByLine(Lexer[F]):
+    """What is read line by line; the beginning of a line waits for its end."""
 
-    U+2028, U+0085 and their kin end nothing: they are ordinary characters of JSON.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self._tail = bytearray()
-
-    def _lex(self, data: bytes, messages: list[bytes]) -> None:
-        fed = len(self._tail) + len(data)
-        lines = data.split(b"\n")
-        rest = lines.pop()
+    def _lines(self, data: bytes) -> list[bytes]:
+        """Return the lines that ``data`` completes."""
+        *lines, rest = self._split(data)
         if self._tail and lines:
             self._tail += lines[0]
             lines[0] = bytes(self._tail)
             self._tail.clear()
         self._tail += rest
+        return lines
+
+    def _split(self, data: bytes) -> list[bytes]:
+        """Return what stands before, between and after the line breaks."""
+        return data.split(b"\n")
+
+
+class Lines(ByLine[bytes]):
+    """Messages that end with LF; a CR before it is not part of the message.
+
+    U+2028, U+0085 and their kin end nothing: they are ordinary characters of JSON.
+    """
+
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        fed = len(self._tail) + len(data)
+        lines = self._lines(data)
         stripped = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
         messages += filter(None, stripped)
         self.keepalives += len(lines) - len(messages)
@@ -40,61 +47,16 @@ class Lines(Lexer[bytes]):
         """Return the last line."""
         return bytes(self._tail).removesuffix(b"\r")
 
-    def _forget(self) -> int:
-        left = len(self._tail)
-        self._tail.clear()
-        return left
-
 
 @final
-class CrlfLines(Lexer[bytes]):
+class CrlfLines(Lines):
     """Messages that end with CRLF. A lone LF may stand within a message, as Twitter allows."""
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self._tail = bytearray()
-
-    def _lex(self, data: bytes, messages: list[bytes]) -> None:
-        fed = len(self._tail) + len(data)
-        start = 0
+    def _split(self, data: bytes) -> list[bytes]:
         # One byte is looked for by memchr; looking for two at once is several times slower.
-        mark = data.find(b"\n")
-        if mark >= 0 and self._tail:
-            mark, start = self._finish_tail(data, mark, messages)
-        while mark >= 0:
-            if mark > start and data[mark - 1] == _CR:
-                if mark - 1 > start:
-                    messages.append(data[start : mark - 1])
-                else:
-                    self.keepalives += 1
-                start = mark + 1
-            mark = data.find(b"\n", mark + 1)
-        if start < len(data):
-            self._tail += data[start:] if start else data
-        self._bound(messages, len(self._tail), fed)
-
-    def _finish_tail(self, data: bytes, mark: int, messages: list[bytes]) -> tuple[int, int]:
-        """Go to the first CRLF and end the tail there; return the next LF and where it starts."""
-        tail = self._tail
-        while mark >= 0:
-            before = data[mark - 1] if mark else tail[-1]
-            if before == _CR:
-                tail += data[:mark]
-                body = bytes(tail[:-1])
-                tail.clear()
-                if body:
-                    messages.append(body)
-                else:
-                    self.keepalives += 1
-                return data.find(b"\n", mark + 1), mark + 1
-            mark = data.find(b"\n", mark + 1)
-        return -1, 0
-
-    def rest(self) -> bytes:
-        """Return the last line."""
-        return bytes(self._tail).removesuffix(b"\r")
-
-    def _forget(self) -> int:
-        left = len(self._tail)
-        self._tail.clear()
-        return left
+        lines = data.split(b"\n")
+        cut = data[:1] == b"\n" and self._tail[-1:] == b"\r"  # the first CRLF, that is
+        if all(line[-1:] == b"\r" for line in lines[cut:-1]):
+            return lines
+        *whole, rest = data[cut:].split(b"\r\n")
+        return [b""] * cut + [line + b"\r" for line in whole] + [rest]

@@ -27,6 +27,7 @@ from penstock.streaming.json_decoder import (
     mended,
     peeker,
     reader,
+    wrap,
 )
 from penstock.streaming.presets import Preset
 from penstock.streaming.resume import Backfill, LastEventId, moment
@@ -35,7 +36,6 @@ from penstock.streaming.values import Gap, Item, Message, Notice, T
 __all__ = [
     "Decode",
     "Newest",
-    "Place",
     "Sorter",
     "Verdict",
     "active_signs",
@@ -54,15 +54,6 @@ _LAST_WORDS = 4  # frames at the end of a connection that may say why it ended
 _FIRST_MEMBER = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"([^"\\]*)"')
 _WORDS = (Action.AGAIN, Action.TOO_OLD, Action.STOP, Action.END)
 _KEYS = range(-(2**63), 2**63)  # whole numbers that a store has keys of
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a batch came from: the number of its connection, and when, in seconds since 1970."""
-
-    connection: int
-    at: float
 
 
 @final
@@ -100,75 +91,83 @@ class Sorter(Generic[T]):
         self.keepalives = 0
         self._preset = preset
         self._decode = decode
-        self._read = reader(into)
-        self._load = loader()
-        self._whole = into is None or into is Record
         self._active = active_signs(preset)
-        self._facts = self._load if self._whole else checked(peeker(_wanted(preset, self._active)))
+        self._whole = into is None or into is Record
+        if into is None or into is Record:
+            self._facts = loader()
+        else:
+            self._read = reader(into)
+            self._facts = checked(peeker(_wanted(preset, self._active)))
         self._recent = Recent() if preset.resume.overlaps and preset.id else None
         beneath = {sign.path.partition(".")[0] for sign in self._active}
         self._data = frozenset(name.encode() for name in preset.data - beneath)
         self._by_event = isinstance(preset.resume, LastEventId)
         self._by_time = isinstance(preset.resume, Backfill)
         self._totals: tuple[int, int] = (-1, 0)  # a connection, and what it said it left out
-        self._place = Place(0, 0.0)
+        self._items: list[Item[T]] = []  # of the frame whose turn it is
+        self._event: ServerEvent | None = None  # which that is, where it is one
 
-    def items(self, frames: Sequence[Frame], place: Place) -> Iterator[Item[T]]:
+    def items(self, frames: Sequence[Frame], connection: int, at: float) -> Iterator[Item[T]]:
         """Yield the items of ``frames``, in their order.
+
+        They came by the connection of that number, at a time in seconds since 1970.
 
         Each is decoded when its turn comes: a list of decoded messages would fall out of the
         processor's caches and be gone through by the garbage collector.
         """
-        self._place = place
-        items: list[Item[T]] = []
+        self._connection, self._at = connection, at
+        items = self._items = []
         for frame in frames:
             if isinstance(frame, ServerEvent):
-                self._sort(frame.data, frame, items)
+                self._event = frame
+                self._sort(frame.data)
             else:
-                self._sort(frame, None, items)
+                self._event = None
+                self._sort(frame)
             yield from items
             items.clear()
 
-    def _sort(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+    def _sort(self, body: bytes) -> None:
+        event = self._event
         if event is not None and self._by_event and (event.id or self.cursor is not None):
             self.cursor = event.id or None
         try:
             if self._decode == "json":
                 try:
-                    self._sort_json(body, event, items)
+                    self._sort_json(body)
                 except BAD_JSON:
                     if (better := mended(body)) == body:
                         raise
-                    self._sort_json(better, event, items)
-            elif not self._signs(None, body, event, items):
-                self._sort_other(body, event, items)
+                    self._sort_json(better)
+            elif not self._signs(None, body):
+                value = body.decode() if self._decode == "text" else body
+                id_ = None if event is None else event.id or None
+                self._message(cast("T", value), None, body, id_)
         except BAD_JSON as error:
-            if self._signs(None, body, event, items):
+            if self._signs(None, body):
                 return
             if not body or body.isspace():
                 self.keepalives += 1  # an event without data, an empty message of a WebSocket
                 return
-            items.append(Notice("unreadable", None, body, None, self.cursor, str(error)))
+            self._items.append(Notice("unreadable", None, body, None, self.cursor, str(error)))
 
-    def _sort_json(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
+    def _sort_json(self, body: bytes) -> None:
         """Hand out a message or what a sign says, decoded and checked whole, or nothing at all."""
         try:
             facts = self._facts(body)
         except msgspec.ValidationError:
             facts = exact(body)  # a shape of its own: nothing is passed over
-        if self._active and not self._is_data(body) and self._signs(facts, body, event, items):
+        if self._active and not self._is_data(body) and self._signs(facts, body):
             return
         path, before = self._preset.resume.path, self.cursor
         if path is not None:
             self.cursor = _position(facts, path) or self.cursor
         if self._preset.each is not None or self._preset.base64:
-            self._parts(body, before, event, items)
+            self._parts(body, before)
         else:
-            self._one(facts, body, event, items)
+            self._one(facts, body)
 
-    def _parts(
-        self, body: bytes, before: str | None, event: ServerEvent | None, items: list[Item[T]]
-    ) -> None:
+    def _parts(self, body: bytes, before: str | None) -> None:
         """Hand out the members of a list as messages; the cursor is behind the last of them."""
         parts = [body] if self._preset.each is None else members_at(body, self._preset.each)
         if self._preset.base64:
@@ -178,50 +177,32 @@ class Sorter(Generic[T]):
         for number, (part, facts) in enumerate(zip(parts, facts_of, strict=True), 1):
             if number == len(parts):
                 self.cursor = after
-            sign = find_sign((s for s in self._active if s.then is Action.DELETE), facts, event)
-            if sign is None:
-                self._one(facts, part, event, items)
+            deletes = (sign for sign in self._active if sign.then is Action.DELETE)
+            if (sign := find_sign(deletes, facts, self._event)) is None:
+                self._one(facts, part)
             else:
-                self._act(sign, facts, part, event, items)
+                self._act(sign, facts, part)
         self.cursor = after
 
-    def _one(
-        self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
-    ) -> None:
-        id_ = self._identity(facts, event)
+    def _one(self, facts: object, body: bytes) -> None:
+        id_ = self._identity(facts)
         if self._preset.unknown and id_ is None:
-            whole = facts if self._whole else exact(body)
-            items.append(self._notice("unknown", whole, body, None, ""))
+            self._notice("unknown", facts if self._whole else exact(body), body)
             return
-        if self._whole:
-            value = Record(facts) if isinstance(facts, dict) else Record({"": facts})[""]
-        else:
-            value = self._read(body)
-        self._message(cast("T", value), facts, body, id_, event, items)
+        value = wrap(facts) if self._whole else self._read(body)
+        self._message(cast("T", value), facts, body, id_)
 
-    def _sort_other(self, body: bytes, event: ServerEvent | None, items: list[Item[T]]) -> None:
-        value = body.decode() if self._decode == "text" else body
-        id_ = None if event is None else event.id or None
-        self._message(cast("T", value), None, body, id_, event, items)
-
-    def _message(
-        self,
-        value: T,
-        facts: object,
-        body: bytes,
-        id_: str | int | None,
-        event: ServerEvent | None,
-        items: list[Item[T]],
-    ) -> None:
+    def _message(self, value: T, facts: object, body: bytes, id_: str | int | None) -> None:
+        event = self._event
         if self._by_time:
-            self.cursor = f"{self._place.at:.3f}"
+            self.cursor = f"{self._at:.3f}"
         if self._recent is not None and id_ is not None and self._recent.saw(id_, body) == "same":
             self.duplicates += 1
             return
         kind = "data" if event is None or event.event == "message" else event.event
         if self._preset.kind is not None:
             kind = str(dig(facts, self._preset.kind) or kind)
-        items.append(Message(value, body, id_, self.cursor, kind))
+        self._items.append(Message(value, body, id_, self.cursor, kind))
 
     def _is_data(self, body: bytes) -> bool:
         if not self._data:
@@ -229,8 +210,8 @@ class Sorter(Generic[T]):
         first = _FIRST_MEMBER.match(body)
         return first is not None and first[1] in self._data
 
-    def _identity(self, facts: object, event: ServerEvent | None) -> str | int | None:
-        paths, alike = self._preset.id, self._preset.alike
+    def _identity(self, facts: object) -> str | int | None:
+        paths, alike, event = self._preset.id, self._preset.alike, self._event
         if not paths:
             return None if event is None else event.id or None
         parts = [_key(dig(facts, path)) for path in paths]
@@ -244,9 +225,7 @@ class Sorter(Generic[T]):
         others = (str(part).replace("%", "%25").replace(":", "%3A") for part in parts[1:])
         return ":".join((str(parts[0]), *others))
 
-    def _signs(
-        self, facts: object, body: bytes, event: ServerEvent | None, items: list[Item[T]]
-    ) -> bool:
+    def _signs(self, facts: object, body: bytes) -> bool:
         """Hand out what the first sign that fits says; return whether one did.
 
         ``facts`` of what is not JSON, such as a bare id, are None.
@@ -254,7 +233,7 @@ class Sorter(Generic[T]):
         whole = facts
         if facts is None:
             facts = body.decode("utf-8", "replace")
-        sign = find_sign(self._active, facts, event)
+        sign = find_sign(self._active, facts, self._event)
         if sign is None:
             return False
         if whole is not None and not self._whole:
@@ -262,59 +241,51 @@ class Sorter(Generic[T]):
         for path in (self._preset.resume.path, sign.cursor):
             if path is not None:
                 self.cursor = _position(facts, path) or self.cursor
-        self._act(sign, whole, body, event, items)
+        self._act(sign, whole, body)
         return True
 
-    def _act(
-        self,
-        sign: ControlMessage,
-        value: object,
-        body: bytes,
-        event: ServerEvent | None,
-        items: list[Item[T]],
-    ) -> None:
+    def _act(self, sign: ControlMessage, value: object, body: bytes) -> None:
         if sign.then is Action.KEEPALIVE:
             self.keepalives += 1
             return
-        text = str(dig(value, sign.text) or "") if sign.text is not None else ""
-        id_ = self._gone(sign, value, body, event) if sign.then is Action.DELETE else None
+        text = _text(sign, value)
+        id_ = self._gone(sign, value, body) if sign.then is Action.DELETE else None
         before = self.cursor
-        items.append(self._notice(sign.kind, value, body, id_, text))
+        self._notice(sign.kind, value, body, id_, text)
         if sign.then is Action.LIMIT:
-            self._limit(sign, value, items)
+            self._limit(sign, value)
         elif sign.then is Action.TOO_OLD:
-            items.append(Gap(before or moment(self._place.at), None, "cursor-too-old"))
+            self._items.append(Gap(before or moment(self._at), None, "cursor-too-old"))
             self.cursor = None
         if sign.then in _WORDS:
-            self.verdicts.append((self._place.connection, Verdict(sign.then, text or sign.kind)))
+            self.verdicts.append((self._connection, Verdict(sign.then, text or sign.kind)))
 
-    def _gone(
-        self, sign: ControlMessage, value: object, body: bytes, event: ServerEvent | None
-    ) -> str | int | None:
+    def _gone(self, sign: ControlMessage, value: object, body: bytes) -> str | int | None:
         """Return the id of what is to go."""
         if sign.id is None:
-            return self._identity(value, event)
+            return self._identity(value)
         # An id that is the whole message, as Mastodon's, is a text, like ids in its objects.
         return _key(
             dig(value, sign.id) if sign.id else str(value or body.decode("utf-8", "replace"))
         )
 
-    def _limit(self, sign: ControlMessage, value: object, items: list[Item[T]]) -> None:
+    def _limit(self, sign: ControlMessage, value: object) -> None:
         # Twitter: "a count of undelivered Tweets since the connection was opened"; -1 is unknown.
         total = dig(value, sign.count or "")
-        known = self._totals[1] if self._totals[0] == self._place.connection else 0
-        since = self.cursor or moment(self._place.at)
+        known = self._totals[1] if self._totals[0] == self._connection else 0
+        since = self.cursor or moment(self._at)
         if not isinstance(total, int) or total < 0:
-            items.append(Gap(since, None, "limit"))
+            self._items.append(Gap(since, None, "limit"))
         elif total > known:
-            self._totals = (self._place.connection, total)
-            items.append(Gap(since, moment(self._place.at), "limit", min(total - known, 2**63 - 1)))
+            self._totals = (self._connection, total)
+            more = min(total - known, 2**63 - 1)
+            self._items.append(Gap(since, moment(self._at), "limit", more))
 
     def _notice(
-        self, kind: str, value: object, body: bytes, id_: str | int | None, text: str
-    ) -> Notice:
+        self, kind: str, value: object, body: bytes, id_: str | int | None = None, text: str = ""
+    ) -> None:
         record = Record(value) if isinstance(value, dict) else None
-        return Notice(kind, record, body, id_, self.cursor, text)
+        self._items.append(Notice(kind, record, body, id_, self.cursor, text))
 
 
 def active_signs(preset: Preset) -> tuple[ControlMessage, ...]:
@@ -341,6 +312,10 @@ def find_sign(
         if sign.without is None or dig(facts, sign.without) is None:
             return sign
     return None
+
+
+def _text(sign: ControlMessage, value: object) -> str:
+    return "" if sign.text is None else str(dig(value, sign.text) or "")
 
 
 def _key(found: object) -> str | int | None:
@@ -378,8 +353,7 @@ def last_word(preset: Preset, frames: Iterable[Frame]) -> Verdict | None:
         facts = _facts_of(frame, exact)
         sign = find_sign(preset.signs, facts, frame if isinstance(frame, ServerEvent) else None)
         if sign is not None and sign.then in _WORDS:
-            text = str(dig(facts, sign.text) or "") if sign.text is not None else ""
-            return Verdict(sign.then, text or sign.kind)
+            return Verdict(sign.then, _text(sign, facts) or sign.kind)
     return None
 
 

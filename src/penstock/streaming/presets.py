@@ -87,7 +87,7 @@ class Preset:
         """Return it with messages that are the end of the stream, such as ``[DONE]``."""
         if not words:
             return self
-        end = ControlMessage(kind="end", path="", equals=words, then=Action.END)
+        end = ControlMessage("end", "", Action.END, equals=words)
         return replace(self, signs=(end, *self.signs))
 
 
@@ -101,16 +101,12 @@ _TWITTER = Preset(
     data=frozenset({"created_at", "id", "id_str", "text"}),
     unknown=True,
     signs=(
-        ControlMessage(kind="limit", path="limit", then=Action.LIMIT, count="limit.track"),
-        ControlMessage(
-            kind="disconnect", path="disconnect", then=Action.AGAIN, text="disconnect.reason"
-        ),
-        ControlMessage(kind="warning", path="warning", text="warning.message"),
-        ControlMessage(kind="delete", path="delete", then=Action.DELETE, id="delete.status.id_str"),
-        ControlMessage(kind="scrub_geo", path="scrub_geo"),
-        ControlMessage(kind="status_withheld", path="status_withheld"),
-        ControlMessage(kind="user_withheld", path="user_withheld"),
-        ControlMessage(kind="error", path="errors", then=Action.AGAIN, text="errors.0.message"),
+        ControlMessage("limit", "limit", Action.LIMIT, count="limit.track"),
+        ControlMessage("disconnect", "disconnect", Action.AGAIN, text="disconnect.reason"),
+        ControlMessage("warning", "warning", text="warning.message"),
+        ControlMessage("delete", "delete", Action.DELETE, id="delete.status.id_str"),
+        *(ControlMessage(of, of) for of in ("scrub_geo", "status_withheld", "user_withheld")),
+        ControlMessage("error", "errors", Action.AGAIN, text="errors.0.message"),
     ),
 )
 
@@ -125,27 +121,19 @@ _X = Preset(
     wire_stall=30.0,
     decoded_stall=40.0,
     signs=(
-        ControlMessage(
-            kind="delete", path="data.delete", then=Action.DELETE, id="data.delete.tweet.id"
-        ),
+        ControlMessage("delete", "data.delete", Action.DELETE, id="data.delete.tweet.id"),
         # Beside data, errors say what could not be added to a post: it is a post all the same.
         ControlMessage(
-            kind="error",
-            path="errors.0.disconnect_type",
+            "error",
+            "errors.0.disconnect_type",
+            Action.STOP,
             equals=("InvalidCredentials", "UserNotAuthorized"),
-            then=Action.STOP,
             text="errors.0.detail",
             without="data",
         ),
-        ControlMessage(
-            kind="error", path="errors", then=Action.AGAIN, text="errors.0.detail", without="data"
-        ),
-        ControlMessage(
-            kind="error", path="connection_issue", then=Action.AGAIN, text="detail", without="data"
-        ),
-        ControlMessage(
-            kind="error", path="title", then=Action.AGAIN, text="detail", without="data"
-        ),
+        ControlMessage("error", "errors", Action.AGAIN, text="errors.0.detail", without="data"),
+        ControlMessage("error", "connection_issue", Action.AGAIN, text="detail", without="data"),
+        ControlMessage("error", "title", Action.AGAIN, text="detail", without="data"),
     ),
 )
 
@@ -157,9 +145,7 @@ _MASTODON = Preset(
     alike=frozenset({"update", "status.update"}),  # notifications count from 1 for themselves
     wire_stall=40.0,
     decoded_stall=40.0,
-    signs=(
-        ControlMessage(kind="delete", path=EVENT, equals=("delete",), then=Action.DELETE, id=""),
-    ),
+    signs=(ControlMessage("delete", EVENT, Action.DELETE, equals=("delete",), id=""),),
 )
 
 _EVENTSTREAMS = Preset(
@@ -167,11 +153,7 @@ _EVENTSTREAMS = Preset(
     framing="sse",
     resume=LastEventId(overlaps=True),
     id=("meta.id",),
-    signs=(
-        ControlMessage(
-            kind="canary", path="meta.domain", equals=("canary",), then=Action.KEEPALIVE
-        ),
-    ),
+    signs=(ControlMessage("canary", "meta.domain", Action.KEEPALIVE, equals=("canary",)),),
 )
 
 _COUCHDB = Preset(
@@ -182,11 +164,10 @@ _COUCHDB = Preset(
     resume=QueryCursor("since", "seq"),
     id=("seq",),
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
-    wire_stall=90.0,
     signs=(
-        ControlMessage(kind="delete", path="deleted", equals=(True,), then=Action.DELETE, by="id"),
-        ControlMessage(kind="last_seq", path="last_seq", then=Action.AGAIN),
-        ControlMessage(kind="error", path="error", then=Action.AGAIN, text="reason"),
+        ControlMessage("delete", "deleted", Action.DELETE, equals=(True,), by="id"),
+        ControlMessage("last_seq", "last_seq", Action.AGAIN),
+        ControlMessage("error", "error", Action.AGAIN, text="reason"),
     ),
 )
 
@@ -202,32 +183,22 @@ _KUBERNETES = Preset(
     query=MappingProxyType({"watch": "true", "allowWatchBookmarks": "true"}),
     wire_stall=330.0,
     signs=(
-        ControlMessage(kind="bookmark", path="type", equals=("BOOKMARK",)),
+        ControlMessage("bookmark", "type", equals=("BOOKMARK",)),
         ControlMessage(
-            kind="delete",
-            path="type",
-            equals=("DELETED",),
-            then=Action.DELETE,
-            by="object.metadata.uid",
+            "delete", "type", Action.DELETE, equals=("DELETED",), by="object.metadata.uid"
         ),
         ControlMessage(
-            kind="delete",
-            path="type",
-            equals=("DELETED",),
-            then=Action.DELETE,
-            by="object.metadata.name",
+            "delete", "type", Action.DELETE, equals=("DELETED",), by="object.metadata.name"
         ),
         ControlMessage(
-            kind="error",
-            path="object.code",
+            "error",
+            "object.code",
+            Action.TOO_OLD,
             equals=(410,),
-            then=Action.TOO_OLD,
             text="object.message",
             without="object.metadata.uid",  # an object of a kind of its own may have any member
         ),
-        ControlMessage(
-            kind="error", path="type", equals=("ERROR",), then=Action.AGAIN, text="object.message"
-        ),
+        ControlMessage("error", "type", Action.AGAIN, equals=("ERROR",), text="object.message"),
     ),
 )
 
@@ -243,30 +214,17 @@ _ETCD = Preset(
     gzip=False,
     signs=(
         ControlMessage(
-            kind="canceled",
-            path="result.compact_revision",
-            then=Action.TOO_OLD,
-            text="result.cancel_reason",
+            "canceled", "result.compact_revision", Action.TOO_OLD, text="result.cancel_reason"
         ),
         ControlMessage(
-            kind="canceled",
-            path="result.canceled",
-            equals=(True,),
-            then=Action.STOP,
-            text="result.cancel_reason",
+            "canceled", "result.canceled", Action.STOP, equals=(True,), text="result.cancel_reason"
         ),
-        ControlMessage(kind="created", path="result.created", equals=(True,)),
+        ControlMessage("created", "result.created", equals=(True,)),
+        ControlMessage("delete", "type", Action.DELETE, equals=("DELETE",), by="kv.key"),
+        ControlMessage("error", "error", Action.AGAIN, text="error.message"),
         ControlMessage(
-            kind="delete",
-            path="type",
-            equals=("DELETE",),
-            then=Action.DELETE,
-            by="kv.key",
-        ),
-        ControlMessage(kind="error", path="error", then=Action.AGAIN, text="error.message"),
-        ControlMessage(
-            kind="progress",
-            path="result.header.revision",
+            "progress",
+            "result.header.revision",
             without="result.events",
             cursor="result.header.revision",
         ),
@@ -288,13 +246,9 @@ _JETSTREAM = Preset(
     kind="kind",
     policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
     signs=(
-        ControlMessage(kind="error", path="error", then=Action.AGAIN, text="message"),
+        ControlMessage("error", "error", Action.AGAIN, text="message"),
         ControlMessage(
-            kind="delete",
-            path="commit.operation",
-            equals=("delete",),
-            then=Action.DELETE,
-            by="commit.rkey",
+            "delete", "commit.operation", Action.DELETE, equals=("delete",), by="commit.rkey"
         ),
     ),
     gzip=False,

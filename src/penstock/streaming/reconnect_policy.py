@@ -47,10 +47,6 @@ class Linear:
         """Return the seconds to wait after so many failures in a row, 1 or more."""
         return min(self.first * failures, self.most)
 
-    def words(self) -> str:
-        """Return the curve in words."""
-        return f"{self.first:g} s more each time" + _up_to(self.most)
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -71,14 +67,6 @@ class Doubling:
     def wait(self, failures: int) -> float:
         """Return the seconds to wait after so many failures in a row, 1 or more."""
         return min(self.first * 2.0 ** min(failures - 1, 64), self.most)
-
-    def words(self) -> str:
-        """Return the curve in words."""
-        return f"{self.first:g} s, doubled each time" + _up_to(self.most)
-
-
-def _up_to(most: float) -> str:
-    return "" if math.isinf(most) else f", at most {most:g} s"
 
 
 Curve: TypeAlias = Linear | Doubling
@@ -249,11 +237,9 @@ class ReconnectPolicy:
 
     def closed(self, state: Backoff, now: float) -> float:
         """Return the seconds for which the windows allow no connection."""
-        wait = 0.0
-        for window in self.windows:
-            if len(state.dials) >= window.connects:
-                wait = max(wait, state.dials[-window.connects] + window.seconds - now)
-        return wait
+        full = (window for window in self.windows if len(state.dials) >= window.connects)
+        ends = (state.dials[-window.connects] + window.seconds for window in full)
+        return max(0.0, max(ends, default=now) - now)
 
     def closes(self, code: int) -> bool:
         """Whether a WebSocket that was closed with ``code`` is not to be opened again.

@@ -7,17 +7,21 @@ to be missing then.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, final
+from typing import Protocol, TypeVar, final
 
 import msgspec
 
 from penstock.errors import InputError
 from penstock.http import Request, dig
+from penstock.streaming.values import Gap
 
 __all__ = ["Backfill", "BodyRevision", "LastEventId", "NoResume", "QueryCursor", "Resume"]
+
+N = TypeVar("N", int, float)
+_EPOCH = "time in seconds since 1970"
 
 
 class Resume(Protocol):
@@ -26,7 +30,6 @@ class Resume(Protocol):
     Attributes:
         path: Dotted path of the cursor within a message; None where it is elsewhere.
         overlaps: Whether messages from before the cursor come again, to be told by their ids.
-        words: The way in words, for the docs.
     """
 
     @property
@@ -39,17 +42,12 @@ class Resume(Protocol):
         """Whether messages from before the cursor come again, to be told by their ids."""
         ...
 
-    @property
-    def words(self) -> str:
-        """The way in words, for the docs."""
-        ...
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return the request that goes on after ``cursor``; ``now`` is seconds since 1970."""
         ...
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
-        """Return the reason for the gap that remains even so, or None."""
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
+        """Return what is missing even so, since we ``heard`` something last, until ``now``."""
         ...
 
 
@@ -60,15 +58,14 @@ class NoResume:
 
     path = None
     overlaps = False
-    words = "not possible: a gap record for each time away"
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request``: it can carry nothing."""
         return request
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
-        """Return the reason."""
-        return "no-resume"
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
+        """Return the time away."""
+        return Gap(moment(heard), moment(now), "no-resume")
 
 
 class _Whole:
@@ -76,9 +73,9 @@ class _Whole:
 
     __slots__ = ()
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
         """Return None where there is a cursor to go on from."""
-        return None if cursor is not None else "no-resume"
+        return Gap(moment(heard), moment(now), "no-resume") if cursor is None else None
 
 
 @final
@@ -92,15 +89,10 @@ class LastEventId(_Whole):
 
     overlaps: bool = False
     path = None
-    words = "the event's id, as `Last-Event-ID`"
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
-        """Return ``request``: the cursor goes beside it, see :meth:`header`."""
+        """Return ``request``: the cursor goes beside it, as a header in UTF-8."""
         return request
-
-    def header(self, cursor: str) -> str:
-        """Return the header line, which is sent in UTF-8, as the WHATWG rules want it."""
-        return f"Last-Event-ID: {cursor}"
 
 
 @final
@@ -123,15 +115,11 @@ class QueryCursor(_Whole):
         """Whether it goes back further than it has to."""
         return self.rewind > 0
 
-    @property
-    def words(self) -> str:
-        """The way in words."""
-        back = f", less {self.rewind}" if self.rewind else ""
-        return f"`{self.path}` of the last message{back}, as `{self.param}` in the URL"
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the parameter."""
-        value = str(max(0, _whole(cursor, self.param) - self.rewind)) if self.rewind else cursor
+        value = cursor
+        if self.rewind:
+            value = str(max(0, _number(int, cursor, "whole number") - self.rewind))
         query = {**(request.query or {}), self.param: value}
         return msgspec.structs.replace(request, query=query)
 
@@ -150,11 +138,6 @@ class BodyRevision(_Whole):
     into: str
     overlaps = False
 
-    @property
-    def words(self) -> str:
-        """The way in words."""
-        return f"`{self.path}` of the last message and one, as `{self.into}` in the body"
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with a body that asks for the revision after ``cursor``."""
         *above, last = self.into.split(".")
@@ -162,13 +145,13 @@ class BodyRevision(_Whole):
         place = dig(body, ".".join(above))
         if not isinstance(place, dict):
             raise InputError(f"the request's JSON body has no object {'.'.join(above)!r}")
-        place[last] = _whole(cursor, self.into) + 1
+        place[last] = _number(int, cursor, "whole number") + 1
         return msgspec.structs.replace(request, json=body)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Backfill:
+class Backfill(_Whole):
     """The server sends the last minutes again, old and new mixed (X).
 
     A cursor is the time the last message arrived, in seconds since 1970.
@@ -183,22 +166,18 @@ class Backfill:
     path = None
     overlaps = True
 
-    @property
-    def words(self) -> str:
-        """The way in words."""
-        return f"the last 1 to {self.most} minutes again, by `{self.param}` in the URL; then a gap"
-
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the minutes since ``cursor``, rounded up."""
-        minutes = math.ceil((now - _seconds(cursor)) / 60)
+        minutes = math.ceil((now - _number(float, cursor, _EPOCH)) / 60)
         query = {**(request.query or {}), self.param: min(max(1, minutes), self.most)}
         return msgspec.structs.replace(request, query=query)
 
-    def missing(self, cursor: str | None, now: float) -> str | None:
-        """Return the reason where we were away for longer than can be filled in."""
+    def gap(self, cursor: str | None, heard: float, now: float) -> Gap | None:
+        """Return what is from before the minutes that can be filled in."""
         if cursor is None:
-            return "no-resume"
-        return "backfill" if now - _seconds(cursor) > self.most * 60 else None
+            return _Whole.gap(self, cursor, heard, now)
+        since, until = _number(float, cursor, _EPOCH), now - self.most * 60
+        return Gap(moment(since), moment(until), "backfill") if since < until else None
 
 
 def _copied(body: object, above: list[str]) -> object:
@@ -213,18 +192,11 @@ def _copied(body: object, above: list[str]) -> object:
     return copy
 
 
-def _whole(cursor: str, what: str) -> int:
+def _number(kind: Callable[[str], N], cursor: str, what: str) -> N:
     try:
-        return int(cursor)
+        return kind(cursor)
     except ValueError as error:
-        raise InputError(f"cursor {cursor!r} is no whole number, as {what} wants") from error
-
-
-def _seconds(cursor: str) -> float:
-    try:
-        return float(cursor)
-    except ValueError as error:
-        raise InputError(f"cursor {cursor!r} is no time in seconds since 1970") from error
+        raise InputError(f"cursor {cursor!r} is not a {what}, as the service's are") from error
 
 
 def moment(epoch: float) -> str:

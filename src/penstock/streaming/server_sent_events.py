@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from penstock.streaming.frames import Lexer, ServerEvent, too_large
+from penstock.streaming.frames import ServerEvent, too_large
+from penstock.streaming.line_framing import ByLine
 
 __all__ = ["ServerEvents"]
 
@@ -13,7 +14,7 @@ _DIGITS = 15  # of milliseconds: more than anybody lives
 
 
 @final
-class ServerEvents(Lexer[ServerEvent]):
+class ServerEvents(ByLine[ServerEvent]):
     """Events of a ``text/event-stream``.
 
     Attributes:
@@ -22,18 +23,17 @@ class ServerEvents(Lexer[ServerEvent]):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
         self.last_id = ""
         self.retry: float | None = None
-        self._fresh()
+        super().__init__(max_bytes)
 
     def resume(self, last_id: str) -> None:
         """Go on after that id: events without one carry it."""
         self.last_id = self._id = last_id
 
     def _fresh(self) -> None:
-        self._tail = bytearray()
-        self._start: bytes | None = b""  # the first bytes, until it is known whether a BOM leads
+        super()._fresh()
+        self._first = True  # whether the first line, which a BOM may lead, is still to come
         self._after_cr = False
         self._data: list[bytes] = []
         self._event = ""
@@ -41,47 +41,23 @@ class ServerEvents(Lexer[ServerEvent]):
         self._size = 0
 
     def _lex(self, data: bytes, messages: list[ServerEvent]) -> None:
-        if self._start is not None:
-            data = self._without_bom(data)
-        if self._after_cr and data:
-            # CRLF may be cut in two: its CR has ended the line already.
-            self._after_cr = False
-            if data[0] == 10:
-                data = data[1:]
-        if not data:
-            return
-        if b"\n" in data or b"\r" in data:
-            self._lines(data, messages)
-        else:
-            self._tail += data
-        self._check(len(self._tail))
-
-    def _without_bom(self, data: bytes) -> bytes:
-        begun = (self._start or b"") + data
-        if len(begun) < len(_BOM) and _BOM.startswith(begun):
-            self._start = begun
-            return b""
-        self._start = None
-        return begun.removeprefix(_BOM)
-
-    def _lines(self, data: bytes, events: list[ServerEvent]) -> None:
-        # bytes.splitlines ends lines at LF, CR and CRLF, and nowhere else.
-        lines = data.splitlines()
-        if self._tail:
-            self._tail += lines[0]
-            lines[0] = bytes(self._tail)
-            self._tail.clear()
-        last, rest = data[-1], b""
-        if last == 13:
-            self._after_cr = True
-        elif last != 10:
-            rest = lines.pop()
+        lines = self._lines(data)
+        if self._first and lines:
+            self._first, lines[0] = False, lines[0].removeprefix(_BOM)
         for line in lines:
             if line:
                 self._line(line)
             elif (event := self._dispatch()) is not None:
-                events.append(event)
-        self._tail += rest
+                messages.append(event)
+        self._check(len(self._tail))
+
+    def _split(self, data: bytes) -> list[bytes]:
+        # CRLF may be cut in two: its CR has ended the line already.
+        whole = data[1:] if self._after_cr and data[:1] == b"\n" else data
+        self._after_cr = data[-1:] == b"\r" if data else self._after_cr
+        # bytes.splitlines ends lines at LF, CR and CRLF, and nowhere else.
+        ended = whole[-1:] in (b"", b"\n", b"\r")
+        return [*whole.splitlines(), b""] if ended else whole.splitlines()
 
     def _check(self, size: int) -> None:
         if self._size + size > self._most:
@@ -118,7 +94,5 @@ class ServerEvents(Lexer[ServerEvent]):
         self._size = 0
         return event
 
-    def _forget(self) -> int:
-        left = len(self._tail) + self._size
-        self._fresh()
-        return left
+    def _left(self) -> int:
+        return len(self._tail) + self._size

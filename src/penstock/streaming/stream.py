@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Generic, final
 from urllib.parse import urlsplit
 
@@ -27,46 +26,22 @@ from penstock.http import (
 from penstock.pipeline import asynchronous, source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
-from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended, Entry
+from penstock.streaming.backlog import Backlog, Batch, Block, Dropped, Ended, Entry, Overflow
 from penstock.streaming.connection import Plan
-from penstock.streaming.driver import Driver, State
+from penstock.streaming.driver import Driver, as_http
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
-from penstock.streaming.messages import Decode, Place, Sorter, active_signs, newest
-from penstock.streaming.overflow import Block, Overflow
+from penstock.streaming.messages import Decode, Sorter, active_signs, newest
 from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import ReconnectPolicy
-from penstock.streaming.resume import LastEventId, moment
+from penstock.streaming.resume import moment
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, T
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Status, T
 from penstock.streaming.websocket import Reply
 
-__all__ = ["Status", "Stream"]
+__all__ = ["Stream"]
 
 _WEBSOCKETS = ("ws://", "wss://")
 _LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
-
-
-@final
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How a stream is doing just now.
-
-    Attributes:
-        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
-            ``"ended"``.
-        reason: Why we wait, or why it ended; empty while all is well.
-        last_reason: Why a connection ended last; it stays while all is well again.
-        lives: Connections that began to stream.
-        wait: Seconds of the wait, from when it began.
-        silent: Seconds since the last byte; 0 where there is no connection.
-    """
-
-    state: State = "new"
-    reason: str = ""
-    last_reason: str = ""
-    lives: int = 0
-    wait: float = 0.0
-    silent: float = 0.0
 
 
 @final
@@ -106,6 +81,13 @@ class Stream(Generic[T]):
         events: Where to tell of each reconnection (:class:`penstock.events.Retry`).
         clock: Source of time.
 
+    Attributes:
+        source: What the cursors of this stream belong to: its preset, and its URL without secrets.
+        identity: That with a hash of method, query and body: what a checkpoint belongs to.
+        keyed: Whether a message's ``id`` is in it; else it is its event's, which is a position.
+        reuses_ids: Whether an id that was deleted may be given again, such as a document's name.
+        decode: What its messages are.
+
     Raises:
         InputError: What was given makes no stream; or, while iterating, the server refuses our
             credentials, or answers with something that is no stream.
@@ -144,52 +126,58 @@ class Stream(Generic[T]):
         asked = Get(request) if isinstance(request, str) else request
         known = presets.by_name(preset) if isinstance(preset, str) else preset
         paths = known.id if id is None else (id,) if isinstance(id, str) else tuple(id)
-        known = dataclasses.replace(known, policy=policy or known.policy, id=paths)
-        name = preset if isinstance(preset, str) else known.service
-        self._source = f"{name} {shown(asked.path)}"
-        self._identity = source_of(self._source, asked.method, asked)
         websocket = known.websocket or asked.path.startswith(_WEBSOCKETS)
+        profile = profile or Profile()
+        stall = known.wire_stall if profile.stall == Profile().stall else profile.stall
+        known = dataclasses.replace(
+            known,
+            policy=policy or known.policy,
+            id=paths,
+            websocket=websocket,
+            wire_stall=stall or math.inf,
+        )
+        name = preset if isinstance(preset, str) else known.service
+        self.source = f"{name} {shown(asked.path)}"
+        self.identity = source_of(self.source, asked.method, asked)
+        self.decode = decode
+        self.keyed = bool(known.id)
+        self.reuses_ids = any(sign.by is not None for sign in active_signs(known))
         if open and not websocket:
             raise InputError("open=[...] is what a WebSocket sends: its URL begins with wss://")
         if websocket:
             check_websockets()
-            asked = _over_http(asked)
+            asked = msgspec.structs.replace(asked, path=as_http(asked.path))
         position = self._position(cursor)
-        self._framer = framer = _framer(framing, known, max_message)
-        events_framed = isinstance(framer, ServerEvents)
+        framer = known.framing if framing is None else framing
+        if isinstance(framer, str):
+            framer = framings.by_name(framer, max_message)
+        self._framer = framer
+        accepted = "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
         api = Api(
             _base(asked.path),
             auth=auth,
-            headers={"Accept": _accept(framer), **known.headers, **(headers or {})},
+            headers={"Accept": accepted, **known.headers, **(headers or {})},
             profile=profile,
             decode="bytes",
             events=events,
             clock=clock,
         )
-        self._backlog = Backlog(overflow or Block(), api.clock, self._more)
-        stalls = known.wire_stall if api.profile.stall == Profile().stall else api.profile.stall
+        self._backlog = Backlog(overflow or Block(), api.clock, lambda: self._driver.more())  # noqa: PLW0108 - it is made below
         plan = Plan(
+            preset=known,
             framer=framer,
             newest=newest(known) if decode == "json" else lambda _, __: None,
             backlog=self._backlog,
             clock=api.clock,
-            wire_stall=stalls or math.inf,
-            decoded_stall=known.decoded_stall,
-            expects="text/event-stream" if events_framed else None,
-            json=decode == "json" and not events_framed,
-            websocket=websocket,
-            by_event=isinstance(known.resume, LastEventId),
+            json=decode == "json",
             max_message=check_bound(max_message),
             opening=tuple(map(_opening, open)),
         )
         raw = framer is not None and framer.raw
         streamed = _profile(api.profile, raw=raw, websocket=websocket)
         self._sorter: Sorter[T] = Sorter(known, into, None, decode)
-        self._driver = Driver(asked, api, known, streamed, plan)
+        self._driver = Driver(asked, api, streamed, plan)
         self._clock = api.clock
-        self._decode = decode
-        self._keyed = bool(known.id)
-        self._reuses_ids = any(sign.by is not None for sign in active_signs(known))
         self._counts = [0, 0, 0]  # messages, notices, gaps
         self._cursor: str | None = None
         self._started = self._closed = self._entered = False
@@ -209,84 +197,42 @@ class Stream(Generic[T]):
         self._driver.resume(position)
         self._sorter.cursor = self._cursor = position
 
-    def _more(self) -> None:
-        self._driver.more()
-
     def _position(self, cursor: Cursor | str | None) -> str | None:
         if not isinstance(cursor, Cursor):
             return cursor
-        if cursor.source != self._source:
+        if cursor.source != self.source:
             raise InputError(
-                f"the cursor is of another stream, {cursor.source!r}, not of {self._source!r}: "
+                f"the cursor is of another stream, {cursor.source!r}, not of {self.source!r}: "
                 "begin without a cursor, or land in a place of its own"
             )
         return cursor.position
 
     @property
-    def source(self) -> str:
-        """What the cursors of this stream belong to: its preset, and its URL without secrets."""
-        return self._source
-
-    @property
-    def identity(self) -> str:
-        """:attr:`source` with a hash of method, query and body: what a checkpoint belongs to."""
-        return self._identity
-
-    @property
-    def keyed(self) -> bool:
-        """Whether a message's ``id`` is in it; else it is its event's, which is a position."""
-        return self._keyed
-
-    @property
-    def reuses_ids(self) -> bool:
-        """Whether an id that was deleted may be given again, such as the name of a document."""
-        return self._reuses_ids
-
-    @property
-    def decode(self) -> Decode:
-        """What its messages are."""
-        return self._decode
-
-    @property
     def cursor(self) -> Cursor | None:
         """Where to go on after the last item that was handed out; None while there is none."""
-        return None if self._cursor is None else Cursor(self._source, self._cursor)
+        return None if self._cursor is None else Cursor(self.source, self._cursor)
 
     @property
     def counters(self) -> Counters:
         """What it has seen so far. May be asked from any thread."""
-        past, present = self._driver.totals, self._driver.present
         messages, notices, gaps = self._counts
-        return Counters(
+        wire = self._driver.counters
+        return wire + Counters(
             messages=messages,
             notices=notices,
             gaps=gaps,
-            connects=past.connects,
-            reconnects=max(0, past.connects - 1),
-            keepalives=past.keepalives
-            + (present.keepalives if present else 0)
-            + self._sorter.keepalives,
+            reconnects=max(0, wire.connects - 1),
+            keepalives=self._sorter.keepalives,
             duplicates=self._sorter.duplicates,
             dropped=self._backlog.dropped,
-            unfinished=past.unfinished,
-            unfinished_bytes=past.unfinished_bytes,
-            wire_bytes=past.wire + (present.wire if present else 0),
-            decoded_bytes=past.decoded + (present.decoded if present else 0),
         )
 
     @property
     def status(self) -> Status:
         """How it is doing. May be asked from any thread."""
-        driver, present = self._driver, self._driver.present
+        present = self._driver.present
         silent = 0.0 if present is None else max(0.0, self._clock.time() - present.at)
-        return Status(
-            state=driver.state,
-            reason=driver.reason,
-            last_reason=driver.last_reason,
-            lives=driver.lives,
-            wait=driver.wait,
-            silent=silent,
-        )
+        return dataclasses.replace(self._driver.status, silent=silent)
 
     def __iter__(self) -> Iterator[Item[T]]:
         """Yield messages, notices and gaps, in their order."""
@@ -356,7 +302,7 @@ class Stream(Generic[T]):
 
     def _items(self, entry: Entry) -> Iterable[Item[T]]:
         if isinstance(entry, Batch):
-            return self._sorter.items(entry.frames, Place(entry.connection, entry.at))
+            return self._sorter.items(entry.frames, entry.connection, entry.at)
         if isinstance(entry, Gap):
             return [entry]
         if isinstance(entry, Dropped):
@@ -402,37 +348,15 @@ class Stream(Generic[T]):
         self._entered = True
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Stream {self._source} {self.status.state}>"
-
-
-def _framer(given: str | Framer | None, preset: Preset, most: int) -> Framer | None:
-    if given is None:
-        given = preset.framing
-    return framings.by_name(given, most) if isinstance(given, str) else given
+        return f"<Stream {self.source} {self.status.state}>"
 
 
 def _opening(message: str | bytes) -> Reply:
     return Reply("text", message.encode()) if isinstance(message, str) else Reply("binary", message)
-
-
-def _accept(framer: Framer | None) -> str:
-    return "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
-
-
-def _over_http(request: Request) -> Request:
-    """Return ``request`` as the HTTP request that a WebSocket begins with (RFC 6455)."""
-    if not request.path.startswith(_WEBSOCKETS):
-        return request
-    return msgspec.structs.replace(request, path="http" + request.path[2:])
 
 
 def _base(url: str) -> str:
@@ -445,12 +369,6 @@ def _base(url: str) -> str:
 
 
 def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
-    same = {
-        name: getattr(profile, name)
-        for name in (
-            *("connect", "first_byte", "proxy", "verify", "ca_file"),
-            *("cert", "key", "unix_socket"),
-        )
-    }
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
-    return StreamProfile(**same, stall=None, http2=False, raw=raw, websocket=websocket)
+    others = {"stall": None, "http2": False, "raw": raw, "websocket": websocket}
+    return StreamProfile(**{**dataclasses.asdict(profile), **others})

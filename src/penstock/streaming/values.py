@@ -19,7 +19,7 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame"]
+__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame", "Status"]
 
 
 @final
@@ -114,6 +114,29 @@ class Cursor(msgspec.Struct, frozen=True):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How a stream is doing just now.
+
+    Attributes:
+        state: ``"new"``, ``"connecting"``, ``"live"``, ``"waiting"`` (to connect again) or
+            ``"ended"``.
+        reason: Why we wait, or why it ended; empty while all is well.
+        last_reason: Why a connection ended last; it stays while all is well again.
+        lives: Connections that began to stream.
+        wait: Seconds of the wait, from when it began.
+        silent: Seconds since the last byte; 0 where there is no connection.
+    """
+
+    state: Literal["new", "connecting", "live", "waiting", "ended"] = "new"
+    reason: str = ""
+    last_reason: str = ""
+    lives: int = 0
+    wait: float = 0.0
+    silent: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
     """What a stream has seen so far.
 
@@ -144,6 +167,11 @@ class Counters:
     unfinished_bytes: int = 0
     wire_bytes: int = 0
     decoded_bytes: int = 0
+
+    def __add__(self, other: Counters) -> Counters:
+        """Return what both have seen."""
+        mine, others = self.fields(), other.fields()
+        return Counters(**{name: mine[name] + others[name] for name in mine})
 
     def fields(self) -> Mapping[str, int]:
         """Return them by name."""

@@ -7,18 +7,9 @@ from typing import final
 
 from penstock.streaming.reconnect_policy import Ending
 
-__all__ = ["Seen", "Watch"]
+__all__ = ["Watch"]
 
 _HEADER = 32  # bytes: gzip's header and an empty block are no message that was held back
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How many bytes came so far, and how many could be decoded from them."""
-
-    wire: int
-    decoded: int
 
 
 @final
@@ -33,17 +24,18 @@ class Watch:
         decoded_stall: Seconds in which bytes came and none could be decoded.
 
     >>> watch = Watch(wire_stall=90, decoded_stall=40)
-    >>> watch.look(Seen(0, 0), 0.0), watch.look(Seen(90, 0), 30.0), watch.look(Seen(99, 0), 60.0)
+    >>> watch.look(0, 0, 0.0), watch.look(90, 0, 30.0), watch.look(99, 0, 60.0)
     (None, None, None)
-    >>> watch.look(Seen(99, 0), 70.0)
+    >>> watch.look(99, 0, 70.0)
     <Ending.UNFLUSHED: 'the server keeps its compressed messages back'>
-    >>> watch.look(Seen(99, 20), 100.0), watch.look(Seen(99, 20), 151.0).name
+    >>> watch.look(99, 20, 100.0), watch.look(99, 20, 151.0).name
     (None, 'STALLED')
     """
 
     wire_stall: float
     decoded_stall: float
-    _seen: Seen = Seen(0, 0)
+    _wire: int = 0
+    _decoded: int = 0
     _wire_at: float | None = None
     _held: int = 0  # bytes from which nothing could be decoded yet
     _held_since: float = 0.0
@@ -52,13 +44,19 @@ class Watch:
         """Return the seconds since the last byte."""
         return 0.0 if self._wire_at is None else now - self._wire_at
 
-    def look(self, seen: Seen, now: float) -> Ending | None:
-        """Return how the connection should be taken to have ended, or None."""
-        before, self._seen = self._seen, seen
-        came = seen.wire - before.wire
+    def look(self, wire: int, decoded: int, now: float) -> Ending | None:
+        """Return how the connection should be taken to have ended, or None.
+
+        Args:
+            wire: Bytes that came so far.
+            decoded: Bytes that could be decoded from them.
+            now: Monotonic time in seconds.
+        """
+        came, self._wire = wire - self._wire, wire
+        news, self._decoded = decoded - self._decoded, decoded
         if came or self._wire_at is None:
             self._wire_at = now
-        if seen.decoded != before.decoded:
+        if news:
             self._held = 0
         elif came:
             self._held_since = self._held_since if self._held else now
@@ -67,5 +65,5 @@ class Watch:
             return Ending.UNFLUSHED
         if now - self._wire_at > self.wire_stall:
             # A server that has sent the compression's header and nothing since may hold back all.
-            return Ending.UNFLUSHED if self._held and not seen.decoded else Ending.STALLED
+            return Ending.UNFLUSHED if self._held and not decoded else Ending.STALLED
         return None

@@ -54,24 +54,19 @@ class WebSocket(Lexer[bytes]):
     def __init__(self, max_bytes: int, *, deflated: bool = False, forgets: bool = False) -> None:
         super().__init__(max_bytes)
         self.replies: list[Reply] = []
-        self.closed: Closed | None = None
         self._deflated = deflated
         self._forgets = forgets
-        self._fresh()
 
-    def _forget(self) -> int:
-        left = self._have + self._size
-        self._fresh()
-        return left
+    def _left(self) -> int:
+        return self._have + len(self._message or b"")
 
     def _fresh(self) -> None:
         self._parts: list[bytes] = []  # bytes of a frame that is not whole
         self._have, self._need = 0, 2
-        self._message: list[bytes] | None = None  # the fragments of a message that is not whole
-        self._size = 0
+        self._message: bytearray | None = None  # what is there of a message that is not whole
         self._compressed = False
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self.closed = None
+        self.closed: Closed | None = None
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
         self._parts.append(data)
@@ -123,7 +118,7 @@ class WebSocket(Lexer[bytes]):
             raise FramingError("a control frame is cut or too long")
         if not control and (self._message is None) is not begins:
             raise FramingError("the fragments of a message are out of order")
-        if not control and self._size + size > self._most:
+        if not control and len(self._message or b"") + size > self._most:
             raise too_large(self._most)
 
     def _control(self, opcode: int, payload: bytes) -> None:
@@ -141,14 +136,14 @@ class WebSocket(Lexer[bytes]):
 
     def _fragment(self, first: int, payload: bytes, messages: list[bytes]) -> None:
         if self._message is None:
-            self._message = []
             self._compressed = bool(first & 0x40)
-        self._message.append(payload)
-        self._size += len(payload)
         if not first & 0x80:
+            # In one piece, since a fragment may have one byte, or none.
+            self._message = bytearray() if self._message is None else self._message
+            self._message += payload
             return
-        body = payload if len(self._message) == 1 else b"".join(self._message)
-        self._message, self._size = None, 0
+        body = payload if self._message is None else bytes(self._message + payload)
+        self._message = None
         if self._compressed:
             body = self._inflated(body)
         if body:

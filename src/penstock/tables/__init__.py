@@ -8,24 +8,6 @@
 It needs nothing but Python; a workbook needs openpyxl.
 """
 
-from __future__ import annotations
+from penstock.lazy import attach
 
-from penstock.tables.dates import DATE_NAMES, ORDERS, are_row_numbers, read_dates
-from penstock.tables.numbers import MISSING_WORDS, Numbers, decimal_mark, one_unit
-from penstock.tables.sheet import Sheet, open_text, read_sheet, read_workbook, stream_sheet
-
-__all__ = [
-    "DATE_NAMES",
-    "MISSING_WORDS",
-    "ORDERS",
-    "Numbers",
-    "Sheet",
-    "are_row_numbers",
-    "decimal_mark",
-    "one_unit",
-    "open_text",
-    "read_dates",
-    "read_sheet",
-    "read_workbook",
-    "stream_sheet",
-]
+__getattr__, __dir__, __all__ = attach(__name__)

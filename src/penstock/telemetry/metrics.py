@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -22,7 +22,8 @@ from penstock.events import (
 )
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Gauge
+    from prometheus_client import Counter, Gauge, Metric
+    from prometheus_client.samples import Sample
 
 __all__ = ["Metrics"]
 
@@ -39,9 +40,11 @@ class Metrics:
     Args:
         budget: What the label ``budget`` of the budget's metrics says.
         wall: Seconds since 1970 UTC.
+        stream: Of several streams, which one: see :meth:`together`.
 
     Attributes:
         registry: The ``CollectorRegistry`` of prometheus_client that holds them.
+        stream: Of several streams, which one.
 
     >>> events, metrics = Events(), Metrics()
     >>> stop = metrics.follow(events)
@@ -53,7 +56,9 @@ class Metrics:
         MissingExtra: prometheus_client is not installed.
     """
 
-    def __init__(self, budget: str = "api", wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, budget: str = "api", wall: Callable[[], float] = time.time, stream: str = ""
+    ) -> None:
         try:
             import prometheus_client
         except ImportError as error:
@@ -74,7 +79,15 @@ class Metrics:
         self._success = self._gauge(
             "last_success_timestamp_seconds", "When a run last ended with nothing failed."
         )
-        self._budget = budget
+        self._budget, self.stream = budget, stream
+
+    @classmethod
+    def together(cls, parts: Sequence[Metrics]) -> Metrics:
+        """Return those of several streams, to serve or write: the label ``stream`` says whose."""
+        whole = cls()
+        whole.registry = whole._library.CollectorRegistry()
+        whole.registry.register(_Labelled(parts))
+        return whole
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return self._library.Counter(f"penstock_{name}", about, labels, registry=self.registry)
@@ -155,7 +168,7 @@ class Metrics:
             text = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
             for family in parsed(text):
                 for sample in family.samples:
-                    if sample.name == _SUCCESS:
+                    if sample.name == _SUCCESS and sample.labels.get("stream", "") == self.stream:
                         self._success.set(sample.value)
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is not a file of metrics: {error}") from error
@@ -170,6 +183,27 @@ class Metrics:
             self._library.write_to_textfile(str(path), self.registry)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@final
+class _Labelled:
+    """Collects what others hold, with the label of each."""
+
+    def __init__(self, parts: Sequence[Metrics]) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for part in self._parts:
+            for family in part.registry.collect():
+                whole = families.setdefault(family.name, family)
+                told = [_labelled(sample, part.stream) for sample in family.samples]
+                whole.samples = told if whole is family else whole.samples + told
+        return families.values()
+
+
+def _labelled(sample: Sample, stream: str) -> Sample:
+    return sample._replace(labels={**sample.labels, "stream": stream})
 
 
 def _status(status: int | None) -> str:

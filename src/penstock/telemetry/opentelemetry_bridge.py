@@ -32,10 +32,6 @@ def trace_events(
     Raises:
         MissingExtra: opentelemetry-api is not installed.
     """
-    try:
-        import opentelemetry.trace  # noqa: F401 - only to see that it is there
-    except ImportError as error:
-        raise MissingExtra("tracing", "opentelemetry-api", "opentelemetry") from error
     return events.subscribe(_Bridge(tracers, meters).saw, calls=True)
 
 
@@ -44,8 +40,10 @@ class _Bridge:
     """The span of the run, and the instruments."""
 
     def __init__(self, tracers: TracerProvider | None, meters: MeterProvider | None) -> None:
-        from opentelemetry import metrics, trace
-
+        try:
+            from opentelemetry import metrics, trace
+        except ImportError as error:
+            raise MissingExtra("tracing", "opentelemetry-api", "opentelemetry") from error
         self._trace = trace
         self._tracer = trace.get_tracer("penstock", tracer_provider=tracers)
         meter = metrics.get_meter("penstock", meter_provider=meters)

@@ -18,9 +18,6 @@ asks for by a fixture::
             return lambda: MyStore(tmp_path / "store")
 """
 
-from penstock.testing.destination_contract import DestinationContract
-from penstock.testing.lock_contract import LockContract
-from penstock.testing.store_contract import StoreContract
-from penstock.testing.style_contract import StyleContract
+from penstock.lazy import attach
 
-__all__ = ["DestinationContract", "LockContract", "StoreContract", "StyleContract"]
+__getattr__, __dir__, __all__ = attach(__name__)

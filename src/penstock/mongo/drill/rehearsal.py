@@ -17,21 +17,21 @@ from penstock.mongo.dev import DevSet
 from penstock.mongo.drill.values import DrillReport
 from penstock.mongo.drill.workload import Arm
 
-__all__ = ["FAULTS", "Fault", "drill"]
+__all__ = ["DRILL_FAULTS", "Fault", "run_drill"]
 
 Fault: TypeAlias = Literal["kill", "stepdown", "pause"]
-FAULTS: tuple[Fault, ...] = get_args(Fault)
+DRILL_FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 _BEFORE = 1.5  # seconds of quiet before a fault
 _OUTAGE = {"kill": 4.0, "stepdown": 3.0, "pause": 6.0}  # seconds until it is mended
 
 
-def drill(
+def run_drill(
     uri: str,
     *,
     dev: DevSet | None = None,
     seconds: float = 60.0,
-    faults: Sequence[Fault] = FAULTS,
+    faults: Sequence[Fault] = DRILL_FAULTS,
     tell: Callable[[str], object] | None = None,
     clock: Clock | None = None,
 ) -> DrillReport:
@@ -53,9 +53,11 @@ def drill(
         MongoGaveUp: Nobody answers.
     """
     check_address(uri)
-    unknown = [fault for fault in faults if fault not in FAULTS]
+    unknown = [fault for fault in faults if fault not in DRILL_FAULTS]
     if unknown or not faults:
-        raise InputError(f"faults {', '.join(unknown) or 'none'}: choose of {', '.join(FAULTS)}")
+        raise InputError(
+            f"faults {', '.join(unknown) or 'none'}: choose of {', '.join(DRILL_FAULTS)}"
+        )
     if not 0 < seconds <= 24 * 3600:
         raise InputError(f"seconds={seconds:g}: more than 0, at most a day")
     clock = clock or SystemClock()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple, final, get_args
+from typing import Literal, NamedTuple, final, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from penstock.registry import did_you_mean
@@ -154,43 +154,24 @@ def _refuse(name: str, text: str) -> tuple[str, ...]:
     return tuple(statuses)
 
 
-REFUSALS = (
-    "204",
-    "400",
-    "401",
-    "403",
-    "404",
-    "406",
-    "410",
-    "420",
-    "429",
-    "500",
-    "502",
-    "503",
-    "html",
-)
+_STATUSES = (204, 400, 401, 403, 404, 406, 410, 420, 429, 500, 502, 503)
+REFUSALS = (*map(str, _STATUSES), "html")
+
+
+def _reader(name: str, kind: object) -> Callable[[str, str], object]:
+    """Return what reads an option, by the type of its field."""
+    if name in {"ends", "refuse"}:
+        return _ends if name == "ends" else _refuse
+    if get_origin(kind) is Literal:
+        return _choice(get_args(kind))
+    return _whole if kind is int else _seconds
+
 
 READERS: Mapping[str, Callable[[str, str], object]] = MappingProxyType(
     {
-        "shape": _choice(get_args(ShapeName)),
-        "messages": _whole,
-        "rate": _seconds,
-        "block": _whole,
-        "coding": _choice(get_args(Coding)),
-        "gzip": _choice(get_args(Gzip)),
-        "beat": _seconds,
-        "size": _whole,
-        "ends": _ends,
-        "refuse": _refuse,
-        "retry_after": _whole,
-        "resume": _choice(get_args(Resume)),
-        "missed": _whole,
-        "overlap": _whole,
-        "floor": _whole,
-        "limits": _whole,
-        "deletes": _whole,
-        "warnings": _whole,
-        "unknown": _whole,
+        name: _reader(name, kind)
+        for name, kind in get_type_hints(StreamSettings).items()
+        if name != "framing"
     }
 )
 
@@ -230,9 +211,3 @@ def _refuse_contradictions(settings: StreamSettings) -> None:
         raise NotAStream("chunk is cut by its messages: it has neither block nor coding=close")
     if settings.framing == "websocket" and (settings.gzip != "off" or settings.block):
         raise NotAStream("websocket has neither gzip nor block")
-
-
-assert {field.name for field in fields(StreamSettings)} == {
-    *READERS,
-    "framing",
-}  # a field without a reader could never be set

@@ -13,20 +13,8 @@ from types import MappingProxyType
 from typing import NamedTuple, final
 
 from penstock.simulator.settings import SimulatorSettings
+from penstock.simulator.streams import templates
 from penstock.simulator.streams.settings import ShapeName
-from penstock.simulator.streams.templates import (
-    JETSTREAM_START,
-    change,
-    commit,
-    edit,
-    post,
-    revision,
-    text_of,
-    toot,
-    tweet,
-    tweet_gone,
-    watched,
-)
 
 __all__ = ["SHAPES", "UNDELIVERED", "Shape", "message", "stream_message", "too_old_text"]
 
@@ -86,39 +74,39 @@ def _microseconds(text: str) -> int | None:
     if not re.fullmatch(r"\d{1,17}", text):
         return None
     # Jetstream tells the cursor's own message again: it is inclusive.
-    return max(0, (int(text) - JETSTREAM_START) // 1000 - 1)
+    return max(0, (int(text) - templates.JETSTREAM_START) // 1000 - 1)
 
 
 SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
     {
         "tweets": Shape(
-            tweet,
+            templates.tweet,
             int,
             _number,
-            delete=tweet_gone,
+            delete=templates.tweet_gone,
             limit=lambda track: f'{{"limit":{{"track":{track}}}}}',
             warning='{"warning":{"code":"FALLING_BEHIND","message":"Your connection is falling '
             'behind and messages are being queued for delivery to you.","percent_full":60}}',
             disconnect='{"disconnect":{"code":1,"stream_name":"penstock","reason":"Shutdown"}}',
         ),
         "x": Shape(
-            post,
+            templates.post,
             str,
             _number,
             disconnect='{"errors":[{"title":"operational-disconnect","disconnect_type":'
             '"UpstreamOperationalDisconnect","detail":"This stream has been disconnected upstream '
             'for operational reasons.","type":"https://problems.example/operational-disconnect"}]}',
         ),
-        "mastodon": Shape(toot, str, _number, delete=str, event="update"),
+        "mastodon": Shape(templates.toot, str, _number, delete=str, event="update"),
         "wikimedia": Shape(
-            edit,
+            templates.edit,
             lambda n: f"edit-{n}",
             _offset,
             event="message",
             event_id=lambda n: f'[{{"topic":"eqiad.change","partition":0,"offset":{n}}}]',
         ),
         "couchdb": Shape(
-            change,
+            templates.change,
             lambda n: f"doc-{n}",
             _number,
             delete=lambda n: (
@@ -127,7 +115,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
             ),
         ),
         "kubernetes": Shape(
-            watched,
+            templates.watched,
             str,
             _number,
             delete=lambda n: (
@@ -141,7 +129,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
             ),
         ),
         "etcd": Shape(
-            revision,
+            templates.revision,
             str,
             _before,
             hello='{"result":{"header":{"revision":"1"},"created":true}}',
@@ -150,7 +138,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
                 f'"compact_revision":"{floor}"}}}}'
             ),
         ),
-        "jetstream": Shape(commit, str, _microseconds),
+        "jetstream": Shape(templates.commit, str, _microseconds),
     }
 )
 
@@ -172,9 +160,9 @@ def message(shape: ShapeName, seed: int, number: int, size: int = 0) -> bytes:
     '7'
     """
     put = SHAPES[shape].message
-    made = put(seed, number, text_of(seed, number, 0)).encode()
+    made = put(seed, number, templates.text_of(seed, number, 0)).encode()
     if len(made) < size:
-        made = put(seed, number, text_of(seed, number, size - len(made))).encode()
+        made = put(seed, number, templates.text_of(seed, number, size - len(made))).encode()
     return made
 
 

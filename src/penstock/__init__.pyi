@@ -1,0 +1,16 @@
+from penstock.clock import FakeClock as FakeClock
+from penstock.distribution import __version__ as __version__
+from penstock.http import Api as Api
+from penstock.http import ApiKey as ApiKey
+from penstock.http import Basic as Basic
+from penstock.http import Bearer as Bearer
+from penstock.http import Get as Get
+from penstock.http import OAuth1 as OAuth1
+from penstock.http import OAuth2 as OAuth2
+from penstock.http import Post as Post
+from penstock.http import Record as Record
+from penstock.http import secret as secret
+from penstock.pipeline import Pipeline as Pipeline
+from penstock.pipeline import batches as batches
+from penstock.resilience import Budget as Budget
+from penstock.resilience import RetryPolicy as RetryPolicy

@@ -1,0 +1,12 @@
+from penstock.destinations.asking import ask as ask
+from penstock.destinations.exporting import Content as Content
+from penstock.destinations.exporting import Exported as Exported
+from penstock.destinations.exporting import Format as Format
+from penstock.destinations.exporting import Progress as Progress
+from penstock.destinations.exporting import export as export
+from penstock.destinations.keeping import Keeper as Keeper
+from penstock.destinations.kinds import DESTINATIONS as DESTINATIONS
+from penstock.destinations.kinds import open_destination as open_destination
+from penstock.destinations.ports import Batch as Batch
+from penstock.destinations.ports import Destination as Destination
+from penstock.destinations.target import refuse_existing as refuse_existing

@@ -1,0 +1,22 @@
+from penstock.simulator.auth import CREDENTIALS as CREDENTIALS
+from penstock.simulator.ledger import KeyTruth as KeyTruth
+from penstock.simulator.ledger import Truth as Truth
+from penstock.simulator.ledger import WindowTruth as WindowTruth
+from penstock.simulator.oddities import ODDITIES as ODDITIES
+from penstock.simulator.process import SimulatorProcess as SimulatorProcess
+from penstock.simulator.process import simulator_process as simulator_process
+from penstock.simulator.server import Simulator as Simulator
+from penstock.simulator.server import serve as serve
+from penstock.simulator.settings import CHOICES as CHOICES  # unlisted
+from penstock.simulator.settings import DEFAULT_MIX as DEFAULT_MIX
+from penstock.simulator.settings import AuthKind as AuthKind
+from penstock.simulator.settings import Dialect as Dialect
+from penstock.simulator.settings import LimiterKind as LimiterKind
+from penstock.simulator.settings import ResetForm as ResetForm
+from penstock.simulator.settings import SimulatorSettings as SimulatorSettings
+from penstock.simulator.settings import read_mix as read_mix
+from penstock.simulator.settings import write_mix as write_mix
+from penstock.simulator.streams.log import StreamTruth as StreamTruth
+from penstock.simulator.streams.shapes import stream_message as stream_message
+from penstock.simulator.users import user as user
+from penstock.simulator.users import user_json as user_json

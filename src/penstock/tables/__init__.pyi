@@ -1,0 +1,13 @@
+from penstock.tables.dates import DATE_NAMES as DATE_NAMES
+from penstock.tables.dates import ORDERS as ORDERS
+from penstock.tables.dates import are_row_numbers as are_row_numbers
+from penstock.tables.dates import read_dates as read_dates
+from penstock.tables.numbers import MISSING_WORDS as MISSING_WORDS
+from penstock.tables.numbers import Numbers as Numbers
+from penstock.tables.numbers import decimal_mark as decimal_mark
+from penstock.tables.numbers import one_unit as one_unit
+from penstock.tables.sheet import Sheet as Sheet
+from penstock.tables.sheet import open_text as open_text
+from penstock.tables.sheet import read_sheet as read_sheet
+from penstock.tables.sheet import read_workbook as read_workbook
+from penstock.tables.sheet import stream_sheet as stream_sheet
