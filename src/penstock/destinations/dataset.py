@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.address import hide, scheme_of
 from penstock.destinations.ports import Batch, Destination
-from penstock.errors import InputError, StorageError
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.store import READERS, Field, arrow_table, import_arrow
 from penstock.whole import whole_path
 
@@ -181,6 +181,13 @@ class _Dataset:
         except OSError as error:
             words = " ".join(str(error).split())
             raise StorageError(f"{self._shown}: {words}; call again") from error
+        except PenstockError:
+            raise
+        except ValueError as error:  # of JSON, and of Arrow
+            raise StorageError(
+                f"{self._shown}: a file was changed and cannot be read ({error}): remove the "
+                "folder of the table to have it written again"
+            ) from error
 
 
 def _folder(cell: bytes | None, field: Field) -> str:
