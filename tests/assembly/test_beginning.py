@@ -151,3 +151,69 @@ def test_a_description_that_is_odd_inside_is_read_or_refused(
     except InputError:
         return
     assert parts(read_text(text, "f.toml"))
+
+
+@pytest.mark.parametrize(
+    "place", ["default", "server", "token", "key name", "row", "parameter", "path"]
+)
+@pytest.mark.parametrize("word", ["cmd:touch OWNED", "file:/etc/passwd", "env:HOME"])
+def test_a_description_of_a_stranger_runs_no_command_and_reads_no_file(
+    tmp_path: Path, place: str, word: str
+) -> None:
+    """What a pipeline file looks up on this machine, it was made to look up by a description."""
+    said = {name: word if name == place else "q" for name in ("default", "parameter", "row")}
+    schema = {"type": "array", "items": {"properties": {said["row"]: {"type": "integer"}}}}
+    flows = {"clientCredentials": {"tokenUrl": word}}
+    schemes = {
+        "token": {"type": "oauth2", "flows": flows},
+        "key name": {"type": "apiKey", "in": "header", "name": word},
+    }
+    parameter = {"name": said["parameter"], "in": "query", "required": True}
+    operation = {
+        "parameters": [parameter | {"schema": {"default": said["default"]}}],
+        "responses": {"200": {"content": {"application/json": {"schema": schema}}}},
+    }
+    description = {
+        "openapi": "3.0.0",
+        "servers": [{"url": f"{word}://a" if place == "server" else "http://127.0.0.1:9"}],
+        "paths": {word if place == "path" else "/things": {"get": operation}},
+        "components": {"securitySchemes": {"a": schemes[place]} if place in schemes else {}},
+    }
+    (tmp_path / "api.json").write_text(json.dumps(description))
+    if place == "parameter":  # a name is looked up nowhere
+        begun(str(tmp_path / "api.json"))
+        return
+    with pytest.raises(InputError, match=r"look up on this machine|no list"):
+        begun(str(tmp_path / "api.json"))
+
+
+def test_what_is_asked_for_by_hand_may_be_looked_up(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text(json.dumps(DESCRIPTION))
+    text = begun(str(tmp_path / "api.json"), base="env:BASE", given={"q": "env:WORD"})
+    assert 'base = "env:BASE"' in text
+
+
+DOUBLING = {f"L{n}": {"allOf": [{"$ref": f"#/c/L{n + 1}"}] * 2} for n in range(60)}
+DEEP = {f"L{n}": {"allOf": [{"$ref": f"#/c/L{n + 1}"}]} for n in range(5000)}
+
+
+@pytest.mark.parametrize("schemas", [DOUBLING, DEEP, {"L0": {"allOf": [{"$ref": "#/c/L0"}]}}])
+def test_references_that_double_or_go_in_circles_end(
+    tmp_path: Path, schemas: dict[str, object]
+) -> None:
+    content = {"application/json": {"schema": {"$ref": "#/c/L0"}}}
+    paths = {"/things": {"get": {"responses": {"200": {"content": content}}}}}
+    (tmp_path / "a.json").write_text(json.dumps({"openapi": "3.0", "paths": paths, "c": schemas}))
+    with pytest.raises(InputError, match=r"no list|nested too deeply"):
+        begun(str(tmp_path / "a.json"))
+
+
+def test_yaml_has_no_dates_and_its_names_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "openapi: 3.0.0\nservers: [{url: 'http://127.0.0.1:9'}]\npaths:\n  /things:\n    get:\n"
+        "      parameters: [{name: 2020-01-01, in: query, required: true,"
+        " schema: {default: 2020-01-02}}]\n      responses:\n        200:\n          content:\n"
+        "            application/json:\n              schema: {type: array, items:"
+        " {properties: {id: {type: integer}}}}\n"
+    )
+    assert 'query = { "2020-01-01" = "2020-01-02" }' in begun(str(tmp_path / "a.yaml"))

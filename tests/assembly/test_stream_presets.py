@@ -10,6 +10,7 @@ from tests.http.wire import Peer, answer, wire
 from tests.streaming.test_stream import begin, by_turns, chunked, ends
 
 from penstock.assembly import Run, Summary, read_any
+from penstock.errors import InputError
 from penstock.store import LocalStore
 
 FILE = """\
@@ -123,3 +124,27 @@ def test_what_is_wrong_in_it_is_one_line(old: str, new: str, words: str, tmp_pat
     with pytest.raises(Exception, match=r"^[^\n]*f.toml:\d+[^\n]*$") as caught:
         run(tmp_path, "http://127.0.0.1:9", (old, new))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "data"),
+    [
+        ('end = "||"', b'{"n":1}||{"n":2}||'),
+        ("size = 2", b'\0\7{"n":1}\0\7{"n":2}'),
+        ('size = 1\norder = "little"', b'\7{"n":1}\7{"n":2}'),
+    ],
+)
+def test_a_framing_of_the_file(table: str, data: bytes, tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer(data))
+
+    with wire(script) as server:
+        text = f'store = "s"\n[stream]\nurl = "{server.url}"\nonce = true\n[stream.framing]\n'
+        (tmp_path / "f.toml").write_text(text + table)
+        work = Run(read_any(tmp_path / "f.toml"), tmp_path)
+        with work.opened() as store:
+            assert work.go(store).landed == 2
+    (tmp_path / "f.toml").write_text(text + 'end = "x"\nsize = 1')
+    with pytest.raises(InputError, match="one of end and size"):
+        Run(read_any(tmp_path / "f.toml"), tmp_path)

@@ -75,3 +75,12 @@ def test_an_answer_that_drips_does_not_hold_its_place() -> None:
 def test_bounds_are_numbers_above_nothing(name: str) -> None:
     with pytest.raises(InputError, match=name):
         Profile(**{name: 0})  # type: ignore[arg-type] # on purpose
+
+
+def test_a_coding_that_was_not_asked_for_is_named_and_not_asked_for_again() -> None:
+    """It was "damaged", and called again and again."""
+    body = b"\x28\xb5\x2f\xfd\x04\x00"
+    with wire(answering(lambda _: answer(body, 200, "Content-Encoding: compress"))) as server:
+        with pytest.raises(PermanentError, match="compressed with compress, which was not asked"):
+            Api(server.url).get("/")
+        assert len(server.asked) <= 2

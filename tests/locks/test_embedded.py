@@ -19,7 +19,7 @@ from penstock.locks.database import Database
 from penstock.locks.fifo_notify import tell
 from penstock.locks.process_identity import has_ended, myself
 from penstock.locks.sqlite_backend import Embedded
-from penstock.locks.state import LockState, Place, Request
+from penstock.locks.state import LockRequest, LockState, QueuePlace
 
 from .conftest import Process
 
@@ -147,9 +147,9 @@ def test_a_process_is_known_by_more_than_its_number() -> None:
 def test_a_word_for_somebody_earlier_is_passed_over(folder: str) -> None:
     """An ear is used again: what came too late for its last wait must not end the next."""
     backend = Embedded(folder)
-    place = Place(id="late", owner="late", lease=30)
+    place = QueuePlace(id="late", owner="late", lease=30)
     with backend.waiter() as ear:
-        reply = backend.apply("x", Request(kind="try", place=place))
+        reply = backend.apply("x", LockRequest(kind="try", place=place))
         assert tell(Path(folder) / "wake", reply.state.holders[0], ear.address)
         assert ear.wait(reply, "another", 0.05) is None
         ear.nudge()

@@ -22,15 +22,15 @@ from penstock.locks.fifo_notify import tell
 from penstock.locks.mongo_backend import Shared
 from penstock.locks.rules import step
 from penstock.locks.sqlite_backend import Embedded
-from penstock.locks.state import Kind, LockState, Place, Request
+from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
 
 from .test_in_process import until
 
 WAITERS = 500
 
 
-def place(number: int, lease: float = 3600.0, weight: int = 1, address: str = "") -> Place:
-    return Place(id=f"p{number}", owner="o", lease=lease, weight=weight, address=address)
+def place(number: int, lease: float = 3600.0, weight: int = 1, address: str = "") -> QueuePlace:
+    return QueuePlace(id=f"p{number}", owner="o", lease=lease, weight=weight, address=address)
 
 
 def served(room: LockerRoom, waiters: int, when_all_wait: Callable[[], None] | None) -> list[int]:
@@ -63,13 +63,15 @@ def test_all_are_served_in_order_and_each_is_told(store: str) -> None:
 
 def test_a_turn_reads_the_head_of_the_queue_and_not_all_of_it(tmp_path: Path) -> None:
     backend = Embedded(tmp_path)
-    replies = [backend.apply("x", Request(kind="acquire", place=place(n))) for n in range(WAITERS)]
+    replies = [
+        backend.apply("x", LockRequest(kind="acquire", place=place(n))) for n in range(WAITERS)
+    ]
     assert max(len(reply.state.waiters) for reply in replies) < 20
     assert len(backend.read("x").state.waiters) == WAITERS - 1
-    released = backend.apply("x", Request(kind="release", place=place(0))).state
+    released = backend.apply("x", LockRequest(kind="release", place=place(0))).state
     assert released.holders[0].id == "p1"
     assert len(released.waiters) < 20
-    asked = backend.apply("x", Request(kind="acquire", place=place(300))).state
+    asked = backend.apply("x", LockRequest(kind="acquire", place=place(300))).state
     assert [p.id for p in asked.waiters[-3:]] == ["p299", "p300", f"p{WAITERS - 1}"]
     backend.close()
 
@@ -88,7 +90,7 @@ def test_a_part_of_the_queue_comes_to_the_same_as_all_of_it(
     joins: list[tuple[Kind, int]] = [("acquire", number) for number in range(40)]
     for moment, (kind, number) in enumerate([*joins, *events]):
         weight = min(capacity, 20) if number % 7 == 3 else 1
-        request = Request(kind=kind, place=place(number, weight=weight), capacity=capacity)
+        request = LockRequest(kind=kind, place=place(number, weight=weight), capacity=capacity)
         near = request.place.id if kind in ("acquire", "try", "renew", "release") else None
         # Moments far beyond this machine's clock: nobody is late.
         now = 1e9 + moment * 1e-3
@@ -162,7 +164,7 @@ def test_when_the_holder_is_overdue_few_ask_for_all(mongo: Mongo) -> None:
         backend = room._backend
         assert isinstance(backend, Shared)
         dead = place(-1, lease=1.0, address="nobody")
-        backend.apply("x", Request(kind="acquire", place=dead))
+        backend.apply("x", LockRequest(kind="acquire", place=dead))
         tokens = served(room, waiters, None)
         assert sorted(tokens) == list(range(2, waiters + 2))
         # One to join and one to release for each; few looked for themselves.
@@ -178,7 +180,7 @@ def test_one_that_was_passed_over_asks_for_itself(mongo: Mongo) -> None:
 
         def ask(number: int) -> Reply:
             mine = place(number, address=backend._address)
-            return backend.apply("x", Request(kind="acquire", place=mine))
+            return backend.apply("x", LockRequest(kind="acquire", place=mine))
 
         reply = [ask(number) for number in range(3)][-1]
         assert [p.id for p in reply.state.waiters] == ["p1", "p2"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.locks.rules import EVENTS, STEPS, TRANSITIONS, newly_granted, step
-from penstock.locks.state import CLAIM, PATIENCE, Kind, LockState, Place, Request
+from penstock.locks.state import CLAIM, PATIENCE, Kind, LockRequest, LockState, QueuePlace
 
 KINDS = get_args(Kind)
 Event = tuple[Kind, int, float]
@@ -28,7 +28,7 @@ capacities = st.integers(1, 3)
 
 def history(
     happened: Sequence[Event], weight: Sequence[int], capacity: int
-) -> list[tuple[LockState, LockState, Request, float]]:
+) -> list[tuple[LockState, LockState, LockRequest, float]]:
     """Return (before, after, request, now) of each event; who comes back is a new place."""
     state, now = LockState(), 0.0
     generation = [0] * 5
@@ -38,7 +38,7 @@ def history(
         alive = any(p.owner == str(who) for p in state.places())
         if kind in ("acquire", "try") and not alive:
             generation[who] += 1
-        place = Place(
+        place = QueuePlace(
             id=f"{who}.{generation[who]}",
             owner=str(who),
             process=f"p{who}",
@@ -47,7 +47,7 @@ def history(
             reserve=1 + 3 * (who == 4),
         )
         dead = frozenset({f"p{who}"} if kind == "expire" else ())
-        request = Request(kind=kind, place=place, capacity=capacity, dead=dead)
+        request = LockRequest(kind=kind, place=place, capacity=capacity, dead=dead)
         after = step(state, request, now)
         seen.append((state, after, request, now))
         state = after
@@ -117,21 +117,21 @@ def test_nobody_waits_while_there_is_room(
 
 
 def test_one_that_is_told_has_less_time_than_one_that_asks() -> None:
-    places = [Place(id=i, owner=i, lease=30.0) for i in "ab"]
+    places = [QueuePlace(id=i, owner=i, lease=30.0) for i in "ab"]
     state = LockState()
     for place in places:
-        state = step(state, Request(kind="acquire", place=place), 0.0)
+        state = step(state, LockRequest(kind="acquire", place=place), 0.0)
     assert state.holders[0].until == 30.0
     assert state.waiters[0].until == PATIENCE
-    state = step(state, Request(kind="release", place=places[0]), 1.0)
+    state = step(state, LockRequest(kind="release", place=places[0]), 1.0)
     assert state.holders[0].until == 1.0 + CLAIM
-    state = step(state, Request(kind="acquire", place=places[1]), 2.0)
+    state = step(state, LockRequest(kind="acquire", place=places[1]), 2.0)
     assert state.holders[0].until == 32.0
 
 
 def test_a_token_is_above_what_the_target_has_seen() -> None:
-    place = Place(id="a", owner="a", lease=30.0, floor=41)
-    state = step(LockState(token=3), Request(kind="acquire", place=place), 0.0)
+    place = QueuePlace(id="a", owner="a", lease=30.0, floor=41)
+    state = step(LockState(token=3), LockRequest(kind="acquire", place=place), 0.0)
     assert (state.token, state.holders[0].token) == (42, 42)
 
 

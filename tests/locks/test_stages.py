@@ -12,7 +12,7 @@ from penstock.errors import InputError, StorageError
 from penstock.locks import LockerRoom
 from penstock.locks.mongo_backend import Shared
 from penstock.locks.rules import newly_granted, step
-from penstock.locks.state import Kind, LockState, Place, Request
+from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
 
 HISTORIES = 25
 LENGTH = 14
@@ -35,7 +35,7 @@ def test_histories_come_out_the_same(mongo: Mongo) -> None:
         for _ in range(LENGTH):
             who = rng.randrange(4)
             kind = rng.choice(["acquire", *get_args(Kind)])
-            place = Place(
+            place = QueuePlace(
                 id=f"{number}.{who}",
                 owner=f"$owner.{who}",  # what the server would take for a field
                 process=f"$p{who}",
@@ -46,7 +46,7 @@ def test_histories_come_out_the_same(mongo: Mongo) -> None:
                 floor=rng.choice([0, 0, 5]),
             )
             dead = frozenset({f"$p{who}"} if kind == "expire" else ())
-            request = Request(kind=kind, place=place, capacity=capacity, dead=dead)
+            request = LockRequest(kind=kind, place=place, capacity=capacity, dead=dead)
             before = model
             # Times stand still here: a lease of an hour does not end in this test.
             model = step(model, request, 0.0)

@@ -116,7 +116,7 @@ def test_a_drill_with_a_crash_shows_nothing_through_the_proxy(failing_mongo: Mon
     ("words", "message"),
     [
         (("nowhere",), "not an address of MongoDB"),
-        (("mongodb://127.0.0.1:1", "--faults", "kill,flood"), "choose of kill, stepdown, pause"),
+        (("mongodb://127.0.0.1:1", "--faults", "kill,flood"), "choose from kill, stepdown, pause"),
         (("mongodb://127.0.0.1:1", "--seconds", "0"), "more than 0"),
         (("mongodb://127.0.0.1:1", "--dir", "none-here"), "no MongoDB here"),
     ],

@@ -15,7 +15,7 @@ from tests.reading.oracle import members
 from tests.reading.test_bad_input import packed, penstock, sound
 
 from penstock.errors import InputError
-from penstock.reading import Look, Report, as_epub, make_edition, unmake_edition
+from penstock.reading import EditionReport, Look, as_epub, make_edition, unmake_edition
 from penstock.reading.archive import Archive, Entry, write_archive
 from penstock.reading.blocks import book_blocks
 
@@ -49,7 +49,7 @@ def book(
     return {**found, "EPUB/package.opf": package.encode()}
 
 
-def made(files: dict[str, bytes], **options: object) -> tuple[dict[str, bytes], Report]:
+def made(files: dict[str, bytes], **options: object) -> tuple[dict[str, bytes], EditionReport]:
     out = io.BytesIO()
     report = make_edition(packed(files), out, Look(width=12), "book.epub", **options)  # type: ignore[arg-type] # options of ours
     return members(out.getvalue()), report

@@ -119,6 +119,7 @@ def test_nothing_that_a_browser_shows_is_lost_from_a_page(page: str, expected: s
         ("utf-8", "utf-16", "caf\u00e9"),
         ("utf8mb4", "utf-8", "caf\u00e9"),
         ("utf-8", "cp1252", "caf\ufffd"),
+        ("utf-16", "utf-8", "caf\u00e9"),
     ],
 )
 def test_a_page_is_decoded_as_browsers_do(label: str, encoding: str, text: str) -> None:
@@ -133,6 +134,7 @@ def test_a_page_is_decoded_as_browsers_do(label: str, encoding: str, text: str) 
         ("---\n\nOne: here.\n\nTwo three.\n\n---\n\nFour.\n", "One:here.Twothree.Four."),
         ("---\ntitle: A\ntags:\n  - b\n---\nOne.\n", "One."),
         ('+++\ntitle = "A"\n+++\nOne.\n', "One."),
+        pytest.param("---\n" + " \n" * 20_000 + "One.", "One.", id="blanks"),
     ],
 )
 def test_front_matter_is_fields_and_what_is_not_stays(text: str, expected: str) -> None:
@@ -159,6 +161,10 @@ def test_feeds_of_every_kind_name_their_articles(name: str, pack: Callable[[byte
     entries = feed_entries(pack(FEEDS[name].encode()), "http://example.org/")
     assert entries is not None
     assert [(e.title, e.url) for e in entries] == [("A & b", "http://example.org/a")]
+
+
+def test_a_damaged_gzip_is_not_a_feed() -> None:
+    assert feed_entries(gzip.compress(b"<rss/>")[:12] + b"\xff" * 9) is None
 
 
 def test_a_feed_in_utf_16_is_read() -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from penstock.reading.blocks import Block
-from penstock.reading.positions import Place, load_place, save_place
+from penstock.reading.positions import ReadingPlace, load_place, save_place
 from penstock.reading.terminal import KEYS, Reader
 
 TEXT = "He came early in the morning. She did not see him, and nobody told her. Then it rained."
@@ -23,7 +23,7 @@ BLOCKS = [
 
 
 def reader(**place: int) -> Reader:
-    return Reader(BLOCKS, Place(**place))  # type: ignore[arg-type] # guide is not given here
+    return Reader(BLOCKS, ReadingPlace(**place))  # type: ignore[arg-type] # guide is not given here
 
 
 def test_every_listed_key_does_something() -> None:
@@ -86,9 +86,9 @@ def test_the_pacer_rests_at_punctuation_and_keeps_the_speed_shown() -> None:
 def test_what_is_searched_for_is_found_whatever_its_case_accents_and_soft_hyphens() -> None:
     blocks = [Block("text", f"Number {n} of them.") for n in range(30)]
     blocks[20] = Block("text", "In the Ca\u00adf\u00e9 of\nthe \u201cOld House\u201d.")
-    one = Reader(blocks, Place())
+    one = Reader(blocks, ReadingPlace())
     for wanted, char in (("cafe of the", 7), ('"old house"', 20)):
-        one = Reader(blocks, Place())
+        one = Reader(blocks, ReadingPlace())
         for key in ["/", *wanted, "x", "backspace", "enter"]:
             one.press(key)
         assert (one.place.block, one.place.char) == (20, char), wanted
@@ -98,7 +98,7 @@ def test_what_is_searched_for_is_found_whatever_its_case_accents_and_soft_hyphen
 
 
 def test_contents_are_the_books_own_and_lead_to_their_place() -> None:
-    one = Reader(BLOCKS, Place(), [(1, "First", 0), (2, "Second", 7)])
+    one = Reader(BLOCKS, ReadingPlace(), [(1, "First", 0), (2, "Second", 7)])
     one.press("c")
     screen = one.screen(40, 10)
     assert screen[:2] == ["\u203a First", "    Second"]
@@ -140,7 +140,7 @@ def test_nothing_is_cut_off_on_a_narrow_screen() -> None:
             language="km",
         ),
     ]
-    one = Reader(blocks, Place(width=60))
+    one = Reader(blocks, ReadingPlace(width=60))
     shown = "".join(
         re.sub(r"\x1b\[[0-9;]*m", "", line) for line in one.screen(24, 60)[:-1]
     ).replace("\u203a", "")
@@ -152,13 +152,13 @@ def test_nothing_is_cut_off_on_a_narrow_screen() -> None:
 def test_places_survive_and_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "places.json"
     assert load_place("a", file) is None
-    save_place("a", Place(block=3, char=4), file)
-    save_place("b", Place(), file)
-    assert load_place("a", file) == Place(block=3, char=4)
+    save_place("a", ReadingPlace(block=3, char=4), file)
+    save_place("b", ReadingPlace(), file)
+    assert load_place("a", file) == ReadingPlace(block=3, char=4)
     file.write_text('{"a": 3')
     assert load_place("a", file) is None
-    save_place("a", Place(), file)
-    assert load_place("a", file) == Place()
+    save_place("a", ReadingPlace(), file)
+    assert load_place("a", file) == ReadingPlace()
 
 
 def until(terminal: int, pattern: str, seen: bytes = b"") -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.clock import FakeClock
-from penstock.errors import InputError, RetryableError, StorageError
+from penstock.errors import InputError, PermanentError, RetryableError, StorageError
 from penstock.streaming import Block, DropOldest, Ending, Gap, Overflow, ServerEvent, Spill
 from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended
 from penstock.streaming.content_encoding import decoder
@@ -25,7 +25,7 @@ DATA = b'{"text":"\xc3\xa9 and more"}\n' * 50
 def decoded(coding: str, pieces: list[bytes]) -> bytes:
     taker = decoder(coding)
     assert taker is not None
-    return b"".join(part for piece in pieces for part in taker(piece))
+    return b"".join(part for piece in pieces for part in taker.decode(piece))
 
 
 @settings(deadline=None, max_examples=60)
@@ -53,7 +53,7 @@ def test_what_was_flushed_is_there_at_once() -> None:
     for n in range(5):
         message = b"%d\n" % n
         flushed = packer.compress(message) + packer.flush(zlib.Z_SYNC_FLUSH)
-        assert b"".join(taker(flushed)) == message
+        assert b"".join(taker.decode(flushed)) == message
 
 
 @settings(deadline=None, max_examples=60)
@@ -71,9 +71,9 @@ def test_zstd_that_was_flushed_is_there_at_once() -> None:
     assert taker is not None
     for n in range(5):
         flushed = packer.compress(b"%d\n" % n) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-        assert b"".join(taker(flushed)) == b"%d\n" % n
+        assert b"".join(taker.decode(flushed)) == b"%d\n" % n
     with pytest.raises(RetryableError, match="damaged"):
-        list(taker(b"no zstd" * 100))
+        list(taker.decode(b"no zstd" * 100))
 
 
 def test_damage_is_an_error_after_which_one_comes_again() -> None:
@@ -82,7 +82,7 @@ def test_damage_is_an_error_after_which_one_comes_again() -> None:
     data = bytearray(gzip.compress(DATA))
     data[-6] ^= 255  # its checksum
     with pytest.raises(RetryableError, match="damaged"):
-        list(taker(bytes(data)))
+        list(taker.decode(bytes(data)))
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
@@ -91,7 +91,7 @@ def test_a_little_that_stands_for_a_lot_comes_in_pieces(coding: str) -> None:
     taker = decoder(coding)
     assert taker is not None
     packed = gzip.compress(bomb) if coding == "gzip" else zstandard.compress(bomb)
-    pieces = list(map(len, taker(packed)))
+    pieces = list(map(len, taker.decode(packed)))
     assert sum(pieces) == len(bomb)
     assert max(pieces) <= 17 << 20
 
@@ -238,3 +238,13 @@ def test_buffers_hold_something() -> None:
     for kind in (Block, Spill, DropOldest):
         with pytest.raises(InputError, match="at least 1 byte"):
             kind(0)
+
+
+def test_a_zstd_window_beyond_all_measure_is_named() -> None:
+    """It was "damaged", and the stream was asked for again."""
+    wide = zstandard.ZstdCompressionParameters(window_log=28, write_content_size=False)
+    made = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    taker = decoder("zstd")
+    assert taker is not None
+    with pytest.raises(PermanentError, match="a window of more than 128 MiB"):
+        list(taker.decode(made.compress(b"{}") + made.flush()))

@@ -118,6 +118,14 @@ def test_a_close_is_answered_with_its_code_and_nothing_comes_after_it() -> None:
     assert bare.closed == (1005, "")
 
 
+@pytest.mark.parametrize("code", [999, 1004, 1005, 1006, 1015, 2999, 5000])
+def test_a_code_that_nobody_may_send_is_a_fault_and_not_a_good_end(code: int) -> None:
+    socket = WebSocket(99)
+    socket.feed(frame(CLOSE, code.to_bytes(2) + b"bye"))
+    assert socket.closed == (1002, f"{code} bye")
+    assert socket.replies == [Reply("close", (1002).to_bytes(2))]
+
+
 def test_fragments_of_no_bytes_or_few_take_no_memory_beside_them() -> None:
     """The bound of a message was of its bytes: pieces of none could go on without end."""
     socket = WebSocket(1 << 20)

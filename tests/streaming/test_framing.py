@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -218,6 +218,36 @@ def test_concatenated_json_of_any_shape(
     data = "\n".join([*texts, ""]).encode()
     messages = fed(framing.concatenated(), cut(data, places))
     assert [json.loads(message) for message in messages] == values
+
+
+@given(
+    bodies=st.lists(st.binary(max_size=9).map(lambda one: one.replace(b"|", b"")), max_size=6),
+    places=st.lists(st.integers(0, 90), max_size=6),
+    end=st.sampled_from([b"|", b"||", b"|-|"]),
+    size=st.sampled_from([1, 2, 4, 8]),
+    order=st.sampled_from(["big", "little"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_framings_of_ones_own(
+    bodies: list[bytes], places: list[int], end: bytes, size: int, order: Literal["big", "little"]
+) -> None:
+    whole = [body for body in bodies if body]
+    ended = framing.delimited(end)
+    assert fed(ended, cut(b"".join(body + end for body in bodies), places)) == whole
+    sized = framing.prefixed(size, order)
+    data = b"".join(len(body).to_bytes(size, order) + body for body in bodies)
+    assert fed(sized, cut(data, places)) == whole
+    assert ended.keepalives == sized.keepalives == len(bodies) - len(whole)
+    assert (ended.close(), sized.close()) == (0, 0)
+
+
+def test_framings_of_ones_own_are_bounded_and_a_tail_is_counted() -> None:
+    for own in (framing.delimited(b"||", 5), framing.prefixed(2, "big", 5)):
+        assert (own.feed(b"\0\3on"), own.close()) == ([], 4)
+        with pytest.raises(MessageTooLarge):
+            own.feed(b"\1\0" + b"x" * 9)
+    with pytest.raises(InputError, match="1 byte"):
+        framing.delimited(b"")
 
 
 def test_chunks_with_extensions_trailers_and_a_keepalive() -> None:

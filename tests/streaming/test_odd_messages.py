@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import json
 import os
 import random
@@ -34,9 +35,11 @@ from penstock.streaming import (
     ServerEvent,
     Stream,
     StreamFeed,
+    framing,
 )
 from penstock.streaming.control_messages import EVENT
-from penstock.streaming.messages import Decode, Sorter
+from penstock.streaming.messages import Decode, Sorter, newest
+from penstock.streaming.server_sent_events import ServerEvents
 
 ROUNDS = int(os.environ.get("PENSTOCK_FUZZ", "40"))
 
@@ -126,7 +129,7 @@ def test_no_good_neighbour_is_lost_from_bytes_to_store(form: str, tmp_path: Path
             assert store.status().failed > 0
 
 
-def handshake(peer: Peer) -> None:
+def handshake(peer: Peer, *headers: str) -> None:
     import base64
     import hashlib
 
@@ -136,7 +139,7 @@ def handshake(peer: Peer) -> None:
     accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
     peer.send(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + "\r\n".join([accept, *headers, "", ""]).encode()
     )
 
 
@@ -491,3 +494,107 @@ def test_members_of_a_list_land_as_they_were_written() -> None:
     found = [item.body for item in items if isinstance(item, Message)]
     assert found == [b'{"id":1, "price":0.10}', b'{"id":2,"n":1e2, "big":12345678901234567890.5}']
     assert [item.kind for item in sorter.items([b'{"rows":{"id":3}}'], 1, 1e9)] == ["data"]
+
+
+def parts(body: bytes, **changes: object) -> list[bytes]:
+    preset = dataclasses.replace(PRESETS["plain"], **changes)  # type: ignore[arg-type] # as the cases say
+    items = Sorter(preset, bytes, None).items([body], 1, 1e9)
+    return [item.body for item in items if isinstance(item, Message)]
+
+
+def test_what_stands_beside_base64_stays_as_it_was_written() -> None:
+    body = b'{"n":0.10,"l":[{"v":"w7w="},{"v":7}],"big":1e2,"v":"/w==","x":"no base64"}'
+    found = parts(body, base64=("l.0.v", "l.1.v", "l.9.v", "v", "x", "none.v"))
+    assert found == [body.replace(b"w7w=", "ü".encode())]
+
+
+@pytest.mark.parametrize(
+    ("body", "each", "found"),
+    [
+        (b'{"rows":null}', "rows", []),
+        (b'{"rows":[]}', "rows", []),
+        (b'[{"a":1}, 2]', "", [b'{"a":1}', b"2"]),
+        (b'{"rows":{"a":1}}', "rows", [b'{"rows":{"a":1}}']),
+        (b'{"other":1}', "rows", [b'{"other":1}']),
+        (b'[[1],[{"a":[2,3]}]]', "-1.0.a", [b"2", b"3"]),
+    ],
+)
+def test_lists_of_messages_and_what_is_none(body: bytes, each: str, found: list[bytes]) -> None:
+    assert parts(body, each=each) == found
+
+
+def test_a_cursor_that_cannot_be_reckoned_with_is_not_kept() -> None:
+    """It would end the stream when it connects again, and each run after it."""
+    sorter: Sorter[bytes] = Sorter(PRESETS["jetstream"], bytes, None)
+    bodies = [
+        b'{"did":"d","time_us":5}',
+        b'{"did":"d","time_us":"x"}',
+        b'{"did":"d","time_us":1.5}',
+    ]
+    assert [item.cursor for item in sorter.items(bodies, 1, 1e9)] == ["5"] * 3  # type: ignore[union-attr] # no gap
+    assert newest(PRESETS["jetstream"])(bodies, 0.0) == "5"
+    assert newest(PRESETS["couchdb"])([b'{"seq":"4-x","id":"a"}'], 0.0) == "4-x"
+
+
+def test_an_empty_id_names_nothing() -> None:
+    preset = dataclasses.replace(PRESETS["plain"], id=("id",))
+    sorter: Sorter[bytes] = Sorter(preset, bytes, None)
+    assert [item.id for item in sorter.items([b'{"id":""}', b'{"id":"0"}'], 1, 1e9)] == [None, "0"]  # type: ignore[union-attr] # no gap
+
+
+def test_a_sentinel_with_blanks_and_a_retry_with_zeros() -> None:
+    sorter: Sorter[bytes] = Sorter(PRESETS["sse"], bytes, None)
+    assert [item.kind for item in sorter.items([ServerEvent(b" [DONE] ")], 1, 1e9)] == ["end"]
+    events = framing.sse()
+    assert isinstance(events, ServerEvents)
+    for line, seconds in ((b"retry: 00000000000000000005", 0.005), (b"retry:0", 0.0)):
+        events.feed(line + b"\n\n")
+        assert events.retry == seconds
+
+
+@pytest.mark.parametrize(("cut", "landed"), [(0, ["one", "two"]), (9, ["one"])])
+def test_a_last_line_of_compressed_text_is_one_where_the_coding_is_whole(
+    cut: int, landed: list[str]
+) -> None:
+    packed = gzip.compress(b"one\ntwo")
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        body = packed[: len(packed) - cut]
+        peer.send(answer(body, 200, "Content-Type: text/plain", "Content-Encoding: gzip"))
+
+    def gone(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with wire(by_turns(script, gone)) as server:
+        with Stream(server.url, preset=quick("plain"), decode="text") as stream:
+            assert [str(message.value) for message in stream.messages()] == landed
+            assert stream.counters.unfinished == (cut > 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "words"),
+    [
+        ("", "", None),
+        ("a.v1, b.v2", "b.v2", None),
+        ("a.v1", "", "speaks no subprotocol"),
+        ("a.v1", "b.v2", "speaks b.v2 subprotocol"),
+        ("", "b.v2", "not none"),
+    ],
+)
+def test_a_subprotocol_is_one_that_was_asked_for(asked: str, chosen: str, words: str) -> None:
+    def script(peer: Peer) -> None:
+        handshake(peer, *([f"Sec-WebSocket-Protocol: {chosen}"] if chosen else []))
+        peer.send(frame(TEXT, b'{"a":1}'))
+        peer.gone()
+
+    headers = {"Sec-WebSocket-Protocol": asked} if asked else {}
+    with wire(script) as server:
+        url = server.url.replace("http", "ws")
+        with Stream(url, preset=quick("plain"), headers=headers) as stream:
+            if words is None:
+                assert next(stream.messages()).value.a == 1
+            else:
+                with pytest.raises(InputError, match=words):
+                    next(stream.messages())

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from penstock.address import is_address
+from penstock.address import is_address, is_reference
 from penstock.assembly.guessing import Node, as_schema, guessed
-from penstock.assembly.openapi import Draft, described, drafted
+from penstock.assembly.openapi import OURS, Draft, described, drafted
 from penstock.errors import InputError, MissingExtra
 from penstock.http import Api, Get, Response
+from penstock.visible import visible
 
 
 def begun(
@@ -46,15 +48,53 @@ def begun(
             text = Path(source).read_bytes()
         except OSError as error:
             raise InputError(f"{source}: {error.strerror}") from error
-    found = _document(text, source)
-    if described(found):
-        draft = drafted(found, source, only, given)  # type: ignore[arg-type] # as just asked
-    elif response is not None:
-        draft = _of_answer(response, found, source)
-    else:
-        raise InputError(f"{source}: no OpenAPI description (of version 3, in JSON or YAML)")
+    try:
+        draft = _drafted(_document(text, source), response, source, only, given or {})
+    except RecursionError as error:
+        raise InputError(f"{source}: nested too deeply") from error
     draft.base = base or draft.base
-    return _written(draft, source)
+    return _checked(_written(draft, source), source, {base, *(given or {}).values()})
+
+
+def _drafted(
+    found: object,
+    response: Response | None,
+    source: str,
+    only: Sequence[str],
+    given: Mapping[str, str],
+) -> Draft:
+    if described(found):
+        return drafted(found, source, only, given)  # type: ignore[arg-type] # as just asked
+    if response is not None:
+        return _of_answer(response, found, source)
+    raise InputError(f"{source}: no OpenAPI description (of version 3, in JSON or YAML)")
+
+
+def _checked(text: str, source: str, ours: set[str | None]) -> str:
+    """Return the text if it is a file, and nothing in it acts but ``ours``: a stranger wrote it.
+
+    Raises:
+        InputError: A text of theirs would read a file or run a command of ours.
+    """
+    try:
+        file = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source}: what it says cannot be written to a file: {error}") from error
+    for found in _texts(file):
+        if is_reference(found) and not found.startswith(OURS) and found not in ours:
+            raise InputError(
+                f"{source}: it has the text {found[:80]!r}, which a pipeline file would look up "
+                "on this machine: not written"
+            )
+    return text
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
 
 
 def _document(text: bytes, source: str) -> object:
@@ -68,9 +108,22 @@ def _document(text: bytes, source: str) -> object:
         import yaml
     except ImportError as error:
         raise MissingExtra("a description in YAML", "PyYAML", "openapi") from error
+    safe: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(safe):  # type: ignore[valid-type,misc] # of two classes, one
+        """As JSON has it: keys are texts (``200:``), and there are no dates."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML has it
+            first: [one for one in known if not one[0].endswith(":timestamp")]
+            for first, known in safe.yaml_implicit_resolvers.items()
+        }
+
+        def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[str, object]:  # noqa: FBT001, FBT002 - PyYAML's
+            found = super().construct_mapping(node, deep)
+            return {str(name): value for name, value in found.items()}
+
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return yaml.load(text, loader)  # noqa: S506 - it is a safe one
+        return yaml.load(text, Loader)  # noqa: S506 - it is a safe one
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{source}: not YAML: {' '.join(str(error).split())[:200]}") from error
 
@@ -129,7 +182,7 @@ def _as_it_is(schema: object) -> Node:
 
 
 def _written(draft: Draft, source: str) -> str:
-    lines = [f"# Begun by penstock init from {source.partition('?')[0]}"]
+    lines = [f"# Begun by penstock init from {' '.join(source.partition('?')[0].split())}"]
     lines += ["# Look at it, then: penstock check FILE --try", 'store = "harvest"']
     for resource in draft.resources:
         lines += ["", "[[resource]]"]
@@ -138,7 +191,7 @@ def _written(draft: Draft, source: str) -> str:
     lines += ["", "[api]", f"base = {_toml(draft.base)}"]
     if draft.auth:
         lines.append(f"auth = {_toml(draft.auth)}")
-    lines += ["", *(f"# left out: {' '.join(note.split())}" for note in draft.notes)]
+    lines += ["", *(f"# left out: {visible(' '.join(note.split()))}" for note in draft.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -153,4 +206,4 @@ def _toml(value: object) -> str:
         return f"{{ {pairs} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")

@@ -224,7 +224,7 @@ def _of(schema: Node, types: Iterable[str]) -> bool:
     """Whether a schema is of one of some types, or says none."""
     said = schema.get("type")
     names = said if isinstance(said, list) else [said]
-    return said is None or not {*types}.isdisjoint(names)
+    return said is None or any(one in names for one in types)
 
 
 def _number(schema: Node, *names: str) -> int | None:

@@ -111,6 +111,7 @@ AUTHS: Final = _slot(
     "penstock.http",
     {
         "basic": "Basic",
+        "digest": "Digest",
         "bearer": "Bearer",
         "api-key": "ApiKey",
         "oauth1": "OAuth1",

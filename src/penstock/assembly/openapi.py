@@ -12,6 +12,7 @@ from urllib.parse import quote, urljoin
 from penstock.assembly.guessing import Endpoint, Node, guessed
 from penstock.errors import InputError
 
+OURS = "env:API_"  # how the names of credentials begin that we write
 _DEEP = 20  # references that are followed for one schema
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 
@@ -73,6 +74,8 @@ class _Description:
         self._found: dict[str, dict[str, object]] = {}  # by path
         self._endpoints: dict[str, Endpoint] = {}
         self._notes: list[str] = []
+        # What was found of each, by identity: references of references can double without end.
+        self._plain: dict[int, tuple[object, Node]] = {}
 
     def draft(self, source: str, only: Sequence[str]) -> Draft:
         paths = sorted(self._lists(), key=lambda path: (path.count("{"), path))
@@ -94,6 +97,14 @@ class _Description:
 
     def plain(self, schema: object) -> Node:
         """Return a schema without references; of several that it may be, the first object."""
+        _, known = self._plain.get(id(schema), (None, None))
+        if known is None:
+            self._plain[id(schema)] = (schema, {})  # of one that consists of itself
+            known = self._merged(schema)
+            self._plain[id(schema)] = (schema, known)
+        return known
+
+    def _merged(self, schema: object) -> Node:
         for _ in range(_DEEP):
             node = _mapping(schema)
             if "$ref" not in node:
@@ -184,6 +195,8 @@ class _Description:
             if not isinstance(value, str | int | float):
                 return f"it needs the parameter {name}"
             query[name] = value
+        if not path.startswith("/"):
+            return "it is not a path"
         said = {"name": self._name(path), **self._parent(path)}
         if "parent" not in said and "{" in path:
             return f"nothing lists what {{{_PARAMETER.findall(path)[-1]}}} may be"

@@ -27,7 +27,7 @@ from penstock.assembly.sections import (
     PipelineFile,
 )
 from penstock.assembly.sources import count, keys, names
-from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.stream_sections import FramingSection, StreamFile
 from penstock.assembly.streams import check_stream
 from penstock.assembly.values import missing_references
 from penstock.errors import InputError
@@ -130,6 +130,7 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
     section = file.stream
     preset = check_stream(section)
     place = None if file.store is None else store_shown(file.store, folder)
+    named = section.framing or preset.framing
     return Plan(
         source="stream",
         store=place,
@@ -137,7 +138,7 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
         warnings=tuple(missing_references(file)),
         stream=f"{section.method} {shown(section.url)}",
         preset=preset.service,
-        framing=section.framing or preset.framing,
+        framing="as the file says" if isinstance(named, FramingSection) else named,
         id=section.id if isinstance(section.id, str) else ":".join(section.id or preset.id) or None,
         resumes=type(preset.resume).__name__,
     )

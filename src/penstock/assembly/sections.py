@@ -21,7 +21,7 @@ Count = Annotated[int, Meta(ge=1)]
 Scalar: TypeAlias = str | int | float | bool
 Strings: TypeAlias = dict[str, str]
 KeyPaths: TypeAlias = str | Annotated[list[str], Meta(min_length=1)]
-Decode: TypeAlias = Literal["json", "text", "csv", "jsonl", "bytes"]
+Decode: TypeAlias = Literal["json", "text", "csv", "jsonl", "xml", "file", "bytes"]
 _SCHEDULER = r"^(none|local:[1-9][0-9]*|[a-z][a-z0-9+.\-]*://.*)$"
 Query: TypeAlias = dict[str, Scalar | list[Scalar]]
 
@@ -184,7 +184,7 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
         max_pages: The most pages to read.
         on_expired: ``restart``: begin once with the first page again when a cursor is refused.
         sure: Take the end for the end, whatever else the page speaks of.
-        decode: What a page is: ``json``, or ``csv`` or ``jsonl`` whose lines are the rows.
+        decode: What a page is: ``json``, ``csv`` or ``jsonl`` whose lines are the rows, or ``xml``.
         since: Ask for what is new only: see [source.since] below.
     """
 
@@ -314,7 +314,9 @@ class RequestSection(Section, frozen=True, kw_only=True):
         cost: Units a call spends besides one request, by the name of the limit: ``{ tokens = 20
             }``.
         decode: What answers are: ``json``, ``text`` (lands as a text), ``csv`` and ``jsonl`` (land
-            as a list of rows), or ``bytes`` (cannot land).
+            as a list of rows), ``xml`` (lands as an object: attributes as ``@name``, text beside
+            others as ``#text``), ``file`` (whatever bytes: lands with ``type``, ``bytes``,
+            ``sha256`` and ``base64``), or ``bytes`` (cannot land).
         items: Dotted path of rows in an answer, ``""`` where it is the list: they land themselves,
             with ``_parent.key``, and a ``Link`` to a next page is followed.
         key: Path of what tells those rows apart, as in pages; ``_parent.key`` may be part of it.

@@ -50,6 +50,20 @@ class ReconnectSection(Section, frozen=True, kw_only=True):
     longest: Positive = 86_400.0
 
 
+class FramingSection(Section, frozen=True, kw_only=True):
+    """What tells messages apart where none of the framings does: either of ``end`` and ``size``.
+
+    Attributes:
+        end: Text that each message ends with.
+        size: Bytes of the whole number before each message that is its length.
+        order: Which byte of that number comes first, that of the greatest or the least value.
+    """
+
+    end: str | None = None
+    size: Literal[1, 2, 4, 8] | None = None
+    order: Literal["big", "little"] = "big"
+
+
 class PresetSection(Section, frozen=True, kw_only=True):
     """A service that no preset knows: what it does otherwise than the one that is like it.
 
@@ -101,7 +115,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         name: What it is called where a file has several (``[[stream]]``): its store stands under
             this name below the file's.
         preset: What is known of the service: see [streaming](streaming.md).
-        framing: What tells messages apart; unset: the preset's, else by the content type.
+        framing: What tells messages apart, by name or in [stream.framing]; unset: the preset's,
+            else by the content type.
         id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
             unset: the preset's, or a hash of the message with its event's id.
         on_same: What happens to a message whose id landed before, with other content: left out and
@@ -143,7 +158,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     url: str
     name: str | None = None
     preset: PresetSection | Annotated[str, PRESET_KINDS] = "plain"
-    framing: Annotated[str, FRAMING_KINDS] | None = None
+    framing: FramingSection | Annotated[str, FRAMING_KINDS] | None = None
     id: str | tuple[str, ...] | None = None
     on_same: OnSame | None = None
     decode: Decode = "json"

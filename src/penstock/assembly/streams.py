@@ -24,6 +24,7 @@ from penstock.streaming import (
     ControlMessage,
     Cursor,
     DropOldest,
+    Framer,
     OnSame,
     Overflow,
     Preset,
@@ -31,6 +32,7 @@ from penstock.streaming import (
     Spill,
     Stream,
     Window,
+    framing,
 )
 
 _URLS = ("http://", "https://", "ws://", "wss://")
@@ -68,7 +70,7 @@ def build_stream(
         _request(section),
         preset=preset,
         auth=None if section.auth is None else build_auth(section.auth, "stream.auth"),
-        framing=section.framing,
+        framing=_framing(section),
         into=bytes,
         decode=section.decode,
         max_message=section.max_message,
@@ -97,8 +99,7 @@ def check_stream(section: StreamSection) -> Preset:
     if section.form is not None and section.json is not None:
         raise InputError("stream: give one of form and json")
     try:
-        if section.framing is not None:
-            FRAMING_KINDS.find(section.framing)
+        _framing(section)
         preset = _preset(section.preset)
     except InputError as error:
         raise InputError(f"stream: {error}") from error
@@ -152,6 +153,19 @@ def _preset(section: PresetSection | str) -> Preset:
     if section.resume is not None:
         given["resume"] = build(RESUMES, section.resume, Site(), "stream.preset.resume")
     return replace(PRESET_KINDS.find(section.like), **given)
+
+
+def _framing(section: StreamSection) -> str | Framer | None:
+    told = section.framing
+    if isinstance(told, str):
+        FRAMING_KINDS.find(told)
+    if told is None or isinstance(told, str):
+        return told
+    if (told.end is None) is (told.size is None):
+        raise InputError("framing: give one of end and size")
+    if told.size is not None:
+        return framing.prefixed(told.size, told.order, section.max_message)
+    return framing.delimited((told.end or "").encode(), section.max_message)
 
 
 def _request(section: StreamSection) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import cast, get_args
@@ -16,7 +17,7 @@ from penstock.cli.bar import bar
 from penstock.cli.keep import Wanted, keep
 from penstock.cli.output import tell
 from penstock.cli.stopping import stoppable
-from penstock.destinations import Content, Format, refuse_existing
+from penstock.destinations import Content, Exported, Format, refuse_existing
 from penstock.destinations import export as export_store
 from penstock.errors import InputError
 from penstock.registry import did_you_mean
@@ -108,17 +109,15 @@ def export(
 
     Exit code 1: damaged records were left out (--skip-damaged).
     """
-    as_json = flags["as_json"]
     content = _content({name: flags[name] for name in ("failed", "gaps", "versions")})
-    chosen = {name: flags[name] for name in ("flatten", "nested", "skip_damaged", "safe_csv")}
     place = store_named(store)
     if resource is None and (there := resources_in(place)):
         raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
     place = resource_store(place, resource)
     if is_address(to):
-        only = ("force", "nested", "failed", "gaps", "skip_damaged", "safe_csv")
-        for_files = {name: flags[name] for name in only}
-        _refuse({**for_files, "output": output}, f"is for files; {hide(to)} is kept up to date")
+        files = ("force", "nested", "failed", "gaps", "skip_damaged", "safe_csv")
+        given = {**{name: flags[name] for name in files}, "output": output}
+        _refuse(given, f"is for files; {hide(to)} is kept up to date")
         keep(place, to, Wanted(table or "record", schema, **_of_tables(flags)))
         return
     follow = flags["follow"]
@@ -129,15 +128,12 @@ def export(
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
-            choices = {**chosen, **{name: flags[name] for name in ("failed", "gaps", "versions")}}
-            count = _to_javadata(reader, output, schema, choices, force=flags["force"])
+            count = _to_javadata(reader, output, schema, flags)
         facts = {"output": output, "rows": count}
-        tell(facts, f"{count:,} records in {output}", as_json=as_json)
+        tell(facts, f"{count:,} records in {output}", as_json=flags["as_json"])
         return
     if schema is not None:
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
-    # Said on stderr where the data itself goes to stdout.
-    aside = output == "-"
     with open_readonly(place) as reader, bar("exporting") as report:
         done = export_store(
             reader,
@@ -146,9 +142,15 @@ def export(
             content=content,
             force=flags["force"],
             progress=report,
-            **chosen,
+            **{name: flags[name] for name in ("flatten", "nested", "skip_damaged", "safe_csv")},
         )
-    if as_json:
+    _tell(done, store, flags)
+
+
+def _tell(done: Exported, store: str, flags: dict[str, bool]) -> None:
+    """Say what was written: on stderr where the data itself went to stdout."""
+    aside = done.output == "-"
+    if flags["as_json"]:
         told = dataclasses.asdict(done)
         if not flags["skip_damaged"]:
             del told["damaged"]
@@ -173,20 +175,22 @@ def _of_tables(flags: dict[str, bool]) -> dict[str, bool]:
     return {**kept, "children": flags["nested_tables"]}
 
 
-def _refuse(options: dict[str, object], why: str) -> None:
+def _refuse(options: Mapping[str, object], why: str) -> None:
     for name in [name for name, given in options.items() if given]:
         raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
 def _to_javadata(
-    reader: StoreReader, output: str, schema: str | None, choices: dict[str, bool], *, force: bool
+    reader: StoreReader, output: str, schema: str | None, flags: dict[str, bool]
 ) -> int:
     from penstock.assembly import read_schema, write_java_file
 
     if schema is None:
         raise InputError("--to javadata needs --schema, such as 'id: int, name: utf'")
-    _refuse({**choices}, "is not for --to javadata: its fields are those of --schema")
+    others = ("flatten", "nested", "failed", "gaps", "versions", "skip_damaged", "safe_csv")
+    why = "is not for --to javadata: its fields are those of --schema"
+    _refuse({name: flags[name] for name in others}, why)
     if output == "-":
         raise InputError("export to javadata needs a file: give -o FILE")
-    refuse_existing(Path(output), force=force)
+    refuse_existing(Path(output), force=flags["force"])
     return write_java_file(reader.records(), Path(output), read_schema(schema, Path()))

@@ -171,7 +171,7 @@ def _guard(guarded: Guarded, held: Held, lost: int, grace: float) -> int:
 @JSON
 @with_store
 def status(store: str, name: str, *, as_json: bool) -> None:
-    """Tell who holds NAME, since when, and who waits."""
+    """Show who holds NAME, since when, and who waits."""
     with LockerRoom(store) as room:
         found = room.status(name)
     tell(found.plain(), _sentence(found), as_json=as_json)
@@ -209,7 +209,7 @@ def release(store: str, name: str, *, force: bool, as_json: bool) -> None:
 
 
 @lock.command()
-@click.option("--force", is_flag=True, help="Also what is held: its holder is not told.")
+@click.option("--force", is_flag=True, help="Also what is held: its holder is not notified.")
 @JSON
 @with_store
 def migrate(store: str, *, force: bool, as_json: bool) -> None:

@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("penstock.cli.run", "Harvest what a pipeline file describes into its store."),
     "work": ("penstock.cli.run", "Join the run of a pipeline file, beside other workers."),
     "stream": ("penstock.cli.stream", "Watch a stream live: rate, lag, reconnects, gaps."),
-    "status": ("penstock.cli.status", "Tell what landed in a store, what failed, what is to do."),
+    "status": ("penstock.cli.status", "Show what landed in a store, what failed, what is to do."),
     "export": ("penstock.cli.export", "Write what landed to a file that other programs read."),
     "query": ("penstock.cli.query", "Ask what landed by SQL, without an export."),
     "verify": ("penstock.cli.upkeep", "Compare every record in a store with its checksum."),
@@ -84,7 +84,7 @@ def main() -> None:
     with screened():
         try:
             _main()
-        except (KeyboardInterrupt, click.Abort):  # also while an error is being told
+        except (KeyboardInterrupt, click.Abort):  # also while an error is printed
             click.echo("penstock: interrupted", err=True)
             sys.exit(3)
         except Exception:  # noqa: BLE001 - the gate stands before it as well

@@ -139,7 +139,7 @@ def data_options(command: Command) -> Command:
             "--estimator", default="sample",
             help="sample, ewma[:DECAY], lw, oas, factor[:N] or garch."
         ),
-        click.option("--ddof", type=int, help="Divisor T - DDOF; 1 unless told."),
+        click.option("--ddof", type=int, help="Divisor T - DDOF; 1 by default."),
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
         JSON,
         click.option(
@@ -192,14 +192,14 @@ def risk(source: str, *, weights: str, limit: float | None, follow: bool, **opti
         following(source, held, limit, options)
         return
     as_json, rolling, plot = (options.pop(name) for name in ("as_json", "rolling", "plot"))
-    from penstock.portfolio import Report, in_currency
+    from penstock.portfolio import RiskReport, in_currency
 
     rates = options.pop("rates")
     table = load(source, options)
     if rates:
         pairs = dict(part.strip().partition("=")[::2] for part in rates.split(","))
         table = in_currency(table, pairs)
-    report = Report(table, held, options)
+    report = RiskReport(table, held, options)
     if plot:
         report.draw(plot, rolling)
     click.echo(report.text(rolling, as_json=as_json))

@@ -31,7 +31,7 @@ def line(seen: Progress) -> str:
     """Return everything in one line, for logs.
 
     >>> line(Progress(done=6, total=10, failed=1, rate=2.0, eta=2.0))
-    'done 6/10 · 2/s · budget not told · retries 0 · refused 0 · failed 1 · ETA 2.0 s'
+    'done 6/10 · 2/s · budget not known · retries 0 · refused 0 · failed 1 · ETA 2.0 s'
     """
     total = "" if seen.total is None else f"/{seen.total:,}"
     parts = [
@@ -49,7 +49,7 @@ def line(seen: Progress) -> str:
 def _budget(seen: Progress) -> str:
     """What is left, and when it is renewed."""
     if seen.remaining is None:
-        return "not told"
+        return "not known"
     limit = "" if seen.limit is None else f"/{seen.limit:g}"
     renewed = "" if seen.reset is None else f", resets in {span(seen.reset)}"
     return f"{seen.remaining:g}{limit}{renewed}"

@@ -19,10 +19,10 @@ from penstock.errors import GaveUp, InputError, PermanentError, RetryableError
 from penstock.reading import (
     DEVICES,
     GUIDES,
+    EditionReport,
     Guide,
     Look,
     Repairs,
-    Report,
     make_edition,
     parse_width,
     unmake_edition,
@@ -139,7 +139,7 @@ def picture_beside(book: str, address: str) -> bytes | None:
     "--title-suffix", default="", show_default=False, help="Put after the title of the edition."
 )
 @click.option("--strict", is_flag=True, help="Refuse a book that something must be removed from.")
-@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="EditionReport as one JSON object.")
 def make(book: str, out: str | None, **options: Any) -> None:
     """Make the edition of BOOK: EPUB, HTML, Markdown, text, FB2, an address, or - for stdin.
 
@@ -168,6 +168,10 @@ class _Making:
     title_suffix: str
     strict: bool
     as_json: bool
+
+    def __post_init__(self) -> None:
+        """Refuse a look that cannot be before any book is read."""
+        _ = self.look
 
     @property
     def look(self) -> Look:
@@ -215,7 +219,7 @@ class _Making:
         if not made:
             raise InputError(f"{folder}: no book in it ({', '.join(sorted(_BOOKS))})")
 
-    def _write(self, form: str, data: bytes, target: str, label: str) -> Report:
+    def _write(self, form: str, data: bytes, target: str, label: str) -> EditionReport:
         if form == "epub":
             if target == "-":
                 return self._edition(data, sys.stdout.buffer, label)
@@ -225,16 +229,16 @@ class _Making:
             return _write_html(data, target, self.look, label)
         return self._lines(form, data, target, label)
 
-    def _edition(self, data: bytes, out: BinaryIO, label: str) -> Report:
+    def _edition(self, data: bytes, out: BinaryIO, label: str) -> EditionReport:
         return make_edition(
             data, out, self.look, label, strict=self.strict, title_suffix=self.title_suffix
         )
 
-    def _lines(self, form: str, data: bytes, target: str, label: str) -> Report:
+    def _lines(self, form: str, data: bytes, target: str, label: str) -> EditionReport:
         from penstock.reading import Archive, book_blocks, json_lines, text_lines
 
         repairs = Repairs()
-        report = Report(repairs=repairs.done, removed=repairs.removed)
+        report = EditionReport(repairs=repairs.done, removed=repairs.removed)
         blocks = book_blocks(Archive(data, label), repairs)
         ansi = target == "-" and sys.stdout.isatty()
         if form == "text":
@@ -273,10 +277,10 @@ def _default_name(book: str, form: str) -> str:
     return f"{stem or 'article'}.lines.{form}"
 
 
-def _write_html(data: bytes, target: str, look: Look, label: str) -> Report:
+def _write_html(data: bytes, target: str, look: Look, label: str) -> EditionReport:
     from penstock.reading import write_page
 
-    report = Report()
+    report = EditionReport()
     if target == "-":
         report.count.texts = write_page(data, sys.stdout.buffer, look, label)
         return report
@@ -285,7 +289,7 @@ def _write_html(data: bytes, target: str, look: Look, label: str) -> Report:
     return report
 
 
-def _say(report: Report, target: str, *, as_json: bool) -> None:
+def _say(report: EditionReport, target: str, *, as_json: bool) -> None:
     count = report.count
     if as_json:
         facts = {
@@ -338,8 +342,8 @@ def open_book(book: str) -> None:
     from penstock.clock import SystemClock
     from penstock.reading import (
         Archive,
-        Place,
         Reader,
+        ReadingPlace,
         block_contents,
         book_blocks,
         book_identity,
@@ -354,7 +358,7 @@ def open_book(book: str) -> None:
     data = load_epub(book)
     archive, file = Archive(data, book), places_file()
     identity, earlier = book_identity(archive), hashlib.sha256(data).hexdigest()[:16]
-    place = load_place(identity, file) or load_place(earlier, file) or Place()
+    place = load_place(identity, file) or load_place(earlier, file) or ReadingPlace()
     blocks = list(book_blocks(archive))
     reader = Reader(blocks, place, block_contents(archive, blocks))
     with unscreened():

@@ -28,7 +28,7 @@ C = TypeVar("C", bound=Callable[..., None])
 
 @final
 class OneLineCommand(click.Command):
-    """A command that tells what is wrong with its options in one line."""
+    """A command that says what is wrong with its options in one line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, turning click's usage errors into ours."""

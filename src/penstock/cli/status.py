@@ -35,7 +35,7 @@ def status(
     max_age: float | None,
     max_failed: int | None,
 ) -> None:
-    """Tell what has landed in STORE, what failed and why, and what is still to do.
+    """Show what has landed in STORE, what failed and why, and what is still to do.
 
     STORE is a directory, mongodb://..., or env:NAME or file:PATH that holds either. Nothing is
     locked, so it may be asked while a run goes on. With --max-age and --max-failed it is a check

@@ -32,7 +32,7 @@ def verify(store: str, *, as_json: bool) -> None:
         done = verify_store(store_named(store), progress=report)
     lines = [f"{damage.file}: {damage.what}" for damage in done.damages[:_SHOWN]]
     if (more := len(done.damages) - _SHOWN) > 0:
-        lines.append(f"... and {more:,} more: --json tells all")
+        lines.append(f"... and {more:,} more: --json shows all")
     state = "all is well" if not done.damages else f"{len(done.damages):,} damages"
     lines.append(f"{done.lines:,} records, {done.bytes:,} bytes: {state}")
     if done.damages:

@@ -18,9 +18,10 @@ from penstock.cluster.permits import Want as Want
 from penstock.cluster.permits import begin as begin
 from penstock.cluster.permits import step as step
 from penstock.cluster.places import BUDGETS as BUDGETS
+from penstock.cluster.places import BudgetPlace as BudgetPlace
 from penstock.cluster.places import Decide as Decide
 from penstock.cluster.places import OpenPlace as OpenPlace
-from penstock.cluster.places import Place as Place
+from penstock.cluster.places import Place as Place  # unlisted
 from penstock.cluster.places import budget_place as budget_place
 from penstock.cluster.processes import Make as Make
 from penstock.cluster.processes import Processes as Processes

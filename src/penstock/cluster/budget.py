@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from penstock.clock import Clock, SystemClock
 from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, step
-from penstock.cluster.places import Place, opened
+from penstock.cluster.places import BudgetPlace, opened
 from penstock.errors import InputError, StorageError
 from penstock.resilience import (
     ONE,
@@ -71,7 +71,7 @@ class SharedBudget:
         self.refresh: Callable[[], object] | None = None
         """Asks the server for its status, where an ``Api`` has a status call."""
         self._clock = clock or SystemClock()
-        self._place: Place = opened(at, name, self._clock)
+        self._place: BudgetPlace = opened(at, name, self._clock)
         self._closed = False
         self._begin()
         self._exchange(Want(self._me, self._holder()))  # so that what cannot be is said now

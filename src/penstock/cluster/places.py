@@ -12,13 +12,13 @@ from penstock.cluster.permits import Shared
 from penstock.cluster.sqlite_place import SqlitePlace
 from penstock.registry import Registry
 
-__all__ = ["BUDGETS", "Decide", "OpenPlace", "Place", "budget_place", "opened"]
+__all__ = ["BUDGETS", "BudgetPlace", "Decide", "OpenPlace", "budget_place", "opened"]
 
 Decide: TypeAlias = Callable[[Shared, frozenset[str]], Shared]
 """Says what becomes of a budget, given the processes known to have ended; may be asked twice."""
 
 
-class Place(Protocol):
+class BudgetPlace(Protocol):
     """Keeps one shared budget and replaces it by the next, one process at a time.
 
     Attributes:
@@ -56,7 +56,7 @@ class Place(Protocol):
         ...
 
 
-OpenPlace: TypeAlias = Callable[[str, str, Clock], Place]
+OpenPlace: TypeAlias = Callable[[str, str, Clock], BudgetPlace]
 """Opens the budget of a name at an address."""
 
 _MONGO = "penstock.cluster.mongo_place:MongoPlace"
@@ -77,7 +77,7 @@ def budget_place(at: str | Path) -> str | Path:
     return at_schemes(BUDGETS, at, "keep a budget at")
 
 
-def opened(at: str | Path, name: str, clock: Clock) -> Place:
+def opened(at: str | Path, name: str, clock: Clock) -> BudgetPlace:
     """Open the budget called ``name``, made where there is none.
 
     Raises:
@@ -88,3 +88,6 @@ def opened(at: str | Path, name: str, clock: Clock) -> Place:
     if isinstance(place, Path):
         return SqlitePlace(place, name, clock)
     return BUDGETS.find(scheme_of(place))(place, name, clock)
+
+
+Place = BudgetPlace  # its name in earlier versions

@@ -4,6 +4,7 @@ from penstock.http.auth import ApiKey as ApiKey
 from penstock.http.auth import Auth as Auth
 from penstock.http.auth import Basic as Basic
 from penstock.http.auth import Bearer as Bearer
+from penstock.http.auth import Digest as Digest
 from penstock.http.auth import OAuth1 as OAuth1
 from penstock.http.auth import OAuth2 as OAuth2
 from penstock.http.auth import SigV4 as SigV4

@@ -20,11 +20,9 @@ import msgspec
 from penstock.clock import Clock, SystemClock
 from penstock.distribution import __version__
 from penstock.errors import InputError, PermanentError
-from penstock.events import Events, Notice
-from penstock.http.auth import Auth, Signed
 from penstock.http.body import decode_or_none, dig, number_at
 from penstock.http.reach import Reach, address_of, check_literal, proxied
-from penstock.http.request import Get, Post, Request
+from penstock.http.request import Get, Post, Request, Signed
 from penstock.http.transfer import Profile, Transfer
 from penstock.http.url import Query, add_query, check_base, origin, resolve, shown
 from penstock.pipeline import is_json
@@ -42,6 +40,8 @@ from penstock.resilience import (
 )
 
 if TYPE_CHECKING:
+    from penstock.events import Events
+    from penstock.http.auth import Auth
     from penstock.http.calls import Calls
     from penstock.http.record import Record
     from penstock.http.response import Response
@@ -88,7 +88,8 @@ class Api:
             link may lead, gets none of them but User-Agent, Accept and Accept-Language.
         profile: Timeouts, proxy, certificates.
         decode: ``"json"`` treats an answer that is not JSON as failed; ``"text"`` makes it a
-            JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows; ``"bytes"`` takes any.
+            JSON text, ``"csv"`` and ``"jsonl"`` a JSON list of its rows, ``"xml"`` an object,
+            ``"file"`` an object with its bytes in base64; ``"bytes"`` takes any.
         max_redirects: Redirects followed for one call.
         reach: Where the server's words may lead; by default anywhere public, without a body, and
             never from https to http.
@@ -110,7 +111,7 @@ class Api:
         breaker: BreakerPolicy | None = None,
         headers: Mapping[str, str] | None = None,
         profile: Profile | None = None,
-        decode: Literal["json", "text", "csv", "jsonl", "bytes"] = "json",
+        decode: Literal["json", "text", "csv", "jsonl", "xml", "file", "bytes"] = "json",
         max_redirects: int = 10,
         reach: Reach | None = None,
         cookies: bool = False,
@@ -126,6 +127,8 @@ class Api:
         self.profile = profile or Profile()
         if cookies:
             self.profile = dataclasses.replace(self.profile, cookies=next(_JARS))
+        if auth is not None:
+            self.profile = _answering(self.profile, auth)
         self.decode = decode
         self.max_redirects = max_redirects
         self.reach = reach or Reach()
@@ -278,8 +281,8 @@ class Api:
         profile = self.profile
         if not same:
             self.reach.check(url)
-            if profile.cert is not None:  # it says who we are
-                profile = dataclasses.replace(profile, cert=None, key=None)
+            if profile.cert is not None or profile.digest is not None:  # they say who we are
+                profile = dataclasses.replace(profile, cert=None, key=None, digest=None)
         headers = self._common if same else self._harmless
         if request.headers or content_type:
             own = dict(request.headers or {})
@@ -302,6 +305,8 @@ class Api:
     def tell(self, reason: str, *, doubtful: bool = False) -> None:
         """Emit a note of ``reason``; one that is ``doubtful`` says that rows may be missing."""
         if self.events is not None:
+            from penstock.events import Notice  # with who listens it is there already
+
             self.events.emit(Notice(reason=reason, doubtful=doubtful))
 
     def is_failure(self, response: Response, method: str = "GET") -> bool:
@@ -313,7 +318,7 @@ class Api:
         text = self.retry.failed_text
         if text is not None and text.search(response.body.decode("utf-8", "replace")):
             return True
-        if self.decode in ("text", "csv", "jsonl"):
+        if self.decode not in ("json", "bytes"):
             response.become_json(self.decode)
         elif self.decode == "json":
             response.become_utf8()
@@ -486,6 +491,16 @@ _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")
 # RFC 9110 section 5.5: anything else could end the line and begin another.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+def _answering(profile: Profile, auth: Auth) -> Profile:
+    """Return the profile with what libcurl itself answers a challenge with."""
+    from penstock.http.auth import Digest  # with a credential it is there already
+    from penstock.http.secrets import reveal
+
+    if not isinstance(auth, Digest):
+        return profile
+    return dataclasses.replace(profile, digest=(auth.user, reveal(auth.password)))
 
 
 def _lines(headers: Mapping[str, str]) -> list[str]:

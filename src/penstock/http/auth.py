@@ -15,19 +15,10 @@ import msgspec
 
 from penstock.errors import InputError, MissingExtra, PermanentError
 from penstock.http.body import number
-from penstock.http.request import Post, Request
+from penstock.http.request import Post, Request, Signed
 from penstock.http.secrets import Secret, reveal
 from penstock.http.url import add_query
 from penstock.redaction import remember
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What authentication adds: the URL to call and header lines."""
-
-    url: str
-    headers: tuple[str, ...]
 
 
 class Auth(Protocol):
@@ -121,6 +112,26 @@ class Basic(_WithoutToken):
         pair = base64.b64encode(f"{self.user}:{reveal(self.password)}".encode()).decode()
         remember(pair)
         return Signed(url, (f"Authorization: Basic {pair}",))
+
+
+@final
+@dataclass(frozen=True)
+class Digest(_WithoutToken):
+    """User name and password by challenge and answer (RFC 7616), which libcurl does.
+
+    The first call on a connection is two: the server asks first. Only one of them is counted.
+
+    Attributes:
+        user: The user name.
+        password: The password.
+    """
+
+    user: str
+    password: str | Secret = field(repr=False)
+
+    def sign(self, method: str, url: str, form: bytes | None) -> Signed:
+        """Return nothing: :class:`Profile` carries it to libcurl."""
+        return Signed(url, ())
 
 
 @final

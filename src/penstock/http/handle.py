@@ -38,16 +38,25 @@ def _jar(_number: int) -> pycurl.CurlShare:
     return jar
 
 
+_OF_LIBCURL = {"br": "brotli/", "zstd": "zstd/", "compress": "compress/"}  # what says it knows it
+
+
 def decoded(head: bytes, body: bytes, most: int) -> bytes:
     """Return a body without its content coding; what is not a coding at all is passed over.
 
     Raises:
+        PermanentError: It is a coding that libcurl knows, and not this one.
         ValueError: It is a coding that only libcurl knows, or the body is cut or too large.
         zlib.error: The body is damaged.
     """
     for coding in reversed(Headers(head).get("content-encoding", "").split(",")):
-        if coding.strip().lower() in ("br", "zstd", "compress"):
-            raise ValueError(coding.strip())
+        if (name := coding.strip().lower()) in _OF_LIBCURL:
+            if _OF_LIBCURL[name] in pycurl.version:
+                raise ValueError(name)
+            raise PermanentError(
+                f"the body is compressed with {name}, which was not asked for: libcurl here does "
+                "not undo it"
+            )
         if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
             continue
         unpacking = zlib.decompressobj(47 if _has_header(body) else -15)
@@ -113,6 +122,10 @@ class Handle:
         if profile.cookies:
             easy.setopt(pycurl.SHARE, _jar(profile.cookies))
             easy.setopt(pycurl.COOKIEFILE, "")
+        if profile.digest is not None:
+            easy.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_DIGEST)
+            easy.setopt(pycurl.USERNAME, profile.digest[0])
+            easy.setopt(pycurl.PASSWORD, profile.digest[1])
         if profile.unix_socket is not None:
             easy.setopt(pycurl.UNIX_SOCKET_PATH, profile.unix_socket)
         easy.setopt(pycurl.PREREQFUNCTION, self._before_request)
@@ -177,6 +190,8 @@ class Handle:
             self._refused = address  # of a connection that another call had opened
             return int(pycurl.PREREQFUNC_ABORT)
         self._requests += 1
+        if self._requests > 1 and self._profile.digest is not None and self._head:
+            return int(pycurl.PREREQFUNC_OK)  # the answer to the server's challenge
         return int(pycurl.PREREQFUNC_OK if self._requests == 1 else pycurl.PREREQFUNC_ABORT)
 
     def _connect(self, _purpose: int, target: tuple[int, int, int, tuple[str, int]]) -> object:
@@ -306,6 +321,8 @@ class Handle:
             if transfer.body:
                 transfer.body = decoded(transfer.head, transfer.body, self._profile.max_body)
                 self._room = self._profile.max_body - len(transfer.body)
+        except PermanentError as error:
+            transfer.error = PermanentError(f"{transfer.method} {shown(transfer.url)}: {error}")
         except (ValueError, zlib.error) as error:
             where = f"{transfer.method} {shown(transfer.url)}"
             transfer.error = RetryableError(f"{where}: compressed answer is damaged ({error})")

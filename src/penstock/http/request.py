@@ -11,6 +11,14 @@ from penstock.errors import InputError
 from penstock.http.url import Query, encode_query, shown
 
 
+@final
+class Signed(msgspec.Struct, frozen=True, gc=False):
+    """What authentication adds: the URL to call and header lines."""
+
+    url: str
+    headers: tuple[str, ...]
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
     """What to ask of a server. Use :class:`Get`, :class:`Post` and their kin.
 
@@ -113,7 +121,7 @@ class Delete(Request, frozen=True, gc=False):
 
 @final
 class Post(Request, frozen=True, gc=False):
-    """Create or do something: not repeated when its outcome is unknown, unless told."""
+    """Create or do something: not repeated when its outcome is unknown, by default."""
 
     method: ClassVar[str] = "POST"
     safe_to_repeat: ClassVar[bool] = False
@@ -121,7 +129,7 @@ class Post(Request, frozen=True, gc=False):
 
 @final
 class Patch(Request, frozen=True, gc=False):
-    """Change something: not repeated when its outcome is unknown, unless told."""
+    """Change something: not repeated when its outcome is unknown, by default."""
 
     method: ClassVar[str] = "PATCH"
     safe_to_repeat: ClassVar[bool] = False

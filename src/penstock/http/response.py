@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -86,22 +85,6 @@ def phrase(status: int) -> str:
         return str(status)
 
 
-def _check_columns(names: list[str]) -> None:
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"two columns are called {twice[0]!r}")
-
-
-def _row(row: dict[str, str | list[str] | None]) -> dict[str, object]:
-    """Return a row of CSV; one that is longer or shorter than the header line is not guessed at.
-
-    Raises:
-        ValueError: It is.
-    """
-    if "_more" in row or None in row.values():
-        raise ValueError(f"a row has more or fewer fields than the header line: {row!r:.200}")
-    return dict(row)
-
-
 @final
 @dataclass(slots=True, eq=False, repr=False)
 class Response:
@@ -157,29 +140,20 @@ class Response:
                 continue
             return
 
-    def become_json(self, kind: str) -> None:
-        """Turn a body of plain text, of CSV with a header line or of JSON lines into JSON.
+    def become_json(self, form: str) -> None:
+        """Turn a body of another form (text, CSV with a header line, XML, ...) into JSON.
 
         Raises:
             PermanentError: It cannot be.
         """
-        import csv
+        from penstock.http.forms import AS_THEY_ARE, as_json
 
-        self.become_utf8()
+        if form not in AS_THEY_ARE:
+            self.become_utf8()
         try:
-            text = self.body.decode()
-            if kind == "text":
-                self.body = msgspec.json.encode(text)
-            elif kind == "csv":
-                rows = csv.DictReader(io.StringIO(text, newline=""), restkey="_more", strict=True)
-                _check_columns(list(rows.fieldnames or ()))
-                self.body = msgspec.json.encode([_row(row) for row in rows])
-            else:
-                lines = [line for line in self.body.splitlines() if line.strip()]
-                self.body = b"[%b]" % b",".join(lines)
-                self.json()
-        except (ValueError, csv.Error) as error:
-            raise PermanentError(f"{shown(self.url)}: body is not {kind} ({error})") from error
+            self.body = as_json(form, self.body, self.headers)
+        except ValueError as error:
+            raise PermanentError(f"{shown(self.url)}: body is not {form} ({error})") from error
         self.note_json()
 
     def json(self) -> object:

@@ -52,6 +52,7 @@ class Profile:
     http2: bool = True
     cookies: int = 0
     unix_socket: str | None = None
+    digest: tuple[str, str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("connect", "first_byte", "stall", "total", "least_rate"):

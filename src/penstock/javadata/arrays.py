@@ -28,7 +28,7 @@ AT_ONCE = 1 << 18
 BY_DTYPE = {np.dtype(kind.dtype).str.lstrip("<>|="): kind for kind in PRIMITIVES.values()}
 
 
-class Stream(Protocol):
+class DataSource(Protocol):
     """What of a DataInput is used here."""
 
     _file: BinaryIO
@@ -62,7 +62,7 @@ def native(values: Numbers, kind: Primitive) -> Numbers:
     return values != 0 if kind.dtype == "?" else values.astype(kind.dtype)
 
 
-def read_array(stream: Stream, type_name: str, count: int) -> Numbers:
+def read_array(stream: DataSource, type_name: str, count: int) -> Numbers:
     """Read ``count`` values, see :meth:`DataInput.read_array`."""
     kind = primitive(type_name)
     if count < 0:
@@ -71,7 +71,7 @@ def read_array(stream: Stream, type_name: str, count: int) -> Numbers:
 
 
 def taken(
-    stream: Stream, kind: Primitive, count: int, use: Callable[[Numbers], Numbers]
+    stream: DataSource, kind: Primitive, count: int, use: Callable[[Numbers], Numbers]
 ) -> Numbers:
     """Give the next ``count`` values, as they stand in the file, to ``use``; return its result."""
     size, what = count * kind.size, f"array of {count} {kind.name}"
@@ -101,7 +101,7 @@ def mapped(
     return values
 
 
-def fill(stream: Stream, target: bytearray | memoryview | Numbers) -> None:
+def fill(stream: DataSource, target: bytearray | memoryview | Numbers) -> None:
     """Fill ``target``, see :meth:`DataInput.read_into`."""
     if isinstance(target, np.ndarray):
         fill_array(stream, target)
@@ -110,7 +110,7 @@ def fill(stream: Stream, target: bytearray | memoryview | Numbers) -> None:
         view[:] = stream.read_fully(len(view))
 
 
-def fill_array(stream: Stream, target: Numbers) -> None:
+def fill_array(stream: DataSource, target: Numbers) -> None:
     kind = BY_DTYPE.get(target.dtype.str.lstrip("<>|="))
     if kind is None:
         raise InputError(f"read_into an array of {target.dtype}: Java has no such numbers")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 from penstock.javadata.data_input import DataInput
-from penstock.javadata.decoding import TO_END, Fault, Short
+from penstock.javadata.decoding import TO_END, CodecError, Short
 from penstock.javadata.detection import HEAD, hint
 from penstock.javadata.errors import EndOfData, SchemaMismatch
 from penstock.javadata.files import Closing, open_source, position_of, read_some
@@ -99,7 +99,7 @@ class Decoder:
                 self._steps.throw(Short(len(self._held)))
         except StopIteration as done:
             return self._done(cast("Row", done.value))
-        except Fault as fault:
+        except CodecError as fault:
             raise self._error(fault) from fault.__cause__
         raise AssertionError("a reader went on behind the end")
 
@@ -127,7 +127,7 @@ class Decoder:
                 self._want = self._steps.send(piece)
         except StopIteration as done:
             return self._done(cast("Row", done.value))
-        except Fault as fault:
+        except CodecError as fault:
             raise self._error(fault) from fault.__cause__
         if self._size + len(self._held) > self.largest:
             self._too_large()
@@ -159,7 +159,7 @@ class Decoder:
         reading = f"record {self.number}"
         try:
             self._steps.throw(Short(0))
-        except Fault as fault:
+        except CodecError as fault:
             reading = fault.reading(reading)
         raise SchemaMismatch(
             f"takes more than {self.largest} bytes; does the schema fit?",
@@ -167,7 +167,7 @@ class Decoder:
             reading=reading,
         )
 
-    def _error(self, fault: Fault) -> Exception:
+    def _error(self, fault: CodecError) -> Exception:
         """Return the error, with what the beginning of the source looks like."""
         error = fault.error(f"record {self.number}", self.offset + self._size)
         looks = hint(self._begun)
@@ -380,7 +380,7 @@ def read_record(stream: DataInput, codec: Codec, name: str = "record") -> Row:
                 want = steps.send(piece)
     except StopIteration as done:
         return cast("Row", done.value)
-    except Fault as fault:
+    except CodecError as fault:
         stream.unread(b"".join(pieces))
         raise fault.error(name, start + taken) from fault.__cause__
     except OSError:

@@ -12,10 +12,10 @@ from typing import cast, final
 
 from penstock.javadata import kinds
 from penstock.javadata.decoding import (
-    Fault,
+    CodecError,
+    FieldRun,
     Names,
     Reader,
-    Run,
     Short,
     Steps,
     all_in,
@@ -75,7 +75,7 @@ def deeper(names: Names) -> Names:
     """Return the names for a record inside a record of its own kind."""
     depth = cast("int", names.get(DEPTH, 0)) + 1
     if depth > DEEPEST_TREE:
-        raise Fault(f"nested deeper than {DEEPEST_TREE}")
+        raise CodecError(f"nested deeper than {DEEPEST_TREE}")
     return {**names, DEPTH: depth}
 
 
@@ -150,7 +150,7 @@ class Coders:
             else:
                 return -1
             if found < 0 and not (null and found == -1):
-                raise Fault(f"a count of {found}", back=taken)
+                raise CodecError(f"a count of {found}", back=taken)
             return None if found < 0 else found
 
         def write(found: int, out: bytearray, names: Names) -> None:
@@ -215,7 +215,7 @@ class Coders:
                     if found == tag:
                         return values
                     values.append((yield from read_case(found, names)))
-                except Fault as fault:
+                except CodecError as fault:
                     raise fault.at(f"[{len(values)}]") from fault.__cause__
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -248,12 +248,12 @@ class Coders:
             found = yield from captured(reader(names), pieces)
             if found != constant:
                 what = f"{found!r:.60} where {constant!r:.60} must stand"
-                raise Fault(what, back=sum(map(len, pieces)))
+                raise CodecError(what, back=sum(map(len, pieces)))
             return found
 
         def write(value: object, out: bytearray, names: Names) -> None:
             if value is not None and value != constant:
-                raise Fault(f"{value!r:.60} where {constant!r:.60} must stand")
+                raise CodecError(f"{value!r:.60} where {constant!r:.60} must stand")
             writer(constant, out, names)
 
         return read, write
@@ -269,7 +269,7 @@ class Coders:
             value, end = cast("tuple[object, int]", found)
             left = len(data) - end
             if left:
-                raise Fault(f"{left} of {len(data)} bytes are left", back=left)
+                raise CodecError(f"{left} of {len(data)} bytes are left", back=left)
             return value
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -305,7 +305,7 @@ class Coders:
             reader = readers.get(found, other)
             if reader is None:
                 known = ", ".join(map(str, readers))
-                raise Fault(f"tag {found} is none of {known}", back=back)
+                raise CodecError(f"tag {found} is none of {known}", back=back)
             return (yield from reader({**names, GIVEN: found}))
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -314,12 +314,12 @@ class Coders:
                     found = tag_of(value, case, kind.tag, names)
                     if found not in case.tags if case.tags else found in readers:
                         name = case.record.made.__name__
-                        raise Fault(f"{name} does not stand behind tag {found}")
+                        raise CodecError(f"{name} does not stand behind tag {found}")
                     if tag:
                         tag(found, out, names)
                     return writer(value, out, {**names, GIVEN: found})
             known = ", ".join(case.record.made.__name__ for case in kind.cases)
-            raise Fault(f"{type(value).__name__} is none of {known}")
+            raise CodecError(f"{type(value).__name__} is none of {known}")
 
         return read, write
 
@@ -351,7 +351,7 @@ def record_reader(kind: kinds.RecordKind, readers: list[Reader]) -> Reader:
                 values.append((yield from captured(steps, pieces) if summing else steps))
                 if isinstance(field.kind, kinds.Checksum):
                     verify(field.kind, cast("int", values[-1]), bytes_of)
-            except Fault as fault:
+            except CodecError as fault:
                 raise fault.at(f".{field.name}") from fault.__cause__
             if back:
                 names[field.name], bytes_of[field.name] = values[-1], b"".join(pieces)
@@ -362,7 +362,7 @@ def record_reader(kind: kinds.RecordKind, readers: list[Reader]) -> Reader:
 
 def parts_of(
     kind: kinds.RecordKind, readers: list[Reader], *, alone: bool
-) -> list[tuple[Run | None, kinds.Field, Reader]]:
+) -> list[tuple[FieldRun | None, kinds.Field, Reader]]:
     """Return runs of fixed size and, each ``alone``, the other fields, with their readers."""
     reader_of = dict(zip((field.name for field in kind.fields), readers, strict=True))
     groups = [[field] for field in kind.fields] if alone else kinds.runs(kind.fields)
@@ -384,7 +384,7 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
 
     def write(row: object, out: bytearray, outer: Names) -> None:
         if len(expect(row, tuple)) != len(each):
-            raise Fault(f"{len(cast('Row', row))} values for {len(each)} fields")
+            raise CodecError(f"{len(cast('Row', row))} values for {len(each)} fields")
         names = dict(outer) if back else outer
         bytes_of: dict[str, bytes] = {}
         for (field, writer), value in zip(each, cast("Row", row), strict=True):
@@ -395,7 +395,7 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
                 if isinstance(field.kind, kinds.Checksum):
                     write_checksum(field.kind, value, out, bytes_of)
                 writer(value, out, names)
-            except Fault as fault:
+            except CodecError as fault:
                 raise fault.at(f".{field.name}") from fault.__cause__
             if summing:
                 bytes_of[field.name] = bytes(out[start:])
@@ -419,7 +419,7 @@ def elements_reader(element: kinds.Kind, one: Reader) -> Callable[[int, Names], 
                 steps = one(names)
                 empty = size == 0 and index >= MOST_EMPTY
                 values.append((yield from not_empty(steps, MOST_EMPTY) if empty else steps))
-            except Fault as fault:
+            except CodecError as fault:
                 raise fault.at(f"[{index}]") from fault.__cause__
         return values
 
@@ -431,7 +431,7 @@ def write_each(one: Writer, values: list[object], out: bytearray, names: Names) 
     for index, value in enumerate(values):
         try:
             one(value, out, names)
-        except Fault as fault:
+        except CodecError as fault:
             raise fault.at(f"[{index}]") from fault.__cause__
 
 

@@ -2,7 +2,7 @@
 
 A reader is a generator that yields how many bytes it wants next and returns the value. It knows
 nothing of files, so the same readers go over a block in memory, a stream that must not be read
-ahead, and bytes that come piece by piece. What is wrong is a :class:`Fault`, which gathers the
+ahead, and bytes that come piece by piece. What is wrong is a :class:`CodecError`, which gathers the
 field path on its way out; who drives the reader knows the offset and makes the error of it.
 """
 
@@ -20,9 +20,31 @@ from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
-    "TO_END", "Fault", "Names", "Reader", "Run", "Short", "Steps", "all_in", "captured", "decoded",
-    "drive", "fixed_reader", "least", "looked_up", "not_empty", "numbers", "read_utf",
-    "read_varint", "run_of", "summed", "take", "take_all", "to_end", "verify", "whole_reader",
+    "TO_END",
+    "CodecError",
+    "FieldRun",
+    "Names",
+    "Reader",
+    "Short",
+    "Steps",
+    "all_in",
+    "captured",
+    "decoded",
+    "drive",
+    "fixed_reader",
+    "least",
+    "looked_up",
+    "not_empty",
+    "numbers",
+    "read_utf",
+    "read_varint",
+    "run_of",
+    "summed",
+    "take",
+    "take_all",
+    "to_end",
+    "verify",
+    "whole_reader",
 ]  # fmt: skip
 
 Row = tuple[object, ...]
@@ -34,7 +56,7 @@ TO_END: Final = -1 << 80  # no count of Java's is as large
 
 
 @final
-class Fault(Exception):
+class CodecError(Exception):
     """Why a value cannot be read or written, and where in the record.
 
     Attributes:
@@ -54,7 +76,7 @@ class Fault(Exception):
         self.utf = utf
         self.path: list[str] = []
 
-    def at(self, step: str) -> Fault:
+    def at(self, step: str) -> CodecError:
         """Note the field or index that it is in."""
         self.path.append(step)
         return self
@@ -114,7 +136,7 @@ def drive(steps: Steps, data: bytes, position: int, *, final: bool) -> tuple[obj
                 return None
     except StopIteration as done:
         return done.value, position
-    except Fault as fault:
+    except CodecError as fault:
         fault.back += size - position
         raise
 
@@ -124,7 +146,7 @@ def take(size: int, what: str, back: int = 0) -> Generator[int, bytes, bytes]:
     try:
         return (yield size)
     except Short as short:
-        raise Fault(what, back=back, short=(back + size, back + short.got)) from None
+        raise CodecError(what, back=back, short=(back + size, back + short.got)) from None
 
 
 def least(size: int, what: str) -> Generator[int, bytes, None]:
@@ -133,12 +155,12 @@ def least(size: int, what: str) -> Generator[int, bytes, None]:
         try:
             yield -size
         except Short as short:
-            raise Fault(what, short=(size, short.got)) from None
+            raise CodecError(what, short=(size, short.got)) from None
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Run:
+class FieldRun:
     """Fields of fixed size side by side, read at once.
 
     Attributes:
@@ -163,11 +185,11 @@ class Run:
             found[index] = mended(found[index], data[start : start + kind.size], kind)
         return found
 
-    def cut(self, got: int) -> Fault:
+    def cut(self, got: int) -> CodecError:
         """Return what is wrong with ``got`` bytes of it."""
         at = next(at for at, (_, size, start) in enumerate(self.parts) if start + size > got)
         what, size, start = self.parts[at]
-        fault = Fault(what, back=-start, short=(size, got - start))
+        fault = CodecError(what, back=-start, short=(size, got - start))
         return fault.at(f".{self.names[at]}")
 
 
@@ -180,7 +202,7 @@ def mended(value: object, data: bytes, kind: kinds.Primitive) -> object:
     return widened(data if kind.order == ">" else data[::-1])
 
 
-def run_of(fields: Sequence[kinds.Field]) -> Run:
+def run_of(fields: Sequence[kinds.Field]) -> FieldRun:
     """Return fields of fixed size and one byte order as a run."""
     code, start = "", 0
     parts: list[tuple[str, int, int]] = []
@@ -200,7 +222,7 @@ def run_of(fields: Sequence[kinds.Field]) -> Run:
             parts.append((f"{size} bytes", size, start))
         start += parts[-1][1]
     names = tuple(field.name for field in fields)
-    return Run(struct.Struct(order + code), names, tuple(parts), tuple(special))
+    return FieldRun(struct.Struct(order + code), names, tuple(parts), tuple(special))
 
 
 def whole_reader(kind: kinds.RecordKind) -> Callable[[bytes, int], tuple[Row, int]] | None:
@@ -253,18 +275,18 @@ def read_utf(names: Names) -> Steps:  # noqa: ARG001 - a Reader
     try:
         head = yield 2
     except Short as short:
-        raise Fault("utf length", short=(2, short.got)) from None
+        raise CodecError("utf length", short=(2, short.got)) from None
     size = head[0] << 8 | head[1]
     try:
         data = yield size
     except Short as short:
-        raise Fault("utf", back=2, short=(2 + size, 2 + short.got)) from None
+        raise CodecError("utf", back=2, short=(2 + size, 2 + short.got)) from None
     if data.isascii():
         return data.decode()
     try:
         return decode_modified_utf8(data)
     except MalformedText as error:
-        raise Fault(str(error), back=2 + size, utf=True) from error
+        raise CodecError(str(error), back=2 + size, utf=True) from error
 
 
 def read_varint(kind: kinds.Varint) -> Generator[int, bytes, int]:
@@ -276,19 +298,21 @@ def read_varint(kind: kinds.Varint) -> Generator[int, bytes, int]:
         value, shift, more = first & 0x7F, 7, first & 0x80
         while more:
             if shift >= kind.bits:
-                raise Fault(f"a {kind.name} of more than {kind.bits} bits", back=1 + shift // 7 - 1)
+                raise CodecError(
+                    f"a {kind.name} of more than {kind.bits} bits", back=1 + shift // 7 - 1
+                )
             byte = (yield from take(1, kind.name, back=shift // 7))[0]
             value |= (byte & 0x7F) << shift
             shift, more = shift + 7, byte & 0x80
         if value >> kind.bits:
-            raise Fault(f"a {kind.name} of more than {kind.bits} bits", back=shift // 7)
+            raise CodecError(f"a {kind.name} of more than {kind.bits} bits", back=shift // 7)
         if kind.style == "zigzag":
             value = value >> 1 ^ -(value & 1)
         elif value >> kind.bits - 1:
             value -= 1 << kind.bits
     low, high = kinds.limits(kind)
     if not low <= value <= high:
-        raise Fault(f"{value} does not fit {kind.name}", back=1)
+        raise CodecError(f"{value} does not fit {kind.name}", back=1)
     return value
 
 
@@ -315,7 +339,7 @@ def to_end() -> Generator[int, bytes, bytes]:
     try:
         return (yield TO_END)
     except Short as short:  # it is more than a record may have
-        raise Fault("all to the end", short=(short.got, short.got)) from None
+        raise CodecError("all to the end", short=(short.got, short.got)) from None
 
 
 def all_in(data: bytes, one: Reader, names: Names) -> list[object]:
@@ -325,7 +349,7 @@ def all_in(data: bytes, one: Reader, names: Names) -> list[object]:
     while position < len(data):
         try:
             found = drive(one(names), data, position, final=True)
-        except Fault as fault:
+        except CodecError as fault:
             raise fault.at(f"[{len(values)}]") from fault.__cause__
         value, position = cast("tuple[object, int]", found)
         values.append(value)
@@ -353,10 +377,12 @@ def decoded(data: bytes, codec: str | None) -> str | bytes:
             return decode_modified_utf8(data)
         return data.decode(codec, "surrogatepass" if codec.startswith("utf-16") else "strict")
     except MalformedText as error:
-        raise Fault(str(error), back=len(data), utf=True) from error
+        raise CodecError(str(error), back=len(data), utf=True) from error
     except UnicodeDecodeError as error:
         name = codec.upper()
-        raise Fault(f"not {name}: {error.reason} at byte {error.start}", back=len(data)) from error
+        raise CodecError(
+            f"not {name}: {error.reason} at byte {error.start}", back=len(data)
+        ) from error
 
 
 def looked_up(count: kinds.SameAs, names: Names) -> int:
@@ -365,7 +391,7 @@ def looked_up(count: kinds.SameAs, names: Names) -> int:
     for name in (count.name, *count.times):
         value = names[name]
         if value is None:
-            raise Fault(f"{name} is None, and counts")
+            raise CodecError(f"{name} is None, and counts")
         result *= value if isinstance(value, int) else len(cast("Row", value))
     return (result + count.plus) // count.by
 
@@ -394,7 +420,7 @@ def not_empty(steps: Steps, most: int) -> Steps:
     pieces: list[bytes] = []
     value = yield from captured(steps, pieces)
     if not any(pieces):
-        raise Fault(f"more than {most} elements, and one that takes no bytes")
+        raise CodecError(f"more than {most} elements, and one that takes no bytes")
     return value
 
 
@@ -410,4 +436,4 @@ def verify(kind: kinds.Checksum, value: int, bytes_of: dict[str, bytes]) -> None
     """Refuse a checksum that is not that of the data."""
     right = summed(kind, bytes_of)
     if value != right:
-        raise Fault(f"{kind.method} is {value}, the data has {right}", back=kind.stored.size)
+        raise CodecError(f"{kind.method} is {value}, the data has {right}", back=kind.stored.size)

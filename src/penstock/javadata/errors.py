@@ -39,7 +39,7 @@ class EndOfData(InputError, EOFError):
         self.got = got
 
 
-class Misfit(InputError, ValueError):
+class CodecError(InputError, ValueError):
     """A value that does not fit, and where."""
 
     def __init__(self, reason: str, *, offset: int | None = None, reading: str = "utf") -> None:
@@ -56,7 +56,7 @@ class MalformedText(ValueError):
 
 
 @final
-class UTFDataFormatError(Misfit):
+class UTFDataFormatError(CodecError):
     """Text that modified UTF-8 cannot hold, or bytes that are not modified UTF-8.
 
     Attributes:
@@ -67,7 +67,7 @@ class UTFDataFormatError(Misfit):
 
 
 @final
-class SchemaMismatch(Misfit):
+class SchemaMismatch(CodecError):
     """The data does not fit the schema: a negative count, an unknown tag, a value out of range.
 
     Attributes:

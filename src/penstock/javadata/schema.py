@@ -11,7 +11,7 @@ from penstock.javadata.blocks import LARGEST_RECORD, Feeder, Records, read_recor
 from penstock.javadata.data_input import DataInput
 from penstock.javadata.data_output import DataOutput, DataOutputStream
 from penstock.javadata.declarations import record_kind
-from penstock.javadata.decoding import Fault
+from penstock.javadata.decoding import CodecError
 from penstock.javadata.errors import SchemaMismatch
 from penstock.javadata.files import PLAIN_FILES
 from penstock.javadata.kinds import RecordKind, records_in
@@ -218,7 +218,7 @@ class Schema(Generic[R]):
             for number, row in enumerate(rows, first):
                 try:
                     self.codec.writer(row, bytearray(), {})
-                except Fault as fault:
+                except CodecError as fault:
                     raise fault.error(f"record {number}", None) from error
             raise SchemaMismatch(str(error), reading="records") from error
 

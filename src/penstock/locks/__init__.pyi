@@ -16,8 +16,10 @@ from penstock.locks.process_identity import boot as boot
 from penstock.locks.process_identity import has_ended as has_ended
 from penstock.locks.process_identity import myself as myself
 from penstock.locks.rules import step as step
+from penstock.locks.state import LockRequest as LockRequest
 from penstock.locks.state import LockState as LockState
-from penstock.locks.state import Place as Place
-from penstock.locks.state import Request as Request
+from penstock.locks.state import Place as Place  # unlisted
+from penstock.locks.state import QueuePlace as QueuePlace
+from penstock.locks.state import Request as Request  # unlisted
 from penstock.locks.status import Holder as Holder
 from penstock.locks.status import Status as Status

@@ -16,7 +16,7 @@ from penstock.locks.backend import Backend, Granted, Reply, Waiter
 from penstock.locks.leases import believed_until
 from penstock.locks.process_identity import elapsed
 from penstock.locks.request_options import ALL, Want
-from penstock.locks.state import Place, Request
+from penstock.locks.state import LockRequest, QueuePlace
 
 __all__ = ["Attempt", "Tally", "Won"]
 
@@ -31,7 +31,7 @@ _TURN = 0.1  # seconds later, each, that those behind it do
 class Won:
     """The lock was got: where it stands, and until when that may be believed."""
 
-    place: Place
+    place: QueuePlace
     until: float
 
 
@@ -103,13 +103,13 @@ class Attempt:
 
     def _try(self) -> Won | None:
         place = self._want.place(self._backend.process)
-        request = Request(kind="try", place=place, capacity=self._want.capacity)
+        request = LockRequest(kind="try", place=place, capacity=self._want.capacity)
         won = self._won(reply := self._apply(request), place)
         if won is None and (dead := self._backend.ended(reply.state)):
             won = self._won(self._apply(replace(request, dead=dead)), place)
         return won
 
-    def _wait(self, ear: Waiter, place: Place, deadline: float) -> Won | None:
+    def _wait(self, ear: Waiter, place: QueuePlace, deadline: float) -> Won | None:
         ear.expect(place.id)
         reply = self._ask(place)
         asked_by_itself = False
@@ -132,11 +132,11 @@ class Attempt:
             self._tally.unheard += 1
         return won
 
-    def _ask(self, place: Place, dead: frozenset[str] = frozenset()) -> Reply:
+    def _ask(self, place: QueuePlace, dead: frozenset[str] = frozenset()) -> Reply:
         capacity = self._want.capacity
-        return self._apply(Request(kind="acquire", place=place, capacity=capacity, dead=dead))
+        return self._apply(LockRequest(kind="acquire", place=place, capacity=capacity, dead=dead))
 
-    def _apply(self, request: Request) -> Reply:
+    def _apply(self, request: LockRequest) -> Reply:
         left = max(_ANSWER, self._deadline - elapsed())
         limit = None if math.isinf(left) else left
         reply = self._backend.apply(self._want.name, request, limit)
@@ -147,7 +147,7 @@ class Attempt:
             )
         return reply
 
-    def _won(self, reply: Reply, place: Place) -> Won | None:
+    def _won(self, reply: Reply, place: QueuePlace) -> Won | None:
         held = reply.state.holder(place.id)
         if held is None:
             return None
@@ -160,7 +160,7 @@ class Attempt:
             )
         return Won(held, until)
 
-    def _pause(self, reply: Reply, place: Place) -> float:
+    def _pause(self, reply: Reply, place: QueuePlace) -> float:
         """Return when to look again: after the interval, or when a holder is overdue.
 
         The queue's head looks first, the others after it, should it be gone as well.
@@ -174,10 +174,10 @@ class Attempt:
             pause = min(pause, max(0.0, overdue) + _SOON + _TURN * rank)
         return pause
 
-    def _withdraw(self, place: Place) -> None:
+    def _withdraw(self, place: QueuePlace) -> None:
         # Where the store does not answer now, the place ends by itself.
         with contextlib.suppress(PenstockError):
-            request = Request(kind="withdraw", place=place)
+            request = LockRequest(kind="withdraw", place=place)
             self._backend.apply(self._want.name, request, _ANSWER)
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, final
 
-from penstock.locks.state import LockState, Place, Request
+from penstock.locks.state import LockRequest, LockState, QueuePlace
 
 __all__ = ["Backend", "Granted", "Reply", "Waiter"]
 
@@ -38,7 +38,7 @@ class Granted:
         received: When the word came, on this machine's clock.
     """
 
-    place: Place
+    place: QueuePlace
     received: float
 
 
@@ -79,7 +79,7 @@ class Backend(Protocol):
         """Seconds after which a waiter asks again though nothing was heard."""
         ...
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
+    def apply(self, name: str, request: LockRequest, limit: float | None = None) -> Reply:
         """Perform one transition, atomically, on the store's clock.
 
         Args:

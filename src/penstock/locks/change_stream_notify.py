@@ -16,9 +16,9 @@ from typing import Protocol, TypeAlias, final
 from penstock.locks.backend import Granted, Reply
 from penstock.locks.mongo_pipeline import WAKE
 from penstock.locks.process_identity import elapsed
-from penstock.locks.state import Place
+from penstock.locks.state import QueuePlace
 
-__all__ = ["Ears", "Listener", "Poller", "Stream", "grants_of"]
+__all__ = ["ChangeStream", "Ears", "Listener", "Poller", "grants_of"]
 
 _LINGER = 10.0  # seconds that the stream stays open after the last waiter
 _TURN = 0.5  # seconds that the server holds an empty answer back
@@ -27,7 +27,7 @@ _BLIND = 0.5  # seconds between two looks while it cannot be opened
 _SHORTEST, _LONGEST = 0.001, 0.25  # seconds between two looks without a stream
 
 
-class Stream(Protocol):
+class ChangeStream(Protocol):
     """What is used of a change stream."""
 
     def try_next(self) -> Mapping[str, object] | None:
@@ -35,7 +35,7 @@ class Stream(Protocol):
         ...
 
 
-Open: TypeAlias = Callable[[list[dict[str, object]], int], AbstractContextManager[Stream]]
+Open: TypeAlias = Callable[[list[dict[str, object]], int], AbstractContextManager[ChangeStream]]
 """Opens a change stream: a pipeline, and the milliseconds it may wait for a change."""
 
 
@@ -89,7 +89,7 @@ class Listener:
             return frozenset()
         token, since, until, received = self._grant
         self._grant, self.queued = None, 0.0
-        place = Place(id=place_id, owner="", lease=0.0, token=token, since=since, until=until)
+        place = QueuePlace(id=place_id, owner="", lease=0.0, token=token, since=since, until=until)
         return Granted(place, received)
 
     def tell(self, token: int, since: float, until: float) -> None:
@@ -181,7 +181,7 @@ class Ears:
             for listener in self._waiting.values():
                 listener.queued = 0.0
 
-    def granted(self, places: Iterable[Place]) -> None:
+    def granted(self, places: Iterable[QueuePlace]) -> None:
         """Tell those of this process that hold now: an answer to another one says so."""
         for place in places:
             with self._changed:
@@ -217,7 +217,7 @@ class Ears:
                     listener.nudge()
                 self._changed.notify_all()
 
-    def _follow(self, stream: Stream) -> None:
+    def _follow(self, stream: ChangeStream) -> None:
         last = elapsed()
         while not self._closing:
             change = stream.try_next()

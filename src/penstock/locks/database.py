@@ -21,7 +21,7 @@ from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.files import check_names, open_regular
 from penstock.locks.process_identity import boot, elapsed
-from penstock.locks.state import LockState, Place
+from penstock.locks.state import LockState, QueuePlace
 
 __all__ = ["Change", "Database"]
 
@@ -62,7 +62,7 @@ SELECT number, place FROM waiter WHERE lock = :lock AND number IN (
 
 _LATE = "SELECT 1 FROM waiter WHERE lock = ? AND until <= ? LIMIT 1"
 _LOCK = msgspec.json.Decoder(LockState)
-_PLACE = msgspec.json.Decoder(Place)
+_PLACE = msgspec.json.Decoder(QueuePlace)
 _ENCODER = msgspec.json.Encoder()
 T = TypeVar("T")
 
@@ -253,5 +253,5 @@ class Database:
         return StorageError(f"{self._path}: {reason}")
 
 
-def _text(value: LockState | Place) -> str:
+def _text(value: LockState | QueuePlace) -> str:
     return _ENCODER.encode(value).decode()

@@ -23,7 +23,7 @@ import msgspec
 from penstock.files import file_mode
 from penstock.locks.backend import Granted, Reply
 from penstock.locks.process_identity import elapsed, has_ended, myself, watch
-from penstock.locks.state import LockState, Place
+from penstock.locks.state import LockState, QueuePlace
 
 __all__ = ["Ear", "swept", "tell"]
 
@@ -32,11 +32,11 @@ _NUDGE = b"\n"
 _LARGEST = 65536
 _ADDRESS = re.compile(r"[0-9A-Za-z][\w.-]{0,127}", re.ASCII)
 _WATCHED = 64  # processes a waiter watches at most; the end of others is found by asking again
-_DECODER = msgspec.json.Decoder(Place)
+_DECODER = msgspec.json.Decoder(QueuePlace)
 _ENCODER = msgspec.json.Encoder()
 
 
-def tell(folder: Path, place: Place | None, address: str) -> bool:
+def tell(folder: Path, place: QueuePlace | None, address: str) -> bool:
     """Tell a waiter that it holds the lock, or with None that it should look; False: it is gone.
 
     The address comes out of the database, which anybody may have written: a name, and of a FIFO.

@@ -16,7 +16,7 @@ from penstock.errors import PenstockError
 from penstock.locks.backend import Backend, Granted, Reply
 from penstock.locks.errors import LockLost
 from penstock.locks.process_identity import elapsed
-from penstock.locks.state import Place, Request
+from penstock.locks.state import LockRequest, QueuePlace
 
 __all__ = ["Lease", "Lost", "Renewals", "believed_until"]
 
@@ -28,7 +28,7 @@ _THIRD = 1 / 3  # of a lease is used when it is renewed: two more tries fit in
 _TRY = 0.1  # share of a lease that one try to renew may take
 
 
-def believed_until(place: Place, reply: Reply, granted: Granted | None = None) -> float:
+def believed_until(place: QueuePlace, reply: Reply, granted: Granted | None = None) -> float:
     """Return until when the holder may believe it holds, on this machine's clock.
 
     The store's clock stood at most at ``reply.now`` when the request was sent, so its ``until`` is
@@ -58,7 +58,7 @@ class Lease:
         over: Whether its holder has given it back.
     """
 
-    def __init__(self, name: str, place: Place, until: float, lost: Lost | None) -> None:
+    def __init__(self, name: str, place: QueuePlace, until: float, lost: Lost | None) -> None:
         self.over = False
         self.name = name
         self.place = place
@@ -175,7 +175,7 @@ class Renewals:
         place = lease.place
         span = min(left, _TRY * place.lease)
         try:
-            reply = self._backend.apply(lease.name, Request(kind="renew", place=place), span)
+            reply = self._backend.apply(lease.name, LockRequest(kind="renew", place=place), span)
         except PenstockError:
             lease.renew_at = elapsed() + 0.1 * span  # the store may come back: until the end
             return

@@ -29,7 +29,7 @@ from penstock.locks.request_options import (
     deadline_of,
     default_owner,
 )
-from penstock.locks.state import Place, Request
+from penstock.locks.state import LockRequest, QueuePlace
 from penstock.locks.status import Status, status_of
 
 if TYPE_CHECKING:
@@ -303,8 +303,8 @@ class LockerRoom:
         where tokens are looked at. Meant for people.
         """
         check_name(name)
-        place = Place(id="", owner="", lease=0.0)
-        reply = self._backend.apply(name, Request(kind="force", place=place))
+        place = QueuePlace(id="", owner="", lease=0.0)
+        reply = self._backend.apply(name, LockRequest(kind="force", place=place))
         return status_of(name, reply, self._backend)
 
     def migrate(self, *, force: bool = False) -> tuple[list[str], list[str]]:
@@ -313,7 +313,7 @@ class LockerRoom:
         Its programs must not run any more: they do not see who holds a lock of ours.
 
         Args:
-            force: Take over what is held as well; its holder is not told.
+            force: Take over what is held as well; its holder is not notified.
 
         Returns:
             The names of those taken over, and of those that are held and stay as they are.
@@ -456,7 +456,7 @@ class LockerRoom:
     def _end(self, lease: Lease) -> None:
         lease.over = True
         self._renewals.drop(lease)
-        self._backend.apply(lease.name, Request(kind="release", place=lease.place))
+        self._backend.apply(lease.name, LockRequest(kind="release", place=lease.place))
 
 
 def _later(timeout: Timeout) -> Callable[[], float]:

@@ -18,10 +18,10 @@ import msgspec
 
 from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.locks.backend import Reply, Waiter
-from penstock.locks.change_stream_notify import Ears, Listener, Poller, Stream, forgotten
+from penstock.locks.change_stream_notify import ChangeStream, Ears, Listener, Poller, forgotten
 from penstock.locks.mongo_pipeline import FORMAT, pipeline
 from penstock.locks.process_identity import elapsed, myself
-from penstock.locks.state import PATIENCE, LockState, Place, Request
+from penstock.locks.state import PATIENCE, LockRequest, LockState, QueuePlace
 
 if TYPE_CHECKING:
     from penstock.mongo import Client
@@ -110,7 +110,7 @@ class Shared:
         """This process, for people: its end is not seen from other machines."""
         return f"{self._host}/{myself()}"
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
+    def apply(self, name: str, request: LockRequest, limit: float | None = None) -> Reply:
         """Perform one transition: one ``findAndModify`` with an update pipeline."""
         self._after_fork()
         if request.kind not in _ASKS:
@@ -125,7 +125,7 @@ class Shared:
             left = None if limit is None else max(1.0, limit - (elapsed() - wanted))
             return self._applied(name, request, left)
 
-    def _applied(self, name: str, request: Request, limit: float | None) -> Reply:
+    def _applied(self, name: str, request: LockRequest, limit: float | None) -> Reply:
         locks = self._locks if limit is None else self._mongo.repeatable(self._locks, limit)
         wants = request.kind in ("acquire", "try")
         for _ in range(3):
@@ -143,7 +143,7 @@ class Shared:
                 return Reply(LockState(), 0.0, sent)
         raise StorageError(f"lock {name!r}: its document comes and goes; who deletes it?")
 
-    def _known(self, name: str, request: Request, wanted: float) -> Reply | None:
+    def _known(self, name: str, request: LockRequest, wanted: float) -> Reply | None:
         """Return what another waiter of this process was answered, if that will do.
 
         It does where it was asked after we ``wanted``, or a moment ago with no holder overdue. That
@@ -159,7 +159,7 @@ class Shared:
         queued, first = self._ears.queued(request.place.id), known.state.waiters[:1]
         return known if does and queued and first and first[0].since <= queued else None
 
-    def _heard(self, name: str, request: Request, reply: Reply) -> None:
+    def _heard(self, name: str, request: LockRequest, reply: Reply) -> None:
         """Let the other waiters of this process know what one was answered."""
         if request.kind == "acquire":
             before = self._latest.get(name)
@@ -187,7 +187,7 @@ class Shared:
             self._asking.release()
 
     def _changed(
-        self, locks: Collection, name: str, request: Request, *, upsert: bool
+        self, locks: Collection, name: str, request: LockRequest, *, upsert: bool
     ) -> Mapping[str, object] | None:
         with self._translated():
             found: Mapping[str, object] | None = locks.find_one_and_update(
@@ -254,14 +254,14 @@ class Shared:
         """Take the original's locks over; return which, and which are held and stay as they are.
 
         Args:
-            force: Take over what is held as well; its holder is not told.
+            force: Take over what is held as well; its holder is not notified.
         """
         taken: list[str] = []
         held: list[str] = []
         for found in self._found(ORIGINAL):
             name = str(found["_id"])
             same = {key: found.get(key) for key in ("_id", "locked", "owner", "timestamp")}
-            nobody = Request(kind="expire", place=Place(id="", owner="", lease=0.0))
+            nobody = LockRequest(kind="expire", place=QueuePlace(id="", owner="", lease=0.0))
             bare: dict[str, object] = {"$replaceWith": {"_id": "$_id"}}
             stages = [bare, *pipeline(nobody)]
             if found["locked"] and not force:
@@ -296,9 +296,9 @@ class Shared:
 
     def _stream(
         self, changes: list[dict[str, object]], wait: int
-    ) -> contextlib.AbstractContextManager[Stream]:
+    ) -> contextlib.AbstractContextManager[ChangeStream]:
         stream = self._locks.watch(changes, max_await_time_ms=wait)
-        return cast("contextlib.AbstractContextManager[Stream]", stream)
+        return cast("contextlib.AbstractContextManager[ChangeStream]", stream)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -337,7 +337,7 @@ def _seen(name: str, document: Mapping[str, object], sent: float) -> Reply:
     now, since = _seconds(document["at"]), document.get("timestamp")
     begun = _seconds(since) if isinstance(since, datetime) else now
     owner = str(document.get("owner") or "somebody")
-    holder = Place(id=name, owner=owner, lease=0.0, since=begun, until=now + _NO_LEASE)
+    holder = QueuePlace(id=name, owner=owner, lease=0.0, since=begun, until=now + _NO_LEASE)
     return Reply(LockState(holders=(holder,) if document["locked"] else ()), now, sent)
 
 
@@ -359,13 +359,13 @@ def _reply(name: str, document: Mapping[str, object], sent: float) -> Reply:
         raise InputError(f"lock {name!r} was written by something else: {error!r}") from error
 
 
-def _places(found: object) -> tuple[Place, ...]:
+def _places(found: object) -> tuple[QueuePlace, ...]:
     return tuple(_place(one) for one in cast("Sequence[Mapping[str, object]]", found))
 
 
-def _place(found: Mapping[str, object]) -> Place:
+def _place(found: Mapping[str, object]) -> QueuePlace:
     moments = {key: _seconds(found[key]) for key in ("since", "until")}
-    return msgspec.convert({**found, **moments}, Place)
+    return msgspec.convert({**found, **moments}, QueuePlace)
 
 
 def _number(value: object) -> int:

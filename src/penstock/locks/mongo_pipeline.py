@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from penstock.locks.rules import TRANSITIONS, StepName
-from penstock.locks.state import CLAIM, PATIENCE, Place, Request
+from penstock.locks.state import CLAIM, PATIENCE, LockRequest, QueuePlace
 
 __all__ = ["FORMAT", "WAKE", "pipeline"]
 
@@ -27,7 +27,7 @@ Stages: TypeAlias = list[Document]
 _MILLISECOND = 1000.0
 
 
-def pipeline(request: Request) -> Stages:
+def pipeline(request: LockRequest) -> Stages:
     """Return the update that performs ``request``."""
     stages = [_set(**_beginning(request))]
     for name in TRANSITIONS[request.kind]:
@@ -39,7 +39,7 @@ def _set(**fields: object) -> Document:
     return {"$set": fields}
 
 
-def _beginning(request: Request) -> Document:
+def _beginning(request: LockRequest) -> Document:
     """What a lock is that never was."""
     return {
         "format": FORMAT,
@@ -68,20 +68,20 @@ def _changed(places: str, same: object, fields: Document) -> Document:
     return {"$map": {"input": places, "as": "p", "in": _if(same, changed, "$$p")}}
 
 
-def _is(mine: Place) -> Document:
+def _is(mine: QueuePlace) -> Document:
     return {"$eq": ["$$p.id", mine.id]}
 
 
-def _is_in(places: str, mine: Place) -> Document:
+def _is_in(places: str, mine: QueuePlace) -> Document:
     return {"$in": [mine.id, f"{places}.id"]}
 
 
-def _literal(place: Place) -> Document:
+def _literal(place: QueuePlace) -> Document:
     """A place as the server is to take it: an owner may well begin with a dollar."""
     return {key: {"$literal": value} for key, value in msgspec.to_builtins(place).items()}
 
 
-def _expire(request: Request) -> Stages:
+def _expire(request: LockRequest) -> Stages:
     alive: object = {"$gt": ["$$p.until", "$$NOW"]}
     if request.dead:
         ended = {"$in": ["$$p.process", {"$literal": sorted(request.dead)}]}
@@ -89,7 +89,7 @@ def _expire(request: Request) -> Stages:
     return [_set(holders=_kept("$holders", alive), waiters=_kept("$waiters", alive))]
 
 
-def _join(request: Request) -> Stages:
+def _join(request: LockRequest) -> Stages:
     mine = request.place
     nobody = {"$eq": [{"$size": {"$concatArrays": ["$holders", "$waiters"]}}, 0]}
     joined = {
@@ -117,32 +117,32 @@ def _join(request: Request) -> Stages:
     ]
 
 
-def _extended(mine: Place) -> Document:
+def _extended(mine: QueuePlace) -> Document:
     return _changed("$holders", _is(mine), {"until": _after("$$p.lease")})
 
 
-def _extend(request: Request) -> Stages:
+def _extend(request: LockRequest) -> Stages:
     return [_set(holders=_extended(request.place))]
 
 
-def _others(places: str, mine: Place) -> Document:
+def _others(places: str, mine: QueuePlace) -> Document:
     return _kept(places, {"$ne": ["$$p.id", mine.id]})
 
 
-def _leave(request: Request) -> Stages:
+def _leave(request: LockRequest) -> Stages:
     mine = request.place
     return [_set(holders=_others("$holders", mine), waiters=_others("$waiters", mine))]
 
 
-def _turn_away(request: Request) -> Stages:
+def _turn_away(request: LockRequest) -> Stages:
     return [_set(waiters=_others("$waiters", request.place))]
 
 
-def _clear(_: Request) -> Stages:
+def _clear(_: LockRequest) -> Stages:
     return [_set(holders=[])]
 
 
-def _grant(request: Request) -> Stages:
+def _grant(request: LockRequest) -> Stages:
     own = {"$eq": ["$$this.id", request.place.id]}
     lease = _if(own, "$$this.lease", {"$min": ["$$this.lease", CLAIM]})
     first = {"$add": [{"$max": ["$$value.token", "$$this.floor"]}, 1]}
@@ -196,7 +196,7 @@ def _grant(request: Request) -> Stages:
     ]
 
 
-def _told(mine: Place) -> Document:
+def _told(mine: QueuePlace) -> Document:
     """Who has to be told, each as ``address place token since until``; else what was told last."""
     others = _kept("$granted.places", {"$ne": ["$$p.id", mine.id]})
     words = [
@@ -221,7 +221,7 @@ def _told(mine: Place) -> Document:
     return _if({"$eq": [others, []]}, {"$ifNull": ["$wake", ""]}, said)
 
 
-_STAGES: dict[StepName, Callable[[Request], Stages]] = {
+_STAGES: dict[StepName, Callable[[LockRequest], Stages]] = {
     "expire": _expire,
     "join": _join,
     "extend": _extend,

@@ -16,7 +16,7 @@ from typing import TypeAlias, final
 
 from penstock.errors import InputError
 from penstock.locks.process_identity import elapsed
-from penstock.locks.state import Place
+from penstock.locks.state import QueuePlace
 
 __all__ = ["ALL", "LEAST_LEASE", "Timeout", "Want", "check_name", "deadline_of", "default_owner"]
 
@@ -70,9 +70,9 @@ class Want:
         if not 1 <= self.weight <= self.capacity <= ALL:
             raise InputError(f"a semaphore has 1 to {ALL:,} places, not {self.capacity!r}")
 
-    def place(self, process: str, address: str = "") -> Place:
+    def place(self, process: str, address: str = "") -> QueuePlace:
         """Return a new place for it, unlike any other."""
-        return Place(
+        return QueuePlace(
             id=uuid.uuid4().hex,
             owner=self.owner,
             lease=self.lease,

@@ -6,12 +6,12 @@ update pipeline and reads the same table. A transition is one atomic change of o
 is the store's, and doing it twice is doing it once.
 
 >>> from penstock.locks.state import Place
->>> ada, bob = (Place(id=name, owner=name, lease=30) for name in ("ada", "bob"))
->>> state = step(LockState(), Request(kind="acquire", place=ada), 100.0)
->>> state = step(state, Request(kind="acquire", place=bob), 101.0)
+>>> ada, bob = (QueuePlace(id=name, owner=name, lease=30) for name in ("ada", "bob"))
+>>> state = step(LockState(), LockRequest(kind="acquire", place=ada), 100.0)
+>>> state = step(state, LockRequest(kind="acquire", place=bob), 101.0)
 >>> [(place.id, place.token) for place in state.places()]
 [('ada', 1), ('bob', 0)]
->>> state = step(state, Request(kind="release", place=ada), 102.0)
+>>> state = step(state, LockRequest(kind="release", place=ada), 102.0)
 >>> [(place.id, place.token) for place in state.places()]
 [('bob', 2)]
 """
@@ -23,12 +23,12 @@ from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from penstock.locks.state import CLAIM, PATIENCE, Kind, LockState, Place, Request
+from penstock.locks.state import CLAIM, PATIENCE, Kind, LockRequest, LockState, QueuePlace
 
 __all__ = ["EVENTS", "STEPS", "TRANSITIONS", "Step", "StepName", "newly_granted", "step"]
 
 StepName: TypeAlias = Literal["expire", "join", "extend", "leave", "clear", "grant", "turn away"]
-Step: TypeAlias = Callable[[LockState, Request, float], LockState]
+Step: TypeAlias = Callable[[LockState, LockRequest, float], LockState]
 
 EVENTS: dict[Kind, str] = {
     "acquire": "somebody wants the lock, or is still waiting for it",
@@ -51,19 +51,19 @@ TRANSITIONS: dict[Kind, tuple[StepName, ...]] = {
 }
 
 
-def step(state: LockState, request: Request, now: float) -> LockState:
+def step(state: LockState, request: LockRequest, now: float) -> LockState:
     """Return what becomes of ``state`` when ``request`` happens at ``now`` (the store's clock)."""
     for name in TRANSITIONS[request.kind]:
         state = STEPS[name](state, request, now)
     return state
 
 
-def newly_granted(before: LockState, after: LockState) -> tuple[Place, ...]:
+def newly_granted(before: LockState, after: LockState) -> tuple[QueuePlace, ...]:
     """Return who got the lock between the two: tokens only grow, so the new ones are theirs."""
     return tuple(place for place in after.holders if place.token > before.token)
 
 
-def _expire(state: LockState, request: Request, now: float) -> LockState:
+def _expire(state: LockState, request: LockRequest, now: float) -> LockState:
     """Whoever's lease is over, or whose process has ended, is out: holders and waiters alike."""
     dead = request.dead
     holders = tuple(p for p in state.holders if p.until > now and p.process not in dead)
@@ -73,7 +73,7 @@ def _expire(state: LockState, request: Request, now: float) -> LockState:
     return replace(state, holders=holders, waiters=waiters)
 
 
-def _join(state: LockState, request: Request, now: float) -> LockState:
+def _join(state: LockState, request: LockRequest, now: float) -> LockState:
     """Who is new goes to the end of the queue; who waits or holds already is heard of again."""
     mine = request.place
     if state.holder(mine.id) is not None:
@@ -94,7 +94,7 @@ def _join(state: LockState, request: Request, now: float) -> LockState:
     return replace(state, waiters=(*state.waiters, joined))
 
 
-def _extend(state: LockState, request: Request, now: float) -> LockState:
+def _extend(state: LockState, request: LockRequest, now: float) -> LockState:
     """A holder's lease begins anew."""
     mine = request.place
     holders = tuple(
@@ -103,7 +103,7 @@ def _extend(state: LockState, request: Request, now: float) -> LockState:
     return replace(state, holders=holders)
 
 
-def _leave(state: LockState, request: Request, now: float) -> LockState:  # noqa: ARG001 - every step has these
+def _leave(state: LockState, request: LockRequest, now: float) -> LockState:  # noqa: ARG001 - every step has these
     """Who is done, or gives up, is out; who was out already changes nothing."""
     mine = request.place.id
     return replace(
@@ -113,19 +113,19 @@ def _leave(state: LockState, request: Request, now: float) -> LockState:  # noqa
     )
 
 
-def _clear(state: LockState, request: Request, now: float) -> LockState:  # noqa: ARG001 - every step has these
+def _clear(state: LockState, request: LockRequest, now: float) -> LockState:  # noqa: ARG001 - every step has these
     """All holders are out."""
     return replace(state, holders=())
 
 
-def _grant(state: LockState, request: Request, now: float) -> LockState:
+def _grant(state: LockState, request: LockRequest, now: float) -> LockState:
     """The queue's head holds, as long as it fits: a new token, and a lease.
 
     Strictly in order: one that does not fit keeps those behind it waiting, so none starves. One
     that asks for itself gets its whole lease; one that is told has ``CLAIM`` seconds to show up.
     """
     used, token = sum(p.weight for p in state.holders), state.token
-    granted: list[Place] = []
+    granted: list[QueuePlace] = []
     for place in state.waiters:
         used += place.weight
         if used > state.capacity:
@@ -145,7 +145,7 @@ def _grant(state: LockState, request: Request, now: float) -> LockState:
     )
 
 
-def _turn_away(state: LockState, request: Request, now: float) -> LockState:  # noqa: ARG001 - every step has these
+def _turn_away(state: LockState, request: LockRequest, now: float) -> LockState:  # noqa: ARG001 - every step has these
     """Who does not want to wait is not in the queue."""
     mine = request.place.id
     return replace(state, waiters=tuple(p for p in state.waiters if p.id != mine))

@@ -17,7 +17,7 @@ from penstock.locks.database import Database
 from penstock.locks.fifo_notify import Ear, swept, tell
 from penstock.locks.process_identity import elapsed, has_ended, myself
 from penstock.locks.rules import newly_granted, step
-from penstock.locks.state import Kind, LockState, Place, Request
+from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
 
 __all__ = ["Embedded"]
 
@@ -79,7 +79,7 @@ class Embedded:
             self._abandoned += [self._database, self._ears]
             self._open()
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
+    def apply(self, name: str, request: LockRequest, limit: float | None = None) -> Reply:
         """Perform one transition and tell those who got the lock by it."""
         now = 0.0
 
@@ -96,7 +96,7 @@ class Embedded:
             self._tell(name, change.before, change.after, request)
         return Reply(change.after, now, now)
 
-    def _tell(self, name: str, before: LockState, after: LockState, request: Request) -> None:
+    def _tell(self, name: str, before: LockState, after: LockState, request: LockRequest) -> None:
         gone = {
             place.process
             for place in newly_granted(before, after)
@@ -107,7 +107,7 @@ class Embedded:
         for place in _behind_who_left(before, after):
             tell(self._wakes, None, place.address)
         if gone:
-            request = Request(kind="expire", place=request.place, dead=frozenset(gone))
+            request = LockRequest(kind="expire", place=request.place, dead=frozenset(gone))
             self.apply(name, request)
 
     @contextlib.contextmanager
@@ -145,7 +145,7 @@ class Embedded:
     def _seen(self, state: LockState) -> Reply:
         """What a look tells: without those that have ended, whatever is still written of them."""
         now, dead = elapsed(), self.ended(state)
-        look = Request(kind="expire", place=Place(id="", owner="", lease=0.0), dead=dead)
+        look = LockRequest(kind="expire", place=QueuePlace(id="", owner="", lease=0.0), dead=dead)
         return Reply(step(state, look, now) if dead else state, now, now)
 
     def describe(self) -> str:
@@ -162,7 +162,7 @@ class Embedded:
             self._database.close()
 
 
-def _behind_who_left(before: LockState, after: LockState) -> list[Place]:
+def _behind_who_left(before: LockState, after: LockState) -> list[QueuePlace]:
     """Return waiters that had somebody before them in the queue who gave up: they watch another."""
     left = {p.id for p in before.waiters} - {p.id for p in after.places()}
     if not left:

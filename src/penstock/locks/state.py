@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias, final
 
 import msgspec
 
-__all__ = ["CLAIM", "PATIENCE", "Kind", "LockState", "Place", "Request"]
+__all__ = ["CLAIM", "PATIENCE", "Kind", "LockRequest", "LockState", "QueuePlace"]
 
 Kind: TypeAlias = Literal["acquire", "try", "renew", "release", "withdraw", "expire", "force"]
 """What can happen to a lock."""
@@ -26,7 +26,7 @@ _ETERNITY = 3e10  # seconds: later than any clock shows
 
 
 @final
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class QueuePlace(msgspec.Struct, frozen=True, kw_only=True):
     """One acquisition: in the queue while it waits, among the holders while it holds.
 
     Attributes:
@@ -69,15 +69,15 @@ class LockState(msgspec.Struct, frozen=True, kw_only=True):
 
     token: int = 0
     capacity: int = 1
-    holders: tuple[Place, ...] = ()
-    waiters: tuple[Place, ...] = ()
+    holders: tuple[QueuePlace, ...] = ()
+    waiters: tuple[QueuePlace, ...] = ()
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[QueuePlace]:
         """Yield holders, then waiters: the order in which they got or get the lock."""
         yield from self.holders
         yield from self.waiters
 
-    def holder(self, place_id: str) -> Place | None:
+    def holder(self, place_id: str) -> QueuePlace | None:
         """Return the place where it holds, or None."""
         return next((place for place in self.holders if place.id == place_id), None)
 
@@ -87,7 +87,7 @@ class LockState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class LockRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happens to a lock.
 
     Attributes:
@@ -98,6 +98,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: Kind
-    place: Place
+    place: QueuePlace
     capacity: int = 1
     dead: frozenset[str] = frozenset()
+
+
+Place = QueuePlace  # its name in earlier versions
+
+
+Request = LockRequest  # its name in earlier versions

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias, final
 
 from penstock.locks.backend import Backend, Reply
-from penstock.locks.state import Place
+from penstock.locks.state import QueuePlace
 
 __all__ = ["Holder", "Status", "status_of"]
 
@@ -102,7 +102,7 @@ def _plain(place: Holder) -> Json:
 def status_of(name: str, reply: Reply, backend: Backend) -> Status:
     """Return what ``reply`` says, in words for people: places whose lease is over are left out."""
 
-    def told(place: Place) -> Holder:
+    def told(place: QueuePlace) -> Holder:
         return Holder(
             owner=place.owner,
             since=datetime.fromtimestamp(backend.wall(place.since), UTC),

@@ -9,7 +9,15 @@ from urllib.parse import unquote
 from penstock.address import has_password, hide, scheme_of
 from penstock.errors import InputError
 
-__all__ = ["Place", "check_address", "has_password", "hide", "is_address", "place_in", "says"]
+__all__ = [
+    "CollectionName",
+    "check_address",
+    "has_password",
+    "hide",
+    "is_address",
+    "place_in",
+    "says",
+]
 
 _SCHEMES = ("mongodb", "mongodb+srv")
 # Up to the last @: where a password was not encoded, a slash of it does not end the secret.
@@ -35,24 +43,24 @@ def check_address(text: str) -> None:
         raise InputError("not an address of MongoDB: write mongodb://host:port,host:port/database")
 
 
-class Place(NamedTuple):
+class CollectionName(NamedTuple):
     """A collection: its database's name and its own."""
 
     database: str
     collection: str
 
 
-def place_in(address: str) -> Place:
+def place_in(address: str) -> CollectionName:
     """Return the collection that an address names after its hosts.
 
     >>> place_in("mongodb://one,two/harvest.users?replicaSet=rs")
-    Place(database='harvest', collection='users')
+    CollectionName(database='harvest', collection='users')
     >>> place_in("mongodb://one/?replicaSet=rs")
-    Place(database='penstock', collection='records')
+    CollectionName(database='penstock', collection='records')
     """
     path = _USER.sub("", address).partition("://")[2].partition("?")[0].partition("/")[2]
     database, _, collection = unquote(path).partition(".")
-    return Place(database or "penstock", collection or "records")
+    return CollectionName(database or "penstock", collection or "records")
 
 
 def says(address: str, option: str) -> bool:

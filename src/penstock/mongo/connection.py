@@ -41,7 +41,7 @@ def resilient(
     Args:
         thing: A client, database or collection of PyMongo, for threads or for asyncio; or one
             that is resilient already, which then keeps what is not given here.
-        deadline: Seconds for each operation, 60 unless told.
+        deadline: Seconds for each operation, 60 by default.
         idempotent: Your word that repeating any operation through it does no harm.
         events: Where each retry is told.
         on_retry: Called with each retry.
@@ -125,7 +125,7 @@ def connect(  # noqa: PLR0913 - each is a choice of its own, with a default that
             holds; what it leaves open is set here.
         asynchronous: Return an ``AsyncMongoClient``.
         durability: A word of :data:`DURABILITY`; ``safe`` unless the URI says otherwise.
-        read_from: Which members answer reads, see :class:`ReadFrom`; the primary unless told.
+        read_from: Which members answer reads, see :class:`ReadFrom`; the primary by default.
         deadline: Seconds for each operation.
         events: Where each retry is told.
         on_retry: Called with each retry.

@@ -16,7 +16,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-__all__ = ["Fault", "fault_of", "labels_of", "reason_of"]
+__all__ = ["FailedCall", "fault_of", "labels_of", "reason_of"]
 
 # The server refused before it began: it is not, or not yet, what the operation needs.
 _REFUSED = frozenset({10058, 10107, 13435, 13436, 134})
@@ -33,7 +33,7 @@ _LABELS = (
 
 @final
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FailedCall:
     """A failed call, as the rules see it.
 
     Attributes:
@@ -47,10 +47,10 @@ class Fault:
     cursor_lost: bool = False
 
 
-def fault_of(error: BaseException) -> Fault:
+def fault_of(error: BaseException) -> FailedCall:
     """Return what ``error`` means for the call that raised it."""
     if isinstance(error, ServerSelectionTimeoutError | WaitQueueTimeoutError):
-        return Fault(transient=True, applied=False)
+        return FailedCall(transient=True, applied=False)
     if isinstance(error, BulkWriteError):
         return _fault_of_bulk(error)
     code = getattr(error, "code", None)
@@ -58,13 +58,13 @@ def fault_of(error: BaseException) -> Fault:
         code = _code_of(error.details)
     if isinstance(error, WriteConcernError):
         # The write was done; only how safe it is remains open.
-        return Fault(transient=code in _REFUSED | _CUT_OFF, applied=True)
+        return FailedCall(transient=code in _REFUSED | _CUT_OFF, applied=True)
     if code in _REFUSED:
-        return Fault(transient=True, applied=False)
+        return FailedCall(transient=True, applied=False)
     if isinstance(error, ConnectionFailure) or code in _CUT_OFF or _labelled(error):
-        return Fault(transient=True, applied=True)
+        return FailedCall(transient=True, applied=True)
     timed_out = isinstance(error, PyMongoError) and error.timeout
-    return Fault(transient=False, applied=timed_out, cursor_lost=code in _CURSOR_LOST)
+    return FailedCall(transient=False, applied=timed_out, cursor_lost=code in _CURSOR_LOST)
 
 
 def reason_of(error: BaseException) -> str:
@@ -82,12 +82,12 @@ def _labelled(error: BaseException) -> bool:
     return isinstance(error, PyMongoError) and bool(labels_of(error))
 
 
-def _fault_of_bulk(error: BulkWriteError) -> Fault:
+def _fault_of_bulk(error: BulkWriteError) -> FailedCall:
     codes = set(_codes_of_bulk(error.details or {}))
     transient = bool(codes & (_REFUSED | _CUT_OFF))
     counts = ("nInserted", "nUpserted", "nModified", "nRemoved")
     done = any((error.details or {}).get(count) for count in counts)
-    return Fault(transient=transient, applied=transient or done)
+    return FailedCall(transient=transient, applied=transient or done)
 
 
 def _codes_of_bulk(details: Mapping[str, object]) -> Iterator[int]:

@@ -23,7 +23,7 @@ from penstock.mongo.find_cursor import FindCursor, FindCursorAsync
 from penstock.mongo.operations import OPERATIONS
 from penstock.mongo.proxy import BOUND, PROXIES, Proxy, proxy_of, unwrapped, wrapped
 from penstock.mongo.proxy_methods import method
-from penstock.mongo.sessions import Session, SessionAsync
+from penstock.mongo.sessions import SessionAsync, ThreadSession
 from penstock.mongo.settings import Core
 
 __all__ = ["made"]
@@ -149,5 +149,5 @@ made("collection", Collection, Finds)
 made("collection", AsyncCollection, Finds)
 made("cursor", Cursor, FindCursor)
 made("cursor", AsyncCursor, FindCursorAsync)
-made("session", ClientSession, Session)
+made("session", ClientSession, ThreadSession)
 made("session", AsyncClientSession, SessionAsync)

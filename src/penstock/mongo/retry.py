@@ -12,7 +12,7 @@ from typing import Any, final
 from pymongo.errors import PyMongoError
 
 from penstock.mongo.effects import Call, Steps, Wait
-from penstock.mongo.error_kinds import Fault, fault_of, labels_of, reason_of
+from penstock.mongo.error_kinds import FailedCall, fault_of, labels_of, reason_of
 from penstock.mongo.errors import MongoGaveUp, NotRetryable
 from penstock.mongo.settings import Core
 
@@ -50,7 +50,7 @@ class Task:
     place: str
     call: Callable[[], Any]
     started: float
-    repeats: Callable[[Fault], bool]
+    repeats: Callable[[FailedCall], bool]
     remedy: str = ""
     numbered: bool = False
     harmless: bool = False
@@ -77,12 +77,12 @@ class Task:
         return max(0.001, self.left)
 
 
-def always(fault: Fault) -> bool:  # noqa: ARG001 - a rule takes the fault
+def always(fault: FailedCall) -> bool:  # noqa: ARG001 - a rule takes the fault
     """Repeat after any fault that may pass."""
     return True
 
 
-def only_refused(fault: Fault) -> bool:
+def only_refused(fault: FailedCall) -> bool:
     """Repeat only where the server certainly did nothing."""
     return not fault.applied
 
@@ -111,7 +111,7 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
         if fault.transient and not fault.applied and not task.whole():
             fault, task = replace(fault, applied=True), replace(task, remedy=task.parts)
         if task.reads:
-            fault = Fault(transient=fault.transient or fault.cursor_lost, applied=False)
+            fault = FailedCall(transient=fault.transient or fault.cursor_lost, applied=False)
         unknown |= fault.applied and not task.harmless
         _refuse(task, error, fault, tries=tries, unknown=unknown, took=took)
         wait = min(task.core.settings.pause(tries), max(0.0, task.left))
@@ -126,7 +126,7 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
 
 
 def _refuse(
-    task: Task, error: PyMongoError, fault: Fault, *, tries: int, unknown: bool, took: float
+    task: Task, error: PyMongoError, fault: FailedCall, *, tries: int, unknown: bool, took: float
 ) -> None:
     """Raise what ends ``task`` after ``error``, if that ends it."""
     late = task.left <= 0 or (task.left < 0.05 and error.timeout)

@@ -13,7 +13,7 @@ from penstock.mongo.proxy import BOUND, Proxy
 from penstock.mongo.settings import Core
 from penstock.mongo.transaction_replay import Record, commit
 
-__all__ = ["Session", "SessionAsync", "recorded"]
+__all__ = ["SessionAsync", "ThreadSession", "recorded"]
 
 
 def done(steps: Callable[..., Steps[Any]]) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ def recorded(session: object) -> Record | None:
     return session._record if issubclass(type(session), Sitting) else None  # type: ignore[attr-defined]
 
 
-class Session(Sitting):
+class ThreadSession(Sitting):
     """A session for threads."""
 
     __slots__ = ()

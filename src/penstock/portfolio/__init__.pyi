@@ -27,7 +27,8 @@ from penstock.portfolio.online import OnlineRisk as OnlineRisk
 from penstock.portfolio.ratios import Performance as Performance
 from penstock.portfolio.ratios import monthly_returns as monthly_returns
 from penstock.portfolio.ratios import performance as performance
-from penstock.portfolio.report import Report as Report
+from penstock.portfolio.report import Report as Report  # unlisted
+from penstock.portfolio.report import RiskReport as RiskReport
 from penstock.portfolio.result import Risk as Risk
 from penstock.portfolio.rolling import Rolling as Rolling
 from penstock.portfolio.rolling import rolling_covariance as rolling_covariance

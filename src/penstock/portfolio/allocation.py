@@ -287,10 +287,7 @@ def believed(data: object, source: Source) -> Belief:
         if source:
             raise TypeError(f"a belief is all there is to know: leave {', '.join(source)} away")
         return data
-    for name in source:
-        if name not in Source.__annotations__:
-            hint = did_you_mean(name, Source.__annotations__)
-            raise TypeError(f"unexpected keyword {name!r}: {hint}")
+    _check_keywords(source)
     table = as_table(data, source.get("names"))
     kind, missing = source.get("kind", "prices"), source.get("missing", "raise")
     estimator, ddof = source.get("estimator", "sample"), source.get("ddof")
@@ -303,15 +300,13 @@ def believed(data: object, source: Source) -> Belief:
     if missing == "renormalise":
         raise InputError("renormalise needs weights to begin with: choose common or pairwise")
     changes = without_gaps(returns, dates, table.names, missing)
-    covariance: Covariance
-    if changes.gaps:
-        if estimator != "sample":
-            raise InputError(
-                f"pairwise measures a sample covariance: estimator {estimator} does not"
-            )
-        covariance = pairwise(changes.values, 1 if ddof is None else ddof)
-    else:
-        covariance = estimate(changes.values, estimator, ddof)
+    if changes.gaps and estimator != "sample":
+        raise InputError(f"pairwise measures a sample covariance: estimator {estimator} does not")
+    covariance: Covariance = (
+        pairwise(changes.values, 1 if ddof is None else ddof)
+        if changes.gaps
+        else estimate(changes.values, estimator, ddof)
+    )
     matrix = covariance.matrix()
     _check_definite(matrix, table.names, len(changes.values))
     periods, told = annual_periods(source.get("periods"), table.dates)
@@ -324,6 +319,13 @@ def believed(data: object, source: Source) -> Belief:
     )
     words += tuple(doubts(changes.values, changes.dates, table.names, kind))
     return Belief(table.names, matrix, np.nanmean(changes.values, axis=0), periods, words)
+
+
+def _check_keywords(source: Source) -> None:
+    for name in source:
+        if name not in Source.__annotations__:
+            hint = did_you_mean(name, Source.__annotations__)
+            raise TypeError(f"unexpected keyword {name!r}: {hint}")
 
 
 def belief(

@@ -79,18 +79,21 @@ def followed(
             ) from error
         if periods is None and 3 <= len(seen) <= _ENOUGH:
             year = annual_periods(None, np.array(seen))[0]
-        if volatility is None:
-            continue
-        reading: dict[str, float | str] = {
-            "date": moment,
-            "volatility": volatility,
-            "volatility_annual": volatility * math.sqrt(year),
-        }
-        if volatility > 0:
-            share = online.percent
-            first = int(np.argmax(share))
-            reading |= {"most": names[first], "share": float(share[first])}
-        yield reading
+        if volatility is not None:
+            yield {"date": moment, **_read(online, volatility, year)}
+
+
+def _read(online: OnlineRisk, volatility: float, year: float) -> dict[str, float | str]:
+    """Return what is known after a row: volatility, and who makes most of it."""
+    reading: dict[str, float | str] = {
+        "volatility": volatility,
+        "volatility_annual": volatility * math.sqrt(year),
+    }
+    if volatility > 0:
+        share, names = online.percent, online.names or ()
+        first = int(np.argmax(share))
+        reading |= {"most": names[first], "share": float(share[first])}
+    return reading
 
 
 _ENOUGH = 300

@@ -157,13 +157,7 @@ def _solved(
         from skfolio.prior import BlackLitterman, EmpiricalPrior
     except ImportError as error:
         raise MissingExtra("weights within limits", "skfolio", "portfolio-prices") from error
-    chosen: dict[str, object] = {
-        "min_weights": limits.bounds[0],
-        "max_weights": limits.bounds[1],
-        "transaction_costs": limits.cost / len(frame),
-    }
-    if limits.held is not None:
-        chosen["previous_weights"] = np.array([limits.held.get(x, 0.0) for x in belief.names])
+    chosen = _of_weights(limits, belief, len(frame))
     if aim == "hrp":
         model = optimization.HierarchicalRiskParity(**chosen)
     else:
@@ -173,15 +167,7 @@ def _solved(
             "sharpe": kinds.MAXIMIZE_RATIO,
             "return": kinds.MAXIMIZE_RETURN,
         }
-        left, right = _inequalities(limits, belief.names)
-        if left is not None:
-            chosen |= {"left_inequality": left, "right_inequality": right}
-        if limits.target_return is not None:
-            chosen["min_return"] = limits.target_return / belief.periods
-        if limits.target_volatility is not None:
-            chosen["max_standard_deviation"] = limits.target_volatility / math.sqrt(belief.periods)
-        if limits.turnover is not None:
-            chosen["max_turnover"] = limits.turnover
+        chosen |= _of_portfolio(limits, belief)
         prior = BlackLitterman(views=list(limits.views)) if limits.views else EmpiricalPrior()
         model = optimization.MeanRisk(
             goals[aim], prior_estimator=prior, risk_free_rate=risk_free, **chosen
@@ -191,6 +177,33 @@ def _solved(
     except Exception as error:
         raise InputError(f"no weights keep these limits: {str(error).splitlines()[0]}") from error
     return np.asarray(model.weights_, dtype=np.float64)
+
+
+def _of_weights(limits: Limits, belief: Belief, rows: int) -> dict[str, object]:
+    """Return the solver's keywords for the limits of single weights."""
+    chosen: dict[str, object] = {
+        "min_weights": limits.bounds[0],
+        "max_weights": limits.bounds[1],
+        "transaction_costs": limits.cost / rows,
+    }
+    if limits.held is not None:
+        chosen["previous_weights"] = np.array([limits.held.get(x, 0.0) for x in belief.names])
+    return chosen
+
+
+def _of_portfolio(limits: Limits, belief: Belief) -> dict[str, object]:
+    """Return the solver's keywords for the limits of groups and of the whole."""
+    chosen: dict[str, object] = {}
+    left, right = _inequalities(limits, belief.names)
+    if left is not None:
+        chosen |= {"left_inequality": left, "right_inequality": right}
+    if limits.target_return is not None:
+        chosen["min_return"] = limits.target_return / belief.periods
+    if limits.target_volatility is not None:
+        chosen["max_standard_deviation"] = limits.target_volatility / math.sqrt(belief.periods)
+    if limits.turnover is not None:
+        chosen["max_turnover"] = limits.turnover
+    return chosen
 
 
 def _inequalities(limits: Limits, names: tuple[str, ...]) -> tuple[Floats | None, Floats | None]:

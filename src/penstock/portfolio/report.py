@@ -16,10 +16,10 @@ from penstock.portfolio.rolling import rolling_volatility
 from penstock.portfolio.table import Table
 from penstock.portfolio.text import printed_performance, printed_risk, printed_rolling
 
-__all__ = ["Report"]
+__all__ = ["RiskReport"]
 
 
-class Report:
+class RiskReport:
     """One portfolio's risk, as the options ask for it."""
 
     def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
@@ -84,3 +84,6 @@ class Report:
         except InputError as error:
             frontier = f"none: {error}"  # type: ignore[assignment] # overview draws a reason as well
         save(overview(self.risk, series, rows, frontier), path)
+
+
+Report = RiskReport  # its name in earlier versions

@@ -7,12 +7,14 @@ from penstock.reading.daily import Daily as Daily
 from penstock.reading.daily import check_libraries as check_libraries
 from penstock.reading.daily import edition_name as edition_name
 from penstock.reading.daily import write_daily as write_daily
-from penstock.reading.edition import Report as Report
+from penstock.reading.edition import EditionReport as EditionReport
+from penstock.reading.edition import Report as Report  # unlisted
 from penstock.reading.edition import make_edition as make_edition
 from penstock.reading.edition import unmake_edition as unmake_edition
 from penstock.reading.feeds import Entry as Entry
 from penstock.reading.feeds import feed_entries as feed_entries
-from penstock.reading.positions import Place as Place
+from penstock.reading.positions import Place as Place  # unlisted
+from penstock.reading.positions import ReadingPlace as ReadingPlace
 from penstock.reading.positions import load_place as load_place
 from penstock.reading.positions import places_file as places_file
 from penstock.reading.positions import save_place as save_place

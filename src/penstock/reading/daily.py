@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from penstock.errors import InputError, MissingExtra
 from penstock.reading.compose import Chapter, Manuscript, Picture, compose
-from penstock.reading.edition import Report, make_edition
+from penstock.reading.edition import EditionReport, make_edition
 from penstock.reading.plain_text import text_manuscript
 from penstock.reading.settings import Look
 from penstock.reading.sources import Form, Wanted, form_of, manuscript_of
@@ -70,7 +70,7 @@ class Daily:
     articles: int
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
-    report: Report = field(default_factory=Report)
+    report: EditionReport = field(default_factory=EditionReport)
 
 
 def write_daily(
@@ -131,11 +131,15 @@ def write_daily(
         pictures=list(pictures.values()),
     )
     path = folder / f"{edition_name(title)}-{day.isoformat()}.epub"
+    return Daily(path, taken, skipped, notes, _written(book, path, look))
+
+
+def _written(book: Manuscript, path: Path, look: Look) -> EditionReport:
     made = io.BytesIO()
     report = make_edition(compose(book), made, look, path.name)
     with whole_file(path) as out:
         out.write(made.getvalue())
-    return Daily(path, taken, skipped, notes, report)
+    return report
 
 
 def _grouped(articles: Iterable[Article]) -> list[Article]:

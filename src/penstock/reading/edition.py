@@ -22,7 +22,7 @@ from penstock.reading.settings import Look
 from penstock.reading.stats import Count, Repairs
 from penstock.reading.well_formed import decode, encode
 
-__all__ = ["Report", "make_edition", "unmake_edition"]
+__all__ = ["EditionReport", "make_edition", "unmake_edition"]
 
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
 ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
@@ -36,7 +36,7 @@ MANIFEST_END = re.compile(r"</([\w.-]+:)?manifest\s*>")
 
 @final
 @dataclass(slots=True)
-class Report:
+class EditionReport:
     """What was made of a book.
 
     Attributes:
@@ -60,7 +60,7 @@ def make_edition(
     *,
     strict: bool = False,
     title_suffix: str = "",
-) -> Report:
+) -> EditionReport:
     """Write the edition of the EPUB ``data`` to ``out``.
 
     Members that hold no text keep their stored bytes; documents keep every byte but for what is
@@ -87,7 +87,7 @@ def make_edition(
     if strict and repairs.removed:
         more = f" and {len(repairs.removed) - 1} more" if len(repairs.removed) > 1 else ""
         raise InputError(f"{label}: --strict: {repairs.removed[0]}{more}; nothing written")
-    report = Report(repairs=repairs.done, removed=repairs.removed)
+    report = EditionReport(repairs=repairs.done, removed=repairs.removed)
     maker = _Maker(archive, package, look, report, mended, title_suffix)
     write_archive(out, maker.entries())
     return report
@@ -101,7 +101,7 @@ class _Maker:
     archive: Archive
     package: Package
     look: Look
-    report: Report
+    report: EditionReport
     mended: dict[str, bytes]
     suffix: str
 
@@ -250,3 +250,6 @@ def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
 
     write_archive(out, entries())
     return changed
+
+
+Report = EditionReport  # its name in earlier versions

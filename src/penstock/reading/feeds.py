@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,10 @@ def feed_entries(data: bytes, base: str = "") -> list[Entry] | None:
     [Entry(url='http://x/a', title='A', body='', author='', published='', feed=False)]
     """
     if data.startswith(b"\x1f\x8b"):
-        data = zlib.decompressobj(31).decompress(data, LARGEST)
+        try:
+            data = zlib.decompressobj(31).decompress(data, LARGEST)
+        except zlib.error:
+            return None
     head = data[:8192].replace(b"\0", b"")  # of UTF-16 too
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and b"jsonfeed.org/version" in head:
         return _json(data, base)
@@ -70,7 +74,7 @@ def feed_entries(data: bytes, base: str = "") -> list[Entry] | None:
     except ImportError as error:
         raise MissingExtra("reading a feed", "feedparser", "reading") from error
     place = {"content-location": base} if base else {}
-    feed = feedparser.parse(data, response_headers=place, sanitize_html=False)
+    feed = feedparser.parse(io.BytesIO(data), response_headers=place, sanitize_html=False)
     return [_entry(entry) for entry in feed.entries] if feed.version else None
 
 
@@ -81,7 +85,8 @@ def _listed(data: bytes, base: str) -> list[Entry]:
     except ImportError as error:
         raise MissingExtra("reading a list of feeds", "lxml", "reading") from error
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
-    root = etree.fromstring(LOOSE.sub(b"&amp;", data), parser)
+    whole = data if b"\0" in data else LOOSE.sub(b"&amp;", data)
+    root = etree.fromstring(whole, parser)
     return [
         Entry(url=joined(base, url), title=e.get("title") or e.get("text") or "", feed=True)
         for e in (root.iter("{*}outline") if root is not None else ())

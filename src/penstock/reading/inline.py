@@ -11,7 +11,7 @@ from penstock.reading.markup import OPAQUE, TAG, VOID, attribute, is_hidden
 from penstock.reading.names import FOREIGN, Names, Node, tree
 from penstock.reading.visible import seen
 
-__all__ = ["COLUMN", "NOT_BEFORE", "OPENED", "UNEVEN_BREAKS", "Run", "cells", "runs"]
+__all__ = ["COLUMN", "NOT_BEFORE", "OPENED", "UNEVEN_BREAKS", "TextRun", "cells", "runs"]
 
 Kind: TypeAlias = Literal["plain", "blank", "character", "break", "object", "raw", "open", "close"]
 # Characters of one column that stand for themselves: no blank, no < and no &. The word joiner has
@@ -46,7 +46,7 @@ OBJECTS = OPAQUE | {
 
 
 @final
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """A piece of running text.
 
     Attributes:
@@ -78,7 +78,7 @@ def cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def runs(source: str, start: int, end: int, names: Names) -> Iterator[Run]:
+def runs(source: str, start: int, end: int, names: Names) -> Iterator[TextRun]:
     """Yield the pieces of ``source[start:end]``, the inline content of one block, in order.
 
     >>> [(r.kind, r.text) for r in runs("a <i>b&amp;</i><br/>", 0, 20, Names())]
@@ -92,35 +92,35 @@ def runs(source: str, start: int, end: int, names: Names) -> Iterator[Run]:
             continue
         kind = match.lastgroup
         if kind == "plain":
-            yield Run("plain", begin, stop, match[0], stop - begin)
+            yield TextRun("plain", begin, stop, match[0], stop - begin)
         elif kind == "blank":
-            yield Run("blank", begin, stop, match[0], 1)
+            yield TextRun("blank", begin, stop, match[0], 1)
         elif match[2] is not None:
             yield (run := _element(source, match, end, names))
             skip = run.end
         elif match["raw"] is not None:
             text = match["raw"]
             if text:
-                yield Run("raw", begin, stop, text, sum(map(cells, " ".join(text.split()))))
+                yield TextRun("raw", begin, stop, text, sum(map(cells, " ".join(text.split()))))
         elif not match[0].startswith(("<!--", "<?")):
             text = names.text(match[0])
-            yield Run("character", begin, stop, text, sum(map(cells, text)))
+            yield TextRun("character", begin, stop, text, sum(map(cells, text)))
 
 
-def _element(source: str, match: re.Match[str], end: int, names: Names) -> Run:
+def _element(source: str, match: re.Match[str], end: int, names: Names) -> TextRun:
     closing, written, attributes, empty = match.groups()[:4]
     start, stop = match.span()
     name = names.of(written, attributes)
     if name == "br" and not closing:
-        return Run("break", start, stop)
+        return TextRun("break", start, stop)
     if name == "wbr":
-        return Run("character", start, stop, "\u200b")
+        return TextRun("character", start, stop, "\u200b")
     alone = bool(empty) or name in VOID
     if closing or not (name in OBJECTS or (not alone and _one_piece(name, attributes))):
-        return Run("close" if closing or alone else "open", start, stop, name=name)
+        return TextRun("close" if closing or alone else "open", start, stop, name=name)
     if not alone:
         stop = _end(source, match, end)
-    return Run("object", start, stop, width=_width(name, tree(source[start:stop], names)))
+    return TextRun("object", start, stop, width=_width(name, tree(source[start:stop], names)))
 
 
 def _one_piece(name: str, attributes: str) -> bool:

@@ -44,11 +44,12 @@ LABELS = {
     **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
     "big5": "big5hkscs",
     "iso-8859-9": "cp1254",
-    "utf8": "utf-8",
+    **dict.fromkeys(("utf8", "utf-16", "utf-16le", "utf-16be", "unicode"), "utf-8"),
+    "utf-7": "windows-1252",
 }
 ENDED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 FRONT = re.compile(
-    r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+.*\n|[-#\]].*\n|[ \t]*\n)*?)"
+    r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+\S.*\n|[-#\]].*\n|[ \t]*\n)*?)"
     r"(?:\1|\.\.\.)[ \t]*(?:\n|\Z)"
 )
 FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*)$", re.MULTILINE)

@@ -12,14 +12,14 @@ import msgspec
 from penstock.reading.settings import Guide
 from penstock.whole import whole_file
 
-__all__ = ["Place", "load_place", "places_file", "save_place"]
+__all__ = ["ReadingPlace", "load_place", "places_file", "save_place"]
 
 MOST_BOOKS = 500
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReadingPlace:
     """A place by word, and how the book was shown.
 
     Attributes:
@@ -45,16 +45,16 @@ def places_file() -> Path:
     return Path(state) / "penstock" / "reading.json"
 
 
-def load_place(book: str, file: Path) -> Place | None:
+def load_place(book: str, file: Path) -> ReadingPlace | None:
     """Return the place kept for ``book``, or None; a damaged file counts as none."""
     kept = _kept(file).get(book)
     try:
-        return msgspec.json.decode(kept, type=Place) if kept else None
+        return msgspec.json.decode(kept, type=ReadingPlace) if kept else None
     except msgspec.DecodeError:
         return None
 
 
-def save_place(book: str, place: Place, file: Path) -> None:
+def save_place(book: str, place: ReadingPlace, file: Path) -> None:
     """Keep ``place`` for ``book``; of many books the oldest are forgotten.
 
     Raises:
@@ -75,3 +75,6 @@ def _kept(file: Path) -> dict[str, msgspec.Raw]:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, msgspec.Raw])
     except (OSError, msgspec.DecodeError):
         return {}
+
+
+Place = ReadingPlace  # its name in earlier versions

@@ -15,7 +15,7 @@ from penstock.errors import InputError
 from penstock.reading.blocks import Block
 from penstock.reading.lines import Count
 from penstock.reading.pace import fairness, seconds
-from penstock.reading.positions import Place
+from penstock.reading.positions import ReadingPlace
 from penstock.reading.settings import DEVICES, GUIDES, Look
 from penstock.reading.text_map import cells
 from penstock.reading.texts import ANSI, TextLine, block_lines, printable
@@ -45,7 +45,7 @@ class Reader:
     def __init__(
         self,
         blocks: Sequence[Block],
-        place: Place,
+        place: ReadingPlace,
         contents: Sequence[tuple[int, str, int]] = (),
     ) -> None:
         if not blocks:

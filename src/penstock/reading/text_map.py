@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import final
 
-from penstock.reading.inline import COLUMN, NOT_BEFORE, OPENED, UNEVEN_BREAKS, Run, cells, runs
+from penstock.reading.inline import COLUMN, NOT_BEFORE, OPENED, UNEVEN_BREAKS, TextRun, cells, runs
 from penstock.reading.names import Names
 
 __all__ = [
@@ -156,7 +156,7 @@ class _Shader:
         else:
             shadow.ends[-1] = end
 
-    def take(self, run: Run) -> None:
+    def take(self, run: TextRun) -> None:
         """Take a piece of running text."""
         if run.kind == "plain":
             self.glue(run.text)
@@ -178,14 +178,14 @@ class _Shader:
         else:
             self.element(run)
 
-    def element(self, run: Run) -> None:
+    def element(self, run: TextRun) -> None:
         """Note where elements of code begin and end."""
         if run.name in CODE and run.kind == "open":
             self.coded.append(self.length)
         elif run.name in CODE and self.coded:
             self.shadow.code.append((self.coded.pop(), self.length))
 
-    def letter(self, run: Run) -> None:
+    def letter(self, run: TextRun) -> None:
         """Take a character that is written as an entity, is wide or has no width."""
         # An entity of the book's own is part of its word.
         self.character(run.text if len(run.text) == 1 else "x", run.start, run.end)
@@ -229,7 +229,7 @@ def shade_text(text: str) -> Shadow:
     else:
         for place, character in enumerate(text):
             if character == BREAK:
-                shader.take(Run("break", place, place + 1))
+                shader.take(TextRun("break", place, place + 1))
             else:
                 shader.character(character, place, place + 1, text[place : place + 2])
     return shader.finish()

@@ -87,7 +87,7 @@ class Tidier:
         return blocks
 
     def _block(self, node: _Element, name: str) -> list[str]:  # noqa: PLR0911 - one return a kind
-        if node.get("hidden") not in (None, "until-found"):
+        if _hidden(node):
             return []
         identity = self._identity(node)
         if name in ("h1", "h2", "h3", "h4", "h5", "h6"):
@@ -120,7 +120,7 @@ class Tidier:
     def _item(self, child: _Element) -> list[str]:
         """Return one item of a list; what stands in a list without being one becomes one."""
         name = _name(child)
-        if name in DROPPED or not name:
+        if name in DROPPED or not name or _hidden(child):
             return []
         identity = self._identity(child) + _numbers(child, "value") if name == "li" else ""
         if name == "li":
@@ -158,7 +158,7 @@ class Tidier:
         return "".join(parts)
 
     def _inline(self, node: _Element, name: str) -> str:  # noqa: PLR0911 - one return a kind
-        if not name or node.get("hidden") not in (None, "until-found"):
+        if not name or _hidden(node):
             return ""  # a comment, or what no reader shows
         if name == "object":  # what stands in it is for readers that cannot show it
             self._dropped(name)
@@ -309,6 +309,10 @@ def _row(node: _Element) -> str:
 def _name(node: _Element) -> str:
     tag: object = node.tag  # a function for comments and instructions
     return tag if isinstance(tag, str) else ""
+
+
+def _hidden(node: _Element) -> bool:
+    return node.get("hidden") not in (None, "until-found")
 
 
 def _text(text: str | None) -> str:

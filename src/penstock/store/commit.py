@@ -15,7 +15,7 @@ from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
 from penstock.store.cells import storable
 from penstock.store.consistency import Watch
-from penstock.store.deletion import Place, delete, in_turns, overwrite
+from penstock.store.deletion import RecordPlace, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.lock import kept_by
 from penstock.store.segments import Tail, line_at, segment_path, split_line
@@ -85,8 +85,8 @@ class GroupCommit(Tally):
         self._tail = tail
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
-        self._to_erase: list[Place] = []
-        self._erased: list[Place] = []
+        self._to_erase: list[RecordPlace] = []
+        self._erased: list[RecordPlace] = []
         super().__init__()
 
     def __call__(self, entries: Sequence[Entry]) -> None:

@@ -19,9 +19,9 @@ from penstock.files import open_regular
 from penstock.pipeline import Deletion, Entry, Key, LandedRecord
 from penstock.store.segments import DELETED, Line, body_at, judged, line_at, segment_path, sync
 
-__all__ = ["Place", "delete", "in_turns", "overwrite", "pending"]
+__all__ = ["RecordPlace", "delete", "in_turns", "overwrite", "pending"]
 
-Place: TypeAlias = tuple[int, int, int]
+RecordPlace: TypeAlias = tuple[int, int, int]
 """Segment, offset and length of a line."""
 
 _GONE = b"null"
@@ -40,13 +40,15 @@ def in_turns(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     yield entries[start:]
 
 
-def delete(connection: sqlite3.Connection, deletions: Iterable[Deletion], at: float) -> list[Place]:
+def delete(
+    connection: sqlite3.Connection, deletions: Iterable[Deletion], at: float
+) -> list[RecordPlace]:
     """Take keys out of the ledger, the ones that have not come yet too; return their lines.
 
     What was deleted stays known, so that a record that comes later is not let in; where the
     deletion is not final, its row is left with a zero for a checksum, and one is let in.
     """
-    places: list[Place] = []
+    places: list[RecordPlace] = []
     count = 0
     for deletion in deletions:
         key, mark = deletion.key, None if deletion.final else 0
@@ -65,7 +67,7 @@ def delete(connection: sqlite3.Connection, deletions: Iterable[Deletion], at: fl
         )
         if state == "landed":
             query = "SELECT segment, offset, length FROM version WHERE key = ?"
-            earlier: list[Place] = connection.execute(query, (key,)).fetchall()
+            earlier: list[RecordPlace] = connection.execute(query, (key,)).fetchall()
             connection.execute("DELETE FROM version WHERE key = ?", (key,))
             gone = [(place[0], place[1], place[2]), *earlier]
             places += gone
@@ -81,12 +83,14 @@ def delete(connection: sqlite3.Connection, deletions: Iterable[Deletion], at: fl
     return places
 
 
-def pending(connection: sqlite3.Connection) -> list[Place]:
+def pending(connection: sqlite3.Connection) -> list[RecordPlace]:
     """Return the lines that were taken out and, it may be, not overwritten yet."""
     return connection.execute("SELECT segment, offset, length FROM erasing").fetchall()
 
 
-def overwrite(directory: Path, connection: sqlite3.Connection, places: Sequence[Place]) -> None:
+def overwrite(
+    directory: Path, connection: sqlite3.Connection, places: Sequence[RecordPlace]
+) -> None:
     """Return when the records at ``places`` are gone from the disk. May be done again.
 
     What stands there is looked at first: only the line of a key that was deleted is overwritten.

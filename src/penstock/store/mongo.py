@@ -42,7 +42,7 @@ class MongoStore(Settlement, MongoReader):
 
     Args:
         address: ``mongodb://host,host/DATABASE.COLLECTION?replicaSet=name``; the collection is
-            ``penstock.records`` unless told.
+            ``penstock.records`` by default.
         deadline: Seconds that an operation may take, elections included.
         fence: The fencing token of the run's lock. With it each write is a transaction, and
             nothing of a run with a smaller token of the same lock is written any more.

@@ -371,19 +371,14 @@ class LocalReader(Frames):
         ((segments, size, landed),) = self._rows(
             "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(landed), 0) FROM segment"
         )
-        failures = tuple(
-            FailureCount(error=error, status=status, count=count, acknowledged=seen)
-            for error, status, count, seen in self._rows(
-                "SELECT error, status, count(*), sum(current = 2) FROM failure WHERE current"
-                " GROUP BY error, status ORDER BY count(*) DESC, error, status"
-            )
-        )
+        kinds = self._failure_counts()
+        failures = tuple(kind for kind in kinds if kind.error != ABSENT)
         ((updated,),) = self._rows(
             "SELECT max(coalesce((SELECT max(at) FROM segment), 0),"
             " coalesce((SELECT CAST(at AS REAL) FROM failure ORDER BY id DESC LIMIT 1), 0))"
         )
-        absent = sum(kind.count for kind in failures if kind.error == ABSENT)
-        failed = sum(kind.count for kind in failures) - absent
+        absent = sum(kind.count for kind in kinds if kind.error == ABSENT)
+        failed = sum(kind.count for kind in failures)
         expected: int | None = facts["expected"]
         done = landed + failed + absent
         pending = self._in_flight() if expected is None else max(0, expected - done)
@@ -402,7 +397,7 @@ class LocalReader(Frames):
             segments=segments,
             started=facts["started"],
             updated=max(updated, facts["started"]),
-            failures=tuple(kind for kind in failures if kind.error != ABSENT),
+            failures=failures,
             absent=absent,
             deleted=facts.get("deleted", 0),
             gaps=gaps[0][0],
@@ -410,8 +405,17 @@ class LocalReader(Frames):
             verified=facts.get("verified"),
             free=shutil.disk_usage(self._directory).free,
             problem=problem_of(self._directory, self._reading, mark),
-            acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
+            acknowledged=sum(kind.acknowledged for kind in failures),
         )
+
+    def _failure_counts(self) -> list[FailureCount]:
+        return [
+            FailureCount(error=error, status=status, count=count, acknowledged=seen)
+            for error, status, count, seen in self._rows(
+                "SELECT error, status, count(*), sum(current = 2) FROM failure WHERE current"
+                " GROUP BY error, status ORDER BY count(*) DESC, error, status"
+            )
+        ]
 
 
 def open_local(path: str | Path) -> LocalReader:

@@ -16,7 +16,7 @@ from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
-from penstock.streaming.content_encoding import Decode, decoder
+from penstock.streaming.content_encoding import Decoder, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.messages import Newest
 from penstock.streaming.presets import Preset
@@ -27,7 +27,7 @@ from penstock.streaming.values import Counters
 from penstock.streaming.watchdog import Watch
 from penstock.streaming.websocket import Reply, WebSocket
 
-__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "NotAStream", "Plan"]
+__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "ConnectionPlan", "NotAStream"]
 
 _EVENTS = "text/event-stream"
 BY_CONTENT_TYPE = {
@@ -60,7 +60,7 @@ class Closing(RetryableError):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ConnectionPlan:
     """What is the same for all connections of a stream.
 
     Attributes:
@@ -102,13 +102,14 @@ class Connection:
         recent: The last frames, in which the server may have said why it ended.
         outgoing: Frames that a WebSocket has to send.
         unfinished: Bytes of a tail without an end.
+        protocols: Subprotocols that a WebSocket asked for.
         at: When it was last heard of, in seconds since 1970.
     """
 
     def __init__(
         self,
         number: int,
-        plan: Plan,
+        plan: ConnectionPlan,
         cursor: str | None,
         on_open: Callable[[], object],
     ) -> None:
@@ -125,6 +126,7 @@ class Connection:
         self.recent: deque[Frame] = deque(maxlen=_LAST)
         self.outgoing: deque[tuple[str, bytes]] = deque()
         self.unfinished = 0
+        self.protocols = ""
         self.at = plan.clock.time()
         self._lock = threading.Lock()
         self._closed = False
@@ -132,7 +134,7 @@ class Connection:
         self._plan = plan
         self._by_event = isinstance(plan.preset.resume, LastEventId)
         self._on_open = on_open
-        self._decode: Decode | None = None
+        self._decoder: Decoder | None = None
         self._pieces: Iterator[bytes] = iter(())  # what came, and was not decoded yet
         self._watch = Watch(plan.preset.wire_stall, plan.preset.decoded_stall)
         self._pinged = -1  # bytes that had come when we asked for a sign of life
@@ -170,16 +172,17 @@ class Connection:
         headers = Headers(head)
         websocket = self._plan.preset.websocket
         if status == 101 and websocket:
+            self._check_protocol(headers.get("sec-websocket-protocol"))
             words = headers.get("sec-websocket-extensions", "").lower()
             deflated, forgets = "permessage-deflate" in words, "server_no_context_takeover" in words
             self.framer = WebSocket(self._plan.max_message, deflated=deflated, forgets=forgets)
-            self._decode = decoder("identity")
+            self._decoder = decoder("identity")
             self.outgoing.extend(self._plan.opening)
             self._on_open()
         elif status == 200 and not websocket:
             self._check_type(headers.get("content-type", ""))
-            self._decode = decoder(headers.get("content-encoding", ""))
-            if self._decode is None:
+            self._decoder = decoder(headers.get("content-encoding", ""))
+            if self._decoder is None:
                 self.ending = Ending.UNFLUSHED  # the next one asks for no coding
                 raise RetryableError(f"unknown coding {headers['content-encoding']!r}")
             if self.framer is not None:
@@ -187,6 +190,14 @@ class Connection:
                 if self.framer.raw:
                     self._check_chunked(headers)
             self._on_open()
+
+    def _check_protocol(self, chosen: str | None) -> None:
+        """Refuse another subprotocol than was asked for, and none (WHATWG WebSockets, 3.1)."""
+        if (chosen or "") not in [asked.strip() for asked in self.protocols.split(",")]:
+            raise NotAStream(
+                f"the server speaks {chosen or 'no'} subprotocol of WebSockets, not "
+                f"{self.protocols or 'none'}: see Sec-WebSocket-Protocol in the headers"
+            )
 
     def _check_type(self, content_type: str) -> None:
         plain = content_type.partition(";")[0].strip().lower().replace("/x-", "/")
@@ -230,10 +241,10 @@ class Connection:
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self.wire += len(data)
         self.at = self._plan.clock.time()
-        if self._decode is None or self.framer is None:
+        if self._decoder is None or self.framer is None:
             self.excerpt = (self.excerpt + data)[:_EXCERPT]
             return True
-        self._pieces = itertools.chain(self._pieces, self._decode(data))
+        self._pieces = itertools.chain(self._pieces, self._decoder.decode(data))
         return self._read(self.framer)
 
     def _read(self, framer: Framer) -> bool:
@@ -319,9 +330,10 @@ class Connection:
         return error
 
     def _measured(self) -> bool:
-        """Whether the answer said how long it is, so that its end can be told from a cut."""
+        """Whether its end can be told from a cut: by its length, chunks, and content coding."""
         headers = Headers(self.head)
-        return "content-length" in headers or "transfer-encoding" in headers
+        measured = "content-length" in headers or "transfer-encoding" in headers
+        return measured and self._decoder is not None and self._decoder.whole
 
     def position(self) -> str | None:
         """Where the next connection goes on."""

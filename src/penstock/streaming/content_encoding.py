@@ -5,19 +5,40 @@ from __future__ import annotations
 import functools
 import importlib.util
 import zlib
-from collections.abc import Callable, Iterator
-from typing import TypeAlias, final
+from collections.abc import Iterator
+from typing import Protocol, final
 
-from penstock.errors import RetryableError
+from penstock.errors import PermanentError, RetryableError
 
-__all__ = ["Decode", "accepted", "decoder"]
+__all__ = ["Decoder", "accepted", "decoder"]
 
 _PIECE = 1024 * 1024  # bytes given out at once: a few may stand for gigabytes
 _SLICE = 512  # bytes of zstd taken at once: a block of 4 may stand for 128 KiB
 
 
-Decode: TypeAlias = Callable[[bytes], Iterator[bytes]]
-"""Takes a content coding off: yields what can be read by now, piece by piece."""
+class Decoder(Protocol):
+    """Takes a content coding off.
+
+    Attributes:
+        whole: Whether what came ends where the coding does, and not within it.
+    """
+
+    whole: bool
+
+    def decode(self, data: bytes, /) -> Iterator[bytes]:
+        """Yield what can be read by now, piece by piece."""
+        ...
+
+
+@final
+class Identity:
+    """No coding."""
+
+    whole = True
+
+    def decode(self, data: bytes, /) -> Iterator[bytes]:
+        """Yield ``data``."""
+        yield data
 
 
 @final
@@ -32,7 +53,7 @@ class Inflate:
         self._bits = 32 + zlib.MAX_WBITS  # gzip or zlib, told by their beginnings
         self._inflate = zlib.decompressobj(self._bits)
         self._begun = False
-        self._between = False
+        self.whole = False
 
     def decode(self, data: bytes, /) -> Iterator[bytes]:
         """Yield what can be read by now, piece by piece.
@@ -42,11 +63,11 @@ class Inflate:
         """
         full = False
         while data or full:
-            if self._between:  # there may be padding between members
+            if self.whole:  # there may be padding between members
                 data = data.lstrip(b"\0")
                 if not data:
                     break
-                self._between = False
+                self.whole = False
             try:
                 piece = self._inflate.decompress(data, _PIECE)
             except zlib.error as error:
@@ -60,7 +81,7 @@ class Inflate:
             data = self._inflate.unconsumed_tail
             if self._inflate.eof:
                 data, full = self._inflate.unused_data, False
-                self._between = True
+                self.whole = True
                 self._inflate = zlib.decompressobj(self._bits)
             yield piece
 
@@ -68,6 +89,8 @@ class Inflate:
 @final
 class Zstandard:
     """zstd (RFC 8878), of one frame or more."""
+
+    whole = False  # nobody knows
 
     def __init__(self) -> None:
         import zstandard
@@ -79,12 +102,17 @@ class Zstandard:
         """Yield what can be read by now, piece by piece.
 
         Raises:
+            PermanentError: It takes too much memory.
             RetryableError: It is damaged.
         """
         for start in range(0, len(data), _SLICE):
             try:
                 yield self._frames.decompress(data[start : start + _SLICE])
             except self._damage as error:
+                if "memory" in str(error):  # RFC 9659 allows windows of 8 MiB
+                    raise PermanentError(
+                        "the stream's zstd wants a window of more than 128 MiB: not read"
+                    ) from error
                 raise RetryableError(f"compressed stream is damaged ({error})") from error
 
 
@@ -94,13 +122,13 @@ def accepted() -> str:
     return "zstd, gzip" if importlib.util.find_spec("zstandard") is not None else "gzip"
 
 
-def decoder(coding: str) -> Decode | None:
+def decoder(coding: str) -> Decoder | None:
     """Return what takes off the ``Content-Encoding`` of that name, or None for an unknown one."""
     name = coding.strip().lower()
     if name in ("", "identity"):
-        return lambda data: iter((data,))
+        return Identity()
     if name in ("gzip", "x-gzip", "deflate"):
-        return Inflate().decode
+        return Inflate()
     if name == "zstd" and name in accepted():
-        return Zstandard().decode
+        return Zstandard()
     return None

@@ -31,7 +31,7 @@ from penstock.http import (
     shown,
 )
 from penstock.streaming.backlog import Ended
-from penstock.streaming.connection import Closing, Connection, NotAStream, Plan
+from penstock.streaming.connection import Closing, Connection, ConnectionPlan, NotAStream
 from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
 from penstock.streaming.frames import FramingError
@@ -70,7 +70,7 @@ class Driver:
         request: Request,
         api: Api,
         profile: StreamProfile,
-        plan: Plan,
+        plan: ConnectionPlan,
     ) -> None:
         self.status = Status()
         self.present: Connection | None = None
@@ -304,6 +304,8 @@ class Driver:
         if isinstance(self._preset.resume, LastEventId) and self._cursor is not None:
             made.headers.append(f"Last-Event-ID: {self._cursor}")  # in UTF-8, by WHATWG's rules
         if self._profile.websocket:
+            asked = Headers("\r\n".join(["", *made.headers]).encode())
+            connection.protocols = asked.get("sec-websocket-protocol", "")
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
         self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.

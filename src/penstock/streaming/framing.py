@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Literal
 
+from penstock.errors import InputError
 from penstock.registry import Registry
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer
 from penstock.streaming.json_scanner import Concatenated, JsonSequence
-from penstock.streaming.length_framing import ChunkMessages, LengthPrefixed
-from penstock.streaming.line_framing import CrlfLines, Lines
+from penstock.streaming.length_framing import BinaryPrefixed, ChunkMessages, LengthPrefixed
+from penstock.streaming.line_framing import CrlfLines, Delimited, Lines
 from penstock.streaming.server_sent_events import ServerEvents
 
 __all__ = [
@@ -31,9 +33,11 @@ __all__ = [
     "chunk",
     "concatenated",
     "crlf",
+    "delimited",
     "json_seq",
     "length",
     "lf",
+    "prefixed",
     "sse",
 ]
 
@@ -99,6 +103,31 @@ def chunk(max_bytes: int = MAX_MESSAGE_BYTES) -> ChunkMessages:
     [b'hello']
     """
     return ChunkMessages(max_bytes)
+
+
+def delimited(end: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Delimited:
+    """Messages that end with ``end``.
+
+    Raises:
+        InputError: It is empty.
+
+    >>> delimited(b"||").feed(b"one||two|")
+    [b'one']
+    """
+    if not end:
+        raise InputError("end: messages end with 1 byte at least")
+    return Delimited(max_bytes, end)
+
+
+def prefixed(
+    size: int, order: Literal["big", "little"] = "big", max_bytes: int = MAX_MESSAGE_BYTES
+) -> BinaryPrefixed:
+    r"""Messages after their length, a whole number of ``size`` bytes.
+
+    >>> prefixed(2).feed(b"\x00\x03one\x00\x03tw")
+    [b'one']
+    """
+    return BinaryPrefixed(max_bytes, size, order)
 
 
 FRAMINGS: Mapping[str, Callable[[int], Framer]] = MappingProxyType(

@@ -11,7 +11,18 @@ from penstock.errors import InputError
 from penstock.http import Record
 from penstock.pipeline import check_text, has_odd_numbers, without_halves
 
-__all__ = ["Load", "checked", "exact", "loader", "members_at", "mended", "peeker", "reader", "wrap"]
+__all__ = [
+    "Load",
+    "checked",
+    "exact",
+    "loader",
+    "members_at",
+    "mended",
+    "peeker",
+    "reader",
+    "replaced_at",
+    "wrap",
+]
 
 Load = Callable[[bytes], object]
 
@@ -79,19 +90,41 @@ def wrap(value: object) -> object:
 def members_at(body: bytes, path: str) -> list[bytes]:
     """Return the members of the list at a dotted path as they were written, else all of it.
 
+    Null has none. An empty path is that of the message itself.
+
     >>> members_at(b'{"a":{"b":[1.50, {"c":1e3}]}}', "a.b")
     [b'1.50', b'{"c":1e3}']
     """
     found = body
     try:
-        for step in path.split("."):
+        for step in filter(None, path.split(".")):
             if step.lstrip("-").isdigit():
                 found = bytes(_list(found)[int(step)])
             else:
                 found = bytes(_object(found)[step])
-        return [bytes(part) for part in _list(found)]
+        return [] if found == b"null" else [bytes(part) for part in _list(found)]
     except (msgspec.ValidationError, LookupError):
         return [body]
+
+
+def replaced_at(body: bytes, path: str, by: Callable[[bytes], bytes]) -> bytes:
+    """Return ``body`` with the member at a dotted path replaced, and all others as written.
+
+    >>> replaced_at(b'{"a": {"b": "x", "c": 1.50}}', "a.b", lambda _: b"7")
+    b'{"a":{"b":7,"c":1.50}}'
+    """
+    step, _, below = path.partition(".")
+    if not step:
+        return by(body)
+    try:
+        whole: list[msgspec.Raw] | dict[str, msgspec.Raw]
+        is_place = step.lstrip("-").isdigit()
+        whole = _list(body) if is_place else _object(body)
+        place = int(step) if is_place else step
+        whole[place] = msgspec.Raw(replaced_at(bytes(whole[place]), below, by))  # type: ignore[index] # each its own kind
+    except (msgspec.ValidationError, LookupError):
+        return body
+    return msgspec.json.encode(whole)
 
 
 def peeker(paths: Iterable[str]) -> Load:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 from penstock.streaming.frames import FramingError, Lexer, too_large
 
-__all__ = ["ChunkMessages", "LengthPrefixed"]
+__all__ = ["BinaryPrefixed", "ChunkMessages", "LengthPrefixed"]
 
 
 class _Sized(Lexer[bytes]):
@@ -106,3 +106,29 @@ class ChunkMessages(_Sized):
         size = super()._size(line)
         self.ended = size == len(self._end)
         return size
+
+
+@final
+class BinaryPrefixed(Lexer[bytes]):
+    """Messages after their length in bytes, a whole number of a few bytes."""
+
+    def __init__(self, max_bytes: int, size: int, order: Literal["big", "little"]) -> None:
+        super().__init__(max_bytes)
+        self._size, self._order = size, order
+
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        buffer = self._tail
+        buffer += data
+        start = self._size  # of the message, after its length
+        while len(buffer) >= start:
+            length = int.from_bytes(buffer[start - self._size : start], self._order)
+            if length > self._most:
+                raise too_large(self._most)
+            if len(buffer) < start + length:
+                break
+            if length:
+                messages.append(bytes(buffer[start : start + length]))
+            else:
+                self.keepalives += 1
+            start += length + self._size
+        del buffer[: start - self._size]

@@ -6,7 +6,7 @@ from typing import TypeVar, final
 
 from penstock.streaming.frames import Lexer
 
-__all__ = ["ByLine", "CrlfLines", "Lines"]
+__all__ = ["ByLine", "CrlfLines", "Delimited", "Lines"]
 
 F = TypeVar("F")
 
@@ -60,3 +60,30 @@ class CrlfLines(Lines):
             return lines
         *whole, rest = data[cut:].split(b"\r\n")
         return [b""] * cut + [line + b"\r" for line in whole] + [rest]
+
+
+@final
+class Delimited(ByLine[bytes]):
+    """Messages that end with some bytes, which are not part of them."""
+
+    def __init__(self, max_bytes: int, end: bytes) -> None:
+        self._end = end
+        super().__init__(max_bytes)
+
+    def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        held = min(len(self._end) - 1, len(self._tail))  # bytes that the end may begin with
+        if held:
+            data = bytes(self._tail[-held:]) + data
+            del self._tail[-held:]
+        fed = len(self._tail) + len(data)
+        lines = self._lines(data)
+        messages += filter(None, lines)
+        self.keepalives += len(lines) - len(messages)
+        self._bound(messages, len(self._tail), fed)
+
+    def _split(self, data: bytes) -> list[bytes]:
+        return data.split(self._end)
+
+    def rest(self) -> bytes:
+        """Return the last message."""
+        return bytes(self._tail)

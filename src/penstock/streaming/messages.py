@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,10 +26,11 @@ from penstock.streaming.json_decoder import (
     mended,
     peeker,
     reader,
+    replaced_at,
     wrap,
 )
 from penstock.streaming.presets import Preset
-from penstock.streaming.resume import Backfill, LastEventId, moment
+from penstock.streaming.resume import Backfill, LastEventId, Resume, moment
 from penstock.streaming.values import Gap, Item, Message, Notice, T
 
 __all__ = [
@@ -52,6 +52,7 @@ Newest: TypeAlias = Callable[[Sequence[Frame], float], str | None]
 
 _LAST_WORDS = 4  # frames at the end of a connection that may say why it ended
 _FIRST_MEMBER = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"([^"\\]*)"')
+_WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _WORDS = (Action.AGAIN, Action.TOO_OLD, Action.STOP, Action.END)
 _KEYS = range(-(2**63), 2**63)  # whole numbers that a store has keys of
 
@@ -161,7 +162,7 @@ class Sorter(Generic[T]):
             return
         path, before = self._preset.resume.path, self.cursor
         if path is not None:
-            self.cursor = _position(facts, path) or self.cursor
+            self.cursor = _position(facts, path, self._preset.resume) or self.cursor
         if self._preset.each is not None or self._preset.base64:
             self._parts(body, before)
         else:
@@ -170,8 +171,8 @@ class Sorter(Generic[T]):
     def _parts(self, body: bytes, before: str | None) -> None:
         """Hand out the members of a list as messages; the cursor is behind the last of them."""
         parts = [body] if self._preset.each is None else members_at(body, self._preset.each)
-        if self._preset.base64:
-            parts = [_without_base64(part, self._preset.base64) for part in parts]
+        for path in self._preset.base64:
+            parts = [replaced_at(part, path, _without_base64) for part in parts]
         facts_of = [exact(part) for part in parts]  # before the first of them is handed out
         after, self.cursor = self.cursor, before
         for number, (part, facts) in enumerate(zip(parts, facts_of, strict=True), 1):
@@ -232,7 +233,7 @@ class Sorter(Generic[T]):
         """
         whole = facts
         if facts is None:
-            facts = body.decode("utf-8", "replace")
+            facts = body.decode("utf-8", "replace").strip()
         sign = find_sign(self._active, facts, self._event)
         if sign is None:
             return False
@@ -240,7 +241,7 @@ class Sorter(Generic[T]):
             whole = facts = exact(body)
         for path in (self._preset.resume.path, sign.cursor):
             if path is not None:
-                self.cursor = _position(facts, path) or self.cursor
+                self.cursor = _position(facts, path, self._preset.resume) or self.cursor
         self._act(sign, whole, body)
         return True
 
@@ -320,21 +321,17 @@ def _text(sign: ControlMessage, value: object) -> str:
 
 def _key(found: object) -> str | int | None:
     """Return a member that tells messages apart: a text, or a whole number of 64 bits."""
-    if isinstance(found, bool) or not isinstance(found, str | int):
+    if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
         return None
     return found if isinstance(found, str) or found in _KEYS else str(found)
 
 
-def _without_base64(body: bytes, paths: Iterable[str]) -> bytes:
-    """Return ``body`` with texts in the places of those in base64, where they are some."""
-    value = exact(body)
-    for path in paths:
-        above, _, last = path.rpartition(".")
-        place = dig(value, above)
-        if isinstance(place, dict) and isinstance(text := place.get(last), str):
-            with contextlib.suppress(ValueError):
-                place[last] = base64.b64decode(text, validate=True).decode()
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+def _without_base64(body: bytes) -> bytes:
+    """Return the text that a text in base64 stands for, where it stands for one."""
+    with contextlib.suppress(ValueError, *BAD_JSON):
+        if isinstance(text := exact(body), str):
+            return msgspec.json.encode(base64.b64decode(text, validate=True).decode())
+    return body
 
 
 def _wanted(preset: Preset, signs: Iterable[ControlMessage]) -> set[str]:
@@ -370,10 +367,10 @@ def newest(preset: Preset) -> Newest:
     def found(frames: Sequence[Frame], _at: float) -> str | None:
         for frame in reversed(frames):
             facts = _facts_of(frame, peek)
-            cursor = _position(facts, path)
-            if cursor is None and elsewhere:
-                sign = find_sign(preset.signs, facts, None)
-                cursor = None if sign is None or not sign.cursor else _position(facts, sign.cursor)
+            cursor = _position(facts, path, preset.resume)
+            sign = find_sign(preset.signs, facts, None) if cursor is None and elsewhere else None
+            if sign is not None and sign.cursor is not None:
+                cursor = _position(facts, sign.cursor, preset.resume)
             if cursor is not None:
                 return cursor
         return None
@@ -391,11 +388,12 @@ def _facts_of(frame: Frame, peek: Load) -> object:
     return body.decode("utf-8", "replace")
 
 
-def _position(facts: object, path: str) -> str | None:
-    """Return a member that is a cursor as text; None where there is none."""
+def _position(facts: object, path: str, resume: Resume) -> str | None:
+    """Return a member that is a cursor as text; None where there is none to go on from."""
     found = dig(facts, path)
     if found in (None, "") or isinstance(found, bool):
         return None
-    if isinstance(found, str | int):
-        return str(found)
-    return msgspec.json.encode(found).decode()  # CouchDB's clusters have had lists
+    # CouchDB's clusters have had lists.
+    text = str(found) if isinstance(found, str | int) else msgspec.json.encode(found).decode()
+    # A word where a number is reckoned with would end the stream: the one before holds.
+    return text if not getattr(resume, "numeric", False) or _WHOLE.fullmatch(text) else None

@@ -115,6 +115,8 @@ class QueryCursor(_Whole):
         """Whether it goes back further than it has to."""
         return self.rewind > 0
 
+    numeric = overlaps  # it is reckoned with
+
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with the parameter."""
         value = cursor
@@ -137,6 +139,7 @@ class BodyRevision(_Whole):
     path: str
     into: str
     overlaps = False
+    numeric = True
 
     def request(self, request: Request, cursor: str, now: float) -> Request:
         """Return ``request`` with a body that asks for the revision after ``cursor``."""

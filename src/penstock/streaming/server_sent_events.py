@@ -80,7 +80,7 @@ class ServerEvents(ByLine[ServerEvent]):
             if b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit():  # of bytes: ASCII digits only
-            self.retry = int(value[:_DIGITS]) / 1000
+            self.retry = int(value.lstrip(b"0")[:_DIGITS] or b"0") / 1000
 
     def _dispatch(self) -> ServerEvent | None:
         """End of an event. Without data there is none, but its id holds."""

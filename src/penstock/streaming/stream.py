@@ -27,7 +27,7 @@ from penstock.pipeline import asynchronous, source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
 from penstock.streaming.backlog import Backlog, Batch, Block, Dropped, Ended, Entry, Overflow
-from penstock.streaming.connection import Plan
+from penstock.streaming.connection import ConnectionPlan
 from penstock.streaming.driver import Driver, as_http
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
 from penstock.streaming.messages import Decode, Sorter, active_signs, newest
@@ -163,7 +163,7 @@ class Stream(Generic[T]):
             clock=clock,
         )
         self._backlog = Backlog(overflow or Block(), api.clock, lambda: self._driver.more())  # noqa: PLW0108 - it is made below
-        plan = Plan(
+        plan = ConnectionPlan(
             preset=known,
             framer=framer,
             newest=newest(known) if decode == "json" else lambda _, __: None,

@@ -129,10 +129,11 @@ class WebSocket(Lexer[bytes]):
             if len(payload) == 1:
                 raise FramingError("a close frame has half a code")
             code = int.from_bytes(payload[:2]) if payload else 1005
-            self.closed = Closed(code, payload[2:].decode("utf-8", "replace"))
             # Section 5.5.1: its code, echoed; section 7.4: unless nobody may send it.
             legal = not payload or code in _CODES or 3000 <= code < 5000
             self.replies.append(Reply("close", payload[:2] if legal else _PROTOCOL_ERROR))
+            words = payload[2:].decode("utf-8", "replace")
+            self.closed = Closed(code, words) if legal else Closed(1002, f"{code} {words}")
 
     def _fragment(self, first: int, payload: bytes, messages: list[bytes]) -> None:
         if self._message is None:

@@ -3,7 +3,7 @@
 Through penstock's proxy and through plain PyMongo, side by side, under the very same faults.
 """
 
-from penstock.mongo.drill.rehearsal import DRILL_FAULTS, Fault, run_drill
+from penstock.mongo.drill.rehearsal import DRILL_FAULTS, DrillFault, run_drill
 from penstock.mongo.drill.values import ArmReport, DrillReport, Findings
 
-__all__ = ["DRILL_FAULTS", "ArmReport", "DrillReport", "Fault", "Findings", "run_drill"]
+__all__ = ["DRILL_FAULTS", "ArmReport", "DrillFault", "DrillReport", "Findings", "run_drill"]

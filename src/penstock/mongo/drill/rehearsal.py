@@ -17,10 +17,10 @@ from penstock.mongo.dev import DevSet
 from penstock.mongo.drill.values import DrillReport
 from penstock.mongo.drill.workload import Arm
 
-__all__ = ["DRILL_FAULTS", "Fault", "run_drill"]
+__all__ = ["DRILL_FAULTS", "DrillFault", "run_drill"]
 
-Fault: TypeAlias = Literal["kill", "stepdown", "pause"]
-DRILL_FAULTS: tuple[Fault, ...] = get_args(Fault)
+DrillFault: TypeAlias = Literal["kill", "stepdown", "pause"]
+DRILL_FAULTS: tuple[DrillFault, ...] = get_args(DrillFault)
 
 _BEFORE = 1.5  # seconds of quiet before a fault
 _OUTAGE = {"kill": 4.0, "stepdown": 3.0, "pause": 6.0}  # seconds until it is mended
@@ -31,7 +31,7 @@ def run_drill(
     *,
     dev: DevSet | None = None,
     seconds: float = 60.0,
-    faults: Sequence[Fault] = DRILL_FAULTS,
+    faults: Sequence[DrillFault] = DRILL_FAULTS,
     tell: Callable[[str], object] | None = None,
     clock: Clock | None = None,
 ) -> DrillReport:
@@ -53,13 +53,7 @@ def run_drill(
         MongoGaveUp: Nobody answers.
     """
     check_address(uri)
-    unknown = [fault for fault in faults if fault not in DRILL_FAULTS]
-    if unknown or not faults:
-        raise InputError(
-            f"faults {', '.join(unknown) or 'none'}: choose of {', '.join(DRILL_FAULTS)}"
-        )
-    if not 0 < seconds <= 24 * 3600:
-        raise InputError(f"seconds={seconds:g}: more than 0, at most a day")
+    _check(faults, seconds)
     clock = clock or SystemClock()
     counts: Counter[str] = Counter()
     with ExitStack() as undo:
@@ -86,6 +80,15 @@ def run_drill(
     )
 
 
+def _check(faults: Sequence[DrillFault], seconds: float) -> None:
+    unknown = [fault for fault in faults if fault not in DRILL_FAULTS]
+    if unknown or not faults:
+        known = ", ".join(DRILL_FAULTS)
+        raise InputError(f"unknown fault: {', '.join(unknown) or 'none'}; choose from {known}")
+    if not 0 < seconds <= 24 * 3600:
+        raise InputError(f"seconds={seconds:g}: more than 0, at most a day")
+
+
 def _arms(uri: str, undo: ExitStack, clock: Clock) -> list[Arm]:
     from pymongo import MongoClient
 
@@ -104,7 +107,7 @@ def _arms(uri: str, undo: ExitStack, clock: Clock) -> list[Arm]:
 
 def _fail_in_turn(
     dev: DevSet | None,
-    faults: Sequence[Fault],
+    faults: Sequence[DrillFault],
     until: float,
     counts: Counter[str],
     tell: Callable[[str], object],
@@ -125,7 +128,7 @@ def _fail_in_turn(
             return
 
 
-_FAILING: dict[Fault, Callable[[DevSet], list[int]]] = {
+_FAILING: dict[DrillFault, Callable[[DevSet], list[int]]] = {
     "kill": lambda dev: dev.kill("primary"),
     "stepdown": lambda dev: dev.step_down("primary", seconds=5),
     "pause": lambda dev: dev.pause("primary"),

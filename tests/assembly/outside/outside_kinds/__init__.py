@@ -18,7 +18,7 @@ from penstock.clock import Clock
 from penstock.cluster import Decide, Shared, begin
 from penstock.destinations import Batch
 from penstock.http import Bearer, End, Get, Next, PageNumber, Response, Secret, Unreadable
-from penstock.locks import Granted, LockState, Reply, Request, Waiter, step
+from penstock.locks import Granted, LockRequest, LockState, Reply, Waiter, step
 from penstock.pipeline import Key, Landing, Result, Stage
 from penstock.resilience import Budget, BudgetView, Dialect, Fields, Hints, Quota, Reset, Ticket
 from penstock.store import Fence, LocalStore, StoreReader, last_token, open_readonly
@@ -133,7 +133,7 @@ class InMemory:
         self._states: dict[str, LockState] = {}
         self._mutex = threading.Lock()
 
-    def apply(self, name: str, request: Request, limit: float | None = None) -> Reply:
+    def apply(self, name: str, request: LockRequest, limit: float | None = None) -> Reply:
         with self._mutex:
             sent = time.monotonic()
             state = step(self._states.get(name, LockState()), request, sent)
