@@ -34,10 +34,10 @@ def make_inside(directory: Path) -> None:
     """Make a directory within one of ours, as open to the group as that one.
 
     Raises:
-        StorageError: It is a link.
-        OSError: It cannot be made, or is something else.
+        StorageError: It is a link, or something else.
+        OSError: It cannot be made.
     """
-    if directory.is_symlink():
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
         raise _foreign(directory)
     if not directory.exists():
         make_private(directory)

@@ -30,7 +30,7 @@ class Place:
     """An address, and what reads the table ``users`` there."""
 
     address: str
-    read: Callable[[], Rows]
+    read: Callable[..., Rows]
 
 
 @pytest.fixture(scope="session")
@@ -81,15 +81,15 @@ def duck(query: str, path: str = ":memory:") -> Rows:
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def sqlite_rows(path: Path) -> Rows:
+def sqlite_rows(path: Path, table: str) -> Rows:
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("SELECT * FROM users")]
+        return [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
 
 
-def postgres_rows(address: str) -> Rows:
+def postgres_rows(address: str, table: str) -> Rows:
     with psycopg.connect(address, row_factory=psycopg.rows.dict_row) as connection:
-        return connection.execute("SELECT * FROM users").fetchall()
+        return connection.execute(f"SELECT * FROM {table}".encode()).fetchall()
 
 
 def csv_rows(path: Path) -> Rows:
@@ -108,9 +108,9 @@ def dataset_rows(folder: Path) -> Rows:
     return duck(f"SELECT * FROM read_parquet('{folder}/**/*.parquet', union_by_name=true)")
 
 
-def bucket_rows(address: str) -> Rows:
+def bucket_rows(address: str, table: str) -> Rows:
     files, root = fs.FileSystem.from_uri(address)
-    found = dataset.dataset(f"{root}/users", filesystem=files, exclude_invalid_files=True)
+    found = dataset.dataset(f"{root}/{table}", filesystem=files, exclude_invalid_files=True)
     rows: Rows = []
     for part in found.get_fragments():
         rows += part.to_table().to_pylist()
@@ -118,12 +118,12 @@ def bucket_rows(address: str) -> Rows:
 
 
 KINDS = ("csv", "jsonl", "sqlite", "duckdb", "parquet", "postgresql", "s3")
-LOCAL: dict[str, Callable[[Path], Rows]] = {
-    "csv": csv_rows,
-    "jsonl": lambda path: [json.loads(line) for line in path.read_text().splitlines()],
+LOCAL: dict[str, Callable[[Path, str], Rows]] = {
+    "csv": lambda path, _: csv_rows(path),
+    "jsonl": lambda path, _: [json.loads(line) for line in path.read_text().splitlines()],
     "sqlite": sqlite_rows,
-    "duckdb": lambda path: duck("SELECT * FROM users", str(path)),
-    "parquet": lambda path: dataset_rows(path / "users"),
+    "duckdb": lambda path, table: duck(f"SELECT * FROM {table}", str(path)),
+    "parquet": lambda path, table: dataset_rows(path / table),
 }
 
 
@@ -135,18 +135,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         address = f"s3://me:secret@b{abs(hash(str(tmp_path)))}?{options}"
         files, bucket = fs.FileSystem.from_uri(address)
         files.create_dir(bucket)
-        return Place(address, lambda: bucket_rows(address))
+        return Place(address, lambda table="users": bucket_rows(address, table))
     if kind == "postgresql":
         server = request.getfixturevalue("postgres")
         schema = f"s{abs(hash(str(tmp_path)))}"
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"CREATE SCHEMA {schema}".encode())
         address = f"{server}&options=-csearch_path%3D{schema}"
-        return Place(address, lambda: postgres_rows(address))
+        return Place(address, lambda table="users": postgres_rows(address, table))
     path = tmp_path / "place"
-    return Place(f"{kind}://{path}", lambda: LOCAL[kind](path))
+    return Place(f"{kind}://{path}", lambda table="users": LOCAL[kind](path, table))
 
 
 @pytest.fixture
-def read_table(place: Place) -> Callable[[], Iterable[dict[str, object]]]:
+def read_table(place: Place) -> Callable[..., Iterable[dict[str, object]]]:
     return place.read

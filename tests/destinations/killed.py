@@ -47,7 +47,7 @@ def main(store: str, address: str, moment: int) -> None:
                 setattr(inner, name, counted(getattr(inner, name)))
         if hasattr(inner, "_connection"):
             inner._connection = _Counted(inner._connection, counted)
-        Keeper(destination, "users").catch_up(reader)
+        Keeper(destination, "users", children=destination.holds_children).catch_up(reader)
 
 
 class _Counted:

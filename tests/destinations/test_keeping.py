@@ -194,3 +194,29 @@ def test_a_value_that_cannot_name_a_folder_is_named(tmp_path: Path, value: str) 
     assert isinstance(failed, InputError)
     assert "partition=c:" in str(failed)
     assert not list((tmp_path / "t").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("change", [b"", b"x", b"position"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_what_somebody_changed_by_hand_is_named(kind: str, change: bytes, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    with (
+        LocalStore(tmp_path / "store") as store,
+        closing(open_destination(f"{kind}://{place}")) as to,
+    ):
+        store.keep("replace")
+        store.settle([LandedRecord(key, b'{"n":"x"}') for key in range(3)], str)
+        store.flush()
+        Keeper(to, "users").catch_up(store)
+        file = place if kind != "parquet" else next(place.rglob("*.parquet"))
+        if change == b"position":
+            aside = place / "users/_penstock.json" if kind == "parquet" else f"{place}.position"
+            Path(aside).write_bytes(b"{")
+        else:
+            file.write_bytes(file.read_bytes().replace(b"\n", change).replace(b"PAR1", b""))
+        store.settle([LandedRecord(1, b'{"n":"y"}')], str)
+        store.flush()
+        with pytest.raises(StorageError, match="was changed"):
+            Keeper(to, "users").catch_up(store)
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names <= {"store", "place", "place.position"}

@@ -11,13 +11,17 @@ from penstock.pipeline import Deletion, LandedRecord
 from penstock.store import LocalStore
 
 
+def record(key: int) -> dict[str, object]:
+    return {"n": key, f"c{key // 3}": key, "tags": [key, -key]}
+
+
 def test_no_row_is_lost_or_doubled_by_kill_9(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "store"
     killed = 0
     for start in (0, 6):
         with LocalStore(path) as store:
             records: list[LandedRecord | Deletion] = [
-                LandedRecord(key, json.dumps({"n": key, f"c{key // 3}": key}).encode())
+                LandedRecord(key, json.dumps(record(key)).encode())
                 for key in range(start, start + 6)
             ]
             gone = [Deletion(1), Deletion(7)] if start else []
@@ -30,3 +34,6 @@ def test_no_row_is_lost_or_doubled_by_kill_9(place: Place, tmp_path: Path) -> No
     assert killed >= 8
     keys = [row["key"] for row in place.read()]
     assert sorted(keys, key=str) == sorted(set(range(12)) - {1, 7}, key=str)
+    if place.address.partition(":")[0] not in {"csv", "jsonl"}:
+        tags = sorted(f"{row['key']}.{row['position']}" for row in place.read("users__tags"))
+        assert tags == sorted(f"{key}.{spot}" for key in keys for spot in (0, 1))

@@ -5,14 +5,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from penstock.errors import InputError, PenstockError, StorageError, StoreInUse
-from penstock.pipeline.result import Landing
-from penstock.store import LocalStore, open_readonly
+from penstock.pipeline.result import Failing, Landing
+from penstock.store import LocalStore, open_readonly, repair_store, verify_store
 from penstock.store.ledger import FORMAT, LEDGER
 from penstock.store.segments import segment_path
 
@@ -259,3 +259,46 @@ def test_keys_that_cannot_be_kept_are_refused_when_read(path: Path) -> None:
 def test_new_directories_are_made_on_the_way(tmp_path: Path) -> None:
     with LocalStore(str(tmp_path / "a" / "b" / "c")) as store:
         assert store.status().path == str(tmp_path / "a" / "b" / "c")
+
+
+ODD = [
+    "UPDATE item SET offset = NULL WHERE key = 3",
+    "UPDATE item SET offset = -5 WHERE key = 3",
+    "UPDATE item SET length = 99999999999 WHERE key = 3",
+    "UPDATE item SET segment = 'x' WHERE key = 3",
+    "UPDATE item SET key = x'00ff' WHERE key = 3",
+    "UPDATE item SET at = 'soon'",
+    "UPDATE segment SET size = 'big'",
+    "UPDATE segment SET at = 'x'",
+    "UPDATE fact SET value = 'soon' WHERE name = 'started'",
+    "UPDATE fact SET value = 'many' WHERE name = 'expected'",
+    "DELETE FROM fact",
+    "DROP TABLE item",
+    "UPDATE failure SET at = 'x'",
+    "UPDATE failure SET attempts = 'x'",
+]
+
+
+@pytest.mark.parametrize("statement", ODD)
+def test_what_no_ledger_of_ours_says_is_named_and_mended(path: Path, statement: str) -> None:
+    with LocalStore(path) as store:
+        store.settle([Failing(9, "PermanentError", "404")], lambda _: None)
+    with closing(sqlite3.connect(path / LEDGER)) as ledger:
+        ledger.executescript(statement)
+
+    def look() -> None:
+        with open_readonly(path) as reader:
+            reader.status()
+            list(reader.failures())
+            list(reader.whole_records(lambda _: None))
+
+    with suppress(PenstockError):
+        look()
+    with suppress(PenstockError):
+        LocalStore(path).close()
+    with suppress(StorageError):
+        assert verify_store(path).damages
+    repair_store(path)
+    assert not verify_store(path).damages
+    with open_readonly(path) as reader:
+        assert {record.key for record in reader.records()} == set(range(6))

@@ -6,14 +6,21 @@ import base64
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pymongo
 import pytest
 from tests.real.mongod import Mongo
 
+from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError, StorageError, StoreInUse
+from penstock.pipeline import Key
 from penstock.pipeline.result import Failing, Landing, Mark
 from penstock.store import Fence, MongoStore, open_mongo, open_readonly
+from penstock.store.mongo_documents import as_document
+from penstock.store.mongo_writers import WriterMark
 
 
 def nothing(count: int) -> None:
@@ -106,6 +113,57 @@ def test_following_goes_on_behind_a_position(mongo: Mongo) -> None:
         assert list(reader.follow(positions[-1])) == []
         with pytest.raises(InputError, match="'x' is no position of this store"):
             list(reader.follow("x"))
+
+
+def test_what_shows_late_with_an_earlier_place_is_waited_for(mongo: Mongo) -> None:
+    with MongoStore(address(mongo)) as early:
+        late = WriterMark(early._place, "late", SystemClock())
+        spot = late.begin(0) + 1
+        early.settle([Landing(1, b"1")], nothing)
+        early.flush()
+
+        left = [as_document(Landing(2, b"2"), spot, "late")]
+
+        def arrive(_seconds: float) -> None:
+            while left:
+                early._place.items.insert_one(left.pop())
+                late.end(spot)
+
+        with open_mongo(address(mongo)) as reader:
+            clock = cast("Clock", SimpleNamespace(sleep=arrive))
+            reader._place = replace(reader._place, clock=clock)
+            assert [record.key for record, _ in reader.follow()] == [2, 1]
+
+
+def test_writers_in_turns_are_followed_and_a_quiet_one_holds_nobody(mongo: Mongo) -> None:
+    taken: list[Key] = []
+    position = ""
+    with (
+        MongoStore(address(mongo)) as one,
+        MongoStore(address(mongo)) as other,
+        open_mongo(address(mongo)) as reader,
+    ):
+        for key, store in enumerate((one, other, one)):
+            store.settle([Landing(key, b"{}")], nothing)
+            store.flush()
+            for record, behind in reader.follow(position):
+                taken.append(record.key)
+                position = behind
+    assert taken == [0, 1, 2]
+
+
+def test_records_of_several_writers_at_one_place_are_each_followed(mongo: Mongo) -> None:
+    with MongoStore(address(mongo)) as store:
+        for key in ("b", 10, "a", 9):
+            store._place.items.insert_one(as_document(Landing(key, b"0"), 77, "any"))
+        whole = list(store.follow())
+        assert [record.key for record, _ in whole] == [9, 10, "a", "b"]
+        for number, (_, position) in enumerate(whole, 1):
+            assert list(store.follow(position)) == whole[number:]
+            assert [one.key for one, *_ in store.versions(position)] == [
+                record.key for record, _ in whole[number:]
+            ]
+        assert list(store.follow("77")) == []
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.destinations.sqlite_file import _READERS
+from penstock.store import READERS
 from penstock.store.cells import fields, text_of
-from penstock.store.shape import Shape, distinct, kind_of
+from penstock.store.shape import Shape, free_name, kind_of, published
 
 Numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 Values = st.recursive(
@@ -44,16 +44,16 @@ def test_a_column_holds_all_its_values(values: list[object]) -> None:
     shape = Shape()
     for value in values:
         shape.learn({("x",): json.dumps(value).encode()})
-    (column,) = shape.columns()
-    read = _READERS[column.kind]
+    kind = published(shape.kinds()["x",])
+    read = READERS[kind]
     for value in values:
         stored = read(json.dumps(value).encode())
-        if column.kind in {"json", "digits"}:
+        if kind in {"json", "digits"}:
             assert isinstance(stored, str)
             assert json.loads(stored) == value
         else:
             assert stored == value
-            if column.kind == "int":
+            if kind == "int":
                 assert -(2**63) <= int(stored) < 2**63  # type: ignore[arg-type] # an int column
 
 
@@ -79,6 +79,8 @@ def test_a_number_beyond_any_float_is_kept_as_text() -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "A", "a_2", "A_2", "b"])))
-def test_distinct_names_are_distinct(names: list[str]) -> None:
-    assert len({name.lower() for name in distinct(names, str.lower)}) == len(names)
-    assert len(set(distinct(names))) == len(names)
+def test_names_that_are_free_are_distinct(names: list[str]) -> None:
+    folded: set[str] = set()
+    assert len({free_name(name, folded, str.lower).lower() for name in names}) == len(names)
+    taken: set[str] = set()
+    assert len({free_name(name, taken) for name in names}) == len(names)

@@ -79,9 +79,10 @@ class KeptTable:
                 destination,
                 section.table,
                 flatten=section.flatten,
-                versions=(self._versions and destination.holds_versions)
+                versions=(self._versions and destination.holds_versions and not section.nested)
                 if section.versions is None
                 else section.versions,
+                children=section.nested is not None,
                 given=self._given,
                 said=lambda words: self._events.emit(Notice(reason=words, doubtful=False)),
             ).catch_up(store)

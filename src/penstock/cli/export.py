@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import cast, get_args
 
@@ -24,6 +25,7 @@ from penstock.store import StoreReader, open_readonly
 
 __all__ = ["export"]
 
+_NESTED = {"--nested=structs": "--nested", "--nested=tables": "--nested-tables"}
 TARGETS = (*get_args(Format), "javadata")
 
 
@@ -44,7 +46,23 @@ class Target(click.ParamType[str]):
         )
 
 
-@click.command()
+class _Export(click.Command):
+    """The command; ``--nested tables`` is a flag of its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the word behind ``--nested``, which may be left out."""
+        words: list[str] = []
+        for word in chain.from_iterable(
+            one.split("=") if one in _NESTED else [one] for one in args
+        ):
+            if words[-1:] == ["--nested"] and f"--nested={word}" in _NESTED:
+                words[-1] = _NESTED[f"--nested={word}"]
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words)
+
+
+@click.command(cls=_Export)
 @click.argument("store", type=click.Path())
 @click.option("--to", "to", type=Target(), required=True, help="The format, or SCHEME://PLACE.")
 @click.option("-o", "--output", help="The file; - is the standard output.")
@@ -52,7 +70,13 @@ class Target(click.ParamType[str]):
 @click.option("--follow", is_flag=True, help="An address: go on with what lands, until Ctrl-C.")
 @click.option("--schema", metavar="S", help="Types as NAME: KIND, ..., or a file; see the docs.")
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
-@click.option("--nested", is_flag=True, help="parquet, arrow: show objects as structs, and lists.")
+@click.option(
+    "--nested",
+    is_flag=True,
+    help="parquet, arrow: show objects as structs, and lists. '--nested tables', an address: show"
+    " lists as rows of tables beside it.",
+)
+@click.option("--nested-tables", is_flag=True, hidden=True)
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
@@ -97,7 +121,9 @@ def export(
         keep(place, to, Wanted(table or "record", schema, **_of_tables(flags)))
         return
     follow = flags["follow"]
-    _refuse({"table": table, "follow": follow}, f"needs an address: --to {to}:// or another scheme")
+    nested = flags["nested_tables"]
+    for_tables: dict[str, object] = {"table": table, "follow": follow, "nested tables": nested}
+    _refuse(for_tables, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
@@ -145,7 +171,8 @@ def _content(options: dict[str, bool]) -> Content:
 
 
 def _of_tables(flags: dict[str, bool]) -> dict[str, bool]:
-    return {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
+    kept = {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
+    return {**kept, "children": flags["nested_tables"]}
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:

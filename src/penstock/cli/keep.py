@@ -32,6 +32,7 @@ class Wanted:
     _: KW_ONLY
     flatten: bool
     versions: bool = False
+    children: bool = False
     follow: bool
     as_json: bool
 
@@ -50,6 +51,7 @@ def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -
                 wanted.table,
                 flatten=wanted.flatten,
                 versions=wanted.versions,
+                children=wanted.children,
                 given=given,
                 said=said,
             ).catch_up(reader)

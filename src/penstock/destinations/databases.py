@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast, final
 
 from penstock.address import hide
 from penstock.destinations.ports import Batch, Destination, Reader
 from penstock.destinations.sql import Connection, SqlTables, identifier
 from penstock.destinations.target import path_of
-from penstock.errors import MissingExtra, StorageError
-from penstock.store import arrow_table, import_arrow, text_of
+from penstock.destinations.text_files import Row
+from penstock.errors import InputError, MissingExtra, StorageError
+from penstock.store import Column, Field, arrow_table, import_arrow, portions, text_of
 
 if TYPE_CHECKING:
     import duckdb
     import psycopg
 
-__all__ = ["open_duckdb", "open_postgres", "open_sqlite"]
+__all__ = ["open_duckdb", "open_postgres", "open_sqlite", "write_sqlite"]
+
+_CELLS = 20_000  # entered at once
+# What a column is, by what it holds: in SQLite, DuckDB and PostgreSQL. Whatever else is text.
+_TYPES = {
+    "bool": ("BOOLEAN", "BOOLEAN", "BOOLEAN"),
+    "int": ("INTEGER", "BIGINT", "BIGINT"),
+    "long": ("INTEGER", "BIGINT", "BIGINT"),
+    "float": ("REAL", "DOUBLE", "DOUBLE PRECISION"),
+    "json": ("TEXT", "JSON", "JSONB"),
+    "raw": ("TEXT", "TEXT", "JSON"),
+    "date": ("TEXT", "DATE", "DATE"),
+    "datetime": ("TEXT", "TIMESTAMP", "TIMESTAMP"),
+    "timestamp": ("TEXT", "TIMESTAMPTZ", "TIMESTAMPTZ"),
+    "decimal": ("TEXT", "DECIMAL(38, 9)", "NUMERIC"),
+    "epoch": ("TEXT", "TIMESTAMPTZ", "TIMESTAMPTZ"),
+    "epoch-ms": ("TEXT", "TIMESTAMPTZ", "TIMESTAMPTZ"),
+}
+
+
+def _typed(database: int) -> dict[str, str]:
+    return {kind: types[database] for kind, types in _TYPES.items()}
 
 
 @final
 class _Sqlite(SqlTables):
     """Times and exact decimals are the text they came as, booleans 0 and 1."""
 
-    types: ClassVar[Mapping[str, str]] = {
-        "bool": "BOOLEAN",
-        "int": "INTEGER",
-        "long": "INTEGER",
-        "float": "REAL",
-    }
     begin = "BEGIN IMMEDIATE"
     catalogue = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower({})"
     errors = (sqlite3.Error,)
+    types = _typed(0)
     readers: ClassVar[Mapping[str, Reader]] = {
-        "date": text_of,
-        "datetime": text_of,
-        "timestamp": text_of,
-        "decimal": bytes.decode,
-        "epoch": bytes.decode,
-        "epoch-ms": bytes.decode,
+        **dict.fromkeys(("date", "datetime", "timestamp"), text_of),
+        **dict.fromkeys(("decimal", "epoch", "epoch-ms"), bytes.decode),
     }
 
     def __init__(self, connection: sqlite3.Connection, shown: str) -> None:
@@ -59,19 +75,7 @@ class _Sqlite(SqlTables):
 class _DuckDb(SqlTables):
     """Rows come in as Arrow; the file is open only while a batch is written."""
 
-    types: ClassVar[Mapping[str, str]] = {
-        "bool": "BOOLEAN",
-        "int": "BIGINT",
-        "long": "BIGINT",
-        "float": "DOUBLE",
-        "json": "JSON",
-        "date": "DATE",
-        "datetime": "TIMESTAMP",
-        "timestamp": "TIMESTAMPTZ",
-        "decimal": "DECIMAL(38, 9)",
-        "epoch": "TIMESTAMPTZ",
-        "epoch-ms": "TIMESTAMPTZ",
-    }
+    types = _typed(1)
     unique = ""  # an index would have to fit in memory
     indexed = False
 
@@ -95,20 +99,7 @@ class _DuckDb(SqlTables):
 class _Postgres(SqlTables):
     """Rows come in by COPY."""
 
-    types: ClassVar[Mapping[str, str]] = {
-        "bool": "BOOLEAN",
-        "int": "BIGINT",
-        "long": "BIGINT",
-        "float": "DOUBLE PRECISION",
-        "json": "JSONB",
-        "raw": "JSON",
-        "date": "DATE",
-        "datetime": "TIMESTAMP",
-        "timestamp": "TIMESTAMPTZ",
-        "decimal": "NUMERIC",
-        "epoch": "TIMESTAMPTZ",
-        "epoch-ms": "TIMESTAMPTZ",
-    }
+    types = _typed(2)
     mark = "%s"
     most = 1600
     locked = " FOR UPDATE"
@@ -136,6 +127,43 @@ def open_sqlite(address: str) -> Destination:
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
     return _Sqlite(connection, str(path))
+
+
+def write_sqlite(
+    rows: Iterable[Row], columns: Sequence[Column], path: Path, *, unique: bool = True
+) -> None:
+    """Fill the empty file ``path`` with the table ``record``. Booleans are 0 and 1.
+
+    With ``unique`` the first column is the primary key.
+
+    Raises:
+        InputError: More columns than a SQLite table can have.
+        StorageError: The disk is full or broken.
+    """
+    if len(columns) > _Sqlite.most:
+        raise InputError(
+            f"{len(columns)} columns, but a SQLite table holds {_Sqlite.most}: "
+            "export without --flatten, or to jsonl or parquet"
+        )
+    fields = [Field((), column.name, column.kind) for column in columns]
+    table = Batch(
+        table="record", before=None, after=b"", fields=fields, rows=(), versions=not unique
+    )
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            # The file is a temporary that is synced as a whole when it is complete.
+            database.execute("PRAGMA journal_mode = OFF")
+            database.execute("PRAGMA synchronous = OFF")
+            database.execute("BEGIN")
+            filled = _Sqlite(database, str(path))
+            filled.indexed = False
+            filled.shape(table)
+            for some in portions(rows, len, _CELLS):
+                batch = dataclasses.replace(table, rows=some)
+                filled.insert(batch, [identifier(column.name) for column in columns])
+            database.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        raise StorageError(f"export to sqlite: {error}; nothing was left there") from error
 
 
 def open_duckdb(address: str) -> Destination:

@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.address import hide, scheme_of
 from penstock.destinations.ports import Batch, Destination
-from penstock.errors import InputError, StorageError
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.store import READERS, Field, arrow_table, import_arrow
 from penstock.whole import whole_path
 
@@ -42,6 +42,7 @@ class _Dataset:
     """A folder a table. Files of a batch that was not committed are removed, or replaced."""
 
     holds_versions = False
+    holds_children = True
 
     def __init__(
         self, files: fs.FileSystem, root: str, shown: str, partition: Sequence[str]
@@ -57,9 +58,12 @@ class _Dataset:
     def state(self, table: str) -> bytes | None:
         with self._translated():
             found = self._manifest(table)
-            for path, number in self._parts(table):
-                if number > (found.number if found else 0):
-                    self._files.delete_file(path)
+            if found is None:
+                self._refuse_lists(table)
+            for name in (table, *self._children(table)):
+                for path, number in self._parts(name):
+                    if number > (found.number if found else 0):
+                        self._files.delete_file(path)
         return None if found is None else found.state.encode()
 
     def commit(self, batch: Batch) -> None:
@@ -69,15 +73,35 @@ class _Dataset:
                 raise StorageError(
                     f"{self._shown}: another process keeps {batch.table} up to date; call again"
                 )
-            if batch.gone:
-                self._delete(batch)
             number = 1 if found is None else found.number + 1
-            for folder, rows in self._split(batch).items():
-                columns = [(at, one) for at, one in batch.typed if one.name not in self._partition]
-                name = f"{self._root}/{batch.table}/{folder}part-{number:08}.parquet"
-                self._write(name, arrow_table(columns, rows))
+            for child in batch.children:
+                self._fill(child, number, ())
+            self._fill(batch, number, self._partition)
             told = msgspec.json.encode(_Manifest(number, batch.after.decode()))
             self._put(f"{self._root}/{batch.table}/{_MANIFEST}", told)
+
+    def _fill(self, batch: Batch, number: int, partition: Sequence[str]) -> None:
+        if batch.gone:
+            self._delete(batch)
+        for folder, rows in self._split(batch, partition).items():
+            columns = [(at, one) for at, one in batch.typed if one.name not in partition]
+            name = f"{self._root}/{batch.table}/{folder}part-{number:08}.parquet"
+            self._write(name, arrow_table(columns, rows))
+
+    def _refuse_lists(self, table: str) -> None:
+        words = table.split("__")
+        parents = ["__".join(words[:count]) for count in range(1, len(words))]
+        if self._parts(table) and any(self._manifest(parent) for parent in parents):
+            raise InputError(f"{self._shown}: {table} may hold another one's lists: name another")
+
+    def _children(self, table: str) -> list[str]:
+        """Return the tables of a table's lists: they have no manifest of their own."""
+        from pyarrow import fs
+
+        there = self._files.get_file_info(fs.FileSelector(self._root, allow_not_found=True))
+        names = [one.base_name for one in there if one.type == fs.FileType.Directory]
+        mine = [name for name in names if name.startswith(f"{table}__")]
+        return [name for name in mine if self._manifest(name) is None]
 
     def _manifest(self, table: str) -> _Manifest | None:
         path = f"{self._root}/{table}/{_MANIFEST}"
@@ -101,14 +125,16 @@ class _Dataset:
                 found.append((one.path, int(name[1])))
         return found
 
-    def _split(self, batch: Batch) -> dict[str, list[Sequence[bytes | None]]]:
+    def _split(
+        self, batch: Batch, partition: Sequence[str]
+    ) -> dict[str, list[Sequence[bytes | None]]]:
         """Return the rows by the folder they go to, named as Hive has it."""
         columns: list[tuple[int, Field]] = [
-            (spot, one) for name in self._partition for spot, one in batch.typed if one.name == name
+            (spot, one) for name in partition for spot, one in batch.typed if one.name == name
         ]
-        if len(columns) < len(self._partition):
+        if len(columns) < len(partition):
             raise InputError(
-                f"a dataset is partitioned by columns it has: {', '.join(self._partition)}; "
+                f"a dataset is partitioned by columns it has: {', '.join(partition)}; "
                 f"there are {', '.join(one.name for _, one in batch.typed)}"
             )
         found: dict[str, list[Sequence[bytes | None]]] = {}
@@ -156,6 +182,13 @@ class _Dataset:
         except OSError as error:
             words = " ".join(str(error).split())
             raise StorageError(f"{self._shown}: {words}; call again") from error
+        except PenstockError:
+            raise
+        except ValueError as error:  # of JSON, and of Arrow
+            raise StorageError(
+                f"{self._shown}: a file was changed and cannot be read ({error}): remove the "
+                "folder of the table to have it written again"
+            ) from error
 
 
 def _folder(cell: bytes | None, field: Field) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal, TypeAlias, final, get_args
 import msgspec
 
 from penstock.destinations.arrow_files import write_arrow, write_parquet
-from penstock.destinations.sqlite_file import write_sqlite
+from penstock.destinations.databases import write_sqlite
 from penstock.destinations.target import appearing
 from penstock.destinations.text_files import Row, write_csv, write_jsonl
 from penstock.errors import InputError
@@ -22,11 +22,14 @@ from penstock.store import (
     Cells,
     Column,
     Failure,
-    Shape,
+    FieldPath,
+    Layout,
     StoredGap,
     StoreReader,
     arrow_reader,
     fields,
+    kind_of,
+    published,
 )
 
 __all__ = ["Column", "Exported", "Format", "Progress", "export"]
@@ -39,6 +42,7 @@ Content: TypeAlias = Literal["records", "versions", "failed", "gaps"]
 _EVERY = 1000
 _SINCE = ("_valid_from",)
 _ARROW = {"parquet", "arrow"}
+_LONGEST = 1 << 16  # bytes of a column's name in SQLite, where Name and name are the same
 _encode = msgspec.json.Encoder().encode
 
 
@@ -105,6 +109,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     table = _Table(store, content, flatten=flatten, progress=progress)
     table.skips = skip_damaged
     table.safe_csv = safe_csv
+    table.nested = nested
     if safe_csv and to != "csv":
         raise InputError(f"safe_csv is for csv: {to} has no formulas")
     if skip_damaged and content == "versions":
@@ -112,18 +117,12 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     if nested and (to not in _ARROW or flatten):
         raise InputError("nested is for parquet and arrow, and not with flatten")
     if str(output) == "-":
-        if to == "arrow":
-            return table.write_arrow(to, sys.stdout.buffer, "-", nested=nested)
-        table.learn()
-        return table.write_text(to, sys.stdout.buffer, "-")
+        return table.write(to, sys.stdout.buffer, "-")
     with appearing(Path(output), force=force) as part:
-        if to in _ARROW:
-            return table.write_arrow(to, part, str(output), nested=nested)
-        table.learn()
         if to in {"csv", "jsonl"}:
             with part.open("wb") as file:
-                return table.write_text(to, file, str(output))
-        return table.write_sqlite(part, str(output))
+                return table.write(to, file, str(output))
+        return table.write(to, part, str(output))
 
 
 @final
@@ -142,72 +141,61 @@ class _Table:
         self._content = content
         self._flatten = flatten
         self._progress = progress or _silent
-        self._keys = Shape()
-        self._shape = Shape()
         self._count = 0
         self._done = 0
-        self.skips = self.safe_csv = False
+        self.skips = self.safe_csv = self.nested = False
         self._damaged: set[Key | None] = set()
         status = store.status()
         counts = {"failed": status.failed, "gaps": status.gaps}
         self._total = 2 * counts.get(content, status.landed)
 
-    def learn(self) -> None:
-        for key, cells in self._counted(self._items()):
-            self._keys.learn({("key",): key})
-            self._shape.learn(cells)
-            self._count += 1
-        # What lands meanwhile is left to the next export: its columns are not known here.
-        self._total = 2 * self._count
-
-    def write_text(self, to: Format, file: BinaryIO, output: str) -> Exported:
-        columns = self._columns()
-        if to == "csv":
-            write_csv(self._rows(), columns, file, safe=self.safe_csv)
+    def write(self, to: Format, output: Path | BinaryIO, shown: str) -> Exported:
+        if to in _ARROW:
+            columns, batches = arrow_reader(self._items, nested=self.nested)
+            self._total = 2 * self._done
+            write = write_parquet if to == "parquet" else write_arrow
+            self._count = write(batches, output)
         else:
-            write_jsonl(self._rows(), [_encode(column.name) for column in columns], file)
-        file.flush()
-        return self._exported(output, columns)
-
-    def write_sqlite(self, part: Path, output: str) -> Exported:
-        # SQLite takes Name and name for the same column.
-        columns = self._columns(str.lower)
-        write_sqlite(self._rows(), columns, part, unique=self._content != "versions")
-        return self._exported(output, columns)
-
-    def write_arrow(
-        self, to: Format, output: Path | BinaryIO, shown: str, *, nested: bool
-    ) -> Exported:
-        columns, batches = arrow_reader(lambda: self._counted(self._items()), nested=nested)
-        self._total = 2 * self._done
-        for_whom = write_parquet if to == "parquet" else write_arrow
-        self._count = for_whom(batches, output)
-        return self._exported(shown, columns)
-
-    def _exported(self, output: str, columns: list[Column]) -> Exported:
+            columns = self._write_cells(to, output)
         self._progress(self._done, self._total)
         return Exported(
-            output=output, rows=self._count, columns=tuple(columns), damaged=len(self._damaged)
+            output=shown, rows=self._count, columns=tuple(columns), damaged=len(self._damaged)
         )
 
-    def _columns(self, fold: Callable[[str], str] = str) -> list[Column]:
-        others = self._shape.columns(fold)
-        taken = {fold(column.name) for column in others}
-        name = "key"
-        while name in taken:
-            name = f"_{name}"
-        (key,) = self._keys.columns() or [Column("key", "text")]
-        return [Column(name, key.kind), *others]
+    def _write_cells(self, to: Format, output: Path | BinaryIO) -> list[Column]:
+        """Write what has its columns as they came, without times; return them."""
+        layout = Layout(longest=_LONGEST if to == "sqlite" else 0, kind=kind_of)
+        layout.learn(self._items())
+        self._count = self._done
+        # What lands meanwhile is left to the next export: its columns are not known here.
+        self._total = 2 * self._done
+        columns = [Column(one.name, published(one.kind)) for one in layout.fields]
+        rows = self._rows([one.path for one in layout.fields[1:]])
+        if isinstance(output, Path):
+            write_sqlite(rows, columns, output, unique=self._content != "versions")
+            return columns
+        if to == "csv":
+            write_csv(rows, columns, output, safe=self.safe_csv)
+        else:
+            write_jsonl(rows, [_encode(column.name) for column in columns], output)
+        output.flush()
+        return columns
 
-    def _rows(self) -> Iterator[Row]:
-        paths = self._shape.paths
+    def _rows(self, paths: list[FieldPath]) -> Iterator[Row]:
         wanted, self._count = self._count, 0
-        for key, cells in self._counted(islice(self._items(), wanted)):
+        for key, cells in islice(self._items(), wanted):
             # Counted again: a failure may have been put back to do since the first pass.
             self._count += 1
             yield [key, *map(cells.get, paths)]
 
     def _items(self) -> Iterator[tuple[bytes, Cells]]:
+        for item in self._read():
+            self._done += 1
+            if self._done % _EVERY == 0:
+                self._progress(self._done, self._total)
+            yield item
+
+    def _read(self) -> Iterator[tuple[bytes, Cells]]:
         if self._content == "failed":
             for failure in self._store.failures():
                 yield _encode(failure.key), _cells(failure, but="key")
@@ -225,13 +213,6 @@ class _Table:
         if not self.skips:
             return self._store.records()
         return self._store.whole_records(lambda damage: self._damaged.add(damage.key))
-
-    def _counted(self, items: Iterator[tuple[bytes, Cells]]) -> Iterator[tuple[bytes, Cells]]:
-        for item in items:
-            self._done += 1
-            if self._done % _EVERY == 0:
-                self._progress(self._done, self._total)
-            yield item
 
 
 def _cells(value: Failure | StoredGap, *, but: str) -> Cells:

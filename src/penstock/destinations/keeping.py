@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import final
 
 import msgspec
 
+from penstock.destinations.child_tables import Levels, Unfolded, columns_of, name_of, unfolded
 from penstock.destinations.ports import Batch, Destination
 from penstock.errors import InputError
 from penstock.pipeline import Key, LandedRecord
-from penstock.store import Cells, Field, Layout, StoreReader, fields
+from penstock.store import Field, Layout, StoreReader, fields, free_name, portions
 
 __all__ = ["Keeper"]
 
 _ROWS, _BYTES = 10_000, 8 << 20  # what a batch holds at most
-_SPAN = ("valid_from", "valid_to")
+_SPAN = (("valid_from", "timestamp"), ("valid_to", "timestamp"))
 _NAME = 60  # bytes of a column's name; PostgreSQL cuts at 63
 _encode = msgspec.json.Encoder().encode
+
+
+@final
+class _Child(msgspec.Struct, frozen=True, array_like=True):
+    """A table of lists: where they are in a record, its name, its columns."""
+
+    levels: Levels
+    name: str
+    fields: tuple[Field, ...]
 
 
 @final
@@ -31,6 +43,7 @@ class _State(msgspec.Struct, frozen=True):
     flatten: bool
     fields: tuple[Field, ...]
     versions: bool = False
+    children: tuple[_Child, ...] | None = None
 
 
 @final
@@ -41,11 +54,14 @@ class _Rows:
         self.position = position
         self.cells: list[list[bytes | None]] = []
         self.since: dict[Key, bytes] = {}  # when the first version of each key came
+        self.children: dict[Levels, dict[Key, list[list[bytes | None]]]] = {}
         self._spots: dict[Key, int] = {}
 
     def add(self, key: Key, row: list[bytes | None], moment: bytes, *, versions: bool) -> None:
         """Take a row; a later one of the same key ends the earlier, or takes its place."""
         self.since.setdefault(key, moment)
+        for rows in self.children.values():
+            rows.pop(key, None)
         spot = self._spots.get(key)
         if spot is not None and not versions:
             self.cells[spot] = row
@@ -69,37 +85,46 @@ class Keeper:
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         versions: Keep every version of a record, with ``valid_from`` and ``valid_to``; else the
             newest one.
+        children: Show lists as rows of tables beside it, such as ``users__tags``, with the key and
+            the position, and nested objects as columns ``a.b.c``.
         given: The kinds that the user asked for, by the field's dotted name.
 
     Raises:
-        InputError: The destination cannot hold versions.
+        InputError: The destination cannot hold versions, or tables beside a table.
         said: Told once of each column that holds what another of its field cannot.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one choice of the caller, all but two with a default
         self,
         destination: Destination,
         table: str,
         *,
         flatten: bool = False,
         versions: bool = False,
+        children: bool = False,
         given: Mapping[str, str] | None = None,
         said: Callable[[str], object] = str,
     ) -> None:
         self._destination = destination
         self._table = table
-        self._flatten = flatten
+        self._flatten = flatten or children
         self._versions = versions
         if versions and not destination.holds_versions:
             raise InputError(
                 "versions are kept in a database: sqlite://, duckdb:// or postgresql://; "
                 "other places hold the newest one"
             )
-        self._given = given
+        if children and (versions or not getattr(destination, "holds_children", False)):
+            raise InputError(
+                "nested tables are for sqlite://, duckdb://, postgresql:// and Parquet datasets, "
+                "and for the newest version of each record"
+            )
+        self._given = given or {}
         self._said = said
         self._state: _State | None = None
         self._before: bytes | None = None
         self._layout = self._laid_out()
+        self._children: dict[Levels, tuple[str, Layout]] | None = {} if children else None
 
     def catch_up(self, store: StoreReader) -> int:
         """Take over what has landed and what was deleted up to now; return how many records.
@@ -133,16 +158,20 @@ class Keeper:
         self._before = self._destination.state(self._table)
         name = repr(store.status().started)
         if self._before is None:
-            self._layout = self._laid_out()
-            found = self._landed(store, "")
-            self._layout.learn((_encode(one.key), self._cells(one)) for one, *_ in found)
-            return _State(name, "", 0, self._flatten, (), self._versions)
-        state = msgspec.json.decode(self._before, type=_State)
+            self._learn(store)
+            nothing = None if self._children is None else ()
+            return _State(name, "", 0, self._flatten, (), self._versions, nothing)
+        try:
+            state = msgspec.json.decode(self._before, type=_State)
+        except msgspec.DecodeError as error:
+            words = f"the table {self._table} belongs to another one, or its state was changed"
+            raise InputError(f"{words}: name another table") from error
         if state.store != name:
             raise InputError(
                 f"the table {self._table} is kept up to date with another store: name another table"
             )
         for what, kept, wanted in (
+            ("nested tables", state.children is not None, self._children is not None),
             ("flattening", state.flatten, self._flatten),
             ("versions", state.versions, self._versions),
         ):
@@ -150,11 +179,47 @@ class Keeper:
                 given = "without" if wanted else "with"
                 raise InputError(f"the table {self._table} was begun {given} {what}: keep to it")
         self._layout = self._laid_out(state.fields)
+        for child in state.children or ():
+            self._child(child.levels, child.name, child.fields)
         self._state = state
         return state
 
+    def _learn(self, store: StoreReader) -> None:
+        """Make the columns of all tables from what has landed."""
+        self._layout = self._laid_out()
+        if self._children is not None:
+            self._children = {}
+        for record, *_ in self._landed(store, ""):
+            key = _encode(record.key)
+            for levels, _, cells in self._unfolded(record):
+                layout = self._child(levels) if levels else self._layout
+                layout.see(key, cells)
+        self._layout.begin()
+        for _, layout in (self._children or {}).values():
+            layout.begin(self._layout.fields[0].kind)
+
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
         return Layout(fields, self._given, _NAME, _SPAN if self._versions else ())
+
+    def _child(self, levels: Levels, name: str = "", fields: Sequence[Field] = ()) -> Layout:
+        """Return the columns of a table of lists, which is made where there is none yet."""
+        children = self._children
+        assert children is not None  # else there are no lists to be unfolded
+        if levels not in children:
+            taken = {self._table.lower(), *(one.lower() for one, _ in children.values())}
+            name = name or free_name(name_of(self._table, levels), taken, str.lower)
+            prefix = "".join(f"{'.'.join(path)}." for path in levels)
+            wanted = {
+                one.removeprefix(prefix): kind
+                for one, kind in self._given.items()
+                if one.startswith(prefix)
+            }
+            children[levels] = name, Layout(fields, wanted, _NAME, columns_of(levels))
+        return children[levels][1]
+
+    def _unfolded(self, record: LandedRecord) -> Iterator[Unfolded]:
+        cells = fields(record.body, flatten=self._flatten)
+        return iter([((), (), cells)]) if self._children is None else unfolded(cells)
 
     def _landed(self, store: StoreReader, after: str) -> Iterator[tuple[LandedRecord, float, str]]:
         """Yield records, each with when it landed, where that matters, and the position behind."""
@@ -163,19 +228,30 @@ class Keeper:
         return ((record, 0.0, position) for record, position in store.follow(after))
 
     def _batches(self, store: StoreReader, after: str) -> Iterator[_Rows]:
-        rows, size = _Rows(after), 0
-        for record, at, position in self._landed(store, after):
-            moment = _encode(datetime.fromtimestamp(at, UTC))
-            span = (moment, None) if self._versions else ()
-            row = self._layout.row(_encode(record.key), self._cells(record), span)
-            rows.add(record.key, row, moment, versions=self._versions)
-            rows.position = position
-            size += len(record.body)
-            if len(rows.cells) >= _ROWS or size >= _BYTES:
-                yield rows
-                rows, size = _Rows(position), 0
-        if rows.cells:
+        landed = self._landed(store, after)
+        for part in portions(landed, lambda one: len(one[0].body), _BYTES, _ROWS):
+            rows = _Rows(part[-1][2])
+            for record, at, _ in part:
+                moment = _encode(datetime.fromtimestamp(at, UTC))
+                span = (moment, None) if self._versions else ()
+                self._add(rows, record, moment, span)
             yield rows
+
+    def _add(
+        self, rows: _Rows, record: LandedRecord, moment: bytes, span: tuple[bytes | None, ...]
+    ) -> None:
+        """Take a record, and the items of its lists."""
+        key = _encode(record.key)
+        for levels, positions, cells in self._unfolded(record):
+            if not levels:
+                row = self._layout.row(key, cells, span)
+                rows.add(record.key, row, moment, versions=self._versions)
+                continue
+            layout = self._child(levels)
+            if not layout.fields:
+                layout.begin(self._layout.fields[0].kind)
+            row = layout.row(key, cells, [_encode(one) for one in positions])
+            rows.children.setdefault(levels, {}).setdefault(record.key, []).append(row)
 
     def _commit(
         self,
@@ -186,38 +262,48 @@ class Keeper:
         gone: Sequence[Key],
         ended: Sequence[tuple[Key, bytes]] = (),
     ) -> _State:
-        layout = self._layout
-        for row in rows.cells:
-            row.extend([None] * (len(layout.fields) - len(row)))
+        children = self._children or {}
         after = msgspec.structs.replace(
-            state, position=rows.position, deleted=deleted, fields=tuple(layout.fields)
+            state,
+            position=rows.position,
+            deleted=deleted,
+            fields=tuple(self._layout.fields),
+            children=None
+            if self._children is None
+            else tuple(_Child(at, name, tuple(one.fields)) for at, (name, one) in children.items()),
         )
         told = _encode(after)
+        main = _batch(self._table, self._layout, rows.cells, len(state.fields))
+        known = {child.levels: len(child.fields) for child in state.children or ()}
+        parts = []
+        for levels, (name, layout) in children.items():
+            items = list(chain.from_iterable(rows.children.get(levels, {}).values()))
+            part = _batch(name, layout, items, known.get(levels, 0))
+            parts.append(replace(part, gone=gone if levels in known else (), versions=True))
         self._destination.commit(
-            Batch(
-                table=self._table,
+            replace(
+                main,
                 before=self._before,
                 after=told,
-                fields=after.fields,
-                rows=rows.cells,
                 gone=gone,
                 ended=ended,
                 versions=self._versions,
-                widened=tuple(layout.widened),
-                known=len(state.fields),
+                children=parts,
             )
         )
-        for one in layout.apart:
-            self._said(
-                f"{self._table}.{one.name} holds the values of {'.'.join(one.path)} that are "
-                f"{one.kind} and do not fit its first column"
-            )
-        layout.widened, layout.apart = [], []
+        self._say(self._table, self._layout)
+        for name, layout in children.values():
+            self._say(name, layout)
         self._before, self._state = told, after
         return after
 
-    def _cells(self, record: LandedRecord) -> Cells:
-        return fields(record.body, flatten=self._flatten)
+    def _say(self, table: str, layout: Layout) -> None:
+        for one in layout.apart:
+            self._said(
+                f"{table}.{one.name} holds the values of {'.'.join(one.path)} that are "
+                f"{one.kind} and do not fit its first column"
+            )
+        layout.widened, layout.apart = [], []
 
     def _known_keys(self, keys: Iterable[Key]) -> list[Key]:
         """Return the keys that the table can have, as its column has them."""
@@ -226,3 +312,17 @@ class Keeper:
             return [_encode(key).decode() for key in keys]
         wanted = {"text": str, "long": int}.get(kind)
         return [key for key in keys if type(key) is wanted]
+
+
+def _batch(table: str, layout: Layout, rows: list[list[bytes | None]], known: int) -> Batch:
+    for row in rows:
+        row.extend([None] * (len(layout.fields) - len(row)))
+    return Batch(
+        table=table,
+        before=None,
+        after=b"",
+        fields=tuple(layout.fields),
+        rows=rows,
+        widened=tuple(layout.widened),
+        known=known,
+    )

@@ -17,7 +17,7 @@ import msgspec
 from penstock.destinations.ports import Batch, Destination
 from penstock.destinations.target import path_of
 from penstock.destinations.text_files import csv_head, write_csv_rows, write_jsonl
-from penstock.errors import InputError, StorageError
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.whole import whole_file
 
 __all__ = ["open_csv", "open_jsonl"]
@@ -45,15 +45,12 @@ class _Format(Protocol):
 
     def outgrown(self, batch: Batch) -> bool:
         """Return whether the lines that are there have to change."""
-        ...
 
     def kept(self, batch: Batch, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the lines that are there as they have to be now, without the rows that go."""
-        ...
 
     def add(self, batch: Batch, file: BinaryIO) -> None:
         """Write the rows of a batch."""
-        ...
 
 
 @final
@@ -87,6 +84,8 @@ def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
         if record.count(b'"') % 2 == 0 and record.endswith(b"\r\n"):
             yield record
             record = b""
+    if record:
+        raise ValueError("the last record has no end")
 
 
 def _first(record: bytes) -> str:
@@ -123,7 +122,7 @@ class _Jsonl:
 class _Text:
     """A file of lines. The position beside it is replaced at once, and that commits a batch."""
 
-    holds_versions = False
+    holds_versions = holds_children = False
 
     def __init__(self, path: Path, form: _Format) -> None:
         self._path = path
@@ -147,16 +146,22 @@ class _Text:
                 )
             again = state is None or bool(batch.gone) or self._form.outgrown(batch)
             name = f"{self._path.name}.{secrets.token_hex(4)}" if again else ""
-            with self._path.with_name(name).open("wb") if again else self._path.open("r+b") as file:
+            new = self._path.with_name(name) if again else self._path
+            try:
+                with new.open("wb" if again else "r+b") as file:
+                    if again:
+                        file.writelines(self._form.kept(batch, self._lines(size)))
+                    else:
+                        file.seek(size)
+                        file.truncate()
+                    self._form.add(batch, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    size = file.tell()
+            except BaseException:
                 if again:
-                    file.writelines(self._form.kept(batch, self._lines(size)))
-                else:
-                    file.seek(size)
-                    file.truncate()
-                self._form.add(batch, file)
-                file.flush()
-                os.fsync(file.fileno())
-                size = file.tell()
+                    new.unlink(missing_ok=True)
+                raise
             with whole_file(self._aside) as aside:
                 aside.write(_encode(_Position(size, batch.after.decode(), name)))
             self._position()
@@ -200,6 +205,11 @@ class _Text:
                 os.close(folder)
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
+        except PenstockError:
+            raise
+        except (ValueError, KeyError, csv.Error) as error:
+            words = f"{self._path} was changed: it, or {self._aside.name}, cannot be read"
+            raise StorageError(f"{words}: remove both to have it written again") from error
 
 
 def open_csv(address: str) -> Destination:

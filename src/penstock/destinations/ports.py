@@ -33,6 +33,8 @@ class Batch:
         versions: Whether a key may have several rows.
         widened: Names of columns of whole numbers that have come to hold fractions.
         known: How many of the columns the table has already; 0: there is no table yet.
+        children: Batches for the tables of its lists, to become true together with it: rows of
+            ``gone`` keys go from each. They have no states of their own.
     """
 
     table: str
@@ -45,6 +47,7 @@ class Batch:
     versions: bool = False
     widened: Sequence[str] = ()
     known: int = 0
+    children: Sequence[Batch] = ()
 
     @property
     def typed(self) -> list[tuple[int, Field]]:
@@ -71,16 +74,16 @@ class Destination(Protocol):
     @property
     def holds_versions(self) -> bool:
         """Whether it can hold several versions of a record, and say until when each held."""
-        ...
+
+    @property
+    def holds_children(self) -> bool:
+        """Whether it takes batches with children."""
 
     def state(self, table: str) -> bytes | None:
         """Return the state of a table as the last batch left it; None where there is no table."""
-        ...
 
     def commit(self, batch: Batch) -> None:
         """Make a batch true, if the table's state is ``batch.before``."""
-        ...
 
     def close(self) -> None:
         """Let go of it. Closing twice is allowed."""
-        ...

@@ -28,11 +28,9 @@ class Connection(Protocol):
 
     def execute(self, query: str, parameters: Sequence[object] = ..., /) -> Cursor:
         """Perform a statement."""
-        ...
 
     def close(self) -> None:
         """Let go of it. Closing twice is allowed."""
-        ...
 
 
 class SqlTables:
@@ -52,7 +50,7 @@ class SqlTables:
 
     types: ClassVar[Mapping[str, str]]
     readers: ClassVar[Mapping[str, Reader]] = {}
-    holds_versions = True
+    holds_versions = holds_children = True
     indexed = True
     mark = "?"
     begin = "BEGIN"
@@ -79,28 +77,42 @@ class SqlTables:
             there = self._exists(table)
             known = self._known(table) if self._exists("_penstock") else None
         if there and known is None:
-            raise InputError(
-                f"{self._shown} has a table {table} that was not made by penstock: "
-                "name another one, or drop it"
-            )
+            raise InputError(_foreign(self._shown, table))
         return known if there else None
 
     def commit(self, batch: Batch) -> None:
         """Make a batch true in one transaction, if the state is what it goes on from."""
+        with self._translated(), self._transaction():
+            self._move_on(batch)
+            self._write(batch)
+            for child in batch.children:
+                if not child.known:
+                    self._take(child.table, batch.table)
+                self._write(child)
+
+    def _write(self, batch: Batch) -> None:
         if len(batch.typed) > self.most:
             raise InputError(
                 f"{len(batch.typed)} columns, but a table of {self._shown} holds {self.most}: "
                 "keep it without flattening"
             )
-        with self._translated(), self._transaction():
-            self._move_on(batch)
-            self._shape(batch)
-            if batch.gone:
-                self._delete(batch)
-            if batch.ended:
-                self._end(batch)
-            if batch.rows:
-                self.insert(batch, [identifier(one.name) for _, one in batch.typed])
+        self.shape(batch)
+        if batch.gone:
+            self._delete(batch)
+        if batch.ended:
+            self._end(batch)
+        if batch.rows:
+            self.insert(batch, [identifier(one.name) for _, one in batch.typed])
+
+    def _take(self, table: str, parent: str) -> None:
+        """Have room for a table of lists, also where an earlier one of ours is left."""
+        run, mark, owner = self._connection.execute, self.mark, f"lists of {parent}"
+        if self._exists(table):
+            if self._known(table) != owner.encode():
+                raise InputError(_foreign(self._shown, table))
+            run(f"DROP TABLE {identifier(table)}")
+        run(f"DELETE FROM {_STATES} WHERE name = {mark}", [table])
+        run(f"INSERT INTO {_STATES} VALUES ({mark}, {mark})", [table, owner])
 
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         """Bring the rows in."""
@@ -134,7 +146,8 @@ class SqlTables:
         query = f"UPDATE {_STATES} SET state = {mark} WHERE name = {mark}"
         run(query, [batch.after.decode(), batch.table])
 
-    def _shape(self, batch: Batch) -> None:
+    def shape(self, batch: Batch) -> None:
+        """Make the table of a batch, or the columns that it has more."""
         table = identifier(batch.table)
         columns = [
             (spot, f"{identifier(one.name)} {self.types.get(one.kind, 'TEXT')}")
@@ -209,8 +222,15 @@ class SqlTables:
         except self.errors as error:
             words = " ".join(str(error).split())
             raise StorageError(
-                f"{self._shown}: {words}; what was committed before is there: call again"
+                f"{self._shown}: {words}; what was committed before is there: call again; a table "
+                "that somebody has changed is written again once it is dropped"
             ) from error
+
+
+def _foreign(shown: str, table: str) -> str:
+    return (
+        f"{shown} has a table {table} that was not made by penstock: name another one, or drop it"
+    )
 
 
 def identifier(name: str) -> str:

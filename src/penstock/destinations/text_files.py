@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from penstock.store import Column, text_of
+from penstock.store import Column, portions, text_of
 
 __all__ = ["Row", "csv_head", "write_csv", "write_csv_rows", "write_jsonl"]
 
@@ -97,12 +97,4 @@ def _quoted(text: str) -> str:
 
 
 def _write(lines: Iterable[bytes], file: BinaryIO) -> None:
-    block: list[bytes] = []
-    size = 0
-    for line in lines:
-        block.append(line)
-        size += len(line)
-        if size > _BLOCK:
-            file.write(b"".join(block))
-            block, size = [], 0
-    file.write(b"".join(block))
+    file.writelines(b"".join(block) for block in portions(lines, len, _BLOCK))

@@ -11,8 +11,10 @@ from penstock.store.backup import BackedUp as BackedUp
 from penstock.store.cells import Cells as Cells
 from penstock.store.cells import FieldPath as FieldPath
 from penstock.store.cells import fields as fields
+from penstock.store.cells import items as items
 from penstock.store.cells import text_of as text_of
 from penstock.store.fence import Fence as Fence
+from penstock.store.in_portions import portions as portions
 from penstock.store.layout import GIVEN as GIVEN
 from penstock.store.layout import READERS as READERS
 from penstock.store.layout import Field as Field
@@ -40,8 +42,9 @@ from penstock.store.repair import Repaired as Repaired
 from penstock.store.shape import Column as Column
 from penstock.store.shape import Kind as Kind
 from penstock.store.shape import Shape as Shape
-from penstock.store.shape import distinct as distinct
+from penstock.store.shape import free_name as free_name
 from penstock.store.shape import kind_of as kind_of
+from penstock.store.shape import published as published
 from penstock.store.values import Failure as Failure
 from penstock.store.values import FailureCount as FailureCount
 from penstock.store.values import OnSame as OnSame

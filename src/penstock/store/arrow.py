@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,7 @@ from penstock.markup import html_table
 from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
 from penstock.store.cells import Cells, FieldPath, fields, text_of
+from penstock.store.in_portions import portions
 from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
 from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
 from penstock.store.shape import Column, published
@@ -49,7 +50,6 @@ class Records(Protocol):
 
     def records(self) -> Iterator[LandedRecord]:
         """Yield what has landed, in landing order."""
-        ...
 
 
 def import_arrow(what: str) -> None:
@@ -117,6 +117,10 @@ def arrow_table(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def _size_of(item: Item) -> int:
+    return sum(map(len, item[1].values()))
+
+
 def _shape_of(cell: bytes) -> Nested:
     if cell[0] not in b"{[" or typed_kind(cell) != "json":
         return "json"
@@ -176,15 +180,9 @@ def arrow_reader(
     chosen = _chosen(layout.fields, columns)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        rows: list[list[bytes | None]] = []
-        size = 0
-        for key, cells in islice(items(), count):
-            rows.append(layout.row(key, cells))
-            size += sum(map(len, cells.values()))
-            if len(rows) >= _ROWS or size >= _BYTES:
-                yield from arrow_table(chosen, rows, structs).to_batches()
-                rows, size = [], 0
-        yield from arrow_table(chosen, rows, structs).to_batches()
+        for part in portions(islice(items(), count), _size_of, _BYTES, _ROWS):
+            rows = [layout.row(key, cells) for key, cells in part]
+            yield from arrow_table(chosen, rows, structs).to_batches()
 
     schema = arrow_schema([one for _, one in chosen], structs)
     shown = [
@@ -258,7 +256,22 @@ def to_duckdb(store: Records, *, flatten: bool = False) -> duckdb.DuckDBPyConnec
 
 
 class Frames:
-    """What a store's reader gives to other programs' tables; see :func:`read_arrow`."""
+    """What every reader of a store has: ``with``, and what other programs' tables are made of."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        raise NotImplementedError
 
     def records(self) -> Iterator[LandedRecord]:
         """Yield what has landed up to now, in landing order."""
@@ -268,19 +281,8 @@ class Frames:
         """Return where the store stands."""
         raise NotImplementedError
 
-    def to_arrow(
-        self,
-        *,
-        columns: Sequence[str] | None = None,
-        where: Where | None = None,
-        flatten: bool = False,
-        nested: bool = False,
-        schema: str = "",
-    ) -> pa.RecordBatchReader:
-        """Return what has landed as batches of Arrow, each of bounded memory."""
-        return read_arrow(
-            self, columns=columns, where=where, flatten=flatten, nested=nested, schema=schema
-        )
+    to_arrow = read_arrow
+    to_duckdb = to_duckdb
 
     def to_pandas(
         self, *, columns: Sequence[str] | None = None, where: Where | None = None
@@ -309,7 +311,3 @@ class Frames:
     def _title(self) -> str:
         status = self.status()
         return f"{status.path}: {status.landed:,} landed, {status.failed:,} failed"
-
-    def to_duckdb(self) -> duckdb.DuckDBPyConnection:
-        """Return a database in memory with what has landed as the table ``records``."""
-        return to_duckdb(self)

@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.errors import StorageError
 
-__all__ = ["Cells", "FieldPath", "fields", "text_of"]
+__all__ = ["Cells", "FieldPath", "fields", "items", "storable", "text_of"]
 
 FieldPath: TypeAlias = tuple[str, ...]
 """Where a field is: ``("name",)``, or ``("address", "city")`` of a flattened record."""
@@ -21,6 +21,7 @@ Cells: TypeAlias = dict[FieldPath, bytes]
 """The JSON text of each field, in the record's order."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _DEEPEST = 32  # levels that are flattened; what lies deeper stays JSON
 
@@ -67,7 +68,19 @@ def _object_with_surrogates(body: bytes) -> dict[str, bytes]:
         loaded = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise StorageError(f"a record is not JSON: {error}: {body[:60]!r}") from error
-    return {_storable(name): json.dumps(value).encode() for name, value in loaded.items()}
+    return {storable(name): json.dumps(value).encode() for name, value in loaded.items()}
+
+
+def items(cell: bytes) -> list[bytes]:
+    """Return what a list holds.
+
+    >>> items(b'[1, {"a": 2}]')
+    [b'1', b'{"a": 2}']
+    """
+    try:
+        return [bytes(item) for item in _LIST.decode(cell)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [json.dumps(item).encode() for item in json.loads(cell)]
 
 
 def text_of(cell: bytes) -> str:
@@ -79,8 +92,9 @@ def text_of(cell: bytes) -> str:
     try:
         return _TEXT.decode(cell)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _storable(str(json.loads(cell)))
+        return storable(str(json.loads(cell)))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Return ``text`` without lone surrogates, which UTF-8 cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode()

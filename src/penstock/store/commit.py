@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,12 +13,13 @@ import msgspec
 from penstock.clock import Clock
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
+from penstock.store.cells import storable
 from penstock.store.consistency import Watch
 from penstock.store.deletion import RecordPlace, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.lock import kept_by
-from penstock.store.segments import Tail, segment_path, split_line
-from penstock.store.values import ABSENT
+from penstock.store.segments import Tail, line_at, segment_path, split_line
+from penstock.store.values import ABSENT, Tally
 
 __all__ = ["GroupCommit", "settled"]
 
@@ -49,7 +49,7 @@ class _Prepared(NamedTuple):
 
 
 @final
-class GroupCommit:
+class GroupCommit(Tally):
     """Makes groups of entries safe, one after the other, all or nothing each.
 
     The rows are entered in an open transaction, the lines are written and fdatasync'ed, and only
@@ -65,11 +65,6 @@ class GroupCommit:
         watch: Notices what others do to the files meanwhile.
 
     Attributes:
-        again: Entries that were refused since their key had landed before.
-        changed: Those of them whose record was another one.
-        new: Records that became safe.
-        stale: Keys that failed though an earlier record of theirs landed, which stays.
-        on_same: What becomes of a record whose key has landed before.
         latest: The moment of the last group, or when the store was opened.
     """
 
@@ -92,11 +87,7 @@ class GroupCommit:
         self._encode = msgspec.json.Encoder().encode
         self._to_erase: list[RecordPlace] = []
         self._erased: list[RecordPlace] = []
-        self.again = 0
-        self.changed = 0
-        self.new = 0
-        self.stale = 0
-        self.on_same = "first"
+        super().__init__()
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -248,7 +239,7 @@ class GroupCommit:
         query = "SELECT segment, offset, length FROM item WHERE key = ?"
         number, offset, length = self._connection.execute(query, (entry.key,)).fetchone()
         with segment_path(self._directory, number).open("rb") as file:
-            same = split_line(os.pread(file.fileno(), length, offset)).body == body
+            same = split_line(line_at(file.fileno(), offset, length)).body == body
         if same:
             self._connection.execute("UPDATE item SET at = ? WHERE key = ?", (at, entry.key))
         return not same
@@ -280,10 +271,10 @@ class GroupCommit:
                 (
                     entry.key,
                     entry.error,
-                    _storable(entry.message),
+                    storable(entry.message),
                     entry.status,
                     entry.attempts,
-                    _storable(entry.excerpt),
+                    storable(entry.excerpt),
                     at,
                 )
                 for entry in entries
@@ -305,8 +296,3 @@ class GroupCommit:
         gone = [entry for entry in entries if isinstance(entry, Deletion)]
         if gone:
             self._to_erase = delete(self._connection, gone, at)
-
-
-def _storable(text: str) -> str:
-    """Return ``text`` without lone surrogates, which UTF-8 and so SQLite cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from penstock.files import open_regular
 from penstock.pipeline import Deletion, Entry, Key, LandedRecord
-from penstock.store.segments import DELETED, Line, body_at, judged, segment_path, sync
+from penstock.store.segments import DELETED, Line, body_at, judged, line_at, segment_path, sync
 
 __all__ = ["RecordPlace", "delete", "in_turns", "overwrite", "pending"]
 
@@ -102,7 +102,7 @@ def overwrite(
         file = open_regular(segment_path(directory, number), os.O_RDWR)
         try:
             for _, offset, length in group:
-                line = judged(offset, os.pread(file, length, offset))
+                line = judged(offset, line_at(file, offset, length))
                 row = connection.execute("SELECT state FROM item WHERE key = ?", (line.key,))
                 if line.key is not None and row.fetchone() == ("deleted",):
                     _overwrite(file, line)

@@ -7,7 +7,7 @@ bent to fit, and nothing becomes null.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
 from typing import TypeAlias, final
@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.errors import InputError
 from penstock.store.cells import Cells, FieldPath, text_of
-from penstock.store.shape import Shape, distinct, kind_of
+from penstock.store.shape import Shape, free_name, kind_of
 
 __all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]
 
@@ -159,7 +159,8 @@ class Layout:
         given: The kinds that the user asked for, by dotted name.
         longest: Bytes that a name has at most, for databases, which take ``Name`` and ``name``
             for the same; 0: as they come.
-        leading: Names of times that each row has after its key.
+        leading: Names and kinds of what each row has after its key.
+        kind: What says which kind a value is of.
 
     Attributes:
         fields: The columns, new ones at the end.
@@ -178,20 +179,29 @@ class Layout:
         fields: Sequence[Field] = (),
         given: Mapping[str, str] | None = None,
         longest: int = 0,
-        leading: Sequence[str] = (),
+        leading: Sequence[tuple[str, str]] = (),
+        *,
+        kind: Callable[[bytes], str] = typed_kind,
     ) -> None:
-        self.fields = list(fields)
+        self.fields: list[Field] = []
         self._leading = leading
         self._longest = longest
+        self._fold: Callable[[str], str] = str.lower if longest else str
+        self._kind_of = kind
+        self._taken: set[str] = set()
+        self._at: dict[FieldPath, list[int]] = {}  # where the columns of a field are
         self.widened: list[str] = []
         self.apart: list[Field] = []
         self._given = {tuple(name.split(".")): kind for name, kind in (given or {}).items()}
         self._spots: dict[tuple[FieldPath, str], int] = {}
-        for field in self.fields[1:]:
-            kind = field.kind
-            if kind in _BY_VALUE and self._given.setdefault(field.path, kind) != kind:
+        self._keys, self._shape = Shape(), Shape(kind)
+        self._odd: dict[tuple[FieldPath, str], None] = {}
+        for field in fields:
+            self._append(field)
+            held = field.kind
+            if held in _BY_VALUE and self._given.setdefault(field.path, held) != held:
                 raise InputError(
-                    f"{field.name} is kept as {field.kind}, not as {self._given[field.path]}: "
+                    f"{field.name} is kept as {held}, not as {self._given[field.path]}: "
                     "use another table"
                 )
         self._read = {
@@ -200,29 +210,49 @@ class Layout:
 
     def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""
-        keys, shape = Shape(), Shape(typed_kind)
-        apart: dict[tuple[FieldPath, str], None] = {}
         for key, cells in records:
-            keys.learn({("key",): key})
-            shape.learn(cells)
-            for path in self._read.keys() & cells.keys():
-                apart[path, self._kind(path, cells[path])] = None
-        found = shape.kinds()
-        self._begin(keys.kinds().get(("key",), "long"), [".".join(path) for path in found])
+            self.see(key, cells)
+        self.begin()
+
+    def see(self, key: bytes, cells: Cells) -> None:
+        """Take note of a record; :meth:`begin` makes the columns."""
+        self._keys.learn({("key",): key})
+        self._shape.learn(cells)
+        for path in self._read.keys() & cells.keys():
+            self._odd[path, self._kind(path, cells[path])] = None
+
+    def begin(self, key: str = "") -> None:
+        """Make the columns of a new table so that they hold all that was seen.
+
+        Args:
+            key: What the column of keys holds; unset: what was seen.
+        """
+        found = self._shape.kinds()
+        kind = key or self._keys.kinds().get(("key",), "long")
+        self._begin(kind, {".".join(path) for path in found})
         for path, kind in found.items():
             if path not in self._read:
                 self._add(path, kind if kind == "null" else self._given.get(path, kind))
-        for path, kind in [*apart, *((path, "raw") for path in shape.raw)]:
+        for path, kind in [*self._odd, *((path, "raw") for path in self._shape.raw)]:
             self._find(path, kind)
         self.apart = []
 
-    def _begin(self, kind: str, taken: Sequence[str] = ()) -> None:
+    def _append(self, field: Field) -> int:
+        spot = len(self.fields)
+        self.fields.append(field)
+        self._taken.add(self._fold(field.name))
+        if spot:
+            self._at.setdefault(field.path, []).append(spot)
+        return spot
+
+    def _begin(self, kind: str, others: Collection[str] = ()) -> None:
+        taken = set(map(self._fold, others))
         kind = {"int": "long", "long": "long", "text": "text"}.get(kind, "digits")
-        for wanted, held in ("key", kind), *((one, "timestamp") for one in self._leading):
+        for wanted, held in ("key", kind), *self._leading:
             name = wanted
             while name in taken:
                 name = f"_{name}"
-            self.fields.append(Field((), name, held))
+            self._append(Field((), name, held))
 
     def row(
         self, key: bytes, cells: Cells, leading: Sequence[bytes | None] = ()
@@ -238,7 +268,7 @@ class Layout:
         row: list[bytes | None] = [key, *leading]
         row += [None] * (len(self.fields) - len(row))
         for path, cell in cells.items():
-            kind = self._kind(path, cell) if path in self._read else typed_kind(cell)
+            kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
             spot = self._spots.get((path, kind))
             if spot is None:
                 spot = self._spots[path, kind] = self._find(path, kind)
@@ -256,7 +286,7 @@ class Layout:
 
     def _kind(self, path: FieldPath, cell: bytes) -> str:
         """Return the kind that the user asked for, where this value can be read as that."""
-        kind = typed_kind(cell)
+        kind = self._kind_of(cell)
         if kind not in {"int", "long", "float", "digits"}:
             return kind
         try:
@@ -267,11 +297,10 @@ class Layout:
 
     def _find(self, path: FieldPath, kind: str) -> int:
         """Return the column for values of a kind: one that takes it, a wider one, or a new one."""
-        spots = [spot for spot, field in enumerate(self.fields) if spot and field.path == path]
+        spots = self._at.get(path, [])
         for spot in spots:
-            if kind == "null" or kind in _TAKES.get(
-                self.fields[spot].kind, {self.fields[spot].kind}
-            ):
+            held = self.fields[spot].kind
+            if kind == "null" or kind in _TAKES.get(held, {held}):
                 return spot
         for spot in spots:
             wider = {("int", "float"): "float", ("int", "long"): "long"}
@@ -284,7 +313,7 @@ class Layout:
         return self._add(path, kind)
 
     def _add(self, path: FieldPath, kind: str) -> int:
-        known = [field for field in self.fields[1:] if field.path == path]
+        known = [self.fields[spot] for spot in self._at.get(path, [])]
         wanted = self._given.get(path, kind)
         if not known and kind in _TAKES.get(wanted, {wanted}):
             kind = wanted
@@ -298,13 +327,10 @@ class Layout:
         field = Field(path, name, kind)
         if apart:
             self.apart.append(field)
-        self.fields.append(field)
-        return len(self.fields) - 1
+        return self._append(field)
 
     def _free(self, name: str) -> str:
         """Return a name that no column has."""
-        names = [field.name for field in self.fields]
-        if not self._longest:
-            return distinct([*names, name])[-1]
-        short = name.replace("\0", "\\0").encode()[: self._longest].decode(errors="ignore")
-        return distinct([*dict.fromkeys(map(str.lower, names)), short], str.lower)[-1]
+        if self._longest:
+            name = name.replace("\0", "\\0").encode()[: self._longest].decode(errors="ignore")
+        return free_name(name, self._taken, self._fold)

@@ -25,6 +25,7 @@ from penstock.store.segments import SEGMENT, found_segments
 __all__ = [
     "FORMAT",
     "LEDGER",
+    "MISFITS",
     "NAMES",
     "add_versions",
     "allow_versions",
@@ -35,6 +36,7 @@ __all__ = [
     "is_ours",
     "lost",
     "read",
+    "refuse_odd",
     "refuse_unreadable",
     "translated",
     "versioned",
@@ -89,6 +91,27 @@ CREATE TABLE main.{_VERSION};
 CREATE INDEX version_key ON version (key);
 PRAGMA user_version = {FORMAT};
 """
+# SQLite takes any value in any column: what none of ours has, by table.
+MISFITS = {
+    "fact": """SELECT name AS key FROM fact WHERE (name = 'started'
+        OR name IN ('verified', 'repaired')) AND typeof(value) NOT IN ('real', 'integer')
+        OR name = 'expected' AND typeof(value) NOT IN ('integer', 'null')""",
+    "segment": """SELECT number AS key FROM segment WHERE typeof(size) != 'integer' OR size < 0
+        OR typeof(landed) != 'integer' OR typeof(at) NOT IN ('real', 'integer')""",
+    "item": """SELECT key FROM item WHERE typeof(key) NOT IN ('integer', 'text')
+        OR typeof(at) NOT IN ('real', 'integer') OR state = 'landed' AND (offset < 0 OR length < 1
+        OR length > (SELECT max(size) FROM segment)
+        OR typeof(segment) || typeof(offset) || typeof(length) || typeof(crc32)
+            != 'integerintegerintegerinteger')""",
+    "failure": """SELECT id AS key FROM failure WHERE typeof(at) NOT IN ('real', 'integer')
+        OR typeof(key) NOT IN ('integer', 'text') OR typeof(status) NOT IN ('integer', 'null')
+        OR typeof(attempts) || typeof(replayed) || typeof(current) != 'integerintegerinteger'
+        OR typeof(error) || typeof(message) || typeof(excerpt) != 'texttexttext'""",
+    "mark": "SELECT name AS key FROM mark WHERE typeof(name) || typeof(value) != 'texttext'",
+}
+_SMALL = f"""SELECT 'fact' FROM ({MISFITS["fact"]}) UNION ALL
+    SELECT 'segment' FROM ({MISFITS["segment"]}) UNION ALL
+    SELECT 'fact' WHERE (SELECT count(*) FROM fact WHERE name IN ('started', 'expected')) < 2"""
 _COLUMNS = """SELECT made.name, part.name, part.type, part.pk, part."notnull"
     FROM main.sqlite_schema AS made, pragma_table_info(made.name) AS part
     WHERE made.type = 'table'"""
@@ -213,6 +236,16 @@ def is_ours(connection: sqlite3.Connection) -> bool:
     return _columns(connection) >= _columns_of(_number(connection, "PRAGMA user_version"))
 
 
+def refuse_odd(connection: sqlite3.Connection, directory: Path) -> None:
+    """Refuse a ledger that says of the store what no ledger of ours says.
+
+    Raises:
+        StorageError: It is that; its way out is told.
+    """
+    if found := connection.execute(_SMALL).fetchone():
+        raise lost(directory, f"{LEDGER} has a value in the table {found[0]} that is not ours")
+
+
 def _columns(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
     return set(connection.execute(_COLUMNS).fetchall())
 
@@ -239,7 +272,7 @@ def add_versions(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
 
 
-def read(directory: Path, *, resting: bool = False) -> sqlite3.Connection:
+def read(directory: Path, *, resting: bool = False, odd: bool = False) -> sqlite3.Connection:
     """Open the ledger for reading only; a run may go on beside it.
 
     SQLite makes files of its own beside a ledger that is read. Where it is ``resting``
@@ -247,19 +280,25 @@ def read(directory: Path, *, resting: bool = False) -> sqlite3.Connection:
 
     Raises:
         InputError: There is no store, or one of a newer version.
+        StorageError: What it says of the store is none of ours, unless it may be ``odd``.
     """
     refuse_unreadable(directory)
     if not begun(directory):
         raise InputError(f"{directory} is not a penstock store yet: its {LEDGER} is empty")
-    if resting:
-        return _recognised(directory, _AT_REST)
     try:
-        connection = _recognised(directory, "mode=ro")
+        connection = _recognised(directory, _AT_REST if resting else "mode=ro")
     except StorageError:
         # A store on a read-only medium: SQLite cannot share it, and nobody can be changing it.
-        if (directory / f"{LEDGER}-wal").exists():
+        if resting or (directory / f"{LEDGER}-wal").exists():
             raise
         connection = _recognised(directory, _AT_REST)
+    with contextlib.suppress(sqlite3.DatabaseError):  # who needs what is not there says so
+        if not odd:
+            try:
+                refuse_odd(connection, directory)
+            except StorageError:
+                connection.close()
+                raise
     return connection
 
 

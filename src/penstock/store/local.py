@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar, final
@@ -83,7 +83,9 @@ class LocalStore(Settlement, LocalReader):
         self._clock, self._wait_for_room = clock, wait_for_room
         directory = Path(path).absolute()  # whoever changes the working directory is not followed
         with ExitStack() as undo, ledger.translated(directory):
-            lock = _taken(directory, fence)
+            prepare(directory)
+            with _usable(directory):
+                lock = DirectoryLock(directory, None if fence is None else fence.token)
             undo.callback(lock.release)
             new = not ledger.begun(directory)
             self._writing = undo.enter_context(closing(ledger.connect(directory, new=new)))
@@ -230,17 +232,19 @@ def _is_full(error: BaseException | None) -> bool:
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
-def _prepare(directory: Path) -> None:
-    """Make the directory, or refuse one that is something else.
+def prepare(directory: Path) -> None:
+    """Make the directory of a store where there is none, so that its lock can be in it.
 
     Raises:
         InputError: It is a file, holds something else, or may not be written.
+        StorageError: The disk refuses.
     """
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    make_private(directory)
-    for path in reversed(missing):
-        sync_directory(path.parent)
-    names = {entry.name for entry in directory.iterdir()}
+    with _usable(directory):
+        missing = [path for path in (directory, *directory.parents) if not path.exists()]
+        make_private(directory)
+        for path in reversed(missing):
+            sync_directory(path.parent)
+        names = {entry.name for entry in directory.iterdir()}
     ours = (ledger.LEDGER, SEGMENT, LOCK, ASIDE)
     foreign = {name for name in names if not name.startswith(ours)}
     if foreign and ledger.LEDGER not in names and not found_segments(directory):
@@ -249,26 +253,10 @@ def _prepare(directory: Path) -> None:
         )
 
 
-def prepare(directory: Path) -> None:
-    """Make the directory of a store where there is none, so that its lock can be in it.
-
-    Raises:
-        InputError: It is a file, holds something else, or may not be written.
-    """
-    _usable(directory, lambda: _prepare(directory))
-
-
-def _taken(directory: Path, fence: Fence | None) -> DirectoryLock:
-    """Make the directory where there is none and lock it."""
-    prepare(directory)
-    return _usable(
-        directory, lambda: DirectoryLock(directory, None if fence is None else fence.token)
-    )
-
-
-def _usable(directory: Path, act: Callable[[], T]) -> T:
+@contextmanager
+def _usable(directory: Path) -> Iterator[None]:
     try:
-        return act()
+        yield
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{directory} is a file: name a directory for the store") from error
     except OSError as error:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from contextlib import suppress
 from typing import final
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import StoreInUse
-from penstock.mongo import UpdateOne
+from penstock.mongo import PyMongoError, UpdateOne
 from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
+from penstock.store.in_portions import portions
 from penstock.store.mongo_commit import MongoCommit, settled
 from penstock.store.mongo_connection import create, opened, translated
 from penstock.store.mongo_documents import check_key
 from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_reader import MongoReader
+from penstock.store.mongo_writers import WriterMark
 from penstock.store.settlement import Settlement
 from penstock.store.values import ABSENT
 from penstock.store.writer import Writer
@@ -54,6 +56,8 @@ class MongoStore(Settlement, MongoReader):
         StoreInUse: A run with a larger token was here.
     """
 
+    _commit: MongoCommit
+
     def __init__(
         self,
         address: str,
@@ -69,7 +73,6 @@ class MongoStore(Settlement, MongoReader):
                 create(place, clock.time())
                 MongoReader.__init__(self, place)
                 self._fence = MongoFence(place, fence)
-                latest = max((row["latest"] for row in self._states()), default=0)
         except BaseException:
             place.client.close()
             raise
@@ -77,9 +80,9 @@ class MongoStore(Settlement, MongoReader):
         self._claims = Claims(clock, int(clock.time() * 1e6) / 1e6)
         self._name = uuid.uuid4().hex
         self._known = False
-        self._commits = MongoCommit(place, self._name, latest, clock, self._fence)
-        self._commit = self._commits
-        self._writer = Writer(self._commit_and_release, clock)
+        self._mark = WriterMark(place, self._name, clock)
+        self._commit = MongoCommit(place, self._name, self._mark, clock, self._fence)
+        self._writer = Writer(self._commit_and_release, clock, self._idle)
 
     def claim(self, keys: Iterable[Key]) -> Iterator[Key]:
         """Yield the keys still to do, lazily and in order, each once.
@@ -108,7 +111,7 @@ class MongoStore(Settlement, MongoReader):
         self.flush()
         with translated(self.path):
             before, self._fence = self._fence, MongoFence(self._place, fence)
-        self._commits.fence = self._fence
+        self._commit.fence = self._fence
         before.close()
 
     def forget(self) -> None:
@@ -116,7 +119,7 @@ class MongoStore(Settlement, MongoReader):
         try:
             self.flush()
         except StoreInUse:
-            self._writer = Writer(self._commit_and_release, self._clock)
+            self._writer = Writer(self._commit_and_release, self._clock, self._idle)
         self._claims.forget()
 
     def expect(self, total: int | None) -> None:
@@ -134,44 +137,35 @@ class MongoStore(Settlement, MongoReader):
         Their failures stay as history in their documents, and the next failure of the same key
         counts how often it was put back.
         """
-        wanted = iter([failure.key for failure in self.failures()] if keys is None else keys)
-        count = 0
-        with translated(self.path):
-            while chunk := list(islice(wanted, _CHUNK)):
-                count += self._put_back(chunk)
-        return count
-
-    def _put_back(self, keys: Sequence[Key]) -> int:
-        back: dict[str, object] = {"$set": {"state": "todo"}, "$inc": {"replayed": 1}}
-        return self._changed(keys, back)
+        wanted = [failure.key for failure in self.failures()] if keys is None else keys
+        return self._changed(wanted, {"$set": {"state": "todo"}, "$inc": {"replayed": 1}})
 
     def _keep_versions(self) -> None:
-        self._place.versions.create_index([("order", 1)], name="penstock_order")
+        index = [("order", 1), ("key", 1)]
+        self._place.versions.create_index(index, name="penstock_place")
+
+    def _idle(self) -> None:
+        with suppress(PyMongoError):  # then those who follow wait a little longer
+            self._mark.close()
 
     def accept(self, keys: Iterable[Key]) -> int:
         """Take failed keys as they are: they have no record and need none; return how many."""
-        return self._changed_all(keys, {"$set": {"error": ABSENT}})
+        return self._changed(keys, {"$set": {"error": ABSENT}})
 
     def acknowledge(self, keys: Iterable[Key]) -> int:
         """Accept that failed keys failed, and return how many; they stay failed and kept.
 
         A key that is put back and fails again is to be acknowledged again.
         """
-        return self._changed_all(keys, {"$set": {"acknowledged": True}})
+        return self._changed(keys, {"$set": {"acknowledged": True}})
 
-    def _changed_all(self, keys: Iterable[Key], change: dict[str, object]) -> int:
-        wanted, count = iter(keys), 0
+    def _changed(self, keys: Iterable[Key], change: dict[str, object]) -> int:
+        count = 0
         with translated(self.path):
-            while chunk := list(islice(wanted, _CHUNK)):
-                count += self._changed(chunk, change)
+            for some in portions(keys, lambda _key: 1, _CHUNK):
+                writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, change) for k in some]
+                count += self._fence.write(self._place.items, writes)
         return count
-
-    def _changed(self, keys: Sequence[Key], change: dict[str, object]) -> int:
-        writes = [UpdateOne({"_id": check_key(k), "state": "failed"}, change) for k in keys]
-        done = self._fence.within(
-            lambda session: self._place.items.bulk_write(list(writes), session=session)
-        )
-        return done.modified_count
 
     def _note(self, change: dict[str, object]) -> None:
         self._place.facts.update_one({"_id": "store"}, change)
@@ -184,6 +178,8 @@ class MongoStore(Settlement, MongoReader):
         """
         try:
             self._writer.close()
+            with translated(self.path):
+                self._mark.close()
         finally:
             self._fence.close()
             MongoReader.close(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
@@ -17,15 +18,16 @@ from penstock.mongo import (
 )
 from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
 from penstock.store.deletion import in_turns
+from penstock.store.in_portions import portions
 from penstock.store.mongo_connection import MongoPlace
 from penstock.store.mongo_documents import TooLarge, as_document, check_key, landing_of
-from penstock.store.mongo_fence import MongoFence
-from penstock.store.values import ABSENT
+from penstock.store.mongo_fence import MongoFence, Write
+from penstock.store.mongo_writers import WriterMark
+from penstock.store.values import ABSENT, Tally
 
 __all__ = ["MongoCommit", "settled"]
 
 Known: TypeAlias = dict[Key, dict[str, Any]]
-_Write: TypeAlias = InsertOne[dict[str, Any]] | UpdateOne
 _DUPLICATE = 11000
 _PAUSE = 0.02  # seconds before looking again at what a majority does not show yet
 _HISTORY = 10  # failures that are remembered of one key
@@ -62,7 +64,7 @@ class _Pending:
 
 
 @final
-class MongoCommit:
+class MongoCommit(Tally):
     """Makes groups of entries safe, one after the other.
 
     A group is one ordered bulk write of single-document writes, acknowledged by the journals of a
@@ -75,32 +77,25 @@ class MongoCommit:
     Args:
         place: The store.
         writer: A name that no other opening of a store has.
-        latest: The greatest place in the order so far; places are microseconds since 1970.
+        mark: Where places in the order begin, and up to where they are there. They are
+            microseconds since 1970.
         clock: Gives the time, once a group.
         fence: The run's right to write; with a token, what is written at once is a transaction.
 
     Attributes:
         fence: The run's right to write, as now.
-        again: Entries that were dropped since their key had landed before.
-        changed: Those of them whose record was another one.
-        new: Records that became safe.
-        stale: Keys that failed though an earlier record of theirs landed, which stays.
-        on_same: What becomes of a record whose key has landed before.
     """
 
     def __init__(
-        self, place: MongoPlace, writer: str, latest: int, clock: Clock, fence: MongoFence
+        self, place: MongoPlace, writer: str, mark: WriterMark, clock: Clock, fence: MongoFence
     ) -> None:
         self._place = place
         self._writer = writer
-        self._latest = latest
+        self._mark = mark
+        self._latest = 0
         self._clock = clock
         self.fence = fence
-        self.again = 0
-        self.changed = 0
-        self.new = 0
-        self.stale = 0
-        self.on_same = "first"
+        super().__init__()
 
     def __call__(self, entries: Sequence[Entry]) -> None:
         """Return when all ``entries`` are safe.
@@ -109,18 +104,23 @@ class MongoCommit:
             PyMongoError: They could not be made safe; some of them may be.
             InputError: A key cannot be stored.
         """
-        self._latest = max(self._latest, int(self._clock.time() * 1e6))
+        self._latest = max(self._mark.begin(self._latest), int(self._clock.time() * 1e6))
         for part in in_turns(entries):
             for wave in self._waves(part):
                 self._settle(wave)
             self._delete([entry for entry in part if isinstance(entry, Deletion)])
             self._note(part)
+        self._mark.end(self._latest)
 
     def _settle(self, entries: Sequence[Landing | Failing]) -> None:
         """Write entries of different keys; those that are there already are looked at first."""
         pending = [self._pending(entry) for entry in entries]
         known: Known = {}  # nobody settles what he has not claimed: the cheap way is tried first
-        while not all(self._written(part, known) for part in self._parts(pending)):
+        heaviest = _TRANSACTION if self.fence.held else sys.maxsize
+        while not all(
+            self._written(part, known)
+            for part in portions(pending, lambda one: len(one.document.raw), heaviest)
+        ):
             known = self._look(pending)
             pending = [one for one in pending if not self._is_done(one, known.get(one.key))]
             self._keep([known[one.key] for one in pending if one.key in known])
@@ -139,9 +139,7 @@ class MongoCommit:
             for document in documents
             if document["state"] == "landed" and self.on_same == "history"
         ]
-        if writes:
-            versions = self._place.versions
-            self.fence.within(lambda session: versions.bulk_write(writes, session=session))
+        self.fence.write(self._place.versions, writes)
 
     def _look(self, pending: Sequence[_Pending]) -> Known:
         return _look(self._place, [one.key for one in pending], None)
@@ -159,10 +157,8 @@ class MongoCommit:
             )
             for key, final in keys.items()
         ]
-        if not writes:
-            return
-        self.fence.within(lambda session: self._place.items.bulk_write(writes, session=session))
-        if self.on_same == "history":
+        self.fence.write(self._place.items, writes)
+        if writes and self.on_same == "history":
             self._place.versions.delete_many({"key": {"$in": list(keys)}})
 
     def _note(self, entries: Sequence[Entry]) -> None:
@@ -224,22 +220,7 @@ class MongoCommit:
         body = entry.body.replace(b"\n", b" ") if isinstance(entry, Landing) else b""
         return _Pending(check_key(entry.key), self._latest, landed, document, body)
 
-    def _parts(self, pending: Sequence[_Pending]) -> Iterator[Sequence[_Pending]]:
-        """Yield what is written at once: all, or as much as one transaction should hold."""
-        if not self.fence.held:
-            yield pending
-            return
-        part: list[_Pending] = []
-        size = 0
-        for one in pending:
-            if size >= _TRANSACTION:
-                yield part
-                part, size = [], 0
-            part.append(one)
-            size += len(one.document.raw)
-        yield part
-
-    def _write(self, one: _Pending, known: Known) -> _Write:
+    def _write(self, one: _Pending, known: Known) -> Write:
         if one.key not in known:
             # A raw document is one that has been encoded already; PyMongo takes it as it is.
             insert: InsertOne[Any] = InsertOne(one.document)
@@ -257,13 +238,8 @@ class MongoCommit:
 
     def _written(self, part: Sequence[_Pending], known: Known) -> bool:
         """Return whether all was written; False where a key was there already."""
-        writes = [self._write(one, known) for one in part]
-        if not writes:
-            return True
         try:
-            self.fence.within(
-                lambda session: self._place.items.bulk_write(writes, ordered=True, session=session)
-            )
+            self.fence.write(self._place.items, [self._write(one, known) for one in part])
         except BulkWriteError as error:
             details = error.details or {}
             errors = details.get("writeErrors") or [{}]

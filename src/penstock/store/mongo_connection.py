@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, final
 
 from penstock.address import hide
+from penstock.clock import Clock, SystemClock
 from penstock.distribution import UPGRADE
 from penstock.errors import InputError, StorageError
 from penstock.mongo import (
@@ -46,12 +47,14 @@ class MongoPlace:
         client: What both are reached through.
         items: One document a key: its latest.
         facts: What is known of the store itself.
+        clock: Waits for others.
     """
 
     shown: str
     client: MongoClient[dict[str, Any]]
     items: Collection[dict[str, Any]]
     facts: Collection[dict[str, Any]]
+    clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
 
     @property
     def versions(self) -> Collection[dict[str, Any]]:

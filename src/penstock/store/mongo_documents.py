@@ -21,6 +21,7 @@ import msgspec
 from penstock.errors import InputError, StorageError
 from penstock.mongo import BSONError, DBRef, Int64, RawBSONDocument, encode
 from penstock.pipeline import Failing, Key, Landing
+from penstock.store.cells import storable
 from penstock.store.values import Failure
 
 __all__ = ["Document", "TooLarge", "as_document", "check_key", "failure_of", "landing_of"]
@@ -82,10 +83,10 @@ def as_document(entry: Landing | Failing, order: int, writer: str) -> RawBSONDoc
     facts |= {
         "replayed": 0,
         "error": entry.error,
-        "message": _storable(entry.message),
+        "message": storable(entry.message),
         "status": entry.status,
         "attempts": entry.attempts,
-        "excerpt": _storable(entry.excerpt),
+        "excerpt": storable(entry.excerpt),
     }
     return RawBSONDocument(encode(facts))
 
@@ -198,8 +199,3 @@ def _number(value: object) -> int:
     if not isinstance(value, int):
         raise StorageError(f"a document has {value!r} where a number should be")
     return int(value)
-
-
-def _storable(text: str) -> str:
-    """Return ``text`` without lone surrogates, which UTF-8 and so BSON cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -9,24 +9,25 @@ its own: holders of several locks, such as shards of one run, write side by side
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
 
 from penstock.mongo import DuplicateKeyError, OperationFailure
 from penstock.store.fence import Fence, replaced
 from penstock.store.mongo_connection import MongoPlace, opened, translated
 
 if TYPE_CHECKING:
-    from penstock.mongo import ClientSession
+    from penstock.mongo import ClientSession, Collection, InsertOne, UpdateOne
 
-__all__ = ["MongoFence", "last_token_there"]
+__all__ = ["MongoFence", "Write", "last_token_there"]
 
 _FENCE = "fence"
 _DEADLINE = 60.0
 _INTERRUPTED = 11601
 
 T = TypeVar("T")
+Write: TypeAlias = "InsertOne[dict[str, Any]] | UpdateOne"
 
 
 def last_token_there(address: str, scope: str) -> int:
@@ -104,6 +105,16 @@ class MongoFence:
         if self._session is None:
             return work(None)
         return self.transaction(work)
+
+    def write(self, where: Collection[dict[str, Any]], writes: Sequence[Write]) -> int:
+        """Perform writes in this order; return how many documents were changed. May be no writes.
+
+        Raises:
+            StoreInUse: Another run has taken over; nothing was written.
+        """
+        if not writes:
+            return 0
+        return self.within(lambda session: where.bulk_write(writes, session=session)).modified_count
 
     def transaction(self, work: Callable[[ClientSession | None], T]) -> T:
         """Return what ``work`` returns; all that it writes becomes safe together, or nothing.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from penstock.errors import InputError, StorageError
 from penstock.mongo import PyMongoError, ReadConcern, ReadFrom, says, timeout
@@ -15,6 +15,7 @@ from penstock.pipeline import Key, Landing
 from penstock.store.arrow import Frames
 from penstock.store.mongo_connection import MongoPlace, about, opened, translated
 from penstock.store.mongo_documents import check_key, failure_of, landing_of
+from penstock.store.mongo_writers import safe_until
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage
 
@@ -25,7 +26,11 @@ __all__ = ["MongoReader", "open_mongo"]
 
 _IN_ORDER = [("order", 1), ("_id", 1)]
 _VERSIONS = 100  # documents that are compared with their earlier versions at once
-_LAST = 2**63 - 1
+# The key of a document as BSON orders keys: numbers, then texts byte by byte.
+_Rank: TypeAlias = tuple[int, int | bytes]
+_Spot: TypeAlias = tuple[int, _Rank]
+"""A place in the order, and the key of what is there: several writers may give the same place."""
+_END: _Rank = (2, 0)
 _FOR_A_PRIMARY = 5.0  # seconds that a report waits for one
 
 
@@ -45,17 +50,6 @@ class MongoReader(Frames):
         self._place = place
         self._since = since
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
         self._place.client.close()
@@ -66,11 +60,13 @@ class MongoReader(Frames):
         Raises:
             StorageError: A document is not what landed, or nobody answers.
         """
-        for landing, _ in self.follow():
-            yield landing
+        for document in self._in_order({"state": "landed"}):
+            yield landing_of(document)
 
     def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
         """Yield what has landed after a position, each record with the position behind it.
+
+        Where others write at this moment, it waits until their groups are there.
 
         Args:
             after: A position that came with a record; ``""`` is the beginning.
@@ -79,15 +75,28 @@ class MongoReader(Frames):
             InputError: ``after`` is no position of this store.
             StorageError: A document is not what landed, or nobody answers.
         """
-        wanted = {"state": "landed", "order": {"$gt": self._order(after)}}
-        for document in self._in_order(wanted):
-            yield landing_of(document), str(document["order"])
+        begin = self._position(after)
+        with self._reading() as session:
+            span = {"$gte": begin[0], "$lte": safe_until(self._place, "landed", session)}
+            found = self._place.items.find(
+                {"state": "landed", "order": span}, sort=_IN_ORDER, session=session
+            )
+            for document in found:
+                if (spot := _spot(document)) > begin:
+                    yield landing_of(document), _named(spot)
 
-    def _order(self, position: str) -> int:
-        """Return the place in the order that a position means; the beginning is before all."""
-        if position and not position.isdecimal():
-            raise InputError(f"{self.path}: {position!r} is no position of this store")
-        return int(position or -1)
+    def _position(self, position: str) -> _Spot:
+        """Return what a position means; the beginning is before all."""
+        order, _, key = position.partition(":")
+        words = f"{self.path}: {position!r} is no position of this store"
+        if position and not order.isdecimal():
+            raise InputError(words)
+        if not key:  # earlier positions had none: all of that place had been given
+            return int(order or -1), _END
+        try:
+            return int(order), _rank(msgspec.json.decode(key, type=int | str))
+        except ValueError as error:
+            raise InputError(words) from error
 
     def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
         """Yield every version of every record after a position, in the order they landed.
@@ -102,25 +111,27 @@ class MongoReader(Frames):
             InputError: ``after`` is no position of this store.
             StorageError: A document is not what landed, or nobody answers.
         """
-        place = self._order(after)
+        place = self._position(after)
         with self._reading() as session:
+            last = safe_until(self._place, "landed", session)
             while True:
                 # These first: what is replaced meanwhile has been copied to the earlier ones.
-                wanted = {"state": "landed", "order": {"$gt": place}}
+                span = {"$gte": place[0], "$lte": last}
+                wanted = {"state": "landed", "order": span}
                 found = self._place.items.find(wanted, sort=_IN_ORDER, session=session)
                 now = list(found.limit(_VERSIONS))
-                until = now[-1]["order"] if len(now) == _VERSIONS else _LAST
-                span = {"order": {"$gt": place, "$lte": until}}
-                earlier = self._place.versions.find(span, sort=[("order", 1)], session=session)
+                until = _spot(now[-1]) if len(now) == _VERSIONS else (last, _END)
+                span = {"$gte": place[0], "$lte": until[0]}
+                earlier = self._place.versions.find(
+                    {"order": span}, sort=[("order", 1), ("key", 1)], session=session
+                )
                 before = (document | {"_id": document["key"]} for document in earlier)
-                seen: tuple[Key, int] | None = None
-                for document in heapq.merge(before, now, key=itemgetter("order")):
-                    mine = (document["_id"], document["order"])
-                    if mine != seen:  # copied, and not yet replaced
-                        order = document["order"]
-                        yield landing_of(document), order / 1e6, str(order)
-                    seen = mine
-                if until == _LAST:
+                for document in heapq.merge(before, now, key=_spot):
+                    spot = _spot(document)
+                    if place < spot <= until:  # once: it may be copied, and not yet replaced
+                        yield landing_of(document), spot[0] / 1e6, _named(spot)
+                        place = spot
+                if until[1] == _END:
                     return
                 place = until
 
@@ -162,10 +173,8 @@ class MongoReader(Frames):
 
     def deletions(self) -> int:
         """Return a number that is another one once keys have been deleted."""
-        wanted = {"state": "deleted"}
         with self._reading() as session:
-            found = self._place.items.find(wanted, {"order": 1}, session=session)
-            return max((int(one["order"]) for one in found.sort("order", -1).limit(1)), default=0)
+            return max(0, safe_until(self._place, "deleted", session))
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
@@ -307,6 +316,20 @@ _SHOWN: Mapping[str, State] = {
     "deleted": "deleted",
     "todo": "pending",
 }
+
+
+def _rank(key: Key) -> _Rank:
+    return (1, key.encode()) if isinstance(key, str) else (0, int(key))
+
+
+def _spot(document: Mapping[str, Any]) -> _Spot:
+    return int(document["order"]), _rank(document["_id"])
+
+
+def _named(spot: _Spot) -> str:
+    order, (_, key) = spot
+    named = key.decode() if isinstance(key, bytes) else key
+    return f"{order}:{msgspec.json.encode(named).decode()}"
 
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> tuple[FailureCount, ...]:

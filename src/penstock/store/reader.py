@@ -12,8 +12,7 @@ from contextlib import ExitStack, closing
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from zlib import crc32
 
 from penstock.errors import InputError, StorageError
@@ -22,7 +21,7 @@ from penstock.store import ledger
 from penstock.store.arrow import Frames
 from penstock.store.consistency import problem_of
 from penstock.store.lock import Mark, mark_of
-from penstock.store.segments import judged, segment_path, split_line
+from penstock.store.segments import judged, line_at, segment_path, split_line
 from penstock.store.values import ABSENT, Failure, FailureCount, State, StoredGap, StoreStatus
 from penstock.store.verification import Damage, verify
 
@@ -35,8 +34,11 @@ _CHUNK = 256  # lines or rows read at once
 T = TypeVar("T")
 _Row: TypeAlias = tuple[Any, ...]
 _Place: TypeAlias = tuple[int, int]
-_GAP = "id, since, until, reason, count, at"
-_FAILURE = "key, error, message, status, attempts, excerpt, at, replayed, current = 2"
+_GAP = ("since", "until", "reason", "count", "at")
+_FAILURE = ("key", "error", "message", "status", "attempts", "excerpt", "at", "replayed")
+_EACH = "SELECT segment, offset, length, crc32, key FROM item"
+_EACH_VERSION = f"""SELECT * FROM ({_EACH} WHERE state = 'landed'
+    UNION ALL SELECT segment, offset, length, crc32, key FROM version)"""
 _TAIL = 1 << 18  # bytes of the last segment in which the latest records are looked for
 
 
@@ -62,17 +64,6 @@ class LocalReader(Frames):
             connection = ledger.read(directory, resting=self._rest is not None)
         self._reading = connection
         self._one_at_a_time = threading.Lock()  # a connection has one transaction at a time
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the ledger. Closing twice is allowed."""
@@ -105,22 +96,13 @@ class LocalReader(Frames):
             InputError: ``after`` is no position of this store.
             StorageError: A line is not what the ledger knows of it.
         """
-        first = self._place(after)
-        with closing(ledger.read(self._directory)) as connection:
-            rows = connection.execute(
-                "SELECT segment, offset, length, crc32 FROM item WHERE state = 'landed' UNION ALL"
-                " SELECT segment, offset, length, crc32 FROM version ORDER BY 1, 2"
-            )
-            later = filter(lambda row: row[:2] >= first, rows)
-            for number, mine in groupby(later, itemgetter(0)):
-                path = segment_path(self._directory, number)
-                with ledger.translated(path), path.open("rb") as file:
-                    for _, offset, length, proof in mine:
-                        line = judged(offset, os.pread(file.fileno(), length, offset))
-                        if crc32(line.data) == proof:
-                            yield split_line(line.data), line.at, f"{number}:{offset + length}"
-                        elif line.key is None or self.state(line.key) != "deleted":
-                            raise _damaged(path, offset)
+        later = "WHERE (segment, offset) >= (?, ?)"
+        for place, line, key in self._lines(f"{_EACH_VERSION} {later}", self._place(after)):
+            if key is None:
+                number, offset = place
+                yield split_line(line), judged(offset, line).at, f"{number}:{offset + len(line)}"
+            else:
+                raise _damaged(segment_path(self._directory, place[0]), place[1])
 
     def replaced(self, keys: Sequence[Key]) -> set[Key]:
         """Return which of ``keys`` have a record that took the place of an earlier one."""
@@ -134,21 +116,30 @@ class LocalReader(Frames):
 
     def whole_records(self, damaged: Callable[[Damage], object]) -> Iterator[Landing]:
         """Yield what has landed and is as it was written; call ``damaged`` with the rest."""
-        with closing(ledger.read(self._directory)) as connection:
-            rows = connection.execute(
-                "SELECT segment, key, offset, length, crc32 FROM item WHERE state = 'landed'"
-                " ORDER BY segment, offset"
-            )
+        for (number, offset), line, key in self._lines(f"{_EACH} WHERE state = 'landed'"):
+            if key is None:
+                yield split_line(line)
+            else:
+                name = segment_path(self._directory, number).name
+                damaged(Damage(name, f"the line at byte {offset} is damaged", key))
+
+    def _lines(
+        self, query: str, values: Sequence[object] = ()
+    ) -> Iterator[tuple[_Place, bytes, Key | None]]:
+        """Yield where lines are, what stands there, and the key of one that is damaged."""
+        named = ledger.translated(self.path / ledger.LEDGER)
+        with named, closing(ledger.read(self._directory)) as connection:
+            rows = connection.execute(f"{query} ORDER BY segment, offset", values)
             for number, mine in groupby(rows, itemgetter(0)):
                 path = segment_path(self._directory, number)
-                with ExitStack() as held:
+                with ledger.translated(path), ExitStack() as held:
                     file = held.enter_context(path.open("rb")) if path.exists() else None
-                    for _, key, offset, length, proof in mine:
-                        line = os.pread(file.fileno(), length, offset) if file else b""
-                        if crc32(line) == proof and (record := split_line(line)).key == key:
-                            yield record
+                    for _, offset, length, proof, key in mine:
+                        line = line_at(file.fileno(), offset, length) if file else b""
+                        if crc32(line) == proof and split_line(line).key == key:
+                            yield (number, offset), line, None
                         elif self.state(key) != "deleted":  # since this began
-                            damaged(Damage(path.name, f"the line at byte {offset} is damaged", key))
+                            yield (number, offset), line, key
 
     def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
         """Yield what has landed after a position, each record with the position behind it.
@@ -194,7 +185,7 @@ class LocalReader(Frames):
         for number, offset, length, checksum in self._rows(query, (key,)):
             path = segment_path(self._directory, number)
             with ledger.translated(path), path.open("rb") as file:
-                line = os.pread(file.fileno(), length, offset)
+                line = line_at(file.fileno(), offset, length)
             record = _parsed(path, offset, line)
             if crc32(line) == checksum and record.key == key:
                 return record.body
@@ -209,7 +200,8 @@ class LocalReader(Frames):
 
     def deleted(self) -> Iterator[Key]:
         """Yield the keys that were deleted, also those whose record had not come."""
-        with closing(ledger.read(self._directory)) as connection:
+        named = ledger.translated(self.path / ledger.LEDGER)
+        with named, closing(ledger.read(self._directory)) as connection:
             for (key,) in connection.execute("SELECT key FROM item WHERE state = 'deleted'"):
                 yield key
 
@@ -220,23 +212,17 @@ class LocalReader(Frames):
 
     def failures(self) -> Iterator[Failure]:
         """Yield the keys that are failed now, oldest failure first, in constant memory."""
-        mine = f"FROM failure WHERE id > ? AND current AND error != '{ABSENT}'"
-        query = f"SELECT id, {_FAILURE} {mine} ORDER BY id LIMIT ?"
+        mine = f"FROM failure WHERE current AND error != '{ABSENT}' AND id > ?"
+        for _, seen, *values in self._paged(f"current = 2, {', '.join(_FAILURE)} {mine}"):
+            named = dict(zip(_FAILURE, values, strict=True))
+            yield Failure(**named, acknowledged=bool(seen))
+
+    def _paged(self, query: str) -> Iterator[_Row]:
+        """Yield rows in the order of their id, each behind it."""
         last = -1
-        while rows := list(self._rows(query, (last, _CHUNK))):
+        while rows := self._rows(f"SELECT id, {query} ORDER BY id LIMIT ?", (last, _CHUNK)):
             last = rows[-1][0]
-            for _, key, error, message, status, attempts, excerpt, at, replayed, seen in rows:
-                yield Failure(
-                    key=key,
-                    error=error,
-                    message=message,
-                    status=status,
-                    attempts=attempts,
-                    excerpt=excerpt,
-                    at=at,
-                    replayed=replayed,
-                    acknowledged=bool(seen),
-                )
+            yield from rows
 
     def latest(self, count: int) -> list[Landing]:
         """Return about the last ``count`` records that landed, newest first, to be shown.
@@ -257,14 +243,9 @@ class LocalReader(Frames):
 
     def gaps(self) -> Iterator[StoredGap]:
         """Yield the gaps of the stream that lands here, in the order they were noticed."""
-        query = f"SELECT {_GAP} FROM gap WHERE id > ? ORDER BY id LIMIT ?"
-        last = 0
-        while rows := self._rows(query, (last, _CHUNK)) if self._has_gaps() else []:
-            last = rows[-1][0]
-            for number, since, until, reason, count, at in rows:
-                yield StoredGap(
-                    number=number, since=since, until=until, reason=reason, count=count, at=at
-                )
+        query = f"{', '.join(_GAP)} FROM gap WHERE id > ?"
+        for number, *values in self._paged(query) if self._has_gaps() else ():
+            yield StoredGap(number=number, **dict(zip(_GAP, values, strict=True)))
 
     def _has_gaps(self) -> bool:
         """Return whether the ledger has the tables of format 2."""
@@ -394,7 +375,7 @@ class LocalReader(Frames):
         failures = tuple(kind for kind in kinds if kind.error != ABSENT)
         ((updated,),) = self._rows(
             "SELECT max(coalesce((SELECT max(at) FROM segment), 0),"
-            " coalesce((SELECT at FROM failure ORDER BY id DESC LIMIT 1), 0))"
+            " coalesce((SELECT CAST(at AS REAL) FROM failure ORDER BY id DESC LIMIT 1), 0))"
         )
         absent = sum(kind.count for kind in kinds if kind.error == ABSENT)
         failed = sum(kind.count for kind in failures)

@@ -20,15 +20,12 @@ class StoreKind(Protocol):
 
     def open(self, address: str, fence: Fence | None) -> WritableStore:
         """Open the store for a run; whoever opens with a larger token takes over."""
-        ...
 
     def read(self, address: str) -> StoreReader:
         """Open the store for reading, also while a run lands in it."""
-        ...
 
     def last_token(self, address: str, scope: str) -> int:
         """Return the token of the last run that had the store by this lock, 0 where none had."""
-        ...
 
 
 @final

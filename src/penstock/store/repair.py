@@ -176,11 +176,15 @@ class _Rebuilt:
         marks = ",".join("?" * len(columns.split(",")))
         enter = f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})"
         try:
-            rows = old.execute(f"SELECT {columns} FROM {table}")
+            odd = ledger.MISFITS.get(table)
+            mine = f"WHERE {columns.partition(',')[0]} NOT IN ({odd})" if odd else ""
+            rows = old.execute(f"SELECT {columns} FROM {table} {mine}")
             while chunk := rows.fetchmany(_TOGETHER):
                 for row in chunk:
                     with suppress(sqlite3.IntegrityError):
                         self._new.execute(enter, row)
+            if table != "item" and odd and old.execute(odd).fetchone():
+                self.done.lost.append(table)
         except (sqlite3.DatabaseError, UnicodeDecodeError):
             if table != "gap":  # version 1 had none
                 self.done.lost.append(table)

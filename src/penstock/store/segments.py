@@ -30,6 +30,7 @@ __all__ = [
     "body_at",
     "found_segments",
     "judged",
+    "line_at",
     "lines",
     "segment_path",
     "split_line",
@@ -120,6 +121,15 @@ def found_segments(directory: Path) -> dict[int, int]:
         if number and path == segment_path(directory, number):
             found[number] = path.stat().st_size
     return dict(sorted(found.items()))
+
+
+def line_at(file: int, offset: int, length: int) -> bytes:
+    """Return the bytes of a line; none where a damaged ledger asks for what cannot be."""
+    try:
+        fits = offset >= 0 and 0 < length <= os.fstat(file).st_size - offset
+    except TypeError:
+        fits = False
+    return os.pread(file, length, offset) if fits else b""
 
 
 class Line(NamedTuple):

@@ -5,25 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Protocol
 
 from penstock.errors import StorageError, StoreInUse
 from penstock.pipeline import Entry, Failing, Landing
 from penstock.store.claims import Claims
-from penstock.store.values import OnSame
+from penstock.store.values import OnSame, Tally
 from penstock.store.writer import Writer
 
 __all__ = ["Settlement"]
-
-
-class _Commit(Protocol):
-    again: int
-    changed: int
-    new: int
-    stale: int
-    on_same: str
-
-    def __call__(self, entries: Sequence[Entry]) -> None: ...
 
 
 class Settlement(ABC):
@@ -31,7 +20,7 @@ class Settlement(ABC):
 
     _claims: Claims
     _writer: Writer
-    _commit: _Commit
+    _commit: Tally
 
     @property
     def takes_again(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast, final
 
 from penstock.store.cells import Cells, FieldPath
 
-__all__ = ["Column", "Kind", "Shape", "distinct", "kind_of", "published"]
+__all__ = ["Column", "Kind", "Shape", "free_name", "kind_of", "published"]
 
 Kind: TypeAlias = Literal[
     "null",
@@ -102,8 +102,8 @@ class Shape:
     >>> shape = Shape()
     >>> shape.learn({("id",): b"1", ("size",): b"2"})
     >>> shape.learn({("id",): b"2", ("size",): b"2.5", ("name",): b'"x"'})
-    >>> [(column.name, column.kind) for column in shape.columns()]
-    [('id', 'int'), ('size', 'float'), ('name', 'text')]
+    >>> shape.kinds()
+    {('id',): 'int', ('size',): 'float', ('name',): 'text'}
     """
 
     def __init__(self, kind_of: Callable[[bytes], str] = kind_of) -> None:
@@ -125,19 +125,6 @@ class Shape:
         """Return what the values at each path have in common, in our own finer words."""
         return dict(self._kinds)
 
-    @property
-    def paths(self) -> list[FieldPath]:
-        """Where the columns' values are found, in the order of :meth:`columns`."""
-        return list(self._kinds)
-
-    def columns(self, fold: Callable[[str], str] = str) -> list[Column]:
-        """Return the columns; names that ``fold`` maps to the same are numbered apart."""
-        names = distinct((".".join(path) for path in self._kinds), fold)
-        return [
-            Column(name, published(kind))
-            for name, kind in zip(names, self._kinds.values(), strict=True)
-        ]
-
 
 def _wider(one: str, other: str) -> str:
     if other in {"null", "raw"}:  # raw values stand in a column of their own
@@ -154,19 +141,21 @@ def published(kind: str) -> Kind:
     return cast("Kind", ours.get(kind.removesuffix("-ms"), kind))
 
 
-def distinct(names: Iterable[str], fold: Callable[[str], str] = str) -> list[str]:
-    """Return ``names``, those that come again with the first free number behind.
+def free_name(name: str, taken: set[str], fold: Callable[[str], str] = str) -> str:
+    """Return ``name``, with the first free number behind where it is taken; now it is.
 
-    >>> distinct(["a", "b", "a", "a_2"])
+    Args:
+        name: The name that is wanted.
+        taken: The names there are, as ``fold`` maps them.
+        fold: What maps names that are the same to the same.
+
+    >>> taken: set[str] = set()
+    >>> [free_name(name, taken) for name in ("a", "b", "a", "a_2")]
     ['a', 'b', 'a_2', 'a_2_2']
     """
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        free, number = name, 1
-        while fold(free) in taken:
-            number += 1
-            free = f"{name}_{number}"
-        taken.add(fold(free))
-        result.append(free)
-    return result
+    free, number = name, 1
+    while fold(free) in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(fold(free))
+    return free

@@ -7,7 +7,16 @@ from typing import Literal, TypeAlias, final
 
 from penstock.pipeline import Key
 
-__all__ = ["ABSENT", "Failure", "FailureCount", "OnSame", "State", "StoreStatus", "StoredGap"]
+__all__ = [
+    "ABSENT",
+    "Failure",
+    "FailureCount",
+    "OnSame",
+    "State",
+    "StoreStatus",
+    "StoredGap",
+    "Tally",
+]
 
 OnSame: TypeAlias = Literal["first", "replace", "history"]
 """What becomes of a record whose key has landed before."""
@@ -17,6 +26,22 @@ ABSENT = "Absent"
 
 State: TypeAlias = Literal["landed", "failed", "pending", "deleted"]
 """The one state a key is in. ``pending`` is every key that is in none of the others."""
+
+
+class Tally:
+    """What became of entries since a store was opened.
+
+    Attributes:
+        again: Entries that were dropped since their key had landed before.
+        changed: Those of them whose record was another one.
+        new: Records that became safe.
+        stale: Keys that failed though an earlier record of theirs landed, which stays.
+        on_same: What becomes of a record whose key has landed before.
+    """
+
+    def __init__(self) -> None:
+        self.again = self.changed = self.new = self.stale = 0
+        self.on_same: OnSame = "first"
 
 
 @final

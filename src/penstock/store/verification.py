@@ -88,7 +88,7 @@ def verify(directory: Path, progress: Progress | None = None) -> Verified:
         StorageError: The ledger is gone, or cannot be read at all.
     """
     with ExitStack() as held:
-        connection = held.enter_context(closing(ledger.read(directory)))
+        connection = held.enter_context(closing(ledger.read(directory, odd=True)))
         mark = mark_of(directory)
         connection.execute("BEGIN")  # one look: what a run does meanwhile is not seen
         damages = list(_tables(connection))
@@ -108,6 +108,10 @@ def _tables(connection: sqlite3.Connection) -> Iterator[Damage]:
         for (words,) in connection.execute("PRAGMA integrity_check(20)").fetchall():
             if words != "ok":
                 yield Damage(ledger.LEDGER, f"malformed: {' '.join(words.split())}")
+        for table, query in ledger.MISFITS.items():
+            for (key,) in connection.execute(f"{query} LIMIT 20").fetchall():
+                what = f"malformed: a value in the table {table} is not ours: {key!r}"
+                yield Damage(ledger.LEDGER, what, key if table == "item" else None)
         for rule, query in _RULES.items():
             for (key,) in connection.execute(f"{query} LIMIT 100").fetchall():
                 yield Damage(ledger.LEDGER, f"{rule}: {key!r}", key)

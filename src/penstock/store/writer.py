@@ -15,6 +15,7 @@ from penstock.pipeline import Entry
 __all__ = ["Writer"]
 
 _LATEST = 0.008  # seconds the first entry waits for others: slots are held meanwhile
+_QUIET = 0.25  # seconds without work after which a store is idle
 _BACKLOG = 32  # groups that may wait before settle makes its caller wait as well
 
 Durable: TypeAlias = Callable[[int], object]
@@ -30,10 +31,17 @@ class Writer:
     Args:
         commit: Makes a group safe or raises.
         clock: Times the groups.
+        idle: Called when a quarter of a second has passed without work.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Entry]], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Entry]], None],
+        clock: Clock,
+        idle: Callable[[], None] | None = None,
+    ) -> None:
         self._commit = commit
+        self._idle = idle
         self._clock = clock
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # the thread waits here
@@ -134,8 +142,16 @@ class Writer:
                 self._waiting = 0
                 self._progress.notify_all()
 
+    def _is_quiet(self) -> bool:
+        with self._lock:
+            if not self._pieces and not self._closing:
+                self._clock.wait(self._work, _QUIET)
+            return not self._pieces and not self._closing
+
     def _next_group(self) -> list[Piece]:
         """Wait for a group to be due and take it; empty when there will be none."""
+        if self._idle is not None and self._is_quiet():
+            self._idle()
         with self._lock:
             while not self._pieces and not self._closing:
                 self._clock.wait(self._work, None)

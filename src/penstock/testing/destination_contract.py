@@ -20,7 +20,7 @@ from penstock.testing.refused import refused
 __all__ = ["DestinationContract"]
 
 Open: TypeAlias = Callable[[], Destination]
-Rows: TypeAlias = Callable[[], Iterable[dict[str, object]]]
+Rows: TypeAlias = Callable[..., Iterable[dict[str, object]]]
 
 
 def _land(store: LocalStore, records: dict[Key, object]) -> None:
@@ -48,8 +48,9 @@ def _same(found: object, wanted: object) -> bool:
 class DestinationContract:
     """Fixtures: ``open_destination()`` opens the same place each time, with no table in it.
 
-    ``read_table()`` returns the rows of the table ``users`` as they are seen by another program:
-    dictionaries by the names of columns, in any order.
+    ``read_table()`` returns the rows of the table ``users``, ``read_table("users__tags")`` those of
+    another one, as they are seen by another program: dictionaries by the names of columns, in any
+    order.
     """
 
     def test_a_new_table_has_no_state(self, open_destination: Open) -> None:
@@ -164,6 +165,37 @@ class DestinationContract:
         ]
         for earlier, later in pairwise([list(row.values()) for row in rows]):
             assert earlier[2] == (later[1] if later[0] == earlier[0] else None)
+
+    def test_lists_are_rows_of_tables_beside(
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
+    ) -> None:
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            if not destination.holds_children:
+                with refused(InputError, "nested tables"):
+                    Keeper(destination, "users", children=True)
+                return
+            store.keep("replace")
+            _land(store, {1: {"n": 1, "tags": ["a", "b"]}, 2: {"o": {"tags": [{"x": [1, 2]}]}}})
+            assert Keeper(destination, "users", children=True).catch_up(store) == 2
+            _land(store, {1: {"n": 10, "tags": ["c", None]}, 3: {"tags": ["d"], "more": [[5]]}})
+            assert Keeper(destination, "users", children=True).catch_up(store) == 2
+            store.settle([Deletion(3)], lambda _count: None)
+            store.flush()
+            Keeper(destination, "users", children=True).catch_up(store)
+            with refused(InputError, "with nested tables"):
+                Keeper(destination, "users", flatten=True).catch_up(store)
+            with refused(InputError, "name another"):
+                Keeper(destination, "users__tags").catch_up(store)
+
+        def rows(table: str, *names: str) -> list[tuple[object, ...]]:
+            return sorted(tuple(row[name] for name in names) for row in read_table(table))
+
+        assert rows("users", "key") == [(1,), (2,)]
+        assert rows("users__tags", "key", "position", "value") == [(1, 0, "c"), (1, 1, None)]
+        assert rows("users__o__tags", "key", "position") == [(2, 0)]
+        places = ("key", "position", "position_2", "value")
+        assert rows("users__o__tags__x", *places) == [(2, 0, 0, 1), (2, 0, 1, 2)]
+        assert rows("users__more__value", "key") == []
 
     def test_two_that_keep_one_table_do_not_double_a_row(
         self, open_destination: Open, read_table: Rows, tmp_path: Path
