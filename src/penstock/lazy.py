@@ -23,6 +23,7 @@ def attach(package: str) -> tuple[Callable[[str], object], Callable[[], list[str
     Args:
         package: Its ``__name__``.
 
+    >>> import penstock.tables
     >>> find, _, names = attach("penstock.tables")
     >>> find("Numbers").__module__, names[:2]
     ('penstock.tables.numbers', ['DATE_NAMES', 'MISSING_WORDS'])

@@ -1,6 +1,7 @@
 """A faulty API server to rehearse against: deterministic, and it counts on its own side.
 
 >>> import urllib.request
+>>> from penstock.simulator import Simulator, SimulatorSettings
 >>> with Simulator(SimulatorSettings(users=10, limit=3)) as simulator:
 ...     answer = urllib.request.urlopen(simulator.url + "/users/7.json")
 ...     print(answer.headers["RateLimit"])

@@ -1,7 +1,8 @@
 """Where data lands and what has been done.
 
 >>> import tempfile
->>> from penstock.pipeline.result import Landing
+>>> from penstock.pipeline import Landing
+>>> from penstock.store import LocalStore
 >>> with LocalStore(tempfile.mkdtemp()) as store:
 ...     store.settle([Landing(7, b'{"name":"Ada"}')], durable=lambda count: None)
 ...     store.flush()
