@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -355,3 +356,60 @@ def test_a_learned_limit_keeps_the_reserve_too() -> None:
     assert later
     assert [at for at in server.refused_at if at > 5.1] == []
     assert all(sum(s <= at < s + 5.0 for at in server.accepted_at) <= 71 for s in later)
+
+
+_AMOUNT = st.none() | st.sampled_from([0.0, 1.0, 2.0, 5.0, 1e9])
+_RESET = st.none() | st.builds(
+    Reset, st.sampled_from([0.0, 0.5, 5.0, 86400.0, 1e12]), st.booleans(), st.booleans()
+)
+_QUOTA = st.builds(
+    Quota,
+    name=st.sampled_from(["a", "b"]),
+    unit=st.sampled_from(["requests", "weight"]),
+    limit=_AMOUNT,
+    remaining=_AMOUNT,
+    reset=_RESET,
+    window=st.none() | st.sampled_from([1.0, 60.0]),
+    resource=st.sampled_from(["", "core", "search"]),
+    used=_AMOUNT,
+)
+_ANSWER = st.tuples(
+    st.sampled_from([200, 200, 403, 429, 429, 503]),
+    st.none() | st.builds(Hints, st.lists(_QUOTA, max_size=2).map(tuple), _RESET),
+)
+_EVENT = st.one_of(
+    st.just("take"),
+    st.tuples(st.just("abandon"), st.integers(0, 7)),
+    st.tuples(st.just("settle"), st.integers(0, 7), _ANSWER),
+    st.sampled_from([0.0, 0.3, 6.0, 100.0]),
+)
+
+
+@settings(max_examples=int(os.environ.get("PENSTOCK_EXAMPLES", "300")), deadline=None)
+@given(events=st.lists(_EVENT, max_size=40), paths=st.sampled_from([("",), ("/a", "/b")]))
+def test_no_answers_whatever_stop_a_run_for_good(
+    events: list[object], paths: tuple[str, ...]
+) -> None:
+    """A window whose every call was refused without a time, or lost, was never opened again."""
+    budget, now, out = Budget(clock=FakeClock()), 0.0, list[Ticket]()
+    for place, event in enumerate(events):
+        now += event if isinstance(event, float) else 0.01
+        if event == "take":
+            got = budget.take(now, path=paths[place % len(paths)])
+            out += [got] if isinstance(got, Ticket) else []
+        elif isinstance(event, tuple) and out:
+            ticket = out.pop(event[1] % len(out))
+            if event[0] == "settle":
+                status, hints = event[2]
+                budget.settle(ticket, now, hints, status)
+            else:
+                budget.abandon(ticket)
+    for ticket in out:
+        budget.abandon(ticket)
+    for _ in range(30):
+        got = budget.take(now, path=paths[0])
+        if isinstance(got, Ticket):
+            return
+        assert math.isfinite(got)
+        now += got
+    raise AssertionError(f"no leave after 30 questions: {got}")

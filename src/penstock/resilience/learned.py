@@ -74,6 +74,13 @@ class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
             return math.inf
         return self.sent_before + max(1.0, self.limit - self.reserve) + self.extra - sent
 
+    def begun_by_another(self, sent: float) -> LearnedWindow:
+        """Let one call more begin the window: no call of it is out, and no answer began it.
+
+        They were refused, or lost; the server may have counted them, so it is only one.
+        """
+        return replace(self, sent_before=self.sent_before + 1.0 - self.left(sent))
+
     def reopened(self, sent: float, accepted: float) -> LearnedWindow:
         """Begin a new window."""
         limit, clean, extra = self.limit, self.clean, self.extra

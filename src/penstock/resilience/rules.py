@@ -211,7 +211,11 @@ def _unhinted_wait(state: State, now: float, cost: Mapping[str, float]) -> tuple
     """The same where the server tells little or nothing."""
     learned = state.learned
     if learned is not None:
-        if (wait := learned.wait(now, state.sent)) > 0:
+        wait = learned.wait(now, state.sent)
+        if math.isinf(wait) and state.done >= state.sent:
+            state = _probing(replace(state, learned=learned.begun_by_another(state.sent)))
+            return _wait(state, now, cost, "")
+        if wait > 0:
             return state, wait
         if learned.due(now):
             learned = learned.reopened(state.sent, state.accepted)
@@ -301,6 +305,9 @@ def settle(
     state: State, ticket: Ticket, now: float, hints: Hints | None = None, status: int = 200
 ) -> tuple[State, None]:
     """Take the answer to a call into account."""
+    if hints is not None and not state.reserve and any(q.limit == 0 for q in hints.quotas):
+        # Servers write a limit of 0 where there is none.
+        hints = replace(hints, quotas=tuple(q for q in hints.quotas if q.limit != 0))
     accepted = status not in QUOTA
     total = state.accepted + accepted
     learned, pace, calm = state.learned, state.pace, state.calm
