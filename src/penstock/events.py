@@ -35,12 +35,12 @@ __all__ = [
 ]
 
 
-class Event(Struct, frozen=True, tag_field="event", tag=str.lower):
+class Event(Struct, frozen=True, tag_field="event"):
     """Base of everything that is emitted."""
 
     @property
     def kind(self) -> str:
-        """Its name in logs: that of its class, in small letters."""
+        """Its name in logs: its tag, which stays what it is when a class is renamed."""
         return str(self.__struct_config__.tag)
 
     def fields(self) -> dict[str, object]:
@@ -49,7 +49,7 @@ class Event(Struct, frozen=True, tag_field="event", tag=str.lower):
 
 
 @final
-class Retry(Event, frozen=True, kw_only=True):
+class Retry(Event, frozen=True, kw_only=True, tag="retry"):
     """A call failed and will be made again after ``wait`` seconds.
 
     ``status`` is the HTTP status, None where there was no whole answer; 420 and 429 mean that
@@ -64,7 +64,7 @@ class Retry(Event, frozen=True, kw_only=True):
 
 
 @final
-class Waiting(Event, frozen=True, kw_only=True):
+class Waiting(Event, frozen=True, kw_only=True, tag="waiting"):
     """Nothing may be sent for ``seconds``: ``reason`` says what closed the gate."""
 
     seconds: float
@@ -72,7 +72,7 @@ class Waiting(Event, frozen=True, kw_only=True):
 
 
 @final
-class BudgetSeen(Event, frozen=True, kw_only=True):
+class BudgetSeen(Event, frozen=True, kw_only=True, tag="budgetseen"):
     """The server told what is left: ``remaining`` of ``limit``, renewed in ``reset`` seconds."""
 
     limit: float | None
@@ -81,7 +81,7 @@ class BudgetSeen(Event, frozen=True, kw_only=True):
 
 
 @final
-class WorkersSeen(Event, frozen=True, kw_only=True):
+class WorkersSeen(Event, frozen=True, kw_only=True, tag="workersseen"):
     """How many workers were at work, and how many calls they had leave for."""
 
     count: int
@@ -89,14 +89,14 @@ class WorkersSeen(Event, frozen=True, kw_only=True):
 
 
 @final
-class Landed(Event, frozen=True, kw_only=True):
+class Landed(Event, frozen=True, kw_only=True, tag="landed"):
     """``count`` more keys are safe in the store."""
 
     count: int
 
 
 @final
-class Failed(Event, frozen=True, kw_only=True):
+class Failed(Event, frozen=True, kw_only=True, tag="failed"):
     """A key ended as failed; it is kept and can be tried again.
 
     ``error`` is the name of the error's type, ``status`` the last HTTP status, where there was one.
@@ -109,7 +109,7 @@ class Failed(Event, frozen=True, kw_only=True):
 
 
 @final
-class Crossed(Event, frozen=True, kw_only=True):
+class Crossed(Event, frozen=True, kw_only=True, tag="crossed"):
     """With the record ``key``, a measured ``value`` went above its ``limit``, or back below."""
 
     key: object
@@ -119,7 +119,7 @@ class Crossed(Event, frozen=True, kw_only=True):
 
 
 @final
-class LeftOut(Event, frozen=True, kw_only=True):
+class LeftOut(Event, frozen=True, kw_only=True, tag="leftout"):
     """A use of what landed could not take a record; it stays in the store."""
 
     use: str
@@ -128,7 +128,7 @@ class LeftOut(Event, frozen=True, kw_only=True):
 
 
 @final
-class Notice(Event, frozen=True, kw_only=True):
+class Notice(Event, frozen=True, kw_only=True, tag="notice"):
     """Something that a person should know; ``doubtful`` where it means that rows may be missing."""
 
     reason: str
@@ -136,7 +136,7 @@ class Notice(Event, frozen=True, kw_only=True):
 
 
 @final
-class Called(Event, frozen=True, kw_only=True):
+class Called(Event, frozen=True, kw_only=True, tag="called"):
     """A call has ended after ``seconds``; only for those who subscribe with ``calls=True``.
 
     ``status`` is the HTTP status, None where there was no whole answer.
@@ -150,7 +150,7 @@ class Called(Event, frozen=True, kw_only=True):
 
 
 @final
-class RunStarted(Event, frozen=True, kw_only=True):
+class RunStarted(Event, frozen=True, kw_only=True, tag="runstarted"):
     """A run begins. ``total`` is the number of its keys, None where nobody knows."""
 
     name: str
@@ -158,7 +158,7 @@ class RunStarted(Event, frozen=True, kw_only=True):
 
 
 @final
-class RunEnded(Event, frozen=True, kw_only=True):
+class RunEnded(Event, frozen=True, kw_only=True, tag="runended"):
     """A run has ended after ``seconds``; ``error`` is why it did not come to its end, or None."""
 
     name: str
