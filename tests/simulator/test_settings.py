@@ -23,7 +23,7 @@ from penstock.simulator import SimulatorSettings
         ({"users": 3, "deleted": 4}, r"deleted must be at most users \(3\)"),
         ({"dialect": "draft-9"}, "dialect must be one of draft-8, draft-7"),
         ({"reset_form": "hours"}, "reset_form must be one of delta"),
-        ({"limiter": "sliding"}, "limiter must be one of fixed, bucket"),
+        ({"limiter": "rolling"}, "limiter must be one of fixed, sliding, bucket"),
         ({"auth": "digest"}, "auth must be one of none, basic"),
         ({"mix": (("404", 1.0),)}, "mix knows 420"),
         ({"mix": (("500", -1.0),)}, "mix weight of 500"),

@@ -128,6 +128,7 @@ def test_what_shows_late_with_an_earlier_place_is_waited_for(mongo: Mongo) -> No
             while left:
                 early._place.items.insert_one(left.pop())
                 late.end(spot)
+                late.close()
 
         with open_mongo(address(mongo)) as reader:
             clock = cast("Clock", SimpleNamespace(sleep=arrive))

@@ -65,7 +65,6 @@ ODD = [
     b'{"id":"' + b"x" * 3000 + b'"}',
     b'{"id":1,',
     b"\x00\x01\x02",
-    b"[DONE] ",
     b'{"id":1}{"id":2}',
 ]
 LINES = [b"retry: 99999999999999999999", b"id: stra\xc3\x9fe", b"id: \xff\xfe", b"event: x", b": c"]

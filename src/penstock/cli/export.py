@@ -76,7 +76,7 @@ class _Export(click.Command):
     help="parquet, arrow: show objects as structs, and lists. '--nested tables', an address: show"
     " lists as rows of tables beside it.",
 )
-@click.option("--nested-tables", is_flag=True, hidden=True)
+@click.option("--nested-tables", is_flag=True, hidden=True, help="What --nested tables is.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")

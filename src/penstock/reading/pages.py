@@ -35,7 +35,7 @@ MAGIC = {
     b"\xff\xd8\xff": ("jpg", "image/jpeg"),
     b"GIF8": ("gif", "image/gif"),
 }
-CHARSET = re.compile(rb"""(?:charset|<\?xml[^>]*?encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+CHARSET = re.compile(rb"""(?:charset|<\?xml[^<>]*?encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 # Names of encodings that browsers take for a larger one (WHATWG Encoding, section 4.2).
 LABELS = {
     **dict.fromkeys(("iso-8859-1", "latin1", "us-ascii", "ascii"), "windows-1252"),

@@ -6,11 +6,11 @@ format, when it was made, how many keys are expected), ``mark:NAME`` is a mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from penstock.address import hide
 from penstock.clock import Clock, SystemClock
@@ -28,13 +28,16 @@ from penstock.mongo import (
 if TYPE_CHECKING:
     from penstock.mongo import ClientSession, Collection, MongoClient
 
-__all__ = ["FORMAT", "MongoPlace", "about", "create", "opened", "translated"]
+__all__ = ["FORMAT", "MongoPlace", "about", "create", "opened", "translated", "uninterrupted"]
 
 FORMAT = 1
 _KIND = "penstock store"
 # Landing order within a state; what is counted, read in order and followed is read along it.
 _INDEX = [("state", 1), ("order", 1), ("_id", 1)]
 _FORBIDDEN = 13
+_INTERRUPTED = 11601
+
+T = TypeVar("T")
 
 
 @final
@@ -60,6 +63,19 @@ class MongoPlace:
     def versions(self) -> Collection[dict[str, Any]]:
         """What other records took the place of, where that is kept."""
         return self.items.database[f"{self.items.name}.versions"]
+
+
+def uninterrupted(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; do it again where the server was told to end it.
+
+    Who takes over a store ends what others have under way there.
+    """
+    while True:
+        try:
+            return work()
+        except OperationFailure as error:
+            if error.code != _INTERRUPTED:
+                raise
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
 
-from penstock.mongo import DuplicateKeyError, OperationFailure
+from penstock.mongo import DuplicateKeyError
 from penstock.store.fence import Fence, replaced
-from penstock.store.mongo_connection import MongoPlace, opened, translated
+from penstock.store.mongo_connection import MongoPlace, opened, translated, uninterrupted
 
 if TYPE_CHECKING:
     from penstock.mongo import ClientSession, Collection, InsertOne, UpdateOne
@@ -24,7 +25,6 @@ __all__ = ["MongoFence", "Write", "last_token_there"]
 
 _FENCE = "fence"
 _DEADLINE = 60.0
-_INTERRUPTED = 11601
 
 T = TypeVar("T")
 Write: TypeAlias = "InsertOne[dict[str, Any]] | UpdateOne"
@@ -131,13 +131,8 @@ class MongoFence:
             with self._place.client.start_session() as session:
                 return session.with_transaction(checked)
         with self._turn:
-            while True:
-                try:
-                    return self._session.with_transaction(checked)
-                except OperationFailure as error:
-                    # Who takes over ends what we have under way, and then says so: look again.
-                    if error.code != _INTERRUPTED:
-                        raise
+            # Who took over has said so by then: the check finds it.
+            return uninterrupted(partial(self._session.with_transaction, checked))
 
     def _check(self, session: ClientSession) -> None:
         fence = self._fence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 
 from penstock.clock import Clock
 from penstock.mongo import Int64
-from penstock.store.mongo_connection import MongoPlace
+from penstock.store.mongo_connection import MongoPlace, uninterrupted
 
 if TYPE_CHECKING:
     from penstock.mongo import ClientSession
@@ -63,7 +63,8 @@ class WriterMark:
 
     def _say(self, least: int) -> None:
         said = {"$set": {"least": Int64(least)}, "$currentDate": {"heard": True}}
-        self._place.facts.update_one({"_id": self._name}, said, upsert=True)
+        mine = {"_id": self._name}
+        uninterrupted(lambda: self._place.facts.update_one(mine, said, upsert=True))
         self._said = self._clock.monotonic()
 
 

@@ -10,6 +10,10 @@ from penstock.streaming.frames import FramingError, Lexer, too_large
 __all__ = ["BinaryPrefixed", "ChunkMessages", "LengthPrefixed"]
 
 
+_LENGTH = re.compile(rb"\A[ \r]*+(\d*+)[ \r]*+")
+_CHUNK = re.compile(rb"\A[ \t]*+([0-9A-Fa-f]++)[ \t]*+(?:;.*)?", re.DOTALL)
+
+
 class _Sized(Lexer[bytes]):
     """A line that says how many bytes follow, and those bytes; blank ones are keep-alives."""
 
@@ -85,7 +89,8 @@ class LengthPrefixed(_Sized):
     The length counts the CRLF after the message, which is not part of what is given out.
     """
 
-    _break, _longest, _line, _base = b"\n", 22, re.compile(rb"[ \r]*(\d*)[ \r]*"), 10
+    _break, _longest, _base = b"\n", 22, 10
+    _line = _LENGTH
     _wrong = "is no length: is the stream delimited=length?"
 
 
@@ -99,7 +104,7 @@ class ChunkMessages(_Sized):
 
     raw = True
     _break, _longest, _base, _end = b"\r\n", 4096, 16, b"\r\n"
-    _line = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*(?:;.*)?", re.DOTALL)
+    _line = _CHUNK
     _wrong = "is no chunk of RFC 9112"
 
     def _size(self, line: bytes) -> int | None:
