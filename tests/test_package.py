@@ -76,7 +76,7 @@ def test_a_missing_extra_names_the_command_that_adds_it(extra: str) -> None:
     "stub", sorted(SRC.glob("**/__init__.pyi")), ids=lambda stub: stub.parent.name
 )
 def test_a_face_lists_each_name_once_and_no_module_stands_in_its_way(stub: Path) -> None:
-    lines = stub.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in stub.read_text(encoding="utf-8").splitlines() if line]
     rows = [re.fullmatch(r"from (\S+) import (\w+) as (\w+)(  # unlisted)?", li) for li in lines]
     assert [line for line, row in zip(lines, rows, strict=True) if row is None] == []
     names = [row[3] for row in rows if row]
