@@ -148,6 +148,18 @@ def walked(api: Api, style: Style, rng: Random) -> None:
         page.response.record()
 
 
+def asked(api: Api, rng: Random) -> None:
+    """Walk or call once: what comes is a response, or an error of ours that can be printed."""
+    try:
+        if rng.random() < 0.5:
+            walked(api, rng.choice(STYLES), rng)
+        else:
+            request = rng.choice([Get("/"), Post("/", json={"a": 1}, idempotent=True)])
+            api.call(request).record()
+    except PenstockError as error:
+        str(error).encode()
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_any_answer_ends_in_a_response_or_in_an_error_of_ours(part: int) -> None:
     rng = Random(SEED * 4 + part)
@@ -165,14 +177,7 @@ def test_any_answer_ends_in_a_response_or_in_an_error_of_ours(part: int) -> None
                 clock=FakeClock(),
                 max_redirects=2,
             )
-            try:
-                if rng.random() < 0.5:
-                    walked(api, rng.choice(STYLES), rng)
-                else:
-                    request = rng.choice([Get("/"), Post("/", json={"a": 1}, idempotent=True)])
-                    api.call(request).record()
-            except PenstockError as error:
-                str(error).encode()  # it can be printed
+            asked(api, rng)
     assert engine() is before, "the I/O thread was stopped"
 
 
@@ -211,11 +216,4 @@ def test_any_answer_is_decided_upon(monkeypatch: pytest.MonkeyPatch) -> None:
             max_redirects=2,
         )
         for _ in range(16):  # some go on with what earlier answers taught
-            try:
-                if rng.random() < 0.5:
-                    walked(api, rng.choice(STYLES), rng)
-                else:
-                    request = rng.choice([Get("/"), Post("/", json={"a": 1}, idempotent=True)])
-                    api.call(request).record()
-            except PenstockError as error:
-                str(error).encode()
+            asked(api, rng)

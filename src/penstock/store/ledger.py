@@ -292,13 +292,15 @@ def read(directory: Path, *, resting: bool = False, odd: bool = False) -> sqlite
         if resting or (directory / f"{LEDGER}-wal").exists():
             raise
         connection = _recognised(directory, _AT_REST)
-    with contextlib.suppress(sqlite3.DatabaseError):  # who needs what is not there says so
-        if not odd:
-            try:
-                refuse_odd(connection, directory)
-            except StorageError:
-                connection.close()
-                raise
+    if odd:
+        return connection
+    try:
+        refuse_odd(connection, directory)
+    except StorageError:
+        connection.close()
+        raise
+    except sqlite3.DatabaseError:
+        pass  # who needs what is not there says so
     return connection
 
 
