@@ -20,7 +20,8 @@ __all__ = ["harmless", "harmless_sheet"]
 _TEXTS = frozenset(
     "alt title content class id lang name value label summary abbr cite about resource typeof "
     "property vocab prefix datatype itemtype itemprop itemid rel rev role scope headers "
-    "placeholder profile version alttext requiredextensions required-namespace algorithm type uri".split()
+    "placeholder profile version alttext requiredextensions required-namespace algorithm type "
+    "uri".split()
 )
 _FOLLOWED = ("href", "base", "src")
 _FRAMES = ("iframe", "frame", "object", "embed")
