@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable
+from math import inf
 from random import Random
 from typing import final
 
@@ -35,7 +36,8 @@ from penstock.http import (
 )
 from penstock.http.io_thread import engine
 from penstock.http.transfer import Transfer
-from penstock.resilience import RetryPolicy
+from penstock.resilience import Budget, RetryPolicy, parse_hints
+from penstock.resilience.hints import LONGEST_WAIT
 
 TRIES = int(os.environ.get("PENSTOCK_FUZZ", "150"))
 SEED = int(os.environ.get("PENSTOCK_FUZZ_SEED", "1"))
@@ -176,6 +178,25 @@ def test_any_answer_ends_in_a_response_or_in_an_error_of_ours(part: int) -> None
         for _ in range(TRIES // 4):
             asked(made(server.url), rng)
     assert engine() is before, "the I/O thread was stopped"
+
+
+POLICIES = ['"a";q=1;w=9000000000000000', "1;w=99999999999999", "limit=1, window=1e300"]
+
+
+def test_no_answer_says_to_wait_for_longer_than_can_be_waited() -> None:
+    """A month's quota can be; the length of a window was believed whatever it was."""
+    rng = Random(SEED)
+    for _ in range(TRIES * 5):
+        budget, now = Budget(), 1000.0
+        for _ in range(4):
+            taken = budget.take(now)
+            if isinstance(taken, float):
+                assert taken <= LONGEST_WAIT + 1 or taken == inf  # until an answer comes
+                now += 0.0 if taken == inf else taken
+                continue
+            told = [f"{rng.choice(NAMES)}: {rng.choice(VALUES + POLICIES)}" for _ in range(5)]
+            hints = parse_hints("\r\n".join(["HTTP/1.1 200 X", *told]).encode())
+            budget.settle(taken, now + 0.1, hints, rng.choice([200, 429, 503]))
 
 
 @final

@@ -63,6 +63,11 @@ class Quota(msgspec.Struct, frozen=True, gc=False):
     resource: str = ""
     used: float | None = None
 
+    def __post_init__(self) -> None:
+        """Keep the window within what can be waited for."""
+        if self.window is not None and self.window > LONGEST_WAIT:
+            msgspec.structs.force_setattr(self, "window", LONGEST_WAIT)
+
 
 @final
 class Hints(msgspec.Struct, frozen=True, gc=False):
