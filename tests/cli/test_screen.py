@@ -111,10 +111,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad.toml").write_text(f'[source]\nkind = "{visible(EVIL)}"\n', encoding="utf-8")
     (folder / "book.txt").write_text(f"A {EVIL} word.\n\nAnd {EVIL} more.\n", encoding="utf-8")
     (folder / "good.toml").write_text(
-        f'store = "store"\n[source]\nkind = "list"\nkeys = ["{visible(EVIL)}"]\n'
-        '[api]\nbase = "http://127.0.0.1:1"\n[request]\npath = "/{key}"\n',
+        'store = "store"\n[source]\nkind = "lines"\npath = "keys.txt"\n'
+        '[api]\nbase = "http://127.0.0.1:1"\n[request]\npath = "/{key}"\n[retry]\nattempts = 1\n',
         encoding="utf-8",
     )
+    (folder / "keys.txt").write_text(NAME[:-1] + "\n", encoding="utf-8")
     (folder / "stream.toml").write_text(
         '[source]\nkind = "stream"\nurl = "http://127.0.0.1:1/{}"\n'.replace("{}", visible(EVIL)),
         encoding="utf-8",
@@ -187,12 +188,12 @@ MADE: dict[str, list[tuple[str, ...]]] = {
     "read unmake": [("evil.epub", "-o", "x.epub")],
     "repair": [("store",), ("broken",)],
     "retry-failed": [("good.toml", NAME)],
-    "run": [("bad.toml",)],
+    "run": [("bad.toml",), ("good.toml",), ("good.toml", "-v")],
     "status": [("store",), ("store", "--json"), ("broken",)],
     "stream": [("stream.toml",)],
     "verify": [("store",), ("broken",)],
     "watch": [("store",), ("broken",)],
-    "work": [("bad.toml",)],
+    "work": [("bad.toml",), ("good.toml",)],
 }
 # Commands that read nothing foreign but their arguments.
 OWN = {
@@ -284,6 +285,14 @@ def test_no_command_lets_a_stranger_steer(
         assert STEERING.findall(seen) == [], (words, seen)
         assert b"Traceback" not in seen, (words, seen.decode())
         assert code in {*range(6), 126, 127}, (words, seen)
+
+
+def test_the_pipeline_with_hostile_keys_is_run(
+    screens: dict[str, list[tuple[list[str], bytes, int]]],
+) -> None:
+    """A file that is refused would show nothing."""
+    assert [code for words, _, code in screens["check"] if words == ["good.toml"]] == [0]
+    assert 2 not in [code for words, _, code in screens["run"] if words[0] == "good.toml"]
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

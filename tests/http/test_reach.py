@@ -132,7 +132,7 @@ def test_cookies_go_to_another_port_of_the_host_where_it_is_named() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_token_request_is_not_redirected(status: int) -> None:
-    for auth in ("oauth2", "oauth2 in the body"):
+    for auth in ("oauth2", "oauth2 in the body", "jwt"):
         with two(lambda _, there: answer(b"", status, f"Location: {there}/t")) as (mine, other):
             api = Api(mine.url, auth=AUTHS[auth](mine.url), retry=ONCE)
             with pytest.raises(PenstockError, match="redirected"):

@@ -6,16 +6,21 @@ Calls of an ``Api`` by themselves are in ``tests/http/test_reach.py``, client ce
 
 from __future__ import annotations
 
+import base64
+import json
 from contextlib import AbstractContextManager
 from itertools import islice
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import quote, quote_plus, urlsplit
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.http.test_reach import AUTHS, BODIES, ONCE, SECRET, seen, two
 from tests.http.wire import Asked, Wire, answer, answering, wire
 
+from penstock.cli.main import penstock
 from penstock.errors import PenstockError, PermanentError
 from penstock.http import Api, BodyLink, Get, LinkHeader, Profile, pages
 from penstock.streaming import Stream
@@ -134,6 +139,59 @@ def test_a_websocket_does_not_leave_tls(target: str) -> None:
             "wss://api.example/b",
         )
         assert kept.headers == {"X": "1"}
+
+
+KEPT = 's3cret-key-0f-mine/+=&"'
+SECTIONS = {
+    "basic": 'kind = "basic"\nuser = "me"\npassword = "env:KEPT"',
+    "bearer": 'kind = "bearer"\ntoken = "env:KEPT"',
+    "key in a header": 'kind = "api-key"\nkey = "env:KEPT"\nheader = "X-Key"',
+    "key in the query": 'kind = "api-key"\nkey = "env:KEPT"\nquery = "key"',
+    "oauth2": 'kind = "oauth2"\ntoken_url = "URL/token"\nclient_id = "me"\n'
+    'client_secret = "env:KEPT"\nrefresh_token = "env:KEPT"\nclient_in = "body"',
+    "sigv4": 'kind = "sigv4"\naccess_key = "A"\nsecret_key = "env:KEPT"\nregion = "r"\n'
+    'service = "s"\nsession_token = "env:KEPT"',
+}
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+@pytest.mark.parametrize("auth", SECTIONS)
+def test_what_a_server_says_back_is_kept_and_shown_without_our_secrets(
+    auth: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the dead letters, the ledger, the log, and all that is printed, however it is written."""
+    monkeypatch.setenv("KEPT", KEPT)
+    monkeypatch.chdir(tmp_path)
+
+    def reply(asked: Asked) -> bytes:
+        if asked.target == "/token":
+            return answer(json.dumps({"access_token": "t0ken-of-mine-" + "x" * 9}).encode())
+        said = [KEPT, quote(KEPT), quote_plus(KEPT), json.dumps(KEPT), base64_of(KEPT), *asked[1:3]]
+        return answer(" ".join(map(str, said)).encode(), status)
+
+    with wire(answering(reply)) as server:
+        section = SECTIONS[auth].replace("URL", server.url)
+        Path("run.toml").write_text(
+            'store = "store"\n[source]\nkind = "range"\nstop = 1\n'
+            f'[api]\nbase = "{server.url}"\n[api.auth]\n{section}\n'
+            '[request]\npath = "/{key}"\n[retry]\nattempts = 1\n'
+        )
+        words = ["run", "run.toml", "--log", "log"]
+        said = CliRunner().invoke(penstock, words).output
+    assert len(server.asked) > (auth == "oauth2"), said
+    said += CliRunner().invoke(penstock, ["status", "store", "--json"]).output
+    said += CliRunner().invoke(penstock, ["export", "store", "--failed", "-o", "-"]).output
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for form in (KEPT, quote(KEPT, safe=""), quote_plus(KEPT), json.dumps(KEPT)[1:-1]):
+        assert form not in said
+        assert form.encode() not in kept
+    for form in (base64_of(KEPT).rstrip("="), base64_of("me:" + KEPT).rstrip("="), "t0ken-of"):
+        assert form not in said
+        assert form.encode() not in kept
+
+
+def base64_of(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 PIECES = st.sampled_from(

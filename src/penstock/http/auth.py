@@ -393,6 +393,7 @@ class OAuth2:
 
     def begin_with(self, refresh_token: str) -> None:
         """Take a refresh token that was kept in place of the one given."""
+        remember(refresh_token)
         with self._lock:
             self._refresh = refresh_token
 
