@@ -90,7 +90,7 @@ class _DuckDb(SqlTables):
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         table, key, listed = identifier(batch.table), names[0], ", ".join(names)
         run = self._duck.execute
-        self._duck.register("_batch", arrow_table(batch.typed, batch.rows))
+        self._duck.register("_batch", arrow_table(batch.typed, batch.columns))
         if batch.known and not batch.versions:  # there is no index that would refuse it
             there = f"SELECT {key} FROM {table} WHERE {key} IN (SELECT {key} FROM _batch) LIMIT 1"
             if (found := run(there).fetchone()) is not None:
