@@ -48,6 +48,7 @@ from penstock.javadata.encoding import (
     write_nothing,
     write_utf,
 )
+from penstock.javadata.errors import shown
 
 __all__ = ["Coders"]
 
@@ -247,24 +248,27 @@ class Coders:
             pieces: list[bytes] = []
             found = yield from captured(reader(names), pieces)
             if found != constant:
-                what = f"{found!r:.60} where {constant!r:.60} must stand"
+                what = f"{shown(found)} where {shown(constant)} must stand"
                 raise CodecError(what, back=sum(map(len, pieces)))
             return found
 
         def write(value: object, out: bytearray, names: Names) -> None:
             if value is not None and value != constant:
-                raise CodecError(f"{value!r:.60} where {constant!r:.60} must stand")
+                raise CodecError(f"{shown(value)} where {shown(constant)} must stand")
             writer(constant, out, names)
 
         return read, write
 
     def sized(self, kind: kinds.Sized) -> Coder:
         """Return the coder of a value behind its number of bytes."""
-        read_count, write_count = self.count(kind.count)
+        read_count, write_count = self.count(kind.count, null=kind.null)
         reader, writer = self.value(kind.element)
 
         def read(names: Names) -> Steps:
-            data = yield from take_all(cast("int", (yield from read_count(names))))
+            number = yield from read_count(names)
+            if number is None:
+                return None
+            data = yield from take_all(number)
             found = drive(reader(names), data, 0, final=True)
             value, end = cast("tuple[object, int]", found)
             left = len(data) - end
@@ -273,10 +277,13 @@ class Coders:
             return value
 
         def write(value: object, out: bytearray, names: Names) -> None:
+            if value is None and kind.null:
+                return write_count(-1, out, names)
             inner = bytearray()
             writer(value, inner, names)
             write_count(len(inner), out, names)
             out += inner
+            return None
 
         return read, write
 

@@ -161,16 +161,27 @@ class DataInput:
 
     def read(self, size: int = -1) -> bytes:
         """Read at most ``size`` bytes, all that is left by default; none at the end."""
+        if size < 0 and not self._seekable:
+            return self._rest()
         if not self._kept:
             data = self._file.read(size)
             if data is None:
                 raise BlockingIOError("nothing to read yet: call again when there is")
-        elif size < 0:
-            data, self._kept = self._kept + self._file.read(size), b""
         else:
             data, self._kept = self._kept[:size], self._kept[size:]
         self._offset += len(data)
         return data
+
+    def _rest(self) -> bytes:
+        """Read to the end, or keep what came before it failed."""
+        pieces: list[bytes] = []
+        try:
+            while piece := self.read1(PIECE):
+                pieces.append(piece)
+        except OSError:
+            self.unread(b"".join(pieces))
+            raise
+        return b"".join(pieces)
 
     def read1(self, size: int) -> bytes:
         """Read at most ``size`` bytes, those that are there; none at the end."""
@@ -204,18 +215,23 @@ class DataInput:
         return read_array(self, type_name, count)
 
     def skip_bytes(self, count: int) -> int:
-        """Skip at most ``count`` bytes and return how many; never raises at the end."""
+        """Skip at most ``count`` bytes and return how many; never raises at the end.
+
+        Raises:
+            TimeoutError, BlockingIOError: Nothing was there to skip.
+        """
         left = self.left()
         if self._seekable and left is not None:
             skipped = max(0, min(count, left))
             self._file.seek(skipped, io.SEEK_CUR)
             return skipped
         skipped = 0
-        while skipped < count:
-            piece = self.read(min(count - skipped, PIECE))
-            if not piece:
-                break
-            skipped += len(piece)
+        try:
+            while skipped < count and (piece := self.read(min(count - skipped, PIECE))):
+                skipped += len(piece)
+        except OSError:
+            if not skipped:
+                raise
         return skipped
 
     def read_line(self) -> str | None:

@@ -180,7 +180,6 @@ def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: i
             check_count(count, where, earlier, "text")
         case kinds.Counted(count=count, element=element):
             check_count(count, where, earlier, "an array")
-            check_nothing_twice(kind.null, None, where)
             check_element(kind, element, where)
             if element is not None:
                 check(element, where, earlier, depth + 1)
@@ -189,6 +188,7 @@ def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: i
             check(element, where, earlier, depth + 1)
         case kinds.Sized(count=count, element=element):
             check_count(count, where, earlier, "a payload")
+            check_nothing_twice(kind.null, element, where)
             check(element, where, earlier, depth + 1)
         case kinds.Variant():
             check_variant(kind, where, earlier, depth)
@@ -253,7 +253,7 @@ def check_count(count: kinds.Count, where: str, earlier: dict[str, kinds.Kind], 
             raise InputError(f"{where}: {what} of {count}: give 0 to {LARGEST_FIXED}")
         case kinds.SameAs(name=name, times=times):
             for each in (name, *times):
-                if not counts(earlier.get(each)):
+                if isinstance(each, str) and not counts(earlier.get(each)):
                     raise InputError(
                         f"{where}: as many as {each!r}, "
                         "which is no earlier number or array of the record"

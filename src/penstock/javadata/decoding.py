@@ -389,7 +389,7 @@ def looked_up(count: kinds.SameAs, names: Names) -> int:
     """Return what earlier fields say (numbers) or hold (arrays)."""
     result = 1
     for name in (count.name, *count.times):
-        value = names[name]
+        value = names[name] if isinstance(name, str) else name
         if value is None:
             raise CodecError(f"{name} is None, and counts")
         result *= value if isinstance(value, int) else len(cast("Row", value))

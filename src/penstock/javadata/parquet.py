@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from penstock.errors import InputError, MissingExtra
 from penstock.javadata.arrow import arrow_schema, batch_of, expansion, rows_of
@@ -87,7 +87,7 @@ def to_parquet(
     columns, rows = arrow_schema(kind, lone), 0
     target = Replacement(path)
     try:
-        with pq.ParquetWriter(target.file, columns) as writer:
+        with parquet_writer(target.file, columns) as writer:
             for group in groups(given):
                 writer.write_table(pa.Table.from_batches(group))
                 rows += sum(batch.num_rows for batch in group)
@@ -96,6 +96,16 @@ def to_parquet(
         raise
     target.close()
     return rows
+
+
+def parquet_writer(file: BinaryIO, columns: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of these columns, if Parquet can hold them."""
+    try:
+        return pq.ParquetWriter(file, columns)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(f"Parquet cannot hold this schema: {error}") from error
 
 
 def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
