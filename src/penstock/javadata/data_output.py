@@ -152,11 +152,13 @@ class DataOutput:
 
     def _real(self, value: float, method: str) -> float:
         """Return a number that a double holds exactly, or raise."""
-        if isinstance(value, int) and not self._wrap:
+        if isinstance(value, int) and not (self._wrap and abs(value) < 1 << 1023):
             try:
                 real(value)
             except CodecError as fault:
-                raise InputError(f"{method}: {fault.reason}") from fault
+                raise InputError(
+                    f"{method}: {fault.reason}; DataOutputStream(sink, wrap=True) rounds as Java"
+                ) from fault
         return value
 
     def _number(

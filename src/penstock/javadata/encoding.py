@@ -20,7 +20,8 @@ from penstock.javadata.text import MOST_UTF_BYTES
 
 __all__ = [
     "UNFIT", "Writer", "conversion", "encoded", "expect", "fixed_writer", "of_length",
-    "one_boolean", "real", "too_long", "varint_writer", "write_checksum", "write_nothing", "write_utf",
+    "one_boolean", "real", "too_long", "varint_writer", "write_checksum", "write_nothing",
+    "write_utf",
 ]  # fmt: skip
 
 Row = tuple[object, ...]

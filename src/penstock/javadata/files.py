@@ -16,7 +16,8 @@ from penstock.errors import InputError
 from penstock.whole import Replacement
 
 __all__ = [
-    "AsyncReadable", "Closing", "Readable", "Sink", "Source", "Writable", "bytes_left", "open_sink", "open_source",
+    "AsyncReadable", "Closing", "Readable", "Sink", "Source", "Writable", "bytes_left", "open_sink",
+    "open_source",
 ]  # fmt: skip
 
 PIECE = 1 << 20

@@ -13,6 +13,7 @@ from penstock.javadata.declarations import complete
 from penstock.javadata.decoding import looked_up
 from penstock.javadata.errors import SchemaMismatch
 from penstock.javadata.kinds import (
+    Checksum,
     Counted,
     Field,
     Number,
@@ -76,7 +77,11 @@ class InnerRows:
         before = (*fields[:at], *count)
         self.schema: Schema[Row] = Schema(complete(element))
         self._head = Schema[Row](complete(record_of("Head", before))) if before else None
+        self.null = kind.null
         after = fields[at + 1 :]
+        for field in after:
+            if isinstance(field.kind, Checksum) and field.kind.of is None:
+                raise InputError(f"{field.name}: sums the rows too: read the whole record instead")
         self._tail = Schema[Row](complete(record_of("Tail", after))) if after else None
 
     def records(self, source: Source) -> Iterator[Row]:
@@ -107,6 +112,8 @@ class InnerRows:
                 return None
             case _:
                 number = cast("int", names[COUNT])
+                if number == -1 and self.null:
+                    return 0
                 if number < 0:
                     raise SchemaMismatch(f"a count of {number}", reading=self.name)
                 return number

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from penstock.errors import InputError, MissingExtra
-from penstock.javadata.arrow import arrow_schema, batch_of, expansion, rows_of
+from penstock.javadata.arrow import arrow_schema, batch_of, expansion, one_line, rows_of
 from penstock.javadata.blocks import Blocks, Decoder
 from penstock.javadata.errors import SchemaMismatch
 from penstock.whole import Replacement
@@ -20,7 +22,7 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from penstock.javadata.core import Codec
     from penstock.javadata.files import Source
@@ -100,12 +102,19 @@ def to_parquet(
 
 def parquet_writer(file: BinaryIO, columns: pa.Schema) -> pq.ParquetWriter:
     """Return a writer of these columns, if Parquet can hold them."""
-    try:
+    with translated("Parquet cannot hold this schema"):
         return pq.ParquetWriter(file, columns)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Make what pyarrow says of data and schemas one line; the system's own errors are not its."""
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise InputError(f"Parquet cannot hold this schema: {error}") from error
+        raise InputError(f"{what}: {one_line(error)}") from error
 
 
 def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -125,11 +134,8 @@ def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
 
 def rows_of_parquet(path: str | os.PathLike[str], kind: RecordKind) -> Iterator[Row]:
     """Yield the rows of a Parquet file, columns found by name."""
-    try:
-        with pq.ParquetFile(Path(path)) as file:
-            yield from rows_of_batches(file.iter_batches(batch_size=1 << 14), kind)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: {error}") from error
+    with translated(f"{path}"), pq.ParquetFile(Path(path)) as file:
+        yield from rows_of_batches(file.iter_batches(batch_size=1 << 14), kind)
 
 
 def rows_of_batches(given: Iterable[pa.RecordBatch], kind: RecordKind) -> Iterator[Row]:
