@@ -15,15 +15,9 @@ LARGEST_FIXED = 1 << 31
 
 Mark = kinds.Kind | kinds.ArrayMark | kinds.OptionalMark | kinds.VariantMark
 MARKS = (
-    kinds.Primitive,
-    kinds.Varint,
-    kinds.UtfKind,
-    kinds.FixedBytes,
-    kinds.Text,
-    kinds.ArrayMark,
-    kinds.OptionalMark,
-    kinds.VariantMark,
-)
+    kinds.Primitive, kinds.Varint, kinds.UtfKind, kinds.FixedBytes, kinds.Text, kinds.ArrayMark,
+    kinds.OptionalMark, kinds.VariantMark,
+)  # fmt: skip
 
 
 def record_kind(declared: type[tuple[object, ...]]) -> kinds.RecordKind:

@@ -20,31 +20,9 @@ from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
-    "TO_END",
-    "CodecError",
-    "FieldRun",
-    "Names",
-    "Reader",
-    "Short",
-    "Steps",
-    "all_in",
-    "captured",
-    "decoded",
-    "drive",
-    "fixed_reader",
-    "least",
-    "looked_up",
-    "not_empty",
-    "numbers",
-    "read_utf",
-    "read_varint",
-    "run_of",
-    "summed",
-    "take",
-    "take_all",
-    "to_end",
-    "verify",
-    "whole_reader",
+    "TO_END", "CodecError", "FieldRun", "Names", "Reader", "Short", "Steps", "all_in", "captured",
+    "decoded", "drive", "fixed_reader", "least", "looked_up", "not_empty", "numbers", "read_utf",
+    "read_varint", "run_of", "summed", "take", "take_all", "to_end", "verify", "whole_reader",
 ]  # fmt: skip
 
 Row = tuple[object, ...]

@@ -38,12 +38,14 @@ from unicodedata import normalize
 
 from penstock.errors import InputError
 from penstock.javadata import kinds
+from penstock.javadata.coders import Coders
 from penstock.javadata.declarations import DEEPEST, complete
+from penstock.javadata.decoding import CodecError, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["fields_text", "kind_text", "parse_record"]
+__all__ = ["fields_text", "kind_text", "make_record", "parse_record"]
 
 Row = tuple[object, ...]
 
@@ -428,34 +430,17 @@ class Parser:
 
 
 def could_be(kind: kinds.Kind, value: object) -> bool:
-    """Return whether a constant of this kind may have this value."""
-    match kind:
-        case kinds.Primitive() if kind.integral:
-            low, high = kinds.limits(kind)
-            return isinstance(value, int) and low <= value <= high
-        case kinds.Varint():
-            low, high = kinds.limits(kind)
-            return isinstance(value, int) and low <= value <= high
-        case kinds.Primitive():
-            return kind.name.endswith("char") and isinstance(value, str) and len(value) == 1
-        case kinds.UtfKind():
-            return isinstance(value, str)
-        case kinds.Text(count=count, encoding=encoding):
-            return isinstance(value, str) and could_hold(count, encoding, value)
-        case kinds.FixedBytes(count=count):
-            return isinstance(value, bytes) and len(value) == count
-        case _:
-            return False
-
-
-def could_hold(count: kinds.Count, encoding: str, text: str) -> bool:
-    """Return whether a text of this encoding, and of a length that is declared, can be this one."""
-    codec, unit = kinds.ENCODINGS[encoding]
+    """Return whether a constant of this kind may have this value: written, it is read again."""
+    single = kinds.Primitive | kinds.Varint | kinds.UtfKind | kinds.FixedBytes | kinds.Text
+    if not isinstance(kind, single) or kinds.by_earlier(kind):
+        return isinstance(kind, kinds.Text) and isinstance(value, str)
+    reader, writer = Coders().value(kind)
+    data = bytearray()
     try:
-        size = len(text.encode(codec or "utf-8")) // unit
-    except UnicodeEncodeError:
+        writer(value, data, {})
+        return drive(reader({}), bytes(data), 0, final=True) == (value, len(data))
+    except CodecError:
         return False
-    return not isinstance(count, int) or size == count
 
 
 def tokens(text: str) -> list[Token]:

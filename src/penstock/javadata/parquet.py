@@ -8,17 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from penstock.errors import InputError, MissingExtra
+from penstock.errors import InputError
 from penstock.javadata.arrow import arrow_schema, batch_of, expansion, one_line, rows_of
 from penstock.javadata.blocks import Blocks, Decoder
+from penstock.javadata.columnar import pa, pq
 from penstock.javadata.errors import SchemaMismatch
 from penstock.whole import Replacement
-
-try:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-except ImportError as error:
-    raise MissingExtra("Parquet", "pyarrow", "javadata") from error
 
 if TYPE_CHECKING:
     import os
