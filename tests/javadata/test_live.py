@@ -266,3 +266,15 @@ def test_absent_bytes_take_no_memory_in_columns() -> None:
     sizes = [batch.nbytes for batch in batches]
     assert max(sizes) < 1 << 26
     assert sum(batch.num_rows for batch in schema.batches(bytes(2_000))) == 2_000
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_absent_bytes_without_bounds_are_refused(core: Core, tmp_path: Path) -> None:
+    schema = parse_schema("blob: bytes[8000000]?", core=core)
+    assert max(batch.nbytes for batch in schema.batches(bytes(9))) <= 1 << 26
+    for size, says in ((1 << 30, "may become 10737418"), (1 << 31, "Arrow holds at most")):
+        schema = parse_schema(f"blob: bytes[{size}]?", core=core)
+        with pytest.raises(InputError, match=says):
+            list(schema.batches(bytes(9)))
+        with pytest.raises(InputError, match=says):
+            schema.rows_to_parquet([(None,)], tmp_path / "out")

@@ -64,8 +64,10 @@ def arrow_type(kind: kinds.Kind, lone: LoneSurrogates) -> pa.DataType:
             return pa.binary() if lone == "binary" else pa.string()
         case kinds.Text():
             return pa.string()
-        case kinds.FixedBytes(count=size):
+        case kinds.FixedBytes(count=size) if size < 1 << 31:
             return pa.binary(size)
+        case kinds.FixedBytes(count=size):
+            raise InputError(f"bytes[{size}]: Arrow holds at most {(1 << 31) - 1}")
         case kinds.Counted(element=None):
             return pa.binary()
         case kinds.Counted(element=element):

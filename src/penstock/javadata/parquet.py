@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from penstock.errors import InputError
-from penstock.javadata.arrow import arrow_schema, batch_of, expansion, one_line, rows_of
+from penstock.javadata import arrow
+from penstock.javadata.arrow import arrow_schema, batch_of, one_line, rows_of
 from penstock.javadata.blocks import Blocks, Decoder
 from penstock.javadata.columnar import pa, pq
-from penstock.javadata.errors import SchemaMismatch
 from penstock.whole import Replacement
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ BLOCK = 1 << 21
 GROUP_ROWS = 1 << 18
 GROUP_BYTES = 32 << 20
 MOST_EXPANDED = 1 << 30
+# What is absent, as of bytes[65536]?, takes room in columns; no batch has more of it.
+MOST_ABSENT = 1 << 26
 ROWS_AT_ONCE = 4096
 
 
@@ -43,7 +45,7 @@ def batches(
     """
     columns = codec.columns(lone)
     arrow_schema(kind, lone)  # refuses a tree before anything is read
-    growth = expansion(kind)
+    growth = bounded(arrow.expansion(kind), "a byte of data", MOST_ABSENT)
 
     def take(block: bytes, position: int) -> tuple[pa.RecordBatch, int, int]:
         batch, end = columns(block, position)
@@ -51,15 +53,11 @@ def batches(
 
     def one(row: tuple[object, ...]) -> pa.RecordBatch:
         size = decoder.last_size
-        if size * growth > MOST_EXPANDED:
-            raise SchemaMismatch(
-                f"{size} bytes may become {size * growth} in Arrow's columns, most of them absent",
-                reading=f"record {decoder.number - 1}",
-            )
+        bounded(size * growth, f"the {size} bytes of record {decoder.number - 1}", MOST_EXPANDED)
         return batch_of([row], kind, lone)
 
     decoder = Decoder(codec, largest=largest)
-    block = max(256, min(BLOCK, 8 * BLOCK // growth))
+    block = max(1, min(256, MOST_ABSENT // growth), min(BLOCK, 8 * BLOCK // growth))
     blocks = Blocks(source, decoder, take, one, block)
     try:
         while (batch := blocks.next()) is not None:
@@ -68,12 +66,20 @@ def batches(
         blocks.close()
 
 
+def bounded(size: int, what: str, most: int) -> int:
+    """Return the bytes that something may become in Arrow's columns, if they are not too many."""
+    if size > most:
+        raise InputError(f"{what} may become {size} bytes in Arrow's columns, most of them absent")
+    return size
+
+
 def row_batches(
     rows: Iterable[tuple[object, ...]], kind: RecordKind, lone: LoneSurrogates
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows as record batches."""
     left = iter(rows)
-    while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+    most = MOST_ABSENT // bounded(arrow.least_null(kind), "a row", MOST_EXPANDED)
+    while some := list(itertools.islice(left, max(1, min(most, ROWS_AT_ONCE)))):
         yield batch_of(some, kind, lone)
 
 
