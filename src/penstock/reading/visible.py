@@ -191,7 +191,7 @@ def _block(node: Node) -> str:
     if node.name == "tr":
         cells = [_block(c) for c in node.elements() if c.name in ("td", "th")]
         return f"\n{CELL.join(' '.join(cell.split()) for cell in cells)}\n"
-    if node.name in RULES or node.name in NOTHING or "hidden" in node.attributes:
+    if not plainly_seen(node):
         return _walk(node)
     text = "".join(BLANKS.sub(" ", c) if isinstance(c, str) else _block(c) for c in node.children)
     return f"\n{text}\n" if node.name in BLOCKS else text
@@ -199,6 +199,6 @@ def _block(node: Node) -> str:
 
 def _code(node: Node) -> str:
     """Return preformatted text, blanks and all."""
-    if node.name in RULES or node.name in NOTHING:
+    if not plainly_seen(node):
         return _walk(node)
     return "".join(c if isinstance(c, str) else _code(c) for c in node.children)
