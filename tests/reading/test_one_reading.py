@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.reading import Look
-from penstock.reading.blocks import Block, document_blocks
+from penstock.reading import Look, as_epub
+from penstock.reading.archive import Archive
+from penstock.reading.blocks import Block, book_blocks, document_blocks
 from penstock.reading.lines import set_document
 from penstock.reading.restore import unset_document
 from penstock.reading.stats import Count
@@ -144,6 +145,21 @@ def one_reading(number: int, document: str, width: int, language: str) -> None:
     assert text.replace("-", "") == expected.replace("-", ""), said
     text = bare("".join(text_lines(blocks, look, Count(), ansi=False))).replace("-", "")
     assert len(text) == len(expected.replace("-", "")) + sum(map(len, markers)), said
+
+
+def test_a_page_that_is_composed_into_a_book_keeps_the_text() -> None:
+    """Markup as HTML has it: no CDATA, no empty elements; ``noscript`` of pages is left out."""
+    for number in range(FIRST, FIRST + EXAMPLES // 2):
+        document = Writer(number).document()
+        expected = visible(document)
+        page = document.replace("<br></br>", "<br/>").replace("></img>", "/>")
+        page = re.sub(
+            r"<(?!br|hr|img|wbr|input)([\w:]+)((?: [^<>]*[^/<>])?)/>", r"<\1\2></\1>", page
+        )
+        page = re.sub(r"<\?pi[^<>]*>", "", page)
+        if expected and "CDATA" not in page and "noscript" not in page:
+            blocks = book_blocks(Archive(as_epub(page.encode(), "a.html"), "x"))
+            assert bare("".join(block.text for block in blocks)) == expected, f"{number}: {page}"
 
 
 CASES = {

@@ -30,11 +30,10 @@ __all__ = [
 ]
 
 Load: TypeAlias = Callable[[str], bytes | None]  # gives the bytes of an image
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": ("png", "image/png"),
-    b"\xff\xd8\xff": ("jpg", "image/jpeg"),
-    b"GIF8": ("gif", "image/gif"),
-}
+MAGIC = re.compile(
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8)|(?P<webp>RIFF.{4}WEBP)",
+    re.DOTALL,
+)
 CHARSET = re.compile(rb"""(?:charset|<\?xml[^<>]*?encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 # Names of encodings that browsers take for a larger one (WHATWG Encoding, section 4.2).
 LABELS = {
@@ -241,11 +240,11 @@ def _manuscript(
 
     def picture(address: str) -> str:
         data = _inline_picture(address) or (load(address) if load and address else None)
-        kind = next((k for magic, k in MAGIC.items() if data and data.startswith(magic)), None)
+        kind = MAGIC.match(data or b"")
         if not data or not kind:
             return ""
-        name = f"{hashlib.sha256(data).hexdigest()[:12]}.{kind[0]}"
-        pictures[name] = Picture(name, data, kind[1])
+        name = f"{hashlib.sha256(data).hexdigest()[:12]}.{kind.lastgroup}"
+        pictures[name] = Picture(name, data, f"image/{kind.lastgroup}")
         return f"pictures/{name}"
 
     tidier = Tidier(picture, base)

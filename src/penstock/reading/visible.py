@@ -25,6 +25,7 @@ BLOCKS = frozenset(
     "table caption thead tbody tfoot tr blockquote figure figcaption pre form fieldset address hr "
     "details summary legend".split()
 )
+DRAWN = frozenset({"text", "foreignobject"})  # lower case in pages
 RELATIONS = frozenset("= < > \u2264 \u2265 \u2260 \u2248 \u2192".split())
 SIMPLE = re.compile(r"[\w.,'\u2032]*|[^\w\s]")
 
@@ -75,7 +76,7 @@ def _drawing(node: Node) -> str:
     label = node.attributes.get("aria-label", "").strip()
     if label:
         return f"[{label}]"
-    written = (_inside(c) for c in node.all() if c.name in ("text", "foreignObject"))
+    written = (_inside(c) for c in node.all() if c.name.lower() in DRAWN)
     return " ".join(filter(None, (" ".join(text.split()) for text in written)))
 
 
