@@ -28,6 +28,7 @@ CORPORA = {
     "epub3-samples": "github.com/IDPF/epub3-samples",
     "standardebooks": "github.com/standardebooks/<a book>",
 }
+PLACES = re.compile(r"[(\[]-?\d+,-?\d+[)\]]|'[^']*'|\"[^\"]*\"")
 BATCH = 40  # books at a time: a virtual machine reads both sides of them
 
 
@@ -77,7 +78,7 @@ def gained(before: list[str], after: list[str]) -> Counter[str]:
     """Return the errors of an edition beyond the book's own, whatever their place in a file."""
 
     def kinds(said: list[str]) -> Counter[str]:
-        return Counter(re.sub(r"\(\d+,\d+\)|'[^']*'|\"[^\"]*\"", "", line) for line in said)
+        return Counter(PLACES.sub("", line) for line in said)
 
     return kinds(after) - kinds(before)
 

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import html
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -46,6 +47,8 @@ LABELS = {
     **dict.fromkeys(("utf8", "utf-16", "utf-16le", "utf-16be", "unicode"), "utf-8"),
     "utf-7": "windows-1252",
 }
+HIDDEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+APART = "\ufdd0"  # a character that is none, and that no text holds
 ENDED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 FRONT = re.compile(
     r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+\S.*\n|[-#\]].*\n|[ \t]*\n)*?)"
@@ -129,14 +132,31 @@ def article_manuscript(
         MissingExtra: trafilatura is not installed.
     """
     try:
-        from trafilatura import extract, extract_metadata
+        from trafilatura import extract_metadata
     except ImportError as error:
         raise MissingExtra("reading an article", "trafilatura", "reading") from error
+    root = _parse(data)
+    said = _said(root)
     try:
-        page = _decoded(data)
-        found = extract_metadata(page, default_url=url)
-        markup = extract(
-            page,
+        found = extract_metadata(root, default_url=url)
+        markup = _article(_told_apart(_without_hidden(root)), url) or _article(_parse(data), url)
+    except Exception as error:
+        raise InputError(f"{url}: the page cannot be read: {error}") from error
+    if not markup:
+        raise InputError(f"{url}: no article found in the page")
+    root = _parse(markup.replace(APART, "").encode(), "utf-8")
+    if said:
+        root.set("lang", said)
+    name, author = found.title or title or url, found.author or ""
+    return _manuscript(root, name, author, url, load, date=found.date or "")
+
+
+def _article(root: _Element, url: str) -> str:
+    from trafilatura import extract
+
+    return (
+        extract(
+            root,
             url=url,
             output_format="html",
             include_comments=False,
@@ -145,17 +165,30 @@ def article_manuscript(
             include_images=True,
             include_tables=True,
         )
-    except Exception as error:
-        raise InputError(f"{url}: the page cannot be read: {error}") from error
-    if not markup:
-        raise InputError(f"{url}: no article found in the page")
-    root = _parse(markup.encode(), "utf-8")
-    original = _parse(data)
-    said = _said(original)
-    if said:
-        root.set("lang", said)
-    name, author = found.title or title or url, found.author or ""
-    return _manuscript(root, name, author, url, load, date=found.date or "")
+        or ""
+    )
+
+
+def _without_hidden(root: _Element) -> _Element:
+    """Return a page without what its own styles hide, unless that is most of it."""
+    whole = len("".join(map(str, root.itertext())))
+    for node in list(root.iter("*")):
+        unseen = node.get("hidden") is not None or HIDDEN.search(node.get("style", ""))
+        if unseen and 2 * len("".join(map(str, node.itertext()))) < whole:
+            node.text = None
+            for child in list(node):
+                node.remove(child)
+    return root
+
+
+def _told_apart(root: _Element) -> _Element:
+    """Return a page whose paragraphs are all different: of two alike one would be taken."""
+    seen: Counter[str] = Counter()
+    for node in root.iter("p", "li", "blockquote", "pre", "div", "td", "dd"):
+        if text := (node.text or "").strip():
+            node.text = f"{node.text}{APART * seen[text]}"
+            seen[text] += 1
+    return root
 
 
 def rebuilt_page(source: str) -> tuple[str, list[str], str]:
