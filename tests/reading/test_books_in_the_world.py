@@ -184,6 +184,38 @@ def test_a_missing_picture_is_named_with_its_document() -> None:
     assert report.removed == ["EPUB/b.xhtml: no.png, of <img>, is missing"]
 
 
+def test_a_sound_that_is_missing_stays_listed_since_overlays_name_it() -> None:
+    given = book()
+    more = (
+        b'<item id="s" href="s.mp3" media-type="audio/mpeg"/>'
+        b'<item id="d" href="d.dmg" media-type="application/x-d" fallback="m"/></manifest>'
+    )
+    package = given["EPUB/package.opf"].replace(b"</manifest>", more)
+    after, report = made({**given, "EPUB/package.opf": package})
+    assert more.removesuffix(b"</manifest>") in after["EPUB/package.opf"]
+    assert report.removed == []
+
+
+def test_an_entry_of_the_contents_that_leads_nowhere_leads_where_the_one_before_does() -> None:
+    given = book()
+    entry = b'<li><a href="%s">x</a></li>'
+    lost = entry % b"b.xhtml" + entry % b"no.xhtml" + b"</ol>"
+    nav = given["EPUB/nav.xhtml"].replace(b"</ol>", lost, 1)
+    after, _ = made({**given, "EPUB/nav.xhtml": nav})
+    assert entry % b"b.xhtml" * 2 in after["EPUB/nav.xhtml"]
+
+
+def test_a_package_from_before_epub_keeps_its_identifier() -> None:
+    given = book()
+    old = b"http://openebook.org/namespaces/oeb-package/1.0/"
+    package = given["EPUB/package.opf"].replace(b"http://www.idpf.org/2007/opf", old)
+    package = package.replace(b"dc:identifier", b"dc:Identifier")
+    after, report = made({**given, "EPUB/package.opf": package})
+    assert b"text/x-oeb1-css" in after["EPUB/package.opf"]
+    assert b"<dc:identifier" not in after["EPUB/package.opf"]
+    assert report.repairs == {}
+
+
 FIXED = "<meta property='rendition:layout'>pre-paginated</meta>"
 APPLE = (
     b"<display_options><platform name='*'><option name='fixed-layout'>true</option></platform>"

@@ -25,7 +25,11 @@ from penstock.reading.well_formed import decode, encode
 __all__ = ["EditionReport", "make_edition", "unmake_edition"]
 
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
-ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
+OEB_ITEM = ITEM.replace("text/css", "text/x-oeb1-css")  # of a book from before EPUB
+OEB = re.compile(r"<(?:[\w.-]+:)?package\b[^<>]*openebook\.org/namespaces/oeb-package")
+ITEM_OURS = re.compile(
+    ITEM.replace("<item", r"<(?:[\w.-]+:)?item").replace("/css", r"/(?:x-oeb1-)?css")
+)
 OURS = re.compile(r"""<(?:span|b|br|p)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
 PREFIXED = re.compile(r"<[\w.-]{1,64}:html\b")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
@@ -210,10 +214,8 @@ def _with_item(source: str, label: str) -> str:
     match = MANIFEST_END.search(source)
     if not match:
         raise InputError(f"{label}: the package document has no manifest")
-    prefix = match[1] or ""
-    return (
-        source[: match.start()] + ITEM.replace("<item", f"<{prefix}item") + source[match.start() :]
-    )
+    item = (OEB_ITEM if OEB.search(source) else ITEM).replace("<item", f"<{match[1] or ''}item")
+    return source[: match.start()] + item + source[match.start() :]
 
 
 def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
