@@ -79,7 +79,7 @@ def page_manuscript(
     root = _parse(data)
     head = root.find("head")
     found = " ".join((head.findtext("title") or "").split()) if head is not None else ""
-    return _manuscript(root, found or title, _meta(root, "author"), base, load)
+    return _manuscript(root, found or _heading(root) or title, _meta(root, "author"), base, load)
 
 
 def markdown_manuscript(text: str, title: str = "", load: Load | None = None) -> Manuscript:
@@ -110,9 +110,7 @@ def markdown_manuscript(text: str, title: str = "", load: Load | None = None) ->
     language = said.get("lang") or said.get("language") or ""
     if language:
         root.set("lang", language)
-    heading = root.find(".//h1")
-    found = " ".join("".join(map(str, heading.itertext())).split()) if heading is not None else ""
-    name = said.get("title") or found or title
+    name = said.get("title") or _heading(root) or title
     return _manuscript(root, name, said.get("author", ""), "", load, date=said.get("date", ""))
 
 
@@ -306,6 +304,12 @@ def _when(date: str) -> datetime:
         return datetime.fromisoformat(date).replace(tzinfo=UTC)
     except ValueError:
         return datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _heading(root: _Element) -> str:
+    """Return the first heading of a page, or an empty string."""
+    heading = root.find(".//h1")
+    return " ".join("".join(map(str, heading.itertext())).split()) if heading is not None else ""
 
 
 def _inline_picture(address: str) -> bytes | None:

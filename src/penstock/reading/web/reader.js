@@ -477,6 +477,7 @@
       letter.className = "guide"; letter.textContent = text[at];
       row.append(text.slice(0, at), letter, text.slice(at + 1));
     } else row.textContent = text;
+    if (state.mode === "phrases") row.style.fontSize = box.style.getPropertyValue("--size"); // as wide as a line
     $("piece").replaceChildren(row);
     const letter = row.querySelector(".guide");
     if (letter) row.style.left = $("piece").clientWidth / 2 - (letter.getBoundingClientRect().left - row.getBoundingClientRect().left + letter.getBoundingClientRect().width / 2) - (row.getBoundingClientRect().left - $("piece").getBoundingClientRect().left) + "px";
