@@ -56,6 +56,8 @@ def made(files: dict[str, bytes], **options: object) -> tuple[dict[str, bytes], 
 
 
 NAMES = {
+    "another ending": ("b.html", "EPUB/b.xhtml"),
+    "escapes from before UTF-8": ("%E9.xhtml", "EPUB/\u00e9.xhtml"),
     "composed in the address, decomposed in the file": (
         "Caf%C3%A9.xhtml",
         "EPUB/" + unicodedata.normalize("NFD", "Café.xhtml"),
@@ -90,7 +92,7 @@ def test_a_chapter_is_found_by_every_name_that_readers_find_it_by(name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("identity", "idref"), [(" m ", "m"), ("m", " m "), ("m", "M"), ("m", "b.xhtml")]
+    ("identity", "idref"), [(" m ", "m"), ("m", " m "), ("m", "M"), ("m", "b.xhtml"), ("q", "b")]
 )
 def test_a_chapter_is_found_by_its_id_whatever_blanks_and_case(identity: str, idref: str) -> None:
     after, report = made(book(identity=identity, itemref=f'<itemref idref="{idref}"/>'))
@@ -108,6 +110,18 @@ def test_a_name_in_utf8_without_its_flag_is_read_as_utf8() -> None:
     report = make_edition(bytes(plain), out, Look())
     assert report.removed == []
     assert "EPUB/Café.xhtml" in members(out.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp932", "gb18030", "cp866"])
+def test_a_name_in_another_encoding_is_found(encoding: str) -> None:
+    href = {"cp1252": "é.xhtml", "cp866": "я.xhtml"}.get(encoding, "字.xhtml")
+    raw = href.encode(encoding)
+    stand = "z" * (len(raw) - 6)
+    data = packed(book(href, f"EPUB/{stand}.xhtml"))
+    out = io.BytesIO()
+    report = make_edition(data.replace(f"EPUB/{stand}.".encode(), b"EPUB/" + raw[:-5]), out, Look())
+    assert report.removed == []
+    assert report.documents == 2
 
 
 def test_what_is_removed_is_named_and_may_be_forbidden(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class _PackageMender:
     """Goes through the manifest first, then what refers to it.
 
     A line goes only where the file it names is nowhere in the book, or has a line already. That of
-    a sound, of a film and of what something stands for stays.
+    a sound, a film, a style sheet and of what something stands for stays.
     """
 
     archive: Archive
@@ -102,9 +102,9 @@ class _PackageMender:
         item = next(self.items)
         path, mark, _ = item.href.partition("#")
         remote = SCHEME.match(item.href)
-        named = item.fallback or item.media_type.startswith(("audio/", "video/"))
+        named = item.fallback or item.media_type.startswith(("audio/", "video/", "text/css"))
         if named and not item.name:
-            return match[0]  # overlays and the reading order name it: each of them were a fault
+            return match[0]  # overlays, imports or the reading order name it: more faults
         if not remote and not item.name:
             self.repairs.remove(f"{item.href}: listed, but not in the book")
             self.gone.add(item.identity)

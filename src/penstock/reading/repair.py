@@ -129,7 +129,9 @@ class _Mender:
 
         def mend(match: re.Match[str]) -> str:
             target = (match[2] or match[3] or match[4] or "").strip()
-            if match[1] or not target or self.addresses.mend(name, target) is not None:
+            if match[1] or not target or SCHEME.match(target):
+                return match[0]
+            if self.addresses.mend(name, target) is not None:
                 return match[0]
             self.repairs.remove(f"{name}: {target}, a picture of the style sheet, is missing")
             return "none"
