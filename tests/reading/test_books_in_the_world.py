@@ -292,6 +292,9 @@ def test_a_base_is_kept_and_the_style_sheet_is_found_from_it() -> None:
     after, report = made(far)
     assert after["EPUB/b.xhtml"] == far["EPUB/b.xhtml"]
     assert report.count.left["document"] == 1
+    far = {n: d.replace(b"<html", b"<html xml:base='http://a.b/'") for n, d in book().items()}
+    after, report = made(far)
+    assert after["EPUB/b.xhtml"] == far["EPUB/b.xhtml"]
 
 
 def test_what_no_repair_needs_is_left_as_it_is() -> None:

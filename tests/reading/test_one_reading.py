@@ -122,7 +122,9 @@ def visible(document: str) -> str:
 
 
 def bare(text: str) -> str:
-    return "".join(c for c in text if not c.isspace() and c not in "\u00ad()[]\uff08\uff09")
+    return "".join(
+        c for c in text if not c.isspace() and c not in "\u00ad()[]\uff08\uff09\u201c\u201d"
+    )
 
 
 def test_every_form_tells_the_text_of_the_source_and_unmake_undoes_make() -> None:
@@ -178,6 +180,7 @@ CASES = {
         "x",
     ),
     "a picture in a sentence": ('<p>see <img src="i" alt="STOP"/> there</p>', "see [STOP] there"),
+    "a quotation": ("<p>He said <q>yes, <i>Anna</i></q>.</p>", "He said \u201cyes, Anna\u201d."),
     "a script": ("<p>before <script>alert(1)</script>after</p>", "before after"),
     "CDATA": ("<p>before <![CDATA[Tom & Jerry]]> after</p>", "before Tom & Jerry after"),
     "CDATA that begins a text": ("<p><![CDATA[Tom]]> after</p>", "Tom after"),

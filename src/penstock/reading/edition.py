@@ -32,6 +32,7 @@ ITEM_OURS = re.compile(
 )
 OURS = re.compile(r"""<(?:span|b|br|p)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
 PREFIXED = re.compile(r"<[\w.-]{1,64}:html\b")
+XML_BASE = re.compile(r"""<(?:html|head)\b[^<>]*\sxml:base\s{0,9}=\s{0,9}["']([^"'<>]*)""")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
 TITLE_END = re.compile(r"</dc:title\s*+>")
 SUFFIX = "/* penstock reading, put after the title:"
@@ -205,6 +206,8 @@ def _link_folder(source: str, folder: str) -> str | None:
     at = source.find("<base")
     match = TAG.match(source, at) if at >= 0 else None
     href = attributes_of(match[3]).get("href", "") if match and match[2] == "base" else ""
+    if not href and (other := XML_BASE.search(source, 0, 4000)):
+        href = html.unescape(other[1])
     if SCHEME.match(href) or href.startswith("/"):
         return None
     return posixpath.normpath(posixpath.join(folder, posixpath.dirname(href)))

@@ -17,7 +17,7 @@ LISTS = frozenset({"ul", "ol", "menu", "dir"})
 NEWER = {"label": "span", "u": "span", "mark": "span", "section": "div", "article": "div"}
 BLOCKS = frozenset("p div ul ol dl table hr pre blockquote h1 h2 h3 h4 h5 h6 address form".split())
 TELLING = {"li", "tt", "base", "head", "title", *NEWER, *BLOCKS}
-LOOKED_AT = {"id", "name", "lang", "xml:lang", *REFERENCES}
+LOOKED_AT = {"id", "name", "lang", "xml:lang", "xml:base", *REFERENCES}
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|")
 
 
@@ -72,7 +72,9 @@ class Facts:
         for key, value in attributes.items():
             if key not in LOOKED_AT:
                 continue
-            if key == "id":
+            if key == "xml:base":
+                self.odd.add("base")
+            elif key == "id":
                 if value in self.ids:
                     self.odd.add("id twice")
                 elif not NAME.fullmatch(value):
