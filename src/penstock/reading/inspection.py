@@ -17,7 +17,7 @@ LISTS = frozenset({"ul", "ol", "menu", "dir"})
 NEWER = {"label": "span", "u": "span", "mark": "span", "section": "div", "article": "div"}
 BLOCKS = frozenset("p div ul ol dl table hr pre blockquote h1 h2 h3 h4 h5 h6 address form".split())
 TELLING = {"li", "tt", "base", "head", "title", *NEWER, *BLOCKS}
-LOOKED_AT = {"id", "name", "lang", "xml:lang", "xml:base", *REFERENCES}
+LOOKED_AT = {"id", "name", "lang", "xml:lang", *REFERENCES}
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|")
 
 
@@ -69,12 +69,12 @@ class Facts:
             odd.add("block in a paragraph")
 
     def _look(self, name: str, attributes: dict[str, str]) -> None:
+        if "xml:base" in attributes:
+            self.odd.add("base")
         for key, value in attributes.items():
             if key not in LOOKED_AT:
                 continue
-            if key == "xml:base":
-                self.odd.add("base")
-            elif key == "id":
+            if key == "id":
                 if value in self.ids:
                     self.odd.add("id twice")
                 elif not NAME.fullmatch(value):
