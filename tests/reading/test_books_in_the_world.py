@@ -387,16 +387,16 @@ def test_reading_takes_time_in_proportion_to_the_text(name: str) -> None:
 def test_the_header_of_project_gutenberg_names_the_book() -> None:
     text = (
         "The Project Gutenberg eBook of X\n\nTitle: News from\n  Nowhere\n\nAuthor: W. Morris\n\n"
-        "Language: English\n\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\nCHAPTER I\n\nIt was "
-        "late.\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions replace it.\n"
+        "Language: English\n\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\nCHAPTER I\nIn the Hall\n\n"
+        "It was late.\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions replace it.\n"
     )
     files = members(as_epub(text.encode(), "3261-0.txt"))
     package, nav = files["EPUB/package.opf"].decode(), files["EPUB/nav.xhtml"].decode()
-    assert "<dc:title>News from</dc:title>" in package
+    assert "<dc:title>News from Nowhere</dc:title>" in package
     assert "<dc:creator>W. Morris</dc:creator>" in package
     assert re.findall(r'xhtml">(.*?)</a>', nav) == [
         "Project Gutenberg",
-        "CHAPTER I",
+        "CHAPTER I In the Hall",
         "Project Gutenberg",
     ]
 
@@ -421,6 +421,8 @@ def test_every_chapter_is_in_the_contents() -> None:
         ("それは遅い夜のことで、誰も来なかった。", "a.txt", "ja"),
         ("Il était tard et personne ne venait dans la vieille maison de la rue.", "a.txt", "fr"),
         ("---\nlang: sv\n---\n# Titel\n\nText.\n", "a.md", "sv"),
+        ("Det var sent på kvällen och ingen hade kommit till det gamla huset.", "a.txt", "sv"),
+        ("شب دیر وقت بود و هیچ کس به خانه قدیمی نیامده بود.", "a.txt", "fa"),
     ],
 )
 def test_the_language_is_what_is_said_or_seen(data: str, name: str, language: str) -> None:
@@ -448,6 +450,10 @@ def test_a_fiction_book_keeps_titles_verse_and_pictures() -> None:
         ("verse", "раз\nдва"),
     ]
     assert any(name.endswith(".gif") for name in members(made_of))
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("f.fb2", data)
+    assert as_epub(zipped.getvalue(), "f.fb2.zip") == made_of
 
 
 def test_a_folder_is_made_at_once_and_what_fails_is_named(tmp_path: Path) -> None:

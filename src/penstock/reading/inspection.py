@@ -47,6 +47,8 @@ class Facts:
         """Look at a start tag."""
         if attributes:
             self._look(name, attributes)
+            if "xml:base" in attributes:
+                self.odd.add("base")
         if name in TELLING:
             self._place(name, self.inside[0])
         self.inside.insert(0, name)
@@ -69,8 +71,6 @@ class Facts:
             odd.add("block in a paragraph")
 
     def _look(self, name: str, attributes: dict[str, str]) -> None:
-        if "xml:base" in attributes:
-            self.odd.add("base")
         for key, value in attributes.items():
             if key not in LOOKED_AT:
                 continue

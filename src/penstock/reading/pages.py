@@ -54,7 +54,8 @@ FRONT = re.compile(
     r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+\S.*\n|[-#\]].*\n|[ \t]*\n)*?)"
     r"(?:\1|\.\.\.)[ \t]*(?:\n|\Z)"
 )
-FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*)$", re.MULTILINE)
+FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*(?:\n[ \t]*- .*)*)$", re.MULTILINE)
+ENTRY = re.compile(r"^[ \t]*-[ \t]*|[\"'\[\]]|[ \t]+$", re.MULTILINE)
 HEADING = re.compile(
     r"<h([12])((?: [\w:]+=\"[^\"]*+\")*+)>((?:[^<]++|<(?!/?h[12]\b))*+)</h\1>", re.DOTALL
 )
@@ -102,7 +103,7 @@ def markdown_manuscript(text: str, title: str = "", load: Load | None = None) ->
         ) from error
     text = clean(text)
     front = FRONT.match(text)
-    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[2])} if front else {}
+    said = {m[1].lower(): _value(m[2]) for m in FIELD.finditer(front[2])} if front else {}
     reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     reader.use(footnote_plugin).use(tasklists_plugin)
     markup = reader.render(text[front.end() :] if front and said else text)
@@ -112,6 +113,17 @@ def markdown_manuscript(text: str, title: str = "", load: Load | None = None) ->
         root.set("lang", language)
     name = said.get("title") or _heading(root) or title
     return _manuscript(root, name, said.get("author", ""), "", load, date=said.get("date", ""))
+
+
+def _value(source: str) -> str:
+    r"""Return a value of front matter; of a list its entries, with commas.
+
+    >>> _value("'A: b'"), _value("[X, Y]"), _value("\n  - X Y\n  - Z")
+    ('A: b', 'X, Y', 'X Y, Z')
+    """
+    if source.lstrip(" ").startswith(("[", "\n")):
+        return ", ".join(filter(None, ENTRY.sub("", source).split("\n")))
+    return source.strip(" \"'")
 
 
 def article_manuscript(

@@ -174,7 +174,7 @@ class Tidier:
         if name in SIGNS:
             return SIGNS[name]
         if name in DROPPED:
-            return _box(node) or self._dropped(name)
+            return _box(node) or _tex(node) or self._dropped(name)
         rules = {"math": _formula, "svg": self._drawing, "img": self._image, "ruby": self._ruby}
         if name in rules:
             return rules[name](node)
@@ -268,6 +268,11 @@ def _box(node: _Element) -> str:
     if node.tag != "input" or node.get("type") != "checkbox":
         return ""
     return "\u2610 " if node.get("checked") is None else "\u2611 "
+
+
+def _tex(node: _Element) -> str:
+    """Return a formula that a script would draw, as it is written."""
+    return _text(node.text) if node.get("type", "").startswith("math/tex") else ""
 
 
 def _source(node: _Element) -> str:
