@@ -387,8 +387,9 @@ def test_reading_takes_time_in_proportion_to_the_text(name: str) -> None:
 def test_the_header_of_project_gutenberg_names_the_book() -> None:
     text = (
         "The Project Gutenberg eBook of X\n\nTitle: News from\n  Nowhere\n\nAuthor: W. Morris\n\n"
-        "Language: English\n\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\nCHAPTER I\nIn the Hall\n\n"
-        "It was late.\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions replace it.\n"
+        "Language: English\n\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\n"
+        "CHAPTER I\nIn the Hall\n\nIt was late.\n\n"
+        "*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions replace it.\n"
     )
     files = members(as_epub(text.encode(), "3261-0.txt"))
     package, nav = files["EPUB/package.opf"].decode(), files["EPUB/nav.xhtml"].decode()
