@@ -104,6 +104,7 @@ class _PackageMender:
         remote = SCHEME.match(item.href)
         named = item.fallback or item.media_type.startswith(("audio/", "video/", "text/css"))
         if named and not item.name:
+            self.renamed.setdefault(item.identity, item.identity)
             return match[0]  # overlays, imports or the reading order name it: more faults
         if not remote and not item.name:
             self.repairs.remove(f"{item.href}: listed, but not in the book")
