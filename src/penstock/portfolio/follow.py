@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import np
+from penstock.portfolio.columns import Format, dates_of
 from penstock.portfolio.estimators import split_name
-from penstock.portfolio.files import Format, text_rows
-from penstock.portfolio.frames import dates_of
+from penstock.portfolio.files import text_rows
 from penstock.portfolio.matrix import shown
 from penstock.portfolio.online import OnlineRisk
 from penstock.portfolio.returns import annual_periods

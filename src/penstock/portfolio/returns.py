@@ -181,13 +181,25 @@ def doubts(returns: Floats, dates: Dates | None, names: Sequence[str], kind: str
         if still is not None and still[1] >= _STALE and bool((returns[:, place] != 0).any()):
             first, count = still
             said.append(f"{name} does not move for {count} rows from {when(first)[3:]}: stale?")
-    if dates is not None and len(dates) > _STALE:
+    return said if dates is None else [*said, *_uneven(dates)]
+
+
+def _uneven(dates: Dates) -> list[str]:
+    """Return what is odd in the distances of dates."""
+    said = []
+    if len(dates) > _STALE:
         steps = np.diff(dates) / np.timedelta64(1, "D")
         hole = int(steps.argmax())
         if steps[hole] > max(10.0, 8 * float(np.median(steps))):
             said.append(
                 f"no rows for {steps[hole]:.0f} days between {shown(dates[hole])} and"
                 f" {shown(dates[hole + 1])}: a hole?"
+            )
+        rhythms = [float(np.median(part)) for part in np.array_split(steps, 4)]
+        if max(rhythms) > 2.5 * min(rhythms):
+            said.append(
+                f"the rows are {min(rhythms):g} days apart in one part and {max(rhythms):g} in"
+                " another: one number of rows a year fits only one of them"
             )
     return said
 
