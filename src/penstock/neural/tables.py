@@ -24,7 +24,7 @@ from penstock.tables import (
     read_workbook,
 )
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "read_table", "table_of_sheet"]
 
 
 @final
@@ -83,6 +83,22 @@ def read_table(
         BadData: Unreadable, no such column, a missing label, or a cell that cannot be used.
     """
     sheet = _sheet(path)
+    return table_of_sheet(
+        sheet, str(path), label, features, drop=drop, columns=columns, decimal=decimal
+    )
+
+
+def table_of_sheet(  # noqa: PLR0913 - what read_table takes, and a name for errors
+    sheet: Sheet,
+    path: str,
+    label: str = "",
+    features: tuple[str, ...] = (),
+    *,
+    drop: tuple[str, ...] = (),
+    columns: tuple[Column, ...] = (),
+    decimal: str = "",
+) -> Table:
+    """Return a sheet as :func:`read_table` does; ``path`` is what errors call it."""
     rows = list(sheet.rows)
     header = [name.strip() for name in sheet.names]
     if len(sheet.levels) > 1:
@@ -127,7 +143,7 @@ def _sheet(path: Path) -> Sheet:
 
 
 def _labels(
-    path: Path, header: list[str], rows: list[tuple[int, list[str]]], label: str
+    path: str, header: list[str], rows: list[tuple[int, list[str]]], label: str
 ) -> tuple[str, ...]:
     if not label:
         return ()
@@ -139,7 +155,7 @@ def _labels(
 
 
 def _encoded(
-    path: Path, table: Table, places: list[int], reader: Numbers, lines: list[int]
+    path: str, table: Table, places: list[int], reader: Numbers, lines: list[int]
 ) -> Table:
     """Return the table with its features and how each column becomes inputs."""
     columns, parts, words = [], [], list(table.words)
@@ -172,7 +188,7 @@ def _encoded(
     return replace(table, features=features, columns=tuple(columns), words=tuple(words))
 
 
-def _one_unit(path: Path, cells: list[str], column: str) -> None:
+def _one_unit(path: str, cells: list[str], column: str) -> None:
     try:
         one_unit(cells, column)
     except InputError as error:

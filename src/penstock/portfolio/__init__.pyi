@@ -30,6 +30,7 @@ from penstock.portfolio.ratios import performance as performance
 from penstock.portfolio.report import Report as Report  # unlisted
 from penstock.portfolio.report import RiskReport as RiskReport
 from penstock.portfolio.result import Risk as Risk
+from penstock.portfolio.returns import RowsAYear as RowsAYear
 from penstock.portfolio.rolling import Rolling as Rolling
 from penstock.portfolio.rolling import rolling_covariance as rolling_covariance
 from penstock.portfolio.rolling import rolling_risk as rolling_risk
