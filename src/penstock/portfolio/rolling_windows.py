@@ -7,9 +7,18 @@ hold it and no other, to the last bit.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from contextlib import suppress
+from types import ModuleType
 
 from penstock.portfolio.arrays import Floats, np
+
+NATIVE: ModuleType | None = None
+"""The same in C, where it was built."""
+
+with suppress(ImportError):
+    NATIVE = importlib.import_module("penstock.portfolio._windows")
 
 __all__ = ["rolling_covariances", "rolling_squares"]
 
@@ -27,6 +36,11 @@ def rolling_squares(series: Floats, window: int) -> Floats:
         window: Rows, at least 2.
     """
     count = len(series) - window + 1
+    if NATIVE is not None:
+        out = np.empty((-(-len(series) // window) * window, 1, 1))
+        for _ in rolling_covariances(series[:, np.newaxis], window, 1.0, out):
+            pass
+        return out[window - 1 : len(series), 0, 0]
     means, squares = np.array(series), np.zeros(len(series))
     mean, square = np.zeros(count), np.zeros(count)
     length, done = 1, 0
@@ -85,6 +99,9 @@ def rolling_covariances(
 def _group(rows: Floats, out: Floats) -> None:
     """Write the windows that end in all blocks but the first, shape (blocks, window, n, n)."""
     count, window, width = rows.shape[0] - 1, *rows.shape[1:]
+    if NATIVE is not None:
+        NATIVE.group(rows, out, window, width)
+        return
     means = np.zeros((window, count, width))
     squares = np.zeros((window, count, width, width))  # entry k: of the last k rows of a block
     product = np.empty((count, width, width))
