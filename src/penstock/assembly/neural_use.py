@@ -103,6 +103,7 @@ class Training:
         self._left_out = 0
         table = table_of_records(self._records(store), self._task)
         self._task.check(table)
+        words = self._task.words(table)
         net = self._task.estimator()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -113,7 +114,7 @@ class Training:
             self._events.emit(Notice(reason=f"use neural: {failed[0]}", doubtful=True))
             return Used("neural", f"{text}, nothing learned: {failed[0]}", 0, self._left_out)
         save_model(self._path, self._task.named(net.model_, table))
-        said = [text, *_judged(net, self._section, self._task, table), *table.words]
+        said = [text, *_judged(net, self._section, self._task, table), *table.words, *words]
         return Used(
             "neural", f"{'; '.join(said)}; in {self._path}", len(table.texts), self._left_out
         )

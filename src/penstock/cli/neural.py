@@ -172,7 +172,7 @@ def train(data: Path, label: str, out: Path, **options: Any) -> None:
     """
     task = _task(label, options)
     table = _table(data, task)
-    for word in table.words:
+    for word in (*table.words, *task.words(table)):
         click.echo(word)
     if options["many"] != 1:
         for name in ("resume", "plot", "history"):
@@ -268,7 +268,10 @@ def study(data: Path, label: str, **options: Any) -> None:
         raise InputError("--members averages networks over folds: give --folds too")
     task = _task(label, options)
     how = {name: options[name] for name in ("seeds", "folds", "members")}
-    found = task.study(_table(data, task), **how)
+    table = _table(data, task)
+    for word in task.words(table):
+        note(word)
+    found = task.study(table, **how)
     tell(found, str(found), as_json=bool(options["as_json"]))
 
 

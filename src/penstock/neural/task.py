@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import final
@@ -68,6 +69,29 @@ class Task:
                 f"{self.label} has {len(different)} different numbers in {len(table.labels)} rows:"
                 " to predict numbers say --regress"
             )
+
+    def words(self, table: Table) -> list[str]:
+        """Return what is odd about the labels, in sentences.
+
+        Raises:
+            InputError: Two labels are one number in two spellings.
+        """
+        counts = Counter(() if self.regress else table.labels)
+        spellings: dict[float | str, str] = {}
+        said = [
+            f"{self.label}: {name!r} is the label of a single row"
+            for name, count in counts.items()
+            if count == 1 and len(table.labels) > _MANY_NUMBERS
+        ]
+        for name in counts:
+            number = Numbers().read(name)
+            plain = name.casefold() if number is None or math.isnan(number) else number
+            other = spellings.setdefault(plain, name)
+            if other != name and isinstance(plain, float):
+                raise InputError(f"{self.label}: {other!r} and {name!r} are one number: write one")
+            if other != name:
+                said.append(f"{self.label}: {other!r} and {name!r} are two classes")
+        return said
 
     def estimator(self) -> NeuralClassifier | NeuralRegressor:
         """Return the estimator, not trained."""
@@ -166,4 +190,6 @@ def _leaves(record: Mapping[str, object], above: str = "") -> Iterator[tuple[str
 
 
 def _text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # 1.0 of one record is 1 of another
     return "" if value is None or value == {} else str(value)

@@ -34,7 +34,7 @@ _SPACES = str.maketrans(
 
 def _grouped(mark: str, decimal: str) -> re.Pattern[str]:
     return re.compile(
-        rf"[+-]?\d{{1,3}}(?P<mark>[{mark}' ])(?:\d{{3}}(?:(?P=mark)\d{{3}})*"
+        rf"[+-]?[1-9]\d{{0,2}}(?P<mark>[{mark}' ])(?:\d{{3}}(?:(?P=mark)\d{{3}})*"
         rf"|(?:\d{{2}}(?P=mark))+\d{{3}})(?:[{decimal}]\d*)?",  # the second as in India
         re.ASCII,
     )
