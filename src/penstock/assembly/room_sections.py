@@ -116,8 +116,8 @@ class NeuralUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="neura
     drop: tuple[str, ...] = ()
     weights: str = ""
     decimal: Literal["", ".", ","] = ""
-    hidden: tuple[Count, ...] = (16,)
-    activation: Literal["tanh", "sigmoid", "relu"] = "tanh"
+    hidden: tuple[Count, ...] = (100,)
+    activation: Literal["tanh", "sigmoid", "relu"] = "relu"
     learning_rate: Positive = 0.01
     momentum: Share = 0.9
     batch_size: Count = 10

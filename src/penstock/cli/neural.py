@@ -35,9 +35,9 @@ ENGINE = click.option(
     help="auto: jax for many networks where it is installed, else numpy.",
 )
 LABEL = click.option("--label", required=True, help="The column to learn.")
-HIDDEN = click.option("--hidden", default="16", help="Units of the hidden layers, as in 32,16.")
+HIDDEN = click.option("--hidden", default="100", help="Units of the hidden layers, as in 32,16.")
 ACTIVATION = click.option(
-    "--activation", type=click.Choice(["tanh", "sigmoid", "relu"]), default="tanh"
+    "--activation", type=click.Choice(["tanh", "sigmoid", "relu"]), default="relu"
 )
 RATE = click.option("--learning-rate", type=float, default=0.01)
 MOMENTUM = click.option("--momentum", type=float, default=0.9)
@@ -276,7 +276,7 @@ def study(data: Path, label: str, **options: Any) -> None:
 
 
 def _train_one(table: Table, task: Task, out: Path, options: dict[str, Any]) -> None:
-    from penstock.neural import Course, Follower, load_training
+    from penstock.neural import Course, Follower, NothingLearned, load_training
 
     net = task.estimator()
     past = load_training(out) if options["resume"] else None
@@ -298,7 +298,7 @@ def _train_one(table: Table, task: Task, out: Path, options: dict[str, Any]) -> 
     done = net.training_
     assert done is not None  # one network was trained
     if not done.best_epoch:
-        raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
+        raise NothingLearned(f"nothing learned: {done.reason}; try a lower --learning-rate")
     _finish(done, task.named(net.model_, table), out, options)
     _say_held_out(net)
     _report(caught)

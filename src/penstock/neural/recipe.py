@@ -78,9 +78,9 @@ class Recipe(Parameters):
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
         self,
-        hidden: Sequence[int] | int = (16,),
+        hidden: Sequence[int] | int = (100,),
         *,
-        activation: str = "tanh",
+        activation: str = "relu",
         learning_rate: Rate = 0.01,
         momentum: Rate = 0.9,
         batch_size: int = 10,

@@ -50,7 +50,7 @@ class Task:
     drop: tuple[str, ...] = ()
     weights: str = ""
     decimal: str = ""
-    hidden: tuple[int, ...] = (16,)
+    hidden: tuple[int, ...] = (100,)
     members: int = 1
     seed: int = 0
     chosen: Mapping[str, object] = field(default_factory=dict)
