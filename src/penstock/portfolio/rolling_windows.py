@@ -28,41 +28,14 @@ _GROUP = 1 << 13  # numbers in the matrices that are worked on together: they st
 def rolling_squares(series: Floats, window: int) -> Floats:
     """Return the summed squared deviations of each full window, shape (rows - window + 1,).
 
-    Windows of 1, 2, 4, … rows are each two of the ones before; those whose lengths add up to
-    ``window`` make the result.
-
     Args:
         series: Shape (rows,), at least ``window`` rows.
         window: Rows, at least 2.
     """
-    count = len(series) - window + 1
-    if NATIVE is not None:
-        out = np.empty((-(-len(series) // window) * window, 1, 1))
-        for _ in rolling_covariances(series[:, np.newaxis], window, 1.0, out):
-            pass
-        return out[window - 1 : len(series), 0, 0]
-    means, squares = np.array(series), np.zeros(len(series))
-    mean, square = np.zeros(count), np.zeros(count)
-    length, done = 1, 0
-    while True:
-        if window & length:
-            part, theirs = means[done : done + count], squares[done : done + count]
-            gap = part - mean
-            square += theirs
-            mean += gap * (length / (done + length))
-            gap *= gap
-            gap *= done * length / (done + length)
-            square += gap
-            done += length
-        if done == window:
-            return square
-        gap = means[length:] - means[:-length]
-        squares = squares[:-length] + squares[length:]
-        means = means[:-length] + 0.5 * gap
-        gap *= gap
-        gap *= 0.5 * length
-        squares += gap
-        length *= 2
+    out = np.empty((-(-len(series) // window) * window, 1, 1))
+    for _ in rolling_covariances(series[:, np.newaxis], window, 1.0, out):
+        pass
+    return out[window - 1 : len(series), 0, 0]
 
 
 def rolling_covariances(
