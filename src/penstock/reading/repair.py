@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from penstock.errors import InputError
-from penstock.reading.addresses import Addresses
+from penstock.reading.addresses import SCHEME, Addresses
 from penstock.reading.archive import Archive
 from penstock.reading.harmless import harmless, harmless_sheet
 from penstock.reading.inspection import BLOCKS, LISTS, NEWER, REFERENCES, Facts, inspect
@@ -152,7 +152,9 @@ class _Mender:
 
         def mend(match: re.Match[str]) -> str:
             target = (match[2] or match[3] or match[4] or "").strip()
-            if match[1] or not target or self.addresses.mend(name, target) is not None:
+            if match[1] or not target or SCHEME.match(target):
+                return match[0]
+            if self.addresses.mend(name, target) is not None:
                 return match[0]
             self.repairs.remove(f"{name}: {target}, a picture of the style sheet, is missing")
             return "none"
@@ -292,6 +294,8 @@ class _Editor:
             return ""
         if key in REFERENCES and value in self.moved:
             return self._reference(element, match, value)
+        if key == "href" and element == "a" and not SCHEME.match(value):
+            self.nearest = value
         if key in ("lang", "xml:lang") and "_" in value:
             self.note("language mended")
             return f'{match[1]}{key}="{html.escape(value.replace("_", "-"))}"'
@@ -307,6 +311,7 @@ class _Editor:
             self.repairs.remove(f"{self.name}: a link to {value}, which is not in the book")
             return ""
         self.note("link mended")
+        self.nearest = to if element == "a" else self.nearest
         return f'{match[1]}{match[2]}="{html.escape(to) or "#"}"'
 
     def _identity(self, match: re.Match[str], value: str) -> str:
