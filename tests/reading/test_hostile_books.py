@@ -185,6 +185,27 @@ def test_an_edition_makes_no_request_and_stays_where_it_is(
     assert len(report.removed) > len(VECTORS)
 
 
+def test_a_document_type_gives_no_attributes_however_it_is_written() -> None:
+    given = """<!DOCTYPE html [ <?x ]?> <!ATTLIST p a CDATA '>' onclick CDATA "x()"> ]><p>a</p>"""
+    assert check(given.encode()) == ""
+    assert "onclick" not in (made := harmless(given, str))
+    assert check(made.encode()) == ""
+
+
+@pytest.mark.parametrize(
+    "value", ["http://a.example/", "&#104;ttp://a.example/'", "url(//a.example)"]
+)
+def test_an_entity_of_the_document_s_own_hides_no_address(value: str) -> None:
+    given = (
+        f'<!DOCTYPE html [ <!ENTITY           h "{value}">]><p><img src="&h;"/><a href="&h;">a</a>'
+        '<style>p { background: url(&h;) } i { background: &h; }</style><i style="color: &h;"/></p>'
+    )
+    assert check(given.encode()) == ""
+    made = harmless(given, str)
+    assert "&h;" not in made
+    assert "a.example" not in made.partition("]>")[2]
+
+
 def test_what_a_book_needs_of_what_may_act_is_kept() -> None:
     kept = (
         '<p style="color: red" title="Note: this" epub:type="z3998:poem" data-x="a:b">one two '

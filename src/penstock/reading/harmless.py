@@ -26,6 +26,7 @@ _TEXTS = frozenset(
 _FOLLOWED = ("href", "base", "src")
 _FRAMES = ("iframe", "frame", "object", "embed")
 _OUTSIDE = re.compile(r"(?:^|;)[\x00-\x20]*+(?:[A-Za-z][A-Za-z0-9+.\-\s]*+:|[/\\]\s*+[/\\])")
+_UNKNOWN = re.compile(r"&[\w.-]++;")  # an entity of the document's own that was not resolved
 _LINK = re.compile(r"\s*+(?:https?|mailto|tel|ftp|news|geo|urn|doi|isbn|kindle):", re.IGNORECASE)
 _SEEN = re.compile(r"\s*+data:(?:image|audio|video)/", re.IGNORECASE)
 _LOADS = re.compile(
@@ -45,6 +46,9 @@ def harmless(source: str, tell: Callable[[str], object]) -> str:
     script
     '<p>a</p>'
     """
+    if "<!ATTLIST" in source:
+        tell("attributes that the document type gives")
+        source = _DEFAULTS.sub("", source)
     out: list[str] = []
     names = Names(source)
     within = style = 0  # how deep in a script; behind which piece a style begins
@@ -82,7 +86,7 @@ def harmless_sheet(source: str, tell: Callable[[str], object]) -> str:
 
 def _loads(style: str) -> bool:
     plain = _ESCAPED.sub(lambda m: chr(min(int(m[1], 16), 0x10FFFF)) if m[1] else "", style)
-    return _LOADS.search(style) is not None or _LOADS.search(plain) is not None
+    return any(found.search(style) for found in (_LOADS, _UNKNOWN)) or bool(_LOADS.search(plain))
 
 
 def _tag(element: str, match: Match[str], names: Names, tell: Callable[[str], object]) -> str:
@@ -96,13 +100,12 @@ def _tag(element: str, match: Match[str], names: Names, tell: Callable[[str], ob
 
 
 def _other(piece: str, tell: Callable[[str], object]) -> str:
-    """Return what is no tag: an instruction that styles, a document type that gives attributes."""
+    """Return what is no tag; nothing of an instruction that brings a style from elsewhere."""
     styles = piece.startswith("<?xml-stylesheet")
-    kept = _DEFAULTS.sub("", piece) if piece.startswith("<!DOCTYPE") else piece
-    if kept != piece or (styles and ("text/css" not in piece or "//" in piece)):
-        tell("a style sheet or a document type that acts")
-        return "" if styles else kept
-    return piece
+    if not styles or ("text/css" in piece and "//" not in piece):
+        return piece
+    tell("a style sheet")
+    return ""
 
 
 def _acts(element: str, attribute: str, value: str) -> bool:
@@ -116,7 +119,11 @@ def _acts(element: str, attribute: str, value: str) -> bool:
         return False
     if local == "style":
         return _loads(value)
-    outside = _OUTSIDE.search(value) or (local.endswith("srcset") and "//" in value)
+    outside = (
+        _OUTSIDE.search(value)
+        or _UNKNOWN.search(value)
+        or (local.endswith("srcset") and "//" in value)
+    )
     if local == "href" and element in ("a", "area"):
         return bool(outside) and _LINK.match(value) is None
     return _loads(value) or (bool(outside) and (element in _FRAMES or _SEEN.match(value) is None))
