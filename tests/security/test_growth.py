@@ -33,6 +33,7 @@ MADE_WHEN_USED = {
     "javadata.text:FOUR_BYTE_LEAD": "one class of bytes",
     "mongo.client_options": "a password, quoted",
     "reading.language:SCRIPTS": "one class of characters each",
+    "reading.lines:GLUED": "a blank and a character",
     "reading.layout": "letters of fixed length",
     "reading.terminal": "what was searched for, quoted",
     "reading.tidy": "digits of fixed length",

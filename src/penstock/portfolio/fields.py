@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from penstock.errors import InputError
@@ -63,16 +62,22 @@ def names_and_fields(names: Sequence[str]) -> list[list[str]]:
     return [list(level) for level in zip(*parts, strict=True)]
 
 
-_FIELD_BEHIND = re.compile(r"(?P<asset>.+?)(?:[._:| -]+)(?P<field>[^._:|-]+)")
-_FIELD_BEFORE = re.compile(r"(?P<field>[^._:|-]+?)(?:[._:| -]+)(?P<asset>.+)")
+_BETWEEN = "._:| -"
 
 
 def _split(name: str) -> tuple[str, str]:
     """Return asset and field of one name, two empty texts where it does not name a field."""
-    for form in (_FIELD_BEHIND, _FIELD_BEFORE):
-        found = None if name.lower() in FIELDS else form.fullmatch(name)
-        if found and found["field"].lower() in FIELDS:
-            return found["asset"], found["field"]
+    if name.lower() in FIELDS:
+        return "", ""
+    last = max(map(name.rfind, _BETWEEN.replace(" ", "")))
+    last = last if last > 0 else name.find(" ")
+    first = min((at for at in map(name.find, _BETWEEN) if at > 0), default=0)
+    for at, asset, field in (
+        (last, name[:last].rstrip(_BETWEEN), name[last + 1 :].lstrip(" ")),
+        (first, name[first + 1 :].lstrip(_BETWEEN), name[:first]),
+    ):
+        if at > 0 and asset and field.lower() in FIELDS:
+            return asset, field
     return "", ""
 
 

@@ -55,7 +55,7 @@ FRONT = re.compile(
     r"(?:\1|\.\.\.)[ \t]*(?:\n|\Z)"
 )
 FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*(?:\n[ \t]*- .*)*)$", re.MULTILINE)
-ENTRY = re.compile(r"^[ \t]*-[ \t]*|[\"'\[\]]|[ \t]+$", re.MULTILINE)
+ENTRY = re.compile(r"^[ \t]*+-[ \t]*+|[\"'\[\]]|(?<![ \t])[ \t]++$", re.MULTILINE)
 HEADING = re.compile(
     r"<h([12])((?: [\w:]+=\"[^\"]*+\")*+)>((?:[^<]++|<(?!/?h[12]\b))*+)</h\1>", re.DOTALL
 )

@@ -74,7 +74,7 @@ _MARKS = str.maketrans(
     {"\u2010": "-", "\u2012": "-", "\u2013": "-", "\u2212": "-", "\u200b": "", "\u200e": ""}
     | {"\ufeff": "", "年": "-", "月": "-", "日": ""}
 )
-_OFFSET = re.compile(r":\d\d.*?([+-]\d{2}):?\d{2}(?:\[.*)?$")
+_OFFSET = re.compile(r":\d\d[^+\-\[]{0,40}+([+-]\d{2}):?\d{2}(?:\[.*)?$")
 
 Reader = Callable[[str], datetime | None]
 
