@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -503,6 +504,21 @@ def test_parquet_and_excel_as_pandas_writes_them(tmp_path: Path) -> None:
         assert (found.dates == DAYS.to_numpy()).all()
         assert (found.values == FRAME.to_numpy()).all()
     assert read_table(tmp_path / "n.parquet").names == ("A", "B")
+
+
+@pytest.mark.parametrize("kind", ["packed", "far apart"])
+def test_a_workbook_that_is_a_bomb_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "p.xlsx"
+    book = openpyxl.Workbook()
+    book.worksheets[0]["A1"] = "x"
+    if kind == "far apart":  # all the cells between them would be made
+        book.worksheets[0]["XFD1048576"] = 1
+    book.save(path)
+    if kind == "packed":
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as members:
+            members.writestr("xl/media/a", bytes(70 << 20))
+    with pytest.raises(InputError, match="refused"):
+        read_table(path)
 
 
 def test_a_workbook_of_several_sheets_asks_which(tmp_path: Path) -> None:

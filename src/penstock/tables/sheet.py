@@ -9,7 +9,9 @@ import csv
 import io
 import itertools
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +26,9 @@ __all__ = ["Sheet", "open_text", "read_sheet", "read_workbook", "stream_sheet"]
 _SEPARATORS = ("\t", ";", "|", ",")
 _LOOKED_AT = 20
 _HEADERS = 4
+_LARGE = 64 << 20  # bytes, or cells: below that nothing is a bomb
+_MOST_TIMES = 200
+_CELL = re.compile(rb"""\br\s?=\s?["']([A-Z]{1,3})(\d{1,7})["']""")
 
 
 @final
@@ -269,6 +274,23 @@ def _even(
             raise InputError(f"{source} line {line}: {len(cells)} cells under {width} names")
 
 
+def _check_size(path: Path) -> None:
+    """Refuse a workbook that is small and becomes large: packed, or by two cells far apart."""
+    from openpyxl.utils import column_index_from_string as number_of
+
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as book:
+        unpacked = sum(member.file_size for member in book.infolist())
+        if unpacked > _LARGE and unpacked > _MOST_TIMES * path.stat().st_size:
+            raise InputError(f"{path}: unpacks to {unpacked:,} bytes; refused as a zip bomb")
+        for name in book.namelist():
+            if name.startswith("xl/worksheets/"):
+                cells = _CELL.findall(book.read(name))
+                wide = max(map(number_of, {column.decode() for column, _ in cells}), default=0)
+                area = wide * max((int(row) for _, row in cells), default=0)
+                if area > _LARGE and area > _MOST_TIMES * len(cells):
+                    raise InputError(f"{path}: {len(cells):,} cells, far apart; refused")
+
+
 def read_workbook(path: Path, sheet: str = "") -> Sheet:
     """Read one sheet of an Excel workbook (``.xlsx``).
 
@@ -284,6 +306,7 @@ def read_workbook(path: Path, sheet: str = "") -> Sheet:
         import openpyxl
     except ImportError as error:
         raise MissingExtra("reading Excel", "openpyxl", "excel") from error
+    _check_size(path)
     try:
         book = openpyxl.load_workbook(io.BytesIO(path.read_bytes()), data_only=True)
         found = {page.title: list(page.iter_rows(values_only=True)) for page in book.worksheets}
