@@ -22,7 +22,11 @@ public class Validate {
                     super.message(message, location, args);
                 }
             };
-            new EpubCheck(new File(book), report).doValidate();
+            try {
+                new EpubCheck(new File(book), report).doValidate();
+            } catch (RuntimeException error) {
+                System.out.println("  CRASH " + error);
+            }
             System.out.println(book + "\t" + found[0] + "\t" + found[1]);
         }
     }

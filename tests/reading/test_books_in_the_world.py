@@ -56,6 +56,8 @@ def made(files: dict[str, bytes], **options: object) -> tuple[dict[str, bytes], 
 
 
 NAMES = {
+    "another ending": ("b.html", "EPUB/b.xhtml"),
+    "escapes from before UTF-8": ("%E9.xhtml", "EPUB/\u00e9.xhtml"),
     "composed in the address, decomposed in the file": (
         "Caf%C3%A9.xhtml",
         "EPUB/" + unicodedata.normalize("NFD", "Café.xhtml"),
@@ -90,7 +92,7 @@ def test_a_chapter_is_found_by_every_name_that_readers_find_it_by(name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("identity", "idref"), [(" m ", "m"), ("m", " m "), ("m", "M"), ("m", "b.xhtml")]
+    ("identity", "idref"), [(" m ", "m"), ("m", " m "), ("m", "M"), ("m", "b.xhtml"), ("q", "b")]
 )
 def test_a_chapter_is_found_by_its_id_whatever_blanks_and_case(identity: str, idref: str) -> None:
     after, report = made(book(identity=identity, itemref=f'<itemref idref="{idref}"/>'))
@@ -108,6 +110,18 @@ def test_a_name_in_utf8_without_its_flag_is_read_as_utf8() -> None:
     report = make_edition(bytes(plain), out, Look())
     assert report.removed == []
     assert "EPUB/Café.xhtml" in members(out.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp932", "gb18030", "cp866"])
+def test_a_name_in_another_encoding_is_found(encoding: str) -> None:
+    href = {"cp1252": "é.xhtml", "cp866": "я.xhtml"}.get(encoding, "字.xhtml")
+    raw = href.encode(encoding)
+    stand = "z" * (len(raw) - 6)
+    data = packed(book(href, f"EPUB/{stand}.xhtml"))
+    out = io.BytesIO()
+    report = make_edition(data.replace(f"EPUB/{stand}.".encode(), b"EPUB/" + raw[:-5]), out, Look())
+    assert report.removed == []
+    assert report.documents == 2
 
 
 def test_what_is_removed_is_named_and_may_be_forbidden(tmp_path: Path) -> None:
@@ -184,6 +198,38 @@ def test_a_missing_picture_is_named_with_its_document() -> None:
     assert report.removed == ["EPUB/b.xhtml: no.png, of <img>, is missing"]
 
 
+def test_a_sound_that_is_missing_stays_listed_since_overlays_name_it() -> None:
+    given = book()
+    more = (
+        b'<item id="s" href="s.mp3" media-type="audio/mpeg"/>'
+        b'<item id="d" href="d.dmg" media-type="application/x-d" fallback="m"/></manifest>'
+    )
+    package = given["EPUB/package.opf"].replace(b"</manifest>", more)
+    after, report = made({**given, "EPUB/package.opf": package})
+    assert more.removesuffix(b"</manifest>") in after["EPUB/package.opf"]
+    assert report.removed == []
+
+
+def test_an_entry_of_the_contents_that_leads_nowhere_leads_where_the_one_before_does() -> None:
+    given = book()
+    entry = b'<li><a href="%s">x</a></li>'
+    lost = entry % b"b.xhtml" + entry % b"no.xhtml" + b"</ol>"
+    nav = given["EPUB/nav.xhtml"].replace(b"</ol>", lost, 1)
+    after, _ = made({**given, "EPUB/nav.xhtml": nav})
+    assert entry % b"b.xhtml" * 2 in after["EPUB/nav.xhtml"]
+
+
+def test_a_package_from_before_epub_keeps_its_identifier() -> None:
+    given = book()
+    old = b"http://openebook.org/namespaces/oeb-package/1.0/"
+    package = given["EPUB/package.opf"].replace(b"http://www.idpf.org/2007/opf", old)
+    package = package.replace(b"dc:identifier", b"dc:Identifier")
+    after, report = made({**given, "EPUB/package.opf": package})
+    assert b"text/x-oeb1-css" in after["EPUB/package.opf"]
+    assert b"<dc:identifier" not in after["EPUB/package.opf"]
+    assert report.repairs == {}
+
+
 FIXED = "<meta property='rendition:layout'>pre-paginated</meta>"
 APPLE = (
     b"<display_options><platform name='*'><option name='fixed-layout'>true</option></platform>"
@@ -243,9 +289,13 @@ def test_a_base_is_kept_and_the_style_sheet_is_found_from_it() -> None:
     assert b'<base href="../"/>' in after["EPUB/b.xhtml"]
     assert b'href="EPUB/psl.css"' in after["EPUB/b.xhtml"]
     far = book(body=document(head='<base href="https://example.org/"/>'))
+    after, report = made(far)  # all its pictures would be fetched from there
+    assert b"<base/>" in after["EPUB/b.xhtml"]
+    assert report.removed == ["EPUB/b.xhtml: href of base, which acts or loads from elsewhere"]
+    far = {n: d.replace(b"<html", b"<html xml:base='http://a.b/'") for n, d in book().items()}
     after, report = made(far)
-    assert after["EPUB/b.xhtml"] == far["EPUB/b.xhtml"]
-    assert report.count.left["document"] == 1
+    assert b"xml:base" not in after["EPUB/b.xhtml"]
+    assert "EPUB/b.xhtml: xml:base of html, which acts or loads from elsewhere" in report.removed
 
 
 def test_what_no_repair_needs_is_left_as_it_is() -> None:
@@ -338,16 +388,17 @@ def test_reading_takes_time_in_proportion_to_the_text(name: str) -> None:
 def test_the_header_of_project_gutenberg_names_the_book() -> None:
     text = (
         "The Project Gutenberg eBook of X\n\nTitle: News from\n  Nowhere\n\nAuthor: W. Morris\n\n"
-        "Language: English\n\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\nCHAPTER I\n\nIt was "
-        "late.\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions replace it.\n"
+        "Language: English\n\n***START OF THE PROJECT GUTENBERG EBOOK X***\n\n"
+        "CHAPTER I\nIn the Hall\n\nIt was late.\n\n"
+        "*** END OF THE PROJECT GUTENBERG EBOOK X ***\n\nUpdated editions replace it.\n"
     )
     files = members(as_epub(text.encode(), "3261-0.txt"))
     package, nav = files["EPUB/package.opf"].decode(), files["EPUB/nav.xhtml"].decode()
-    assert "<dc:title>News from</dc:title>" in package
+    assert "<dc:title>News from Nowhere</dc:title>" in package
     assert "<dc:creator>W. Morris</dc:creator>" in package
     assert re.findall(r'xhtml">(.*?)</a>', nav) == [
         "Project Gutenberg",
-        "CHAPTER I",
+        "CHAPTER I In the Hall",
         "Project Gutenberg",
     ]
 
@@ -372,6 +423,8 @@ def test_every_chapter_is_in_the_contents() -> None:
         ("それは遅い夜のことで、誰も来なかった。", "a.txt", "ja"),
         ("Il était tard et personne ne venait dans la vieille maison de la rue.", "a.txt", "fr"),
         ("---\nlang: sv\n---\n# Titel\n\nText.\n", "a.md", "sv"),
+        ("Det var sent på kvällen och ingen hade kommit till det gamla huset.", "a.txt", "sv"),
+        ("شب دیر وقت بود و هیچ کس به خانه قدیمی نیامده بود.", "a.txt", "fa"),
     ],
 )
 def test_the_language_is_what_is_said_or_seen(data: str, name: str, language: str) -> None:
@@ -399,6 +452,10 @@ def test_a_fiction_book_keeps_titles_verse_and_pictures() -> None:
         ("verse", "раз\nдва"),
     ]
     assert any(name.endswith(".gif") for name in members(made_of))
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("f.fb2", data)
+    assert as_epub(zipped.getvalue(), "f.fb2.zip") == made_of
 
 
 def test_a_folder_is_made_at_once_and_what_fails_is_named(tmp_path: Path) -> None:

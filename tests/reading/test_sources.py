@@ -180,6 +180,17 @@ def test_an_article_is_cut_out_of_its_page() -> None:
     assert "Otherthings" not in text
 
 
+def test_an_article_keeps_what_it_says_twice_and_leaves_out_what_it_hides() -> None:
+    refrain = "<p>And the river went on, wide and slow, and nobody crossed it any more.</p>"
+    page = ARTICLE.replace(b"</article>", refrain.encode() * 3 + b"</article>")
+    page = page.replace(b"<article>", b'<article><p style="display: none">Unseen words.</p>')
+    text = text_of(as_epub(page, "", base="https://example.org/a/b", article=True))
+    assert text.count("nobodycrossedit") == 3
+    assert "Unseen" not in text
+    hidden = page.replace(b"<article>", b'<article style="visibility:hidden">')
+    assert "nobodycrossedit" in text_of(as_epub(hidden, "", base="https://a.b/c", article=True))
+
+
 def test_pictures_beside_a_page_come_along_and_none_from_elsewhere(tmp_path: Path) -> None:
     gif = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
     (tmp_path / "secret.gif").write_bytes(gif)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import final
 from urllib.parse import quote, unquote
 
 __all__ = ["Addresses", "Members", "resolve"]
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+DOCUMENT = re.compile(r"\.x?html?$")
+# What names are written in where the flag for UTF-8 is missing.
+ENCODINGS = ("cp1252", "cp932", "gb18030", "big5", "cp949", "cp866", "cp1251", "cp850")
 BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 
 
@@ -31,6 +35,20 @@ def _folded(name: str) -> str:
     name = BLANKS.sub(" ", unicodedata.normalize("NFKC", name.replace("\\", "/")).replace("+", " "))
     name = "/".join(part.strip() for part in name.split("/"))
     return unicodedata.normalize("NFC", posixpath.normpath(f"/{name}").lstrip("/").casefold())
+
+
+def _last(name: str) -> str:
+    """Return the last part of a name, which ending of a document it may have."""
+    return DOCUMENT.sub(".html", posixpath.basename(name))
+
+
+def _misread(name: str) -> Iterator[str]:
+    """Yield what a member's name may be where its bytes were taken for code page 437."""
+    if name.isascii():
+        return
+    for encoding in ENCODINGS:
+        with suppress(UnicodeError):
+            yield name.encode("cp437").decode(encoding)
 
 
 @final
@@ -71,7 +89,8 @@ class Members:
             return found
         path = path.strip()
         bare = path.partition("?")[0]
-        for reading in (path, bare, path.lstrip("/\\"), bare.lstrip("/\\")):
+        old = unquote(bare, "cp1252", "replace")  # escapes from before UTF-8
+        for reading in (path, bare, path.lstrip("/\\"), bare.lstrip("/\\"), old):
             joined = posixpath.join(posixpath.dirname(base), reading.replace("\\", "/"))
             for name in (joined, reading):
                 if found := folded.get(_folded(name)):
@@ -93,19 +112,22 @@ class Members:
                 plain = _folded(name)
                 composed.setdefault(_composed(name), name)
                 folded.setdefault(plain, name)
-                last.setdefault(posixpath.basename(plain), []).append(name)
+                last.setdefault(_last(plain), []).append(name)
+            for name in self._names:
+                for other in _misread(name):
+                    folded.setdefault(_folded(other), name)
             self._maps = composed, folded, last
         return self._maps
 
     def _alike(self, wanted: str, last: dict[str, list[str]]) -> str:
         """Return the one nearest member whose name has the same last part."""
         folder, base = posixpath.split(wanted)
-        found = last.get(base, []) if base else []
+        found = last.get(_last(base), []) if base else []
         below = [name for name in found if _folded(name).startswith(f"{folder}/")] or found
-        below = sorted(below, key=lambda name: name.count("/"))
-        if not below or (len(below) > 1 and below[0].count("/") == below[1].count("/")):
+        ranks = sorted((name.count("/"), not _folded(name).endswith(base), name) for name in below)
+        if not ranks or (len(ranks) > 1 and ranks[0][:2] == ranks[1][:2]):
             return ""
-        return below[0]
+        return ranks[0][2]
 
 
 @final

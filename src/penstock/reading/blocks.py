@@ -17,7 +17,7 @@ from penstock.reading.package_repair import identifier_of
 from penstock.reading.repair import readable
 from penstock.reading.restore import unset_document
 from penstock.reading.stats import Repairs
-from penstock.reading.visible import block_text, plainly_seen, seen
+from penstock.reading.visible import AROUND, block_text, plainly_seen, seen
 from penstock.reading.well_formed import decode
 
 __all__ = ["Block", "Style", "book_blocks", "book_identity", "document_blocks"]
@@ -188,7 +188,10 @@ class _Text:
     def _element(self, node: Node) -> None:
         start = self._length
         if plainly_seen(node):
+            before, after = AROUND.get(node.name, ("", ""))
+            self._put(before)
             self._inside(node)
+            self._put(after)
         else:
             first, *more = seen(node).split("\n")
             self._put(first, worded=node.name not in PICTURED)
@@ -199,7 +202,7 @@ class _Text:
             target = node.attributes.get(STYLED[node.name], "")
             self._styles.append(Style(start, self._length, node.name, target))
 
-    def _put(self, text: str, *, worded: bool) -> None:
+    def _put(self, text: str, *, worded: bool = False) -> None:
         """Add text; blanks before it or after a break are none."""
         text = BLANKS.sub(" ", text)
         self.worded = self.worded or (worded and text not in ("", " "))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.errors import InputError, MissingExtra
+from penstock.reading.archive import Archive
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -61,10 +62,12 @@ def by_calibre(data: bytes, label: str) -> bytes:
 
 
 def office_form(data: bytes) -> str:
-    """Return ``.docx`` or ``.odt`` for a zip file that is one of these, else an empty string."""
+    """Return ``.docx``, ``.odt`` or ``.fb2`` for a zip file of one, else an empty string."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = archive.namelist()
+            if len(names) == 1 and names[0].lower().endswith(".fb2"):
+                return ".fb2"
             if "word/document.xml" in names:
                 return ".docx"
             if "content.xml" in names and b"opendocument.text" in archive.read("mimetype")[:100]:
@@ -85,6 +88,9 @@ def fiction_page(data: bytes, label: str) -> tuple[bytes, Callable[[str], bytes 
         from lxml import etree
     except ImportError as error:
         raise MissingExtra("reading FictionBook", "lxml", "reading") from error
+    if data.startswith(b"PK"):  # one in a zip file is how they are passed on
+        archive = Archive(data, label)
+        data = archive.read(next(iter(archive)))
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
     try:
         root = etree.fromstring(data, parser)

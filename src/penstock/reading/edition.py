@@ -25,9 +25,14 @@ from penstock.reading.well_formed import decode, encode
 __all__ = ["EditionReport", "make_edition", "unmake_edition"]
 
 ITEM = f'<item id="{SHEET}" href="{SHEET}" media-type="text/css"/>'
-ITEM_OURS = re.compile(ITEM.replace("<item", r"<(?:[\w.-]+:)?item"))
+OEB_ITEM = ITEM.replace("text/css", "text/x-oeb1-css")  # of a book from before EPUB
+OEB = re.compile(r"<(?:[\w.-]+:)?package\b[^<>]*openebook\.org/namespaces/oeb-package")
+ITEM_OURS = re.compile(
+    ITEM.replace("<item", r"<(?:[\w.-]+:)?item").replace("/css", r"/(?:x-oeb1-)?css")
+)
 OURS = re.compile(r"""<(?:span|b|br|p)\b[^<>]*\sclass=["']ps[lxbghm][ "']""")
 PREFIXED = re.compile(r"<[\w.-]{1,64}:html\b")
+XML_BASE = re.compile(r"""<(?:html|head)\b[^<>]*\sxml:base\s{0,9}=\s{0,9}["']([^"'<>]*)""")
 HEAD_END = re.compile(r"</(?:[\w.-]+:)?head\s*>")
 TITLE_END = re.compile(r"</dc:title\s*+>")
 SUFFIX = "/* penstock reading, put after the title:"
@@ -201,6 +206,8 @@ def _link_folder(source: str, folder: str) -> str | None:
     at = source.find("<base")
     match = TAG.match(source, at) if at >= 0 else None
     href = attributes_of(match[3]).get("href", "") if match and match[2] == "base" else ""
+    if not href and (other := XML_BASE.search(source, 0, 4000)):
+        href = html.unescape(other[1])
     if SCHEME.match(href) or href.startswith("/"):
         return None
     return posixpath.normpath(posixpath.join(folder, posixpath.dirname(href)))
@@ -210,10 +217,8 @@ def _with_item(source: str, label: str) -> str:
     match = MANIFEST_END.search(source)
     if not match:
         raise InputError(f"{label}: the package document has no manifest")
-    prefix = match[1] or ""
-    return (
-        source[: match.start()] + ITEM.replace("<item", f"<{prefix}item") + source[match.start() :]
-    )
+    item = (OEB_ITEM if OEB.search(source) else ITEM).replace("<item", f"<{match[1] or ''}item")
+    return source[: match.start()] + item + source[match.start() :]
 
 
 def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:

@@ -25,8 +25,9 @@ COLUMN = (
 # IS, SY); LB15b: nor with a closing quotation mark. A stop before a digit is a number's (LB15c),
 # one before a letter a file name's, a slash before anything but a blank a path's.
 NOT_BEFORE = re.compile(r"[!?;:)\]}]|/(?!\S)|\.(?!\w)|,(?!\d)|[\u00bb\u203a\u201d\u2019](?!\w)")
+NOT_FIRST = r"!?;:)\]}/.,\u00bb\u203a\u201d\u2019"  # all that it may be
 # LB14 and LB15a: nor ends with an opening one, whatever blanks stand behind it.
-OPENING = "\u00ab\u2039\u201c\u2018\u201e\u201a\u00a1\u00bf(\\[{"
+NOT_LAST = r"\u00ab\u2039\u201c\u2018\u201e\u201a\u00a1\u00bf(\[{"
 QUOTES = "\u00ab\u2039\u201c\u2018\u201e\u201a"
 OPENED = re.compile(rf"(?:^|[\s([{{{QUOTES}\u2014-])[{QUOTES}]$|[\u00a1\u00bf([{{]$")
 UNEVEN_BREAKS = re.compile(
@@ -35,7 +36,7 @@ UNEVEN_BREAKS = re.compile(
 PIECE = re.compile(
     r"""<(/?)([A-Za-z_][\w.:-]*+)((?:[^<>"'/]++|"[^"]*+"|'[^']*+'|/(?!>))*+)(/?)>"""
     r"|<!\[CDATA\[(?P<raw>.*?)\]\]>|<!--.*?-->|<\?.*?\?>|(?P<entity>&[^;\s&<]{1,64};)"
-    rf"|(?P<plain>{COLUMN}(?:(?<![{OPENING}]) (?!{NOT_BEFORE.pattern}){COLUMN})*)"
+    rf"|(?P<plain>{COLUMN}(?:(?<![{NOT_LAST}]) (?!{NOT_BEFORE.pattern}){COLUMN})*)"
     r"|(?P<blank>[ \t\r\n\f]+)|.",
     re.DOTALL,
 )

@@ -47,6 +47,8 @@ class Facts:
         """Look at a start tag."""
         if attributes:
             self._look(name, attributes)
+            if "xml:base" in attributes:
+                self.odd.add("base")
         if name in TELLING:
             self._place(name, self.inside[0])
         self.inside.insert(0, name)

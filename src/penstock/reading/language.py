@@ -19,6 +19,8 @@ SCRIPTS = (
     ("ru", re.compile(r"[\u0430-\u044f\u0451]")),
     ("el", re.compile(r"[\u03b1-\u03c9]")),
     ("he", re.compile(r"[\u05d0-\u05ea]")),
+    ("ur", re.compile(r"[\u0679\u0688\u0691\u06ba\u06d2]")),
+    ("fa", re.compile(r"[\u067e\u0686\u0698\u06a9\u06af\u06cc]")),
     ("ar", re.compile(r"[\u0620-\u064a]")),
     ("th", re.compile(r"[\u0e01-\u0e5b]")),
     ("hi", re.compile(r"[\u0904-\u0939]")),
@@ -44,7 +46,7 @@ def language_of(text: str, *said: str | None) -> str:
     sample = text[:SAMPLE].lower()
     letters = sum(map(str.isalpha, sample))
     for name, script in SCRIPTS:
-        share = 0.02 if name in ("ja", "uk") else 0.3
+        share = 0.02 if name in ("ja", "uk", "ur", "fa") else 0.3
         if letters and len(script.findall(sample)) >= share * letters:
             return name
     words = Counter(re.findall(r"[^\W\d_]+", sample))

@@ -94,9 +94,12 @@ class Manifest:
         self._near: dict[str, Item] = {}
         for item in items:
             self._exact.setdefault(item.identity, item)
-            for name in (item.identity, item.href, posixpath.basename(item.name)):
-                if name:
-                    self._near.setdefault(name.casefold(), item)
+        for part in (0, 1, 2, 3):
+            for item in items:
+                last = posixpath.basename(item.name)
+                name = (item.identity, item.href, last, posixpath.splitext(last)[0])[part]
+                self._near.setdefault(name.casefold(), item)
+        self._near.pop("", None)
 
     def find(self, reference: str) -> Item | None:
         """Return the item that an ``idref`` names; a wrong case or an address in it will do.

@@ -64,7 +64,8 @@ def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[s
 class _PackageMender:
     """Goes through the manifest first, then what refers to it.
 
-    A line goes only where the file it names is nowhere in the book, or has a line already.
+    A line goes only where the file it names is nowhere in the book, or has a line already. That of
+    a sound, a film, a style sheet and of what something stands for stays.
     """
 
     archive: Archive
@@ -101,6 +102,10 @@ class _PackageMender:
         item = next(self.items)
         path, mark, _ = item.href.partition("#")
         remote = SCHEME.match(item.href)
+        named = item.fallback or item.media_type.startswith(("audio/", "video/", "text/css"))
+        if named and not item.name:
+            self.renamed.setdefault(item.identity, item.identity)
+            return match[0]  # overlays, imports or the reading order name it: more faults
         if not remote and not item.name:
             self.repairs.remove(f"{item.href}: listed, but not in the book")
             self.gone.add(item.identity)
@@ -117,6 +122,9 @@ class _PackageMender:
         self.renamed.setdefault(item.identity, kept)
         self.files[file] = kept
         new = with_attribute(match[0], "id", kept) if kept != item.identity else match[0]
+        if left := set(properties := item.properties.split()) & {"scripted", "remote-resources"}:
+            kept_ones = " ".join(p for p in properties if p not in left)  # see harmless
+            new = with_attribute(new, "properties", kept_ones or None)
         far = not remote and not self.package.members.same(self.package.name, path)
         if far:
             path = quote(posixpath.relpath(item.name, self.package.folder or "."))
@@ -176,7 +184,8 @@ class _PackageMender:
         """Make the package's identifier exist."""
         root = next(m for m in TAG.finditer(source) if m[2] and m[2].endswith("package"))
         wanted = squeezed(attribute(root[3], "unique-identifier")) or "book-id"
-        tags = [m for m in TAG.finditer(source) if m[2] == "dc:identifier" and not m[1]]
+        tags = [m for m in TAG.finditer(source) if m[2] and not m[1]]
+        tags = [m for m in tags if m[2].lower() == "dc:identifier"]
         if any(squeezed(attribute(m[3], "id")) == wanted for m in tags):
             return source
         self.note("identifier mended")
@@ -294,7 +303,8 @@ class _Points:
             return match[0]
         self.note("contents entry mended")
         self.moved = True
-        # An entry must lead somewhere: one that cannot be found leads to the first document.
-        nearest = to or self.addresses.first_from(self.name)
+        # An entry must lead somewhere: one that cannot be found leads where the one before does.
+        before = self.targets[-2:-1] or [self.addresses.first_from(self.name)]
+        nearest = to or before[0]
         self.targets[-1] = nearest
         return with_attribute(match[0], "src", nearest)

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import html
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,11 +31,10 @@ __all__ = [
 ]
 
 Load: TypeAlias = Callable[[str], bytes | None]  # gives the bytes of an image
-MAGIC = {
-    b"\x89PNG\r\n\x1a\n": ("png", "image/png"),
-    b"\xff\xd8\xff": ("jpg", "image/jpeg"),
-    b"GIF8": ("gif", "image/gif"),
-}
+MAGIC = re.compile(
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8)|(?P<webp>RIFF.{4}WEBP)",
+    re.DOTALL,
+)
 CHARSET = re.compile(rb"""(?:charset|<\?xml[^<>]*?encoding)\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 # Names of encodings that browsers take for a larger one (WHATWG Encoding, section 4.2).
 LABELS = {
@@ -47,12 +47,15 @@ LABELS = {
     **dict.fromkeys(("utf8", "utf-16", "utf-16le", "utf-16be", "unicode"), "utf-8"),
     "utf-7": "windows-1252",
 }
+HIDDEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+APART = "\ufdd0"  # a character that is none, and that no text holds
 ENDED = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 FRONT = re.compile(
     r"\A(---|\+\+\+)[ \t]*\n((?:[A-Za-z][\w-]*[ \t]*[:=].*\n|[ \t]+\S.*\n|[-#\]].*\n|[ \t]*\n)*?)"
     r"(?:\1|\.\.\.)[ \t]*(?:\n|\Z)"
 )
-FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*)$", re.MULTILINE)
+FIELD = re.compile(r"^([A-Za-z][\w-]*)[ \t]*[:=][ \t]*(.*(?:\n[ \t]*- .*)*)$", re.MULTILINE)
+ENTRY = re.compile(r"^[ \t]*-[ \t]*|[\"'\[\]]|[ \t]+$", re.MULTILINE)
 HEADING = re.compile(
     r"<h([12])((?: [\w:]+=\"[^\"]*+\")*+)>((?:[^<]++|<(?!/?h[12]\b))*+)</h\1>", re.DOTALL
 )
@@ -77,7 +80,7 @@ def page_manuscript(
     root = _parse(data)
     head = root.find("head")
     found = " ".join((head.findtext("title") or "").split()) if head is not None else ""
-    return _manuscript(root, found or title, _meta(root, "author"), base, load)
+    return _manuscript(root, found or _heading(root) or title, _meta(root, "author"), base, load)
 
 
 def markdown_manuscript(text: str, title: str = "", load: Load | None = None) -> Manuscript:
@@ -100,7 +103,7 @@ def markdown_manuscript(text: str, title: str = "", load: Load | None = None) ->
         ) from error
     text = clean(text)
     front = FRONT.match(text)
-    said = {m[1].lower(): m[2].strip(" \"'") for m in FIELD.finditer(front[2])} if front else {}
+    said = {m[1].lower(): _value(m[2]) for m in FIELD.finditer(front[2])} if front else {}
     reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     reader.use(footnote_plugin).use(tasklists_plugin)
     markup = reader.render(text[front.end() :] if front and said else text)
@@ -108,10 +111,19 @@ def markdown_manuscript(text: str, title: str = "", load: Load | None = None) ->
     language = said.get("lang") or said.get("language") or ""
     if language:
         root.set("lang", language)
-    heading = root.find(".//h1")
-    found = " ".join("".join(map(str, heading.itertext())).split()) if heading is not None else ""
-    name = said.get("title") or found or title
+    name = said.get("title") or _heading(root) or title
     return _manuscript(root, name, said.get("author", ""), "", load, date=said.get("date", ""))
+
+
+def _value(source: str) -> str:
+    r"""Return a value of front matter; of a list its entries, with commas.
+
+    >>> _value("'A: b'"), _value("[X, Y]"), _value("\n  - X Y\n  - Z")
+    ('A: b', 'X, Y', 'X Y, Z')
+    """
+    if source.lstrip(" ").startswith(("[", "\n")):
+        return ", ".join(filter(None, ENTRY.sub("", source).split("\n")))
+    return source.strip(" \"'")
 
 
 def article_manuscript(
@@ -130,14 +142,31 @@ def article_manuscript(
         MissingExtra: trafilatura is not installed.
     """
     try:
-        from trafilatura import extract, extract_metadata
+        from trafilatura import extract_metadata
     except ImportError as error:
         raise MissingExtra("reading an article", "trafilatura", "reading") from error
+    root = _parse(data)
+    said = _said(root)
     try:
-        page = _decoded(data)
-        found = extract_metadata(page, default_url=url)
-        markup = extract(
-            page,
+        found = extract_metadata(root, default_url=url)
+        markup = _article(_told_apart(_without_hidden(root)), url) or _article(_parse(data), url)
+    except Exception as error:
+        raise InputError(f"{url}: the page cannot be read: {error}") from error
+    if not markup:
+        raise InputError(f"{url}: no article found in the page")
+    root = _parse(markup.replace(APART, "").encode(), "utf-8")
+    if said:
+        root.set("lang", said)
+    name, author = found.title or title or url, found.author or ""
+    return _manuscript(root, name, author, url, load, date=found.date or "")
+
+
+def _article(root: _Element, url: str) -> str:
+    from trafilatura import extract
+
+    return (
+        extract(
+            root,
             url=url,
             output_format="html",
             include_comments=False,
@@ -146,17 +175,30 @@ def article_manuscript(
             include_images=True,
             include_tables=True,
         )
-    except Exception as error:
-        raise InputError(f"{url}: the page cannot be read: {error}") from error
-    if not markup:
-        raise InputError(f"{url}: no article found in the page")
-    root = _parse(markup.encode(), "utf-8")
-    original = _parse(data)
-    said = _said(original)
-    if said:
-        root.set("lang", said)
-    name, author = found.title or title or url, found.author or ""
-    return _manuscript(root, name, author, url, load, date=found.date or "")
+        or ""
+    )
+
+
+def _without_hidden(root: _Element) -> _Element:
+    """Return a page without what its own styles hide, unless that is most of it."""
+    whole = len("".join(map(str, root.itertext())))
+    for node in list(root.iter("*")):
+        unseen = node.get("hidden") is not None or HIDDEN.search(node.get("style", ""))
+        if unseen and 2 * len("".join(map(str, node.itertext()))) < whole:
+            node.text = None
+            for child in list(node):
+                node.remove(child)
+    return root
+
+
+def _told_apart(root: _Element) -> _Element:
+    """Return a page whose paragraphs are all different: of two alike one would be taken."""
+    seen: Counter[str] = Counter()
+    for node in root.iter("p", "li", "blockquote", "pre", "div", "td", "dd"):
+        if text := (node.text or "").strip():
+            node.text = f"{node.text}{APART * seen[text]}"
+            seen[text] += 1
+    return root
 
 
 def rebuilt_page(source: str) -> tuple[str, list[str], str]:
@@ -241,11 +283,11 @@ def _manuscript(
 
     def picture(address: str) -> str:
         data = _inline_picture(address) or (load(address) if load and address else None)
-        kind = next((k for magic, k in MAGIC.items() if data and data.startswith(magic)), None)
+        kind = MAGIC.match(data or b"")
         if not data or not kind:
             return ""
-        name = f"{hashlib.sha256(data).hexdigest()[:12]}.{kind[0]}"
-        pictures[name] = Picture(name, data, kind[1])
+        name = f"{hashlib.sha256(data).hexdigest()[:12]}.{kind.lastgroup}"
+        pictures[name] = Picture(name, data, f"image/{kind.lastgroup}")
         return f"pictures/{name}"
 
     tidier = Tidier(picture, base)
@@ -274,6 +316,12 @@ def _when(date: str) -> datetime:
         return datetime.fromisoformat(date).replace(tzinfo=UTC)
     except ValueError:
         return datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _heading(root: _Element) -> str:
+    """Return the first heading of a page, or an empty string."""
+    heading = root.find(".//h1")
+    return " ".join("".join(map(str, heading.itertext())).split()) if heading is not None else ""
 
 
 def _inline_picture(address: str) -> bytes | None:

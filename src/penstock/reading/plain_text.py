@@ -18,9 +18,19 @@ HEADING = re.compile(
     r"\s+(?:[ivxlcdm]+|\d+)\b.{0,60}",
     re.IGNORECASE,
 )
+# A number with the title in the line below.
+NUMBERED = re.compile(r"(?:\w{1,12}\s+)?(?:[IVXLCDM]+|\d+)\.?[ \t]*\n[ \t]*\S[^\n]{0,60}")
+LANGUAGES = dict(
+    pair.split("=")
+    for pair in "english=en french=fr german=de spanish=es italian=it dutch=nl finnish=fi "
+    "portuguese=pt swedish=sv danish=da norwegian=nb polish=pl hungarian=hu chinese=zh japanese=ja "
+    "greek=el latin=la esperanto=eo catalan=ca czech=cs".split()
+)
 GUTENBERG_START = re.compile(r"^\*\*\* ?START OF .{0,200}$", re.MULTILINE)
 GUTENBERG_END = re.compile(r"^\*\*\* ?END OF .{0,200}$", re.MULTILINE)
-GUTENBERG_FIELD = re.compile(r"^(Title|Author|Language):[ \t]*(.{1,300})$", re.MULTILINE)
+GUTENBERG_FIELD = re.compile(
+    r"^(Title|Author|Language):[ \t]*(.{1,300}(?:\n[ \t]{1,20}\S.{0,200})*)$", re.MULTILINE
+)
 # A document of more than this many characters makes some readers slow; the next heading or
 # paragraph then begins a new one.
 CHAPTER_LENGTH = 250_000
@@ -77,8 +87,7 @@ def text_manuscript(text: str, title: str, language: str = "") -> Manuscript:
     before, after = text[: start.end()], text[end.start() :] if end else ""
     said = {m[1]: " ".join(m[2].split()) for m in GUTENBERG_FIELD.finditer(before)}
     title, body = said.get("Title") or title, text[start.end() : end.start() if end else None]
-    names = {"english": "en", "french": "fr", "german": "de", "spanish": "es", "italian": "it"}
-    named = names.get(said.get("Language", "").lower(), "")
+    named = LANGUAGES.get(said.get("Language", "").lower(), "")
     about = "Project Gutenberg"
     chapters = [
         *_chapters(_stanzas(before), about, headings=False),
@@ -114,12 +123,12 @@ def _chapters(stanzas: Iterator[str], title: str, *, headings: bool = True) -> I
 
 
 def is_heading(stanza: str) -> bool:
-    """Whether a paragraph has the shape of a heading: ``CHAPTER IV`` or one short line of capitals.
+    r"""Whether a paragraph has the shape of a heading: ``CHAPTER IV`` or a short line of capitals.
 
-    >>> is_heading("Chapter 4: The Sea"), is_heading("THE SEA"), is_heading("The sea.")
-    (True, True, False)
+    >>> [is_heading(line) for line in ("Chapter 4: The Sea", "I.\nTHE SEA", "The sea.")]
+    [True, True, False]
     """
-    line = stanza.strip()
+    line = " ".join(stanza.split()) if NUMBERED.fullmatch(stanza.strip()) else stanza.strip()
     if "\n" in line or len(line) > 70:
         return False
     return bool(HEADING.fullmatch(line)) or (line.isupper() and len(line) > 3)

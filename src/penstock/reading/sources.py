@@ -37,7 +37,8 @@ def form_of(data: bytes, name: str = "") -> Form:
     ('html', 'markdown', 'text')
     """
     if data.startswith(b"PK\x03\x04"):
-        return "calibre" if office_form(data) else "epub"
+        zipped: dict[str, Form] = {"": "epub", ".fb2": "fb2"}
+        return zipped.get(office_form(data), "calibre")
     if data.startswith(PICTURES):
         raise InputError(f"{name or 'input'}: a picture: there is no text in it to set")
     for magic, what in OTHER.items():

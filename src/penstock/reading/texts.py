@@ -58,9 +58,8 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
     start = 0
     for line in plan(shadow, look, count, block.language, rtl=block.rtl):
         stop = shadow.end(line.stop - 1)
-        # What has no width may stand before the first column of a line.
-        start += len(block.text[start:stop]) - len(block.text[start:stop].lstrip(" \n"))
-        text = block.text[start:stop].rstrip(" \n") + ("-" if line.hyphen else "")
+        *bare, (start, text) = _rows(block.text, start, stop)
+        lines += [TextLine(*row, None, 0, 0) for row in bare]
         columns = len(shadow.text[line.start : line.stop].rstrip(" ")) + line.hyphen
         guide, axis = None, columns / 2
         if line.guide:
@@ -68,9 +67,23 @@ def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
             guide = shadow.start(first) - start, shadow.end(last - 1) - start
             if look.align:
                 axis = first - line.start + 0.4 * (last - first)
-        lines.append(TextLine(start, text, guide, columns, axis))
+        lines.append(TextLine(start, text + "-" * line.hyphen, guide, columns, axis))
         start = stop
+    if lines:
+        lines += [TextLine(*row, None, 0, 0) for row in _rows(block.text, start, None)]
     return lines
+
+
+def _rows(text: str, start: int, stop: int | None) -> Iterator[tuple[int, str]]:
+    """Yield what stands between breaks, without blanks around it, and where each begins.
+
+    All but the last have no columns: characters without width that stand alone.
+    """
+    for row in text[start:stop].split("\n"):
+        bare = row.strip(" ")
+        if bare:
+            yield start + row.index(bare), bare
+        start += len(row) + 1
 
 
 def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool) -> Iterator[str]:

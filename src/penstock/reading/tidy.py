@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, final
 from urllib.parse import urljoin
 
 from penstock.reading.language import LANGUAGE
+from penstock.reading.names import Names, Node, tree
 from penstock.reading.plain_text import clean
+from penstock.reading.visible import block_text, seen
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -32,10 +34,14 @@ INLINE = {
     "big": "span",
 }
 DROPPED = frozenset(
-    "script style template head title meta link iframe embed svg canvas audio "
-    "video input select textarea button noscript map area param applet "
-    "frameset".split()
+    "script style template head title meta link embed input select textarea button noscript map "
+    "area param frameset".split()
 )
+# What stands in them is for readers that cannot show them.
+SHOWN_ELSEWHERE = frozenset("object video audio iframe canvas applet".split())
+# Where pages that load images late have their addresses; of several for other sizes the first.
+LATE = ("data-src", "data-original", "data-lazy-src", "srcset", "data-srcset")
+SIGNS = {"br": "<br/>", "wbr": "\u200b"}
 MATHML = "http://www.w3.org/1998/Math/MathML"
 # How many children a formula's element has; others take any number, or text.
 ARITY = {
@@ -89,11 +95,14 @@ class Tidier:
     def _block(self, node: _Element, name: str) -> list[str]:  # noqa: PLR0911 - one return a kind
         if _hidden(node):
             return []
+        if name in SHOWN_ELSEWHERE:
+            self._dropped(name)
         identity = self._identity(node)
         if name in ("h1", "h2", "h3", "h4", "h5", "h6"):
             return _wrapped(name, identity, self._phrases(node))
         if name in ("pre", "listing", "xmp"):
-            text = html.escape(clean("".join(map(str, node.itertext()))), quote=False)
+            node.tag = "pre"
+            text = html.escape(clean(block_text(_read(node))), quote=False)
             return [f"<pre{identity}>{text}</pre>"] if text.strip() else []
         if name == "hr":
             return ["<hr/>"]
@@ -160,18 +169,15 @@ class Tidier:
     def _inline(self, node: _Element, name: str) -> str:  # noqa: PLR0911 - one return a kind
         if not name or _hidden(node):
             return ""  # a comment, or what no reader shows
-        if name == "object":  # what stands in it is for readers that cannot show it
+        if name in SHOWN_ELSEWHERE:
             self._dropped(name)
-        if name == "math":
-            return _formula(node)
+        if name in SIGNS:
+            return SIGNS[name]
         if name in DROPPED:
-            return _box(node) or self._dropped(name)
-        if name == "br":
-            return "<br/>"
-        if name == "img":
-            return self._image(node)
-        if name == "ruby":
-            return self._ruby(node)
+            return _box(node) or _tex(node) or self._dropped(name)
+        rules = {"math": _formula, "svg": self._drawing, "img": self._image, "ruby": self._ruby}
+        if name in rules:
+            return rules[name](node)
         inside = self._phrases(node)
         if name == "a":
             return self._link(node, inside)
@@ -185,6 +191,11 @@ class Tidier:
         if name not in ("script", "style", "head", "title", "meta", "link"):
             self.dropped[name] = self.dropped.get(name, 0) + 1
         return ""
+
+    def _drawing(self, node: _Element) -> str:
+        """Return what is seen of a drawing as text: what it holds besides is left out."""
+        self._dropped("svg")
+        return _text(seen(_read(node)))
 
     def _ruby(self, node: _Element) -> str:
         """Return bases with their readings; a reading has a base before it."""
@@ -233,6 +244,13 @@ class Tidier:
         return kept
 
 
+def _read(node: _Element) -> Node:
+    """Return an element as the other forms read it."""
+    from lxml.etree import tostring
+
+    return tree(tostring(node, encoding="unicode", with_tail=False), Names())
+
+
 def joined(base: str, target: str) -> str:
     """Return an address as ``base`` has it, or an empty string for one that cannot be.
 
@@ -252,11 +270,18 @@ def _box(node: _Element) -> str:
     return "\u2610 " if node.get("checked") is None else "\u2611 "
 
 
+def _tex(node: _Element) -> str:
+    """Return a formula that a script would draw, as it is written."""
+    return _text(node.text) if node.get("type", "").startswith("math/tex") else ""
+
+
 def _source(node: _Element) -> str:
     """Return the address of an image, of one that is loaded late too."""
     source = node.get("src", "").strip()
-    late = node.get("data-src", "").strip()
-    return late if late and (not source or source.startswith("data:image/gif")) else source
+    if source and not source.startswith("data:image/"):
+        return source
+    choices = (node.get(name, "") for name in LATE)
+    return next((found[0] for text in choices if (found := text.split())), source).rstrip(",")
 
 
 def _numbers(node: _Element, *names: str) -> str:

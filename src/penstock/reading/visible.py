@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from penstock.reading.names import Node
 
-__all__ = ["NOTHING", "block_text", "plainly_seen", "seen"]
+__all__ = ["AROUND", "NOTHING", "block_text", "plainly_seen", "seen"]
 
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 # No text for people.
@@ -25,6 +25,8 @@ BLOCKS = frozenset(
     "table caption thead tbody tfoot tr blockquote figure figcaption pre form fieldset address hr "
     "details summary legend".split()
 )
+AROUND = {"q": ("\u201c", "\u201d")}  # what readers show around an element
+DRAWN = frozenset({"text", "foreignobject"})  # lower case in pages
 RELATIONS = frozenset("= < > \u2264 \u2265 \u2260 \u2248 \u2192".split())
 SIMPLE = re.compile(r"[\w.,'\u2032]*|[^\w\s]")
 
@@ -52,7 +54,8 @@ def plainly_seen(node: Node) -> bool:
 
 def _walk(node: Node) -> str:
     if plainly_seen(node):
-        return _inside(node)
+        before, after = AROUND.get(node.name, ("", ""))
+        return before + _inside(node) + after
     return RULES[node.name](node) if node.name in RULES and "hidden" not in node.attributes else ""
 
 
@@ -75,7 +78,7 @@ def _drawing(node: Node) -> str:
     label = node.attributes.get("aria-label", "").strip()
     if label:
         return f"[{label}]"
-    written = (_inside(c) for c in node.all() if c.name in ("text", "foreignObject"))
+    written = (_inside(c) for c in node.all() if c.name.lower() in DRAWN)
     return " ".join(filter(None, (" ".join(text.split()) for text in written)))
 
 
@@ -191,14 +194,15 @@ def _block(node: Node) -> str:
     if node.name == "tr":
         cells = [_block(c) for c in node.elements() if c.name in ("td", "th")]
         return f"\n{CELL.join(' '.join(cell.split()) for cell in cells)}\n"
-    if node.name in RULES or node.name in NOTHING or "hidden" in node.attributes:
+    if not plainly_seen(node):
         return _walk(node)
     text = "".join(BLANKS.sub(" ", c) if isinstance(c, str) else _block(c) for c in node.children)
-    return f"\n{text}\n" if node.name in BLOCKS else text
+    before, after = AROUND.get(node.name, ("", ""))
+    return f"\n{text}\n" if node.name in BLOCKS else before + text + after
 
 
 def _code(node: Node) -> str:
     """Return preformatted text, blanks and all."""
-    if node.name in RULES or node.name in NOTHING:
+    if not plainly_seen(node):
         return _walk(node)
     return "".join(c if isinstance(c, str) else _code(c) for c in node.children)

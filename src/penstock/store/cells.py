@@ -40,8 +40,10 @@ def fields(body: bytes, *, flatten: bool) -> Cells:
     body = body.strip()
     if not body.startswith(b"{"):
         return {("value",): body}
+    if not flatten:
+        return {(name,): value for name, value in _object(body).items()}
     found: Cells = {}
-    _collect(body, (), found, deeper=_DEEPEST if flatten else 0)
+    _collect(body, (), found, deeper=_DEEPEST)
     return found
 
 

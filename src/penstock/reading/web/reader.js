@@ -388,22 +388,30 @@
     fairness = weights ? words / weights : 1;
     return fairness;
   }
-  function lineTime() {
-    const b = blocks[state.block];
+  function lineTime(index = state.block, char = state.char) {
+    const b = blocks[index];
     if (b.k !== "text") return 1000 * Math.min(20, Math.max(1, (countWords(b.t) * 60) / state.speed));
-    const all = lines(state.block), number = lineAt(state.block, state.char);
+    const all = lines(index), number = lineAt(index, char);
     const text = b.t.slice(...all[number]);
     return Math.max(80, weight(text, number + 1 === all.length) * fair() * 60000 / state.speed);
   }
-  // The text moves evenly: over the time of a line by the way to the next one, paragraph gaps and
-  // all, a little each frame. With less motion wished for it goes line by line.
+  // The text moves at one speed, paragraph gaps and all, a little each frame: by the way and the time
+  // of the lines to come. With less motion wished for it goes line by line, each in its own time.
+  const AHEAD = 16;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let playing = false, elapsed = 0, last = 0, way = 0, duration = 0, lock = null;
+  let playing = false, elapsed = 0, last = 0, way = 0, duration = 0, pace = 0, lock = null;
   function measure() {
-    const nodes = [...box.children], now = box.querySelector(".now"), next = nodes[nodes.indexOf(now) + 1];
+    const nodes = [...box.children], at = nodes.indexOf(box.querySelector(".now"));
     const row = parseFloat(getComputedStyle(box).getPropertyValue("--size")) * state.leading / 100;
-    way = next && !still.matches && state.mode === "lines" ? textTop(next, row) - textTop(now, row) : 0;
+    const coming = nodes.slice(at, at + AHEAD + 1).map((node) => [textTop(node, row), node.dataset]);
+    way = 0;
     duration = lineTime();
+    if (coming.length < 2 || still.matches || state.mode !== "lines") return;
+    way = coming[1][0] - coming[0][0];
+    const far = coming.at(-1)[0] - coming[0][0], time = coming.slice(0, -1).reduce((sum, [, d]) => sum + lineTime(+d.block, +d.char), 0);
+    // From one line to the next the speed changes by little: a tall picture ahead is no jolt.
+    pace = far > 0 ? Math.min(Math.max(far / time, 0.9 * (pace || far / time)), 1.1 * (pace || far / time)) : 0;
+    if (pace) duration = way / pace;
   }
   const atEnd = () => state.block === blocks.length - 1 && lineAt(state.block, state.char) + 1 === lines(state.block).length;
   function frame(time) {
@@ -419,7 +427,7 @@
       measure();
       if (state.mode !== "lines") { firstPiece(); duration = pieceTime(); }
     }
-    if (state.mode === "lines") box.style.transform = `translateY(${shift - (way * elapsed) / duration}px)`;
+    if (state.mode === "lines") box.style.transform = `translateY(${shift - (way * Math.max(0, elapsed)) / duration}px)`;
     requestAnimationFrame(frame);
   }
   function play(on) {
@@ -429,10 +437,10 @@
     $("play").setAttribute("aria-pressed", String(on));
     document.documentElement.classList.toggle("playing", on);
     awake(on);
-    draw();
+    draw(!on);
     if (!on) return;
     // A slow start: the first line waits half a second longer.
-    elapsed = -500; last = 0;
+    elapsed = -500; last = pace = 0;
     measure();
     if (state.mode !== "lines") { firstPiece(); duration = pieceTime(); }
     requestAnimationFrame(frame);
@@ -469,6 +477,7 @@
       letter.className = "guide"; letter.textContent = text[at];
       row.append(text.slice(0, at), letter, text.slice(at + 1));
     } else row.textContent = text;
+    if (state.mode === "phrases") row.style.fontSize = box.style.getPropertyValue("--size"); // as wide as a line
     $("piece").replaceChildren(row);
     const letter = row.querySelector(".guide");
     if (letter) row.style.left = $("piece").clientWidth / 2 - (letter.getBoundingClientRect().left - row.getBoundingClientRect().left + letter.getBoundingClientRect().width / 2) - (row.getBoundingClientRect().left - $("piece").getBoundingClientRect().left) + "px";
@@ -509,7 +518,9 @@
       const item = document.createElement("li"), button = document.createElement("button"), text = blocks[h.block].t, mark = document.createElement("mark");
       button.type = "button";
       mark.textContent = text.slice(h.start, h.stop);
-      button.append(text.slice(Math.max(0, h.start - 40), h.start), mark, text.slice(h.stop, h.stop + 40));
+      // A few words around it, none of them cut.
+      const from = h.start > 40 ? text.indexOf(" ", h.start - 40) + 1 : 0, to = text.indexOf(" ", h.stop + 40);
+      button.append(text.slice(Math.min(from || h.start, h.start), h.start), mark, text.slice(h.stop, to < 0 ? undefined : to));
       button.onclick = () => { $("search").close(); showHit(h); };
       item.append(button);
       return item;
