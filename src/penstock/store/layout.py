@@ -6,6 +6,7 @@ bent to fit, and nothing becomes null.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +29,7 @@ _MOMENT = re.compile(
 )
 _PAIRED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _HUGE = re.compile(rb"[eE][+-]?\d{3,}")  # what no database's JSON type has to take
+_BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
 _PLACES = 9  # digits behind the point of a decimal column, of 38
@@ -45,9 +47,10 @@ def typed_kind(cell: bytes) -> str:
     if kind == "text":
         if b"\\u" in cell and not _plain(cell):
             return "raw"
-        if cell[5:6] == b"-":
-            return _moment_kind(cell)
-    elif kind == "json" and (_HUGE.search(cell) or (b"\\u" in cell and not _plain(cell))):
+        return _moment_kind(cell) if cell[5:6] == b"-" else kind
+    if kind == "json":
+        return "raw" if _HUGE.search(cell) or (b"\\u" in cell and not _plain(cell)) else kind
+    if kind in {"digits", "float"} and _HUGE.search(cell) and float(cell) in _BEYOND:
         return "raw"
     return kind
 
