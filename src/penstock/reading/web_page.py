@@ -7,13 +7,13 @@ import hashlib
 import html
 import json
 import posixpath
-from importlib import resources
 from typing import BinaryIO, final
 
 from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import Block, Style, book_blocks, book_identity
 from penstock.reading.contents import book_contents
+from penstock.reading.css import part
 from penstock.reading.package import open_package
 from penstock.reading.sanitize import safe_markup
 from penstock.reading.settings import Look
@@ -51,27 +51,23 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
         "toc": [[h.level, h.title, h.target] for h in book_contents(archive, package)],
         "blocks": blocks,
     }
-    script = _part("reader.js")
+    script = part("reader.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
         "LANGUAGE": html.escape(package.language or "en"),
         "TITLE": html.escape(package.title or label),
-        "STYLE": _part("reader.css"),
+        "STYLE": part("reader.css"),
         "SCRIPT_HASH": f"sha256-{digest}",
         "WIDTH": str(book["width"]),
         "BOOK": _inert(book),
         "PICTURES": _inert(page.pictures),
         "SCRIPT": script,
     }
-    pieces = _part("reader.html").split("@")  # text, NAME, text, NAME, ... text
+    pieces = part("reader.html").split("@")  # text, NAME, text, NAME, ... text
     out.writelines(
         (values[piece] if number % 2 else piece).encode() for number, piece in enumerate(pieces)
     )
     return len(blocks)
-
-
-def _part(name: str) -> str:
-    return resources.files("penstock.reading").joinpath("web", name).read_text("utf-8")
 
 
 def _inert(value: object) -> str:
