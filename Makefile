@@ -79,11 +79,11 @@ bench: .venv/full
 .venv/bin/python:
 	@python=$$(scripts/find-python) && echo "penstock: making .venv with $$python" && $$python -m venv .venv
 
-.venv/base: pyproject.toml constraints.txt hatch_build.py src/penstock/javadata/_core.c | .venv/bin/python
+.venv/base: pyproject.toml constraints.txt hatch_build.py src/penstock/javadata/_core.c src/penstock/portfolio/_windows.c | .venv/bin/python
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
-.venv/full: pyproject.toml constraints.txt hatch_build.py src/penstock/javadata/_core.c | .venv/bin/python
+.venv/full: pyproject.toml constraints.txt hatch_build.py src/penstock/javadata/_core.c src/penstock/portfolio/_windows.c | .venv/bin/python
 	@echo "penstock: installing everything the tests need into .venv"
 	@$(PIP) install -c constraints.txt -e '.[all,dev]'
 	@touch $@ .venv/base

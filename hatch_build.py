@@ -1,6 +1,6 @@
-"""Build the native core of penstock.javadata where there is a C compiler; do without where not.
+"""Build the native cores of javadata and portfolio where there is a C compiler; do without if not.
 
-Nothing depends on it: the same results come from pure Python. PENSTOCK_PURE=1 leaves it out.
+Nothing depends on them: the same results come without. PENSTOCK_PURE=1 leaves them out.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("src/penstock/javadata/_core.c")
+SOURCES = (Path("src/penstock/javadata/_core.c"), Path("src/penstock/portfolio/_windows.c"))
 LINK = {"darwin": ["-bundle", "-undefined", "dynamic_lookup"]}
 
 
 class NativeCore(BuildHookInterface):
-    """Compile one C file, into the wheel or beside its source (editable)."""
+    """Compile each C file, into the wheel or beside its source (editable)."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:
         """Called by hatchling before it gathers the files."""
-        source = Path(self.root, SOURCE)
         # A wheel is built beside the sources only in name: what they hold now is left alone.
         self.scratch = None if version == "editable" else Path(tempfile.mkdtemp())
-        beside = self.scratch or source.parent
-        target = beside / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
-        if not compiled(source, target):
-            return
-        if version != "editable":
+        made = {}
+        for source in SOURCES:
+            beside = self.scratch or Path(self.root, source).parent
+            target = beside / f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
+            if compiled(Path(self.root, source), target):
+                made[str(target)] = str(source.relative_to("src").with_name(target.name))
+        if made and version != "editable":
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
-            build_data["force_include"] = {str(target): f"penstock/javadata/{target.name}"}
+            build_data["force_include"] = made
 
     def finalize(self, *_: object) -> None:
         """Called by hatchling when the wheel is made."""
@@ -53,7 +54,7 @@ def compiled(source: Path, target: Path) -> bool:
     free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     unwanted = os.environ.get("PENSTOCK_PURE") or free_threaded
     if unwanted or not shutil.which(compiler[0]) or os.name != "posix":
-        print("penstock: no C compiler used: javadata will run in pure Python")
+        print(f"penstock: no C compiler used: {source.name} will run in pure Python")
         return False
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     fresh = target.with_suffix(".new")
@@ -65,7 +66,7 @@ def compiled(source: Path, target: Path) -> bool:
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"penstock: javadata will run in pure Python, {compiler[0]} said: {done.stderr}")
+        print(f"penstock: {source.name} will run in pure Python: {compiler[0]}: {done.stderr}")
         return False
     fresh.replace(target)
     return True

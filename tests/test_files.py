@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from penstock.cli.main import penstock
 from penstock.destinations import export
-from penstock.errors import InputError, StorageError
+from penstock.errors import InputError, PenstockError, StorageError
 from penstock.files import open_regular
 from penstock.locks import LockerRoom
 from penstock.pipeline import Landing
@@ -24,6 +27,12 @@ NAMES: tuple[str, ...] = (
     "ledger.sqlite-journal",
 )
 NAMES += ("segment-000001.jsonl", "segment-000002.jsonl", "lock")
+READING = [
+    ["verify", "{store}"],
+    ["status", "{store}", "--json"],
+    ["backup", "{store}", "{copy}"],
+    ["query", "{store}", "SELECT * FROM landed"],
+]
 SHELL = b"alias ls=ls\n" * 40
 
 
@@ -40,13 +49,26 @@ def replaced(kind: str, path: Path, victim: Path) -> None:
         path.symlink_to(victim)
     elif kind == "hard link":
         path.hardlink_to(victim)
+    elif kind == "circle":
+        path.symlink_to(path.name)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(os.path.relpath(path))
     else:
         os.mkfifo(path)
 
 
-@pytest.mark.parametrize("kind", ["symlink", "hard link", "fifo"])
+KINDS = ["symlink", "hard link", "fifo", "circle", "directory", "socket"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_strangers_store_leads_nowhere(tmp_path: Path, name: str, kind: str) -> None:
+def test_a_strangers_store_leads_nowhere(
+    tmp_path: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     victim = tmp_path / "bashrc"
     victim.write_bytes(SHELL)
     directory = landed(tmp_path / "store")
@@ -56,6 +78,10 @@ def test_a_strangers_store_leads_nowhere(tmp_path: Path, name: str, kind: str) -
     if kind != "hard link":
         with pytest.raises((StorageError, InputError)), open_readonly(directory) as reader:
             list(reader.records())
+    for command in READING:
+        words = [word.format(store=directory, copy=tmp_path / "copy") for word in command]
+        done = CliRunner().invoke(penstock, words)
+        assert done.exception is None or isinstance(done.exception, SystemExit | PenstockError)
     assert victim.read_bytes() == SHELL
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penstock.javadata import DataInputStream, parse_schema
+from penstock.javadata import DataInputStream, Schema, parse_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Row = tuple[object, ...]
 SCHEMA = "id: int, at: long, price: double, open: boolean, symbol: utf, note: utf"
 
 
@@ -42,6 +43,10 @@ def arrays(directory: Path) -> None:
         )
         into = np.empty_like(check)
         report(f"{name}.into", count, lambda path=path, into=into: fill(path, into))
+        # The limits: bytes of memory to memory, without turning them round.
+        report(f"{name}.memcpy", count, lambda into=into, check=check: np.copyto(into, check))
+        report(f"{name}.copy", count, lambda check=check: check.copy())
+        fill(path, into)
         assert np.array_equal(into, check)
 
 
@@ -67,6 +72,7 @@ def mixed(directory: Path, core: str, count: int) -> None:
     with path.open("rb") as file:
         assert file.read(out.stat().st_size) == out.read_bytes()
     report(f"fields.{core}", few // 3, lambda: per_field(path, few // 3))
+    report(f"one.{core}", few // 3, lambda: one_by_one(schema, path, few // 3))
 
 
 def take(rows: object, count: int) -> None:
@@ -84,6 +90,12 @@ def per_field(path: Path, count: int) -> None:
             stream.read_boolean()
             stream.read_utf()
             stream.read_utf()
+
+
+def one_by_one(schema: Schema[Row], path: Path, count: int) -> None:
+    with DataInputStream(path) as stream:
+        for _ in range(count):
+            schema.read(stream)
 
 
 if __name__ == "__main__":

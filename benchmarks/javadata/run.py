@@ -22,6 +22,12 @@ JAVA = ["java", "-Xmx3g", "-XX:+UseSerialGC", "-cp"]
 
 # what, ours, theirs, aim
 RATIOS = [
+    ("ints into an array there is / memcpy into it", "ints.into", "ints.memcpy", 0.95),
+    ("doubles into an array there is / memcpy into it", "doubles.into", "doubles.memcpy", 0.95),
+    ("ints to a new array / a bare copy to one", "ints.array", "ints.copy", 1),
+    ("doubles to a new array / a bare copy to one", "doubles.array", "doubles.copy", 1),
+    ("schema.read, native / method calls", "one.native", "fields.native", 1),
+    ("schema.read, pure / method calls", "one.pure", "fields.pure", None),
     ("ints to NumPy / DataInputStream", "ints.array", "ints.stream", 20),
     ("ints to NumPy / NIO map", "ints.array", "ints.map", 1.2),
     # The JVM fills an array it has; read_array also makes one, whose pages the kernel must clear.

@@ -241,8 +241,16 @@ def torch_values(_: Path) -> None:
     print(f"wrote {out}")
 
 
-PARTS = {"exact": exact, "engines": engines, "many": many, "xor": xor, "study": studies,
-         "ensemble": ensemble, "imports": imports, "torch": torch_values}  # fmt: skip
+def accuracies(_: Path) -> None:
+    from tables import accuracy
+
+    accuracy()
+
+
+PARTS = {
+    "tables": accuracies, "exact": exact, "engines": engines, "many": many, "xor": xor,
+    "study": studies, "ensemble": ensemble, "imports": imports, "torch": torch_values,
+}  # fmt: skip
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")

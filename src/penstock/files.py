@@ -97,7 +97,8 @@ def check_names(directory: Path, names: Collection[str], *, write: bool) -> None
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # a heartbeat or a write-ahead log that has gone meanwhile
-            if not stat.S_ISREG(found.st_mode) or (write and found.st_nlink > 1):
+            written = write or entry.name.endswith("-shm")  # SQLite writes there to read
+            if not stat.S_ISREG(found.st_mode) or (written and found.st_nlink > 1):
                 raise _foreign(Path(entry.path))
 
 

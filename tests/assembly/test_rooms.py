@@ -8,7 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,17 @@ def prices(*days: int) -> dict[int | str, object]:
 
 def lines(folder: Path) -> list[int]:
     return [json.loads(line)["key"] for line in (folder / "risk.jsonl").read_text().splitlines()]
+
+
+def test_rows_a_year_are_read_off_the_dates_that_land(store: LocalStore, tmp_path: Path) -> None:
+    section = RiskUse(weights={"A": 1.0}, path="risk.jsonl", moment="date")
+    for start in (0, 6):
+        weeks = [date(2024, 1, 5) + timedelta(weeks=k) for k in range(start, start + 6)]
+        land(store, {str(day): {"date": str(day), "A": 100 + day.day % 7} for day in weeks})
+        used = RiskWatch(section, tmp_path, Events()).finish(store)
+        assert "52 rows make a year (typical distance of the dates: 7 days)" in used.text
+    last = json.loads((tmp_path / "risk.jsonl").read_text().splitlines()[-1])
+    assert last["volatility_annual"] == pytest.approx(last["volatility"] * 52**0.5)
 
 
 def test_a_crash_between_any_two_writes_costs_no_line_and_doubles_none(

@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock.assembly import StreamsFile, parts, read_several
 from penstock.errors import InputError, PenstockError
@@ -111,8 +112,7 @@ def test_what_is_stopped_ends_all_of_them_and_keeps_what_came(
     going = subprocess.Popen(
         [*PENSTOCK, "run", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not all(landed(tmp_path / "store" / name) for name in "ab"):
-        assert going.poll() is None
+    until(lambda: all(landed(tmp_path / "store" / name) for name in "ab"), going)
     going.send_signal(signal.SIGTERM)
     out, err = going.communicate(timeout=30)
     assert going.returncode == 3, err

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
 import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from penstock.javadata import parse_schema
 from penstock.neural import Linear, Model, Network, Scaler, Softmax
@@ -77,12 +78,23 @@ def started(file: Path) -> subprocess.Popen[str]:
     )
 
 
+def server_saw(server: Simulator, requests: int) -> bool:
+    return server.truth()["requests"] >= requests
+
+
+def lines_of(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def more_lines(path: Path, before: int) -> bool:
+    return lines_of(path) > before
+
+
 def killed_at(server: Simulator, file: Path, *requests: int) -> None:
     """Start a run and kill it, as often as there are numbers, when the server has seen so many."""
     for number in requests:
         run = started(file)
-        while server.truth()["requests"] < number:
-            os.sched_yield()
+        until(partial(server_saw, server, number))
         run.kill()
         run.communicate()
 
@@ -219,9 +231,8 @@ def test_killed_and_resumed_there_is_one_line_of_risk_for_each_record(
     for _ in range(3):  # each time when it has written lines, while more is landing
         run = started(file)
         before = lines
-        while lines <= before:
-            assert run.poll() is None, "it ended before it could be killed"
-            lines = path.read_bytes().count(b"\n") if path.exists() else 0
+        until(partial(more_lines, path, before), run)
+        lines = lines_of(path)
         run.kill()
         run.communicate()
     assert lines < 398
@@ -437,8 +448,7 @@ def test_a_signal_leaves_the_uses_for_the_next_run(
     server = simulator(users=1000, limit=0, latency=0.02)
     file = written(tmp_path, server.url, USERS, JAVA, stop=1000)
     run = started(file)
-    while server.truth()["requests"] < 40:
-        os.sched_yield()
+    until(partial(server_saw, server, 40))
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 3

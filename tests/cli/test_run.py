@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock.pipeline import Checkpoint
 from penstock.simulator import Simulator, user_json
@@ -188,8 +188,7 @@ def _started(file: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def _wait_for(server: Simulator, requests: int) -> None:
-    while server.truth()["requests"] < requests:
-        os.sched_yield()
+    until(lambda: server.truth()["requests"] >= requests)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

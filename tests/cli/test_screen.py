@@ -340,6 +340,38 @@ def test_no_answer_steers_a_run(
     assert (tmp_path / "log").stat().st_mode & 0o077 == 0
 
 
+PLUGIN_KINDS = ("sources", "stages", "destinations", "auth", "styles", "locks", "budgets")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "bad.toml"],
+        ["run", "good.toml"],
+        ["export", "store", "--to", NAME],
+        ["lock", "list"],
+    ],
+)
+def test_no_environment_and_no_package_steers(
+    place: Path, tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package's kinds are named where one is not known; variables where they are used."""
+    info = tmp_path / "evil-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: e\x1b[2Jvil\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "".join(f"[penstock.{kind}]\n{NAME[:-1]} = no.such\x1b[2J:x\n" for kind in PLUGIN_KINDS)
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in ("PENSTOCK_LOCK_STORE", "SSL_CERT_FILE", "XDG_STATE_HOME", "TERM", "COLUMNS"):
+        monkeypatch.setenv(name, NAME)
+    monkeypatch.setenv("http_proxy", f"http://{NAME}")
+    seen, code = penstock(*words, cwd=place)
+    assert STEERING.findall(seen) == []
+    assert b"Traceback" not in seen
+    assert code in range(6)
+
+
 @given(st.text())
 def test_what_is_visible_is_itself_in_json(text: str) -> None:
     shown = visible(json.dumps(text, ensure_ascii=False))

@@ -6,6 +6,7 @@ import pytest
 from tests.cluster.dask import Dask
 from tests.cluster.workers import FILE, ended, started
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.assembly import last_beats
 from penstock.simulator import SimulatorSettings, simulator_process
@@ -28,8 +29,7 @@ def test_workers_come_and_go_and_each_key_lands_once(mongo: Mongo, tmp_path: Pat
     with simulator_process(settings) as simulator, Dask(uri) as dask:
         dask.join()
         run = started("run", written(tmp_path, simulator.url, dask.address), uri)
-        while simulator.truth()["served"] < 10:
-            assert run.poll() is None
+        until(lambda: simulator.truth()["served"] >= 10, run)
         dask.join()
         dask.workers[0].kill()
         summary = ended(run)
@@ -49,8 +49,7 @@ def test_a_scheduler_that_dies_is_said_and_nothing_is_lost(mongo: Mongo, tmp_pat
         dask.join()
         file = written(tmp_path, simulator.url, dask.address)
         run = started("run", file, uri)
-        while simulator.truth()["served"] < 10:
-            assert run.poll() is None
+        until(lambda: simulator.truth()["served"] >= 10, run)
         dask.scheduler.kill()
         out, complaint = run.communicate(timeout=60)
         assert (run.returncode, out) == (4, "")
@@ -72,12 +71,10 @@ def test_workers_go_on_when_whoever_started_them_is_killed(mongo: Mongo, tmp_pat
         dask.join()
         file = written(tmp_path, simulator.url, dask.address)
         run = started("run", file, uri)
-        while simulator.truth()["served"] < 10:
-            assert run.poll() is None
+        until(lambda: simulator.truth()["served"] >= 10, run)
         run.kill()
         run.communicate()
-        while simulator.truth()["served"] < USERS:
-            assert dask.workers[0].poll() is None
+        until(lambda: simulator.truth()["served"] == USERS, dask.workers[0])
         summary = ended(started("run", file, uri))
         truth = simulator.truth()
     assert (summary["landed"], summary["failed"]) == (USERS, 0)
@@ -93,14 +90,12 @@ def test_who_stops_the_run_stops_its_workers(mongo: Mongo, tmp_path: Path) -> No
         file = written(tmp_path, simulator.url, dask.address)
         file.write_text(file.read_text().replace(f"stop = {USERS}", f"stop = {USERS * 9}"))
         run = started("run", file, uri)
-        while simulator.truth()["served"] < 10:
-            assert run.poll() is None
+        until(lambda: simulator.truth()["served"] >= 10, run)
         run.terminate()
         _, complaint = run.communicate()
         assert run.returncode == 3
         assert "run again to go on" in complaint
-        while last_beats(uri):
-            assert dask.workers[0].poll() is None
+        until(lambda: not last_beats(uri), dask.workers[0])
         truth = simulator.truth()
     assert truth["served"] < USERS * 9
     with open_readonly(uri) as store:

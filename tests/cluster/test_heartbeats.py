@@ -4,15 +4,21 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cluster.workers import FILE, started
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.assembly import last_beats
 from penstock.cluster import Beats
 from penstock.dashboard import Watch
 from penstock.simulator import SimulatorSettings, simulator_process
+
+
+def landed_on(page: dict[str, Any]) -> int:
+    return sum(one["landed"] for one in page.get("workers", []))
 
 
 @pytest.mark.slow
@@ -24,10 +30,8 @@ def test_status_and_dashboard_say_who_works(mongo: Mongo, tmp_path: Path) -> Non
         file.write_text(FILE.format(stop=200, base=simulator.url) + budget)
         workers = [started("work", file, uri) for _ in range(2)]
         watch = Watch(uri)
+        until(lambda: landed_on(watch.look()) == 50, workers[0])
         page = watch.look()
-        while sum(one["landed"] for one in page.get("workers", [])) < 50:  # type: ignore[attr-defined]
-            assert workers[0].poll() is None
-            page = watch.look()
         words = [sys.executable, "-m", "penstock", "status", uri]
         table = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         workers[0].kill()

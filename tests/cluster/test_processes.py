@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock import Api, Get, Pipeline
 from penstock.cluster import Processes
@@ -95,8 +96,7 @@ def test_a_file_with_workers_lands_each_key_once_though_one_is_killed(tmp_path: 
         file.write_text(FILE.format(stop=150, base=simulator.url))
         words = [sys.executable, "-m", "penstock", "run", str(file), "--json", "--quiet"]
         run = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        while simulator.truth()["served"] < 20:
-            assert run.poll() is None
+        until(lambda: simulator.truth()["served"] >= 20, run)
         tasks = Path(f"/proc/{run.pid}/task")
         children = [pid for task in tasks.glob("*/children") for pid in task.read_text().split()]
         lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.waiting import until
 
 from penstock.clock import FakeClock
 from penstock.cluster import SharedBudget
@@ -82,8 +83,7 @@ def test_four_processes_keep_one_reserve_though_one_is_killed(at: str, dialect: 
     with simulator_process(settings) as simulator:
         part = KEYS // 4
         callers = [start(simulator, at, n * part, (n + 1) * part, limits) for n in range(4)]
-        while simulator.truth()["accepted"] < 10:
-            assert callers[3].poll() is None
+        until(lambda: simulator.truth()["accepted"] >= 10, callers[3])
         callers[3].kill()
         landed = [json.loads(caller.communicate()[0])["landed"] for caller in callers[:3]]
         callers[3].communicate()

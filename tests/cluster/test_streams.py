@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.workers import ended, started
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.assembly import last_beats
 from penstock.simulator import Simulator, SimulatorSettings
@@ -20,7 +21,7 @@ preset = "sse"
 id = "id"
 once = true
 [cluster]
-lease = 1.0
+lease = 3.0
 """
 
 
@@ -33,8 +34,8 @@ def test_a_stream_is_taken_over_when_its_worker_dies_or_stands_still(
     with Simulator(SimulatorSettings()) as simulator:
         file.write_text(FILE.format(base=simulator.url))
         workers = [started("work", file, uri) for _ in range(2)]
-        while not (found := [beat for beat in last_beats(uri) if beat.landed > 20]):
-            assert workers[0].poll() is None
+        until(lambda: any(beat.landed > 20 for beat in last_beats(uri)), workers[0])
+        found = [beat for beat in last_beats(uri) if beat.landed > 20]
         (first,) = [worker for worker in workers if worker.pid == found[0].pid]
         (second,) = [worker for worker in workers if worker is not first]
         os.kill(first.pid, how)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.workers import FILE, ended, started
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.assembly import Run, read_any
 from penstock.cluster import Blocks, Land, parse_shard
@@ -39,8 +40,7 @@ def test_a_killed_workers_block_is_taken_over(mongo: Mongo, tmp_path: Path) -> N
         file.write_text(FILE.format(stop=80, base=simulator.url))
         uri = mongo.with_database
         first = started("work", file, uri)
-        while simulator.truth()["served"] < 5:
-            assert first.poll() is None
+        until(lambda: simulator.truth()["served"] >= 5, first)
         others = [started("work", file, uri) for _ in range(2)]
         first.kill()
         first.communicate()

@@ -39,7 +39,7 @@ def main(store: str, address: str, moment: int) -> None:
         setattr(os, name, counted(getattr(os, name)))
     for name in ("replace", "write_bytes"):
         setattr(Path, name, counted(getattr(Path, name)))
-    keeping._ROWS = 4
+    keeping._ROWS = 3
     with open_readonly(store) as reader, closing(open_destination(address)) as destination:
         inner: Any = destination
         for name in ("insert", "_put", "_write"):

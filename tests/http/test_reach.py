@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.http.test_signers import made_key
 from tests.http.wire import Asked, Wire, answer, answering, wire
 
 from penstock.errors import InputError, PenstockError, PermanentError
@@ -20,8 +21,10 @@ from penstock.http import (
     Basic,
     Bearer,
     BodyLink,
+    Digest,
     Get,
     LinkHeader,
+    OAuth1,
     OAuth2,
     Patch,
     Post,
@@ -29,7 +32,9 @@ from penstock.http import (
     Put,
     Reach,
     Request,
+    SigV4,
     is_public,
+    jwt_bearer,
     pages,
 )
 from penstock.http.handle import Handle
@@ -38,6 +43,7 @@ from penstock.resilience import RetryPolicy
 
 ONCE = RetryPolicy(attempts=1)
 SECRET = "s3cretK3Y-of-mine"
+KEY = made_key()[1]
 AUTHS: dict[str, Callable[[str], Auth]] = {
     "basic": lambda _: Basic("me", SECRET),
     "bearer": lambda _: Bearer(SECRET),
@@ -45,7 +51,13 @@ AUTHS: dict[str, Callable[[str], Auth]] = {
     "query key": lambda _: ApiKey(SECRET, query="api_key"),
     "oauth2": lambda url: OAuth2(f"{url}/token", "me", SECRET, refresh_token=SECRET),
     "oauth2 in the body": lambda url: OAuth2(f"{url}/token", "me", SECRET, client_in="body"),
+    "oauth1": lambda _: OAuth1("me", SECRET, "mine", SECRET),
+    "sigv4": lambda _: SigV4("AK", SECRET, "eu-central-1", "execute-api", SECRET),
+    "jwt": lambda url: jwt_bearer(f"{url}/token", "me", KEY),
+    "digest": lambda _: Digest("me", SECRET),
 }
+HARMLESS = {"host", "accept", "accept-encoding", "user-agent", "content-type", "content-length"}
+CHALLENGE = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256'
 BODIES: list[Request] = [
     Get("/a", headers={"X-Token": SECRET}),
     Post("/a", json={"password": SECRET}, idempotent=True),
@@ -55,10 +67,13 @@ BODIES: list[Request] = [
 
 
 @contextmanager
-def two(reply: Callable[[Asked, str], bytes]) -> Iterator[tuple[Wire, Wire]]:
+def two(
+    reply: Callable[[Asked, str], bytes],
+    other_answers: Callable[[Asked], bytes] = lambda _: answer(b'{"access_token":"evil"}'),
+) -> Iterator[tuple[Wire, Wire]]:
     """Two servers, each another origin to the other; the first answers with the other's URL."""
     with ExitStack() as held:
-        other = held.enter_context(wire(answering(lambda _: answer(b'{"access_token":"evil"}'))))
+        other = held.enter_context(wire(answering(other_answers)))
         mine = held.enter_context(wire(answering(lambda asked: reply(asked, other.url))))
         yield mine, other
 
@@ -72,22 +87,47 @@ def seen(server: Wire) -> str:
     return repr(server.asked)
 
 
+def challenging(_: Asked) -> bytes:
+    """Ask for a password, as the other server, to whom none is due."""
+    return answer(b"{}", 401, CHALLENGE)
+
+
 @pytest.mark.parametrize("auth", AUTHS)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_secret_reaches_another_origin_by_a_redirect(auth: str, status: int) -> None:
     def reply(asked: Asked, there: str) -> bytes:
         if asked.target == "/token":
             return answer(b'{"access_token":"s3cretK3Y-of-mine-too"}')
-        return answer(b"", status, f"Location: {there}/elsewhere")
+        if auth == "digest" and "authorization" not in asked.headers:
+            return answer(b"", 401, CHALLENGE)
+        cookie = f"Set-Cookie: sid={SECRET}; Path=/"
+        return answer(b"", status, f"Location: {there}/elsewhere", cookie)
 
     for request in BODIES:
-        with two(reply) as (mine, other):
+        with two(reply, challenging) as (mine, other):
+            api = Api(mine.url, auth=AUTHS[auth](mine.url), retry=ONCE, cookies=True)
             try:
-                Api(mine.url, auth=AUTHS[auth](mine.url), retry=ONCE).call(request)
+                api.call(request)
             except PenstockError as error:
                 assert SECRET not in str(error)  # noqa: PT017 - whether it fails is not the matter
             assert SECRET not in seen(other)
             assert "bWU6" not in seen(other)  # the beginning of what Basic sends
+            for asked in other.asked:
+                assert set(asked.headers) <= HARMLESS
+            assert SECRET in seen(mine) or "authorization" in seen(mine)
+
+
+def test_cookies_go_to_another_port_of_the_host_where_it_is_named() -> None:
+    """Browsers and libcurl look at the host alone, and each port is a service of its own."""
+
+    def reply(_: Asked, there: str) -> bytes:
+        return answer(b"", 302, f"Location: {there}/x", "Set-Cookie: sid=1; Path=/")
+
+    for hosts, sent in ((None, None), (["http://127.0.0.1:*"], "sid=1")):
+        with two(reply) as (mine, other):
+            api = Api(mine.url, retry=ONCE, cookies=True, reach=Reach(hosts))
+            api.get("/a")
+            assert other.asked[0].headers.get("cookie") == sent
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

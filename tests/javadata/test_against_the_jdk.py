@@ -149,14 +149,14 @@ def described(data: bytes) -> list[str]:
 
 
 def test_reads_every_type_that_java_writes(java: Java) -> None:
-    data = java("Oracle", "produce", str(SEED), "20000")
+    data = java("Oracle", "produce", str(SEED), str(PAYLOADS // 2))
     assert described(data) == java("Oracle", "describe", data=data).decode().splitlines()
 
 
 def test_java_reads_every_type_that_we_write(java: Java) -> None:
     file, rng, expected = io.BytesIO(), random.Random(SEED), []
     stream = DataOutputStream(file)
-    for _ in range(20_000):
+    for _ in range(PAYLOADS // 2):
         letter, line = write_any(stream, rng)
         expected.append(f"{letter} {line}")
     assert java("Oracle", "describe", data=file.getvalue()).decode().splitlines() == expected
@@ -187,7 +187,7 @@ def write_any(stream: DataOutputStream, rng: random.Random) -> tuple[str, object
 def test_wrapping_cuts_as_java_does(java: Java) -> None:
     rng, asked, file = random.Random(SEED), io.BytesIO(), io.BytesIO()
     ask, ours = DataOutputStream(asked), DataOutputStream(file, wrap=True)
-    for _ in range(2_000):
+    for _ in range(PAYLOADS // 20):
         number = rng.randrange(-(2**31), 2**31)
         for letter, write in (
             ("b", ours.write_byte),

@@ -1,16 +1,20 @@
 """``penstock javadata`` as a user calls it: real processes, real files."""
 
 import gzip
+import io
 import json
 import os
 import struct
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from penstock.javadata import parse_schema
+from penstock.errors import InputError
+from penstock.javadata import guess_schema, parse_schema
 from penstock.javadata.guess import guess
 
 SCHEMA = "id: int, at: long, price: double, open: boolean, name: utf"
@@ -145,23 +149,42 @@ def test_a_guess_is_said_and_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"hello world, this is text\n" * 500,
+        bytes(20_000),
+        b"".join(struct.pack("<id", n, n / 3) for n in range(2_000)),
+        struct.pack(">iii", 0xCAFE, 1, 1000)
+        + b"".join(struct.pack(">id", n, n / 7 - 60) for n in range(1_000)),
+    ],
+    ids=["text", "zeros", "little-endian", "a header of one row's size"],
+)
+def test_what_has_no_types_is_not_guessed(data: bytes) -> None:
+    with pytest.raises(InputError, match="no types in them"):
+        guess_schema(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
     ("layout", "names"),
     [
         (">id?", "int, double, boolean"),
         (">dd", "double"),  # two alike are one: nothing tells them apart
         (">qfhi", "long, float, short, int"),
+        (">u", "double"),  # whose many random bytes hid the size
     ],
 )
 def test_guesses_of_common_layouts(layout: str, names: str) -> None:
-    values = {
+    values: dict[str, Callable[[int], float]] = {
         "i": lambda n: n * 37 % 100_000,
         "d": lambda n: n * 0.37 - 40.5,
         "?": lambda n: n % 3 == 0,
         "q": lambda n: n,
         "f": lambda n: n * 0.11 + 0.01,
         "h": lambda n: n * 7 % 100,
+        "u": lambda n: zlib.crc32(b"%d" % n) / 2**32,
     }
-    rows = [struct.pack(layout, *(values[code](n) for code in layout[1:])) for n in range(2_000)]
+    form = layout.replace("u", "d")
+    rows = [struct.pack(form, *(values[code](n) for code in layout[1:])) for n in range(2_000)]
     data = b"".join(rows)
     found = [part.split(": ")[1] for part in guess(data, len(data)).split(", ")]
     assert ", ".join(found) == names

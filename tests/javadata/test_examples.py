@@ -1,12 +1,13 @@
 """The schema files of examples/javadata, over files that other programs made.
 
-keytool and the JDK make theirs here; ``data/`` holds what Guava 31.1, JaCoCo 0.8.6
-and ImageJ 1.53t wrote; the
-rest is written by java/Formats.java after each format's own description.
+keytool and the JDK make theirs here; ``data/`` holds what Guava 31.1, JaCoCo 0.8.6, ImageJ 1.53t,
+Hadoop 3.3.4, anvil-parser2 0.10.6 and kafka-python 3.0.12 wrote; the rest is written by
+java/Formats.java after each format's own description. test_nbt.py has files of a game.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import itertools
@@ -91,6 +92,17 @@ def to_bytes(chunk: Row) -> bytes:
     return data
 
 
+def test_a_region_file_of_another_program() -> None:
+    data = gzip.decompress((DATA / "region.mca.gz").read_bytes())
+    (header,) = schema("region").records(io.BytesIO(data), count=1)
+    places = [place >> 8 for place in header._asdict()["places"] if place]  # type: ignore[attr-defined]
+    assert len(places) == 2
+    for sector in places:
+        (chunk,) = schema("chunk").records(io.BytesIO(data[sector * 4096 :]), count=1)
+        (shown,) = there_and_back("nbt", zlib.decompress(to_bytes(chunk)))
+        assert shown["root"]["tags"][0]["name"] == "DataVersion"  # type: ignore[index]
+
+
 def test_a_maven_index_row_by_row(java: Java) -> None:
     data = java("Formats", "maven")
     there_and_back("maven-index", data)
@@ -109,8 +121,9 @@ def test_execution_data_of_jacoco() -> None:
     assert any(found["hits"])  # type: ignore[arg-type]
 
 
-def test_a_sequence_file_with_its_sync_marks(java: Java) -> None:
-    (shown,) = there_and_back("sequence-file", java("Formats", "sequence"))
+def test_a_sequence_file_with_its_sync_marks() -> None:
+    (shown,) = there_and_back("sequence-file", (DATA / "hadoop.seq").read_bytes())
+    assert shown["metadata"] == [{"name": "made", "value": "é"}]
     records: list[dict[str, object]] = shown["records"]  # type: ignore[assignment]
     pairs = [record["data"] for record in records if "data" in record]
     assert [pair["value"] for pair in pairs] == list(range(5))  # type: ignore[index]
@@ -128,6 +141,9 @@ def test_a_region_of_interest_of_imagej() -> None:
 def test_frames_with_a_client_or_none(java: Java) -> None:
     frames = there_and_back("kafka-frames", java("Formats", "kafka"))
     assert [each["frame"]["client"] for each in frames] == ["me", None]  # type: ignore[index]
+    frames = there_and_back("kafka-frames", (DATA / "kafka.frames").read_bytes())
+    asked = [(each["frame"]["api"], each["frame"]["client"]) for each in frames]  # type: ignore[index]
+    assert asked == [(18, "kafka-python-3.0.12")] * 2  # which versions a broker has
 
 
 def test_what_guava_wrote_in_little_endian() -> None:

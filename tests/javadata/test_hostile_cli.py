@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import random
 import sys
 import zlib
 from collections.abc import Callable
@@ -95,6 +96,47 @@ def test_no_command_ends_in_a_traceback(
     if code:
         assert said.startswith(("penstock: ", "guessed: ")), said
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_no_damage_of_a_parquet_file_ends_in_a_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    text = "a: int, b: utf, c: {d: double?}[byte]"
+    schema = parse_schema(text)
+    rows: list[tuple[object, ...]] = [(n, f"é{n}", []) for n in range(20)]
+    schema.to_parquet(schema.encode(rows), "good.parquet")
+    good = Path("good.parquet").read_bytes()
+    rng = random.Random(1)
+    for _ in range(60):
+        at, bad = rng.randrange(len(good)), bytearray(good)
+        bad[at] ^= 1 << rng.randrange(8)
+        Path("in").write_bytes(bad if rng.random() < 0.9 else bad[:at])
+        code, said = run(["from-parquet", "in", "--schema", text, "-o", "back"])
+        assert (code, said.count("\n")) in {(0, 0), (2, 1)}, said
+        assert Path("back").exists() == (code == 0)
+        Path("back").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"a": 1, "a": 2}', "line 3: no JSON: an object has two members of one name"),
+        ('{"a": 1e400}', "line 3: no JSON: 1e400 is beyond the largest double"),
+        ('{"a": ' + "9" * 5000 + "}", "line 3: no JSON: "),
+        ("[" * 99999, "line 3: no JSON: "),
+        ("[1]", "record 1: [1] is not an object"),
+    ],
+    ids=["twice", "infinity", "digits", "deep", "list"],
+)
+def test_json_that_would_become_something_else_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("lines").write_text('{"a": 0.5}\n\n' + line)
+    code, said = run(["from-json", "lines", "--schema", "a: double", "-o", "never"])
+    assert (code, says in said, said.count("\n")) == (2, True, 1), said
+    assert not Path("never").exists()
 
 
 def test_dump_and_from_json_are_opposites(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

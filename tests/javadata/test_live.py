@@ -6,8 +6,10 @@ import asyncio
 import io
 import itertools
 import os
+import random
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,68 @@ def test_a_socket_that_times_out_or_would_block_loses_nothing() -> None:
             assert [SMALL.read(stream), stream.read_int(), stream.read_utf()] == [ROWS[0], *ROWS[1]]
 
 
+class Reluctant:
+    """A source that cannot seek: it gives a few bytes at once, and often none in time."""
+
+    def __init__(self, data: bytes, waits: random.Random) -> None:
+        self.file, self.waits = io.BytesIO(data), waits
+
+    def read(self, size: int, /) -> bytes:
+        if self.waits.random() < 0.3:
+            raise TimeoutError
+        return self.file.read(min(size, self.waits.randrange(1, 9)))
+
+
+def first_of(stream: DataInputStream) -> Row:
+    """Return the next record; the stream is left behind it, or where it was."""
+    with SMALL.records(stream, count=1) as records:
+        return next(records)
+
+
+READS: list[Callable[[DataInputStream], object]] = [
+    DataInputStream.read_int, DataInputStream.read_long, DataInputStream.read_byte,
+    DataInputStream.read_utf, DataInputStream.read_line, DataInputStream.at_end, SMALL.read,
+    lambda stream: stream.read_fully(7), first_of,
+    lambda stream: parse_schema("rest: byte[*]").read(stream), DataInputStream.read,
+    lambda stream: stream.read_array("short", 3).tolist(),
+]  # fmt: skip
+
+
+def patiently(call: Callable[[DataInputStream], object], stream: DataInputStream) -> object:
+    """Return what a call returns, or its error, once there is no time-out."""
+    while True:
+        try:
+            return call(stream)
+        except TimeoutError:
+            continue
+        except InputError as error:
+            return str(error)
+
+
+@given(st.binary(max_size=120), st.lists(st.sampled_from(READS), max_size=12), st.randoms())
+def test_a_time_out_anywhere_loses_nothing(
+    data: bytes, calls: list[Callable[[DataInputStream], object]], waits: random.Random
+) -> None:
+    """The two bytes of readUTF's length were lost where the text came too late."""
+    data = bytes(byte & 7 if at % 2 else 0 for at, byte in enumerate(data))
+    ours = DataInputStream(Reluctant(data, waits))
+    wanted = DataInputStream(data)
+    for call in calls:
+        assert patiently(call, ours) == patiently(call, wanted)
+        assert ours.offset == wanted.offset
+
+
+def test_a_skip_that_times_out_says_how_far_it_came() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0)
+        stream = DataInputStream(ours)
+        theirs.sendall(b"abc")
+        assert stream.skip_bytes(10) == stream.offset == 3
+        with pytest.raises(BlockingIOError):
+            stream.skip_bytes(10)
+
+
 def test_a_growing_file_goes_on_where_the_last_whole_record_ended(tmp_path: Path) -> None:
     path = tmp_path / "log"
     first, second = SMALL.encode(ROWS[:3]), SMALL.encode(ROWS[3:6])
@@ -103,6 +167,27 @@ def test_asyncio_streams_give_their_records() -> None:
             return found
 
     assert asyncio.run(collect()) == ROWS
+
+
+def test_an_asyncio_stream_goes_on_after_a_wait_that_was_cancelled() -> None:
+    """It ended there, as if no more data had come."""
+    data = SMALL.encode(ROWS[:3])
+
+    async def collect() -> list[Row]:
+        reader = asyncio.StreamReader()
+        records = SMALL.async_records(reader)
+        reader.feed_data(data[:5])
+        for _ in range(2):
+            waiting = asyncio.ensure_future(anext(records))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        reader.feed_data(data[5:])
+        reader.feed_eof()
+        return [row async for row in records]
+
+    assert asyncio.run(collect()) == ROWS[:3]
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -181,3 +266,15 @@ def test_absent_bytes_take_no_memory_in_columns() -> None:
     sizes = [batch.nbytes for batch in batches]
     assert max(sizes) < 1 << 26
     assert sum(batch.num_rows for batch in schema.batches(bytes(2_000))) == 2_000
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_absent_bytes_without_bounds_are_refused(core: Core, tmp_path: Path) -> None:
+    schema = parse_schema("blob: bytes[8000000]?", core=core)
+    assert max(batch.nbytes for batch in schema.batches(bytes(9))) <= 1 << 26
+    for size, says in ((1 << 30, "may become 10737418"), (1 << 31, "Arrow holds at most")):
+        schema = parse_schema(f"blob: bytes[{size}]?", core=core)
+        with pytest.raises(InputError, match=says):
+            list(schema.batches(bytes(9)))
+        with pytest.raises(InputError, match=says):
+            schema.rows_to_parquet([(None,)], tmp_path / "out")

@@ -11,6 +11,8 @@ from types import ModuleType
 import pytest
 from tests.ready import ready
 
+from penstock.javadata import parse_schema
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "javadata" / "nbt.py"
 # The other samples are little-endian, or (emptyComp.nbt) end before their compound does.
 FILES = ["sample/bigtest.nbt", "sample/bigtest.nbt.gz"]
@@ -58,3 +60,5 @@ def test_nbt_files_are_those_that_nbtlib_reads_and_are_written_again(
         data = path.read_bytes()
         raw = gzip.decompress(data) if path.suffix == ".gz" else data
         assert nbt.dumped(name, tag) == raw
+        by_schema = parse_schema(EXAMPLE.with_suffix(".schema").read_text(encoding="utf-8"))
+        assert by_schema.encode(by_schema.decode(raw)) == raw

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 from tests.ready import lack
+
+from penstock.javadata.native import load
 
 ROOM = Path(__file__).parents[2] / "src" / "penstock"
 VERSIONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
@@ -46,6 +50,37 @@ for wrong in ((None,) * 6, row._replace(ok="yes"), row._replace(x=2**53 + 1)):
     assert len(errors) == 2 and errors[0] == errors[1], errors
 print(sys.version.split()[0])
 """
+
+
+# What Python 3.14 has and an older one has not: a tuple that caches its hash.
+NEWEST = """
+#include_next <Python.h>
+#undef PY_VERSION_HEX
+#define PY_VERSION_HEX 0x030E0000
+typedef struct { PyObject_VAR_HEAD Py_hash_t ob_hash; PyObject *ob_item[1]; } NewTuple;
+#define PyTupleObject NewTuple
+"""
+
+
+def test_a_new_row_has_no_hash_yet_where_tuples_keep_theirs(tmp_path: Path) -> None:
+    """Compiled as for 3.14: behind each allocation the core writes -1 where the hash is kept."""
+    (tmp_path / "Python.h").write_text(NEWEST)
+    source = ROOM / "javadata" / "_core.c"
+    headers = [f"-I{tmp_path}", f"-I{sysconfig.get_path('include')}", str(source)]
+    if shutil.which("cc") is None or not Path(sysconfig.get_path("include"), "Python.h").exists():
+        lack("no C compiler, or no headers of this Python")
+    preprocess = ["cc", "-E", "-P", *headers]
+    seen = subprocess.run(preprocess, stdout=subprocess.PIPE, text=True, check=True).stdout
+    allocated = seen.count("->allocate(")
+    assert allocated == len(re.findall(r"->allocate\([^;]*;\s*if \(row [^;]*ob_hash = -1;", seen))
+    assert allocated == source.read_text().count("->allocate(") == 1
+    subprocess.run(["cc", "-fsyntax-only", *headers], check=True)
+
+
+def test_free_threaded_python_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PENSTOCK_PURE", raising=False)
+    monkeypatch.setattr(sysconfig, "get_config_var", {"Py_GIL_DISABLED": 1}.get)
+    assert load() == (None, "the native core is not made for free-threaded Python")
 
 
 def interpreters() -> dict[str, Path]:

@@ -225,6 +225,12 @@ OUT_OF_RANGE: list[tuple[Callable[[DataOutputStream], None], str]] = [
     (lambda out: out.write(0x1FF), "ff"),
     (lambda out: out.write_array("short", [1, 70_000]), "00011170"),
     (lambda out: out.write_array("float", [1e300]), "7f800000"),
+    (lambda out: out.write_array("boolean", [2, 0]), "0100"),
+    (lambda out: out.write_array("boolean", [math.nan]), "01"),
+    (lambda out: out.write_array("double", [2**53 + 1]), "4340000000000000"),
+    (lambda out: out.write_array("float", [2**24 + 1]), "4b800000"),
+    (lambda out: out.write_double(2**53 + 1), "4340000000000000"),
+    (lambda out: out.write_int(10**5000), "00000000"),
 ]
 
 

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock.locks import LockerRoom
 
@@ -115,9 +115,7 @@ def test_who_cannot_get_it_in_time_ends_with_3(run: Run, room: LockerRoom) -> No
 def test_a_command_waits_its_turn(start: Start, room: LockerRoom) -> None:
     with room.lock_and_release("x"):
         waiting = start("run", "x", "--", "echo", "ran")
-        pause = threading.Event()
-        while not room.status("x").waiters:
-            pause.wait(0.01)
+        until(lambda: room.status("x").waiters)
     assert line_of(waiting) == "ran"
     assert waiting.wait() == 0
 
@@ -178,9 +176,7 @@ def test_sigterm_reaches_the_command_and_releases(start: Start, room: LockerRoom
 def test_sigterm_while_waiting_leaves_the_queue(start: Start, room: LockerRoom) -> None:
     with room.lock_and_release("x"):
         waiting = start("run", "x", "--", "echo", "ran")
-        pause = threading.Event()
-        while not room.status("x").waiters:
-            pause.wait(0.01)
+        until(lambda: room.status("x").waiters)
         waiting.send_signal(signal.SIGTERM)
         assert waiting.wait() == 3
         assert room.status("x").waiters == ()

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock.errors import InputError, StorageError
 from penstock.locks import Held, LockerRoom, LockLost, LockTimeout
@@ -25,10 +27,10 @@ from penstock.locks.state import LockRequest, LockState, QueuePlace
 from .conftest import Process
 
 
-def until(condition: object) -> None:
-    pause = threading.Event()
-    while not condition():  # type: ignore[operator] # a function
-        pause.wait(0.005)
+def queued(room: LockerRoom, waiters: int) -> bool:
+    """Return whether one holds it and so many wait."""
+    found = room.status("x")
+    return found.locked and len(found.waiters) == waiters
 
 
 @pytest.mark.parametrize("killed", [[0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2]])
@@ -41,7 +43,7 @@ def test_holders_and_waiters_killed_at_any_place_in_the_queue(
         try:
             for n, one in enumerate(queue):
                 one.say("lock", "x", 60, 3600)
-                until(lambda n=n: len(room.status("x").waiters) == n and room.status("x").locked)
+                until(partial(queued, room, n))
             got: list[Held] = []
             last = threading.Thread(target=lambda: got.append(room.lock("x", lease=3600)))
             last.start()

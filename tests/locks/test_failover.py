@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.errors import InputError
 from penstock.locks import LockerRoom, LockLost, fenced_update
@@ -179,9 +180,7 @@ def test_a_standalone_server_works_by_polling_and_says_so(tmp_path: Path) -> Non
         got = []
         waiter = threading.Thread(target=lambda: got.append(other.lock("x", owner="bob")))
         waiter.start()
-        pause = threading.Event()
-        while not room.status("x").waiters:
-            pause.wait(0.01)
+        until(lambda: room.status("x").waiters)
         held.release()
         waiter.join()
         assert got[0].token == held.token + 1

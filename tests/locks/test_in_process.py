@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
+from tests.waiting import until
 
 from penstock.errors import InputError
 from penstock.locks import Held, LockerRoom, LockTimeout
@@ -15,10 +17,8 @@ from .conftest import Start
 TURNS = 8
 
 
-def until(condition: object) -> None:
-    pause = threading.Event()
-    while not condition():  # type: ignore[operator] # a function
-        pause.wait(0.005)
+def waits_or_passed(room: LockerRoom, passed: list[int]) -> bool:
+    return bool("elsewhere" in owners_waiting(room) or passed)
 
 
 def test_threads_hand_it_on_with_growing_tokens_and_never_hold_together(store: str) -> None:
@@ -73,7 +73,7 @@ def test_others_get_their_turn_after_so_many(store: str, room: LockerRoom) -> No
 
             waiter = threading.Thread(target=wait)
             waiter.start()
-            until(lambda passed=passed: "elsewhere" in owners_waiting(room) or passed)
+            until(partial(waits_or_passed, room, passed))
             queued = len(turns)
             waiter.join()
             assert passed[0] - queued <= TURNS

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.locks import LockerRoom
 from penstock.locks.backend import Reply
@@ -22,8 +23,6 @@ from penstock.locks.mongo_backend import Shared
 from penstock.locks.rules import step
 from penstock.locks.sqlite_backend import Embedded
 from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
-
-from .test_in_process import until
 
 WAITERS = 500
 

@@ -8,11 +8,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from penstock.errors import InputError
 from penstock.locks import LockerRoom
@@ -45,12 +45,6 @@ def landed(store: Path) -> int:
             return reader.status().landed
     except InputError:
         return 0
-
-
-def until(condition: object) -> None:
-    pause = threading.Event()
-    while not condition():  # type: ignore[operator] # a function
-        pause.wait(0.01)
 
 
 def paused_between_writes(run: subprocess.Popen[str], store: Path) -> None:

@@ -111,7 +111,7 @@ def test_resume_goes_on_and_ends_where_one_go_ends(iris: Path, tmp_path: Path) -
     assert one.history["valid_nll"] == two.history["valid_nll"]
     other = penstock(*common[:-1], "7", "--out", parts, "--resume")
     assert other.returncode == 2
-    assert "checkpoint is of 4 -> 3 tanh" in other.stderr
+    assert "checkpoint is of 4 -> 3 relu" in other.stderr
 
 
 SMALL = ("--label", "kind", "--epochs", "8", "--hidden", "4", "--engine", "numpy")

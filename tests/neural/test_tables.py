@@ -3,6 +3,7 @@
 import csv
 import io
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from penstock.neural import (
     Network,
     NeuralClassifier,
     NeuralRegressor,
+    NothingLearned,
     Plan,
     Softmax,
     Target,
@@ -98,7 +100,8 @@ def test_numbers_as_labels_ask_for_regress(tmp_path: Path) -> None:
     assert run(*train).exit_code == 0
     failed = run(*train, "--learning-rate", 10)
     assert failed.exit_code == 1
-    assert "the training failed: " in str(failed.exception)
+    assert isinstance(failed.exception, NothingLearned)
+    assert failed.exception.exit_code == 1
 
 
 def test_a_training_that_failed_warns() -> None:
@@ -178,3 +181,69 @@ def test_a_column_of_numbers_in_several_units_is_refused(tmp_path: Path) -> None
     path.write_text("a,y\n$1,p\n€2,q\n")
     with pytest.raises(BadData, match="a are in € and some are not"):
         read_table(path, "y")
+
+
+def rows(*columns: Callable[[int], object], label: str = "p q") -> str:
+    """Return 30 rows of a table, a column for each function of the row's number, and the label."""
+    cells = [[*(str(x(k)) for x in columns), label.split()[k % 2]] for k in range(30)]
+    return "\n".join(",".join(row) for row in cells) + "\n"
+
+
+def squared(k: int) -> int:
+    return k * k
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("date,a,y\n" + rows(lambda k: 20240101 + k % 28, squared), "date: looks like dates"),
+        ("timestamp,a,y\n" + rows(lambda k: 1705276800 + 86400 * k, squared), "looks like dates"),
+        ("id,a,y\n" + rows(lambda k: 1000 + k, squared), "id: counts the rows"),
+        (
+            "zip,a,y\n" + rows(lambda k: f"0{1234 + k % 3}", squared),
+            "zip: numbers that begin with 0",
+        ),
+        ("a,y\n" + rows(squared, label="Yes yes"), "'Yes' and 'yes' are two classes"),
+        ("a,y\n" + rows(squared) + "30,Total\n", "'Total' is the label of a single row"),
+        ("a,y\n" + rows(squared) + "?,p\n", "a: 1 missing values"),
+    ],
+)
+def test_what_is_odd_in_a_table_is_said(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    done = run("train", tmp_path / "t.csv", "--label", "y", "--out", tmp_path / "m", "--epochs", 1)
+    assert says in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        (",a,y\n" + rows(lambda k: k * 3, squared), (), "column 1 has no name"),
+        ("a,y\n" + rows(squared, label="1 1.0"), (), "'1' and '1.0' are one number"),
+        ("a,y\n" + rows(squared, label="p nan"), (), "line 3: no label"),
+        ("a,b,y\n" + rows(squared, abs), ("--features", "a,y"), "y is the column to learn"),
+        ("a,b,y\n" + rows(squared, abs), ("--drop", "y"), "y is the column to learn"),
+        ("a,b,y\n" + rows(squared, abs), ("--features", "a,a"), "a is named twice"),
+        ("a,y\n" + rows(lambda k: "1e400" if k == 3 else k), (), "line 5, column 'a'"),
+        ("ä,y\n" + rows(squared), (), "save it so"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(
+    tmp_path: Path, text: str, options: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode("latin-1"))
+    train = ("train", tmp_path / "t.csv", "--label", "y", "--out", tmp_path / "m", *options)
+    done = run(*train)
+    assert says in str(done.exception)
+    assert isinstance(done.exception, InputError)
+    assert not (tmp_path / "m").exists()
+
+
+def test_one_file_of_options_serves_train_and_study(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n" + rows(lambda k: k % 2 * 10 + k % 3))
+    table = 'data = "t.csv"\nlabel = "y"\nepochs = 20\nengine = "numpy"\nseeds = 2\nout = "m"\n'
+    (tmp_path / "net.toml").write_text(f"[neural]\n{table}")
+    config = ("--config", tmp_path / "net.toml")
+    assert "2 runs" in run("study", *config).output
+    assert run("train", *config, "--out", tmp_path / "m").exit_code == 0
+    (tmp_path / "net.toml").write_text(f'[neural]\n{table}class-weight = "balanced"\n')
+    assert "[neural] class-weight" in str(run("study", *config).exception)

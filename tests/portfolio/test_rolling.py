@@ -1,5 +1,9 @@
 """Rolling measures: against windows measured alone, and under stress."""
 
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import InputError
-from penstock.portfolio import rolling_covariance, rolling_volatility
+from penstock.portfolio import rolling_covariance, rolling_volatility, rolling_windows
 from penstock.portfolio.arrays import Floats
 from penstock.portfolio.rolling_windows import rolling_squares
 
@@ -17,10 +21,45 @@ WEIGHTS = np.full(6, 1 / 6)
 ROWS, WINDOW = 8000, 252
 
 
+@pytest.fixture(params=["C", "NumPy"], scope="module")
+def core(request: pytest.FixtureRequest) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "NumPy":
+            patch.setattr(rolling_windows, "NATIVE", None)
+        elif rolling_windows.NATIVE is None:
+            pytest.skip("built without a C compiler")
+        yield request.param
+
+
+IN_BOTH_CORES = pytest.mark.usefixtures("core")
+
+
+def test_the_compiled_core_is_that_of_this_source() -> None:
+    if rolling_windows.NATIVE is None:
+        pytest.skip("built without a C compiler")
+    source = Path(rolling_windows.__file__).with_name("_windows.c").read_bytes()
+    assert hashlib.sha256(source).hexdigest() == rolling_windows.NATIVE.SOURCE, "pip install -e ."
+
+
+@pytest.mark.parametrize(("window", "width"), [(1, 1), (3, 1), (4, 2), (7, 5)])
+def test_the_core_refuses_what_does_not_fit(window: int, width: int) -> None:
+    if rolling_windows.NATIVE is None:
+        pytest.skip("built without a C compiler")
+    rows = np.zeros((3, window, width))
+    out = np.zeros((2, window, width, width))
+    rolling_windows.NATIVE.group(rows, out, window, width)
+    for sizes in ((window + 1, width), (window, width + 1), (0, width), (window, 0), (-1, -1)):
+        with pytest.raises(ValueError, match="different sizes"):
+            rolling_windows.NATIVE.group(rows, out, *sizes)
+    with pytest.raises(ValueError, match="different sizes"):
+        rolling_windows.NATIVE.group(rows[:2], out, window, width)
+
+
 def windows(values: Floats, window: int) -> Floats:
     return np.lib.stride_tricks.sliding_window_view(values, window, axis=0)
 
 
+@IN_BOTH_CORES
 @pytest.mark.parametrize("window", [2, 3, 7, 252, 699, 700])
 def test_volatility_is_that_of_each_window_alone(window: int) -> None:
     found = rolling_volatility(RETURNS, WEIGHTS, window, kind="returns")
@@ -28,6 +67,7 @@ def test_volatility_is_that_of_each_window_alone(window: int) -> None:
     assert found == pytest.approx(alone, rel=1e-12)
 
 
+@IN_BOTH_CORES
 @pytest.mark.parametrize("window", [2, 5, 252, 700])
 @pytest.mark.parametrize("every", [1, 3, 11])
 def test_covariance_is_that_of_each_window_alone(window: int, every: int) -> None:
@@ -53,6 +93,7 @@ def test_covariance_of_many_assets(every: int) -> None:
         assert np.isnan(half[~below]).all()
 
 
+@IN_BOTH_CORES
 def test_stack_is_the_stream_kept() -> None:
     stream = rolling_covariance(RETURNS, 50, kind="returns")
     kept = np.array([matrix.copy() for _, matrix in stream])
@@ -88,6 +129,7 @@ def exact(series: Floats, window: int) -> Floats:
     return np.asarray(((wide - mean) ** 2).sum(axis=-1) / (window - 1))
 
 
+@IN_BOTH_CORES
 @pytest.mark.parametrize("name", list(stress()))
 def test_stays_within_ten_times_the_error_of_polars(name: str) -> None:
     series = stress()[name]
@@ -107,6 +149,7 @@ def test_equals_polars_on_covariance() -> None:
     assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-18)
 
 
+@IN_BOTH_CORES
 @given(
     place=st.integers(0, 99),
     size=st.sampled_from([1e4, -1e9, 1e15, 0.0]),

@@ -3,12 +3,14 @@
 import datetime as dt
 import json
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import openpyxl
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -187,6 +189,23 @@ def test_several_fields(
         ("date,A\n2024-01-02,$1\n2024-01-03,€1\n", "are in € and some are not"),
         ("date,A\n2024-01-02,1\nTotal,1\n", "'Total' (row 1) is not a date"),
         ("date,A\n2024-01-02,1\n2024-01,\n2024-01-04,3\n", "not written as"),
+        ("date,A,B\n2024-01-02,1,2\n2024-01-0", "1 cells under 3 names"),
+        ("date,A\n240115,1\n240116,2\n", "--dates ymd"),
+        ("date,A\n24-01-15,1\n24-01-16,2\n", "--dates dmy, mdy or ymd"),
+        ("date,A\n201201,1\n201202,2\n", "can be YYMMDD or YYYYMM"),
+        ("date,A\n202401151600,1\n202401161600,2\n", "or a Unix time"),
+        ("date,A\n2024011516,1\n2024011616,2\n", "or a Unix time"),
+        ("date,A\n45306,1\n45307,2\n", "--dates excel"),
+        ("date,A\n15 jui 2024,1\n", "is not a date"),
+        ("date,A\n2024-W54,1\n", "is not a date"),
+        ("date,A\n2024-01-15T23:00-05:00,1\n2024-01-16T01:00+00:00,2\n", "of several zones"),
+        (",Date,A\n5,2024-01-15,1\n3,2024-01-16,2\n", "column 1 has no name"),
+        ("Date,A,B\n,USD,%\n2024-01-15,1,2\n", "B is in % by its row of units"),
+        ("Date,Adj Close,Close\n2024-01-15,1,2\n", "--field: Adj Close, Close"),
+        ("date,A\n2024-01-02,#DIV/0!\n", "not a number"),
+        ("date,A\n2024-01-02,1.5K\n", "not a number"),
+        ("date,A\n2024-01-02,True\n", "not a number"),
+        ("date,A\n2024-01-02,1.5 USD\n2024-01-03,1.5\n", "some cells of A are in USD"),
         ("date,A\nJan-24,1\n", "'Jan-24' is not a date"),
         ("date,A\n2024-01-02,infinity\n", "not a number"),
         ('date,A\n2024-01-02,"1\n', "quote"),
@@ -246,6 +265,193 @@ def test_files_of_exchanges_and_offices(
     assert any(says in word for word in (*table.words, ""))
 
 
+@pytest.mark.parametrize(
+    ("written", "order"),
+    [
+        (("15/01/24", "16/01/24"), "dmy"),
+        (("24-01-15", "24-01-16"), "ymd"),
+        (("240115", "240116"), "ymd"),
+        (("45306", "45307.0"), "excel"),
+        (("2024-W03-1", "2024-W03-2"), ""),
+        (("15. Januar 2024", "16. Januar 2024"), ""),
+        (("15 janv. 2024", "16 janv. 2024"), ""),
+        (("15 de enero de 2024", "16 de enero de 2024"), ""),
+        (("15 gennaio 2024", "16 gennaio 2024"), ""),
+        (("January 15th 2024", "January 16th 2024"), ""),
+        (("2024年1月15日", "2024年1月16日"), ""),
+        (("2024\u201101\u201115", "\u00a02024\u201101\u201116"), ""),
+        (("20240115T000000", "20240116T000000"), ""),
+        (("20240115000000", "20240116000000"), ""),
+        (("2024-01-15 00:00 EST", "2024-01-16 00:00 EDT"), ""),
+        (
+            ("2024-01-15T00:00:00+01:00[Europe/Paris]", "2024-01-16T00:00:00+02:00[Europe/Paris]"),
+            "",
+        ),
+        (
+            ("Mon Jan 15 2024 00:00:00 GMT+0100 (CET)", "Tue Jan 16 2024 00:00:00 GMT+0100 (CET)"),
+            "",
+        ),
+    ],
+)
+def test_dates_as_people_write_them(tmp_path: Path, written: tuple[str, str], order: str) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("Date;A\n" + "".join(f"{day};{k}.5\n" for k, day in enumerate(written, 1)))
+    dates = read_table(path, Format(order)).dates
+    assert dates is not None
+    assert [str(day)[:10] for day in dates] == ["2024-01-15", "2024-01-16"]
+
+
+@pytest.mark.parametrize(
+    ("written", "first"),
+    [("2024Q3", "2024-07-01"), ("Q3 2024", "2024-07-01"), ("202407", "2024-07-01"),
+     ("2024M07", "2024-07-01"), ("Jul 2024", "2024-07-01"), ("2024H2", "2024-07-01"),
+     ("2024-W27", "2024-07-01"), ("août 2024", "2024-08-01")],
+)  # fmt: skip
+def test_periods_are_their_first_day(tmp_path: Path, written: str, first: str) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"Date;A\n{written};1\n")
+    assert str(read_table(path).dates[0])[:10] == first  # type: ignore[index] # there are dates
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("(1.5)", -1.5), ("1.5-", -1.5), ("\u22121.5", -1.5), ("\u20131.5", -1.5), ("(1.5 %)", -0.015),
+     ("1\u202f234.5", 1234.5), ("1,23,456.5", 123456.5), ("1.5 USD", 1.5), ("CHF 1.5", 1.5),
+     ("US$1.5", 1.5), ("1.5 kr", 1.5), ("n.a.", np.nan), ("\u2014", np.nan), ("?", np.nan),
+     ("..", np.nan), ("\\N", np.nan), ("1.#QNAN", np.nan)],
+)  # fmt: skip
+def test_numbers_as_people_write_them(tmp_path: Path, written: str, value: float) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"Date;A;B\n2024-01-15;{written};1\n2024-01-16;{written};1\n")
+    assert read_table(path).values[:, 0] == pytest.approx(value, nan_ok=True)
+
+
+TALL = "2024-01-15,1,2\n2024-01-16,3,4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Date,Close,,Open,\n,A,B,A,B\n2024-01-15,1,2,9,9\n2024-01-16,3,4,9,9\n", "Close is used"),
+        ("Date,A,,B,\n,Open,Close,Open,Close\n2024-01-15,9,1,9,2\n2024-01-16,9,3,9,4\n", "Close"),
+        ("Date,A,B\n,USD,EUR\n" + TALL, "a row of units is left away: USD, EUR"),
+        ("Date,A,B\n(day),(USD),(EUR)\n" + TALL, "a row of units is left away"),
+        ("Dates,A,B\n,PX_LAST,PX_LAST\n" + TALL, "2 rows of the header"),
+        ("Prices,,\nDate,A,B\n" + TALL, "1 lines above the header"),
+        (",Date,A,B\n" + TALL.replace("2024", ",2024"), "1 empty columns"),
+        ("Date,A,B,A_Volume\n" + TALL.replace("\n", ",5\n"), "column A_Volume is left away"),
+        ("Date,A.Close,B.Close,A.Open\n" + TALL.replace("\n", ",5\n"), "Close is used"),
+        ("idx,Date,A,B\n0," + TALL.replace("\n", "\n1,", 1), "row numbers"),
+    ],
+)
+def test_headers_as_people_have_them(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "p.csv").write_text(text)
+    book = openpyxl.Workbook()
+    page = book.worksheets[0]
+    for line in text.splitlines():
+        cells = line.split(",")
+        page.append([float(cell) if cell.isdigit() else cell or None for cell in cells])
+    book.save(tmp_path / "p.xlsx")
+    for name in ("p.csv", "p.xlsx"):
+        found = read_table(tmp_path / name)
+        assert (found.names, found.values.tolist()) == (("A", "B"), [[1, 2], [3, 4]])
+        assert any(says in word for word in found.words) or (name, "empty" in says) == (
+            "p.xlsx",
+            True,
+        )
+
+
+WIDE = pd.DataFrame(
+    {"A": [1.0, 2.0], "B": [3.0, 4.0]},
+    index=pd.DatetimeIndex(["2024-01-15", "2024-01-16"], name="Date"),
+)
+LONG = WIDE.reset_index().melt("Date", var_name="Ticker", value_name="Close")
+FIELDS = pd.concat({"Close": WIDE, "Open": WIDE * 9}, axis=1)
+SHAPES = {
+    "plain": WIDE,
+    "volume beside": WIDE.assign(Volume=[5, 6]),
+    "year beside": WIDE.assign(Year=[2024, 2024]),
+    "long": LONG,
+    "long by category": LONG.astype({"Ticker": "category"}),
+    "long by index": LONG.set_index(["Date", "Ticker"]),
+    "long bars": LONG.assign(Open=9.0, High=9.0, Low=9.0),
+    "fields over assets": FIELDS,
+    "assets over fields": FIELDS.swaplevel(axis=1).sort_index(axis=1),
+    "names with fields": FIELDS.set_axis(["A.Close", "B.Close", "A.Open", "B.Open"], axis=1),
+    "dates by category": WIDE.reset_index().astype({"Date": str}).astype({"Date": "category"}),
+    "seconds": WIDE.set_axis([1705276800, 1705363200]),
+}
+
+
+@pytest.mark.parametrize("shape", list(SHAPES))
+def test_a_shape_is_the_same_table_in_every_form(tmp_path: Path, shape: str) -> None:
+    frame = SHAPES[shape]
+    frame.to_csv(tmp_path / "p.csv")
+    frame.to_parquet(tmp_path / "p.parquet")
+    found = [
+        as_table(frame),
+        as_table(pa.Table.from_pandas(frame)),
+        read_table(tmp_path / "p.csv"),
+        read_table(tmp_path / "p.parquet"),
+    ]
+    if frame.columns.nlevels == 1 and shape != "seconds":
+        found.append(as_table(pl.from_pandas(frame, include_index="Date" in frame.index.names)))
+    for table in found:
+        assert (table.names, table.values.tolist()) == (("A", "B"), [[1, 3], [2, 4]])
+        assert table.dates is not None
+        assert [str(day)[:10] for day in table.dates] == ["2024-01-15", "2024-01-16"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (WIDE.assign(A=[1j, 2]), "complex"),
+        (WIDE.assign(A=[True, False]), "bool"),
+        (WIDE.assign(A=["1", "2"]), "column A holds"),
+        (WIDE.set_axis([None, "B"], axis=1), "has no name"),
+        (WIDE.set_axis(pd.Index([2023, 2024], name="year")), "a year alone"),
+        ({"date": ["2024-01-15", "2024-01-16"], "A": [True, False]}, "bool"),
+        (pl.DataFrame({"day": [dt.date(2024, 1, 15)], "A": [True]}), "Boolean"),
+        (WIDE.assign(date=[1, 2]).rename_axis("date"), "the index and a column"),
+    ],
+)
+def test_what_a_frame_holds_beside_numbers_is_refused(data: object, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        as_table(data)
+
+
+def test_parquet_below_a_folder_named_like_a_partition(tmp_path: Path) -> None:
+    folder = tmp_path / "year=2024"
+    folder.mkdir()
+    WIDE.to_parquet(folder / "p.parquet")
+    assert read_table(folder / "p.parquet").names == ("A", "B")
+    parquet.write_table(pa.table([[1.0], [2.0]], names=["A", "A"]), folder / "two.parquet")
+    with pytest.raises(InputError, match="two columns are named A"):
+        read_table(folder / "two.parquet")
+
+
+def test_what_a_workbook_does_not_say_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "b.xlsx"
+    for cell, says in (("=1+1", "a formula without its value"), ("1.234", "--decimal")):
+        book = openpyxl.Workbook()
+        for row in (["Date", "A"], [dt.datetime(2024, 1, 2), cell]):  # noqa: DTZ001 - a workbook knows no zones
+            book.worksheets[0].append(row)
+        book.save(path)
+        with pytest.raises(InputError, match=says):
+            read_table(path)
+
+
+def test_currencies_of_long_rows_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "Date,Ticker,Currency,Close\n2024-01-15,A,USD,1\n2024-01-15,B,EUR,2\n"
+        "2024-01-16,A,USD,3\n2024-01-16,B,EUR,4\n"
+    )
+    found = read_table(path)
+    assert found.values.tolist() == [[1, 2], [3, 4]]
+    assert "several currencies (EUR, USD): each return is in its own" in found.words
+
+
 def test_rows_as_they_arrive_have_one_unit_a_column() -> None:
     lines = ["date,A", "2024-01-02,$1", "2024-01-03,", "2024-01-04,€1"]
     with pytest.raises(InputError, match="are in € and some are not"):
@@ -269,6 +475,21 @@ def test_parquet_and_excel_as_pandas_writes_them(tmp_path: Path) -> None:
         assert (found.dates == DAYS.to_numpy()).all()
         assert (found.values == FRAME.to_numpy()).all()
     assert read_table(tmp_path / "n.parquet").names == ("A", "B")
+
+
+@pytest.mark.parametrize("kind", ["packed", "far apart"])
+def test_a_workbook_that_is_a_bomb_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "p.xlsx"
+    book = openpyxl.Workbook()
+    book.worksheets[0]["A1"] = "x"
+    if kind == "far apart":  # all the cells between them would be made
+        book.worksheets[0]["XFD1048576"] = 1
+    book.save(path)
+    if kind == "packed":
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as members:
+            members.writestr("xl/media/a", bytes(70 << 20))
+    with pytest.raises(InputError, match="refused"):
+        read_table(path)
 
 
 def test_a_workbook_of_several_sheets_asks_which(tmp_path: Path) -> None:
@@ -341,13 +562,23 @@ def test_weights_as_people_have_them() -> None:
         ),
         (
             pd.DataFrame(
+                {"A": np.arange(1.0, 25)},
+                pd.date_range("2022-01-31", periods=12, freq="ME").append(
+                    pd.bdate_range("2023-01-02", periods=12)
+                ),
+            ),
+            "prices",
+            "the rows are 1 days apart in one part and 31 in another",
+        ),
+        (
+            pd.DataFrame(
                 {"A": np.arange(1.0, 21)}, DAYS.append(pd.bdate_range("2024-03-01", periods=14))
             ),
             "prices",
             "no rows for 52 days between 2024-01-09 and 2024-03-01",
         ),
     ],
-    ids=["percent", "prices", "split", "stale", "hole"],
+    ids=["percent", "prices", "split", "stale", "rhythms", "hole"],
 )
 def test_implausible_data_is_said(data: pd.DataFrame, kind: str, says: str) -> None:
     assert any(says in word for word in risk(data, {"A": 1.0}, kind=kind).assumptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.reading.chromium import Chromium
+from tests.reading.oracle import members
 from tests.reading.test_bad_input import packed, sound
 
-from penstock.reading import Look
+from penstock.reading import Look, make_edition
+from penstock.reading.harmless import harmless
 from penstock.reading.names import Names, tree
 from penstock.reading.sanitize import ATTRIBUTES, ELEMENTS, FORMULA, safe_markup
 from penstock.reading.web_page import write_page
+from penstock.reading.well_formed import check
 
 # Public vectors of script injection and of mutation, as they are written for HTML and for XML; SITE
 # is a server of ours that must hear nothing.
@@ -90,6 +94,21 @@ def document(body: str) -> bytes:
     ).encode()
 
 
+def listed(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return files with a package that lists them, the documents in the reading order."""
+    kinds = {"css": "text/css", "svg": "image/svg+xml", "xhtml": "application/xhtml+xml"}
+    items = refs = ""
+    for number, name in enumerate(files):
+        kind = kinds[name.rpartition(".")[2]]
+        items += f'<item id="v{number}" href="{name[5:]}" media-type="{kind}"/>'
+        refs += f'<itemref idref="v{number}"/>' * name.endswith("html")
+    package = sound()["EPUB/package.opf"].decode()
+    package = re.sub(r"<item [^>]*chapter-001[^>]*/>", "", package)
+    package = re.sub(r"<itemref [^>]*/>", "", package)
+    package = package.replace("</manifest>", f"{items}</manifest>")
+    return {**files, "EPUB/package.opf": package.replace("</spine>", f"{refs}</spine>").encode()}
+
+
 def test_no_vector_makes_a_request_or_leads_away(
     chromium: Chromium, site: str, tmp_path: Path
 ) -> None:
@@ -117,6 +136,69 @@ def test_no_vector_makes_a_request_or_leads_away(
     assert "<img src=" in str(chromium.run("document.getElementById('whole-text').textContent"))
 
 
+SHEET = """@import "SITE/1"; @import url(SITE/2); @import url('//SITEHOST/3') screen;
+@im\\port/**/"SITE/4"; p { background: url( "SITE/5" ) } a { cursor: u\\72l(SITE/6), auto }
+@font-face { font-family: x; src: url(SITE/7) } i { content: image-set("SITE/8" 1x) }"""
+DRAWING = """<?xml-stylesheet href="SITE/9" type="text/css"?><svg xmlns="http://www.w3.org/2000/svg"
+xmlns:x="http://www.w3.org/1999/xlink" onload="location='SITE/10'" xml:base="SITE/">
+<style>p { fill: url(&#104;ttp://SITEHOST/11) }</style><image x:href="SITE/12"/>
+<script x:href="SITE/13"/><rect fill="url(SITE/14)"/><desc title="a: b">a</desc></svg>"""
+
+
+def test_an_edition_makes_no_request_and_stays_where_it_is(
+    chromium: Chromium, site: str, tmp_path: Path
+) -> None:
+    body = "".join(around.format(v) for v in VECTORS for around in AROUND)
+    heads = [f"<style>{SHEET}</style>", '<link rel="stylesheet" href="own.css"/>']
+    files = {
+        "EPUB/chapter-001.xhtml": document(body).decode(),
+        "EPUB/own.css": SHEET,
+        "EPUB/own.svg": DRAWING,
+        **{
+            f"EPUB/{n}.xhtml": document("<p>one two</p>")
+            .decode()
+            .replace("</head>", f"{head}</head>")
+            for n, head in enumerate(heads)
+        },
+    }
+    host = site.partition("//")[2]
+    given = {
+        name: text.replace("SITEHOST", host).replace("SITE", site).encode()
+        for name, text in files.items()
+    }
+    out = io.BytesIO()
+    report = make_edition(packed({**sound(), **listed(given)}), out, Look())
+    after = members(out.getvalue())
+    for name, data in after.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    _Site.heard.clear()
+    chromium.call("Network.enable")
+    for name in given:
+        if name.endswith(("html", "svg")):
+            chromium.open(tmp_path / name)
+            chromium.run("new Promise((done) => setTimeout(done, 100))")
+            assert str(chromium.run("location.href")).endswith(name)
+            assert chromium.events.count("Page.frameNavigated") == 1
+    chromium.call("Network.disable")
+    assert _Site.heard == []
+    assert len(report.removed) > len(VECTORS)
+
+
+def test_what_a_book_needs_of_what_may_act_is_kept() -> None:
+    kept = (
+        '<p style="color: red" title="Note: this" epub:type="z3998:poem" data-x="a:b">one two '
+        '<a href="https://a.example/">b</a> <a href="mailto:a@b.example">c</a></p>'
+        '<p><img alt="d: e" src="data:image/png;base64,AAAA"/><span aria-label="f: g">h</span></p>'
+    )
+    source = (
+        document(kept)
+        .decode()
+        .replace("xmlns:xlink", "xmlns:epub='http://www.idpf.org/2007/ops' xmlns:xlink")
+    )
+    assert harmless(source, print) == source
+
+
 SCRAPS = st.lists(
     st.sampled_from(
         "< > </ /> <script> </script> <![CDATA[ ]]> <!-- --> <? ?> <svg> </svg> <math> </math> <p "
@@ -125,6 +207,21 @@ SCRAPS = st.lists(
     ),
     max_size=30,
 )
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(SCRAPS)
+def test_what_was_taken_out_of_a_document_is_gone_and_it_is_still_one(scraps: list[str]) -> None:
+    source = f"<html xmlns='http://www.w3.org/1999/xhtml'>{' '.join(scraps)}</html>"
+    if check(source.encode()) == "":
+        found: list[str] = []
+        made = harmless(source, found.append)
+        assert check(made.encode()) == ""
+        assert bool(found) is (made != source)
+        assert harmless(made, found.append) == made
+        assert "<script" not in re.sub(
+            r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>", "", made, flags=re.DOTALL
+        )
 
 
 @settings(deadline=None)  # a busy machine is no failure

@@ -7,12 +7,12 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pymongo
 import pytest
 from tests.real.mongod import Mongo
+from tests.waiting import until
 
 from penstock.simulator import Simulator, SimulatorSettings
 from penstock.store import MongoStore, open_mongo
@@ -87,12 +87,9 @@ def start(folder: Path, store: str) -> subprocess.Popen[str]:
 
 
 def wait_until_landed(mongo: Mongo, count: int, run: subprocess.Popen[str]) -> None:
-    pause = threading.Event()
     with pymongo.MongoClient[dict[str, object]](mongo.uri) as client:
         records = client[mongo.database].records
-        while records.estimated_document_count() < count:
-            assert run.poll() is None, run.communicate()
-            pause.wait(0.02)
+        until(lambda: records.estimated_document_count() >= count, run)
 
 
 @pytest.mark.slow

@@ -11,8 +11,15 @@ from penstock.assembly.java_files import JavaFile
 from penstock.assembly.kept_table import KeptTable
 from penstock.assembly.kinds import STAGES, USES, Kind, Section, Site, build
 from penstock.assembly.label_stage import load_labelling
+from penstock.assembly.neural_use import Training
 from penstock.assembly.risk_use import RiskWatch
-from penstock.assembly.room_sections import EditionUse, JavaDataUse, LabelStage, RiskUse
+from penstock.assembly.room_sections import (
+    EditionUse,
+    JavaDataUse,
+    LabelStage,
+    NeuralUse,
+    RiskUse,
+)
 from penstock.assembly.sections import PagesSource, PipelineFile, StoreSection
 from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import InputError, PenstockError
@@ -93,6 +100,10 @@ def _risk(section: RiskUse, site: Site) -> Use[StoreReader]:
     return RiskWatch(section, site.folder, site.events or Events())
 
 
+def _neural(section: NeuralUse, site: Site) -> Use[StoreReader]:
+    return Training(section, site.folder, site.events or Events())
+
+
 def _edition(section: EditionUse, site: Site) -> Use[StoreReader]:
     return Editions(section, site.folder, site.events or Events())
 
@@ -103,5 +114,6 @@ def _java(section: JavaDataUse, site: Site) -> Use[StoreReader]:
 
 LABEL = Kind("label", LabelStage, _label, _described)
 RISK = Kind("risk", RiskUse, _risk)
+NEURAL = Kind("neural", NeuralUse, _neural)
 EDITION = Kind("edition", EditionUse, _edition)
 JAVADATA = Kind("javadata", JavaDataUse, _java)

@@ -127,7 +127,7 @@ USES: Final = _slot(
     "use",
     "penstock.uses",
     "penstock.assembly.build_stages",
-    {"risk": "RISK", "edition": "EDITION", "javadata": "JAVADATA"},
+    {"risk": "RISK", "neural": "NEURAL", "edition": "EDITION", "javadata": "JAVADATA"},
 )
 RESUMES: Final = _slot(
     "way to resume",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, final
@@ -17,10 +17,11 @@ from penstock.events import Crossed, Events, LeftOut
 from penstock.http import dig
 from penstock.pipeline import Key, LandedRecord, Used
 from penstock.store import StoreReader
+from penstock.tables import read_dates
 from penstock.whole import check_target
 
 if TYPE_CHECKING:
-    from penstock.portfolio import OnlineRisk, Reading
+    from penstock.portfolio import OnlineRisk, Reading, RowsAYear
 
 _AT_ONCE = 1000  # lines that are made safe together
 
@@ -48,6 +49,7 @@ class RiskWatch:
         self._path = folder / Path(section.path).expanduser()
         check_target(self._path)
         self._online = _online(section)
+        self._year = _year(section)
         self._bookmark: Bookmark | None = None
         self._place = _Place()
         self._lines: list[bytes] = []
@@ -87,7 +89,7 @@ class RiskWatch:
         self.catch_up(store)
         text = f"{self._written:,} lines more in {self._path}"
         if self._annual is not None:
-            text += f"; {self._annual:.2%} a year"
+            text += f"; {self._annual:.2%} a year, {self._year.words}"
             if self._place.above:
                 text += f", over the limit of {self._section.limit:.2%}"
         return Used("risk", text, self._written, self._left_out)
@@ -99,6 +101,7 @@ class RiskWatch:
             record = msgspec.json.decode(landed.body)
             moment = self._moment(landed.key, record)
             pairs = [(landed.key, self._row(record))]
+            self._online.periods = self._year.take(_date(moment))
             reading = next(watch(pairs, self._online, limit=self._section.limit), None)
         except (InputError, msgspec.DecodeError) as error:
             self._left_out += 1
@@ -163,6 +166,7 @@ class RiskWatch:
                 f"file, or remove it and {self._path.name} to begin again"
             )
         self._online = online
+        self._year = _year(self._section, self._place.dates)
         self._cut_back()
 
     def _cut_back(self) -> None:
@@ -193,6 +197,7 @@ class RiskWatch:
         self._keep(bookmark)
 
     def _keep(self, bookmark: Bookmark) -> None:
+        self._place.dates = self._year.seen
         bookmark.keep(place=msgspec.to_builtins(self._place), online=self._online.state())
 
 
@@ -203,9 +208,10 @@ class _Place(msgspec.Struct):
     moment: str | float | None = None
     length: int = 0
     above: bool = False
+    dates: list[str] = []
 
 
-_CHOICES = ("decay", "window", "scheme", "periods", "ddof", "cash")
+_CHOICES = ("decay", "window", "scheme", "ddof", "cash")
 
 
 def _online(section: RiskUse) -> OnlineRisk:
@@ -213,9 +219,24 @@ def _online(section: RiskUse) -> OnlineRisk:
 
     try:
         choices = {name: getattr(section, name) for name in _CHOICES}
-        return OnlineRisk(section.weights, kind=section.values, **choices)
+        year = section.periods or 252.0
+        return OnlineRisk(section.weights, kind=section.values, periods=year, **choices)
     except InputError as error:
         raise InputError(f"use risk: {error}") from error
+
+
+def _year(section: RiskUse, seen: Sequence[str] = ()) -> RowsAYear:
+    from penstock.portfolio import RowsAYear
+
+    return RowsAYear(section.periods, seen)
+
+
+def _date(moment: str | float) -> datetime | None:
+    """Return the wall clock's moment, or None where the number counts something else."""
+    try:
+        return read_dates([str(moment)])[0][0]
+    except InputError:
+        return None
 
 
 def _same(one: OnlineRisk, other: OnlineRisk) -> bool:

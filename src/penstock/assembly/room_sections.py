@@ -10,6 +10,7 @@ from penstock.assembly.kinds import Section
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 class LabelStage(Section, frozen=True, kw_only=True, tag_field="kind", tag="label"):
@@ -48,7 +49,7 @@ class RiskUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="risk"):
         decay: Forget by this factor a record (EWMA), such as ``0.94``.
         window: Remember so many returns; without either, all of them.
         scheme: Weights that stay, or that drift with the prices.
-        periods: Records in a year.
+        periods: Records in a year; unset, read off the dates at `moment` as they come.
         ddof: Sums are divided by the number of returns minus this.
         cash: Whether the weights may sum to something else than one.
     """
@@ -62,9 +63,77 @@ class RiskUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="risk"):
     decay: Positive | None = None
     window: Count | None = None
     scheme: Literal["constant", "hold"] = "constant"
-    periods: Positive = 252.0
+    periods: Positive | None = None
     ddof: Annotated[int, Meta(ge=0)] = 1
     cash: bool = False
+
+
+class NeuralUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="neural"):
+    """A network learns from all that has landed, at the end of the run, for a `label` stage to use.
+
+    Needs the extra `neural`. Members of a record are columns, nested ones by names with dots, as
+    `penstock export --flatten` has them; words are categories, what is missing is taken for the
+    median, lists are left away. A record without the label is left out. A network that learned
+    nothing is not kept: what was at `path` stays, and the exit code is 1.
+
+    Attributes:
+        path: The file of the model, next to the pipeline file unless it is absolute.
+        label: Dotted path of the member to learn.
+        config: A TOML file, likewise, whose table `[neural]` says all the rest, as for
+            `penstock neural train --config`.
+        at: Dotted path of the object that holds the members; empty: the record itself.
+        regress: Whether the label is a number to predict, not a class.
+        features: The members to learn from; unset, all but the label.
+        drop: Members to leave away.
+        weights: The member that says how much a record counts.
+        decimal: The decimal mark of numbers that are texts.
+        hidden: Units of the hidden layers.
+        activation: Of the hidden layers.
+        learning_rate: Of each step.
+        momentum: Share of the step before that goes on.
+        batch_size: Records a step.
+        decay: Weight decay.
+        solver: How a step is taken.
+        dropout: Share of the hidden layers' outputs that a step leaves out.
+        epochs: The most epochs.
+        patience: Epochs without a better validation loss before it stops.
+        validation: Share of the records to stop by.
+        split: Which records those are: drawn, or the last that landed.
+        class_weight: Whether rare classes count more.
+        many: Networks to average.
+        seeds: So many trainings more, each of another seed and split, judge the choice; 0: none.
+        folds: So many folds judge it in their place.
+        seed: Of weights, shuffles and the held-out records.
+        engine: What computes.
+    """
+
+    path: str
+    label: str = ""
+    config: str = ""
+    at: str = ""
+    regress: bool = False
+    features: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    weights: str = ""
+    decimal: Literal["", ".", ","] = ""
+    hidden: tuple[Count, ...] = (100,)
+    activation: Literal["tanh", "sigmoid", "relu"] = "relu"
+    learning_rate: Positive = 0.01
+    momentum: Share = 0.9
+    batch_size: Count = 10
+    decay: Annotated[float, Meta(ge=0)] = 0.0
+    solver: Literal["sgd", "adam"] = "sgd"
+    dropout: Share = 0.0
+    epochs: Count = 200
+    patience: Count = 50
+    validation: Share = 0.15
+    split: Literal["random", "time"] = "random"
+    class_weight: Literal["balanced"] | None = None
+    many: Count = 1
+    seeds: Annotated[int, Meta(ge=0)] = 0
+    folds: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
+    engine: Literal["auto", "numpy", "jax"] = "auto"
 
 
 class EditionUse(Section, frozen=True, kw_only=True, tag_field="kind", tag="edition"):

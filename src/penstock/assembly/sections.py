@@ -284,7 +284,7 @@ class ApiSection(Section, frozen=True, kw_only=True):
             ``http://old.example.com``; ``[]``: to the service alone; unset: anywhere public.
         private: Whether the server may lead to addresses that are not public; unset: where its
             own is not, either.
-        cookies: Whether to keep cookies, and send them back where they belong.
+        cookies: Whether to keep cookies, and send them back to the service, and to ``hosts``.
     """
 
     base: str

@@ -22,7 +22,7 @@ __all__ = ["dashboard", "watch"]
 @click.command()
 @click.argument("stores", type=click.Path(), nargs=-1, required=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, help="0 takes a free one.")
-@click.option("--host", default="127.0.0.1", help="Elsewhere: with a token.")
+@click.option("--host", default="127.0.0.1", help="Where to listen.")
 def dashboard(stores: tuple[str, ...], *, port: int, host: str) -> None:
     """Show STORES in a browser, live, until Ctrl-C.
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import itertools
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -169,6 +170,8 @@ def to_parquet(given: Input, output: Path | None, lone: LoneSurrogates) -> None:
 @click.option("-o", "--output", type=OUTPUT, help="Else FILE.bin.")
 def from_parquet(file: Path, text: str, output: Path | None) -> None:
     """Write the rows of a Parquet FILE as Java data."""
+    if file == STDIN:
+        raise InputError("from-parquet -: Parquet is read from its end; give a file")
     target = output or file.with_name(file.name + ".bin")
     with translated(file):
         count = schema_named(text).from_parquet(file, target)
@@ -184,17 +187,35 @@ def from_json(file: Path, text: str, output: Path) -> None:
     schema = schema_named(text)
 
     def rows(lines: BinaryIO) -> Iterator[Row]:
-        for number, line in enumerate(lines):
+        number = 0
+        for at, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             try:
-                yield from_plain(json.loads(line), schema, f"record {number}")
+                values = json.loads(line, object_pairs_hook=members, parse_float=finite)
             except (ValueError, RecursionError) as error:
-                if isinstance(error, PenstockError):
-                    raise
-                raise InputError(f"line {number + 1}: no JSON: {error}") from error
+                raise InputError(f"line {at}: no JSON: {error}") from error
+            yield from_plain(values, schema, f"record {number}")
+            number += 1
 
     with translated(file), binary(file) as lines:
         count = schema.write_records(rows(lines), output)
         click.echo(f"{output}: {count:,} records")
+
+
+def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; of two members of one name, either would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has two members of one name")
+    return found
+
+
+def finite(number: str) -> float:
+    """Return a number of JSON, which no double may turn to infinity."""
+    if math.isinf(value := float(number)):
+        raise ValueError(f"{number:.40} is beyond the largest double")
+    return value
 
 
 @javadata.command()
@@ -210,7 +231,8 @@ def translated(file: Path) -> Iterator[None]:
         yield
     except InputError as error:
         notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-        raise InputError(f"{file}: {error}{notes}") from error
+        said = f"{error}".removeprefix(f"{file}: ")
+        raise InputError(f"{file}: {said}{notes}") from error
     except (EOFError, *DAMAGED) as error:
         raise InputError(f"{file}: damaged: {error}") from error
     except (MemoryError, OverflowError, RecursionError) as error:

@@ -6,11 +6,11 @@ import csv
 import dataclasses
 import hashlib
 import json
-import math
 import sys
 import tomllib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +19,9 @@ import click
 from penstock.cli.output import JSON, note, tell
 from penstock.errors import InputError, Stopped
 from penstock.registry import did_you_mean
-from penstock.tables import Numbers, decimal_mark, one_unit
 
 if TYPE_CHECKING:
-    from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Training
+    from penstock.neural import Model, NeuralClassifier, NeuralRegressor, Table, Task, Training
 
 __all__ = ["neural"]
 
@@ -36,9 +35,9 @@ ENGINE = click.option(
     help="auto: jax for many networks where it is installed, else numpy.",
 )
 LABEL = click.option("--label", required=True, help="The column to learn.")
-HIDDEN = click.option("--hidden", default="16", help="Units of the hidden layers, as in 32,16.")
+HIDDEN = click.option("--hidden", default="100", help="Units of the hidden layers, as in 32,16.")
 ACTIVATION = click.option(
-    "--activation", type=click.Choice(["tanh", "sigmoid", "relu"]), default="tanh"
+    "--activation", type=click.Choice(["tanh", "sigmoid", "relu"]), default="relu"
 )
 RATE = click.option("--learning-rate", type=float, default=0.01)
 MOMENTUM = click.option("--momentum", type=float, default=0.9)
@@ -59,6 +58,10 @@ _CHOSEN = (
     *("activation", "learning_rate", "momentum", "batch_size", "decay", "solver", "dropout"),
     *("validation", "split", "class_weight", "epochs", "patience", "engine"),
 )
+# Keys of a [neural] table that only another command has; none of them changes a training.
+_OF_OTHERS = frozenset(
+    ("out", "many", "keep", "resume", "plot", "history", "onnx", "onnx-precision")
+) | {"seeds", "folds", "members"}
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -102,6 +105,8 @@ def _configured(context: click.Context, _: click.Parameter, path: Path | None) -
     }
     for name, value in table.items():
         word = name.replace("_", "-")
+        if word not in known and word in _OF_OTHERS:
+            continue
         if word not in known or word == "config":
             raise InputError(f"{path}: [neural] {name}: {did_you_mean(word, sorted(known))}")
         key = known[word]
@@ -165,43 +170,46 @@ def train(data: Path, label: str, out: Path, **options: Any) -> None:
     the column's median, which is said. The model is saved after every epoch (at most once a
     second), with all it takes to --resume. Exit code 1: a training that learned nothing.
     """
-    table = _table(data, label, options)
-    for word in table.words:
+    task = _task(label, options)
+    table = _table(data, task)
+    for word in (*table.words, *task.words(table)):
         click.echo(word)
     if options["many"] != 1:
         for name in ("resume", "plot", "history"):
             if options[name]:
                 raise InputError(f"--{name} follows one network; leave out --many")
-        _train_many(table, label, out, options)
+        _train_many(table, task, out, options)
     else:
-        _train_one(table, label, out, options)
+        _train_one(table, task, out, options)
 
 
-def _table(data: Path, label: str, options: dict[str, Any]) -> Table:
-    from penstock.neural import read_table
+def _task(label: str, options: dict[str, Any]) -> Task:
+    from penstock.neural import Task
 
     features, drop = (
         tuple(name.strip() for name in (options[key] or "").split(",") if name.strip())
         for key in ("features", "drop")
     )
-    decimal = options["decimal"] or ""
-    if options.get("weight"):
-        drop = (*drop, options["weight"])
-    table = read_table(data, label, features, drop=drop, decimal=decimal)
-    if not options.get("regress"):
-        _check_classes(table.labels, label)
+    return Task(
+        label=label,
+        regress=options["regress"],
+        features=features,
+        drop=drop,
+        weights=options.get("weight") or "",
+        decimal=options["decimal"] or "",
+        hidden=_units(options["hidden"]),
+        members=options.get("many", 1),
+        seed=options["seed"],
+        chosen={name: options[name] for name in _CHOSEN if name in options},
+    )
+
+
+def _table(data: Path, task: Task) -> Table:
+    from penstock.neural import read_table
+
+    table = read_table(data, task.label, task.features, drop=task.left_away, decimal=task.decimal)
+    task.check(table)
     return table
-
-
-def _check_classes(labels: tuple[str, ...], label: str) -> None:
-    """Raise InputError where what should be classes are numbers to predict."""
-    different = set(labels)
-    numbers = all(Numbers().read(text) is not None for text in different)
-    if numbers and len(different) > 20 and 4 * len(different) > len(labels):
-        raise InputError(
-            f"{label} has {len(different)} different numbers in {len(labels)} rows: to predict"
-            " numbers say --regress"
-        )
 
 
 @neural.command()
@@ -256,62 +264,42 @@ def predict(model: Path, data: Path, name: str | None, **options: Any) -> None:
 @recipe
 def study(data: Path, label: str, **options: Any) -> None:
     """Say how well such a network learns --label, on rows it has not seen, with intervals."""
-    from penstock.neural import Layer, Linear, Softmax, classify, cross_validate, regress
-    from penstock.neural import study as run
-
     if options["members"] != 1 and not options["folds"]:
         raise InputError("--members averages networks over folds: give --folds too")
-    table = _table(data, label, options)
-    last: Layer = Linear(1)
-    if options["regress"]:
-        examples = regress(table.features, _labels(table, options))
-    else:
-        examples, classes = classify(table.features, table.labels)
-        last = Softmax(len(classes))
-    net = _estimator({**options, "many": 1})
-    network = net.network(table.features.shape[1], last)
-    plan = dataclasses.replace(net.plan(validated=True), precision="single")
-    if options["folds"]:
-        count, members, seed = (options[name] for name in ("folds", "members", "seed"))
-        found = cross_validate(network, examples, plan, count=count, members=members, seed=seed)
-    else:
-        found = run(network, examples, plan, seeds=options["seeds"])
+    task = _task(label, options)
+    how = {name: options[name] for name in ("seeds", "folds", "members")}
+    table = _table(data, task)
+    for word in task.words(table):
+        note(word)
+    found = task.study(table, **how)
     tell(found, str(found), as_json=bool(options["as_json"]))
 
 
-def _train_one(table: Table, label: str, out: Path, options: dict[str, Any]) -> None:
-    from penstock.neural import Course, Follower, load_training
+def _train_one(table: Table, task: Task, out: Path, options: dict[str, Any]) -> None:
+    from penstock.neural import Course, Follower, NothingLearned, load_training
 
-    net = _estimator(options)
+    net = task.estimator()
     past = load_training(out) if options["resume"] else None
-    recipe = _fingerprint(table, label, options)
+    recipe = _fingerprint(table, task, options)
     if past is not None and past.recipe not in {"", recipe}:
         raise InputError(
             f"{out} is of another training (data, columns, --seed or options): train again, or"
             " resume with what it was begun with; only --epochs and --patience may differ"
         )
 
-    def named(model: Model) -> Model:
-        columns = table.encoding
-        model = dataclasses.replace(model, features=table.names, label=label, columns=columns)
-        if options["regress"]:
-            return model
-        return dataclasses.replace(model, classes=tuple(sorted(set(table.labels))))
-
     with (
         warnings.catch_warnings(record=True) as caught,
-        Follower(out, named, live=sys.stderr.isatty()) as follower,
+        Follower(out, partial(task.named, table=table), live=sys.stderr.isatty()) as follower,
     ):
         warnings.simplefilter("always")
         both = past is None or "train_nll" in past.history  # a history goes on as it began
         course = Course(watch=follower.show, resume=past, recipe=recipe, both=both)
-        weights = _weights(table, options)
-        net.fit(table.features, _labels(table, options), weights, course=course)
+        net.fit(table.features, task.labels(table), task.row_weights(table), course=course)
     done = net.training_
     assert done is not None  # one network was trained
     if not done.best_epoch:
-        raise InputError(f"nothing learned: {done.reason}; try a lower --learning-rate")
-    _finish(done, named(net.model_), out, options)
+        raise NothingLearned(f"nothing learned: {done.reason}; try a lower --learning-rate")
+    _finish(done, task.named(net.model_, table), out, options)
     _say_held_out(net)
     _report(caught)
 
@@ -341,18 +329,7 @@ def _say_held_out(net: NeuralClassifier | NeuralRegressor) -> None:
     click.echo(f"{len(rows)} held-out rows: {told}")
 
 
-def _weights(table: Table, options: dict[str, Any]) -> list[float] | None:
-    """Return how much each row counts, or None."""
-    name = options.get("weight")
-    if not name:
-        return None
-    place = table.header.index(str(name))
-    return _numbers(
-        f"column {name} of --weights holds numbers", [row[place] for row in table.texts], options
-    )
-
-
-def _fingerprint(table: Table, label: str, options: dict[str, Any]) -> str:
+def _fingerprint(table: Table, task: Task, options: dict[str, Any]) -> str:
     """Return what has to be the same for a resumed training to be the same training."""
     whole = hashlib.sha256(table.features.tobytes())
     # What had no option when a training began, it was begun with the default of.
@@ -366,13 +343,13 @@ def _fingerprint(table: Table, label: str, options: dict[str, Any]) -> str:
         if name not in _FREE and (name not in later or value != later[name])
     }
     facts: list[object] = [
-        label,
+        task.label,
         repr(table.columns),
         table.labels,
         sorted(map(repr, chosen.items())),
     ]
-    if options.get("weight"):
-        facts.append(_weights(table, options))
+    if task.weights:
+        facts.append(task.row_weights(table))
     whole.update(json.dumps(facts).encode())
     return whole.hexdigest()[:16]
 
@@ -405,18 +382,16 @@ def _finish(done: Training, model: Model, out: Path, options: dict[str, Any]) ->
         raise Stopped(f"interrupted after epoch {done.epoch}: go on with --resume")
 
 
-def _train_many(table: Table, label: str, out: Path, options: dict[str, Any]) -> None:
+def _train_many(table: Table, task: Task, out: Path, options: dict[str, Any]) -> None:
     from penstock.neural import save_model
 
-    net = _estimator(options)
+    net = task.estimator()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        net.fit(table.features, _labels(table, options), _weights(table, options))
+        net.fit(table.features, task.labels(table), task.row_weights(table))
     many = net.many_
     assert many is not None  # --many is more than 1 here
-    model = dataclasses.replace(
-        net.model_, features=table.names, label=label, columns=table.encoding
-    )
+    model = task.named(net.model_, table)
     best = int(many.ranking[0])
     if options["keep"] == "best":
         model = dataclasses.replace(model, weights=model.weights[best : best + 1])
@@ -436,32 +411,6 @@ def _onnx(model: Model, options: dict[str, Any]) -> None:
         single = options["onnx_precision"] == "single"
         save_onnx(options["onnx"], model, "single" if single else "double")
         click.echo(f"exported {options['onnx']}")
-
-
-def _labels(table: Table, options: dict[str, Any]) -> list[float] | list[str]:
-    if not options["regress"]:
-        return list(table.labels)
-    return _numbers("--regress needs numbers as labels", table.labels, options)
-
-
-def _numbers(what: str, texts: Sequence[str], options: dict[str, Any]) -> list[float]:
-    reader = Numbers(decimal_mark(texts, ";", options["decimal"] or ""))
-    found = [reader.read(text) for text in texts]
-    if None not in found:
-        one_unit(texts, "the column")
-    for text, number in zip(texts, found, strict=True):
-        if number is None or math.isnan(number):
-            raise InputError(f"{what}: {text!r} is not one")
-    return [number for number in found if number is not None]
-
-
-def _estimator(options: dict[str, Any]) -> NeuralClassifier | NeuralRegressor:
-    from penstock.neural import NeuralClassifier, NeuralRegressor
-
-    kind = NeuralRegressor if options["regress"] else NeuralClassifier
-    chosen = {name: options[name] for name in _CHOSEN if name in options}
-    units, members, seed = _units(options["hidden"]), options["many"], options["seed"]
-    return kind(units, members=members, random_state=seed, **chosen)
 
 
 def _units(text: str) -> tuple[int, ...]:

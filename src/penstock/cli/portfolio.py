@@ -143,8 +143,8 @@ def data_options(command: Command) -> Command:
         click.option("--periods", type=float, help="Rows in a year; from the dates by default."),
         JSON,
         click.option(
-            "--dates", type=click.Choice(["dmy", "mdy", "none"]),
-            help="Day or month first where both could be; none: FILE has no dates."
+            "--dates", type=click.Choice(["dmy", "mdy", "ymd", "excel", "none"]),
+            help="What comes first where it is not clear; excel: days as numbers; none: no dates."
         ),
         click.option("--decimal", type=click.Choice([".", ","]), help="FILE's decimal mark."),
         click.option("--field", help="Of several fields an asset, the one to measure: Close, …"),

@@ -34,7 +34,6 @@ __all__ = ["Dashboard"]
 
 _STATIC = Path(__file__).parent / "static"
 _EVERY = 1.0  # seconds between two events
-_COOKIE = "penstock"
 _SETTLED = {
     "/put-back": "{:,} keys are to do again: run their pipeline",
     "/acknowledge": "{:,} failed keys are acknowledged",
@@ -52,8 +51,8 @@ _HEADERS = {
 class Dashboard:
     """Serves a page over some stores while the ``with`` block runs.
 
-    On the loopback address whoever is on this machine may look; on any other a token is asked for,
-    which the URL holds. Changes always need the token and the page's own origin.
+    Whoever looks needs the token that the URL holds: a machine has other users. Changes need the
+    page's own origin, too. No cookie is set, which a browser would send to other ports as well.
 
     Args:
         watches: The stores.
@@ -61,7 +60,7 @@ class Dashboard:
         port: Port; 0 takes a free one.
 
     Attributes:
-        url: Where the page is, with the token where one is asked for.
+        url: Where the page is, with its token.
 
     Raises:
         InputError: The address is in use, or is none of this machine.
@@ -80,7 +79,7 @@ class Dashboard:
         port = self._socket.getsockname()[1]
         is_local = ipaddress.ip_address(self._socket.getsockname()[0]).is_loopback
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{port}/" + ("" if is_local else f"?token={self._token}")
+        self.url = f"http://{shown}:{port}/?token={self._token}"
         hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]", shown)}
         guard = _Guard(self._app(), self._token, hosts if is_local else None)
         settings = uvicorn.Config(
@@ -141,9 +140,7 @@ class Dashboard:
 
     async def _page(self, request: Request) -> Response:
         text = (_STATIC / "index.html").read_text(encoding="utf-8")
-        answer = HTMLResponse(text.replace("TOKEN", self._token, 1))
-        answer.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict")
-        return answer
+        return HTMLResponse(text.replace("TOKEN", self._token))
 
     async def _events(self, request: Request) -> Response:
         async def told() -> AsyncIterator[str]:
@@ -199,8 +196,9 @@ class _Guard:
 
     Args:
         app: What is guarded.
-        token: What a change needs, and everything where ``hosts`` is None.
+        token: What everything needs.
         hosts: The names this machine has for itself; another one is another site's (DNS rebinding).
+            None where it is reached from elsewhere.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: set[str] | None) -> None:
@@ -223,14 +221,9 @@ class _Guard:
 
     def _refusal(self, request: Request) -> str:
         headers = request.headers
-        if self._hosts is not None:
-            if headers.get("host", "") not in self._hosts:
-                return "this page is at its own address only"
-        elif not self._knows(
-            request.query_params.get("token"),
-            request.cookies.get(_COOKIE),
-            headers.get("x-penstock-token"),
-        ):
+        if self._hosts is not None and headers.get("host", "") not in self._hosts:
+            return "this page is at its own address only"
+        if not self._knows(request.query_params.get("token"), headers.get("x-penstock-token")):
             return "the token is missing: open the address that penstock dashboard printed"
         if request.method in ("GET", "HEAD"):
             return ""

@@ -15,6 +15,7 @@ from penstock.destinations.sql import Connection, SqlTables, identifier
 from penstock.destinations.target import path_of
 from penstock.destinations.text_files import Row
 from penstock.errors import InputError, MissingExtra, StorageError
+from penstock.pipeline import Key
 from penstock.store import Column, Field, arrow_table, import_arrow, portions, text_of
 
 if TYPE_CHECKING:
@@ -87,12 +88,18 @@ class _DuckDb(SqlTables):
         self._duck = connection
 
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
-        self._duck.register("_batch", arrow_table(batch.typed, batch.rows))
-        listed = ", ".join(names)
-        self._duck.execute(
-            f"INSERT INTO {identifier(batch.table)} ({listed}) SELECT {listed} FROM _batch"
-        )
+        table, key, listed = identifier(batch.table), names[0], ", ".join(names)
+        run = self._duck.execute
+        self._duck.register("_batch", arrow_table(batch.typed, batch.columns))
+        if batch.known and not batch.versions:  # there is no index that would refuse it
+            there = f"SELECT {key} FROM {table} WHERE {key} IN (SELECT {key} FROM _batch) LIMIT 1"
+            if (found := run(there).fetchone()) is not None:
+                raise self.changed(f"{batch.table} has a row of the key {found[0]!r} already")
+        run(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM _batch")
         self._duck.unregister("_batch")
+
+    def remove(self, table: str, key: str, keys: Sequence[Key]) -> None:
+        self._duck.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT unnest(?))", [keys])
 
 
 @final

@@ -86,7 +86,7 @@ class _Dataset:
         for folder, rows in self._split(batch, partition).items():
             columns = [(at, one) for at, one in batch.typed if one.name not in partition]
             name = f"{self._root}/{batch.table}/{folder}part-{number:08}.parquet"
-            self._write(name, arrow_table(columns, rows))
+            self._write(name, arrow_table(columns, list(zip(*rows, strict=True))))
 
     def _refuse_lists(self, table: str) -> None:
         words = table.split("__")
@@ -138,6 +138,8 @@ class _Dataset:
                 f"there are {', '.join(one.name for _, one in batch.typed)}"
             )
         found: dict[str, list[Sequence[bytes | None]]] = {}
+        if batch.rows and not partition:
+            return {"": list(batch.rows)}
         for row in batch.rows:
             folder = "".join(f"{_folder(row[spot], one)}/" for spot, one in columns)
             found.setdefault(folder, []).append(row)

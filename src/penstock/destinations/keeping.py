@@ -14,7 +14,7 @@ from penstock.destinations.child_tables import Levels, Unfolded, columns_of, nam
 from penstock.destinations.ports import Batch, Destination
 from penstock.errors import InputError
 from penstock.pipeline import Key, LandedRecord
-from penstock.store import Field, Layout, StoreReader, fields, free_name, portions
+from penstock.store import Cells, Field, Layout, StoreReader, fields, free_name, portions
 
 __all__ = ["Keeper"]
 
@@ -189,6 +189,10 @@ class Keeper:
         self._layout = self._laid_out()
         if self._children is not None:
             self._children = {}
+        if self._children is None:
+            landed = (record for record, *_ in self._landed(store, ""))
+            self._layout.learn((_encode(one.key), self._cells(one)) for one in landed)
+            return
         for record, *_ in self._landed(store, ""):
             key = _encode(record.key)
             for levels, _, cells in self._unfolded(record):
@@ -218,8 +222,11 @@ class Keeper:
         return children[levels][1]
 
     def _unfolded(self, record: LandedRecord) -> Iterator[Unfolded]:
-        cells = fields(record.body, flatten=self._flatten)
+        cells = self._cells(record)
         return iter([((), (), cells)]) if self._children is None else unfolded(cells)
+
+    def _cells(self, record: LandedRecord) -> Cells:
+        return fields(record.body, flatten=self._flatten)
 
     def _landed(self, store: StoreReader, after: str) -> Iterator[tuple[LandedRecord, float, str]]:
         """Yield records, each with when it landed, where that matters, and the position behind."""
@@ -231,11 +238,23 @@ class Keeper:
         landed = self._landed(store, after)
         for part in portions(landed, lambda one: len(one[0].body), _BYTES, _ROWS):
             rows = _Rows(part[-1][2])
+            if not self._versions and self._children is None:
+                self._add_all(rows, [record for record, *_ in part])
+                yield rows
+                continue
             for record, at, _ in part:
                 moment = _encode(datetime.fromtimestamp(at, UTC))
                 span = (moment, None) if self._versions else ()
                 self._add(rows, record, moment, span)
             yield rows
+
+    def _add_all(self, rows: _Rows, records: Sequence[LandedRecord]) -> None:
+        """Take records that are a row each; of several of one key the last one."""
+        last = {record.key: record for record in records}
+        rows.since = dict.fromkeys(last, b"")
+        items = ((_encode(key), self._cells(one)) for key, one in last.items())
+        for part in self._layout.portions(items):
+            rows.cells += map(list, zip(*self._layout.columns(part), strict=True))
 
     def _add(
         self, rows: _Rows, record: LandedRecord, moment: bytes, span: tuple[bytes | None, ...]

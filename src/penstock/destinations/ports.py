@@ -54,6 +54,11 @@ class Batch:
         """The columns that hold something else than null, each with its place in a row."""
         return [(spot, field) for spot, field in enumerate(self.fields) if field.kind != "null"]
 
+    @property
+    def columns(self) -> list[tuple[bytes | None, ...]]:
+        """The cells of each column."""
+        return list(zip(*self.rows, strict=True))
+
     def values(self, others: Mapping[str, Reader] = _NONE) -> Iterator[list[Value]]:
         """Yield the rows as values of Python; ``others`` read some kinds in their own way."""
         columns = [(spot, others.get(one.kind, READERS[one.kind])) for spot, one in self.typed]

@@ -98,7 +98,7 @@ class SqlTables:
             )
         self.shape(batch)
         if batch.gone:
-            self._delete(batch)
+            self.remove(identifier(batch.table), identifier(batch.fields[0].name), batch.gone)
         if batch.ended:
             self._end(batch)
         if batch.rows:
@@ -176,14 +176,12 @@ class SqlTables:
             f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {self.types['float']}"
         )
 
-    def _delete(self, batch: Batch) -> None:
-        key = identifier(batch.fields[0].name)
-        for start in range(0, len(batch.gone), _CHUNK):
-            some: Sequence[Key] = batch.gone[start : start + _CHUNK]
+    def remove(self, table: str, key: str, keys: Sequence[Key]) -> None:
+        """Delete the rows of these keys."""
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
             marks = ", ".join([self.mark] * len(some))
-            self._connection.execute(
-                f"DELETE FROM {identifier(batch.table)} WHERE {key} IN ({marks})", some
-            )
+            self._connection.execute(f"DELETE FROM {table} WHERE {key} IN ({marks})", some)
 
     def _end(self, batch: Batch) -> None:
         """Say of versions until when they held."""
@@ -220,11 +218,14 @@ class SqlTables:
         try:
             yield
         except self.errors as error:
-            words = " ".join(str(error).split())
-            raise StorageError(
-                f"{self._shown}: {words}; what was committed before is there: call again; a table "
-                "that somebody has changed is written again once it is dropped"
-            ) from error
+            raise self.changed(" ".join(str(error).split())) from error
+
+    def changed(self, words: str) -> StorageError:
+        """Return the error of a table that does not take a batch."""
+        return StorageError(
+            f"{self._shown}: {words}; what was committed before is there: call again; a table "
+            "that somebody has changed is written again once it is dropped"
+        )
 
 
 def _foreign(shown: str, table: str) -> str:

@@ -93,7 +93,8 @@ class Api:
         max_redirects: Redirects followed for one call.
         reach: Where the server's words may lead; by default anywhere public, without a body, and
             never from https to http.
-        cookies: Whether to keep cookies and send them back where they belong, as browsers do.
+        cookies: Whether to keep cookies and send them back: to the service, and to the hosts that
+            ``reach`` names.
         events: Where to tell what happens.
         clock: Source of time.
         seed: Seed of the jitter, for tests; None is random.
@@ -281,8 +282,11 @@ class Api:
         profile = self.profile
         if not same:
             self.reach.check(url)
-            if profile.cert is not None or profile.digest is not None:  # they say who we are
-                profile = dataclasses.replace(profile, cert=None, key=None, digest=None)
+            jar = profile.cookies if self.reach.names(url) else 0
+            if profile.cert or profile.digest or profile.cookies != jar:  # they say who we are
+                profile = dataclasses.replace(
+                    profile, cert=None, key=None, digest=None, cookies=jar
+                )
         headers = self._common if same else self._harmless
         if request.headers or content_type:
             own = dict(request.headers or {})

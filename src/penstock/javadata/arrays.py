@@ -145,9 +145,18 @@ def refuse_unfit(array: Numbers, kind: Primitive) -> None:
     """Raise if a value would be cut."""
     if array.dtype.kind not in "biuf":
         raise InputError(f"write_array({kind.name!r}, ...): {array.dtype} is no array of numbers")
-    if not array.size or kind.dtype == "?" or np.can_cast(array.dtype, kind.dtype, "safe"):
+    if not array.size or array.dtype.kind == "b":
         return
-    if kind.dtype[0] == "f":
+    if kind.dtype == "?":
+        cut = (array != 0) & (array != 1)
+    elif kind.dtype[0] == "f" and array.dtype.kind in "iu":  # rounded, it is another number
+        most = 1 << (24 if kind.size == 4 else 53)
+        if array.min() >= -most and array.max() <= most:
+            return
+        cut = array.astype(kind.dtype).astype(object) != array.astype(object)
+    elif np.can_cast(array.dtype, kind.dtype, "safe"):
+        return
+    elif kind.dtype[0] == "f":
         with np.errstate(over="ignore"):
             cut = np.isinf(array.astype(kind.dtype)) & np.isfinite(array)
     elif array.dtype.kind == "f":

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from penstock.javadata.kinds import LoneSurrogates
 
-__all__ = ["arrow_schema", "arrow_type", "batch_of", "expansion", "from_arrow", "rows_of"]
+__all__ = [
+    "arrow_schema", "arrow_type", "batch_of", "expansion", "from_arrow", "one_line", "rows_of",
+]  # fmt: skip
 
 Row = tuple[object, ...]
 LONE = re.compile("[\ud800-\udfff]")
@@ -62,8 +64,10 @@ def arrow_type(kind: kinds.Kind, lone: LoneSurrogates) -> pa.DataType:
             return pa.binary() if lone == "binary" else pa.string()
         case kinds.Text():
             return pa.string()
-        case kinds.FixedBytes(count=size):
+        case kinds.FixedBytes(count=size) if size < 1 << 31:
             return pa.binary(size)
+        case kinds.FixedBytes(count=size):
+            raise InputError(f"bytes[{size}]: Arrow holds at most {(1 << 31) - 1}")
         case kinds.Counted(element=None):
             return pa.binary()
         case kinds.Counted(element=element):
@@ -202,15 +206,23 @@ def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind, first: int = 0) -> 
     Raises:
         SchemaMismatch: A column is missing, or holds what the schema cannot.
     """
-    for field in record.fields:
-        if field.name not in batch.schema.names:
-            names = ", ".join(batch.schema.names)
-            raise SchemaMismatch(
-                f"no such column; there are {names}", reading=f"field {field.name}"
-            )
+    names = [field.name for field in record.fields]
+    for name in names:
+        if batch.schema.names.count(name) != 1:
+            what = "two such columns" if name in batch.schema.names else "no such column"
+            there = ", ".join(batch.schema.names)
+            raise SchemaMismatch(f"{what}; there are {there}", reading=f"field {name}")
     reading = Reading(record, from_arrow, case_from, lenient=False)
-    rows = enumerate(batch.to_pylist(), first)
-    return [reading.record(row, record, f"record {number}") for number, row in rows]
+    try:
+        rows = batch.select(names).to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise SchemaMismatch(one_line(error), reading=f"records from {first} on") from error
+    return [reading.record(row, record, f"record {at}") for at, row in enumerate(rows, first)]
+
+
+def one_line(error: Exception) -> str:
+    """Return what pyarrow says, which may be several lines."""
+    return " ".join(str(error).split())
 
 
 def from_arrow(value: object, kind: kinds.Kind, path: str) -> object:

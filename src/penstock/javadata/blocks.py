@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
@@ -14,9 +15,9 @@ from penstock.javadata.files import Closing, open_source, position_of, read_some
 if TYPE_CHECKING:
     from penstock.javadata.core import Codec
     from penstock.javadata.decoding import Steps
-    from penstock.javadata.files import Source
+    from penstock.javadata.files import AsyncReadable, Source
 
-__all__ = ["BLOCK", "LARGEST_RECORD", "Decoder", "Feeder", "Records", "read_record"]
+__all__ = ["BLOCK", "LARGEST_RECORD", "AsyncRecords", "Decoder", "Feeder", "Records", "read_record"]
 
 R = TypeVar("R", bound=tuple[object, ...])
 T = TypeVar("T")
@@ -24,6 +25,7 @@ Row = tuple[object, ...]
 # From a block and a position: what was decoded, how many records that is, and where they end.
 Take = Callable[[bytes, int], tuple[T, int, int]]
 BLOCK = 1 << 18
+PIECE = 1 << 16
 LARGEST_RECORD = 64 << 20
 # Few enough to stay in the processor's cache until the caller is done with them.
 ROWS_READ = 64
@@ -366,6 +368,34 @@ class Records(Closing, Generic[R]):
             blocks.close()
 
 
+@final
+class AsyncRecords(Generic[R]):
+    """The records of a stream that is read with await.
+
+    ``anext`` may be called again, and ``async for`` begun again, after a time-out or where waiting
+    was cancelled: nothing is lost.
+    """
+
+    def __init__(self, reader: AsyncReadable, feeder: Feeder[R]) -> None:
+        self._reader, self._feeder = reader, feeder
+        self._rows: deque[R] = deque()
+        self._open = True
+
+    def __aiter__(self) -> AsyncRecords[R]:
+        """Go on with the next record."""
+        return self
+
+    async def __anext__(self) -> R:
+        """Return the next record."""
+        while not self._rows:
+            if not self._open:
+                raise StopAsyncIteration
+            data = await self._reader.read(PIECE)
+            self._open = bool(data)
+            self._rows.extend(self._feeder.feed(data) if data else self._feeder.end())
+        return self._rows.popleft()
+
+
 def read_record(stream: DataInput, codec: Codec, name: str = "record") -> Row:
     """Read one record and nothing beyond it; a record that cannot be read consumes nothing."""
     steps, start, taken = codec.reader({}), stream.offset, 0
@@ -391,7 +421,7 @@ def read_record(stream: DataInput, codec: Codec, name: str = "record") -> Row:
 def wanted(stream: DataInput, steps: Steps, want: int) -> tuple[int, bytes | None]:
     """Return the bytes a reader wants; or, where they are not there, what it wants now."""
     if want == TO_END:
-        return want, b"".join(iter(lambda: stream.read1(BLOCK), b""))
+        return want, stream.read()
     if want < 0:
         left = stream.left()
         if left is not None and left < -want:

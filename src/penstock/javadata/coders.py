@@ -10,44 +10,10 @@ import struct
 from collections.abc import Callable, Generator
 from typing import cast, final
 
-from penstock.javadata import kinds
-from penstock.javadata.decoding import (
-    CodecError,
-    FieldRun,
-    Names,
-    Reader,
-    Short,
-    Steps,
-    all_in,
-    captured,
-    decoded,
-    drive,
-    fixed_reader,
-    least,
-    looked_up,
-    not_empty,
-    numbers,
-    read_utf,
-    read_varint,
-    run_of,
-    take,
-    take_all,
-    to_end,
-    verify,
-)
-from penstock.javadata.encoding import (
-    UNFIT,
-    Writer,
-    conversion,
-    encoded,
-    expect,
-    fixed_writer,
-    of_length,
-    varint_writer,
-    write_checksum,
-    write_nothing,
-    write_utf,
-)
+from penstock.javadata import decoding, encoding, kinds
+from penstock.javadata.decoding import CodecError, Names, Reader, Short, Steps
+from penstock.javadata.encoding import Writer
+from penstock.javadata.errors import shown
 
 __all__ = ["Coders"]
 
@@ -93,11 +59,11 @@ class Coders:
         """Return the reader and the writer of one value."""
         match kind:
             case kinds.Primitive() | kinds.FixedBytes():
-                return fixed_reader(kind), fixed_writer(kind)
+                return decoding.fixed_reader(kind), encoding.fixed_writer(kind)
             case kinds.UtfKind():
-                return read_utf, write_utf
+                return decoding.read_utf, encoding.write_utf
             case kinds.Varint():
-                return (lambda _: read_varint(kind)), varint_writer(kind)
+                return (lambda _: decoding.read_varint(kind)), encoding.varint_writer(kind)
             case kinds.Text() | kinds.Counted(element=None):
                 return self.blob(kind)
             case kinds.Counted(count=kinds.Until(tag=tag), element=element):
@@ -120,9 +86,9 @@ class Coders:
                     lambda value, out, names: self.trees[made][1](value, out, deeper(names)),
                 )
             case kinds.Given():
-                return given, write_nothing
+                return given, encoding.write_nothing
             case kinds.Checksum(stored=stored):
-                return fixed_reader(stored), write_nothing
+                return decoding.fixed_reader(stored), encoding.write_nothing
 
     def record(self, kind: kinds.RecordKind) -> Coder:
         """Return the coder of fields one after the other."""
@@ -146,7 +112,7 @@ class Coders:
             if number is not None:
                 found, taken = cast("int", (yield from number[0](names))), getattr(count, "size", 1)
             elif isinstance(count, kinds.SameAs):
-                found, taken = looked_up(count, names), 0
+                found, taken = decoding.looked_up(count, names), 0
             else:
                 return -1
             if found < 0 and not (null and found == -1):
@@ -157,7 +123,9 @@ class Coders:
             if number is not None:
                 number[1](found, out, names)
             elif isinstance(count, int | kinds.SameAs):
-                of_length(found, count if isinstance(count, int) else looked_up(count, names))
+                encoding.of_length(
+                    found, count if isinstance(count, int) else decoding.looked_up(count, names)
+                )
 
         return read, write
 
@@ -168,13 +136,15 @@ class Coders:
 
         def read(names: Names) -> Steps:
             number = yield from read_count(names)
-            return None if number is None else decoded((yield from take_all(number * unit)), codec)
+            if number is None:
+                return None
+            return decoding.decoded((yield from decoding.take_all(number * unit)), codec)
 
         def write(value: object, out: bytearray, names: Names) -> None:
             if value is None and kind.null:
                 write_count(-1, out, names)
             else:
-                data = encoded(value, codec)
+                data = encoding.encoded(value, codec)
                 write_count(len(data) // unit, out, names)
                 out += data
 
@@ -195,7 +165,7 @@ class Coders:
             if value is None and kind.null:
                 write_count(-1, out, names)
             else:
-                values = expect(value, list)
+                values = encoding.expect(value, list)
                 write_count(len(values), out, names)
                 if not written_at_once(values, element, out):
                     write_each(write_one, values, out, names)
@@ -219,7 +189,7 @@ class Coders:
                     raise fault.at(f"[{len(values)}]") from fault.__cause__
 
         def write(value: object, out: bytearray, names: Names) -> None:
-            write_each(write_case, expect(value, list), out, names)
+            write_each(write_case, encoding.expect(value, list), out, names)
             write_tag(tag, out, names)
 
         return read, write
@@ -229,7 +199,7 @@ class Coders:
         reader, writer = self.value(element)
 
         def read(names: Names) -> Steps:
-            there = (yield from take(1, "boolean")) != b"\0"
+            there = (yield from decoding.take(1, "boolean")) != b"\0"
             return (yield from reader(names)) if there else None
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -245,27 +215,30 @@ class Coders:
 
         def read(names: Names) -> Steps:
             pieces: list[bytes] = []
-            found = yield from captured(reader(names), pieces)
+            found = yield from decoding.captured(reader(names), pieces)
             if found != constant:
-                what = f"{found!r:.60} where {constant!r:.60} must stand"
+                what = f"{shown(found)} where {shown(constant)} must stand"
                 raise CodecError(what, back=sum(map(len, pieces)))
             return found
 
         def write(value: object, out: bytearray, names: Names) -> None:
             if value is not None and value != constant:
-                raise CodecError(f"{value!r:.60} where {constant!r:.60} must stand")
+                raise CodecError(f"{shown(value)} where {shown(constant)} must stand")
             writer(constant, out, names)
 
         return read, write
 
     def sized(self, kind: kinds.Sized) -> Coder:
         """Return the coder of a value behind its number of bytes."""
-        read_count, write_count = self.count(kind.count)
+        read_count, write_count = self.count(kind.count, null=kind.null)
         reader, writer = self.value(kind.element)
 
         def read(names: Names) -> Steps:
-            data = yield from take_all(cast("int", (yield from read_count(names))))
-            found = drive(reader(names), data, 0, final=True)
+            number = yield from read_count(names)
+            if number is None:
+                return None
+            data = yield from decoding.take_all(number)
+            found = decoding.drive(reader(names), data, 0, final=True)
             value, end = cast("tuple[object, int]", found)
             left = len(data) - end
             if left:
@@ -273,10 +246,13 @@ class Coders:
             return value
 
         def write(value: object, out: bytearray, names: Names) -> None:
+            if value is None and kind.null:
+                return write_count(-1, out, names)
             inner = bytearray()
             writer(value, inner, names)
             write_count(len(inner), out, names)
             out += inner
+            return None
 
         return read, write
 
@@ -285,7 +261,7 @@ class Coders:
         read_case, write_case = self.cases(kind)
         tag = kind.tag
         if isinstance(tag, kinds.SameAs):
-            return (lambda names: read_case(looked_up(tag, names), names, 0)), write_case
+            return (lambda names: read_case(decoding.looked_up(tag, names), names, 0)), write_case
         read_tag, _ = self.value(tag)
 
         def read(names: Names) -> Steps:
@@ -348,9 +324,9 @@ def record_reader(kind: kinds.RecordKind, readers: list[Reader]) -> Reader:
             pieces: list[bytes] = []
             try:
                 steps = reader(names)
-                values.append((yield from captured(steps, pieces) if summing else steps))
+                values.append((yield from decoding.captured(steps, pieces) if summing else steps))
                 if isinstance(field.kind, kinds.Checksum):
-                    verify(field.kind, cast("int", values[-1]), bytes_of)
+                    decoding.verify(field.kind, cast("int", values[-1]), bytes_of)
             except CodecError as fault:
                 raise fault.at(f".{field.name}") from fault.__cause__
             if back:
@@ -362,13 +338,13 @@ def record_reader(kind: kinds.RecordKind, readers: list[Reader]) -> Reader:
 
 def parts_of(
     kind: kinds.RecordKind, readers: list[Reader], *, alone: bool
-) -> list[tuple[FieldRun | None, kinds.Field, Reader]]:
+) -> list[tuple[decoding.FieldRun | None, kinds.Field, Reader]]:
     """Return runs of fixed size and, each ``alone``, the other fields, with their readers."""
     reader_of = dict(zip((field.name for field in kind.fields), readers, strict=True))
     groups = [[field] for field in kind.fields] if alone else kinds.runs(kind.fields)
     return [
         (
-            run_of(group) if kinds.fixed(group[0].kind) and not alone else None,
+            decoding.run_of(group) if kinds.fixed(group[0].kind) and not alone else None,
             group[0],
             reader_of[group[0].name],
         )
@@ -383,7 +359,7 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
     summing = any(isinstance(field.kind, kinds.Checksum) for field in kind.fields)
 
     def write(row: object, out: bytearray, outer: Names) -> None:
-        if len(expect(row, tuple)) != len(each):
+        if len(encoding.expect(row, tuple)) != len(each):
             raise CodecError(f"{len(cast('Row', row))} values for {len(each)} fields")
         names = dict(outer) if back else outer
         bytes_of: dict[str, bytes] = {}
@@ -393,7 +369,7 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
                 names[field.name] = value
             try:
                 if isinstance(field.kind, kinds.Checksum):
-                    write_checksum(field.kind, value, out, bytes_of)
+                    encoding.write_checksum(field.kind, value, out, bytes_of)
                 writer(value, out, names)
             except CodecError as fault:
                 raise fault.at(f".{field.name}") from fault.__cause__
@@ -409,16 +385,18 @@ def elements_reader(element: kinds.Kind, one: Reader) -> Callable[[int, Names], 
 
     def read(count: int, names: Names) -> Steps:
         if count < 0:
-            return all_in((yield from to_end()), one, names)
-        yield from least(count * size, f"{count} elements")
+            return decoding.all_in((yield from decoding.to_end()), one, names)
+        yield from decoding.least(count * size, f"{count} elements")
         if isinstance(element, kinds.Primitive):
-            return numbers((yield count * size), element, count)
+            return decoding.numbers((yield count * size), element, count)
         values: list[object] = []
         for index in range(count):
             try:
                 steps = one(names)
                 empty = size == 0 and index >= MOST_EMPTY
-                values.append((yield from not_empty(steps, MOST_EMPTY) if empty else steps))
+                values.append(
+                    (yield from decoding.not_empty(steps, MOST_EMPTY) if empty else steps)
+                )
             except CodecError as fault:
                 raise fault.at(f"[{index}]") from fault.__cause__
         return values
@@ -437,11 +415,11 @@ def write_each(one: Writer, values: list[object], out: bytearray, names: Names) 
 
 def written_at_once(values: list[object], element: kinds.Kind, out: bytearray) -> bool:
     """Write numbers that struct takes as they are; False where that cannot be done."""
-    if not isinstance(element, kinds.Primitive) or conversion(element) is not None:
+    if not isinstance(element, kinds.Primitive) or encoding.conversion(element) is not None:
         return False
     try:
         out += struct.pack(f"{element.order}{len(values)}{element.code}", *values)
-    except UNFIT:
+    except encoding.UNFIT:
         return False  # one by one, to say which
     return True
 
@@ -449,5 +427,5 @@ def written_at_once(values: list[object], element: kinds.Kind, out: bytearray) -
 def tag_of(value: Row, case: kinds.Case, tag: kinds.Number | kinds.SameAs, names: Names) -> int:
     """Return the tag of a record: an earlier field's, the case's only one, or its first field."""
     if isinstance(tag, kinds.SameAs):
-        return looked_up(tag, names)
+        return decoding.looked_up(tag, names)
     return case.tags[0] if len(case.tags) == 1 else cast("int", value[0])

@@ -51,7 +51,8 @@ class DataInput:
         start = position_of(file)
         self._seekable = start is not None
         self._offset = base + (start or 0)
-        self._kept = b""  # read from a file that cannot seek, and not used
+        # Read from a file that cannot seek, and not used; and how much of it was since.
+        self._kept, self._used = b"", 0
 
     @property
     def offset(self) -> int:
@@ -72,9 +73,12 @@ class DataInput:
         """Put back the last bytes that were read."""
         if self._seekable:
             self._file.seek(-len(data), io.SEEK_CUR)
+            return
+        self._offset -= len(data)
+        if self._used >= len(data):
+            self._used -= len(data)
         else:
-            self._offset -= len(data)
-            self._kept = data + self._kept
+            self._kept, self._used = data + self._kept[self._used :], 0
 
     def ready_record(self, read: ReadBlock) -> tuple[object, ...] | None:
         """Return the next record if all of it lies in the file's buffer, else None."""
@@ -161,16 +165,30 @@ class DataInput:
 
     def read(self, size: int = -1) -> bytes:
         """Read at most ``size`` bytes, all that is left by default; none at the end."""
+        if size < 0 and not self._seekable:
+            return self._rest()
         if not self._kept:
             data = self._file.read(size)
             if data is None:
                 raise BlockingIOError("nothing to read yet: call again when there is")
-        elif size < 0:
-            data, self._kept = self._kept + self._file.read(size), b""
         else:
-            data, self._kept = self._kept[:size], self._kept[size:]
+            data = self._kept[self._used : self._used + size]
+            self._used += len(data)
+            if self._used == len(self._kept):
+                self._kept, self._used = b"", 0
         self._offset += len(data)
         return data
+
+    def _rest(self) -> bytes:
+        """Read to the end, or keep what came before it failed."""
+        pieces: list[bytes] = []
+        try:
+            while piece := self.read1(PIECE):
+                pieces.append(piece)
+        except OSError:
+            self.unread(b"".join(pieces))
+            raise
+        return b"".join(pieces)
 
     def read1(self, size: int) -> bytes:
         """Read at most ``size`` bytes, those that are there; none at the end."""
@@ -204,18 +222,23 @@ class DataInput:
         return read_array(self, type_name, count)
 
     def skip_bytes(self, count: int) -> int:
-        """Skip at most ``count`` bytes and return how many; never raises at the end."""
+        """Skip at most ``count`` bytes and return how many; never raises at the end.
+
+        Raises:
+            TimeoutError, BlockingIOError: Nothing was there to skip.
+        """
         left = self.left()
         if self._seekable and left is not None:
             skipped = max(0, min(count, left))
             self._file.seek(skipped, io.SEEK_CUR)
             return skipped
         skipped = 0
-        while skipped < count:
-            piece = self.read(min(count - skipped, PIECE))
-            if not piece:
-                break
-            skipped += len(piece)
+        try:
+            while skipped < count and (piece := self.read(min(count - skipped, PIECE))):
+                skipped += len(piece)
+        except OSError:
+            if not skipped:
+                raise
         return skipped
 
     def read_line(self) -> str | None:
@@ -245,12 +268,15 @@ class DataInput:
 
     def _take(self, size: int, reading: str, before: bytes = b"") -> bytes:
         """Read ``size`` bytes of a value whose first bytes are ``before``, or nothing of it."""
-        data = b"" if self._kept or size > PIECE else self._file.read(size)
-        self._offset += len(data or b"")
-        if data and len(data) == size:  # None where nothing is there yet
-            return data
-        pieces, missing = [before, data or b""], size - len(data or b"")
+        pieces, missing = [before], size
         try:
+            if not self._kept and size <= PIECE:
+                data = self._file.read(size) or b""  # None where nothing is there yet
+                self._offset += len(data)
+                missing -= len(data)
+                if not missing:
+                    return data
+                pieces.append(data)
             while missing:  # a source may give less than asked; a hostile size takes no memory
                 piece = self.read(min(missing, PIECE))
                 if not piece:

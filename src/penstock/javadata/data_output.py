@@ -7,8 +7,9 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO, SupportsIndex, final
 
 from penstock.errors import InputError
-from penstock.javadata.encoding import one_boolean, too_long
-from penstock.javadata.errors import UTFDataFormatError
+from penstock.javadata.decoding import CodecError
+from penstock.javadata.encoding import one_boolean, real, too_long
+from penstock.javadata.errors import UTFDataFormatError, shown
 from penstock.javadata.files import Closing, Sink, open_sink, write_all
 from penstock.javadata.floats import CANONICAL_DOUBLE, narrowed, wrapped
 from penstock.javadata.native import encode_modified_utf8
@@ -58,7 +59,7 @@ class DataOutput:
         """Write 1 for True, 0 for False. NumPy's booleans, 0 and 1 will do, nothing else."""
         truth = one_boolean(value)
         if truth is None:
-            raise InputError(f"write_boolean({value!r:.40}): give True or False")
+            raise InputError(f"write_boolean({shown(value)}): give True or False")
         self._put(b"\1" if truth else b"\0")
 
     def write_byte(self, value: SupportsIndex) -> None:
@@ -81,7 +82,7 @@ class DataOutput:
         """Write one UTF-16 unit, given as a number or as a string of length 1."""
         if isinstance(value, str):
             if len(value) != 1:
-                raise InputError(f"write_char({value!r}): give one character; see write_chars")
+                raise InputError(f"write_char({shown(value)}): give one character; see write_chars")
             value = ord(value)
         self._put(self._number(value, 2, "write_char", signed=False))
 
@@ -96,15 +97,16 @@ class DataOutput:
     def write_float(self, value: float) -> None:
         """Write a 32-bit float, rounded to the nearest; every NaN as 7fc00000."""
         try:
-            self._put(narrowed(value, wrap=self._wrap))
+            self._put(narrowed(self._real(value, "write_float"), wrap=self._wrap))
         except OverflowError as error:
             raise InputError(
-                f"write_float({value!r}): beyond the largest float; "
+                f"write_float({shown(value)}): beyond the largest float; "
                 "write_double, or DataOutputStream(sink, wrap=True) for infinity"
             ) from error
 
     def write_double(self, value: float) -> None:
         """Write a 64-bit float; every NaN as 7ff8000000000000."""
+        value = self._real(value, "write_double")
         # A NaN is the only number that differs from itself.
         self._put(struct.pack(">d", value) if value == value else CANONICAL_DOUBLE)
 
@@ -148,6 +150,17 @@ class DataOutput:
         if hasattr(self._file, "flush"):
             self._file.flush()
 
+    def _real(self, value: float, method: str) -> float:
+        """Return a number that a double holds exactly, or raise."""
+        if isinstance(value, int) and not (self._wrap and abs(value) < 1 << 1023):
+            try:
+                real(value)
+            except CodecError as fault:
+                raise InputError(
+                    f"{method}: {fault.reason}; DataOutputStream(sink, wrap=True) rounds as Java"
+                ) from fault
+        return value
+
     def _number(
         self, value: SupportsIndex, size: int, method: str, *, signed: bool = True
     ) -> bytes:
@@ -163,7 +176,7 @@ class DataOutput:
                 else (0, (1 << 8 * size) - 1)
             )
             raise InputError(
-                f"{method}({number}): not within {low} to {high}; "
+                f"{method}({shown(number)}): not within {low} to {high}; "
                 "DataOutputStream(sink, wrap=True) cuts as Java does"
             ) from error
 

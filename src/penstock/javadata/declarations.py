@@ -15,15 +15,9 @@ LARGEST_FIXED = 1 << 31
 
 Mark = kinds.Kind | kinds.ArrayMark | kinds.OptionalMark | kinds.VariantMark
 MARKS = (
-    kinds.Primitive,
-    kinds.Varint,
-    kinds.UtfKind,
-    kinds.FixedBytes,
-    kinds.Text,
-    kinds.ArrayMark,
-    kinds.OptionalMark,
-    kinds.VariantMark,
-)
+    kinds.Primitive, kinds.Varint, kinds.UtfKind, kinds.FixedBytes, kinds.Text, kinds.ArrayMark,
+    kinds.OptionalMark, kinds.VariantMark,
+)  # fmt: skip
 
 
 def record_kind(declared: type[tuple[object, ...]]) -> kinds.RecordKind:
@@ -180,7 +174,6 @@ def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: i
             check_count(count, where, earlier, "text")
         case kinds.Counted(count=count, element=element):
             check_count(count, where, earlier, "an array")
-            check_nothing_twice(kind.null, None, where)
             check_element(kind, element, where)
             if element is not None:
                 check(element, where, earlier, depth + 1)
@@ -189,6 +182,7 @@ def check(kind: kinds.Kind, where: str, earlier: dict[str, kinds.Kind], depth: i
             check(element, where, earlier, depth + 1)
         case kinds.Sized(count=count, element=element):
             check_count(count, where, earlier, "a payload")
+            check_nothing_twice(kind.null, element, where)
             check(element, where, earlier, depth + 1)
         case kinds.Variant():
             check_variant(kind, where, earlier, depth)
@@ -253,7 +247,7 @@ def check_count(count: kinds.Count, where: str, earlier: dict[str, kinds.Kind], 
             raise InputError(f"{where}: {what} of {count}: give 0 to {LARGEST_FIXED}")
         case kinds.SameAs(name=name, times=times):
             for each in (name, *times):
-                if not counts(earlier.get(each)):
+                if isinstance(each, str) and not counts(earlier.get(each)):
                     raise InputError(
                         f"{where}: as many as {each!r}, "
                         "which is no earlier number or array of the record"

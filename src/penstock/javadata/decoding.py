@@ -20,31 +20,9 @@ from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
-    "TO_END",
-    "CodecError",
-    "FieldRun",
-    "Names",
-    "Reader",
-    "Short",
-    "Steps",
-    "all_in",
-    "captured",
-    "decoded",
-    "drive",
-    "fixed_reader",
-    "least",
-    "looked_up",
-    "not_empty",
-    "numbers",
-    "read_utf",
-    "read_varint",
-    "run_of",
-    "summed",
-    "take",
-    "take_all",
-    "to_end",
-    "verify",
-    "whole_reader",
+    "TO_END", "CodecError", "FieldRun", "Names", "Reader", "Short", "Steps", "all_in", "captured",
+    "decoded", "drive", "fixed_reader", "least", "looked_up", "not_empty", "numbers", "read_utf",
+    "read_varint", "run_of", "summed", "take", "take_all", "to_end", "verify", "whole_reader",
 ]  # fmt: skip
 
 Row = tuple[object, ...]
@@ -389,7 +367,7 @@ def looked_up(count: kinds.SameAs, names: Names) -> int:
     """Return what earlier fields say (numbers) or hold (arrays)."""
     result = 1
     for name in (count.name, *count.times):
-        value = names[name]
+        value = names[name] if isinstance(name, str) else name
         if value is None:
             raise CodecError(f"{name} is None, and counts")
         result *= value if isinstance(value, int) else len(cast("Row", value))

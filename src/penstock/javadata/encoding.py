@@ -14,12 +14,14 @@ from typing import SupportsIndex, TypeVar, cast
 
 from penstock.javadata import kinds
 from penstock.javadata.decoding import CodecError, Names, summed
+from penstock.javadata.errors import shown
 from penstock.javadata.native import encode_modified_utf8
 from penstock.javadata.text import MOST_UTF_BYTES
 
 __all__ = [
     "UNFIT", "Writer", "conversion", "encoded", "expect", "fixed_writer", "of_length",
-    "one_boolean", "too_long", "varint_writer", "write_checksum", "write_nothing", "write_utf",
+    "one_boolean", "real", "too_long", "varint_writer", "write_checksum", "write_nothing",
+    "write_utf",
 ]  # fmt: skip
 
 Row = tuple[object, ...]
@@ -71,7 +73,7 @@ def real(value: object) -> object:
     """Return a number that a double holds exactly; every NaN is the one that Java writes."""
     if isinstance(value, int) and not -(1 << 53) < value < 1 << 53:
         if abs(value) >= 1 << 1024 or int(float(value)) != value:
-            raise CodecError(f"{value} is not a double exactly")
+            raise CodecError(f"{shown(value)} is not a double exactly")
         return float(value)
     return math.nan if value != value else value
 
@@ -81,7 +83,7 @@ def char(value: object) -> object:
     if not isinstance(value, str):
         return value
     if len(value) != 1:
-        raise CodecError(f"write_char({value!r}): give one character")
+        raise CodecError(f"write_char({shown(value)}): give one character")
     return ord(value)
 
 
@@ -109,7 +111,7 @@ def conversion(kind: kinds.Kind) -> Callable[[object], object] | None:
 def why(kind: kinds.Kind, value: object, error: Exception) -> CodecError:
     """Return what is wrong with a value that struct refused."""
     if isinstance(kind, kinds.Primitive):
-        name = f"write_{kind.name.replace(' ', '_')}({value!r})"
+        name = f"write_{kind.name.replace(' ', '_')}({shown(value)})"
         if kind.code == "f" and isinstance(value, float):
             return CodecError(f"{name}: beyond the largest float")
         if isinstance(value, int) and kind.code not in "fd":
@@ -170,7 +172,7 @@ def write_checksum(
     right = summed(kind, bytes_of)
     if value is not None and value != right:
         raise CodecError(
-            f"{kind.method} is {value!r}, the data has {right}; None lets it be computed"
+            f"{kind.method} is {shown(value)}, the data has {right}; None lets it be computed"
         )
     fixed_writer(kind.stored)(right, out, {})
 
@@ -185,7 +187,7 @@ def varint_writer(kind: kinds.Varint) -> Writer:
         except TypeError as error:
             raise CodecError(str(error)) from error
         if not low <= number <= high:
-            raise CodecError(f"{number} does not fit {kind.name}: {low} to {high}")
+            raise CodecError(f"{shown(number)} does not fit {kind.name}: {low} to {high}")
         out += hadoop(number) if kind.style == "hadoop" else groups(number, kind)
 
     return write

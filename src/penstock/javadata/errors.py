@@ -6,7 +6,16 @@ from typing import final
 
 from penstock.errors import InputError
 
-__all__ = ["EndOfData", "MalformedText", "SchemaMismatch", "UTFDataFormatError", "join"]
+__all__ = ["EndOfData", "MalformedText", "SchemaMismatch", "UTFDataFormatError", "join", "shown"]
+LONGEST_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """Return a value for an error, cut short; Python refuses to print numbers of 5,000 digits."""
+    try:
+        return f"{value!r:.{LONGEST_SHOWN}}"
+    except ValueError:
+        return f"a {type(value).__name__} of very many digits"
 
 
 def join(path: str, name: str) -> str:

@@ -16,7 +16,8 @@ from penstock.errors import InputError
 from penstock.whole import Replacement
 
 __all__ = [
-    "Closing", "Readable", "Sink", "Source", "Writable", "bytes_left", "open_sink", "open_source",
+    "AsyncReadable", "Closing", "Readable", "Sink", "Source", "Writable", "bytes_left", "open_sink",
+    "open_source",
 ]  # fmt: skip
 
 PIECE = 1 << 20
@@ -29,6 +30,14 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes, none at the end."""
+        ...
+
+
+class AsyncReadable(Protocol):
+    """What is read with await, as asyncio's StreamReader."""
+
+    async def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, those that are there; none at the end."""
         ...
 
 
@@ -139,11 +148,9 @@ class SocketFile:
     def __init__(self, source: socket.socket) -> None:
         self.source = source
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         """Return what is there, at most ``size`` bytes; TimeoutError if nothing is."""
-        if size >= 0:
-            return self.source.recv(size)
-        return b"".join(iter(lambda: self.source.recv(PIECE), b""))
+        return self.source.recv(size)
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:

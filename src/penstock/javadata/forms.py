@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import cast, final
 
 from penstock.javadata import kinds
-from penstock.javadata.errors import SchemaMismatch, join
+from penstock.javadata.errors import SchemaMismatch, join, shown
 
 __all__ = ["Reading", "mismatch"]
 
@@ -84,5 +84,5 @@ def may_be_left_out(kind: kinds.Kind) -> bool:
 
 def mismatch(value: object, wanted: str, path: str) -> SchemaMismatch:
     """Return the error for a value that is something else."""
-    said = f"{value!r:.40}" if value is not None else "null"
+    said = shown(value) if value is not None else "null"
     return SchemaMismatch(f"{said} is not {wanted}", reading=path)

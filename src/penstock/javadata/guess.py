@@ -20,6 +20,10 @@ FEWEST_RECORDS = 8
 JUDGED = 1 << 14
 WEIGHT = 1 / 16
 ALMOST = 1.04
+# What a smaller size must spare of the bits that the best one spares.
+SPARED = 0.6
+# Of a score of 1 a byte: below it the types may be any.
+KNOWN = 0.55
 # A true record size makes its bytes at least so much more regular than a byte by itself is.
 STANDS_OUT = 0.95
 # Bits a byte, below which data is regular whatever the size.
@@ -38,7 +42,7 @@ def guess(sample: bytes, size: int | None) -> str:
         size: Bytes of the whole, of which the record size is a divisor; None if unknown.
 
     Raises:
-        InputError: Too little data, or no record size that divides the file.
+        InputError: Too little data, no record size that divides the file, or no types.
 
     >>> import struct
     >>> rows = [struct.pack(">id?", n, n * 1.5, n % 3 == 0) for n in range(50)]
@@ -48,7 +52,12 @@ def guess(sample: bytes, size: int | None) -> str:
     data = np.frombuffer(sample, np.uint8)
     width = record_size(data, size)
     rows = data[: len(data) // width * width].reshape(-1, width)
-    names = layout(rows)
+    score, names = layout(rows)
+    if score < KNOWN * width:
+        raise InputError(
+            f"cannot guess a schema: records of {width} bytes stand out, but no types in them (a "
+            "header comes first? text? little-endian?); say the schema, or --skip the header"
+        )
     return ", ".join(f"field{number}: {name}" for number, name in enumerate(names, 1))
 
 
@@ -74,7 +83,10 @@ def record_size(data: Bytes, size: int | None) -> int:
             f"a header comes first{seen(data.tobytes())}; say the schema, or --skip the header"
         )
     # Several records at a time are a little more regular still: every second count is even.
-    return next(w for w in widths if best % w == 0 and costs[w] <= ALMOST * costs[best])
+    few, spared = ALMOST * costs[best], SPARED * (plain - costs[best])
+    return next(
+        w for w in widths if best % w == 0 and costs[w] <= few and plain - costs[w] >= spared
+    )
 
 
 def seen(data: bytes) -> str:
@@ -109,8 +121,8 @@ def column_bits(counts: npt.NDArray[np.intp]) -> float:
     return (total - seen + int((counts > 0).sum()) * math.lgamma(WEIGHT)) / math.log(2)
 
 
-def layout(rows: Bytes) -> list[str]:
-    """Return the types whose values are most ordinary: the best path from first byte to last."""
+def layout(rows: Bytes) -> tuple[float, list[str]]:
+    """Return the types whose values are most ordinary, and how much so: the best path."""
     width = rows.shape[1]
     best: list[tuple[float, list[str]]] = [(0.0, [])]
     for end in range(1, width + 1):
@@ -128,7 +140,7 @@ def layout(rows: Bytes) -> list[str]:
                 before, names = best[end - size]
                 options.append((before + ordinary(rows[:, end - size : end], name), [*names, name]))
         best.append(max(options, key=lambda option: option[0]))
-    return best[width][1]
+    return best[width]
 
 
 def ordinary(column: Bytes, name: str) -> float:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast, final
 
 from penstock.errors import InputError
+from penstock.javadata import kinds
 from penstock.javadata.blocks import read_record
 from penstock.javadata.data_input import DataInputStream
 from penstock.javadata.declarations import complete
 from penstock.javadata.decoding import looked_up
 from penstock.javadata.errors import SchemaMismatch
-from penstock.javadata.kinds import (
-    Counted,
-    Field,
-    Number,
-    Primitive,
-    RecordKind,
-    SameAs,
-    ToEnd,
-    Varint,
-)
+from penstock.javadata.notation import make_record
 from penstock.javadata.schema import Schema
 
 if TYPE_CHECKING:
@@ -31,12 +22,6 @@ __all__ = ["InnerRows"]
 
 Row = tuple[object, ...]
 COUNT = "count_"
-
-
-def record_of(name: str, fields: tuple[Field, ...]) -> RecordKind:
-    """Return a record of these fields."""
-    made = namedtuple(name, [field.name for field in fields])  # type: ignore[misc] # noqa: PYI024 - names known at run time only
-    return RecordKind(made, fields)
 
 
 @final
@@ -60,24 +45,28 @@ class InnerRows:
         fields = schema.kind.fields
         at = next((at for at, field in enumerate(fields) if field.name == name), None)
         kind = None if at is None else fields[at].kind
-        if at is None or not isinstance(kind, Counted) or kind.element is None:
-            arrays = [field.name for field in fields if isinstance(field.kind, Counted)]
+        if at is None or not isinstance(kind, kinds.Counted) or kind.element is None:
+            arrays = [field.name for field in fields if isinstance(field.kind, kinds.Counted)]
             raise InputError(
                 f"no array {name!r} in the schema; there are {', '.join(arrays) or 'none'}"
             )
-        if not isinstance(kind.count, Primitive | Varint | SameAs | ToEnd | int):
+        if isinstance(kind.count, kinds.Until):
             raise InputError(f"{name}: rows up to a tag cannot be read alone")
         element = kind.element
-        if not isinstance(element, RecordKind):
-            element = record_of("Row", (Field("value", element),))
+        if not isinstance(element, kinds.RecordKind):
+            element = make_record("Row", (kinds.Field("value", element),))
         self.name, self.count = name, kind.count
-        counted = isinstance(kind.count, Primitive | Varint)
-        count = (Field(COUNT, cast("Number", kind.count)),) if counted else ()
+        counted = isinstance(kind.count, kinds.Primitive | kinds.Varint)
+        count = (kinds.Field(COUNT, cast("kinds.Number", kind.count)),) if counted else ()
         before = (*fields[:at], *count)
         self.schema: Schema[Row] = Schema(complete(element))
-        self._head = Schema[Row](complete(record_of("Head", before))) if before else None
+        self._head = Schema[Row](complete(make_record("Head", before))) if before else None
+        self.null = kind.null
         after = fields[at + 1 :]
-        self._tail = Schema[Row](complete(record_of("Tail", after))) if after else None
+        for field in after:
+            if isinstance(field.kind, kinds.Checksum) and field.kind.of is None:
+                raise InputError(f"{field.name}: sums the rows too: read the whole record instead")
+        self._tail = Schema[Row](complete(make_record("Tail", after))) if after else None
 
     def records(self, source: Source) -> Iterator[Row]:
         """Yield the rows.
@@ -101,12 +90,14 @@ class InnerRows:
         match self.count:
             case int() as number:
                 return number
-            case SameAs() as count:
+            case kinds.SameAs() as count:
                 return looked_up(count, names)
-            case ToEnd():
+            case kinds.ToEnd():
                 return None
             case _:
                 number = cast("int", names[COUNT])
+                if number == -1 and self.null:
+                    return 0
                 if number < 0:
                     raise SchemaMismatch(f"a count of {number}", reading=self.name)
                 return number

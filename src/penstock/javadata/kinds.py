@@ -122,13 +122,13 @@ class SameAs:
 
     Attributes:
         name: The field: a number, or an array for its length.
-        times: Further fields it is multiplied by.
+        times: Further fields, and numbers, that it is multiplied by.
         plus: What is added then.
         by: What it is divided by at last, rounded down.
     """
 
     name: str
-    times: tuple[str, ...] = ()
+    times: tuple[str | int, ...] = ()
     plus: int = 0
     by: int = 1
 
@@ -220,10 +220,11 @@ class Constant:
 @final
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A count of bytes, then a value that takes exactly so many."""
+    """A count of bytes, then a value that takes exactly so many; with ``null``, -1 says None."""
 
     count: Count
     element: Kind
+    null: bool = False
 
 
 CHECKSUMS = ("crc32", "adler32")
@@ -403,7 +404,7 @@ def fixed(kind: Kind) -> bool:
 def may_be_none(kind: Kind) -> bool:
     """Return whether None is a value of this kind."""
     match kind:
-        case Flagged() | Counted(null=True) | Text(null=True):
+        case Flagged() | Counted(null=True) | Text(null=True) | Sized(null=True):
             return True
         case Constant(element=element) | Sized(element=element):
             return may_be_none(element)

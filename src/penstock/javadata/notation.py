@@ -34,15 +34,18 @@ from collections import namedtuple
 from difflib import get_close_matches
 from keyword import iskeyword
 from typing import TYPE_CHECKING, NoReturn, final
+from unicodedata import normalize
 
 from penstock.errors import InputError
 from penstock.javadata import kinds
+from penstock.javadata.coders import Coders
 from penstock.javadata.declarations import DEEPEST, complete
+from penstock.javadata.decoding import CodecError, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["fields_text", "kind_text", "parse_record"]
+__all__ = ["fields_text", "kind_text", "make_record", "parse_record"]
 
 Row = tuple[object, ...]
 
@@ -149,14 +152,23 @@ class Parser:
             return True
         return False
 
-    def integer(self) -> int:
+    def integer(self, kind: kinds.Kind | kinds.SameAs | None = None) -> int:
         _, word, start = self.take("number")
-        return self.as_integer(word, start)
+        return self.as_integer(word, start, kind)
 
-    def as_integer(self, word: str, start: int) -> int:
+    def as_integer(
+        self, word: str, start: int, kind: kinds.Kind | kinds.SameAs | None = None
+    ) -> int:
+        """Return a number; one in hex for a ``kind`` that is signed says its bits."""
         if len(word) > LONGEST_NUMBER:
             self.fail(f"a number of {len(word)} digits", start)
-        return int(word, 0 if word.lstrip("-")[:2] in {"0x", "0X"} else 10)
+        if word.lstrip("-")[:2] not in {"0x", "0X"}:
+            return int(word)
+        value = int(word, 16)
+        if isinstance(kind, kinds.Primitive) and kind.integral:
+            _, high = kinds.limits(kind)
+            value -= 1 << 8 * kind.size if high < value < 1 << 8 * kind.size else 0
+        return value
 
     def skip_lines(self) -> None:
         while self.take_if("line end"):
@@ -186,11 +198,15 @@ class Parser:
         _, name, start = self.take("name", closing)
         if name in before:
             self.fail(f"two fields named {name}", start)
-        if iskeyword(name) or name.startswith("_"):
-            self.fail(f"{name} cannot name a field in Python", start)
+        self.nameable(name, start)
         self.take(":")
         kind = self.kind(name)
         return kinds.Field(name, self.constant(kind) if self.take_if("=") else kind)
+
+    def nameable(self, name: str, start: int) -> None:
+        """Refuse what cannot name a field or a class."""
+        if iskeyword(name) or name.startswith("_") or not name.isidentifier():
+            self.fail(f"{name} cannot name a field or a record in Python", start)
 
     def named(self, name: str, fields: tuple[kinds.Field, ...]) -> kinds.RecordKind:
         """Return the record of this name: the one there is already, if it is the same.
@@ -212,10 +228,7 @@ class Parser:
             digits = word[2:] if word[:2] in {"0x", "0X"} else ""
             value = bytes.fromhex(digits) if len(digits) == 2 * kind.count else b""
         elif sort == "number":
-            value = self.as_integer(word, start)
-            if isinstance(kind, kinds.Primitive) and word[:2] in {"0x", "0X"}:
-                _, high = kinds.limits(kind)
-                value -= (1 << 8 * kind.size) if high < value < 1 << 8 * kind.size else 0
+            value = self.as_integer(word, start, kind)
         elif isinstance(kind, kinds.FixedBytes):
             value = word[1:-1].encode()
         if not could_be(kind, value):
@@ -228,7 +241,7 @@ class Parser:
         kind = self.atom(field_name)
         while True:
             if self.take_if("["):
-                count, null = self.count()
+                count, null = self.count(kind)
                 self.take("]")
                 kind = kinds.Counted(count, kind, null)
             elif self.take_if("?"):
@@ -251,6 +264,7 @@ class Parser:
         if word == "<":
             return self.variant()
         if self.take_if("{"):
+            self.nameable(word, start)
             self.skip_lines()
             return self.record_body(word, "}")
         known = self.record_named(word)
@@ -292,10 +306,10 @@ class Parser:
 
     def sized(self, field_name: str) -> kinds.Kind:
         self.take("[")
-        count, _ = self.count()
+        count, null = self.count()
         self.take("]")
         self.deepen()
-        return kinds.Sized(count, self.atom(field_name))
+        return kinds.Sized(count, self.atom(field_name), null)
 
     def blob(self, word: str, start: int) -> kinds.Kind:
         self.take("[")
@@ -331,7 +345,7 @@ class Parser:
             self.fail(f"a checksum takes an int or a long, not {stored.name}", end)
         return kinds.Checksum(method, of, stored)
 
-    def count(self) -> tuple[kinds.Count, bool]:
+    def count(self, element: kinds.Kind | None = None) -> tuple[kinds.Count, bool]:
         """Return what stands between brackets, and whether -1 means None."""
         sort, word, start = self.take("name", "number", "=", "*")
         if sort == "number":
@@ -341,16 +355,18 @@ class Parser:
         if word == "=":
             return self.earlier(), False
         if word == "until":
-            return kinds.Until(self.integer()), False
+            return kinds.Until(self.integer(getattr(element, "tag", None))), False
         return self.counting(word, start), self.take_if("?")
 
     def earlier(self, *, arithmetic: bool = True) -> kinds.SameAs:
-        """Return a number that earlier fields say: =n, =rows*cols, =n-1, =bits+7/8."""
-        names = [self.take("name")[1]]
+        """Return a number that earlier fields say: =n, =rows*cols, =n*2-1, =bits+7/8."""
+        name = self.take("name")[1]
         if not arithmetic:
-            return kinds.SameAs(names[0])
+            return kinds.SameAs(name)
+        times: list[str | int] = []
         while self.take_if("*"):
-            names.append(self.take("name")[1])
+            sort, word, start = self.take("name", "number")
+            times.append(word if sort == "name" else self.as_integer(word, start))
         plus = 0
         if self.take_if("+"):
             plus = self.integer()
@@ -362,7 +378,7 @@ class Parser:
         by = self.integer() if self.take_if("/") else 1
         if by < 1:
             self.fail("divide by a number of at least 1", start)
-        return kinds.SameAs(names[0], tuple(names[1:]), plus, by)
+        return kinds.SameAs(name, tuple(times), plus, by)
 
     def counting(self, word: str, start: int) -> kinds.Number:
         try:
@@ -376,25 +392,30 @@ class Parser:
         cases = []
         while True:
             self.skip_lines()
-            cases.append(self.case(keeps=word != "="))
+            cases.append(self.case(tag))
             self.skip_lines()
             if self.take(",", ">")[1] == ">":
                 return kinds.Variant(tag, tuple(cases))
 
-    def case(self, *, keeps: bool) -> kinds.Case:
-        """Return one case; one of several tags ``keeps`` the tag as its first field."""
+    def case(self, tag: kinds.Number | kinds.SameAs) -> kinds.Case:
+        """Return one case; one of several tags keeps the tag as its first field."""
         tags: tuple[int, ...] = ()
         if not self.take_if("*"):
-            tags = (self.integer(),)
+            tags = (self.integer(tag),)
             while self.take_if("|"):
-                tags += (self.integer(),)
+                tags += (self.integer(tag),)
         self.take("=")
-        name = self.tokens[self.index][1]
-        record = self.atom(name)
+        name = f"case{tags[0]}".replace("case-", "minus") if tags else "other"
+        record = self.kind(name)
         if not isinstance(record, kinds.RecordKind | kinds.Nested):
-            name = kind_text(record).split("[")[0].title().replace(" ", "") or "Value"
+            name = kind_text(record).split("[")[0].rstrip("?").title().replace(" ", "")
+            name = name if name.isidentifier() else "Value"
             record = self.named(name, (kinds.Field("value", record),))
-        if keeps and len(tags) != 1 and isinstance(record, kinds.RecordKind):
+        if (
+            not isinstance(tag, kinds.SameAs)
+            and len(tags) != 1
+            and isinstance(record, kinds.RecordKind)
+        ):
             record = self.with_tag(record)
         return kinds.Case(tags, record)
 
@@ -409,22 +430,17 @@ class Parser:
 
 
 def could_be(kind: kinds.Kind, value: object) -> bool:
-    """Return whether a constant of this kind may have this value."""
-    match kind:
-        case kinds.Primitive() if kind.integral:
-            low, high = kinds.limits(kind)
-            return isinstance(value, int) and low <= value <= high
-        case kinds.Varint():
-            low, high = kinds.limits(kind)
-            return isinstance(value, int) and low <= value <= high
-        case kinds.Primitive():
-            return kind.name.endswith("char") and isinstance(value, str) and len(value) == 1
-        case kinds.UtfKind() | kinds.Text():
-            return isinstance(value, str)
-        case kinds.FixedBytes(count=count):
-            return isinstance(value, bytes) and len(value) == count
-        case _:
-            return False
+    """Return whether a constant of this kind may have this value: written, it is read again."""
+    single = kinds.Primitive | kinds.Varint | kinds.UtfKind | kinds.FixedBytes | kinds.Text
+    if not isinstance(kind, single) or kinds.by_earlier(kind):
+        return isinstance(kind, kinds.Text) and isinstance(value, str)
+    reader, writer = Coders().value(kind)
+    data = bytearray()
+    try:
+        writer(value, data, {})
+        return drive(reader({}), bytes(data), 0, final=True) == (value, len(data))
+    except CodecError:
+        return False
 
 
 def tokens(text: str) -> list[Token]:
@@ -432,7 +448,8 @@ def tokens(text: str) -> list[Token]:
     found = []
     for match in TOKEN.finditer(text):
         group = match.lastindex or 1
-        found.append((sorts[group - 1], match[group], match.start(group)))
+        word = match[group] if group != 1 else normalize("NFKC", match[group])  # as Python does
+        found.append((sorts[group - 1], word, match.start(group)))
         if group == 5:
             break
     return found
@@ -472,8 +489,8 @@ def kind_text(kind: kinds.Kind) -> str:
             return f"{kind_text(element)} = " + (
                 f'"{shown}"' if isinstance(value, str) else f"{shown}"
             )
-        case kinds.Sized(count=count, element=element):
-            return f"sized[{count_text(count)}] {kind_text(element)}"
+        case kinds.Sized(count=count, element=element, null=null):
+            return f"sized[{count_text(count)}{'?' * null}] {kind_text(element)}"
         case kinds.Checksum(method=method, of=of, stored=stored):
             width = "" if stored.name == "int" else f" {stored.name}"
             return f"{method}[{'*' if of is None else f'={of}'}{width}]"
@@ -498,7 +515,7 @@ def count_text(count: kinds.Count) -> str:
             return str(count)
         case kinds.SameAs(name=name, times=times, plus=plus, by=by):
             added, divided = f"{plus:+}" if plus else "", f"/{by}" if by > 1 else ""
-            return f"={'*'.join((name, *times))}{added}{divided}"
+            return f"={'*'.join(map(str, (name, *times)))}{added}{divided}"
         case kinds.Until(tag=tag):
             return f"until {tag}"
         case kinds.ToEnd():

@@ -9,19 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from penstock.javadata import kinds
 from penstock.javadata.arrow import arrow_schema, arrow_type
 from penstock.javadata.columnar import np, npt, pa, pc
 from penstock.javadata.errors import MalformedText
-from penstock.javadata.kinds import (
-    Counted,
-    FixedBytes,
-    Kind,
-    Primitive,
-    RecordKind,
-    Text,
-    UtfKind,
-    least_size,
-)
 from penstock.javadata.native import decode_modified_utf8
 
 if TYPE_CHECKING:
@@ -42,24 +33,24 @@ class Unusual(Exception):
     """Text that is not exactly what Java's encoder writes, or that Arrow cannot hold."""
 
 
-def is_flat(record: RecordKind) -> bool:
+def is_flat(record: kinds.RecordKind) -> bool:
     """Return whether every field is a number, text or bytes."""
     return all(is_plain(field.kind) for field in record.fields)
 
 
-def is_plain(kind: Kind) -> bool:
+def is_plain(kind: kinds.Kind) -> bool:
     match kind:
-        case Counted(count=Primitive(order=">"), element=None, null=False):
+        case kinds.Counted(count=kinds.Primitive(order=">"), element=None, null=False):
             return True
-        case Text(count=Primitive(order=">"), encoding="utf8", null=False):
+        case kinds.Text(count=kinds.Primitive(order=">"), encoding="utf8", null=False):
             return True
-        case Primitive(order=">") | UtfKind() | FixedBytes():
+        case kinds.Primitive(order=">") | kinds.UtfKind() | kinds.FixedBytes():
             return True
         case _:
             return False
 
 
-def flat_reader(record: RecordKind, lone: LoneSurrogates, by_rows: Columns) -> Columns:
+def flat_reader(record: kinds.RecordKind, lone: LoneSurrogates, by_rows: Columns) -> Columns:
     """Return the reader of record batches for a record that :func:`is_flat`.
 
     Args:
@@ -87,22 +78,22 @@ def flat_reader(record: RecordKind, lone: LoneSurrogates, by_rows: Columns) -> C
     return columns
 
 
-def walker(record: RecordKind) -> Walk:
+def walker(record: kinds.RecordKind) -> Walk:
     """Return a generator of the places where records end, up to the last that is whole."""
     lines: list[str] = []
     fixed = 0
     for field in record.fields:
         kind = field.kind
-        if isinstance(kind, Primitive | FixedBytes):
-            fixed += least_size(kind)
-        elif isinstance(kind, UtfKind):
+        if isinstance(kind, kinds.Primitive | kinds.FixedBytes):
+            fixed += kinds.least_size(kind)
+        elif isinstance(kind, kinds.UtfKind):
             # Most texts are shorter than 256 bytes: one byte tells.
             lines.append(f"            n = data[q + {fixed + 1}]")
             lines.append(f"            if data[q + {fixed}]: n |= data[q + {fixed}] << 8")
             lines.append(f"            q += n + {fixed + 2}")
             fixed = 0
         else:
-            counter = cast("Primitive", cast("Text | Counted", kind).count)
+            counter = cast("kinds.Primitive", cast("kinds.Text | kinds.Counted", kind).count)
             place = f"data[q + {fixed}:q + {fixed + counter.size}]"
             signed = counter.code.islower()
             lines.append(f"            n = int.from_bytes({place}, 'big', signed={signed})")
@@ -132,29 +123,29 @@ def at_every_byte(data: bytes, dtype: str) -> npt.NDArray[np.generic]:
 
 
 def gathered(
-    kind: Kind, data: bytes, here: Places, lone: LoneSurrogates
+    kind: kinds.Kind, data: bytes, here: Places, lone: LoneSurrogates
 ) -> tuple[pa.Array, Places]:
     """Return a column whose values begin at ``here``, and where they end."""
     match kind:
-        case Primitive(dtype="?"):
+        case kinds.Primitive(dtype="?"):
             return pa.array(at_every_byte(data, "u1")[here] != 0), here + 1
-        case Primitive(dtype=dtype, size=size):
+        case kinds.Primitive(dtype=dtype, size=size):
             values = at_every_byte(data, f">{dtype}")[here].astype(dtype)
             buffers = [None, pa.py_buffer(values)]
             return pa.Array.from_buffers(arrow_type(kind, lone), len(here), buffers), here + size
-        case FixedBytes(count=size):
+        case kinds.FixedBytes(count=size):
             return strings(data, here, here + size).cast(pa.binary(size)), here + size
-        case UtfKind():
+        case kinds.UtfKind():
             begin = here + 2
             end = begin + np.asarray(at_every_byte(data, ">u2")[here], np.int64)
             return utf_array(strings(data, begin, end), lone), end
         case _:
-            counter = cast("Text | Counted", kind).count
-            size = cast("Primitive", counter).size
-            lengths = at_every_byte(data, f">{cast('Primitive', counter).dtype}")[here]
+            counter = cast("kinds.Text | kinds.Counted", kind).count
+            size = cast("kinds.Primitive", counter).size
+            lengths = at_every_byte(data, f">{cast('kinds.Primitive', counter).dtype}")[here]
             end = here + size + np.asarray(lengths, np.int64)
             array = strings(data, here + size, end)
-            return (valid_utf8(array) if isinstance(kind, Text) else array), end
+            return (valid_utf8(array) if isinstance(kind, kinds.Text) else array), end
 
 
 def strings(data: bytes, begin: Places, end: Places) -> pa.Array:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from penstock.errors import InputError, MissingExtra
-from penstock.javadata.arrow import arrow_schema, batch_of, expansion, rows_of
+from penstock.errors import InputError
+from penstock.javadata import arrow
+from penstock.javadata.arrow import arrow_schema, batch_of, one_line, rows_of
 from penstock.javadata.blocks import Blocks, Decoder
-from penstock.javadata.errors import SchemaMismatch
+from penstock.javadata.columnar import pa, pq
 from penstock.whole import Replacement
-
-try:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-except ImportError as error:
-    raise MissingExtra("Parquet", "pyarrow", "javadata") from error
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from penstock.javadata.core import Codec
     from penstock.javadata.files import Source
@@ -34,6 +31,8 @@ BLOCK = 1 << 21
 GROUP_ROWS = 1 << 18
 GROUP_BYTES = 32 << 20
 MOST_EXPANDED = 1 << 30
+# What is absent, as of bytes[65536]?, takes room in columns; no batch has more of it.
+MOST_ABSENT = 1 << 26
 ROWS_AT_ONCE = 4096
 
 
@@ -46,7 +45,7 @@ def batches(
     """
     columns = codec.columns(lone)
     arrow_schema(kind, lone)  # refuses a tree before anything is read
-    growth = expansion(kind)
+    growth = bounded(arrow.expansion(kind), "a byte of data", MOST_ABSENT)
 
     def take(block: bytes, position: int) -> tuple[pa.RecordBatch, int, int]:
         batch, end = columns(block, position)
@@ -54,15 +53,11 @@ def batches(
 
     def one(row: tuple[object, ...]) -> pa.RecordBatch:
         size = decoder.last_size
-        if size * growth > MOST_EXPANDED:
-            raise SchemaMismatch(
-                f"{size} bytes may become {size * growth} in Arrow's columns, most of them absent",
-                reading=f"record {decoder.number - 1}",
-            )
+        bounded(size * growth, f"the {size} bytes of record {decoder.number - 1}", MOST_EXPANDED)
         return batch_of([row], kind, lone)
 
     decoder = Decoder(codec, largest=largest)
-    block = max(256, min(BLOCK, 8 * BLOCK // growth))
+    block = max(1, min(256, MOST_ABSENT // growth), min(BLOCK, 8 * BLOCK // growth))
     blocks = Blocks(source, decoder, take, one, block)
     try:
         while (batch := blocks.next()) is not None:
@@ -71,12 +66,20 @@ def batches(
         blocks.close()
 
 
+def bounded(size: int, what: str, most: int) -> int:
+    """Return the bytes that something may become in Arrow's columns, if they are not too many."""
+    if size > most:
+        raise InputError(f"{what} may become {size} bytes in Arrow's columns, most of them absent")
+    return size
+
+
 def row_batches(
     rows: Iterable[tuple[object, ...]], kind: RecordKind, lone: LoneSurrogates
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows as record batches."""
     left = iter(rows)
-    while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+    most = MOST_ABSENT // bounded(arrow.least_null(kind), "a row", MOST_EXPANDED)
+    while some := list(itertools.islice(left, max(1, min(most, ROWS_AT_ONCE)))):
         yield batch_of(some, kind, lone)
 
 
@@ -87,7 +90,7 @@ def to_parquet(
     columns, rows = arrow_schema(kind, lone), 0
     target = Replacement(path)
     try:
-        with pq.ParquetWriter(target.file, columns) as writer:
+        with parquet_writer(target.file, columns) as writer:
             for group in groups(given):
                 writer.write_table(pa.Table.from_batches(group))
                 rows += sum(batch.num_rows for batch in group)
@@ -96,6 +99,23 @@ def to_parquet(
         raise
     target.close()
     return rows
+
+
+def parquet_writer(file: BinaryIO, columns: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of these columns, if Parquet can hold them."""
+    with translated("Parquet cannot hold this schema"):
+        return pq.ParquetWriter(file, columns)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Make what pyarrow says of data and schemas one line; the system's own errors are not its."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(f"{what}: {one_line(error)}") from error
 
 
 def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -115,11 +135,8 @@ def groups(given: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
 
 def rows_of_parquet(path: str | os.PathLike[str], kind: RecordKind) -> Iterator[Row]:
     """Yield the rows of a Parquet file, columns found by name."""
-    try:
-        with pq.ParquetFile(Path(path)) as file:
-            yield from rows_of_batches(file.iter_batches(batch_size=1 << 14), kind)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: {error}") from error
+    with translated(f"{path}"), pq.ParquetFile(Path(path)) as file:
+        yield from rows_of_batches(file.iter_batches(batch_size=1 << 14), kind)
 
 
 def rows_of_batches(given: Iterable[pa.RecordBatch], kind: RecordKind) -> Iterator[Row]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Generic, Protocol, TypeVar, cast, final
+from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast, final
 
 from penstock.javadata import core as cores
-from penstock.javadata.blocks import LARGEST_RECORD, Feeder, Records, read_record
+from penstock.javadata.blocks import LARGEST_RECORD, AsyncRecords, Feeder, Records, read_record
 from penstock.javadata.data_input import DataInput
 from penstock.javadata.data_output import DataOutput, DataOutputStream
 from penstock.javadata.declarations import record_kind
 from penstock.javadata.decoding import CodecError
 from penstock.javadata.errors import SchemaMismatch
-from penstock.javadata.files import PLAIN_FILES
+from penstock.javadata.files import bytes_left
 from penstock.javadata.kinds import RecordKind, records_in
 from penstock.javadata.notation import fields_text, parse_record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
-    from penstock.javadata.files import Sink, Source
+    from penstock.javadata.files import AsyncReadable, Sink, Source
     from penstock.javadata.kinds import LoneSurrogates
 
 __all__ = ["Schema", "guess_schema", "parse_schema", "records", "write_records"]
@@ -30,14 +30,6 @@ __all__ = ["Schema", "guess_schema", "parse_schema", "records", "write_records"]
 R = TypeVar("R", bound=tuple[object, ...])
 Row = tuple[object, ...]
 ROWS_AT_ONCE = 4096
-
-
-class AsyncReadable(Protocol):
-    """What is read with await, as asyncio's StreamReader."""
-
-    async def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, those that are there; none at the end."""
-        ...
 
 
 @final
@@ -113,16 +105,11 @@ class Schema(Generic[R]):
         """Return what takes bytes as they come and gives the records that are whole."""
         return Feeder(self.codec, largest=largest)
 
-    async def async_records(
+    def async_records(
         self, reader: AsyncReadable, *, largest: int = LARGEST_RECORD
-    ) -> AsyncIterator[R]:
+    ) -> AsyncRecords[R]:
         """Yield the records of an asyncio stream as they come; raises as :meth:`records`."""
-        feeder = self.feeder(largest=largest)
-        while data := await reader.read(1 << 16):
-            for row in feeder.feed(data):
-                yield row
-        for row in feeder.end():
-            yield row
+        return AsyncRecords(reader, self.feeder(largest=largest))
 
     def batches(
         self,
@@ -273,10 +260,8 @@ def guess_schema(source: BinaryIO) -> Schema[Row]:
     """
     from penstock.javadata.guess import SAMPLE, guess
 
-    start = source.tell()
+    start, size = source.tell(), bytes_left(source)
     sample = source.read(SAMPLE)
-    packed = not isinstance(source, PLAIN_FILES)
-    size = None if packed else source.seek(0, os.SEEK_END) - start
     source.seek(start)
     return parse_schema(guess(sample, size))
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
+from penstock.errors import InputError
 from penstock.neural.errors import BadData
+from penstock.tables import DATE_NAMES, read_dates
 
-__all__ = ["Column", "learned_column"]
+__all__ = ["Column", "doubt", "learned_column"]
 
 _FEW = 20  # so many different texts are categories in any table
 
@@ -86,3 +89,28 @@ def learned_column(name: str, cells: Sequence[str], numbers: Sequence[float | No
             f" --drop {name}"
         )
     return Column(name, tuple(values))
+
+
+def doubt(name: str, cells: Sequence[str], numbers: Sequence[float | None]) -> str:
+    """Return why a column of numbers may be none to learn from, or "".
+
+    >>> doubt("zip", ["01234", "04321"], [1234.0, 4321.0])
+    'zip: numbers that begin with 0, as codes do; --drop zip leaves it away'
+    """
+    known = [number for number in numbers if number is not None]
+    why = ""
+    if name.strip().lower() in DATE_NAMES and _are_dates(cells):
+        why = "looks like dates and is learned as numbers"
+    elif len(known) > 2 and all(known[k] + 1 == known[k + 1] for k in range(len(known) - 1)):
+        why = "counts the rows, as identifiers do"
+    elif any(re.fullmatch(r"0\d+", cell.strip()) for cell in cells):
+        why = "numbers that begin with 0, as codes do"
+    return f"{name}: {why}; --drop {name} leaves it away" if why else ""
+
+
+def _are_dates(cells: Sequence[str]) -> bool:
+    try:
+        read_dates(cells)
+    except InputError:
+        return False
+    return True

@@ -76,11 +76,15 @@ class Scaler:
     deviation: Floats
 
     @classmethod
-    def fit(cls, features: Floats) -> Scaler:
-        """Return the scaler of these rows."""
+    def fit(cls, features: Floats, weights: Floats | None = None) -> Scaler:
+        """Return the scaler of these rows, which count as much as their weights say."""
         with np.errstate(over="ignore", invalid="ignore"):
-            deviation = features.std(axis=0)
-            mean = features.mean(axis=0)
+            if weights is None:
+                deviation = features.std(axis=0)
+                mean = features.mean(axis=0)
+            else:
+                mean = np.average(features, axis=0, weights=weights)
+                deviation = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weights))
         # A column of one value may have a deviation that is rounding and nothing else.
         constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean)
         deviation = np.where(constant, 1.0, deviation)

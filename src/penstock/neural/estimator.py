@@ -261,4 +261,4 @@ class NeuralRegressor(Recipe):
         return tags("regressor")
 
     def _target_scaler(self, rows: Examples) -> Scaler | None:
-        return Scaler.fit(rows.targets)
+        return Scaler.fit(rows.targets, rows.weights)

@@ -50,7 +50,8 @@ def history_figure(history: History, best_epoch: int = 0) -> Figure:
             panels.setdefault(kind, []).append(name)
     figure = Figure(figsize=(8, 0.6 + 2.2 * max(1, len(panels))), layout="constrained")
     places = figure.subplots(max(1, len(panels)), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (kind, names) in zip(places, panels.items(), strict=False):
+    loss_first = sorted(panels.items(), key=lambda panel: panel[0] not in _CHOSEN_BY)
+    for axes, (kind, names) in zip(places, loss_first, strict=False):
         _panel(axes, kind, {name: list(history[name]) for name in names}, best_epoch)
     places[-1].set_xlabel("epoch", fontsize=9)
     if constant:
@@ -94,14 +95,20 @@ def bars(values: Sequence[float], width: int = 40) -> str:
     )
 
 
+_CHOSEN_BY = ("nll", "mse", "misclass")  # what the best epoch can be chosen by: drawn first
+
+
 def _kind(name: str) -> str:
     return name.rsplit("_", 1)[1] if name.endswith(("_nll", "_misclass", "_mse")) else name
 
 
 def _panel(axes: Axes, kind: str, curves: dict[str, list[float]], best_epoch: int) -> None:
+    from matplotlib.ticker import LogLocator
+
     finite = [v for values in curves.values() for v in values if math.isfinite(v)]
     if kind in {"nll", "mse", "gradient_norm"} and finite and 0 < 10 * min(finite) < max(finite):
         axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
     for name, values in curves.items():
@@ -110,8 +117,9 @@ def _panel(axes: Axes, kind: str, curves: dict[str, list[float]], best_epoch: in
         axes.plot(range(1, len(drawn) + 1), drawn, color=colour, linewidth=1.4, label=name)
     last = list(curves)[-1] if "valid" not in "".join(curves) else f"valid_{kind}"
     if 0 < best_epoch <= len(curves[last]):
-        value = curves[last][best_epoch - 1]
         axes.axvline(best_epoch, color="#c4541a", linewidth=0.8, linestyle="--")
+    if 0 < best_epoch <= len(curves[last]) and kind in _CHOSEN_BY:
+        value = curves[last][best_epoch - 1]
         axes.plot([best_epoch], [value], "o", color="#c4541a", markersize=4)
         told = f"epoch {best_epoch}: {value:.4g}"
         axes.annotate(told, (best_epoch, value), xytext=(6, 8), textcoords="offset points",

@@ -78,9 +78,9 @@ class Recipe(Parameters):
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter in the constructor
         self,
-        hidden: Sequence[int] | int = (16,),
+        hidden: Sequence[int] | int = (100,),
         *,
-        activation: str = "tanh",
+        activation: str = "relu",
         learning_rate: Rate = 0.01,
         momentum: Rate = 0.9,
         batch_size: int = 10,
@@ -191,7 +191,7 @@ class Recipe(Parameters):
         if valid is None and self.validation:
             rows, valid = self._hold_out(rows, generator)
         self.held_out_ = valid
-        scaler = Scaler.fit(rows.features) if self.scale else None
+        scaler = Scaler.fit(rows.features, rows.weights) if self.scale else None
         target = self._target = self._target_scaler(rows)
         datasets = {"train": rows.scaled(scaler, target)}
         if valid is not None:
@@ -272,7 +272,7 @@ class Recipe(Parameters):
             raise BadData("partial_fit trains one network: members=1")
         sgd = self.descent
         if not hasattr(self, "model_"):
-            scaler = Scaler.fit(rows.features) if self.scale else None
+            scaler = Scaler.fit(rows.features, rows.weights) if self.scale else None
             network = self.network(rows.features.shape[1], last)
             random = Seeded(int(_generator(self.random_state).integers(2**31)))
             weights = random.weights(network)

@@ -11,7 +11,7 @@ import numpy as np
 
 from penstock.errors import InputError, MissingExtra
 from penstock.neural.arrays import Floats
-from penstock.neural.columns import Column, learned_column
+from penstock.neural.columns import Column, doubt, learned_column
 from penstock.neural.errors import BadData, nearest
 from penstock.tables import (
     Numbers,
@@ -24,7 +24,7 @@ from penstock.tables import (
     read_workbook,
 )
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "read_table", "table_of_sheet"]
 
 
 @final
@@ -83,6 +83,22 @@ def read_table(
         BadData: Unreadable, no such column, a missing label, or a cell that cannot be used.
     """
     sheet = _sheet(path)
+    return table_of_sheet(
+        sheet, str(path), label, features, drop=drop, columns=columns, decimal=decimal
+    )
+
+
+def table_of_sheet(  # noqa: PLR0913 - what read_table takes, and a name for errors
+    sheet: Sheet,
+    path: str,
+    label: str = "",
+    features: tuple[str, ...] = (),
+    *,
+    drop: tuple[str, ...] = (),
+    columns: tuple[Column, ...] = (),
+    decimal: str = "",
+) -> Table:
+    """Return a sheet as :func:`read_table` does; ``path`` is what errors call it."""
     rows = list(sheet.rows)
     header = [name.strip() for name in sheet.names]
     if len(sheet.levels) > 1:
@@ -97,7 +113,10 @@ def read_table(
         if name not in header:
             raise BadData(f"{path}: no column {name!r}{nearest(name, header)} "
                           f"There are: {', '.join(header)}")  # fmt: skip
+    _check_names(path, features, label, drop)
     names = features or tuple(name for name in header if name != label and name not in drop)
+    if "" in names:
+        raise BadData(f"{path}: column {header.index('') + 1} has no name in the header")
     if not names:
         raise BadData(f"{path}: no column is left to learn from")
     labels = _labels(path, header, rows, label)
@@ -111,6 +130,15 @@ def read_table(
     return _encoded(path, table, places, Numbers(mark), [line for line, _ in rows])
 
 
+def _check_names(path: str, features: tuple[str, ...], label: str, drop: tuple[str, ...]) -> None:
+    """Raise BadData where the label is to be learned from itself, or a column comes twice."""
+    if label and label in (*features, *drop):
+        raise BadData(f"{path}: {label} is the column to learn: not a feature, and not to drop")
+    if len(set(features)) < len(features):
+        twice = next(name for name in features if features.count(name) > 1)
+        raise BadData(f"{path}: {twice} is named twice among the features")
+
+
 def _sheet(path: Path) -> Sheet:
     try:
         with path.open("rb") as file:
@@ -121,25 +149,30 @@ def _sheet(path: Path) -> Sheet:
             return read_sheet(text, str(path))
     except MissingExtra:
         raise
-    except (OSError, UnicodeDecodeError, InputError) as error:
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path}: neither text of UTF-8 nor an Excel workbook: save it so") from error
+    except (OSError, InputError) as error:
         told = getattr(error, "strerror", None) or str(error)
         raise BadData(told if told.startswith(str(path)) else f"{path}: {told}") from error
 
 
+_NO_LABEL = {"", "nan", "null", "<na>", "#n/a"}
+
+
 def _labels(
-    path: Path, header: list[str], rows: list[tuple[int, list[str]]], label: str
+    path: str, header: list[str], rows: list[tuple[int, list[str]]], label: str
 ) -> tuple[str, ...]:
     if not label:
         return ()
     target = header.index(label)
     for line, cells in rows:
-        if not cells[target].strip():
+        if cells[target].strip().lower() in _NO_LABEL:
             raise BadData(f"{path}, line {line}: no label in column {label!r}: drop the line")
     return tuple(cells[target].strip() for _, cells in rows)
 
 
 def _encoded(
-    path: Path, table: Table, places: list[int], reader: Numbers, lines: list[int]
+    path: str, table: Table, places: list[int], reader: Numbers, lines: list[int]
 ) -> Table:
     """Return the table with its features and how each column becomes inputs."""
     columns, parts, words = [], [], list(table.words)
@@ -153,7 +186,7 @@ def _encoded(
                 column = table.columns[at]
             else:
                 column = learned_column(table.header[place], cells, numbers)
-                words += _said(column, numbers)
+                words += _said(column, cells, numbers)
         except BadData as error:
             row = next((k for k, number in enumerate(numbers) if number is None), 0)
             raise BadData(f"{path}, line {lines[row]}, {error}") from error
@@ -172,19 +205,20 @@ def _encoded(
     return replace(table, features=features, columns=tuple(columns), words=tuple(words))
 
 
-def _one_unit(path: Path, cells: list[str], column: str) -> None:
+def _one_unit(path: str, cells: list[str], column: str) -> None:
     try:
         one_unit(cells, column)
     except InputError as error:
         raise BadData(f"{path}: {error}") from error
 
 
-def _said(column: Column, numbers: list[float | None]) -> list[str]:
+def _said(column: Column, cells: list[str], numbers: list[float | None]) -> list[str]:
     if column.values:
         return [f"{column.name}: {len(column.values)} categories, an input each"]
+    said = [doubt(column.name, cells, numbers)]
     if column.fill is not None:
         missing = sum(number != number for number in numbers)
-        return [
+        said.append(
             f"{column.name}: {missing} missing values are taken for the median, {column.fill:g}"
-        ]
-    return []
+        )
+    return [word for word in said if word]

@@ -6,11 +6,11 @@ from penstock.portfolio.allocation import belief as belief
 from penstock.portfolio.allocation import efficient_frontier as efficient_frontier
 from penstock.portfolio.allocation import minimum_volatility as minimum_volatility
 from penstock.portfolio.allocation import risk_parity as risk_parity
+from penstock.portfolio.columns import Format as Format
 from penstock.portfolio.explanation import EXAMPLE_NAMES as EXAMPLE_NAMES
 from penstock.portfolio.explanation import EXAMPLE_WEIGHTS as EXAMPLE_WEIGHTS
 from penstock.portfolio.explanation import Explanation as Explanation
 from penstock.portfolio.explanation import explain as explain
-from penstock.portfolio.files import Format as Format
 from penstock.portfolio.files import Row as Row
 from penstock.portfolio.files import read_covariance as read_covariance
 from penstock.portfolio.files import read_stream as read_stream
@@ -30,6 +30,7 @@ from penstock.portfolio.ratios import performance as performance
 from penstock.portfolio.report import Report as Report  # unlisted
 from penstock.portfolio.report import RiskReport as RiskReport
 from penstock.portfolio.result import Risk as Risk
+from penstock.portfolio.returns import RowsAYear as RowsAYear
 from penstock.portfolio.rolling import Rolling as Rolling
 from penstock.portfolio.rolling import rolling_covariance as rolling_covariance
 from penstock.portfolio.rolling import rolling_risk as rolling_risk

@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import final
 
 from penstock.errors import InputError, MissingExtra
-from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.fields import FIELDS, chosen_field, fold, is_bars, without_volumes
-from penstock.portfolio.frames import date_column, dates_of, from_frame
+from penstock.portfolio.arrays import Floats, np
+from penstock.portfolio.columns import (
+    ANY,
+    TICKERS,
+    Columns,
+    Format,
+    Kind,
+    assembled,
+    date_column,
+    dates_of,
+)
+from penstock.portfolio.fields import is_bars
+from penstock.portfolio.frames import from_frame
 from penstock.portfolio.matrix import Table, in_order
 from penstock.tables import (
     DATE_NAMES,
-    ORDERS,
     Numbers,
     Sheet,
-    are_row_numbers,
     decimal_mark,
     one_unit,
     open_text,
@@ -50,34 +57,6 @@ __all__ = [
 Row = tuple[str, dict[str, float]]
 """The moment as text, and the price (or return) of each asset."""
 
-_TICKERS = {"ticker", "symbol", "asset", "isin", "instrument", "security", "stock"}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a file does not say itself.
-
-    Attributes:
-        dates: ``dmy`` or ``mdy`` where days and months can be taken for each other; ``none`` where
-            there is no date column.
-        decimal: The decimal mark, ``.`` or ``,``.
-        field: The field to measure, such as ``Close``, where there are several an asset.
-        sheet: The sheet of a workbook.
-    """
-
-    dates: str = ""
-    decimal: str = ""
-    field: str = ""
-    sheet: str = ""
-
-    def __post_init__(self) -> None:
-        if self.dates not in {"", "none", *ORDERS}:
-            raise InputError(f"dates {self.dates!r}: choose dmy, mdy or none")
-
-
-_ANY = Format()
-
 
 def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
     """Return a whole sheet as a table.
@@ -86,74 +65,17 @@ def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
         InputError: With the line and column of what cannot be read as one thing.
     """
     rows, said_below = _without_footer(list(sheet.rows))
-    names = [name.strip().removeprefix("<").removesuffix(">") for name in sheet.names]
-    cells = [row for _, row in rows]
-    words = (*sheet.words, *said_below)
-    places = list(range(len(names)))
-    if are_row_numbers(names[0], [row[0] for row in cells]):
-        places = places[1:]
-        words = (*words, "a first column of row numbers is left away")
-    day = None if how.dates == "none" else _day(names, places)
-    if day is None and how.dates != "none" and places[0] == 0:
-        day = 0
-    clock = _clock(names, day)
-    places = [place for place in places if place not in {day, clock}]
-    ticker = next((k for k in places if names[k].lower() in _TICKERS), None)
-    if len(sheet.levels) > 1:
-        keep, assets, said = fold([[level[k] for k in places] for level in sheet.levels], how.field)
-        places = [places[k] for k in keep]
-    elif ticker is not None or is_bars(names) or how.field:
-        known = [names[k] for k in places if k != ticker and _is_field(names, k, ticker)]
-        field, said = chosen_field(known, how.field)
-        places, assets = [names.index(field)], (field,)
-    else:
-        kept = [places[k] for k in without_volumes([names[k] for k in places])]
-        said = tuple(f"column {names[k]} is left away" for k in places if k not in kept)
-        places, assets = kept, tuple(names[k] for k in kept)
-    values, units = _values(sheet, rows, places, how)
-    words = (*words, *said, *units)
-    texts = None if day is None else _days(names, cells, day)
-    if ticker is not None:
-        if texts is None:
-            raise InputError(f"{sheet.source}: one row an asset and date needs a column of dates")
-        return _pivoted(texts, [row[ticker].strip() for row in cells], values, words, how)
-    dates = None
-    if texts is not None:
-        dates, told = dates_of(texts, how.dates)
-        words += told
-    return in_order(values, assets, dates, words)
-
-
-def _day(names: list[str], places: list[int]) -> int | None:
-    found = date_column([names[k] for k in places], ["number"] * len(places))
-    return None if found is None else places[found]
-
-
-def _days(names: list[str], cells: list[list[str]], day: int) -> list[str]:
-    """Return the dates' texts, with the time of a column of its own."""
-    clock = _clock(names, day)
-    if clock is None:
-        return [row[day] for row in cells]
-    texts = []
-    for row in cells:
-        time = row[clock].strip()
-        if len(time) == 6 and time.isdecimal():
-            time = f"{time[:2]}:{time[2:4]}:{time[4:]}"
-        if time in {"00:00:00", "00:00", ""}:
-            texts.append(row[day])
-            continue
-        date = row[day].strip()
-        if len(date) == 8 and date.isdecimal():
-            date = f"{date[:4]}-{date[4:6]}-{date[6:]}"
-        texts.append(f"{date} {time}")
-    return texts
-
-
-def _clock(names: list[str], day: int | None) -> int | None:
-    """Return where the time stands that has a column of its own."""
-    if day is None:
-        return None
-    return next((k for k, name in enumerate(names) if name.lower() == "time" and k != day), None)
+    kinds: list[Kind] = ["number" for _ in sheet.names]
+    kinds[0] = "text"
+    columns = Columns(
+        sheet.levels,
+        tuple(kinds),
+        texts=lambda place: [row[place] for _, row in rows],
+        times=lambda place: dates_of(row[place] for _, row in rows)[0],
+        numbers=lambda places: _values(sheet, rows, places, how),
+        words=(*sheet.words, *said_below),
+    )
+    return assembled(columns, how)
 
 
 def _without_footer(
@@ -165,14 +87,6 @@ def _without_footer(
         end -= 1
     said = tuple(f"below the table, {row[0]!r} is left away" for _, row in rows[end:])
     return rows[:end], said
-
-
-def _is_field(names: list[str], place: int, ticker: int | None) -> bool:
-    """Return whether a column can be a field: in bars the known ones, in long rows any other."""
-    name = names[place].lower()
-    if ticker is not None and not is_bars(names):
-        return name not in DATE_NAMES
-    return name in FIELDS
 
 
 def _values(
@@ -203,6 +117,9 @@ def _numbers(
     return numbers
 
 
+_ORDINARY = re.compile(r"[\d.,+\- ']*(?:[eE][\d.,+\- ']*)*", re.ASCII)
+
+
 def _units(
     names: Sequence[str], rows: list[tuple[int, list[str]]], places: list[int]
 ) -> tuple[str, ...]:
@@ -214,36 +131,12 @@ def _units(
     signs: set[str] = set()
     for place in places:
         cells = [row[place] for _, row in rows]
-        whole = "".join(cells)
-        if whole.isascii() and "%" not in whole and "$" not in whole:
+        if _ORDINARY.fullmatch("".join(cells)):
             continue
         signs |= {one_unit(cells, names[place])} - {"", "%"}
     if len(signs) < 2:
         return ()
     return (f"several currencies ({', '.join(sorted(signs))}): each return is in its own",)
-
-
-def _pivoted(
-    texts: list[str], tickers: list[str], values: Floats,
-    words: tuple[str, ...], how: Format,
-) -> Table:  # fmt: skip
-    """Return one row a date and one column an asset."""
-    moments, told = dates_of(texts, how.dates)
-    names = tuple(dict.fromkeys(tickers))
-    dates: Dates = np.unique(moments)
-    rows = np.searchsorted(dates, moments)
-    columns = np.array([names.index(name) for name in tickers])
-    whole = np.full((len(dates), len(names)), np.nan)
-    pairs = rows * len(names) + columns
-    found, counts = np.unique(pairs, return_counts=True)
-    if (counts > 1).any():
-        row, column = divmod(int(found[counts > 1][0]), len(names))
-        raise InputError(f"{names[column]} comes twice on {str(dates[row])[:10]}: keep one row")
-    if "" in names:
-        raise InputError(f"row {tickers.index('')} names no asset")
-    whole[rows, columns] = values[:, 0]
-    said = f"one row an asset and date: {len(names)} assets on {len(dates)} dates"
-    return Table(whole, names, dates, words=(*words, *told, said))
 
 
 def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
@@ -258,9 +151,9 @@ def _streamed(lines: Iterable[str], source: str, how: Format) -> Iterator[Row]:
         width -= 1  # an empty last name: its cells have to be empty too
     names = sheet.names[:width]
     Sheet(source, names, (), sheet.separator, tuple(x[:width] for x in sheet.levels)).check_names()
-    if len(sheet.levels) > 1 or is_bars(names) or any(x.lower() in _TICKERS for x in names):
+    if len(sheet.levels) > 1 or is_bars(names) or any(x.lower() in TICKERS for x in names):
         raise InputError(f"{source}: row by row, one column an asset is read: leave --follow away")
-    day = _day(list(names), list(range(width))) or 0
+    day = date_column(list(names), ["number"] * width) or 0
     places = [place for place in range(width) if place != day]
     decimal = how.decimal
     before: dict[int, str] = {}  # a cell of each column that says its unit
@@ -360,7 +253,7 @@ def _decoded(text: str | bytes, where: str) -> object:
         raise InputError(f"{where}: not JSON: {error}") from error
 
 
-def text_rows(stream: Iterable[str], source: str, how: Format = _ANY) -> Iterator[Row]:
+def text_rows(stream: Iterable[str], source: str, how: Format = ANY) -> Iterator[Row]:
     """Yield the rows of a stream of lines, JSON where the first one begins with a brace."""
     is_json, lines = _opened(stream, source)
     yield from json_rows(lines, source) if is_json else _streamed(lines, source, how)
@@ -376,7 +269,7 @@ def _opened(stream: Iterable[str], source: str) -> tuple[bool, Iterator[str]]:
     return first.lstrip().startswith("{"), chain([first], lines)
 
 
-def table_of(rows: Iterable[Row], source: str, how: Format = _ANY) -> Table:
+def table_of(rows: Iterable[Row], source: str, how: Format = ANY) -> Table:
     """Gather rows into a table; an asset that a row does not name is NaN there.
 
     Raises:
@@ -398,7 +291,7 @@ def table_of(rows: Iterable[Row], source: str, how: Format = _ANY) -> Table:
         raise InputError(f"{source}: {error}") from error
 
 
-def read_table(path: Path, how: Format = _ANY) -> Table:
+def read_table(path: Path, how: Format = ANY) -> Table:
     """Read a CSV, Excel (``.xlsx``), JSON lines or Parquet file; its first bytes say which.
 
     Raises:
@@ -448,13 +341,14 @@ def _parquet(path: Path) -> Table:
     except ImportError as error:
         raise MissingExtra("reading Parquet", "pyarrow", "parquet") from error
     try:
-        whole = parquet.read_table(path)
+        # Not read_table: it takes a folder's name such as year=2024 for a column.
+        whole = parquet.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged Parquet: {error}") from error
     return _named(path.name, lambda: from_frame(whole, "pyarrow"))
 
 
-def read_stream(stream: Iterable[str], source: str, how: Format = _ANY) -> Table:
+def read_stream(stream: Iterable[str], source: str, how: Format = ANY) -> Table:
     """Read a table of text from an open stream to its end."""
     is_json, lines = _opened(stream, source)
     if is_json:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import np
+from penstock.portfolio.columns import Format, dates_of
 from penstock.portfolio.estimators import split_name
-from penstock.portfolio.files import Format, text_rows
-from penstock.portfolio.frames import dates_of
+from penstock.portfolio.files import text_rows
 from penstock.portfolio.matrix import shown
 from penstock.portfolio.online import OnlineRisk
-from penstock.portfolio.returns import annual_periods
+from penstock.portfolio.returns import RowsAYear
 
 __all__ = ["followed", "online_for"]
 
@@ -59,14 +59,14 @@ def followed(
         InputError: A row that cannot be, or a date that is not after the one before.
     """
     names = online.names or ()
-    seen: list[np.datetime64] = []
-    year = online.periods
+    before: np.datetime64 | None = None
+    rows = RowsAYear(periods)
     for moment, row in text_rows(lines, source, how):
         now = _moment(moment, how)
-        if seen and now is not None and not now > seen[-1]:
-            raise InputError(f"{source}: {moment} follows {shown(seen[-1])}: dates must ascend")
-        if now is not None:
-            seen = [*seen[-1:], now] if len(seen) > _ENOUGH else [*seen, now]
+        if before is not None and now is not None and not now > before:
+            raise InputError(f"{source}: {moment} follows {shown(before)}: dates must ascend")
+        before = now
+        year = rows.take(now)
         absent = [name for name in names or row if math.isnan(row.get(name, 0.0))]
         if absent and missing == "common":
             yield {"date": moment, "left_out": f"no value of {', '.join(absent)}"}
@@ -77,8 +77,6 @@ def followed(
             raise InputError(
                 f"{source}, {moment}: {error} (--missing common passes over)"
             ) from error
-        if periods is None and 3 <= len(seen) <= _ENOUGH:
-            year = annual_periods(None, np.array(seen))[0]
         if volatility is not None:
             yield {"date": moment, **_read(online, volatility, year)}
 
@@ -94,10 +92,6 @@ def _read(online: OnlineRisk, volatility: float, year: float) -> dict[str, float
         first = int(np.argmax(share))
         reading |= {"most": names[first], "share": float(share[first])}
     return reading
-
-
-_ENOUGH = 300
-"""Dates by which the rows a year are decided; more change nothing."""
 
 
 def _moment(text: str, how: Format) -> np.datetime64 | None:

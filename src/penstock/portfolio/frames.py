@@ -6,22 +6,24 @@ wall clock's: a zone is left away, never converted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from penstock.errors import InputError
-from penstock.portfolio.arrays import Dates, np
-from penstock.portfolio.fields import fold
-from penstock.portfolio.matrix import Table, floats, in_order
-from penstock.tables import DATE_NAMES, are_row_numbers, read_dates
+from penstock.portfolio.arrays import Dates, Floats, np
+from penstock.portfolio.columns import Columns, Kind, assembled
+from penstock.portfolio.matrix import Table, floats
+from penstock.tables import DATE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["date_column", "dates_of", "from_frame"]
+__all__ = ["from_frame", "from_mapping"]
 
 _PARQUET_INDEX = "__index_level_0__"  # what pandas calls an index without a name
 
@@ -29,118 +31,146 @@ _PARQUET_INDEX = "__index_level_0__"  # what pandas calls an index without a nam
 def from_frame(data: object, library: str) -> Table:
     """Return a frame of ``library`` (pandas, polars or pyarrow) as a table.
 
-    Dates are taken from a pandas index that holds dates, else from a column that holds dates or is
-    called ``date``, ``time``, … wherever it stands, else from a first column of text.
+    Its columns are understood as a file's are. Dates are taken from a pandas index that holds
+    dates, else from a column that holds dates or is called ``date``, ``time``, …, else from a
+    first column of text.
 
     Raises:
         InputError: Not a whole frame, or a column that does not hold numbers.
     """
     kind = type(data).__name__
     if library == "pandas" and kind == "DataFrame":
-        return _from_pandas(data)
+        return assembled(_pandas(data))
     if library == "polars" and kind in {"DataFrame", "LazyFrame"}:
-        return _from_polars(data)  # type: ignore[arg-type] # its name was just checked
+        return assembled(_polars(data))  # type: ignore[arg-type] # its name was just checked
     if library == "pyarrow" and kind in {"Table", "RecordBatch"}:
-        return _from_arrow(data)
+        return assembled(_arrow(data))
     raise InputError(f"a {library} {kind} is not a table of several assets: give a whole frame")
 
 
-def date_column(names: Sequence[str], kinds: Sequence[str]) -> int | None:
-    """Return where the dates stand among columns of kind ``time``, ``text`` or ``number``.
-
-    >>> date_column(["A", "Date"], ["number", "number"]), date_column(["A"], ["number"])
-    (1, None)
-    """
-    if "time" in kinds:
-        return list(kinds).index("time")
-    for place, name in enumerate(names):
-        if name.strip().lower() in DATE_NAMES:
-            return place
-    return 0 if kinds and kinds[0] == "text" else None
-
-
-def dates_of(values: Iterable[object], order: str = "") -> tuple[Dates, tuple[str, ...]]:
-    """Return texts, whole numbers or dates as moments, and what is to be said about it.
+def from_mapping(data: Mapping[object, Sequence[object]]) -> Table:
+    """Return a mapping of names to columns as a table.
 
     Raises:
-        InputError: One is not a date, or can be two.
+        InputError: Columns of different lengths, or one that does not hold numbers.
     """
-    moments, words = read_dates([str(value) for value in values], order)
-    return np.array(moments, dtype="datetime64[us]"), words
+    names = tuple(str(name) for name in data)
+    columns = list(data.values())
+    if len({len(column) for column in columns}) > 1:
+        raise InputError("the columns have different lengths")
+
+    def numbers(places: list[int]) -> tuple[Floats, tuple[str, ...]]:
+        parts = [floats(columns[place], f"column {names[place]}") for place in places]
+        return np.stack(parts, axis=1) if parts else np.empty((0, 0)), ()
+
+    def moments(place: int) -> Dates:
+        return np.array(columns[place], dtype="datetime64[us]")
+
+    kinds = tuple(_kind_of(column) for column in columns)
+    return assembled(
+        Columns((names,), kinds, lambda place: _texts(columns[place]), moments, numbers)
+    )
 
 
-def _without_index(names: Sequence[str], first: Iterable[object]) -> bool:
-    """Return whether the first of the columns is only row numbers."""
-    return bool(names) and are_row_numbers(names[0], [str(value) for value in first])
-
-
-def _from_pandas(frame: pd.DataFrame) -> Table:
-    names, words = _pandas_names(frame)
-    dates, said = _index_dates(frame.index)
-    words += said
-    if dates is None:
-        kinds = [_pandas_kind(kind) for kind in frame.dtypes]
-        if kinds[:1] == ["number"] and _without_index(names, frame.iloc[:, 0]):
-            frame, names, kinds = frame.iloc[:, 1:], names[1:], kinds[1:]
-            words += ("a first column of row numbers is left away",)
-        place = date_column(names, kinds)
-        if place is not None:
-            dates, said = _pandas_dates(frame.iloc[:, place], kinds[place])
-            words += said
-            rest = [k for k in range(len(names)) if k != place]
-            frame, names = frame.iloc[:, rest], tuple(names[k] for k in rest)
-    for place, (name, kind) in enumerate(zip(names, frame.dtypes, strict=True)):
-        if str(kind) == "object":
-            _check_numbers(name, frame.iloc[:, place])
-        elif _pandas_kind(kind) != "number":
-            raise InputError(f"column {name} holds {kind}, not numbers")
-    values = floats(frame.to_numpy(dtype=np.float64, na_value=np.nan), "the frame")
-    return in_order(values, names, dates, words)
-
-
-def _pandas_kind(kind: object) -> str:
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(kind):
-        return "time"
-    if pd.api.types.is_bool_dtype(kind) or not pd.api.types.is_numeric_dtype(kind):
+def _kind_of(values: Sequence[object]) -> Kind:
+    """Return what plain values are, by the first that is there."""
+    first = next((value for value in values if value is not None and value == value), 0.0)
+    if isinstance(first, (date, np.datetime64)):
+        return "time" if isinstance(first, np.datetime64) else "text"
+    if isinstance(first, str):
         return "text"
-    return "number"
+    known = isinstance(first, (int, float, Decimal, np.number)) and not isinstance(first, bool)
+    return "number" if known else "other"
 
 
-def _index_dates(index: pd.Index) -> tuple[Dates | None, tuple[str, ...]]:
-    """Return the dates that an index holds, or None where it only counts rows."""
+def _texts(values: Sequence[object]) -> list[str]:
+    return ["" if value is None or value != value else str(value) for value in values]
+
+
+def _check_number(kinds: Sequence[Kind], place: int, name: object, told: object) -> None:
+    if kinds[place] != "number":
+        raise InputError(f"column {name} holds {told}, not numbers")
+
+
+def _pandas(frame: pd.DataFrame) -> Columns:
+    index = frame.index
+    if index.nlevels > 1:
+        frame = frame.reset_index()
+    elif _holds_dates(index):
+        frame = frame.reset_index(names=_free_name(frame, index.name))
+    columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
+    kinds = tuple(_pandas_kind(column) for column in columns)
+    levels = tuple(
+        tuple(
+            "" if label is None or label != label else str(label)
+            for label in frame.columns.get_level_values(level)
+        )
+        for level in range(frame.columns.nlevels)
+    )
+
+    def numbers(places: list[int]) -> tuple[Floats, tuple[str, ...]]:
+        for place in places:
+            column = columns[place]
+            _check_number(kinds, place, frame.columns[place], column.dtype)
+            if column.dtype == object:
+                _check_objects(frame.columns[place], column)
+        part = frame.iloc[:, places]
+        return floats(part.to_numpy(dtype=np.float64, na_value=np.nan), "the frame"), ()
+
+    def moments(place: int) -> Dates:
+        column = columns[place]
+        if hasattr(column.array, "to_timestamp"):
+            column = column.dt.to_timestamp()
+        return np.asarray(column.dt.tz_localize(None), dtype="datetime64[us]")
+
+    return Columns(levels, kinds, lambda place: _texts(list(columns[place])), moments, numbers)
+
+
+def _free_name(frame: pd.DataFrame, name: object) -> str:
+    """Return what the column of an index of dates is called: a name of dates that no other has."""
+    wanted = str(name) if str(name).lower() in DATE_NAMES else "date"
+    if wanted in frame.columns:
+        raise InputError(f"the index and a column are called {wanted}: drop one")
+    return wanted
+
+
+def _pandas_kind(column: pd.Series) -> Kind:
     import pandas as pd
 
-    if isinstance(index, pd.PeriodIndex):
-        index = index.to_timestamp()
-    if isinstance(index, pd.DatetimeIndex):
-        return np.asarray(index.tz_localize(None), dtype="datetime64[us]"), ()
-    counts = pd.api.types.is_numeric_dtype(index.dtype)
-    eight = len(index) and all(len(str(label)) == 8 for label in index)
-    if counts and not eight and str(index.name).lower() not in DATE_NAMES:
-        return None, ()
-    return dates_of(index)
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        kind = kind.categories.dtype
+    if pd.api.types.is_datetime64_any_dtype(kind) or isinstance(kind, pd.PeriodDtype):
+        return "time"
+    if pd.api.types.is_object_dtype(kind):
+        return _kind_of(list(column))
+    if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_complex_dtype(kind):
+        return "other"
+    if pd.api.types.is_numeric_dtype(kind):
+        return "number"
+    return "text" if pd.api.types.is_string_dtype(kind) else "other"
 
 
-def _pandas_dates(column: pd.Series, kind: str) -> tuple[Dates, tuple[str, ...]]:
-    if kind == "time":
-        return np.asarray(column.dt.tz_localize(None), dtype="datetime64[us]"), ()
-    return dates_of(column)
+def _holds_dates(index: pd.Index) -> bool:
+    """Return whether an index holds dates and does not only count rows."""
+    import pandas as pd
+
+    if isinstance(index, (pd.PeriodIndex, pd.DatetimeIndex)):
+        return True
+    if not pd.api.types.is_numeric_dtype(index.dtype):
+        return True
+    if str(index.name).lower() in {*DATE_NAMES, "year"}:
+        return True
+    return _count_time(index)
 
 
-def _pandas_names(frame: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    count = frame.columns.nlevels
-    if count == 1:
-        return tuple(str(name) for name in frame.columns), ()
-    levels = [[str(x) for x in frame.columns.get_level_values(k)] for k in range(count)]
-    keep, names, words = fold(levels, "")
-    if len(keep) != frame.shape[1]:
-        raise InputError("the columns hold several fields: give one of them, as frame['Close']")
-    return names, words
+def _count_time(labels: Iterable[object]) -> bool:
+    """Return whether all of them have as many digits as a day or a Unix time, not as a row."""
+    lengths = {len(str(label)) for label in labels}
+    return len(lengths) == 1 and lengths <= {8, 10, 13, 16, 19}
 
 
-def _check_numbers(name: str, column: Iterable[object]) -> None:
+def _check_objects(name: object, column: pd.Series) -> None:
     for row, value in enumerate(column):
         if isinstance(value, bool) or not (
             value is None or isinstance(value, (int, float, Decimal, np.number)) or value != value
@@ -148,73 +178,96 @@ def _check_numbers(name: str, column: Iterable[object]) -> None:
             raise InputError(f"column {name} holds {value!r} in row {row}, not a number")
 
 
-def _from_polars(frame: pl.DataFrame | pl.LazyFrame) -> Table:
+def _polars(frame: pl.DataFrame | pl.LazyFrame) -> Columns:
     import polars as pl
 
     whole = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
-    dates: Dates | None = None
-    words: tuple[str, ...] = ()
-    if _without_index(whole.columns, whole.to_series(0) if whole.width else ()):
-        whole = whole.drop(whole.columns[0])
-        words = ("a first column of row numbers is left away",)
-    kinds = [
-        "time" if kind in {pl.Date, pl.Datetime} else "text" if kind == pl.String else "number"
+    names = tuple(whole.columns)
+    kinds: tuple[Kind, ...] = tuple(
+        "time" if kind.base_type() in {pl.Date, pl.Datetime}
+        else "text" if kind.base_type() in {pl.String, pl.Categorical, pl.Enum}
+        else "number" if kind.is_numeric()
+        else "other"
         for kind in whole.dtypes
-    ]
-    place = date_column(whole.columns, kinds)
-    if place is not None:
+    )  # fmt: skip
+
+    def numbers(places: list[int]) -> tuple[Floats, tuple[str, ...]]:
+        for place in places:
+            _check_number(kinds, place, names[place], whole.dtypes[place])
+        part = whole.select(names[place] for place in places).cast(pl.Float64)
+        return floats(part.to_numpy(), "the frame"), ()
+
+    def moments(place: int) -> Dates:
         column = whole.to_series(place)
-        if kinds[place] == "time":
-            moments = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column
-            naive = moments.dt.replace_time_zone(None).cast(pl.Datetime("us"))
-            dates = np.asarray(naive.to_numpy(), dtype="datetime64[us]")
-        else:
-            dates, told = dates_of(column)
-            words += told
-        whole = whole.drop(whole.columns[place])
-    for name, kind in whole.schema.items():
-        if not kind.is_numeric():
-            raise InputError(f"column {name} holds {kind}, not numbers")
-    values = floats(whole.cast(pl.Float64).to_numpy(), "the frame")
-    return in_order(values, tuple(whole.columns), dates, words)
+        if column.dtype != pl.Date:
+            column = column.dt.replace_time_zone(None)
+        return np.asarray(column.cast(pl.Datetime("us")).to_numpy(), dtype="datetime64[us]")
+
+    return Columns(
+        (names,), kinds, lambda place: _texts(whole.to_series(place).to_list()), moments, numbers
+    )
 
 
-def _from_arrow(table: pa.Table | pa.RecordBatch) -> Table:
+def _arrow(table: pa.Table | pa.RecordBatch) -> Columns:
     import pyarrow as pa
 
     whole = pa.Table.from_batches([table]) if isinstance(table, pa.RecordBatch) else table
-    dates: Dates | None = None
     words: tuple[str, ...] = ()
-    kinds = [
-        "time" if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type)
-        else "text" if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        else "number"
-        for field in whole.schema
-    ]  # fmt: skip
+    columns = [_decoded(column) for column in whole.columns]
     names = list(whole.column_names)
-    if "time" not in kinds and _PARQUET_INDEX in names:
+    kinds = [_arrow_kind(column.type) for column in columns]
+    if _PARQUET_INDEX in names and kinds[names.index(_PARQUET_INDEX)] == "number":
         place = names.index(_PARQUET_INDEX)
-        if kinds[place] == "number":
-            whole, kinds = whole.remove_column(place), [*kinds[:place], *kinds[place + 1 :]]
-            words = ("the index of row numbers is left away",)
-    place_found = date_column(whole.column_names, kinds)
-    if place_found is not None:
-        column = whole.column(place_found)
-        if kinds[place_found] == "time":
-            dates = _arrow_dates(column)
+        if _count_time(columns[place].to_pylist()):
+            names[place] = "date"
         else:
-            dates, told = dates_of(column.to_pylist())
-            words += told
-        whole = whole.remove_column(place_found)
-    for field in whole.schema:
-        kind = field.type
-        if not (
-            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        ):
-            raise InputError(f"column {field.name} holds {kind}, not numbers")
-    columns = [floats(column.cast(pa.float64()).to_numpy(), "a column") for column in whole.columns]
-    values = np.stack(columns, axis=1) if columns else np.empty((whole.num_rows, 0))
-    return in_order(values, tuple(str(name) for name in whole.column_names), dates, words)
+            del names[place], kinds[place], columns[place]
+            words = ("the index of row numbers is left away",)
+
+    def numbers(places: list[int]) -> tuple[Floats, tuple[str, ...]]:
+        for place in places:
+            _check_number(kinds, place, names[place], columns[place].type)
+        parts = [columns[place].cast(pa.float64()).to_numpy() for place in places]
+        return np.stack(parts, axis=1) if parts else np.empty((whole.num_rows, 0)), ()
+
+    levels = _arrow_levels(names, whole.schema.pandas_metadata)
+    return Columns(
+        levels, tuple(kinds), lambda place: _texts(columns[place].to_pylist()),
+        lambda place: _arrow_dates(columns[place]), numbers, words,
+    )  # fmt: skip
+
+
+def _decoded(column: pa.ChunkedArray[pa.Scalar[pa.DataType]]) -> pa.ChunkedArray:
+    """Return a column of categories as its values."""
+    import pyarrow as pa
+
+    kind = column.type
+    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+
+
+def _arrow_levels(
+    names: list[str], pandas: Mapping[str, Sequence[object]] | None
+) -> tuple[tuple[str, ...], ...]:
+    """Return the header rows; pandas writes names of several as texts of tuples."""
+    count = len(pandas["column_indexes"]) if pandas else 1
+    if count < 2:
+        return (tuple(names),)
+    rows = [
+        ast.literal_eval(name) if name.startswith("(") else ("",) * (count - 1) + (name,)
+        for name in names
+    ]
+    return tuple(tuple(map(str, level)) for level in zip(*rows, strict=True))
+
+
+def _arrow_kind(kind: pa.DataType) -> Kind:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "time"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "text"
+    known = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return "number" if known or pa.types.is_null(kind) else "other"
 
 
 def _arrow_dates(column: pa.ChunkedArray[pa.Scalar[pa.DataType]]) -> Dates:

@@ -95,6 +95,10 @@ def in_order(
 def floats(data: object, what: str) -> Floats:
     """Return ``data`` as an array of float64, or say that ``what`` does not hold numbers."""
     try:
-        return np.asarray(data, dtype=np.float64)
+        plain = np.asarray(data)
+        found = np.asarray(plain, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{what} does not hold numbers alone: {error}") from error
+    if plain.dtype.kind in "bc":
+        raise InputError(f"{what} does not hold numbers alone: they are {plain.dtype}")
+    return found

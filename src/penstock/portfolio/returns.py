@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.matrix import shown
 
-__all__ = ["Changes", "annual_periods", "check_missing", "doubts", "simple_returns", "without_gaps"]
+__all__ = [
+    "Changes",
+    "RowsAYear",
+    "annual_periods",
+    "check_missing",
+    "doubts",
+    "simple_returns",
+    "without_gaps",
+]
 
 KINDS = ("prices", "returns", "log")
 MISSING = ("raise", "common", "pairwise", "renormalise")
@@ -128,6 +137,41 @@ def annual_periods(periods: float | None, dates: Dates | None) -> tuple[float, s
     return found, f"{found:.4g} rows make a year (typical distance of the dates: {typical:g} days)"
 
 
+@final
+class RowsAYear:
+    """How many rows make a year, while they arrive: :func:`annual_periods` of the first dates.
+
+    Args:
+        periods: Given, or None.
+        seen: The dates of an earlier :attr:`seen`, to go on from.
+
+    >>> year = RowsAYear()
+    >>> [year.take(np.datetime64(day)) for day in ("2024-01-05", "2024-01-12", "2024-01-19")]
+    [252.0, 252.0, 52.0]
+    """
+
+    def __init__(self, periods: float | None = None, seen: Sequence[str] = ()) -> None:
+        self._periods = periods
+        self._seen: list[np.datetime64] = [np.datetime64(date, "us") for date in seen]
+        self.value, self.words = annual_periods(periods, np.array(self._seen, "datetime64[us]"))
+
+    @property
+    def seen(self) -> list[str]:
+        """The dates it goes by, as texts."""
+        return [str(date) for date in self._seen]
+
+    def take(self, moment: np.datetime64 | datetime | None) -> float:
+        """Take the next row's date, None where it has none; return the rows a year so far."""
+        if self._periods is None and moment is not None and len(self._seen) < _ENOUGH:
+            told = moment if isinstance(moment, datetime) else moment.astype("datetime64[us]")
+            self._seen.append(np.datetime64(told))
+            self.value, self.words = annual_periods(None, np.array(self._seen))
+        return self.value
+
+
+_ENOUGH = 300
+"""Dates by which the rows a year are decided; more change nothing."""
+
 _STEPS = (
     (6.5, 7.5, 52.0), (13.5, 14.5, 26.0), (27.5, 31.5, 12.0), (58.5, 62.5, 6.0), (88.5, 93.0, 4.0),
     (180.0, 185.0, 2.0), (364.0, 367.0, 1.0),
@@ -181,13 +225,25 @@ def doubts(returns: Floats, dates: Dates | None, names: Sequence[str], kind: str
         if still is not None and still[1] >= _STALE and bool((returns[:, place] != 0).any()):
             first, count = still
             said.append(f"{name} does not move for {count} rows from {when(first)[3:]}: stale?")
-    if dates is not None and len(dates) > _STALE:
+    return said if dates is None else [*said, *_uneven(dates)]
+
+
+def _uneven(dates: Dates) -> list[str]:
+    """Return what is odd in the distances of dates."""
+    said = []
+    if len(dates) > _STALE:
         steps = np.diff(dates) / np.timedelta64(1, "D")
         hole = int(steps.argmax())
         if steps[hole] > max(10.0, 8 * float(np.median(steps))):
             said.append(
                 f"no rows for {steps[hole]:.0f} days between {shown(dates[hole])} and"
                 f" {shown(dates[hole + 1])}: a hole?"
+            )
+        rhythms = [float(np.median(part)) for part in np.array_split(steps, 4)]
+        if max(rhythms) > 2.5 * min(rhythms):
+            said.append(
+                f"the rows are {min(rhythms):g} days apart in one part and {max(rhythms):g} in"
+                " another: one number of rows a year fits only one of them"
             )
     return said
 

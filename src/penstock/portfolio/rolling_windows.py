@@ -7,9 +7,18 @@ hold it and no other, to the last bit.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from contextlib import suppress
+from types import ModuleType
 
 from penstock.portfolio.arrays import Floats, np
+
+NATIVE: ModuleType | None = None
+"""The same in C, where it was built."""
+
+with suppress(ImportError):
+    NATIVE = importlib.import_module("penstock.portfolio._windows")
 
 __all__ = ["rolling_covariances", "rolling_squares"]
 
@@ -19,36 +28,14 @@ _GROUP = 1 << 13  # numbers in the matrices that are worked on together: they st
 def rolling_squares(series: Floats, window: int) -> Floats:
     """Return the summed squared deviations of each full window, shape (rows - window + 1,).
 
-    Windows of 1, 2, 4, … rows are each two of the ones before; those whose lengths add up to
-    ``window`` make the result.
-
     Args:
         series: Shape (rows,), at least ``window`` rows.
         window: Rows, at least 2.
     """
-    count = len(series) - window + 1
-    means, squares = np.array(series), np.zeros(len(series))
-    mean, square = np.zeros(count), np.zeros(count)
-    length, done = 1, 0
-    while True:
-        if window & length:
-            part, theirs = means[done : done + count], squares[done : done + count]
-            gap = part - mean
-            square += theirs
-            mean += gap * (length / (done + length))
-            gap *= gap
-            gap *= done * length / (done + length)
-            square += gap
-            done += length
-        if done == window:
-            return square
-        gap = means[length:] - means[:-length]
-        squares = squares[:-length] + squares[length:]
-        means = means[:-length] + 0.5 * gap
-        gap *= gap
-        gap *= 0.5 * length
-        squares += gap
-        length *= 2
+    out = np.empty((-(-len(series) // window) * window, 1, 1))
+    for _ in rolling_covariances(series[:, np.newaxis], window, 1.0, out):
+        pass
+    return out[window - 1 : len(series), 0, 0]
 
 
 def rolling_covariances(
@@ -85,6 +72,9 @@ def rolling_covariances(
 def _group(rows: Floats, out: Floats) -> None:
     """Write the windows that end in all blocks but the first, shape (blocks, window, n, n)."""
     count, window, width = rows.shape[0] - 1, *rows.shape[1:]
+    if NATIVE is not None:
+        NATIVE.group(rows, out, window, width)
+        return
     means = np.zeros((window, count, width))
     squares = np.zeros((window, count, width, width))  # entry k: of the last k rows of a block
     product = np.empty((count, width, width))

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from penstock.errors import InputError
-from penstock.portfolio.arrays import Dates, np
-from penstock.portfolio.frames import date_column, dates_of, from_frame
-from penstock.portfolio.matrix import Table, floats, in_order
+from penstock.portfolio.frames import from_frame, from_mapping
+from penstock.portfolio.matrix import Table, floats
 
 __all__ = ["Table", "as_table", "floats", "in_currency"]
 
@@ -34,7 +33,7 @@ def as_table(data: object, names: Sequence[str] | None = None) -> Table:
     if library in {"pandas", "polars", "pyarrow"}:
         return from_frame(data, library)
     if isinstance(data, Mapping):
-        return _from_mapping(data)
+        return from_mapping(data)
     values = floats(data, "data")
     if names is not None:
         return Table(values, tuple(names))
@@ -73,20 +72,6 @@ def in_currency(
     said = ", ".join(f"{asset} by {rate}" for asset, rate in rates.items())
     whole = Table(values, table.names, table.dates, words=(*table.words, f"multiplied: {said}"))
     return whole.only(kept)
-
-
-def _from_mapping(data: Mapping[object, Sequence[object]]) -> Table:
-    rest = {str(name): column for name, column in data.items()}
-    place = date_column(list(rest), ["number"] * len(rest))
-    dates: Dates | None = None
-    words: tuple[str, ...] = ()
-    if place is not None:
-        dates, words = dates_of(rest.pop(list(rest)[place]))
-    columns = [floats(column, f"column {name}") for name, column in rest.items()]
-    if len({len(column) for column in columns}) > 1:
-        raise InputError("the columns have different lengths")
-    values = np.stack(columns, axis=1) if columns else np.empty((0, 0))
-    return in_order(values, tuple(rest), dates, words)
 
 
 @lru_cache(maxsize=8)

@@ -122,6 +122,9 @@ class _PackageMender:
         self.renamed.setdefault(item.identity, kept)
         self.files[file] = kept
         new = with_attribute(match[0], "id", kept) if kept != item.identity else match[0]
+        if left := set(properties := item.properties.split()) & {"scripted", "remote-resources"}:
+            kept_ones = " ".join(p for p in properties if p not in left)  # see harmless
+            new = with_attribute(new, "properties", kept_ones or None)
         far = not remote and not self.package.members.same(self.package.name, path)
         if far:
             path = quote(posixpath.relpath(item.name, self.package.folder or "."))

@@ -6,6 +6,7 @@ Repairs are edits of the text at the place of the fault, so a sound document kee
 from __future__ import annotations
 
 import html
+import mimetypes
 import re
 from dataclasses import dataclass, field
 from typing import final
@@ -13,12 +14,13 @@ from typing import final
 from penstock.errors import InputError
 from penstock.reading.addresses import SCHEME, Addresses
 from penstock.reading.archive import Archive
+from penstock.reading.harmless import harmless, harmless_sheet
 from penstock.reading.inspection import BLOCKS, LISTS, NEWER, REFERENCES, Facts, inspect
 from penstock.reading.markup import ATTRIBUTE, TAG, attribute
 from penstock.reading.package import Package
 from penstock.reading.package_repair import mend_contents, mend_package
 from penstock.reading.stats import Repairs
-from penstock.reading.well_formed import check, decode, encode
+from penstock.reading.well_formed import check, decode, encode, encoding_of
 
 __all__ = ["mend_book", "readable"]
 
@@ -107,11 +109,32 @@ class _Mender:
         for name in self.archive:
             if name.endswith(".css"):
                 self._sheet(name)
+        self._disarm()
         package = mend_package(self.archive, self.package, self.repairs)
         self.mended.update(package)
         source = decode(package.get(self.package.name, b"")) or self.package.source
         self.mended.update(mend_contents(self.archive, source, self.addresses, self.repairs))
         return self.mended
+
+    def _disarm(self) -> None:
+        """Take out what acts, of documents, drawings and style sheets, whatever they are called."""
+        kinds = {item.name: item.media_type for item in self.package.manifest.items}
+        for name in self.archive:
+            kind = f"{kinds.get(name)} {mimetypes.guess_type(name)[0]}"
+            if "css" not in kind and "xml" not in kind and "html" not in kind:
+                continue
+            data = self.mended.get(name) or self.archive.read(name)
+            rules, coding = harmless, encoding_of(data)
+            left_out = ["all of it, which is not XML"] if check(data) else []
+            if "css" in kind:
+                rules, coding, left_out = harmless_sheet, "utf-8", []
+                data = data.replace(b"\0", b"")  # of UTF-16
+            source = "" if left_out else data.decode(coding, "surrogateescape")
+            made = rules(source, left_out.append)
+            if left_out:
+                self.mended[name] = made.encode(coding, "surrogateescape")
+            for what in left_out:
+                self.repairs.remove(f"{name}: {what}, which acts or loads from elsewhere")
 
     def _document(self, name: str, *, navigation: bool) -> None:
         facts = self.facts[name]

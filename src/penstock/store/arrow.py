@@ -18,6 +18,7 @@ from penstock.store.in_portions import portions
 from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
 from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
 from penstock.store.shape import Column, published
+from penstock.store.uniform import AS_LISTS, listed
 from penstock.store.values import StoreStatus
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ Item: TypeAlias = tuple[bytes, Cells]
 _PLAIN: Mapping[FieldPath, Nested] = MappingProxyType({})
 
 _HEAD = 10  # records that a notebook shows
-_ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds at most
+_ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds, and a little more
 _encode = msgspec.json.Encoder().encode
 
 
@@ -98,27 +99,49 @@ def arrow_schema(fields: Sequence[Field], shapes: Mapping[FieldPath, Nested] = _
 
 def arrow_table(
     columns: Sequence[tuple[int, Field]],
-    rows: Sequence[Sequence[bytes | None]],
+    cells: Sequence[Sequence[bytes | None]],
     shapes: Mapping[FieldPath, Nested] = _PLAIN,
 ) -> pa.Table:
-    """Return rows of cells as a table of ``columns``, each with its place in a row."""
+    """Return the cells of all columns as a table of some, each with its place among all."""
     import pyarrow as pa
 
     schema = arrow_schema([field for _, field in columns], shapes)
     arrays = []
     for (spot, field), kind in zip(columns, schema.types, strict=True):
-        read: Callable[[bytes], object] = READERS[field.kind]
-        if field.kind == "json" and field.path in shapes:
-            read = _fitting(shapes[field.path])
-        values = [
-            None if (cell := row[spot]) is None or cell == b"null" else read(cell) for row in rows
-        ]
-        arrays.append(pa.array(values, kind))
+        shape = shapes.get(field.path) if field.kind == "json" else None
+        read = READERS[field.kind] if shape is None else _fitting(shape)
+        arrays.append(_plain_texts(cells[spot]) if field.kind == "text" else None)
+        if arrays[-1] is None:
+            arrays[-1] = pa.array(_values(field.kind, cells[spot], read), kind)
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _size_of(item: Item) -> int:
-    return sum(map(len, item[1].values()))
+def _plain_texts(cells: Sequence[bytes | None]) -> pa.Array | None:
+    """Return texts that have nothing escaped, quotation marks taken off; else None."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    given = [None if cell == b"null" else cell for cell in cells]
+    if any(b"\\" in cell for cell in given if cell is not None):
+        return None
+    return compute.ascii_trim(pa.array(given, pa.string()), characters='"')
+
+
+def _values(
+    kind: str, cells: Sequence[bytes | None], read: Callable[[bytes], object]
+) -> Sequence[object]:
+    """Return what the cells of a column say: all at once where JSON itself says it."""
+    if kind in AS_LISTS and (kind != "float" or b"-0" not in cells):  # -0.0, and not 0.0
+        try:
+            return AS_LISTS[kind].decode(listed(cells))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass  # such as half of a surrogate pair, or a time without seconds
+    return [None if cell is None or cell == b"null" else read(cell) for cell in cells]
+
+
+def _size_of(table: pa.Table) -> int:
+    by_rows: int = table.num_rows * (_BYTES // _ROWS)
+    return max(by_rows, int(table.nbytes))
 
 
 def _shape_of(cell: bytes) -> Nested:
@@ -147,7 +170,7 @@ def arrow_reader(
     nested: bool = False,
     given: Mapping[str, str] | None = None,
 ) -> tuple[list[Column], pa.RecordBatchReader]:
-    """Return columns, and rows as Arrow's batches of at most 20,000 rows or 8 MB of JSON each.
+    """Return columns, and rows as Arrow's batches of about 20,000 rows or 8 MB each.
 
     Args:
         items: Called twice: once to learn the columns, once to give them; what the second call
@@ -179,10 +202,13 @@ def arrow_reader(
     structs = {path: shape for path, shape in shapes.items() if shape != "json"}
     chosen = _chosen(layout.fields, columns)
 
+    def tables() -> Iterator[pa.Table]:
+        for part in layout.portions(islice(items(), count)):
+            yield arrow_table(chosen, layout.columns(part), structs)
+
     def batches() -> Iterator[pa.RecordBatch]:
-        for part in portions(islice(items(), count), _size_of, _BYTES, _ROWS):
-            rows = [layout.row(key, cells) for key, cells in part]
-            yield from arrow_table(chosen, rows, structs).to_batches()
+        for part in portions(tables(), _size_of, _BYTES):
+            yield from pa.concat_tables(part).combine_chunks().to_batches()
 
     schema = arrow_schema([one for _, one in chosen], structs)
     shown = [
@@ -201,7 +227,7 @@ def read_arrow(
     nested: bool = False,
     schema: str = "",
 ) -> pa.RecordBatchReader:
-    """Return what has landed up to now as Arrow's batches, of at most 20,000 rows or 8 MB each.
+    """Return what has landed up to now as Arrow's batches, of about 20,000 rows or 8 MB each.
 
     The records are read twice, in constant memory: once to learn the columns, once to give them.
     Times become timestamps and dates; a value that its column cannot hold has a column beside it.

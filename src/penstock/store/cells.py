@@ -6,6 +6,7 @@ Nothing is decoded that need not be: numbers keep their digits, nested values th
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import msgspec
@@ -23,6 +24,7 @@ Cells: TypeAlias = dict[FieldPath, bytes]
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
+_DECODER = json.JSONDecoder()
 _DEEPEST = 32  # levels that are flattened; what lies deeper stays JSON
 
 
@@ -40,8 +42,10 @@ def fields(body: bytes, *, flatten: bool) -> Cells:
     body = body.strip()
     if not body.startswith(b"{"):
         return {("value",): body}
+    if not flatten:
+        return {(name,): value for name, value in _object(body).items()}
     found: Cells = {}
-    _collect(body, (), found, deeper=_DEEPEST if flatten else 0)
+    _collect(body, (), found, deeper=_DEEPEST)
     return found
 
 
@@ -65,10 +69,31 @@ def _object(body: bytes) -> dict[str, bytes]:
 def _object_with_surrogates(body: bytes) -> dict[str, bytes]:
     r"""Decode what JSON's grammar allows and Unicode does not: half of a ``\ud83d\ude00``."""
     try:
-        loaded = json.loads(body)
+        json.loads(body)
     except (ValueError, RecursionError) as error:
         raise StorageError(f"a record is not JSON: {error}: {body[:60]!r}") from error
-    return {storable(name): json.dumps(value).encode() for name, value in loaded.items()}
+    return {storable(name): value for name, value in _written(body)}
+
+
+def _written(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the members of an object, or the items of a list, each as it is written."""
+    text = body.decode("utf-8", "surrogatepass")
+    named, at = text.startswith("{"), _behind_blanks(text, 1)
+    while text[at] not in "}]":
+        name = ""
+        if named:
+            name, at = _DECODER.raw_decode(text, at)
+            at = _behind_blanks(text, _behind_blanks(text, at) + 1)  # the colon
+        _, end = _DECODER.raw_decode(text, at)
+        yield name, text[at:end].encode("utf-8", "backslashreplace")
+        at = _behind_blanks(text, end)
+        at = _behind_blanks(text, at + 1) if text[at] == "," else at
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    while text[at] in " \t\n\r":
+        at += 1
+    return at
 
 
 def items(cell: bytes) -> list[bytes]:
@@ -80,7 +105,7 @@ def items(cell: bytes) -> list[bytes]:
     try:
         return [bytes(item) for item in _LIST.decode(cell)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return [json.dumps(item).encode() for item in json.loads(cell)]
+        return [item for _, item in _written(cell)]
 
 
 def text_of(cell: bytes) -> str:

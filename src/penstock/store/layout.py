@@ -6,8 +6,9 @@ bent to fit, and nothing becomes null.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
 from typing import TypeAlias, final
@@ -16,6 +17,7 @@ import msgspec
 
 from penstock.errors import InputError
 from penstock.store.cells import Cells, FieldPath, text_of
+from penstock.store.in_portions import portions
 from penstock.store.shape import Shape, free_name, kind_of
 
 __all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]
@@ -27,7 +29,9 @@ _MOMENT = re.compile(
 )
 _PAIRED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _HUGE = re.compile(rb"[eE][+-]?\d{3,}")  # what no database's JSON type has to take
+_BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
 _PLACES = 9  # digits behind the point of a decimal column, of 38
 
 
@@ -43,9 +47,10 @@ def typed_kind(cell: bytes) -> str:
     if kind == "text":
         if b"\\u" in cell and not _plain(cell):
             return "raw"
-        if cell[5:6] == b"-":
-            return _moment_kind(cell)
-    elif kind == "json" and (_HUGE.search(cell) or (b"\\u" in cell and not _plain(cell))):
+        return _moment_kind(cell) if cell[5:6] == b"-" else kind
+    if kind == "json":
+        return "raw" if _HUGE.search(cell) or (b"\\u" in cell and not _plain(cell)) else kind
+    if kind in {"digits", "float"} and _HUGE.search(cell) and float(cell) in _BEYOND:
         return "raw"
     return kind
 
@@ -150,6 +155,23 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
     kind: str
 
 
+def _by_path(records: Sequence[Cells]) -> dict[FieldPath, list[bytes | None]]:
+    """Return the cells of each field, in order of first appearance; None where one has none."""
+    found: dict[FieldPath, list[bytes | None]] = {}
+    for row, cells in enumerate(records):
+        for path, cell in cells.items():
+            column = found.get(path)
+            if column is None:
+                column = found[path] = [None] * len(records)
+            column[row] = cell
+    return found
+
+
+def _weight(record: tuple[bytes, Cells]) -> int:
+    """Return about how many bytes a record takes as cells."""
+    return sum(map(len, record[1].values())) + 64 * len(record[1])
+
+
 @final
 class Layout:
     """The columns of a table, the key first, and where each value goes.
@@ -210,9 +232,20 @@ class Layout:
 
     def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""
-        for key, cells in records:
-            self.see(key, cells)
+        for part in self.portions(records):
+            self._keys.learn_column(("key",), [key for key, _ in part])
+            for path, cells in _by_path([cells for _, cells in part]).items():
+                values = [cell for cell in cells if cell is not None]
+                self._shape.learn_column(path, values)
+                for cell in values if path in self._read else ():
+                    self._odd[path, self._kind(path, cell)] = None
         self.begin()
+
+    def portions(
+        self, records: Iterable[tuple[bytes, Cells]]
+    ) -> Iterator[list[tuple[bytes, Cells]]]:
+        """Divide records into as many as are best looked at together."""
+        return portions(records, _weight, _BYTES)
 
     def see(self, key: bytes, cells: Cells) -> None:
         """Take note of a record; :meth:`begin` makes the columns."""
@@ -269,12 +302,55 @@ class Layout:
         row += [None] * (len(self.fields) - len(row))
         for path, cell in cells.items():
             kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
-            spot = self._spots.get((path, kind))
-            if spot is None:
-                spot = self._spots[path, kind] = self._find(path, kind)
-                row += [None] * (len(self.fields) - len(row))
+            spot = self._spot(path, kind)
+            row += [None] * (len(self.fields) - len(row))
             row[spot] = cell
         return row
+
+    def columns(self, records: Sequence[tuple[bytes, Cells]]) -> list[list[bytes | None]]:
+        """Return the cells of many records, column by column; the columns grow where they have to.
+
+        Raises:
+            InputError: A key does not fit the column of keys.
+        """
+        if not self.fields:
+            self._begin(kind_of(records[0][0]))
+        table: list[list[bytes | None]] = [[]]
+        for key, _ in records:
+            self._check(key)
+            table[0].append(key)
+        for path, cells in _by_path([cells for _, cells in records]).items():
+            self._place(path, cells, table)
+        self._widen(table, len(records))
+        return table
+
+    def _place(
+        self, path: FieldPath, cells: list[bytes | None], table: list[list[bytes | None]]
+    ) -> None:
+        """Put the values of a field into its column, or into several."""
+        values = [cell for cell in cells if cell is not None]
+        alike = None if path in self._read else self._shape.uniform(values)
+        if alike is not None:
+            spot = self._spot(path, alike)
+            self._widen(table, len(cells))
+            table[spot] = cells
+            return
+        for row, cell in enumerate(cells):
+            if cell is not None:
+                kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
+                spot = self._spot(path, kind)
+                self._widen(table, len(cells))
+                table[spot][row] = cell
+
+    def _widen(self, table: list[list[bytes | None]], rows: int) -> None:
+        """Have all columns in a table that has some."""
+        table += [[None] * rows for _ in range(len(self.fields) - len(table))]
+
+    def _spot(self, path: FieldPath, kind: str) -> int:
+        spot = self._spots.get((path, kind))
+        if spot is None:
+            spot = self._spots[path, kind] = self._find(path, kind)
+        return spot
 
     def _check(self, key: bytes) -> None:
         kind = self.fields[0].kind

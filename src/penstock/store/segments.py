@@ -119,7 +119,7 @@ def found_segments(directory: Path) -> dict[int, int]:
         digits = path.name.removeprefix(SEGMENT).removesuffix(".jsonl")
         number = int(digits) if digits.isdecimal() else 0
         if number and path == segment_path(directory, number):
-            found[number] = path.stat().st_size
+            found[number] = path.lstat().st_size
     return dict(sorted(found.items()))
 
 

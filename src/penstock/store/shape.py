@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast, final
 
 from penstock.store.cells import Cells, FieldPath
+from penstock.store.uniform import TIMES, uniform_kind
 
 __all__ = ["Column", "Kind", "Shape", "free_name", "kind_of", "published"]
 
@@ -113,13 +114,26 @@ class Shape:
 
     def learn(self, cells: Cells) -> None:
         """Widen the columns so that they hold ``cells``."""
-        kinds, kind_of = self._kinds, self._kind_of
         for path, cell in cells.items():
-            kind, known = kind_of(cell), kinds.get(path)
-            if kind == "raw":
-                self.raw[path] = None
-            if kind != known:
-                kinds[path] = kind if known is None else _wider(known, kind)
+            self._widen(path, self._kind_of(cell))
+
+    def learn_column(self, path: FieldPath, cells: Sequence[bytes]) -> None:
+        """Widen the column of a field so that it holds all of ``cells``."""
+        alike = self.uniform(cells)
+        for kind in dict.fromkeys(map(self._kind_of, cells)) if alike is None else (alike,):
+            self._widen(path, kind)
+
+    def uniform(self, cells: Sequence[bytes]) -> str | None:
+        """Return the kind that all values have but null; None where each has to be looked at."""
+        found = uniform_kind(cells)
+        return "text" if found in TIMES and self._kind_of is kind_of else found
+
+    def _widen(self, path: FieldPath, kind: str) -> None:
+        known = self._kinds.get(path)
+        if kind == "raw":
+            self.raw[path] = None
+        if kind != known:
+            self._kinds[path] = kind if known is None else _wider(known, kind)
 
     def kinds(self) -> dict[FieldPath, str]:
         """Return what the values at each path have in common, in our own finer words."""

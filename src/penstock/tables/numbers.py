@@ -13,21 +13,29 @@ __all__ = ["MISSING_WORDS", "Numbers", "decimal_mark", "one_unit", "unit_of"]
 
 MISSING_WORDS = frozenset(
     {"", "nan", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "null", "none", "-", "--", "."}
+    | {"n.a.", "nd", "n.d.", "n/d", "..", "...", ":", "*", "?", "\\n", "missing", "#null!", "nat"}
+    | {"1.#qnan", "-1.#ind", "1.#ind", "nan%"}
 )
 """What stands for a value that is missing, in lower case."""
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_MARKED = re.compile(r"[+-]?[\d.,]*\d[\d.,]*", re.ASCII)
+_MARKED = re.compile(r"[+-]?\d[\d., ']*\d|[+-]?[.,]\d+", re.ASCII)
+_SIGN = r"[A-Z]{3}|(?:US|A|C|HK|R|S)?\$|[€£¥₹₩₽₺₪₫₴%]|kr\.?|zł|Rs\.?"
 _UNIT = re.compile(
-    r"(?P<before>[-+]?)\s*(?P<sign>[$€£¥₹%])\s*(?P<rest>[-+]?[\d.,].*)"
-    r"|(?P<text>.*)(?P<unit>[$€£¥₹%])"
+    rf"(?P<before>[-+]?)\s*(?P<sign>{_SIGN})\s*(?P<rest>[-+]?[\d.,].*)"
+    rf"|(?P<text>.*[\d.,])\s*(?P<unit>{_SIGN})"
 )
-_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "’": "'"})
+_SPACES = str.maketrans(
+    dict.fromkeys("\u00a0\u202f\u2009\u2007", " ")
+    | dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014", "-")
+    | {"’": "'"}
+)
 
 
 def _grouped(mark: str, decimal: str) -> re.Pattern[str]:
     return re.compile(
-        rf"[+-]?\d{{1,3}}(?P<mark>[{mark}' ])\d{{3}}(?:(?P=mark)\d{{3}})*(?:[{decimal}]\d*)?",
+        rf"[+-]?[1-9]\d{{0,2}}(?P<mark>[{mark}' ])(?:\d{{3}}(?:(?P=mark)\d{{3}})*"
+        rf"|(?:\d{{2}}(?P=mark))+\d{{3}})(?:[{decimal}]\d*)?",  # the second as in India
         re.ASCII,
     )
 
@@ -92,7 +100,13 @@ def unit_of(text: str) -> tuple[str, str]:
     >>> unit_of("$100.5"), unit_of("-5 %"), unit_of("7")
     (('$', '100.5'), ('%', '-5'), ('', '7'))
     """
-    found = _UNIT.fullmatch(text.strip())
+    text = text.translate(_SPACES).strip()
+    if text.startswith("(") and text.endswith(")"):  # as accountants write what is below zero
+        unit, inner = unit_of(text[1:-1])
+        return unit, inner if inner[:1] in "+-" else f"-{inner}"
+    if text.endswith("-") and text[:1].isdecimal():
+        text = f"-{text[:-1]}"
+    found = _UNIT.fullmatch(text)
     if not found:
         return "", text
     if found["sign"]:
@@ -139,13 +153,13 @@ def decimal_mark(cells: Iterable[str], separator: str, told: str = "") -> str:
     for cell in cells:
         if "," not in cell and (separator != ";" or "." not in cell):
             continue
-        text = unit_of(cell.translate(_SPACES).strip())[1]
+        text = unit_of(cell)[1]
         if not _MARKED.fullmatch(text):
             continue
-        vote = _vote(text.lstrip("+-"))
-        if vote:
-            votes.setdefault(vote, cell)
-        else:
+        possible = [mark for mark in ".," if Numbers(mark).read(text) is not None]
+        if len(possible) == 1:
+            votes.setdefault(possible[0], cell)
+        elif possible:
             unsure = unsure or cell
     if len(votes) > 1:
         raise InputError(
@@ -156,9 +170,3 @@ def decimal_mark(cells: Iterable[str], separator: str, told: str = "") -> str:
             f"{unsure!r} can be two numbers: say which mark is the decimal one, --decimal . or ,"
         )
     return next(iter(votes), ".")
-
-
-def _vote(text: str) -> str:
-    """Return the only decimal mark by which ``text`` is a number, or "" for both."""
-    possible = [mark for mark in ".," if Numbers(mark).read(text) is not None]
-    return possible[0] if len(possible) == 1 else ""

@@ -8,7 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +26,9 @@ __all__ = ["Sheet", "open_text", "read_sheet", "read_workbook", "stream_sheet"]
 _SEPARATORS = ("\t", ";", "|", ",")
 _LOOKED_AT = 20
 _HEADERS = 4
+_LARGE = 64 << 20  # bytes, or cells: below that nothing is a bomb
+_MOST_TIMES = 200
+_CELL = re.compile(rb"""\br\s?=\s?["']([A-Z]{1,3})(\d{1,7})["']""")
 
 
 @final
@@ -77,9 +83,7 @@ def read_sheet(lines: Iterable[str], source: str) -> Sheet:
     kept = [
         place
         for place in range(len(names))
-        if not place
-        or any(level[place] for level in levels)
-        or any(cells[place].strip() for _, cells in rows)
+        if any(level[place] for level in levels) or any(cells[place].strip() for _, cells in rows)
     ]
     if len(kept) < len(names):
         rows = [(line, [cells[k] for k in kept]) for line, cells in rows]
@@ -176,27 +180,39 @@ def _records(
         raise InputError(f"{source} line {line}: {error}: a quote that is not closed?") from error
 
 
+def _top(records: Iterator[tuple[int, list[str]]]) -> tuple[list[tuple[int, list[str]]], int]:
+    """Take off the rows that may be the header's, and count the titles above them."""
+    head: list[tuple[int, list[str]]] = []
+    titles = 0
+    for line, cells in records:
+        if not head and len(cells) > 1 and cells[0].strip() and not any(map(str.strip, cells[1:])):
+            titles += 1
+            continue
+        head.append((line, cells))
+        if not _goes_on([row for _, row in head]) or len(head) == _HEADERS:
+            break
+    return head, titles
+
+
 def _headed(
     records: Iterator[tuple[int, list[str]]], source: str, separator: str, words: tuple[str, ...]
 ) -> Sheet:
     """Take the header rows off ``records``."""
-    head: list[tuple[int, list[str]]] = []
-    for line, cells in records:
-        head.append((line, cells))
-        more = _goes_on([row for _, row in head])
-        if not more or len(head) == _HEADERS:
-            break
+    head, titles = _top(records)
+    if not head or (len(head[0][1]) < 2 and not separator):
+        raise InputError(f"{source}: no header: the first row must be date, NAME, NAME, …")
+    if titles:
+        words = (*words, f"{titles} lines above the header are left away")
     rows = [[cell.strip() for cell in cells] for _, cells in head]
     count, label = _header_rows(rows)
     levels = rows[:count]
     width = len(levels[0])
-    if width < 2 and not separator:
-        raise InputError(f"{source}: no header: the first row must be date, NAME, NAME, …")
     if any(len(level) != width for level in levels):
         raise InputError(f"{source} line {head[count - 1][0]}: header rows of different lengths")
     if count > 1:
         for level in levels:
-            level[0] = label
+            level[0] = label or rows[0][0]
+        _fill_merged(levels)
         words = (*words, f"{count} rows of the header are read")
     if all(Numbers().read(name) is not None for name in levels[-1][1:] if name) and count == 1:
         raise InputError(f"{source}: the first line holds numbers: it must be date,NAME,NAME,…")
@@ -205,12 +221,22 @@ def _headed(
     return Sheet(source, tuple(levels[-1]), body, separator, tuple(tuple(x) for x in levels), words)
 
 
+def _fill_merged(levels: list[list[str]]) -> None:
+    """Write the name of merged cells, which stands in the first of them, into the others."""
+    for upper, lower in itertools.pairwise(levels):
+        for place in range(2, len(upper)):
+            if lower[place] and not upper[place]:
+                upper[place] = upper[place - 1]
+
+
 _LEVEL_NAMES = {"", "price", "ticker", "tickers", "attributes", "symbols", "symbol"}
+_UNIT_NAMES = {"unit", "units", "currency", "einheit"}
 
 
 def _goes_on(rows: list[list[str]]) -> bool:
     """Return whether the header may go on below these rows."""
-    return all(row[0].strip().lower() in _LEVEL_NAMES for row in rows)
+    first, *others = (row[0].strip().lower() for row in rows)
+    return first in _LEVEL_NAMES | DATE_NAMES and all(name in _LEVEL_NAMES for name in others)
 
 
 def _header_rows(rows: list[list[str]]) -> tuple[int, str]:
@@ -219,15 +245,18 @@ def _header_rows(rows: list[list[str]]) -> tuple[int, str]:
         if row[0].lower() in DATE_NAMES and not any(row[1:]):
             return place, row[0]
     count = 1
-    while count < len(rows) and _is_level(rows[count - 1]) and _is_level(rows[count]):
+    while (
+        count < len(rows) and _is_level(rows[count - 1], top=count == 1) and _is_level(rows[count])
+    ):
         count += 1
     return count, ""
 
 
-def _is_level(row: list[str]) -> bool:
-    if row[0].lower() not in _LEVEL_NAMES:
+def _is_level(row: list[str], *, top: bool = False) -> bool:
+    known = _LEVEL_NAMES | (DATE_NAMES if top else _UNIT_NAMES)
+    if row[0].lower() not in known and not (row[0].startswith("(") and not top):
         return False
-    return any(Numbers().read(cell) is None for cell in row[1:])
+    return any(Numbers().read(cell) is None and not cell[0].isdigit() for cell in row[1:])
 
 
 def _even(
@@ -237,12 +266,29 @@ def _even(
     for line, cells in records:
         if len(cells) == width:
             yield line, cells
-        elif len(cells) == 1:  # a line of text below the table, or one that is cut short
+        elif len(cells) == 1 and not cells[0].strip()[0].isdigit():  # a text below the table
             yield line, [*cells, *[""] * (width - 1)]
         elif len(cells) > width and not any(cell.strip() for cell in cells[width:]):
             yield line, cells[:width]
         else:
             raise InputError(f"{source} line {line}: {len(cells)} cells under {width} names")
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a workbook that is small and becomes large: packed, or by two cells far apart."""
+    from openpyxl.utils import column_index_from_string as number_of
+
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as book:
+        unpacked = sum(member.file_size for member in book.infolist())
+        if unpacked > _LARGE and unpacked > _MOST_TIMES * path.stat().st_size:
+            raise InputError(f"{path}: unpacks to {unpacked:,} bytes; refused as a zip bomb")
+        for name in book.namelist():
+            if name.startswith("xl/worksheets/"):
+                cells = _CELL.findall(book.read(name))
+                wide = max(map(number_of, {column.decode() for column, _ in cells}), default=0)
+                area = wide * max((int(row) for _, row in cells), default=0)
+                if area > _LARGE and area > _MOST_TIMES * len(cells):
+                    raise InputError(f"{path}: {len(cells):,} cells, far apart; refused")
 
 
 def read_workbook(path: Path, sheet: str = "") -> Sheet:
@@ -260,27 +306,58 @@ def read_workbook(path: Path, sheet: str = "") -> Sheet:
         import openpyxl
     except ImportError as error:
         raise MissingExtra("reading Excel", "openpyxl", "excel") from error
+    _check_size(path)
     try:
         book = openpyxl.load_workbook(io.BytesIO(path.read_bytes()), data_only=True)
-        found = {
-            page.title: [[_text(cell) for cell in row] for row in page.iter_rows(values_only=True)]
-            for page in book.worksheets
-        }
+        found = {page.title: list(page.iter_rows(values_only=True)) for page in book.worksheets}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except Exception as error:
         raise InputError(f"{path}: not an Excel workbook (.xlsx): {error}") from error
-    full = {name: rows for name, rows in found.items() if any(any(row) for row in rows)}
+    full = {name: rows for name, rows in found.items() if any(map(_holds, rows))}
     if (sheet and sheet not in full) or (not sheet and len(full) != 1):
         raise InputError(f"{path}: choose one of its sheets, --sheet: {', '.join(full) or 'none'}")
-    rows = full[sheet or next(iter(full))]
-    numbered = ((line, row) for line, row in enumerate(rows, 1) if any(row))
-    headed = _headed(numbered, f"{path.name}", "", ())
+    name = sheet or next(iter(full))
+    rows = full[name]
+    if any(None in row for row in rows):
+        _check_formulas(path, name, rows)
+    left = min(
+        next(k for k, cell in enumerate(row) if cell is not None) for row in rows if _holds(row)
+    )
+    numbered = (
+        (line, [_text(cell) for cell in row[left:]])
+        for line, row in enumerate(rows, 1)
+        if _holds(row)
+    )
+    # A number that stands there as text may be written in either way; a semicolon asks.
+    texts = any(isinstance(cell, str) and _GROUPED.fullmatch(cell) for row in rows for cell in row)
+    headed = _headed(numbered, f"{path.name}", ";" if texts else "", ())
     headed.rows = list(headed.rows)
     headed.check_names()
     if not headed.rows:
         raise InputError(f"{path.name}: no rows below the header")
     return headed
+
+
+_GROUPED = re.compile(r"\d{1,3}(?:\.\d{3})+")
+
+
+def _holds(row: tuple[object, ...]) -> bool:
+    return any(cell is not None and str(cell).strip() for cell in row)
+
+
+def _check_formulas(path: Path, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Raise InputError where a cell is empty only because its formula was never computed."""
+    import openpyxl
+
+    page = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))[name]
+    for row, (cells, values) in enumerate(zip(page.iter_rows(values_only=True), rows, strict=True)):
+        for place, (cell, value) in enumerate(zip(cells, values, strict=True)):
+            if value is None and isinstance(cell, str) and cell.startswith("="):
+                raise InputError(
+                    f"{path.name} line {row + 1}: column {place + 1} holds a formula without its"
+                    " value: open the workbook in a spreadsheet and save it"
+                )
 
 
 def _text(cell: object) -> str:

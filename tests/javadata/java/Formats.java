@@ -3,7 +3,6 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.ObjectOutputStream;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32;
 import java.util.zip.CheckedOutputStream;
 import java.util.zip.Deflater;
@@ -17,7 +16,6 @@ public final class Formats {
         switch (arguments[0]) {
             case "region" -> region();
             case "maven" -> maven();
-            case "sequence" -> sequence();
             case "kafka" -> kafka();
             case "object" -> object();
             case "checked" -> checked();
@@ -85,53 +83,6 @@ public final class Formats {
                 OUT.writeInt(bytes.size() - 2);
                 OUT.write(bytes.toByteArray(), 2, bytes.size() - 2);
             }
-        }
-    }
-
-    private static void vint(DataOutputStream out, long value) throws IOException {
-        if (value >= -112 && value <= 127) {
-            out.writeByte((byte) value);
-            return;
-        }
-        int length = -112;
-        if (value < 0) {
-            value = ~value;
-            length = -120;
-        }
-        for (long rest = value; rest != 0; rest >>= 8) length--;
-        out.writeByte(length);
-        int count = length < -120 ? -(length + 120) : -(length + 112);
-        for (int at = count; at != 0; at--) out.writeByte((int) (value >> (at - 1) * 8));
-    }
-
-    private static void text(DataOutputStream out, String text) throws IOException {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        vint(out, bytes.length);
-        out.write(bytes);
-    }
-
-    private static void sequence() throws IOException {
-        OUT.writeBytes("SEQ");
-        OUT.writeByte(6);
-        text(OUT, "org.apache.hadoop.io.Text");
-        text(OUT, "org.apache.hadoop.io.IntWritable");
-        OUT.writeBoolean(false);
-        OUT.writeBoolean(false);
-        OUT.writeInt(0);
-        byte[] sync = new byte[16];
-        for (int at = 0; at < 16; at++) sync[at] = (byte) (at * 17);
-        OUT.write(sync);
-        for (int record = 0; record < 5; record++) {
-            if (record == 3) {
-                OUT.writeInt(-1);
-                OUT.write(sync);
-            }
-            ByteArrayOutputStream key = new ByteArrayOutputStream();
-            text(new DataOutputStream(key), "k\u00e9y".repeat(record * 12));
-            OUT.writeInt(key.size() + 4);
-            OUT.writeInt(key.size());
-            OUT.write(key.toByteArray());
-            OUT.writeInt(record);
         }
     }
 

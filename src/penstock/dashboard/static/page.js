@@ -92,7 +92,7 @@ function kindRow(index, kind) {
     examples.replaceChildren();
     if (open) return;
     const query = new URLSearchParams({ store: index, error: kind.error, status: kind.status ?? "" });
-    for (const one of await (await fetch(`/examples?${query}`)).json()) {
+    for (const one of await (await fetch(`/examples?${query}`, { headers: { "X-Penstock-Token": token } })).json()) {
       const item = element("li");
       item.append(element("b", String(one.key)), ` ${one.message}`);
       examples.append(item);
@@ -184,7 +184,7 @@ function drawRun(run, index) {
   one.plots.budget.setData([times, run.points.map((point) => point[2])]);
 }
 
-const source = new EventSource("/events");
+const source = new EventSource(`/events?token=${token}`);
 source.addEventListener("open", () => put(byId("link"), "live"));
 source.addEventListener("error", () => put(byId("link"), "not connected; trying again"));
 source.addEventListener("message", (event) => {
