@@ -51,10 +51,14 @@ def compiled(source: Path, target: Path) -> bool:
     """Compile ``source``; return whether it worked."""
     target.unlink(missing_ok=True)
     compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or "gcc"]
-    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    unwanted = os.environ.get("PENSTOCK_PURE") or free_threaded
-    if unwanted or not shutil.which(compiler[0]) or os.name != "posix":
-        print(f"penstock: no C compiler used: {source.name} will run in pure Python")
+    reasons = {
+        "PENSTOCK_PURE is set": os.environ.get("PENSTOCK_PURE"),
+        "this Python is free-threaded": sysconfig.get_config_var("Py_GIL_DISABLED"),
+        "there is no C compiler": os.name != "posix" or not shutil.which(compiler[0]),
+    }
+    why = next((why for why, so in reasons.items() if so), None)
+    if why is not None:
+        print(f"penstock: {why}: {source.name} is not built; the same is done without it")
         return False
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     fresh = target.with_suffix(".new")

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 ROOMS = ("resilience", "pipeline", "javadata", "streaming", "http")
-TOOLS = ["hypothesis", "oauthlib", "pytest", "pytest-randomly", "pytest-timeout", "sybil"]
+TOOLS = ["h2", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout", "sybil"]
 
 
 def pythons() -> dict[str, str]:
@@ -54,7 +54,7 @@ def tested(version: str, python: str) -> int:
         subprocess.check_call([python, "-m", "venv", folder])
     own = folder / "bin" / "python"
     pip = [own, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-    subprocess.check_call([*pip, f"{ROOT}[javadata,streaming]", *TOOLS])
+    subprocess.check_call([*pip, f"{ROOT}[javadata,jwt,oauth1,streaming]", *TOOLS])
     subprocess.check_call([*pip, "--no-deps", "--force-reinstall", ROOT])
     rooms = [f"tests/{room}" for room in ROOMS]
     # Servers and other programs are met once, by `make test`; here it is the language that differs.

@@ -102,6 +102,9 @@ def test_a_record_without_the_label_is_left_out_and_counted(
     events, seen = heard()
     used = Training(section(epochs=40), tmp_path, events).finish(store)
     assert (used.taken, used.left_out) == (120, 2)
+    land(store, {600 + k: {"a.b": k, "x": {"a": k % 2}} for k in range(40)})
+    flat = section(label="a.b", regress=True, epochs=40, drop=[])
+    assert Training(flat, tmp_path, Events()).finish(store).left_out == 122
     assert [x.key for x in seen if isinstance(x, LeftOut)] == [500, 501]
 
 

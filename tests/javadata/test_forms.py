@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -206,7 +207,6 @@ def test_nothing_becomes_something_else(core: Core, schema: str, value: object) 
 
 @pytest.mark.parametrize("core", CORES)
 def test_numpy_booleans_and_exact_numbers_are_taken(core: Core) -> None:
-    import numpy as np
 
     schema = parse_schema("a: boolean, b: double", core=core)
     rows: list[tuple[object, float]] = [
@@ -221,6 +221,24 @@ def test_numpy_booleans_and_exact_numbers_are_taken(core: Core) -> None:
 
 OFFSETS = pa.py_buffer(struct.pack("=ii", 0, 1))
 MISTAKEN = pa.Array.from_buffers(pa.string(), 1, [None, OFFSETS, pa.py_buffer(b"\xff")])
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(
+    ("schema", "row", "says"),
+    [
+        ("n: int, m: byte[=n]", (np.int32(2), [1, 2]), "0000000201 02"),
+        ("n: varint, m: byte[=n*2]", (np.uint8(1), [1, 2]), "01 0102"),
+        ("n: byte = 2, m: byte[=n]", (None, [1, 2]), "020102"),
+        ("n: byte = 2, m: byte[=n]", (2.0, [1, 2]), "field n: 'float' object"),
+        ("n: int, m: byte[=n]", ("2", [1, 2]), "field n: 'str' object"),
+        ("a: byte[int?], m: byte[=a]", (None, [1]), "field m: a is None, and counts"),
+    ],
+)
+def test_what_counts_is_a_number_or_is_named(core: Core, schema: str, row: Row, says: str) -> None:
+    """A float that equals a constant ended in a TypeError without a place."""
+    answer = outcome(lambda: parse_schema(schema, core=core).encode([row]).hex())
+    assert says.replace(" ", "") in str(answer).replace(" ", "")
 
 
 def parquet(columns: dict[str, pa.Array], path: Path) -> Path:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from tests.portfolio.test_cli import run as penstock
 
+from penstock.cli.portfolio import portfolio
 from penstock.errors import InputError
 from penstock.portfolio import (
     Limits,
@@ -81,12 +83,15 @@ def test_limits_of_a_file(tmp_path: Path) -> None:
     )
     for source, more in (("p.csv", []), ("cov.csv", ["--kind", "covariance"])):
         words = ["weights", tmp_path / source, "--json", "--limits", tmp_path / "limits.toml"]
-        found = json.loads(penstock(*map(str, words), *more).stdout)["weights"]
+        done = CliRunner().invoke(portfolio, [*map(str, words), *more])
+        found = json.loads(done.stdout)["weights"]
         assert 0.3 - 1e-6 <= found["A"] + found["B"] <= 0.4 + 1e-6
         assert max(found.values()) <= 0.5 + 1e-6
     (tmp_path / "limits.toml").write_text("turnovr = 1\n")
-    done = penstock("weights", str(tmp_path / "p.csv"), "--limits", str(tmp_path / "limits.toml"))
-    assert (done.returncode, "did you mean 'turnover'" in done.stderr) == (2, True)
+    words = ["weights", tmp_path / "p.csv", "--limits", tmp_path / "limits.toml"]
+    done = CliRunner().invoke(portfolio, [*map(str, words)])
+    assert isinstance(done.exception, InputError)
+    assert "did you mean 'turnover'" in str(done.exception)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,10 @@ from penstock.portfolio.files import text_rows
 from penstock.portfolio.table import Table, as_table
 
 NAMES = ("ABC", "XYZ", "Co & Sons")
+GERMAN = (
+    *("Januar", "Februar", "März", "April", "Mai", "Juni"),
+    *("Juli", "August", "September", "Oktober", "November", "Dezember"),
+)
 DATES: dict[str, Callable[[dt.date], str]] = {
     "iso": str,
     "slashes": "{:%Y/%m/%d}".format,
@@ -40,6 +44,12 @@ DATES: dict[str, Callable[[dt.date], str]] = {
     ),
     "year": "{:%Y}".format,
     "excel": lambda day: str((day - dt.date(1899, 12, 30)).days),
+    "week": "{:%G-W%V-%u}".format,
+    "german": lambda day: f"{day.day}. {GERMAN[day.month - 1]} {day.year}",
+    "clocked": "{:%Y%m%d}T000000".format,
+    "digits": "{:%Y%m%d}000000".format,
+    "zone named": "{:%Y-%m-%d} 00:00:00 America/New_York".format,
+    "sixes": "{:%y%m%d}".format,
     "quarter": lambda day: f"{day.year}Q{(day.month + 2) // 3}",
 }
 Wild = tuple[str, list[dt.date], Floats]
@@ -52,6 +62,33 @@ def number(value: float, digits: int, decimal: str, thousands: str) -> str:
 
 def quoted(text: str, separator: str) -> str:
     return f'"{text}"' if separator in text else text
+
+
+def arranged(odd: str, head: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows in another arrangement."""
+    if odd == "newest":
+        rows.reverse()
+    if odd == "trailing":
+        head, rows = [*head, ""], [[*row, ""] for row in rows]
+    if odd == "index":
+        head, rows = ["", *head], [[str(k), *row] for k, row in enumerate(rows)]
+    if odd == "moved":
+        head, rows = [*head[1:], head[0]], [[*row[1:], row[0]] for row in rows]
+    if odd == "units":
+        rows = [["", "USD", "EUR", "USD"], *rows]
+    if odd == "title":
+        rows, head = [head, *rows], ["Prices", "", "", ""]
+    if odd == "merged":
+        rows = [["", *NAMES, *NAMES], *([*row, *row[1:]] for row in rows)]
+        head = ["Date", "Close", "", "", "Open", "", ""]
+    if odd == "footer":
+        rows = [*rows, ["Source: somebody"]]
+    if odd == "long":
+        long = [
+            [row[0], name, cell] for row in rows for name, cell in zip(NAMES, row[1:], strict=True)
+        ]
+        head, rows = ["Date", "Ticker", "Close"], long
+    return head, rows
 
 
 def wild(seed: int) -> tuple[str, Wild]:
@@ -75,21 +112,12 @@ def wild(seed: int) -> tuple[str, Wild]:
         for day, row in zip(days, values.tolist(), strict=True)
     ]
     odd = rng.choice(
-        ["", "", "newest", "trailing", "comment", "bom", "index", "long", "moved", "crlf"]
+        (
+            *("", "", "newest", "trailing", "comment", "bom", "index", "long", "moved", "crlf"),
+            *("units", "title", "footer", "merged"),
+        )
     )
-    if odd == "newest":
-        rows.reverse()
-    elif odd == "trailing":
-        head, rows = [*head, ""], [[*row, ""] for row in rows]
-    elif odd == "index":
-        head, rows = ["", *head], [[str(k), *row] for k, row in enumerate(rows)]
-    elif odd == "moved":
-        head, rows = [*head[1:], head[0]], [[*row[1:], row[0]] for row in rows]
-    elif odd == "long":
-        long = [
-            [row[0], name, cell] for row in rows for name, cell in zip(NAMES, row[1:], strict=True)
-        ]
-        head, rows = ["Date", "Ticker", "Close"], long
+    head, rows = arranged(odd, head, rows)
     end = "\r\n" if odd == "crlf" else "\n"
     lines = [separator.join(quoted(cell, separator) for cell in row) for row in [head, *rows]]
     text = end.join(lines) + end
@@ -109,7 +137,7 @@ def check(table: Table, days: list[dt.date], values: Floats) -> None:
 
 def test_a_hundred_files_and_more_are_read_right_or_refused(tmp_path: Path) -> None:
     path, read, refused = tmp_path / "prices.csv", [], []
-    for seed in range(160):
+    for seed in range(220):
         what, (text, days, values) = wild(seed)
         path.write_text(text, newline="")
         try:
@@ -119,7 +147,7 @@ def test_a_hundred_files_and_more_are_read_right_or_refused(tmp_path: Path) -> N
             continue
         check(table, days, values)
         read.append(what)
-    assert len(read) >= 100, refused
+    assert len(read) >= 130, refused
     assert all(": prices.csv" in text for text in refused)
     # What was refused for want of a word is read with it.
     assert {word for text in refused for word in ("--dates", "--decimal") if word in text} == {
@@ -130,13 +158,14 @@ def test_a_hundred_files_and_more_are_read_right_or_refused(tmp_path: Path) -> N
 
 def test_what_is_ambiguous_is_read_as_the_user_says(tmp_path: Path) -> None:
     path, seen = tmp_path / "prices.csv", 0
-    for seed in range(160):
+    for seed in range(220):
         what, (text, days, values) = wild(seed)
         written, decimal = what.split()[0], what.split("'")[-1].strip()[:1]
-        if written not in {"dmy", "mdy", "short"} or decimal not in {".", ","}:
+        if written not in {"dmy", "mdy", "short", "sixes"} or decimal not in {".", ","}:
             continue
         path.write_text(text, newline="")
-        check(read_table(path, Format("mdy" if written == "mdy" else "dmy", decimal)), days, values)
+        order = {"mdy": "mdy", "sixes": "ymd"}.get(written, "dmy")
+        check(read_table(path, Format(order, decimal)), days, values)
         seen += 1
     assert seen > 15
 

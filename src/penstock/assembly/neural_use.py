@@ -123,7 +123,7 @@ class Training:
         section = self._section
         for landed in store.records():
             record = dig(msgspec.json.decode(landed.body), section.at)
-            if isinstance(record, dict) and dig(record, section.label) is not None:
+            if isinstance(record, dict) and _found(record, section.label) is not None:
                 yield record
             else:
                 self._leave_out(landed)
@@ -132,6 +132,11 @@ class Training:
         self._left_out += 1
         reason = f"no {self._section.label!r} to learn"
         self._events.emit(LeftOut(use="neural", key=landed.key, reason=reason))
+
+
+def _found(record: dict[str, object], name: str) -> object:
+    """Return a member by its name, dots included, or by its path."""
+    return record[name] if name in record else dig(record, name)
 
 
 def _task(section: NeuralUse) -> Task:

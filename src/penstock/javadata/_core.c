@@ -816,7 +816,8 @@ static int write_count(const Node *node, Py_ssize_t size, Bytes *out, PyObject *
     int64_t wanted = node->number;
     if (node->mode == AS_EARLIER) {
         PyObject *earlier = PyTuple_GetItem(outer, (Py_ssize_t)node->number);
-        wanted = PyLong_Check(earlier) ? PyLong_AsLongLong(earlier) : PyObject_Length(earlier);
+        wanted = PyIndex_Check(earlier) ? PyNumber_AsSsize_t(earlier, PyExc_OverflowError)
+                                        : PyObject_Length(earlier);
     }
     return wanted == size ? 0 : refuse();
 }

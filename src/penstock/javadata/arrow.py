@@ -183,12 +183,7 @@ def plain_text(text: str, lone: LoneSurrogates, path: str) -> str | bytes:
         return text
     if lone == "replace":
         return LONE.sub("\ufffd", text)
-    raise lone_surrogate(path)
-
-
-def lone_surrogate(path: str) -> UTFDataFormatError:
-    """Return the error for text that Arrow cannot hold."""
-    return UTFDataFormatError(
+    raise UTFDataFormatError(
         "a lone surrogate, which Arrow's text cannot hold: choose on_lone_surrogate='replace' or "
         "'binary' (--lone-surrogates on the command line)",
         reading=f"column {path}",

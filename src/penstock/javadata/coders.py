@@ -222,9 +222,9 @@ class Coders:
             return found
 
         def write(value: object, out: bytearray, names: Names) -> None:
+            writer(constant if value is None else value, out, names)
             if value is not None and value != constant:
                 raise CodecError(f"{shown(value)} where {shown(constant)} must stand")
-            writer(constant, out, names)
 
         return read, write
 
@@ -366,7 +366,8 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
         for (field, writer), value in zip(each, cast("Row", row), strict=True):
             start = len(out)
             if back:
-                names[field.name] = value
+                constant = isinstance(field.kind, kinds.Constant)
+                names[field.name] = field.kind.value if constant else value  # type: ignore[union-attr]
             try:
                 if isinstance(field.kind, kinds.Checksum):
                     encoding.write_checksum(field.kind, value, out, bytes_of)

@@ -8,6 +8,7 @@ field path on its way out; who drives the reader knows the offset and makes the 
 
 from __future__ import annotations
 
+import operator
 import struct
 import zlib
 from collections.abc import Callable, Generator, Sequence
@@ -15,7 +16,13 @@ from dataclasses import dataclass
 from typing import Final, cast, final
 
 from penstock.javadata import kinds
-from penstock.javadata.errors import EndOfData, MalformedText, SchemaMismatch, UTFDataFormatError
+from penstock.javadata.errors import (
+    EndOfData,
+    MalformedText,
+    SchemaMismatch,
+    UTFDataFormatError,
+    shown,
+)
 from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
@@ -368,9 +375,12 @@ def looked_up(count: kinds.SameAs, names: Names) -> int:
     result = 1
     for name in (count.name, *count.times):
         value = names[name] if isinstance(name, str) else name
-        if value is None:
-            raise CodecError(f"{name} is None, and counts")
-        result *= value if isinstance(value, int) else len(cast("Row", value))
+        if isinstance(value, list | bytes):
+            result *= len(value)
+        elif hasattr(value, "__index__"):
+            result *= operator.index(value)
+        else:
+            raise CodecError(f"{name} is {shown(value)}, and counts")
     return (result + count.plus) // count.by
 
 

@@ -133,8 +133,8 @@ def fixed_writer(kind: kinds.Primitive | kinds.FixedBytes) -> Writer:
         try:
             out += pack(convert(value) if convert else value)
         except UNFIT as error:
-            number = ord(value) if isinstance(value, str) and len(value) == 1 else value
-            raise why(kind, number, error) from error
+            single = convert is char and isinstance(value, str) and len(value) == 1
+            raise why(kind, ord(value) if single else value, error) from error  # type: ignore[arg-type]
 
     return write
 

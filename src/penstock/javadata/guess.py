@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from penstock.errors import InputError, MissingExtra
+from penstock.javadata.kinds import PRIMITIVES
 
 try:
     import numpy as np
@@ -28,6 +29,7 @@ KNOWN = 0.55
 STANDS_OUT = 0.95
 # Bits a byte, below which data is regular whatever the size.
 FLAT = 1.0
+GUESSED = ("boolean", "byte", "short", "int", "float", "long", "double")
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -127,15 +129,8 @@ def layout(rows: Bytes) -> tuple[float, list[str]]:
     best: list[tuple[float, list[str]]] = [(0.0, [])]
     for end in range(1, width + 1):
         options = []
-        for name, size in (
-            ("boolean", 1),
-            ("byte", 1),
-            ("short", 2),
-            ("int", 4),
-            ("float", 4),
-            ("long", 8),
-            ("double", 8),
-        ):
+        for name in GUESSED:
+            size = PRIMITIVES[name].size
             if size <= end:
                 before, names = best[end - size]
                 options.append((before + ordinary(rows[:, end - size : end], name), [*names, name]))

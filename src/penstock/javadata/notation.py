@@ -485,10 +485,9 @@ def kind_text(kind: kinds.Kind) -> str:
         case kinds.Flagged(element=element):
             return f"{kind_text(element)}?"
         case kinds.Constant(element=element, value=value):
-            shown = f"0x{value.hex()}" if isinstance(value, bytes) else value
-            return f"{kind_text(element)} = " + (
-                f'"{shown}"' if isinstance(value, str) else f"{shown}"
-            )
+            shown = f"0x{value.hex()}" if isinstance(value, bytes) else f"{value}"
+            quote = '"' * isinstance(value, str)
+            return f"{kind_text(element)} = {quote}{shown}{quote}"
         case kinds.Sized(count=count, element=element, null=null):
             return f"sized[{count_text(count)}{'?' * null}] {kind_text(element)}"
         case kinds.Checksum(method=method, of=of, stored=stored):

@@ -7,13 +7,12 @@ end; everything else is gathered for all records at once. A block with anything 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from penstock.javadata import kinds
 from penstock.javadata.arrow import arrow_schema, arrow_type
 from penstock.javadata.columnar import np, npt, pa, pc
-from penstock.javadata.errors import MalformedText
-from penstock.javadata.native import decode_modified_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["flat_reader", "is_flat"]
 
+PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 
@@ -169,6 +169,23 @@ def valid_utf8(array: pa.Array) -> pa.Array:
         raise Unusual from error
 
 
+def standard(text: bytes) -> bytes:
+    r"""Return what Java's encoder writes as UTF-8; what it does not write stays no UTF-8.
+
+    >>> standard(b"\xc0\x80\xed\xa0\xbd\xed\xb8\x80") == "\0😀".encode()
+    True
+    """
+    text = text.replace(b"\xc0\x80", b"\0")
+    return PAIR.sub(joined, text) if b"\xed" in text else text
+
+
+def joined(match: re.Match[bytes]) -> bytes:
+    """Return the one character of two surrogates."""
+    _, high, above, _, low, last = match[0]
+    bits = (high & 0x0F) << 16 | (above & 0x3F) << 10 | (low & 0x0F) << 6 | last & 0x3F
+    return chr(bits + 0x10000).encode()
+
+
 def utf_array(array: pa.Array, lone: LoneSurrogates) -> pa.Array:
     """Return modified UTF-8 as text; raises Unusual for what is not plain."""
     _, offset_buffer, data_buffer = array.buffers()
@@ -188,8 +205,5 @@ def utf_array(array: pa.Array, lone: LoneSurrogates) -> pa.Array:
     special[np.searchsorted(offsets, places, "right") - 1] = True
     # Where a zero or a surrogate may stand, text by text.
     mask = pa.array(special)
-    try:
-        mended = [decode_modified_utf8(text).encode() for text in array.filter(mask).to_pylist()]
-    except (MalformedText, UnicodeEncodeError) as error:
-        raise Unusual from error
+    mended = [standard(text) for text in array.filter(mask).to_pylist()]
     return valid_utf8(pc.replace_with_mask(array, mask, pa.array(mended, pa.binary())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar, cast, final
@@ -223,13 +224,8 @@ class Schema(Generic[R]):
 
 
 def batches(rows: Iterable[R]) -> Iterator[list[R]]:
-    batch: list[R] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
+    left = iter(rows)
+    while batch := list(itertools.islice(left, ROWS_AT_ONCE)):
         yield batch
 
 
