@@ -10,7 +10,7 @@ import pytest
 from tests.reading.oracle import documents, held, members
 from tests.reading.third_party import book, books, epubcheck
 
-from penstock.reading import DEVICES, Look, make_edition, unmake_edition
+from penstock.reading import DEVICES, EditionReport, Look, make_edition, unmake_edition
 
 LOOKS = [
     Look(),
@@ -35,12 +35,12 @@ WANTED = (
 
 
 @cache
-def made(part: str) -> tuple[Path, bytes, dict[str, int]]:
-    """Return a book, its edition in one of the looks and what was mended."""
+def made(part: str) -> tuple[Path, bytes, EditionReport]:
+    """Return a book, its edition in one of the looks and what was done."""
     path, out = book(part), io.BytesIO()
     look = LOOKS[WANTED.index(part) % len(LOOKS)]
-    repairs = make_edition(path.read_bytes(), out, look).repairs
-    return path, out.getvalue(), repairs
+    report = make_edition(path.read_bytes(), out, look)
+    return path, out.getvalue(), report
 
 
 @pytest.mark.slow
@@ -56,8 +56,8 @@ def test_epubcheck_finds_nothing_in_the_editions(tmp_path: Path) -> None:
 
 def test_every_character_id_link_image_note_and_language_is_kept() -> None:
     checked = 0
-    for path, edition, repairs in map(made, WANTED):
-        after = documents(edition)
+    for path, edition, report in map(made, WANTED):
+        after, repairs = documents(edition), report.repairs
         for name, before in documents(path.read_bytes()).items():
             try:
                 was = held(before)
@@ -76,14 +76,16 @@ def test_every_character_id_link_image_note_and_language_is_kept() -> None:
 
 def test_unmake_gives_sound_books_back_byte_for_byte() -> None:
     sound = 0
-    for path, edition, repairs in map(made, WANTED):
+    for path, edition, report in map(made, WANTED):
         back = io.BytesIO()
         unmake_edition(edition, back)
-        if not repairs:
+        if not report.repairs:
             sound += 1
             before, after = members(path.read_bytes()), members(back.getvalue())
-            before.pop("mimetype"), after.pop("mimetype")
-            assert before == after
+            # Fonts of a reading device that a style sheet names are taken out, and named.
+            taken = {name.partition(":")[0] for name in report.removed}
+            changed = {name for name, data in before.items() if after[name] != data}
+            assert changed <= taken | {"mimetype"}
     assert sound >= 2
 
 

@@ -219,6 +219,15 @@ def test_an_entry_of_the_contents_that_leads_nowhere_leads_where_the_one_before_
     assert entry % b"b.xhtml" * 2 in after["EPUB/nav.xhtml"]
 
 
+def test_links_of_a_package_stay_and_a_picture_from_elsewhere_leaves_a_valid_document() -> None:
+    link = '<link rel="dcterms:rights" href="https://example.org/rights"/>'
+    far = book(meta=link, body=document('<p>A <img src="https://a.b/c.png" alt="c"/> there</p>'))
+    after, report = made(far)
+    assert link.encode() in after["EPUB/package.opf"]
+    assert b'src="data:image/gif' in after["EPUB/b.xhtml"]
+    assert [name.partition(":")[0] for name in report.removed] == ["EPUB/b.xhtml"]
+
+
 def test_a_package_from_before_epub_keeps_its_identifier() -> None:
     given = book()
     old = b"http://openebook.org/namespaces/oeb-package/1.0/"

@@ -127,6 +127,7 @@ def bare(text: str) -> str:
     )
 
 
+@pytest.mark.timeout(1800)  # 20,000 documents take two minutes of a processor
 def test_every_form_tells_the_text_of_the_source_and_unmake_undoes_make() -> None:
     for number in range(FIRST, FIRST + EXAMPLES):
         writer = Writer(number)

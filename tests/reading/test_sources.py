@@ -206,6 +206,27 @@ def test_pictures_beside_a_page_come_along_and_none_from_elsewhere(tmp_path: Pat
     assert "[b]" in text_of(out.read_bytes())
 
 
+@pytest.mark.parametrize(
+    ("markup", "wanted"),
+    [
+        ('<img src="data:image/gif;base64,x" data-src="a.webp">', "a.webp"),
+        ('<img srcset="b.webp 1x, c.webp 2x">', "b.webp"),
+        ('<img src="d.webp" srcset="e.webp 2x">', "d.webp"),
+    ],
+)
+def test_pictures_that_a_page_loads_late_come_along(markup: str, wanted: str) -> None:
+    asked: list[str] = []
+
+    def load(address: str) -> bytes:
+        asked.append(address)
+        return b"RIFF\x1a\0\0\0WEBPVP8L"
+
+    made = as_epub(f"<html><body><p>x {markup}</p></body></html>".encode(), "a.html", load=load)
+    assert asked == [wanted]
+    assert [name for name in members(made) if name.endswith(".webp")]
+    assert b'media-type="image/webp"' in members(made)["EPUB/package.opf"]
+
+
 def test_links_of_an_article_become_whole_addresses() -> None:
     data = as_epub(ARTICLE, "", base="https://example.org/a/b", article=True)
     links = [link for d in documents(data).values() for link in held(d).links]

@@ -9,27 +9,15 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from string import Template
 from typing import final
 
 from penstock.reading.archive import Entry, write_archive
+from penstock.reading.css import part
 
 __all__ = ["Chapter", "Manuscript", "Picture", "compose"]
 
-CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
-<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">
-  <rootfiles>
-    <rootfile full-path="EPUB/package.opf" media-type="application/oebps-package+xml"/>
-  </rootfiles>
-</container>
-"""
 MATHML = ' properties="mathml"'
-BOOK_SHEET = """body { margin: 1em; }
-p { margin: 0 0 0.8em; }
-img { max-width: 100%; height: auto; }
-pre { white-space: pre-wrap; }
-td, th { padding: 0.1em 0.5em; text-align: left; vertical-align: top; }
-.byline { font-style: italic; }
-"""
 
 
 @final
@@ -105,10 +93,10 @@ def _entries(book: Manuscript) -> Iterator[Entry]:
     when = book.modified.astimezone(UTC)
     date = (max(when.year, 1980), when.month, when.day, when.hour, when.minute, when.second)
     files = {
-        "META-INF/container.xml": CONTAINER,
+        "META-INF/container.xml": part("container.xml"),
         "EPUB/package.opf": _package(book),
         "EPUB/nav.xhtml": _navigation(book),
-        "EPUB/book.css": BOOK_SHEET,
+        "EPUB/book.css": part("book.css"),
     }
     for number, chapter in enumerate(book.chapters, 1):
         files[f"EPUB/{_name(number)}"] = _document(chapter, book.language)
@@ -143,26 +131,16 @@ def _package(book: Manuscript) -> str:
     ]
     creator = f"\n    <dc:creator>{escape(book.creator)}</dc:creator>" if book.creator else ""
     source = f"\n    <dc:source>{escape(book.source)}</dc:source>" if book.source else ""
-    spine = "\n    ".join(f'<itemref idref="c{n}"/>' for n in chapters)
-    listed = "\n    ".join(items)
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id">
-  <metadata xmlns:dc="http://purl.org/dc/elements/1.1/">
-    <dc:identifier id="id">{_identifier(book)}</dc:identifier>
-    <dc:title>{escape(book.title)}</dc:title>
-    <dc:language>{escape(book.language)}</dc:language>{creator}{source}
-    <meta property="dcterms:modified">{book.modified.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}</meta>
-  </metadata>
-  <manifest>
-    <item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
-    <item id="css" href="book.css" media-type="text/css"/>
-    {listed}
-  </manifest>
-  <spine>
-    {spine}
-  </spine>
-</package>
-"""
+    return Template(part("package.opf")).substitute(
+        identifier=_identifier(book),
+        title=escape(book.title),
+        language=escape(book.language),
+        creator=creator,
+        source=source,
+        modified=f"{book.modified.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        items="\n    ".join(items),
+        spine="\n    ".join(f'<itemref idref="c{n}"/>' for n in chapters),
+    )
 
 
 def _navigation(book: Manuscript) -> str:
@@ -185,16 +163,7 @@ def _navigation(book: Manuscript) -> str:
 def _document(chapter: Chapter, language: str) -> str:
     said = html.escape(chapter.language or language)
     direction = ' dir="rtl"' if chapter.rtl else ""
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE html>
-<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops" \
-xml:lang="{said}" lang="{said}"{direction}>
-<head>
-<title>{html.escape(chapter.title) or "-"}</title>
-<link rel="stylesheet" type="text/css" href="book.css"/>
-</head>
-<body>
-{chapter.body}
-</body>
-</html>
-"""
+    title = html.escape(chapter.title) or "-"
+    return Template(part("chapter.xhtml")).substitute(
+        language=said, direction=direction, title=title, body=chapter.body
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -13,7 +13,7 @@ from penstock.reading.package import Package, open_package
 from penstock.reading.visible import seen
 from penstock.reading.well_formed import check, decode
 
-__all__ = ["Heading", "block_contents", "book_contents"]
+__all__ = ["Heading", "block_contents", "book_contents", "targets_of"]
 
 
 @final
@@ -54,11 +54,7 @@ def block_contents(archive: Archive, blocks: Sequence[Block]) -> list[tuple[int,
     Raises:
         InputError: The book cannot be read.
     """
-    targets: dict[str, int] = {}
-    for number, block in enumerate(blocks):
-        targets.setdefault(block.document, number)
-        for name in block.ids:
-            targets.setdefault(f"{block.document}#{name}", number)
+    targets = targets_of(blocks)
     found = []
     for heading in book_contents(archive, open_package(archive)):
         near = targets.get(heading.target.partition("#")[0])
@@ -66,6 +62,15 @@ def block_contents(archive: Archive, blocks: Sequence[Block]) -> list[tuple[int,
         if at is not None:
             found.append((heading.level, heading.title, at))
     return found
+
+
+def targets_of(blocks: Iterable[Block]) -> dict[str, int]:
+    """Return the number of the block that each document and each id in it leads to."""
+    targets: dict[str, int] = {}
+    for number, block in enumerate(blocks):
+        for name in (block.document, *(f"{block.document}#{name}" for name in block.ids)):
+            targets.setdefault(name, number)
+    return targets
 
 
 def _read(archive: Archive, name: str) -> Node:

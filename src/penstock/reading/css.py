@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources
 
 from penstock.reading.settings import Look
 
-__all__ = ["SHEET", "link_to", "style"]
+__all__ = ["SHEET", "link_to", "part", "style"]
 
 SHEET = "psl.css"
 
@@ -30,14 +31,19 @@ def shift_class(step: int) -> str:
     return f"psn{-step}" if step < 0 else f"psp{step}"
 
 
+@cache
+def part(name: str) -> str:
+    """Return a file of ``web``: a style sheet, a page, or a part of a book."""
+    return resources.files("penstock.reading").joinpath("web", name).read_text("utf-8")
+
+
 def style(look: Look, shifts: Iterable[int] = ()) -> str:
     """Return the rules that ``look`` and the margins it used need.
 
     >>> ".psg" in style(Look(guide="none"))
     False
     """
-    sheet = resources.files("penstock.reading").joinpath("web", "edition.css").read_text("utf-8")
-    named = PART.split(sheet)[1:]
+    named = PART.split(part("edition.css"))[1:]
     parts = dict(zip(named[::2], named[1::2], strict=True))
     wanted = ["lines", *(["guide"] if look.guide != "none" else []), look.guide]
     rules = "".join(parts.get(name, "") for name in [*wanted, "align" if look.align else ""])

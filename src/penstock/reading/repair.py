@@ -121,6 +121,8 @@ class _Mender:
         kinds = {item.name: item.media_type for item in self.package.manifest.items}
         for name in self.archive:
             kind = f"{kinds.get(name)} {mimetypes.guess_type(name)[0]}"
+            if name == self.package.name:  # what it links to is not loaded
+                continue
             if "css" not in kind and "xml" not in kind and "html" not in kind:
                 continue
             data = self.mended.get(name) or self.archive.read(name)

@@ -18,7 +18,7 @@ from penstock.reading.pace import fairness, seconds
 from penstock.reading.positions import ReadingPlace
 from penstock.reading.settings import DEVICES, GUIDES, Look
 from penstock.reading.text_map import cells
-from penstock.reading.texts import ANSI, TextLine, block_lines, printable
+from penstock.reading.texts import TextLine, block_lines, marked, printable
 
 __all__ = ["KEYS", "Reader"]
 
@@ -281,13 +281,8 @@ class Reader:
         before = f"{block.marker} " if block.marker and not number else ""
         indent = max(2, round(columns / 2 - line.axis) - len(before))
         text = _cut(line.text, columns - indent - len(before))
-        on, off = ANSI[self.place.guide]
-        if line.guide and line.guide[1] <= len(text):
-            first, last = line.guide
-            shown = f"{printable(text[:first])}{on}{printable(text[first:last])}{off}"
-            shown += printable(text[last:])
-        else:
-            shown = printable(text)
+        guide = line.guide if line.guide and line.guide[1] <= len(text) else None
+        shown = marked(replace(line, text=text, guide=guide), self.place.guide)
         if self.dim and not now:
             shown = f"{DIM}{printable(text)}{PLAIN}"
         mark = "\u203a" if now else " "

@@ -14,7 +14,7 @@ from penstock.reading.stats import Count
 from penstock.reading.text_map import cells, shade_text
 from penstock.visible import STEERING
 
-__all__ = ["TextLine", "block_lines", "json_lines", "text_lines"]
+__all__ = ["TextLine", "block_lines", "json_lines", "marked", "text_lines"]
 
 ANSI: dict[Guide, tuple[str, str]] = {
     "bold": ("\x1b[1m", "\x1b[22m"),
@@ -104,7 +104,7 @@ def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool)
         for number, line in enumerate(lines):
             marker = f"{block.marker} " if block.marker and not number else ""
             blanks = " " * max(0, round(middle - line.axis) - len(marker))
-            yield blanks + marker + _mark(line, look.guide, ansi=ansi)
+            yield blanks + marker + marked(line, look.guide if ansi else "none")
 
 
 def _whole(block: Block, middle: float) -> Iterator[str]:
@@ -125,11 +125,10 @@ def printable(text: str) -> str:
     return STEERING.sub("", text).replace("\n", "")
 
 
-def _mark(line: TextLine, guide: Guide, *, ansi: bool) -> str:
-    if not line.guide or not ansi:
-        return printable(line.text)
-    first, last = line.guide
-    on, off = ANSI[guide]
+def marked(line: TextLine, guide: Guide) -> str:
+    """Return a line with its guide between escape sequences."""
+    first, last = line.guide or (0, 0)
+    on, off = ANSI[guide] if line.guide else ("", "")
     before, word, after = line.text[:first], line.text[first:last], line.text[last:]
     return f"{printable(before)}{on}{printable(word)}{off}{printable(after)}"
 

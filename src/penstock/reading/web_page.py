@@ -7,13 +7,13 @@ import hashlib
 import html
 import json
 import posixpath
-from importlib import resources
 from typing import BinaryIO, final
 
 from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import Block, Style, book_blocks, book_identity
-from penstock.reading.contents import book_contents
+from penstock.reading.contents import book_contents, targets_of
+from penstock.reading.css import part
 from penstock.reading.package import open_package
 from penstock.reading.sanitize import safe_markup
 from penstock.reading.settings import Look
@@ -39,7 +39,7 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
     archive = Archive(data, label)
     package = open_package(archive)
     page = _Page(archive)
-    blocks = [page.block(block, package.language) for block in book_blocks(archive)]
+    blocks = list(book_blocks(archive))
     book = {
         "id": book_identity(archive),
         "language": package.language,
@@ -47,31 +47,27 @@ def write_page(data: bytes, out: BinaryIO, look: Look, label: str = "book") -> i
         "guide": look.guide,
         "align": look.align,
         "stops": {name: sorted(words) for name, words in known_words().items()},
-        "targets": page.targets,
+        "targets": targets_of(blocks),
         "toc": [[h.level, h.title, h.target] for h in book_contents(archive, package)],
-        "blocks": blocks,
+        "blocks": [page.block(block, package.language) for block in blocks],
     }
-    script = _part("reader.js")
+    script = part("reader.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
         "LANGUAGE": html.escape(package.language or "en"),
         "TITLE": html.escape(package.title or label),
-        "STYLE": _part("reader.css"),
+        "STYLE": part("reader.css"),
         "SCRIPT_HASH": f"sha256-{digest}",
         "WIDTH": str(book["width"]),
         "BOOK": _inert(book),
         "PICTURES": _inert(page.pictures),
         "SCRIPT": script,
     }
-    pieces = _part("reader.html").split("@")  # text, NAME, text, NAME, ... text
+    pieces = part("reader.html").split("@")  # text, NAME, text, NAME, ... text
     out.writelines(
         (values[piece] if number % 2 else piece).encode() for number, piece in enumerate(pieces)
     )
     return len(blocks)
-
-
-def _part(name: str) -> str:
-    return resources.files("penstock.reading").joinpath("web", name).read_text("utf-8")
 
 
 def _inert(value: object) -> str:
@@ -88,15 +84,9 @@ class _Page:
         self._archive = archive
         self._members = Members(archive)
         self.pictures: dict[str, str] = {}
-        self.targets: dict[str, int] = {}
-        self._number = 0
 
     def block(self, block: Block, language: str) -> object:
-        """Return a block as the page's program takes it, and remember where it is."""
-        self.targets.setdefault(block.document, self._number)
-        for name in block.ids:
-            self.targets.setdefault(f"{block.document}#{name}", self._number)
-        self._number += 1
+        """Return a block as the page's program takes it."""
         plain = not (block.styles or block.rtl or block.marker or block.language != language)
         if block.kind == "text" and plain:
             return block.text

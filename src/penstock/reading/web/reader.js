@@ -452,6 +452,9 @@
     } catch { lock = null; }
   }
 
+  // A screen that was off lets go of the lock.
+  document.addEventListener("visibilitychange", () => { if (playing && document.visibilityState === "visible") awake(true); });
+
   // ---- one word or one phrase at a time -------------------------------------------------------
   let pieces = [], piece = 0;
   function piecesOf(index, number) {
