@@ -248,7 +248,11 @@ def test_a_limit_that_is_crossed_is_an_event_both_ways(
     values = [volatility * 252**0.5 for _, volatility in risk_by_hand(300)]
     limit = sorted(values)[len(values) // 2]
     file = written(
-        tmp_path, simulator(users=300, limit=0).url, PRICES, RISK, f"limit = {limit!r}\n"
+        tmp_path,
+        simulator(users=300, limit=0).url,
+        PRICES,
+        RISK,
+        f"periods = 252\nlimit = {limit!r}\n",
     )
     log = tmp_path / "events.jsonl"
     ended = penstock("run", file, "--log", log)

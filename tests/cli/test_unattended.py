@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.real.conftest import free_port
 
 from penstock.cli.observed import _Screen
 from penstock.errors import Stopped
@@ -179,7 +180,8 @@ def test_metrics_are_left_in_a_file_and_logs_on_the_screen(
 ) -> None:
     server = simulator(users=10, limit=0)
     file, prom = pipeline(server.url, stop=11), pipeline.folder / "x.prom"
-    ended = penstock("run", file, "-vv", "--metrics-file", prom, "--metrics", "127.0.0.1:39400")
+    words = ("--metrics-file", prom, "--metrics", f"127.0.0.1:{free_port()}")
+    ended = penstock("run", file, "-vv", *words)
     assert ended.code == 1
     text = prom.read_text()
     assert "penstock_landed_total 10.0" in text

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +22,7 @@ import pytest
 from pyarrow import dataset, fs
 from tests.ready import ready
 from tests.real.conftest import free_port, running
+from tests.waiting import until
 
 Rows: TypeAlias = list[dict[str, object]]
 
@@ -33,26 +35,73 @@ class Place:
     read: Callable[..., Rows]
 
 
+class PostgresServer:
+    """A server of our own, reached by a socket in a folder.
+
+    Attributes:
+        address: Where it is, without a database's name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._programs = ready("PostgreSQL")
+        self._folder = folder
+        self._user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
+        if self._user:
+            shutil.chown(folder, self._user)
+        self.address = f"postgresql:///postgres?user=postgres&host={folder}"
+        data = str(folder / "data")
+        made = [str(self._programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
+        subprocess.run(
+            made, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._folder
+        )
+        options = (f"unix_socket_directories={folder}", "listen_addresses=", "fsync=off")
+        sets = [word for option in options for word in ("-c", option)]
+        self._command = [str(self._programs / "postgres"), "-D", data, *sets]
+        self._log = (folder / "log").open("ab")
+        self.start()
+
+    def start(self) -> None:
+        self._run()
+        until(self._answers)
+
+    def _run(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, stdout=self._log, stderr=self._log, user=self._user, cwd=self._folder
+        )
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:  # children of one that was killed have its memory yet
+            self._run()
+        with suppress(psycopg.OperationalError), psycopg.connect(self.address):
+            return True
+        return False
+
+    def kill(self) -> None:
+        """Kill it by SIGKILL; its children notice that it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
+        self._log.close()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        server = PostgresServer(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """A server of our own, reached by a socket; its address without a database's name."""
-    programs = ready("PostgreSQL")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
-    if user:
-        shutil.chown(folder, user)
-    data = folder / "data"
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-    run = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
-    initdb = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"]
-    subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder)
-    log = str(folder / "log")
-    start = [*run, "-o", options, "-l", log, "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
-    yield f"postgresql:///postgres?user=postgres&host={folder}"
-    stop = [*run, "-m", "immediate", "stop"]
-    subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
-    shutil.rmtree(folder)
+    """A server of our own; its address without a database's name."""
+    with postgres_server() as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,19 @@ def test_columns_and_keys_can_be_chosen(store: LocalStore) -> None:
         store.to_arrow(columns=["prise"])
 
 
+def test_what_landed_in_a_span_of_time_can_be_chosen(store: LocalStore) -> None:
+    _, (_, at) = store.moments()
+    store.settle([LandedRecord(7, b'{"n":7}')], lambda _: None)
+    store.flush()
+    *_, (_, later) = store.moments()
+    middle = dt.datetime.fromtimestamp((at + later) / 2, dt.UTC)
+    assert at < later
+    assert store.to_pandas(since=middle)["n"].tolist() == [7]
+    assert store.to_polars(until=middle)["n"].to_list() == [1, 2]
+    later_ones = store.to_arrow(since=dt.datetime.fromtimestamp(later), where=lambda key: key > 6)  # noqa: DTZ006 - of this machine
+    assert later_ones.read_all()["key"].to_pylist() == [7]
+
+
 def test_frames(store: LocalStore) -> None:
     assert store.to_pandas()["n"].tolist() == [1, 2]
     assert store.to_polars()["n"].to_list() == [1, 2]

@@ -88,7 +88,7 @@ def harmless_sheet(source: str, tell: Callable[[str], object]) -> str:
 
 
 def _loads(style: str) -> bool:
-    if not any(sign in style for sign in "(@\\"):  # most values, the long ones of drawings too
+    if not any(sign in style for sign in "(@&\\"):  # most values, the long ones of drawings too
         return False
     plain = _ESCAPED.sub(lambda m: chr(min(int(m[1], 16), 0x10FFFF)) if m[1] else "", style)
     return any(found.search(style) for found in (_LOADS, _UNKNOWN)) or bool(_LOADS.search(plain))

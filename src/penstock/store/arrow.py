@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
@@ -51,6 +53,9 @@ class Records(Protocol):
 
     def records(self) -> Iterator[LandedRecord]:
         """Yield what has landed, in landing order."""
+
+    def moments(self) -> Iterator[tuple[LandedRecord, float]]:
+        """Yield the same, each record with when it landed, in seconds since 1970."""
 
 
 def import_arrow(what: str) -> None:
@@ -218,11 +223,13 @@ def arrow_reader(
     return shown, pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def read_arrow(
+def read_arrow(  # noqa: PLR0913 - each is one choice of the caller, all but one with a default
     store: Records,
     *,
     columns: Sequence[str] | None = None,
     where: Where | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     flatten: bool = False,
     nested: bool = False,
     schema: str = "",
@@ -236,6 +243,8 @@ def read_arrow(
         store: A store, also while a run lands in it.
         columns: The columns to give, in this order; unset: all, the key first.
         where: Which keys; unset: all.
+        since: When they landed at the earliest; one without a zone is of this machine.
+        until: Before when they landed.
         flatten: Give nested objects as columns ``a.b.c`` instead of as JSON.
         nested: Give objects and lists as structs and lists instead of as JSON; what no such type
             holds without loss stays JSON text at its place.
@@ -247,8 +256,15 @@ def read_arrow(
         StorageError: A record is damaged.
     """
 
+    def landed() -> Iterator[LandedRecord]:
+        if since is None and until is None:
+            return store.records()
+        first = -math.inf if since is None else since.timestamp()
+        last = math.inf if until is None else until.timestamp()
+        return (record for record, at in store.moments() if first <= at < last)
+
     def items() -> Iterator[Item]:
-        for record in store.records():
+        for record in landed():
             if where is None or where(record.key):
                 yield _encode(record.key), fields(record.body, flatten=flatten)
 
@@ -303,6 +319,10 @@ class Frames:
         """Yield what has landed up to now, in landing order."""
         raise NotImplementedError
 
+    def moments(self) -> Iterator[tuple[LandedRecord, float]]:
+        """Yield the same, each record with when it landed, in seconds since 1970."""
+        raise NotImplementedError
+
     def status(self) -> StoreStatus:
         """Return where the store stands."""
         raise NotImplementedError
@@ -311,20 +331,32 @@ class Frames:
     to_duckdb = to_duckdb
 
     def to_pandas(
-        self, *, columns: Sequence[str] | None = None, where: Where | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> pd.DataFrame:
-        """Return what has landed as a frame of pandas, in memory as a whole."""
-        return self.to_arrow(columns=columns, where=where).read_pandas()
+        """Return what :meth:`to_arrow` gives as a frame of pandas, in memory as a whole."""
+        found = self.to_arrow(columns=columns, where=where, since=since, until=until)
+        return found.read_pandas()
 
     def to_polars(
-        self, *, columns: Sequence[str] | None = None, where: Where | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> pl.DataFrame:
-        """Return what has landed as a frame of polars, in memory as a whole."""
+        """Return what :meth:`to_arrow` gives as a frame of polars, in memory as a whole."""
         try:
             import polars as pl
         except ImportError as error:
             raise InputError("to_polars needs polars: pip install polars") from error
-        found = pl.from_arrow(self.to_arrow(columns=columns, where=where).read_all())
+        given = self.to_arrow(columns=columns, where=where, since=since, until=until)
+        found = pl.from_arrow(given.read_all())
         assert isinstance(found, pl.DataFrame)
         return found
 

@@ -63,6 +63,15 @@ class MongoReader(Frames):
         for document in self._in_order({"state": "landed"}):
             yield landing_of(document)
 
+    def moments(self) -> Iterator[tuple[Landing, float]]:
+        """Yield what has landed up to now, each record with when, in seconds since 1970.
+
+        Raises:
+            StorageError: A document is not what landed, or nobody answers.
+        """
+        for document in self._in_order({"state": "landed"}):
+            yield landing_of(document), document["order"] / 1e6
+
     def follow(self, after: str = "") -> Iterator[tuple[Landing, str]]:
         """Yield what has landed after a position, each record with the position behind it.
 

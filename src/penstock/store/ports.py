@@ -36,6 +36,9 @@ class StoreReader(Protocol):
     def records(self) -> Iterator[Landing]:
         """Yield what has landed up to now, in landing order, in constant memory."""
 
+    def moments(self) -> Iterator[tuple[Landing, float]]:
+        """Yield what has landed, each record with when, in seconds since 1970."""
+
     def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
         """Yield every version after a position: the record, when it landed, the position behind."""
 

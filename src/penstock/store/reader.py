@@ -83,6 +83,18 @@ class LocalReader(Frames):
             for _, records in self._chunks(number, size, 0, sizes[-1]):
                 yield from records
 
+    def moments(self) -> Iterator[tuple[Landing, float]]:
+        """Yield what has landed up to now, each record with when, in seconds since 1970.
+
+        Raises:
+            StorageError: A line is not what the ledger knows of it.
+        """
+        sizes: list[_Place] = self._rows("SELECT number, size FROM segment ORDER BY number")
+        for number, size in sizes:
+            for lines, records in self._chunks(number, size, 0, sizes[-1]):
+                for (offset, line), record in zip(lines, records, strict=True):
+                    yield record, judged(offset, line).at
+
     def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
         """Yield every version of every record after a position, in the order they landed.
 

@@ -215,6 +215,17 @@ class StoreContract:
             land(store, *[Landing(key, b"{}") for key in range(3)], failing(3))
             assert [record.key for record in store.latest(2)] == [2, 1]
 
+    def test_each_record_has_the_moment_at_which_it_landed(self, open_store: OpenStore) -> None:
+        with open_store() as store:
+            store.keep("replace")
+            for key, body in ((1, b"1"), (2, b"2"), (1, b"10")):
+                land(store, Landing(key, body))
+            found = list(store.moments())
+            assert [record for record, _ in found] == list(store.records())
+            assert {record.key: at for record, at in found} == {
+                record.key: at for record, at, _ in store.versions()
+            }
+
     def test_versions_go_on_from_a_position(self, open_store: OpenStore) -> None:
         with open_store() as store:
             store.keep("history")
