@@ -15,7 +15,7 @@ V_co = TypeVar("V_co", covariant=True)  # frozen, so a result of a subtype is a 
 
 # msgspec structs where a value is made once an item: a frozen dataclass costs ten times as much.
 @final
-class Result(msgspec.Struct, Generic[K_co, V_co], frozen=True, gc=False):
+class Result(msgspec.Struct, Generic[K_co, V_co], frozen=True):
     """One item's outcome: its key with its value, or with the error that ended it.
 
     Attributes:
