@@ -13,9 +13,9 @@ class Refused(Exception):
 
 
 def raised() -> "weakref.ref[Refused]":
-    """Unwrap a failed result, as a loop over results does, and return what tells whether it lives."""
+    """Unwrap a failed result, and return what tells whether its error lives."""
     error = Refused()
-    result = Result(1, error=error)
+    result = Result[int, str](1, error=error)
     with pytest.raises(Refused):
         result.unwrap()
     return weakref.ref(error)
