@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import final
@@ -82,6 +83,7 @@ class SharedBudget:
         self._pid, self._me = os.getpid(), uuid.uuid4().hex
         self._turn = threading.Condition(threading.Lock())
         self._answers: list[Answered] = []
+        self._dropped: deque[Answered] = deque()
         self._kept: list[Ticket] = []
         self._kept_until = -math.inf
         self._used = 0
@@ -156,6 +158,8 @@ class SharedBudget:
 
     def _exchange(self, want: Want) -> Granted:
         """Tell what there is to tell, and ask; the caller has the turn."""
+        while self._dropped:
+            self._answers.append(self._dropped.popleft())
         answers, self._answers = tuple(self._answers), []
         granted = Granted()
 
@@ -185,7 +189,15 @@ class SharedBudget:
 
     def abandon(self, ticket: Ticket) -> None:
         """Tell that there was no answer; the call may have been counted all the same."""
-        self._tell(Answered("abandon", ticket, 0.0))
+        # Without waiting for the turn: where the garbage collector closes a generator of calls that
+        # nobody holds any more, this thread may have it. Then the next exchange tells it.
+        turn = self._own()
+        self._dropped.append(Answered("abandon", ticket, 0.0))
+        if turn.acquire(blocking=False):
+            try:
+                self._told(awaited=True)
+            finally:
+                turn.release()
 
     def status(self, quota: Quota, now: float, asked: float, date: float | None = None) -> None:
         """Take over what a status call says, as :meth:`Budget.status` does."""
@@ -196,17 +208,21 @@ class SharedBudget:
     def _tell(self, answer: Answered) -> None:
         with self._own():
             self._answers.append(answer)
-            if self._used <= 1:  # the first, or one that everybody waits for
-                self._denied_until = -math.inf
-            if self._is_awaited(answer):
-                self._exchange(Want(self._me, self._holder()))
-            elif self._teller is None:
-                self._teller = threading.Thread(
-                    target=self._keep_telling, name="penstock-budget", daemon=True
-                )
-                self._teller.start()
-            elif self._idle:
-                self._turn.notify()
+            self._told(awaited=self._is_awaited(answer))
+
+    def _told(self, *, awaited: bool) -> None:
+        """Pass on what was told, at once or soon; the caller has the turn."""
+        if self._used <= 1:  # the first, or one that everybody waits for
+            self._denied_until = -math.inf
+        if awaited:
+            self._exchange(Want(self._me, self._holder()))
+        elif self._teller is None:
+            self._teller = threading.Thread(
+                target=self._keep_telling, name="penstock-budget", daemon=True
+            )
+            self._teller.start()
+        elif self._idle:
+            self._turn.notify()
 
     def _is_awaited(self, answer: Answered) -> bool:
         """Whether others are to know it at once: it may close the gate, or it finds out."""
@@ -254,7 +270,7 @@ class SharedBudget:
 
     def _read(self) -> State:
         with self._own():
-            if self._answers:
+            if self._answers or self._dropped:
                 self._exchange(Want(self._me, self._holder()))
             return self._place.read().state
 

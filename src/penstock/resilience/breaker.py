@@ -95,8 +95,7 @@ class Breaker:
 
     def dropped(self) -> None:
         """Note a call that nobody waits for any longer: it tells nothing, another may try."""
-        with self._lock:
-            self._trying = False
+        self._trying = False  # without the lock: the garbage collector may call this within it
 
     def gave_up(self, now: float) -> bool:
         """Whether the outage has lasted longer than the policy waits for."""

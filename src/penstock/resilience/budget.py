@@ -7,6 +7,7 @@ it every answer. The rules are in :mod:`rules`; this module keeps their state un
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast, final
 
@@ -61,6 +62,7 @@ class Budget:
         """Asks the server for its status, where an ``Api`` has a status call."""
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
+        self._dropped: deque[Ticket] = deque()
         self._state = rules.State(
             clock=ServerClock(self._clock.time() - self._clock.monotonic()),
             reserve=self.reserve,
@@ -119,6 +121,7 @@ class Budget:
         units = rules.ONE if cost is None else {**rules.ONE, **cost}
         with self._lock:
             self._state, answer = rules.take(self._state, now, units, path)
+            self._drop()
         return answer
 
     def settle(
@@ -135,11 +138,25 @@ class Budget:
         """
         with self._lock:
             self._state, _ = rules.settle(self._state, ticket, now, hints, status)
+            self._drop()
 
     def abandon(self, ticket: Ticket) -> None:
         """Tell that there was no answer; the call may have been counted all the same."""
-        with self._lock:
-            self._state, _ = rules.abandon(self._state, ticket)
+        # Without waiting for the lock: where the garbage collector closes a generator of calls that
+        # nobody holds any more, this thread may have it. Then it is for whoever has the lock next.
+        self._dropped.append(ticket)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._dropped and self._lock.acquire(blocking=False):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
+
+    def _drop(self) -> None:
+        while self._dropped:
+            self._state, _ = rules.abandon(self._state, self._dropped.popleft())
 
     def status(self, quota: Quota, now: float, asked: float, date: float | None = None) -> None:
         """Take over what a status call says (the seed's ``get_rate_status``).
@@ -163,12 +180,14 @@ class Budget:
         Asks the server's status call first where there is one and nothing is known. Without
         one, 1 stands for the call that finds out; where the server sets no limit, a large number.
         """
+        self._catch_up()
         if self.refresh is not None and (self.unknown() or self._state.told_by_status):
             self.refresh()
         return rules.allowed(self._state, self._clock.monotonic())
 
     def renewed_in(self) -> float:
         """Return the seconds until asking again makes sense; 0 where calls may be made now."""
+        self._catch_up()
         return rules.wait_for(self._state, self._clock.monotonic())
 
     def view(self, now: float) -> BudgetView:
