@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 _OF_COMMANDS = frozenset(
     ("data", "out", "plot", "history", "onnx", "onnx_precision", "resume", "keep", "members")
 )
-# Keys that the estimators take by the same names.
-_CHOSEN = (
-    *("activation", "learning_rate", "momentum", "batch_size", "decay", "solver", "dropout"),
-    *("validation", "split", "class_weight", "epochs", "patience", "engine"),
-)
 
 
 def neural_section(section: NeuralUse, folder: Path) -> NeuralUse:
@@ -141,7 +136,7 @@ def _found(record: dict[str, object], name: str) -> object:
 
 def _task(section: NeuralUse) -> Task:
     try:
-        from penstock.neural import Task
+        from penstock.neural import CHOICES, Task
     except ImportError as error:
         raise MissingExtra("training a network", "numpy", "neural") from error
     return Task(
@@ -154,7 +149,7 @@ def _task(section: NeuralUse) -> Task:
         hidden=section.hidden,
         members=section.many,
         seed=section.seed,
-        chosen={name: getattr(section, name) for name in _CHOSEN},
+        chosen={name: getattr(section, name) for name in CHOICES},
     )
 
 

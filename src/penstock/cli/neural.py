@@ -53,11 +53,6 @@ SEED = click.option("--seed", type=click.IntRange(0), default=0)
 _FREE = frozenset(
     ("hidden", "activation", "epochs", "patience", "resume", "plot", "history", "engine", "onnx")
 ) | {"onnx_precision"}
-# What the estimators take by the names of the options.
-_CHOSEN = (
-    *("activation", "learning_rate", "momentum", "batch_size", "decay", "solver", "dropout"),
-    *("validation", "split", "class_weight", "epochs", "patience", "engine"),
-)
 # Keys of a [neural] table that only another command has; none of them changes a training.
 _OF_OTHERS = frozenset(
     ("out", "many", "keep", "resume", "plot", "history", "onnx", "onnx-precision")
@@ -184,7 +179,7 @@ def train(data: Path, label: str, out: Path, **options: Any) -> None:
 
 
 def _task(label: str, options: dict[str, Any]) -> Task:
-    from penstock.neural import Task
+    from penstock.neural import CHOICES, Task
 
     features, drop = (
         tuple(name.strip() for name in (options[key] or "").split(",") if name.strip())
@@ -200,7 +195,7 @@ def _task(label: str, options: dict[str, Any]) -> Task:
         hidden=_units(options["hidden"]),
         members=options.get("many", 1),
         seed=options["seed"],
-        chosen={name: options[name] for name in _CHOSEN if name in options},
+        chosen={name: options[name] for name in CHOICES if name in options},
     )
 
 

@@ -138,8 +138,6 @@ class _Dataset:
                 f"there are {', '.join(one.name for _, one in batch.typed)}"
             )
         found: dict[str, list[Sequence[bytes | None]]] = {}
-        if batch.rows and not partition:
-            return {"": list(batch.rows)}
         for row in batch.rows:
             folder = "".join(f"{_folder(row[spot], one)}/" for spot, one in columns)
             found.setdefault(folder, []).append(row)

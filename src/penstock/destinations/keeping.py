@@ -187,12 +187,11 @@ class Keeper:
     def _learn(self, store: StoreReader) -> None:
         """Make the columns of all tables from what has landed."""
         self._layout = self._laid_out()
-        if self._children is not None:
-            self._children = {}
         if self._children is None:
             landed = (record for record, *_ in self._landed(store, ""))
             self._layout.learn((_encode(one.key), self._cells(one)) for one in landed)
             return
+        self._children = {}
         for record, *_ in self._landed(store, ""):
             key = _encode(record.key)
             for levels, _, cells in self._unfolded(record):
@@ -238,14 +237,13 @@ class Keeper:
         landed = self._landed(store, after)
         for part in portions(landed, lambda one: len(one[0].body), _BYTES, _ROWS):
             rows = _Rows(part[-1][2])
-            if not self._versions and self._children is None:
+            if self._versions or self._children is not None:
+                for record, at, _ in part:
+                    moment = _encode(datetime.fromtimestamp(at, UTC))
+                    span = (moment, None) if self._versions else ()
+                    self._add(rows, record, moment, span)
+            else:
                 self._add_all(rows, [record for record, *_ in part])
-                yield rows
-                continue
-            for record, at, _ in part:
-                moment = _encode(datetime.fromtimestamp(at, UTC))
-                span = (moment, None) if self._versions else ()
-                self._add(rows, record, moment, span)
             yield rows
 
     def _add_all(self, rows: _Rows, records: Sequence[LandedRecord]) -> None:

@@ -18,7 +18,13 @@ from penstock.neural.studies import NumberStudy, Study, cross_validate, study
 from penstock.neural.tables import Table, table_of_sheet
 from penstock.tables import Numbers, Sheet, decimal_mark, one_unit
 
-__all__ = ["Task", "table_of_records"]
+__all__ = ["CHOICES", "Task", "table_of_records"]
+
+CHOICES = (
+    *("activation", "learning_rate", "momentum", "batch_size", "decay", "solver", "dropout"),
+    *("validation", "split", "class_weight", "epochs", "patience", "engine"),
+)
+"""What the estimators take by the same names as options and keys of files."""
 
 _MANY_NUMBERS = 20  # so many different numbers are rather numbers than names of classes
 

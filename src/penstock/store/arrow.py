@@ -115,9 +115,10 @@ def arrow_table(
     for (spot, field), kind in zip(columns, schema.types, strict=True):
         shape = shapes.get(field.path) if field.kind == "json" else None
         read = READERS[field.kind] if shape is None else _fitting(shape)
-        arrays.append(_plain_texts(cells[spot]) if field.kind == "text" else None)
-        if arrays[-1] is None:
-            arrays[-1] = pa.array(_values(field.kind, cells[spot], read), kind)
+        column = _plain_texts(cells[spot]) if field.kind == "text" else None
+        if column is None:
+            column = pa.array(_values(field.kind, cells[spot], read), kind)
+        arrays.append(column)
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

@@ -78,10 +78,8 @@ class LocalReader(Frames):
         Raises:
             StorageError: A line is not what the ledger knows of it; says segment and offset.
         """
-        sizes: list[_Place] = self._rows("SELECT number, size FROM segment ORDER BY number")
-        for number, size in sizes:
-            for _, records in self._chunks(number, size, 0, sizes[-1]):
-                yield from records
+        for _, _, records in self._walk():
+            yield from records
 
     def moments(self) -> Iterator[tuple[Landing, float]]:
         """Yield what has landed up to now, each record with when, in seconds since 1970.
@@ -89,11 +87,9 @@ class LocalReader(Frames):
         Raises:
             StorageError: A line is not what the ledger knows of it.
         """
-        sizes: list[_Place] = self._rows("SELECT number, size FROM segment ORDER BY number")
-        for number, size in sizes:
-            for lines, records in self._chunks(number, size, 0, sizes[-1]):
-                for (offset, line), record in zip(lines, records, strict=True):
-                    yield record, judged(offset, line).at
+        for _, lines, records in self._walk():
+            for (offset, line), record in zip(lines, records, strict=True):
+                yield record, judged(offset, line).at
 
     def versions(self, after: str = "") -> Iterator[tuple[Landing, float, str]]:
         """Yield every version of every record after a position, in the order they landed.
@@ -166,15 +162,20 @@ class LocalReader(Frames):
             InputError: ``after`` is no position of this store.
             StorageError: A line is not what the ledger knows of it.
         """
-        first, start = self._place(after)
+        for number, lines, records in self._walk(*self._place(after)):
+            for (offset, line), record in zip(lines, records, strict=True):
+                yield record, f"{number}:{offset + len(line)}"
+
+    def _walk(
+        self, first: int = 0, start: int = 0
+    ) -> Iterator[tuple[int, list[tuple[int, bytes]], list[Landing]]]:
+        """Yield segments piece by piece from a place on: the lines that hold, and their records."""
         sizes: list[_Place] = self._rows("SELECT number, size FROM segment ORDER BY number")
         for number, size in sizes:
-            if number < first:
-                continue
-            offset = start if number == first else 0
-            for lines, records in self._chunks(number, size, offset, sizes[-1]):
-                for (offset, line), record in zip(lines, records, strict=True):
-                    yield record, f"{number}:{offset + len(line)}"
+            if number >= first:
+                offset = start if number == first else 0
+                for lines, records in self._chunks(number, size, offset, sizes[-1]):
+                    yield number, lines, records
 
     def _place(self, position: str) -> tuple[int, int]:
         """Return the segment and the offset that a position means."""
