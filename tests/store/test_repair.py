@@ -20,6 +20,7 @@ from penstock.store import (
     Verified,
     backup_store,
     last_token,
+    ledger,
     open_readonly,
     repair_store,
     verify_store,
@@ -521,3 +522,10 @@ def test_a_clock_that_goes_back_fetches_nothing_twice(tmp_path: Path) -> None:
     assert landed(1e9, 1e12) == [1, 2]
     assert landed(1e9 - 1e6, 1.0) == [1, 2]  # they are of the future: due again
     assert landed(2e9, 1.0) == []
+
+
+def test_what_sqlite_says_of_a_damaged_schema_is_one_line(tmp_path: Path) -> None:
+    """It quotes the damaged name as it stands: one of some thousand damages had a line break."""
+    with pytest.raises(StorageError) as caught, ledger.translated(tmp_path):
+        raise sqlite3.DatabaseError("malformed database schema (i\nem)")
+    assert "schema (i em);" in str(caught.value)

@@ -135,10 +135,15 @@ def translated(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise StorageError(f"{path}: a text in it is damaged: see penstock verify") from error
     except (sqlite3.Error, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else in_one_line(error)
         raise StorageError(
             f"{path}: {reason}; nothing after the last safe group was kept"
         ) from error
+
+
+def in_one_line(error: Exception) -> str:
+    """Return SQLite's words, in which a damaged schema stands as it is, line breaks too."""
+    return " ".join(str(error).split())
 
 
 def lost(directory: Path, what: str) -> StorageError:
@@ -365,14 +370,14 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     try:
         tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
     except UnicodeDecodeError as error:
-        raise lost(directory, f"{LEDGER}: {error}") from error
+        raise lost(directory, f"{LEDGER}: {in_one_line(error)}") from error
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            words = f"{directory / LEDGER} is not a penstock ledger: {error}"
+            words = f"{directory / LEDGER} is not a penstock ledger: {in_one_line(error)}"
             raise _ForeignError(words) from error
         if isinstance(error, sqlite3.OperationalError):
-            raise StorageError(f"{directory / LEDGER}: {error}") from error
-        raise lost(directory, f"{LEDGER}: {error}") from error
+            raise StorageError(f"{directory / LEDGER}: {in_one_line(error)}") from error
+        raise lost(directory, f"{LEDGER}: {in_one_line(error)}") from error
     if tables and _number(connection, "PRAGMA application_id") != _APPLICATION:
         words = f"{directory / LEDGER} is not a penstock ledger: made by another program"
         raise _ForeignError(words)
