@@ -58,7 +58,7 @@ from penstock.neural.studies import cross_validate as cross_validate
 from penstock.neural.studies import study as study
 from penstock.neural.tables import Table as Table
 from penstock.neural.tables import read_table as read_table
-from penstock.neural.task import CHOICES as CHOICES
+from penstock.neural.task import CHOICES as CHOICES  # unlisted
 from penstock.neural.task import Task as Task
 from penstock.neural.task import table_of_records as table_of_records
 from penstock.neural.training import Plan as Plan
