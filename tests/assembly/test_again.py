@@ -134,7 +134,7 @@ def test_the_greatest_value_is_kept_whatever_the_order(
         kept = mark.saw(page, rows, last=number == pages).value
     greatest = max(shown, key=lambda v: float(v) if not isinstance(form, str) else v)
     assert json.loads(kept)["floor"] == greatest
-    assert mark.doubt == ""
+    assert mark.unread.doubt == ""
 
 
 RESOURCES = """
@@ -223,6 +223,42 @@ def test_children_of_parents_that_are_new_or_changed(tmp_path: Path, shop: Shop)
     shop.calls.clear()
     penstock("run", file, "--quiet")
     assert sum(shop.calls.values()) <= 2
+
+
+def test_children_are_asked_for_what_is_new_by_parent(tmp_path: Path, shop: Shop) -> None:
+    """A new parent is asked for all, however old its children are."""
+    shop.paths["/shops"] = [{"id": n} for n in range(2)]
+    for n in range(3):
+        shop.paths[f"/shops/{n}/orders"] = [{"id": m, "at": 10 * (n + 1) - m} for m in range(3)]
+    text = RESOURCES.partition('[[resource]]\nname = "lines"')[0].replace(
+        '"/shops/{parent.id}/orders"\n',
+        '"/shops/{parent.id}/orders"\nsince = { param = "since", field = "at" }\n',
+    )
+    file = written(tmp_path, shop, text.replace('"shop"', '{ path = "shop", on_same = "replace" }'))
+    assert penstock("run", file, "--json", "--quiet")["resources"]["orders"]["new"] == 6
+    shop.paths["/shops"].append({"id": 2})
+    shop.paths["/shops/0/orders"][1] = {"id": 1, "at": 11, "v": 2}
+    shop.paths["/shops/2/orders"].append({"id": 4})
+    shop.queries.clear()
+    told = penstock("run", file, "--json", "--quiet", code=1)["resources"]["orders"]
+    assert told["new"] == 5
+    assert "1 of 7 rows have no time or number at 'at'" in told["warnings"][0]
+    asked = [query.get("since") for query in shop.queries if query["page"] == "1"]
+    assert asked == [None, "10", "20", None]
+    assert landed(tmp_path / "shop" / "orders")["[0,1]"]["v"] == 2
+    shop.queries.clear()
+    penstock("run", file, "--restart", "--quiet", code=1)
+    assert not any("since" in query for query in shop.queries)
+
+
+def test_a_parent_that_failed_is_asked_for_all_that_it_owes(tmp_path: Path, shop: Shop) -> None:
+    shop.paths |= {"/a": [{"id": 1}, {"id": 2}], "/a/1/b": [{"id": 7, "at": 5}]}
+    text = CHILDREN.replace('/b"\n', '/b"\nsince = { param = "since", field = "at" }\n')
+    file = written(tmp_path, shop, text)
+    penstock("run", file, "--quiet", code=1)
+    shop.paths["/a/2/b"] = [{"id": 8, "at": 3}]
+    penstock("run", file, "--quiet")
+    assert list(landed(tmp_path / "s/b")) == ["[1,7]", "[2,8]"]
 
 
 def test_rows_out_of_an_answer(tmp_path: Path, shop: Shop) -> None:

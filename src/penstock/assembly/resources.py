@@ -140,11 +140,6 @@ def _check(one: ResourceSection) -> None:
             f"resource {one.name!r}: {{parent.FIELD}} stands nowhere, so every parent would get "
             "the same answer"
         )
-    if one.parent is not None and one.since is not None:
-        raise InputError(
-            f"resource {one.name!r}: since is for resources without a parent; put it there: the "
-            "children of parents that are new or changed are read then"
-        )
 
 
 def store_of(store: StoreSection | str, name: str) -> StoreSection:

@@ -55,7 +55,7 @@ from penstock.assembly.timestamps import lag
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, ChildFeed, LinkHeader, OAuth2, PageFeed
+from penstock.http import FAILED_PARENT, Api, ChildFeed, LinkHeader, OAuth2, PageFeed
 from penstock.pipeline import (
     Checkpoint,
     Counts,
@@ -613,18 +613,25 @@ class Run:
         assert self._api is not None  # only a stream has none
         place = store_path(parent.store, self._folder)
         fixed = isinstance(parent.source, PagesSource) and parent.source.since is None
+        since = build_since(source)
+        asked = (source.parent, source.query, source.json)
+        facts = (self._api.base, *asked, since and (since.param, since.field))
         feed = ChildFeed(
             self._api,
             children(source, lambda: open_readonly(place)),
             build_style(source),
-            (f"{source.method} {source.path}", source),
+            (f"{source.method} {source.path}", facts),
             items=source.items,
             key=source.key,
             concurrency=self._concurrency(),
             every=store.takes_again,
             again=fixed,
+            since=since,
+            recall=store.mark,
         )
-        return _put_back(feed, store) if fixed else feed
+        if fixed:
+            _put_back(feed, store, "" if since is None else FAILED_PARENT)
+        return feed
 
     def _rows_of_keys(
         self, request: RequestSection, source: Section, store: WritableStore
@@ -635,7 +642,7 @@ class Run:
             self._api,
             key_children(request, named, lambda: iter(keys(source, self._folder))),
             LinkHeader(items=request.items or ""),
-            (f"{request.method} {request.path}", request),
+            (f"{request.method} {request.path}", (self._api.base, request)),
             items=request.items or "",
             key=request.key,
             concurrency=self._concurrency(),
@@ -793,10 +800,14 @@ def _forget(store: WritableStore) -> None:
     store.flush()
 
 
-def _put_back(feed: Feed, store: WritableStore) -> Feed:
-    """Put dead letters back where all pages are read again: what is still odd fails again."""
+def _put_back(feed: Feed, store: WritableStore, prefix: str = "") -> Feed:
+    """Put dead letters back where all pages are read again: what is still odd fails again.
+
+    Those whose keys begin with ``prefix``: rows that are not new do not come again.
+    """
     if position_in(store.mark(feed.name), feed) is None:
-        store.retry_failed([one.key for one in store.failures() if not one.acknowledged])
+        failed = [one.key for one in store.failures() if not one.acknowledged]
+        store.retry_failed([key for key in failed if str(key).startswith(prefix)])
     return feed
 
 

@@ -15,6 +15,7 @@ from penstock.http.body import dig as dig
 from penstock.http.body import find as find  # unlisted
 from penstock.http.calls import Calls as Calls  # unlisted
 from penstock.http.calls import becomes_get as becomes_get
+from penstock.http.child_feed import FAILED_PARENT as FAILED_PARENT  # unlisted
 from penstock.http.child_feed import Child as Child
 from penstock.http.child_feed import ChildFeed as ChildFeed
 from penstock.http.io_thread import Engine as Engine

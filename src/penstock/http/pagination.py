@@ -67,6 +67,11 @@ class Page:
     cut: bool = False
     _rows: tuple[str, Sequence[bytes]] | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def whole(self) -> bool:
+        """Whether this is the last page, and nothing speaks against having seen all."""
+        return self.following is None and not (self.doubt or self.cut)
+
     def rows(self, items: str) -> Sequence[bytes] | None:
         """Return the rows at a path as JSON texts, or None where there is no list."""
         if self._rows is not None and self._rows[0] == items:
