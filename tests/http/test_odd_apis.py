@@ -37,13 +37,16 @@ def harvest(
     """Return the keys that land, and what was said; with a kill after some pages, and again."""
     keyed, said = Rows("id"), ""
     landed: list[int | str] = []
+    dead = set[int | str]()
 
     def walk(found: Iterator[Page]) -> Page | None:
         nonlocal said
         page = None
         try:
             for page in found:
-                landed.extend(r.key for r in keyed.results(rows(page, odd.name)))
+                found_here = keyed.results(rows(page, odd.name))
+                landed.extend(r.key for r in found_here)
+                dead.update(r.key for r in found_here if r.error is not None)
                 said += page.doubt
         except PenstockError as error:
             said += str(error)
@@ -54,6 +57,7 @@ def harvest(
     page = walk(islice(found, kill)) if kill else walk(found)
     if kill and page is not None and page.following is not None:
         walk(pages(api, request, style, start=page.following, concurrency=concurrency))
+    assert len(dead) == len((odd.bad - odd.hidden) & frozenset(range(odd.count))) or said
     return [key for key in landed if isinstance(key, int)], said + keyed.doubt
 
 

@@ -19,6 +19,8 @@ from penstock.assembly.plans import plan as plan
 from penstock.assembly.plans import plan_stream as plan_stream  # unlisted
 from penstock.assembly.processes import scheduler_of as scheduler_of
 from penstock.assembly.processes import with_workers as with_workers
+from penstock.assembly.reading import located as located  # unlisted
+from penstock.assembly.reading import locating as locating  # unlisted
 from penstock.assembly.reading import read_any as read_any
 from penstock.assembly.reading import read_file as read_file
 from penstock.assembly.reading import read_several as read_several

@@ -23,6 +23,7 @@ from penstock.assembly.build import (
     build_style,
     seconds_of,
     store_path,
+    store_shown,
 )
 from penstock.assembly.executors import service_of
 from penstock.assembly.heartbeat import beating
@@ -38,7 +39,14 @@ from penstock.assembly.locking import (
 )
 from penstock.assembly.notify import Notifier
 from penstock.assembly.plans import planned
-from penstock.assembly.processes import making, shared_by, workers_of
+from penstock.assembly.processes import (
+    check_workers,
+    making,
+    shared_by,
+    why_alone,
+    why_directory,
+    workers_of,
+)
 from penstock.assembly.refreshing import Revalidating
 from penstock.assembly.resources import children, key_children
 from penstock.assembly.sections import (
@@ -224,6 +232,7 @@ class Run:
         if isinstance(file, PipelineFile) and (self._workers or file.executor is not None):
             if path is None:
                 raise InputError("workers read the file, too: Run(..., path=...)")
+            check_workers(file, store_shown(file.store, folder))
             scratch = TemporaryDirectory(prefix="penstock-budget-")
             file = shared_by(file, Path(self._scratch.enter_context(scratch)))
         if shard is not None:
@@ -406,8 +415,6 @@ class Run:
         source = self.file.source
         self._set_refresh(store, refresh=refresh)
         if self.file.request is not None and self.file.request.items is not None:
-            if isinstance(source, PagesSource):
-                raise InputError("request.items: rows of rows are a [[resource]] with a parent")
             self._land(Pipeline(self._rows_of_keys(self.file.request, source, store)), store)
         elif isinstance(source, PagesSource):
             self._land(self._pipeline(self.file, self._pages(source, store), store), store)
@@ -552,26 +559,13 @@ class Run:
     def _refuse_lonely(self) -> None:
         """Refuse what only one process can do."""
         file, said = self.file, ""
-        if isinstance(self.place, Path):
-            said = (
-                f"{self.place} is a directory, which one process writes: workers need a store in "
-                'MongoDB (store = "env:MONGO")'
-            )
-        elif isinstance(file, StreamFile):
-            said = "" if file.lock.enabled else "workers of a stream take turns by its lock"
-        elif isinstance(file.source, PagesSource):
-            said = "workers share keys: pages are for one run"
-        elif file.source.__struct_config__.tag == "stdin":
-            said = "workers share keys that all can read: stdin is for one run"
-        elif self._uses:
-            said = "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
-        elif file.request is not None and file.request.items is not None:
-            said = "workers share keys: with request.items, rows land: use penstock run"
-        elif isinstance(file.store, StoreSection) and file.store.refresh is not None:
-            said = (
-                "store.refresh: workers do each block of keys once; leave it out, or use "
-                "penstock run"
-            )
+        directory = self.place if isinstance(self.place, Path) else None
+        if isinstance(file, PipelineFile):
+            said = why_alone(file, directory)
+        elif directory is not None:
+            said = why_directory(directory)
+        elif not file.lock.enabled:
+            said = "workers of a stream take turns by its lock"
         if self._shard is not None:
             said = "a shard is started by you, workers take blocks: use one or the other"
         if said:

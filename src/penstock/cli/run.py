@@ -22,6 +22,7 @@ from penstock.assembly import (
     Summary,
     Used,
     lead,
+    locating,
     parts,
     read_any,
     read_several,
@@ -257,11 +258,13 @@ def _run_all(
     summaries: dict[str, Summary] = {}
     runs: list[Run] = []
     with ExitStack() as held:
-        for part in parts(described):
+        with locating(file):
+            several = parts(described)
+        for part in several:
             like = runs[-1] if runs else None
-            work = Run(
-                part.file, Path(file).parent, parent=part.parent, like=like, shard=shard, path=file
-            )
+            folder, above = Path(file).parent, part.parent
+            with locating(file, part.name):
+                work = Run(part.file, folder, parent=above, like=like, shard=shard, path=file)
             runs.append(work)
             if like is None:
                 held.enter_context(stoppable())
