@@ -271,6 +271,16 @@ def test_rows_out_of_an_answer(tmp_path: Path, shop: Shop) -> None:
     assert landed(tmp_path / "s")["3-1"] == {"_parent": {"key": 3}, "id": "3-1"}
 
 
+def test_the_first_page_of_an_answer_is_not_taken_for_all(tmp_path: Path, shop: Shop) -> None:
+    shop.paths["/of/0"] = {"rows": [1], "next": "/of/0?page=2"}
+    shop.paths["/of/1"] = {"rows": [1], "next": None, "next_bill": "https://a.example/b?c=1"}
+    shop.paths["/of/2"] = {"rows": [1], "has_more": True}
+    text = 'store = "s"\nsource = { kind = "range", stop = 3 }\nrequest = { path = "/of/{key}" }\n'
+    told = penstock("run", written(tmp_path, shop, text), "--json", "--quiet", code=1)
+    assert (told["landed"], told["doubts"]) == (3, 1)
+    assert "2 answers name a next page" in told["warnings"][0]
+
+
 def test_what_is_absent_is_no_failure(tmp_path: Path, shop: Shop) -> None:
     shop.paths["/k/1"] = {"ok": True}
     shop.paths["/k/2"] = {"ok": False}

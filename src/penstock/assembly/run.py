@@ -63,7 +63,16 @@ from penstock.assembly.timestamps import lag
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
-from penstock.http import FAILED_PARENT, Api, ChildFeed, LinkHeader, OAuth2, PageFeed
+from penstock.http import (
+    FAILED_PARENT,
+    Api,
+    ChildFeed,
+    LinkHeader,
+    OAuth2,
+    PageFeed,
+    Response,
+    goes_on,
+)
 from penstock.pipeline import (
     Checkpoint,
     Counts,
@@ -75,6 +84,8 @@ from penstock.pipeline import (
     Pipeline,
     Position,
     Progress,
+    Result,
+    Stage,
     Used,
     position_in,
     reported,
@@ -685,7 +696,9 @@ class Run:
         return self.summary(store)
 
     def _landed(self, flow: Pipeline, store: WritableStore) -> None:
-        for stage in self._stages:
+        unfollowed = _Unfollowed()
+        stages: list[Stage[object, object]] = [unfollowed, *self._stages]
+        for stage in stages:
             flow = flow.through(stage)
         for use in self._uses:
             flow = flow.use(use)
@@ -694,6 +707,12 @@ class Run:
                 self._counts = counts
                 told.landed, told.failed = counts.landed, counts.failed
                 self._check()
+        if unfollowed.count:
+            what = (
+                f"{unfollowed.count:,} answers name a next page, which nobody asked for: with "
+                "request.items the rows of all pages land"
+            )
+            self.events.emit(Notice(reason=what, doubtful=True))
 
     def _tell_stale(self, store: WritableStore) -> None:
         if stale := getattr(store, "stale", 0):
@@ -773,6 +792,18 @@ def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> Pipelin
         raise InputError("a shard is a part of the keys: a stream or pages are not divided")
     name = f"{file.lock.name} {shard[0]}/{shard[1]}"
     return msgspec.structs.replace(file, lock=msgspec.structs.replace(file.lock, name=name))
+
+
+@final
+class _Unfollowed:
+    """A stage that changes nothing, and counts answers that are the first page of several."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, results: Sequence[Result[Key, object]]) -> Sequence[Result[Key, object]]:
+        self.count += sum(isinstance(r.value, Response) and goes_on(r.value) for r in results)
+        return results
 
 
 @final

@@ -42,6 +42,7 @@ from penstock.http.row_keys import Rows as Rows
 from penstock.http.row_keys import row_result as row_result
 from penstock.http.secrets import Secret as Secret
 from penstock.http.secrets import secret as secret
+from penstock.http.signs import goes_on as goes_on  # unlisted
 from penstock.http.since import Since as Since
 from penstock.http.streamed import StreamProfile as StreamProfile
 from penstock.http.streamed import StreamTransfer as StreamTransfer

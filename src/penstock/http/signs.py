@@ -21,6 +21,7 @@ _TOTAL = re.compile(
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"(x-|@odata\.)?next.*|(end|page)?[_-]?cursor|continuation.*", re.IGNORECASE)
+_HAS_MORE = re.compile(r"has_?(more|next)(_?page)?", re.IGNORECASE)
 _MORE = re.compile(r"has_?(more|next)(_?page)?(_?items)?|more", re.IGNORECASE)
 _LINKS = re.compile(r"_?links?", re.IGNORECASE)
 _BACK = re.compile(r"(prev|self|first|last|start|href$|url$).*", re.IGNORECASE)
@@ -48,6 +49,23 @@ def sign_of_more(response: Response, rows: int | None, end: End) -> str:
     except ValueError:
         return "there is a Link header that cannot be read"
     return "there is a Link header with rel=next" if linked_on else ""
+
+
+def goes_on(response: Response) -> bool:
+    """Whether an answer names a page behind it: its own URL with another query, Link, or has_more."""
+    if b"next" in response.head.lower():
+        try:
+            if linked(response.headers.get("link", ""), "next") is not None:
+                return True
+        except ValueError:
+            return False
+    if b"next" not in response.body and b"has" not in response.body:
+        return False
+    return any(
+        (_NEXT.fullmatch(name) and _is_page_url(response.url, name, value))
+        or (_HAS_MORE.fullmatch(name) and value is True)
+        for name, value in _said(response)
+    )
 
 
 def _sign(url: str, name: str, value: object, rows: int | None, *, said: bool) -> str:
