@@ -52,7 +52,7 @@ def sign_of_more(response: Response, rows: int | None, end: End) -> str:
 
 
 def goes_on(response: Response) -> bool:
-    """Whether an answer names a page behind it: its own URL with another query, Link, or has_more."""
+    """Whether an answer says that there is a page behind it."""
     if b"next" in response.head.lower():
         try:
             if linked(response.headers.get("link", ""), "next") is not None:
