@@ -104,6 +104,25 @@ def test_pages_without_rows_before_the_last_are_passed_or_said(
     judge(odd, landed, said)
 
 
+def test_rows_that_come_again_are_not_counted_for_those_that_did_not_come() -> None:
+    """The last page again and again made up for a row behind a hole."""
+    plain = {"shift": 0, "end": "absent", "empty": "list", "more": False, "wrong": False}
+    odd = OddApi(
+        **plain,  # type: ignore[arg-type] # each of its own type
+        style="offset",
+        count=6,
+        size=3,
+        cap=2,
+        first=0,
+        hidden=frozenset({0, 1}),
+        beyond="clamp",
+        total="number",
+        name="items",
+    )
+    landed, said = harvest(cast("Api", InProcess(odd)), odd, 1)
+    judge(odd, landed, said)
+
+
 @FEW
 @given(odd_apis() | odd_apis(kind="wrong"), st.integers(1, 8))
 def test_over_the_wire_it_is_the_same(

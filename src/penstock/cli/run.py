@@ -38,7 +38,7 @@ from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView, Troubles
 from penstock.cluster import parse_shard
-from penstock.errors import GaveUp, InputError, Stopped
+from penstock.errors import GaveUp, InputError, PermanentError, Stopped
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
@@ -257,6 +257,7 @@ def _run_all(
     """Run all pipelines of a file, parents first, and end with the exit code of all."""
     summaries: dict[str, Summary] = {}
     runs: list[Run] = []
+    refused: list[str] = []
     with ExitStack() as held:
         with locating(file):
             several = parts(described)
@@ -269,16 +270,24 @@ def _run_all(
             if like is None:
                 held.enter_context(stoppable())
                 held.enter_context(work.notifying(Path(file).stem, note, runs))
-            summary = summaries[part.name] = _run(
-                file, work, partial(go, work), shown, opened(work)
-            )
-            if not shown["as_json"] and part.name:
-                click.echo(f"{part.name}:")
+            try:
+                summary = _run(file, work, partial(go, work), shown, opened(work))
+            except (PermanentError, GaveUp) as error:
+                if not part.name or (isinstance(error, GaveUp) and error.status is None):
+                    raise  # nobody answers, and so it would be for the others
+                note(f"{part.name}: {error}")
+                refused.append(part.name)
+                continue
+            summaries[part.name] = summary
             if not shown["as_json"] or not part.name:
+                click.echo(f"{part.name}:") if part.name else None
                 _tell(summary, as_json=shown["as_json"])
         if shown["as_json"] and "" not in summaries:
             told = {name: summary.fields() for name, summary in summaries.items()}
             click.echo(json.dumps({"resources": told}))
+        if refused:
+            names = ", ".join(refused)
+            raise GaveUp(f"not all of it came of {names}; what landed is safe", attempts=0)
         _end(list(summaries.values()))
 
 

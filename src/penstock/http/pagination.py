@@ -44,6 +44,7 @@ from penstock.redaction import secret_parameters
 
 _EXPIRED = frozenset({400, 404, 410})  # how a cursor is refused that is too old
 _BLANK = 2  # pages in a row without rows, before the last by the server's count, until we stop
+_ROOM = 500_000  # rows that are known when they come again
 _SAME = 2  # pages in a row that only repeat the one before, until we stop
 _PAGES = ("page", "p", "_page", "pageNumber", "page_number", "page[number]")
 _OFFSETS = ("offset", "skip", "start", "_start", "startAt", "$skip", "page[offset]")
@@ -168,6 +169,7 @@ class _Walk:
         self._steered = not whole or not (self._listing.more or self._listing.until)
         self._total, self._fell = 0.0, False  # rows by the server's count; whether it ever fell
         self._before: frozenset[bytes] = frozenset()
+        self._met: set[int] = set()  # hashes of rows: one that comes again is not one more
         self._repeats = self._blank = 0
         self._last: Response | None = None
 
@@ -311,7 +313,10 @@ class _Walk:
         repeats = bool(rows) and rows == self._before
         self._repeats = self._repeats + 1 if repeats else 0
         if self._came is not None:
-            self._came += len(found or ()) - len(rows & self._before)
+            hashes = {hash(row) for row in rows}
+            self._came += len(found or ()) - len(hashes & self._met)
+            if len(self._met) < _ROOM:
+                self._met |= hashes
         self._before = rows
         self._blank = 0 if rows else self._blank + 1
         following = self._as_counted(response, position, following, len(found or ()))
