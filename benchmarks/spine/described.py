@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -50,7 +50,12 @@ class Described:
         self.root = root
         self.lists = {path: found for path in root["paths"] if (found := self._list(path))}
         self.patterns = [
-            (re.compile(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) + "/?"), path)
+            (
+                re.compile(
+                    re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path.partition("?")[0])) + "/?"
+                ),
+                path,
+            )
             for path in sorted(self.lists, key=lambda one: one.count("{"))
         ]
 
@@ -66,7 +71,8 @@ class Described:
         merged = dict(node)
         for one in [*node.get("allOf", ()), *(node.get("anyOf") or node.get("oneOf") or ())[:1]]:
             part = self.see(one, depth + 1)
-            merged["properties"] = {**part.get("properties", {}), **merged.get("properties", {})}
+            found = {**part.get("properties", {}), **merged.get("properties", {})}
+            merged |= {"properties": found} if found else {}
             for name in ("type", "items", "format", "enum"):
                 if name in part:
                     merged.setdefault(name, part[name])
@@ -76,17 +82,17 @@ class Described:
         return "items" in self.see(node)
 
     def _list(self, path: str) -> dict[str, Any] | None:
-        """Return the operation of a path that lists rows: where they are, and how they are paged."""
+        """Return where the rows of a path are, and how they are paged; None: it lists none."""
         item = self.root["paths"][path]
         get = item.get("get")
-        if path.rstrip("/").endswith("}") or not get:
+        if not get:
             return None
         answer = next((get["responses"][s] for s in ("200", 200) if s in get["responses"]), None)
         answer = self.see(answer)
         content = answer.get("content", {})
         schema = next((one.get("schema") for kind, one in content.items() if "json" in kind), None)
         place = self._place(schema, path)
-        if place is None:
+        if place is None or (place and path.rstrip("/").endswith("}")):
             return None
         asked = [self.see(one) for one in [*item.get("parameters", ()), *get.get("parameters", ())]]
         query = {one["name"]: one for one in asked if one.get("in") == "query"}
@@ -157,8 +163,9 @@ class Described:
             here[place[-1]] = listed
             url = f"{base}{path}"
             self._tell(body, following if more else None, asks, url, rows[-1] + 1 if rows else 0)
-        link = f'<{base}{path}?page={following // PAGE + 1}>; rel="next"' if more else None
-        return body, link if one["links"] else None
+        number = following if asks else following // PAGE + 1
+        link = f'<{base}{path}?{asks or "page"}={number}>; rel="next"' if more else None
+        return body, link if one["links"] or not place else None
 
     def _start(self, known: Mapping[str, Any], query: Mapping[str, str]) -> tuple[int, str | None]:
         """Return where the page begins, and the parameter that says so."""
@@ -173,7 +180,7 @@ class Described:
                     lowest = lowest if lowest in (0, 1) else first
                     return (int(said or lowest) - lowest) * PAGE, name
                 number = re.sub(r"\D", "", said or "")
-                if names == CURSORS and number and plain(name) in ("startingafter", "after"):
+                if names == CURSORS and number and plain(name) == "startingafter":
                     return int(number), name  # the last row's key: rows are numbered from 1
                 return int(number or 0), name
         return (int(query["page"]) - 1) * PAGE if "page" in query else 0, None
@@ -184,17 +191,19 @@ class Described:
         following: int | None,
         asks: str | None,
         url: str,
-        last: int,  # noqa: ANN401
+        last: int,
     ) -> None:
         """Fill in what is said of the next page and of the number of rows."""
         for name, value in list(body.items()) if isinstance(body, dict) else ():
             known = plain(name)
             if known in TOTALS.split():
                 body[name] = ROWS
-            elif known.startswith("hasmore") or known == "hasnext" or known == "hasnextpage":
+            elif known.startswith("hasmore") or known in {"hasnext", "hasnextpage"}:
                 body[name] = following is not None
-            elif known in ("lastid",):
+            elif known == "lastid":
                 body[name] = None if following is None else last
+            elif isinstance(value, dict) and not known.startswith("next"):
+                self._tell(value, following, asks, url, last)
             elif known.startswith("next") or known in ("cursor", "after", "continuationtoken"):
                 link = None if following is None else f"{url}?{asks or 'page'}={following}"
                 is_link = "link" in known or "url" in known or known in ("next", "nextpage")
@@ -202,8 +211,6 @@ class Described:
                 body[name] = {"href": link} if isinstance(value, dict) else cursor
                 if is_link and not isinstance(value, dict) and asks is None:
                     body[name] = link
-            elif isinstance(value, dict):
-                self._tell(value, following, asks, url, last)
 
 
 @contextlib.contextmanager
@@ -282,7 +289,8 @@ def harvested(file: Path) -> None:
         name_ = file.name if len(file.parts) < 3 else "/".join(file.parts[-4:])
         print(
             f"{name_}: {total} lists; {alone} written as it stands, {len(resources)} with "
-            f"{len(given)} values; {good} harvested to the row ({good / max(1, len(resources)):.0%})"
+            f"{len(given)} values; {good} harvested to the row "
+            f"({good / max(1, len(resources)):.0%})"
         )
         for line in wrong[:40]:
             print(f"    {line}")
@@ -335,12 +343,12 @@ def _load(file: Path) -> dict[str, Any]:
     import yaml
 
     class Loader(yaml.CSafeLoader):  # dates are texts
-        yaml_implicit_resolvers = {
+        yaml_implicit_resolvers: ClassVar = {
             first: [one for one in several if one[0] != "tag:yaml.org,2002:timestamp"]
             for first, several in yaml.CSafeLoader.yaml_implicit_resolvers.items()
         }
 
-    loaded: dict[str, Any] = yaml.load(text, Loader=Loader)  # noqa: S506 - a safe loader
+    loaded: dict[str, Any] = yaml.load(text, Loader=Loader)
     return loaded
 
 

@@ -180,7 +180,8 @@ def children(
     def parents(after: str) -> Iterator[Child]:
         with reader() as store:
             for record, position in store.follow(after):
-                value = load(record.body)
+                found = load(record.body)
+                value = found if isinstance(found, Mapping) else {"value": found}
                 include = {path: find(value, path) for path in source.include}
                 kept = {path: one for path, one in include.items() if one is not MISSING}
                 text = msgspec.json.encode(kept) if source.include else b""
