@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -187,7 +187,7 @@ class Described:
 
     def _tell(
         self,
-        body: Any,
+        body: Any,  # noqa: ANN401 - JSON
         following: int | None,
         asks: str | None,
         url: str,
@@ -276,12 +276,12 @@ def harvested(file: Path) -> None:
         depth = {}
         wrong: list[str] = []
         for resource, source in resources.items():
-            depth[resource] = 1 + depth.get(source.parent, 0)
+            depth[resource] = 1 + depth.get(getattr(source, "parent", None) or "", 0)
             found = told.get(resource, {})
             if (found.get("landed"), found.get("failed")) != (ROWS ** depth[resource], 0):
                 why = reason(Path(name) / "harvest" / resource)
                 wrong.append(
-                    f"{resource} ({source.path}): {found.get('landed')} of "
+                    f"{resource} ({getattr(source, 'path', '')}): {found.get('landed')} of "
                     f"{ROWS ** depth[resource]}, {found.get('failed')} failed {why}"
                 )
         total = len(described.lists)
@@ -342,12 +342,13 @@ def _load(file: Path) -> dict[str, Any]:
         return found
     import yaml
 
-    class Loader(yaml.CSafeLoader):  # dates are texts
-        yaml_implicit_resolvers: ClassVar = {
-            first: [one for one in several if one[0] != "tag:yaml.org,2002:timestamp"]
-            for first, several in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-        }
+    class Loader(yaml.CSafeLoader):
+        """One that reads dates as texts."""
 
+    Loader.yaml_implicit_resolvers = {
+        first: [one for one in several if one[0] != "tag:yaml.org,2002:timestamp"]
+        for first, several in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
     loaded: dict[str, Any] = yaml.load(text, Loader=Loader)
     return loaded
 

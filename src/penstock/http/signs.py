@@ -138,7 +138,8 @@ def _members(body: bytes) -> Iterator[tuple[str, object]]:
         return
     for name, text in found.items():
         # Rows are lists, and long.
-        if len(text) <= _LONG and (text[:1] != b"[" or _LINKS.fullmatch(name)):
+        kept = text[:1] != b"[" or _LINKS.fullmatch(name) or _ERRORS.fullmatch(name)
+        if len(text) <= _LONG and kept:
             try:
                 yield name, load(text)
             except msgspec.DecodeError:
