@@ -104,7 +104,7 @@ def test_a_region_file_of_another_program() -> None:
 
 
 def test_a_maven_index_row_by_row() -> None:
-    """maven-indexer's scanner went through a repository of three artifacts; its writer packed that."""
+    """maven-indexer's scanner found three artifacts in a repository; its writer packed them."""
     data = gzip.decompress((DATA / "maven-index.gz").read_bytes())
     (shown,) = there_and_back("maven-index", data)
     rows = list(InnerRows(schema("maven-index"), "documents").records(data))
