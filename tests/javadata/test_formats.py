@@ -217,6 +217,12 @@ def test_the_rows_of_an_inner_array_are_read_alone() -> None:
         InnerRows(parse_schema("rows: int[int], z: crc32[*]"), "rows")
 
 
+def test_an_error_deep_inside_a_tree_is_a_short_line() -> None:
+    with pytest.raises(SchemaMismatch, match=r"field t\.n\[0\]\.n.* \.\.\. .*128") as raised:
+        parse_schema("t: Node{k: byte, n: Node[=k]}").decode(b"\1" * 200)
+    assert len(str(raised.value)) < 200
+
+
 def test_the_rows_of_an_array_inside_records() -> None:
     """Counts around the rows go by their own record: a name is the nearest before it."""
     schema = parse_schema(
