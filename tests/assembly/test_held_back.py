@@ -139,7 +139,7 @@ def test_two_columns_of_one_name_are_not_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ('style = "page"\nfirst = "a"\n', "source: Expected `int`, got `str` - at `$.first`"),
+        ('style = "page"\nfirst = "a"\n', "source.first: expected int, got str"),
         ('style = "page"\nsize_param = ""\ntotal = "t"\npages = "p"\nmore = "m"\n', ""),
         (
             'style = "page"\nsince = { param = "s", field = "at", start = "soon", overlap = 1 }\n',
