@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, final
 from urllib.parse import urlsplit
 
@@ -41,6 +43,7 @@ from penstock.streaming.websocket import Reply
 __all__ = ["Stream"]
 
 _WEBSOCKETS = ("ws://", "wss://")
+_PATIENCE = 2.0  # seconds that closing waits: a thread of ours may be fetching a token
 _LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
 
 
@@ -313,6 +316,7 @@ class Stream(Generic[T]):
     def _taken(self, wait: float | None) -> Iterator[Sequence[Entry]]:
         """Yield what is there until the end, then raise what ended it."""
         self._begin()
+        close: Callable[[], object] = self.close
         try:
             while True:
                 entries = self._backlog.take(wait)
@@ -321,9 +325,12 @@ class Stream(Generic[T]):
                     if last.error is not None:
                         raise last.error
                     return
+        except GeneratorExit:
+            close = self._let_go
+            raise
         finally:
             if not self._entered:
-                self.close()
+                close()
 
     def _begin(self) -> None:
         if self._closed:
@@ -338,18 +345,38 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """End everything now, and free it."""
+        self._let_go().wait(_PATIENCE)
+
+    def _let_go(self) -> threading.Event:
+        """Have everything ended and freed, and wait for nothing; the event says when it is done.
+
+        The garbage collector closes a generator that nobody holds any more on whichever thread it
+        runs, within a lock of ours, too: only a thread that has none may wait for one.
+        """
         self._closed = True
+        freed = threading.Event()
+        try:
+            _thread.start_new_thread(self._free, (freed,))
+        except RuntimeError:  # no thread can be had, or the interpreter ends
+            self._free(freed)
+        return freed
+
+    def _free(self, freed: threading.Event) -> None:
         self._driver.stop()
         if self._started:
             self._driver.join()
         self._backlog.close()
+        freed.set()
 
     def __enter__(self) -> Stream[T]:
         self._entered = True
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is GeneratorExit:  # of a generator that was dropped within the block
+            self._let_go()
+        else:
+            self.close()
 
     def __repr__(self) -> str:
         return f"<Stream {self.source} {self.status.state}>"
