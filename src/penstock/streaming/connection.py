@@ -333,7 +333,12 @@ class Connection:
         """Whether its end can be told from a cut: by its length, chunks, and content coding."""
         headers = Headers(self.head)
         measured = "content-length" in headers or "transfer-encoding" in headers
-        return measured and self._decoder is not None and self._decoder.whole
+        return measured and self._decoder is not None and self._decoder.whole is True
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ended within a message, or within its content coding."""
+        return self.unfinished > 0 or (self._decoder is not None and self._decoder.whole is False)
 
     def position(self) -> str | None:
         """Where the next connection goes on."""

@@ -49,7 +49,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _PATIENCE = 1.0  # seconds
 _GOOD = frozenset({1000, 1005})  # codes of a WebSocket that was closed in good order
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
+_REFUSED = frozenset({425, 503})  # statuses after which a request was not acted on
 
 
 class _EndOfStream(Exception):
@@ -87,7 +87,7 @@ class Driver:
         self._silent_gap = False
         self._last_heard: float | None = None
         self._alive = -math.inf  # monotonic time at which it was last live
-        self._cut = False  # whether the last connection ended within a message
+        self._cut = False  # whether the last connection did not end in good order
         self._gzip = preset.gzip and not profile.raw
         self._renewed = False
         self._misframed = False  # whether the last connection ended by bytes framed otherwise
@@ -242,7 +242,7 @@ class Driver:
             by_itself = self._wait_for(transfer)
             self._drain(connection)
             broken = connection.end(whole=by_itself and transfer.error is None)
-            self._note_end(connection)
+            self._note_end(connection, broken or transfer.error)
             if self._stopped:
                 return None
             if not by_itself:
@@ -260,6 +260,8 @@ class Driver:
         # A WebSocket begins with HTTP, and its redirects name either.
         here = as_http(transfer.url)
         url = as_http(join(here, as_http(target)))
+        if not url.startswith(("http://", "https://")):
+            raise PermanentError(f"{self._where}: redirected, to {shown(url)}")
         if becomes_get(request.method, transfer.status):
             there: Request = Get(url, headers=request.headers)
         else:
@@ -350,18 +352,19 @@ class Driver:
 
     # Its end
 
-    def _note_end(self, connection: Connection) -> None:
+    def _note_end(self, connection: Connection, error: PenstockError | None) -> None:
         self.present = None
         self._ended_ones += connection.counters
         if connection.framer is not None:
             self._last_heard = connection.at
             if connection.spoke:
                 self._alive = self._clock.monotonic()
-            self._cut = connection.unfinished > 0
+            self._cut = connection.cut or not _is_good(error)
             self._cursor = connection.position()
 
     def _asked(self, verdict: Verdict) -> Outcome:
         if verdict.then is Action.END:
+            self._cut = False
             raise _EndOfStream(f"{self._where}: the server says {verdict.text}")
         if verdict.then is Action.STOP:
             raise PermanentError(f"{self._where}: the server ended the stream: {verdict.text}")
@@ -390,7 +393,8 @@ class Driver:
         if connection.framer is not None:
             return self._ended(connection, error)
         if connection.status == 0:
-            return Outcome(Ending.UNREACHABLE, str(error))
+            outcome = Outcome(Ending.UNREACHABLE, str(error))
+            return self._again(outcome) if getattr(error, "sent", False) else outcome
         return self._answered(transfer, connection)
 
     def _was_live(self) -> bool:
@@ -406,17 +410,25 @@ class Driver:
         if isinstance(error, Closing) and self._policy.closes(error.code):
             raise PermanentError(f"{self._where}: {error}")
         reason = f"{self._where}: {error or 'closed by the server'}"
-        whole = error is None or (isinstance(error, Closing) and error.code in _GOOD)
-        if self._preset.once and whole:
+        if self._preset.once and _is_good(error):
             raise _EndOfStream(reason)
-        if not (self._preset.repeats or self._request.method in _SAFE):
-            if error is None:
-                raise _EndOfStream(reason)
-            raise PermanentError(
-                f"{reason}; a {self._request.method} is not sent again unasked: say repeat=true if "
-                "it only reads"
-            )
-        return Outcome(Ending.DROPPED, reason)
+        if error is None and not self._repeats:
+            raise _EndOfStream(reason)
+        return self._again(Outcome(Ending.DROPPED, reason))
+
+    @property
+    def _repeats(self) -> bool:
+        return self._preset.repeats or self._request.repeatable
+
+    def _again(self, outcome: Outcome) -> Outcome:
+        """Return ``outcome``, after which the request is sent again, unless it may have acted."""
+        refused = outcome.ending is Ending.LIMITED or outcome.status in _REFUSED
+        if self._repeats or refused:
+            return outcome
+        raise PermanentError(
+            f"{outcome.reason}; a {self._request.method} is not sent again unasked: say "
+            "repeat=true if it only reads"
+        )
 
     def _watched(self, ending: Ending, error: PenstockError | None) -> Outcome:
         if ending is Ending.UNFLUSHED:
@@ -425,6 +437,8 @@ class Driver:
                     f"{self._where}: the server sends an {error}, though it was asked for none"
                 )
             self._gzip = False  # for good: it will not learn
+            if error is not None:
+                return Outcome(ending, f"{self._where}: the server sends an {error}")
         reason = ending.value if error is None else f"{ending.value} ({error})"
         return Outcome(ending, f"{self._where}: {reason}")
 
@@ -448,7 +462,12 @@ class Driver:
         refused = refusal(answer, self._policy)
         if refused is not None and (answer.status == 401 or not self._was_live()):
             raise refused
-        return answer.outcome()
+        return self._again(answer.outcome())
+
+
+def _is_good(error: PenstockError | None) -> bool:
+    """Whether a connection that ended so was not cut."""
+    return error is None or (isinstance(error, Closing) and error.code in _GOOD)
 
 
 def as_http(url: str) -> str:

@@ -1,0 +1,154 @@
+"""How an answer ends, and what its head says: what is cut is said, what is whole is not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from tests.http.wire import Peer, wire
+from tests.streaming.test_stream import by_turns, chunked, ends, quick
+
+from penstock.clock import FakeClock
+from penstock.errors import PermanentError
+from penstock.http import Headers, Post
+from penstock.streaming import Block, Gap, Message, Stream
+
+LINES = b'{"id":1}\n{"id":2}\n'
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+PACKED = gzip.compress(LINES)
+
+
+def sends(data: bytes) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(data)
+
+    return script
+
+
+def gone(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def read(data: bytes, framing: str | None = None) -> tuple[list[object], list[str]]:
+    """Return the ids and the gaps of an answer after which the server has nothing more."""
+    with wire(by_turns(sends(data), gone)) as server:
+        with Stream(server.url, preset=quick("plain"), framing=framing) as stream:
+            items = list(stream)
+    ids = [item.value.id for item in items if isinstance(item, Message)]
+    return ids, [item.reason for item in items if isinstance(item, Gap)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_cut"),
+    [
+        (b"Content-Length: 18\r\n\r\n" + LINES, False),
+        (b"\r\n" + LINES, False),  # nobody knows
+        (b"Content-Length: 99\r\n\r\n" + LINES, True),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + chunked(LINES) + b"0\r\n\r\n", False),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + chunked(LINES), True),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + chunked(LINES) + b"zz\r\n", True),
+        (b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", False),
+        (b"Content-Encoding: gzip\r\n\r\n" + PACKED, False),
+        (b"Content-Encoding: gzip\r\n\r\n" + PACKED + b"\0\0", False),
+        (b"Content-Encoding: identity, gzip\r\n\r\n" + PACKED, False),
+        (b"Content-Encoding: gzip\r\n\r\n" + PACKED[:-5], True),
+        (b"Content-Encoding: gzip\r\n\r\n" + PACKED + b"more", True),
+        (b"Content-Encoding: gzip\r\n\r\n" + LINES, True),
+        (b"Content-Encoding: none\r\n\r\n" + LINES, False),
+    ],
+)
+def test_an_answer_that_was_cut_between_two_messages_is_a_gap(answer: bytes, is_cut: bool) -> None:
+    """The server had nothing more then, and the run ended as if all had been there."""
+    ids, gaps = read(JSON + answer)
+    assert ids in ([1, 2], [])
+    assert gaps == ["no-resume"] * is_cut
+    assert is_cut or ids == [1, 2] or b"Length: 0" in answer
+
+
+def test_an_answer_that_ends_where_the_buffer_is_full_is_read_to_its_end() -> None:
+    """libcurl pauses nothing that has ended; that ended the stream, and what was left was lost."""
+    lines = b"".join(json.dumps({"id": n, "x": "y" * 300}).encode() + b"\n" for n in range(900))
+    answer = JSON + b"Content-Length: %d\r\n\r\n" % len(lines) + lines
+    with wire(by_turns(sends(answer), gone)) as server:
+        with Stream(server.url, preset=quick("plain"), overflow=Block(10)) as stream:
+            assert [item.value.id for item in stream.messages()] == list(range(900))
+        assert server.connections == 2
+
+
+def test_trailers_say_nothing_about_the_answer() -> None:
+    """They came with the head, and their Content-Type counted as a second one."""
+    whole = b"Transfer-Encoding: chunked\r\n\r\n" + chunked(LINES)
+    assert read(JSON + whole + b"0\r\nContent-Type: text/html\r\n\r\n") == ([1, 2], [])
+    head = b"HTTP/1.1 103 Early\r\nA: 1\r\n\r\nHTTP/1.1 200 OK\r\nA: 2\r\n\r\nA: 3\r\n\r\n"
+    assert dict(Headers(head)) == {"a": "2"}
+
+
+@pytest.mark.parametrize("data", [b"hello\n" + LINES, b"\x00\x01\x02"])
+def test_what_is_not_http_is_a_fault_of_the_moment(data: bytes) -> None:
+    """A proxy that begins: it was called a mistake in the URL, for which the stream ended."""
+    with wire(by_turns(sends(data), sends(JSON + b"\r\n" + LINES), gone)) as server:
+        with Stream(server.url, preset=quick("plain")) as stream:
+            assert [item.value.id for item in stream.messages()] == [1, 2]
+        assert "answer is not HTTP" in stream.status.last_reason or server.connections == 3
+
+
+def test_a_coding_that_nobody_asked_for_is_named() -> None:
+    coded = JSON + b"Content-Encoding: br\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(coded + chunked(b"x"))
+        ends(peer)
+
+    with wire(by_turns(script, gone)) as server:
+        with Stream(server.url, preset=quick("plain")) as stream:
+            list(stream)
+    assert stream.status.last_reason.endswith("the server sends an unknown coding 'br'")
+
+
+def drops(peer: Peer) -> None:
+    peer.request()
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (drops, "closed without an answer"),
+        (sends(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"), "500 Internal"),
+        (sends(JSON + b"Content-Length: 99\r\n\r\n" + LINES), "cut short"),
+    ],
+)
+def test_a_post_that_may_have_acted_is_not_sent_again(
+    turn: Callable[[Peer], None], words: str
+) -> None:
+    """Where its answer never came it was sent again, and again."""
+    for request in (Post("/", json={}), Post("/", json={}, idempotent=True)):
+        with wire(by_turns(turn, sends(JSON + b"\r\n" + LINES), gone)) as server:
+            asked = msgspec.structs.replace(request, path=server.url)
+            stream = Stream(asked, preset=quick("plain"), into=bytes, clock=FakeClock())
+            if request.repeatable:
+                assert len({message.body for message in stream.messages()}) == 2
+            else:
+                with pytest.raises(PermanentError, match=f"{words}.*not sent again unasked"):
+                    list(stream)
+                assert server.connections == 1
+
+
+def test_a_post_that_was_refused_for_now_is_sent_again() -> None:
+    busy = sends(b"HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n")
+    with wire(by_turns(busy, sends(JSON + b"\r\n" + LINES))) as server:
+        assert len(list(Stream(Post(server.url, json={}), preset=quick("plain")))) == 2
+
+
+@pytest.mark.parametrize("there", ["file:///etc/passwd", "ftp://127.0.0.1/", "javascript:1"])
+def test_a_redirect_leads_to_http_alone(there: str) -> None:
+    """Others were taken for a path of the server."""
+    answer = f"HTTP/1.1 302 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
+    with wire(sends(answer.encode())) as server:
+        with pytest.raises(PermanentError, match=f"redirected, to {there}"):
+            list(Stream(server.url, preset=quick("plain")))
