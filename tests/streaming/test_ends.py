@@ -9,10 +9,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from tests.http.wire import Peer, wire
+from tests.streaming.test_frames_of_websockets import CLOSE, TEXT, frame
+from tests.streaming.test_odd_messages import handshake
 from tests.streaming.test_stream import by_turns, chunked, ends, quick
 
 from penstock.clock import FakeClock
-from penstock.errors import PermanentError
+from penstock.errors import InputError, PermanentError
 from penstock.http import Headers, Post
 from penstock.streaming import Block, Gap, Message, Stream
 
@@ -152,3 +154,64 @@ def test_a_redirect_leads_to_http_alone(there: str) -> None:
     with wire(sends(answer.encode())) as server:
         with pytest.raises(PermanentError, match=f"redirected, to {there}"):
             list(Stream(server.url, preset=quick("plain")))
+
+
+GOOD = (1000).to_bytes(2)
+
+
+def socketed(*frames: bytes, lines: tuple[str, ...] = ()) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        handshake(peer, *lines)
+        for one in frames:
+            peer.send(one)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("rest", "is_cut"),
+    [
+        (frame(CLOSE, GOOD), False),
+        (frame(CLOSE), False),
+        (frame(CLOSE, GOOD) + frame(TEXT, b'{"id":9}'), False),  # nothing may follow
+        (frame(CLOSE, GOOD) + b"\x81", False),
+        (b"", True),
+        (frame(TEXT, b'{"id":2}')[:5], True),
+        (b"\x01\x02{}" + frame(CLOSE, GOOD), True),  # within a message
+    ],
+)
+def test_a_websocket_ends_with_a_close_frame_or_was_cut(rest: bytes, is_cut: bool) -> None:
+    """With ``once`` a connection that broke was taken for the end of the stream."""
+    first = socketed(frame(TEXT, b'{"id":1}') + rest)
+    last = socketed(frame(TEXT, b'{"id":3}') + frame(CLOSE, GOOD))
+    with wire(by_turns(first, last)) as server:
+        url = server.url.replace("http", "ws")
+        with Stream(url, preset=quick("plain", once=True)) as stream:
+            items = list(stream)
+        assert server.connections == 1 + is_cut
+    ids = [item.value.id for item in items if isinstance(item, Message)]
+    assert (ids, any(isinstance(item, Gap) for item in items)) == ([1, 3][: 1 + is_cut], is_cut)
+
+
+def test_an_answer_of_once_that_is_cut_is_asked_for_again() -> None:
+    """Its coding has no end: the next one is asked for without, where the end is seen."""
+    cut = sends(JSON + b"Content-Encoding: gzip\r\n\r\n" + PACKED[:-5])
+    with wire(by_turns(cut, sends(JSON + b"Content-Length: 18\r\n\r\n" + LINES))) as server:
+        with Stream(server.url, preset=quick("plain", once=True), id="id") as stream:
+            assert {item.value.id for item in stream.messages()} == {1, 2}
+        assert [asked.headers["accept-encoding"] for asked in server.asked][1:] == ["identity"]
+
+
+def test_a_websocket_says_that_it_is_one() -> None:
+    """RFC 6455, section 4.1: the answer to our key, and no extension that nobody asked for."""
+
+    def cached(peer: Peer) -> None:
+        peer.request()
+        lines = (b"HTTP/1.1 101 X", b"Upgrade: websocket", b"Connection: Upgrade")
+        peer.send(b"\r\n".join([*lines, b"Sec-WebSocket-Accept: AAAA", b"", b""]))
+        peer.send(frame(TEXT, b'{"id":1}'))
+
+    foreign = socketed(lines=("Sec-WebSocket-Extensions: permessage-foo",))
+    for script, words in ((cached, "Sec-WebSocket-Accept"), (foreign, "permessage-foo")):
+        with wire(script) as server, pytest.raises(InputError, match=words):
+            list(Stream(server.url.replace("http", "ws"), preset=quick("plain")))

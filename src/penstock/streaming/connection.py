@@ -103,6 +103,7 @@ class Connection:
         outgoing: Frames that a WebSocket has to send.
         unfinished: Bytes of a tail without an end.
         protocols: Subprotocols that a WebSocket asked for.
+        accept: What the server has to say to the key that it asked with.
         at: When it was last heard of, in seconds since 1970.
     """
 
@@ -127,6 +128,7 @@ class Connection:
         self.outgoing: deque[tuple[str, bytes]] = deque()
         self.unfinished = 0
         self.protocols = ""
+        self.accept = ""
         self.at = plan.clock.time()
         self._lock = threading.Lock()
         self._closed = False
@@ -173,9 +175,7 @@ class Connection:
         websocket = self._plan.preset.websocket
         if status == 101 and websocket:
             self._check_protocol(headers.get("sec-websocket-protocol"))
-            words = headers.get("sec-websocket-extensions", "").lower()
-            deflated, forgets = "permessage-deflate" in words, "server_no_context_takeover" in words
-            self.framer = WebSocket(self._plan.max_message, deflated=deflated, forgets=forgets)
+            self.framer = self._websocket(headers)
             self._decoder = decoder("identity")
             self.outgoing.extend(self._plan.opening)
             self._on_open()
@@ -190,6 +190,17 @@ class Connection:
                 if self.framer.raw:
                     self._check_chunked(headers)
             self._on_open()
+
+    def _websocket(self, headers: Headers) -> WebSocket:
+        """Return the framer, where the server agrees to what was asked (RFC 6455, section 4.1)."""
+        if headers.get("sec-websocket-accept", "") != self.accept:
+            raise NotAStream("the answer is not a WebSocket's: Sec-WebSocket-Accept is another")
+        words = headers.get("sec-websocket-extensions", "").lower()
+        extensions = [one.partition(";")[0].strip() for one in words.split(",") if one.strip()]
+        if extensions not in ([], ["permessage-deflate"]):
+            raise NotAStream(f"the server uses extensions that nobody asked for: {words}")
+        forgets = "server_no_context_takeover" in words
+        return WebSocket(self._plan.max_message, deflated=bool(extensions), forgets=forgets)
 
     def _check_protocol(self, chosen: str | None) -> None:
         """Refuse another subprotocol than was asked for, and none (WHATWG WebSockets, 3.1)."""
@@ -338,7 +349,9 @@ class Connection:
     @property
     def cut(self) -> bool:
         """Whether it ended within a message, or within its content coding."""
-        return self.unfinished > 0 or (self._decoder is not None and self._decoder.whole is False)
+        coding = self._decoder
+        within = self.unfinished > 0 and not self._measured()
+        return within or (coding is not None and coding.whole is False)
 
     def position(self) -> str | None:
         """Where the next connection goes on."""

@@ -6,7 +6,9 @@ lets heartbeats go unseen. All deciding is in values beside it: policy, preset, 
 
 from __future__ import annotations
 
+import base64
 import math
+import os
 import threading
 from dataclasses import replace
 from typing import final
@@ -34,13 +36,14 @@ from penstock.streaming.backlog import Ended
 from penstock.streaming.connection import Closing, Connection, ConnectionPlan, NotAStream
 from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
-from penstock.streaming.frames import FramingError
+from penstock.streaming.frames import FramingError, MessageTooLarge
 from penstock.streaming.messages import Verdict, last_word
 from penstock.streaming.reconnect_policy import Backoff, Ending
 from penstock.streaming.responses import Answer, Outcome, refusal
 from penstock.streaming.resume import LastEventId, moment
 from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters, Gap, Status
+from penstock.streaming.websocket import accept_of
 
 __all__ = ["Driver", "as_http"]
 
@@ -48,6 +51,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 _PATIENCE = 1.0  # seconds
+_OURS = (InputError, NotAStream, PermanentError, FramingError, MessageTooLarge)
 _GOOD = frozenset({1000, 1005})  # codes of a WebSocket that was closed in good order
 _REFUSED = frozenset({425, 503})  # statuses after which a request was not acted on
 
@@ -242,7 +246,7 @@ class Driver:
             by_itself = self._wait_for(transfer)
             self._drain(connection)
             broken = connection.end(whole=by_itself and transfer.error is None)
-            self._note_end(connection, broken or transfer.error)
+            self._note_end(connection, _ending_of(connection, broken or transfer.error))
             if self._stopped:
                 return None
             if not by_itself:
@@ -308,7 +312,10 @@ class Driver:
         if self._profile.websocket:
             asked = Headers("\r\n".join(["", *made.headers]).encode())
             connection.protocols = asked.get("sec-websocket-protocol", "")
+            key = base64.b64encode(os.urandom(16)).decode()
+            connection.accept = accept_of(key)
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
+            made.headers.append(f"Sec-WebSocket-Key: {key}")
         self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
         ours = replace(self._profile, cert=made.profile.cert, key=made.profile.key)
@@ -359,7 +366,7 @@ class Driver:
             self._last_heard = connection.at
             if connection.spoke:
                 self._alive = self._clock.monotonic()
-            self._cut = connection.cut or not _is_good(error)
+            self._cut = connection.cut or connection.unfinished > 0 or not _is_good(error)
             self._cursor = connection.position()
 
     def _asked(self, verdict: Verdict) -> Outcome:
@@ -377,7 +384,7 @@ class Driver:
         self, transfer: StreamTransfer, connection: Connection, broken: PenstockError | None
     ) -> Outcome:
         self._verdict = None
-        error = broken or transfer.error
+        error = _ending_of(connection, broken or transfer.error)
         if type(error) is FramingError and connection.messages and not self._misframed:
             self._misframed = True
             return Outcome(Ending.DROPPED, f"{self._where}: {error}")
@@ -385,7 +392,7 @@ class Driver:
         if isinstance(error, NotAStream) and self._was_live():
             return Outcome(Ending.STATUS, f"{self._where}: {error}", status=connection.status)
         if error is not None and not isinstance(error, RetryableError):
-            if type(error) in (InputError, NotAStream, PermanentError) and connection.status:
+            if type(error) in _OURS and connection.status:
                 raise type(error)(f"{self._where}: {error}") from error
             raise error
         if connection.ending is not None:
@@ -411,7 +418,9 @@ class Driver:
             raise PermanentError(f"{self._where}: {error}")
         reason = f"{self._where}: {error or 'closed by the server'}"
         if self._preset.once and _is_good(error):
-            raise _EndOfStream(reason)
+            if not connection.cut:
+                raise _EndOfStream(reason)
+            self._gzip = False  # without compression its end is seen
         if error is None and not self._repeats:
             raise _EndOfStream(reason)
         return self._again(Outcome(Ending.DROPPED, reason))
@@ -463,6 +472,13 @@ class Driver:
         if refused is not None and (answer.status == 401 or not self._was_live()):
             raise refused
         return self._again(answer.outcome())
+
+
+def _ending_of(connection: Connection, error: PenstockError | None) -> PenstockError | None:
+    """Return why a connection ended: a WebSocket without a close frame was cut (code 1006)."""
+    if error is None and connection.status == 101 and connection.framer is not None:
+        return RetryableError("the connection ended without the close frame of a WebSocket")
+    return error
 
 
 def _is_good(error: PenstockError | None) -> bool:
