@@ -15,7 +15,7 @@ from tests.streaming.test_stream import by_turns, chunked, ends, quick
 
 from penstock.clock import FakeClock
 from penstock.errors import InputError, PermanentError
-from penstock.http import Headers, Post
+from penstock.http import Headers, Post, Profile
 from penstock.streaming import Block, Gap, Message, Stream
 
 LINES = b'{"id":1}\n{"id":2}\n'
@@ -215,3 +215,20 @@ def test_a_websocket_says_that_it_is_one() -> None:
     for script, words in ((cached, "Sec-WebSocket-Accept"), (foreign, "permessage-foo")):
         with wire(script) as server, pytest.raises(InputError, match=words):
             list(Stream(server.url.replace("http", "ws"), preset=quick("plain")))
+
+
+def test_a_server_that_keeps_all_of_its_compressed_bytes_is_asked_for_none() -> None:
+    """PouchDB Server: not even the head of gzip came, so that it was taken for silent, always."""
+
+    def silent(peer: Peer) -> None:
+        peer.request()
+        peer.send(JSON + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+        peer.gone()
+
+    with wire(
+        by_turns(silent, sends(JSON + b"Content-Length: 18\r\n\r\n" + LINES), gone)
+    ) as server:
+        profile = Profile(stall=0.2)
+        with Stream(server.url, preset=quick("plain"), profile=profile) as stream:
+            assert [item.value.id for item in stream.messages()] == [1, 2]
+        assert [asked.headers["accept-encoding"] for asked in server.asked][1] == "identity"

@@ -16,7 +16,7 @@ from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
-from penstock.streaming.content_encoding import Decoder, decoder
+from penstock.streaming.content_encoding import Decoder, Identity, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.messages import Newest
 from penstock.streaming.presets import Preset
@@ -312,11 +312,16 @@ class Connection:
     def overdue(self, now: float) -> str | None:
         """Return what the watchdogs say; ask a silent WebSocket for a sign of life before."""
         self.ending = self._watch.look(self.wire, self.decoded, now)
+        if self.ending is Ending.STALLED and not self.decoded and self._is_coded():
+            self.ending = Ending.UNFLUSHED  # its server may hold all back, the coding's head, too
         silent = self._watch.quiet(now) * 2 > self._watch.wire_stall
         if silent and self._pinged != self.wire and isinstance(self.framer, WebSocket):
             self._pinged = self.wire
             self.outgoing.append(Reply("ping", b""))
         return None if self.ending is None else self.ending.value
+
+    def _is_coded(self) -> bool:
+        return self._decoder is not None and not isinstance(self._decoder, Identity)
 
     def end(self, *, whole: bool) -> PenstockError | None:
         """Take nothing more; count the tail that has no end; return the framer's last error.
