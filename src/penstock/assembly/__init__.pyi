@@ -3,7 +3,6 @@ from penstock.assembly.build import seconds_of as seconds_of  # unlisted
 from penstock.assembly.build import store_named as store_named
 from penstock.assembly.heartbeat import Heartbeat as Heartbeat
 from penstock.assembly.heartbeat import Signs as Signs
-from penstock.assembly.heartbeat import last_beat as last_beat
 from penstock.assembly.heartbeat import last_beats as last_beats
 from penstock.assembly.heartbeat import together as together
 from penstock.assembly.java_files import read_schema as read_schema

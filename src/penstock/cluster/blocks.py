@@ -81,7 +81,6 @@ class Blocks:
     Attributes:
         taken: Blocks that this process got.
         now: The number of the one it works on, or None.
-        poisoned: Keys given up, since whoever took one up died over it.
         lost: Blocks that another took over, since this process or the store stood still.
     """
 
@@ -99,7 +98,7 @@ class Blocks:
         self._keys, self._size = keys, size
         self._store, self._room = store, room
         self._name, self._scope, self._lease = name, scope, lease
-        self.taken = self.poisoned = self.lost = 0
+        self.taken = self.lost = 0
         self.now: int | None = None
         self._late = 0
 
@@ -209,7 +208,6 @@ class Blocks:
         return True
 
     def _give_up(self, key: Key) -> None:
-        self.poisoned += 1
         words = "several workers in a row ended while they worked on this key, and on no other"
         self._store.settle([FailedRecord(key, _POISON, words)], lambda _count: None)
         self._store.flush()

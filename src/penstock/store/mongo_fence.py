@@ -49,7 +49,7 @@ def _current(place: MongoPlace, scope: str) -> tuple[Fence | None, dict[str, Any
     found = place.facts.find_one({"_id": {"$in": names}, "scope": scope}, sort=[("token", -1)])
     if found is None:
         return None, None
-    return Fence(found["scope"], found["token"]), found["session"]
+    return Fence(found["scope"], int(found["token"])), found["session"]
 
 
 @final
