@@ -15,10 +15,21 @@ from typing import final
 from msgspec.structs import replace
 
 from penstock.clock import Clock, SystemClock
-from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, step
+from penstock.cluster.permits import (
+    Answered,
+    Granted,
+    Holder,
+    Shared,
+    Want,
+    finds_out,
+    next_count,
+    round_time,
+    step,
+)
 from penstock.cluster.places import BudgetPlace, opened
 from penstock.errors import InputError, StorageError
 from penstock.resilience import (
+    HELD,
     ONE,
     BudgetView,
     Hints,
@@ -33,9 +44,8 @@ from penstock.resilience import (
 
 __all__ = ["SharedBudget"]
 
-_MOST = 1000  # calls that leave is asked for at once
 _LONGEST_WAIT = 5.0  # seconds after which to look whether another process knows more
-_REFUSED = 400  # the least status that is not an answer to what was asked
+_LONGEST_LIFE = 2.0  # seconds for which leave is kept where many ask for it
 _SOON = 0.05  # seconds after which answers are told, where nobody asks for leave meanwhile
 
 
@@ -126,35 +136,43 @@ class SharedBudget:
             return self._asked(now, units, path)
 
     def _asked(self, now: float, cost: Mapping[str, float], path: str) -> Ticket | float:
+        batched, life, round_of_all = self._place.life > 0, self._place.life, self._round()
+        count = next_count(self._used, all_used=not self._kept) if batched else 1
         self._answers += [Answered("unused", ticket, now) for ticket in self._kept]
         self._kept.clear()
-        batched = self._place.life > 0
-        count = min(_MOST, max(1, 2 * self._used)) if batched else 1
-        want = Want(self._me, self._holder(), count, cost, path, self._place.life)
+        life = max(life, min(round_of_all, _LONGEST_LIFE)) if batched else 0.0
+        want = Want(self._me, self._holder(), count, cost, path, life)
         granted = self._exchange(want)
         self._used, self._asked_cost = 0, cost
         if not granted.tickets:
             wait = min(granted.wait, _LONGEST_WAIT)
             # Those who wait for the same moment do not all come at once.
-            wait += random.random() * min(wait, 0.1) if batched else 0.0
+            wait += random.random() * max(round_of_all, min(wait, 0.1)) if batched else 0.0
             self._denied_until = now + wait if batched else -math.inf
             return wait
         self._out += len(granted.tickets)
-        if batched and self._clock.monotonic() - now > self._place.lease / 2:
+        if batched and self._clock.monotonic() - now > self._lease() / 2:
             # The place stood still: by now we may be taken for dead, and others have this leave.
             self._answers += [Answered("unused", ticket, now) for ticket in granted.tickets]
             return _SOON
         self._kept = list(reversed(granted.tickets))
         # Counted from before the place was asked: it cannot have given it earlier.
-        self._kept_until = min(now + self._place.life, granted.until - self._place.offset()[1])
+        self._kept_until = min(now + life, granted.until - self._place.offset()[1])
         return self._handed()
 
     def _handed(self) -> Ticket:
         self._used += 1
         return self._kept.pop()
 
+    def _round(self) -> float:
+        return round_time(self._place.seen())
+
+    def _lease(self) -> float:
+        """Seconds without a sign of life: among many each of us gives one more rarely."""
+        return max(self._place.lease, 4 * self._round())
+
     def _holder(self) -> Holder:
-        return Holder(self._place.process, self._place.lease, self.reserve, self.limits)
+        return Holder(self._place.process, self._lease(), self.reserve, self.limits)
 
     def _exchange(self, want: Want) -> Granted:
         """Tell what there is to tell, and ask; the caller has the turn."""
@@ -191,13 +209,14 @@ class SharedBudget:
         """Tell that there was no answer; the call may have been counted all the same."""
         # Without waiting for the turn: where the garbage collector closes a generator of calls that
         # nobody holds any more, this thread may have it. Then the next exchange tells it.
-        turn = self._own()
-        self._dropped.append(Answered("abandon", ticket, 0.0))
-        if turn.acquire(blocking=False):
+        mine = self._own()
+        dropped = Answered("abandon", ticket, 0.0)
+        self._dropped.append(dropped)
+        if mine.acquire(blocking=False):
             try:
-                self._told(awaited=True)
+                self._told(awaited=self._is_awaited(dropped))
             finally:
-                turn.release()
+                mine.release()
 
     def status(self, quota: Quota, now: float, asked: float, date: float | None = None) -> None:
         """Take over what a status call says, as :meth:`Budget.status` does."""
@@ -226,20 +245,19 @@ class SharedBudget:
 
     def _is_awaited(self, answer: Answered) -> bool:
         """Whether others are to know it at once: it may close the gate, or it finds out."""
-        if answer.event != "settle" or answer.status >= _REFUSED:
+        if answer.event == "inform" or answer.status in HELD:
             return True
-        state = self._place.seen().state
         slower = answer.hints is not None and bool(answer.hints.backoff)
-        return state.probing or state.unsure or slower
+        return slower or finds_out(self._place.seen().state, answer.ticket.number)
 
     def _keep_telling(self) -> None:
         """Tell answers soon, and renew the lease while calls are out."""
-        idle = self._place.lease / 4
         with self._turn:
             while not self._closed:
-                self._idle = not self._answers
-                self._turn.wait(idle if self._idle else _SOON)
-                if not (self._answers or self._out):
+                self._idle = not (self._answers or self._dropped)
+                idle, soon = self._lease() / 4, min(self._round(), _LONGEST_LIFE)
+                self._turn.wait(idle if self._idle else max(_SOON, soon))
+                if not (self._answers or self._dropped or self._out):
                     continue
                 try:
                     self._exchange(Want(self._me, self._holder()))

@@ -42,7 +42,8 @@ _LOOK_AGAIN = 0.05
 _LONGEST_CALM = 60.0
 _MOST_WINDOWS = 64  # a server that names a new limit with each answer must not fill the memory
 _MOST_ALLOWED = 2**31
-_HELD = QUOTA | {403, 503}  # with Retry-After these hold everybody back
+HELD: Final = QUOTA | {403, 503}
+"""Statuses that may hold everybody back: these two where ``Retry-After`` is with them."""
 
 
 @final
@@ -337,7 +338,7 @@ def settle(
         state = _learn(state, ticket, now, hints)
     elif state.windows:
         state = _reported(state, ticket, now, ())
-    if status in _HELD and (not accepted or (hints is not None and hints.retry_after)):
+    if status in HELD and (not accepted or (hints is not None and hints.retry_after)):
         state = _refused(state, ticket, now, hints, status)
     return state, None
 
