@@ -91,7 +91,7 @@ class SharedBudget:
     def _begin(self) -> None:
         self._place: BudgetPlace = opened(self.at, self.name, self._clock)
         self._pid, self._me = os.getpid(), uuid.uuid4().hex
-        self._turn = threading.Condition(threading.Lock())
+        self._turn = threading.Lock()
         self._answers: list[Answered] = []
         self._dropped: deque[Answered] = deque()
         self._kept: list[Ticket] = []
@@ -101,14 +101,14 @@ class SharedBudget:
         self._denied_until = -math.inf
         self._out = 0
         self._teller: threading.Thread | None = None
-        self._idle = False
+        self._answered, self._over = threading.Event(), threading.Event()
 
     @property
     def permits(self) -> int:
         """Leave that this process holds: for calls under way, and for those to come."""
         return self._out
 
-    def _own(self) -> threading.Condition:
+    def _own(self) -> threading.Lock:
         """Return the turn; in a child process begin as a holder of its own."""
         if self._pid != os.getpid():
             self._abandoned.append(self._place)  # its sockets and files are the parent's
@@ -235,13 +235,14 @@ class SharedBudget:
             self._denied_until = -math.inf
         if awaited:
             self._exchange(Want(self._me, self._holder()))
-        elif self._teller is None:
+            return
+        if not self._answered.is_set():
+            self._answered.set()
+        if self._teller is None:
             self._teller = threading.Thread(
                 target=self._keep_telling, name="penstock-budget", daemon=True
             )
             self._teller.start()
-        elif self._idle:
-            self._turn.notify()
 
     def _is_awaited(self, answer: Answered) -> bool:
         """Whether others are to know it at once: it may close the gate, or it finds out."""
@@ -252,17 +253,25 @@ class SharedBudget:
 
     def _keep_telling(self) -> None:
         """Tell answers soon, and renew the lease while calls are out."""
-        with self._turn:
-            while not self._closed:
-                self._idle = not (self._answers or self._dropped)
-                idle, soon = self._lease() / 4, min(self._round(), _LONGEST_LIFE)
-                self._turn.wait(idle if self._idle else max(_SOON, soon))
-                if not (self._answers or self._dropped or self._out):
-                    continue
-                try:
+        while not self._over.is_set():
+            idle, soon = self._lease() / 4, min(self._round(), _LONGEST_LIFE)
+            if self._answered.wait(idle):
+                self._over.wait(max(_SOON, soon))
+            self._answered.clear()
+            # Whoever has the turn tells it: to wait for that would cost each of them a wake-up.
+            if not self._turn.acquire(blocking=False):
+                self._answered.set()
+                continue
+            try:
+                if not self._closed and (self._answers or self._dropped or self._out):
                     self._exchange(Want(self._me, self._holder()))
-                except (StorageError, InputError):
-                    self._turn.wait(idle)  # whoever asks for leave is told
+                failed = False
+            except (StorageError, InputError):
+                failed = True  # whoever asks for leave is told
+            finally:
+                self._turn.release()
+            if failed:
+                self._over.wait(idle)
 
     def unknown(self) -> bool:
         """Whether nothing is known of what is left: the moment for a status call."""
@@ -302,7 +311,8 @@ class SharedBudget:
             self._closed = True
             self._answers += [Answered("unused", ticket, 0.0) for ticket in self._kept]
             self._kept.clear()
-            self._turn.notify()
+            self._over.set()
+            self._answered.set()
             try:
                 self._exchange(Want(self._me, self._holder(), leaves=True))
             finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import socket
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,7 @@ __all__ = ["MongoPlace"]
 COLLECTION = "penstock.budgets"
 _DEADLINE = 60.0
 _REMEMBERED = 32  # replacements whose author can still be told
+_LONGEST_PAUSE = 0.1
 _TICK = 0.001  # seconds to which the server tells its time
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Shared)
@@ -97,6 +99,7 @@ class MongoPlace:
 
     def change(self, decide: Callable[[Shared, frozenset[str]], Shared]) -> None:
         """Replace the budget by what ``decide`` makes of it, where nobody else has replaced it."""
+        pause = _TICK
         while True:
             before, version = self._shared, self._version
             after = decide(before, frozenset())
@@ -106,6 +109,9 @@ class MongoPlace:
                     return
             elif self._replaced(after):
                 return
+            else:  # many at once would keep each other from it
+                self._clock.sleep(random.random() * pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _replaced(self, after: Shared) -> bool:
         """Return whether the budget became ``after``; else it is known what it is instead."""
