@@ -23,6 +23,7 @@ __all__ = ["MongoPlace"]
 COLLECTION = "penstock.budgets"
 _DEADLINE = 60.0
 _REMEMBERED = 32  # replacements whose author can still be told
+_APART = 0.1  # seconds that a member's clock may be ahead of, or behind, those of all
 _LONGEST_PAUSE = 0.1
 _TICK = 0.001  # seconds to which the server tells its time
 _ENCODER = msgspec.msgpack.Encoder()
@@ -34,7 +35,8 @@ class MongoPlace:
     """A budget of all processes that reach a replica set.
 
     The document carries a version, and is only replaced where it still has the version that was
-    read: two processes never decide from the same state. Its clock is the primary's.
+    read: two processes never decide from the same state. Its clock is the primary's; those of the
+    other members, of which one may be the next, may be 0.2 s apart.
 
     Args:
         address: ``mongodb://host,host/DATABASE``.
@@ -67,8 +69,8 @@ class MongoPlace:
         self._shared, self._version = self._looked()
 
     def offset(self) -> tuple[float, float]:
-        """Return the bounds of (the server's clock - ours), from its answers so far."""
-        return self._low, self._high
+        """Return the bounds of (the server's clock - ours), whichever member is the primary."""
+        return self._low - _APART, self._high + _APART
 
     def _heard(self, now: datetime, sent: float) -> None:
         moment = now.replace(tzinfo=UTC).timestamp()
