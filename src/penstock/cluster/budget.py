@@ -45,6 +45,7 @@ from penstock.resilience import (
 __all__ = ["SharedBudget"]
 
 _LONGEST_WAIT = 5.0  # seconds after which to look whether another process knows more
+_LONGEST_NAME = 1000  # bytes
 _LONGEST_LIFE = 2.0  # seconds for which leave is kept where many ask for it
 _SOON = 0.05  # seconds after which answers are told, where nobody asks for leave meanwhile
 
@@ -74,8 +75,7 @@ class SharedBudget:
         limits: Sequence[Limit] = (),
         clock: Clock | None = None,
     ) -> None:
-        if not name:
-            raise InputError('Budget.shared(""): a shared budget has a name')
+        _check_name(name)
         if not reserve >= 0:
             raise InputError(f"Budget.shared(reserve={reserve}): a reserve is 0 or more")
         self.name, self.at = name, at
@@ -317,6 +317,17 @@ class SharedBudget:
                 self._exchange(Want(self._me, self._holder(), leaves=True))
             finally:
                 self._place.close()
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise InputError('Budget.shared(""): a shared budget has a name')
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise InputError(f"Budget.shared({name!r}): half a character cannot be kept") from error
+    if length > _LONGEST_NAME:
+        raise InputError(f"Budget.shared: a name has at most {_LONGEST_NAME} bytes, not {length:,}")
 
 
 def _reopened(name: str, at: str | Path, reserve: float, limits: Sequence[Limit]) -> SharedBudget:

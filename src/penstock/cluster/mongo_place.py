@@ -60,12 +60,18 @@ class MongoPlace:
         self.process = f"{socket.gethostname()}/{myself()}"
         self._low, self._high = -math.inf, math.inf
         self._translated = translated
-        made = {"version": 0, "by": [], "shared": _ENCODER.encode(begin(0.0))}
+        made = {
+            "version": 0,
+            "born": uuid.uuid4().hex,
+            "by": [],
+            "shared": _ENCODER.encode(begin(0.0)),
+        }
         with translated(self._shown):
             self._client = connect(address, deadline=_DEADLINE)
             found = self._client[place_in(address).database][COLLECTION]
             self._budgets = resilient(found, idempotent=True)
             self._budgets.update_one({"_id": self._name}, {"$setOnInsert": made}, upsert=True)
+        self._born = self._found().get("born")
         self._shared, self._version = self._looked()
 
     def offset(self) -> tuple[float, float]:
@@ -82,7 +88,7 @@ class MongoPlace:
 
     def _found(self) -> dict[str, Any]:
         sent = self._clock.monotonic()
-        shown = {"shared": 1, "version": 1, "by": 1, "now": "$$NOW"}
+        shown = {"shared": 1, "version": 1, "by": 1, "born": 1, "now": "$$NOW"}
         with self._translated(self._shown):
             found = self._budgets.find_one({"_id": self._name}, shown)
         if found is None:
@@ -95,9 +101,14 @@ class MongoPlace:
 
     def _decoded(self, found: dict[str, Any]) -> tuple[Shared, int]:
         try:
-            return _DECODER.decode(found["shared"]), found["version"]
-        except (msgspec.MsgspecError, InputError, KeyError) as error:
+            version = msgspec.convert(found["version"], int)
+            msgspec.convert(found["by"], list[str])
+            shared = _DECODER.decode(found["shared"])
+        except (msgspec.MsgspecError, InputError, KeyError, TypeError) as error:
             raise StorageError(f"{self._shown}: written by something else: {error}") from error
+        if found.get("born") != self._born:  # what was spent of the other is not known here
+            raise StorageError(f"{self._shown}: its document is another one; who deleted it?")
+        return shared, version
 
     def change(self, decide: Callable[[Shared, frozenset[str]], Shared]) -> None:
         """Replace the budget by what ``decide`` makes of it, where nobody else has replaced it."""

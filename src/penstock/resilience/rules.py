@@ -318,6 +318,7 @@ def settle(
             learned = LearnedWindow(state.reserve)
         if learned is not None and learned.start is None:
             learned = learned.began(ticket.sent, now)
+        learned = learned and learned.counted(total, now)
         pace = pace and pace.accepted(now, ticket.sent, total)
         if ticket.sent >= state.closed:
             calm = 0.0
