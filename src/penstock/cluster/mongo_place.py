@@ -68,11 +68,15 @@ class MongoPlace:
         }
         with translated(self._shown):
             self._client = connect(address, deadline=_DEADLINE)
-            found = self._client[place_in(address).database][COLLECTION]
-            self._budgets = resilient(found, idempotent=True)
-            self._budgets.update_one({"_id": self._name}, {"$setOnInsert": made}, upsert=True)
-        self._born = self._found().get("born")
-        self._shared, self._version = self._looked()
+            try:
+                found = self._client[place_in(address).database][COLLECTION]
+                self._budgets = resilient(found, idempotent=True)
+                self._budgets.update_one({"_id": self._name}, {"$setOnInsert": made}, upsert=True)
+                self._born = self._found().get("born")
+                self._shared, self._version = self._looked()
+            except BaseException:
+                self._client.close()
+                raise
 
     def offset(self) -> tuple[float, float]:
         """Return the bounds of (the server's clock - ours), whichever member is the primary."""
@@ -135,7 +139,7 @@ class MongoPlace:
         sent = self._clock.monotonic()
         with self._translated(self._shown):
             found = self._budgets.find_one_and_update(
-                {"_id": self._name, "version": self._version},
+                {"_id": self._name, "version": self._version, "born": self._born},
                 [{"$set": fresh}],
                 {"at": 1},
                 return_document=True,
