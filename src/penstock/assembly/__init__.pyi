@@ -45,6 +45,7 @@ from penstock.assembly.trial import try_part as try_part
 from penstock.assembly.web_pages import fetch_article as fetch_article  # unlisted
 from penstock.assembly.web_pages import pictures_of as pictures_of  # unlisted
 from penstock.assembly.workers import lead as lead
+from penstock.assembly.workers import rejoining as rejoining
 from penstock.assembly.workers import work as work
 from penstock.pipeline import Use as Use
 from penstock.pipeline import Used as Used

@@ -220,6 +220,7 @@ class Run:
         events: What happens, as it happens.
         expected: Keys in the source, or None where that is not known.
         group: Which workers it is one of; ``""`` where nobody started them together.
+        is_worker: Whether others work on the same run.
 
     Raises:
         InputError: The file asks for something that cannot be; no store was touched.
@@ -236,7 +237,7 @@ class Run:
         path: str | Path | None = None,
     ) -> None:
         self._parent = parent
-        self.group = ""
+        self.group, self.is_worker = "", False
         self._scratch = ExitStack()
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
         self.path = path
@@ -532,6 +533,7 @@ class Run:
                 cannot be divided.
         """
         self._refuse_lonely()
+        self.is_worker = True
         with (
             self._budget_closed(),
             beating(self.place, self._beat, self.group) as stop,
