@@ -37,6 +37,7 @@ __all__ = ["Dashboard"]
 
 _STATIC = Path(__file__).parent / "static"
 _EVERY = 1.0  # seconds between two events
+_PATIENCE = 10.0  # seconds for a store to answer
 _SETTLED = {
     "/put-back": "{:,} keys are to do again: run their pipeline",
     "/acknowledge": "{:,} failed keys are acknowledged",
@@ -148,6 +149,8 @@ class Dashboard:
             await asyncio.sleep(_EVERY)
             self._number += 1
             self._told.clear()
+            for run in self._runs:
+                run.wait_for(self._number)
             async with self._changed:
                 self._changed.notify_all()
 
@@ -238,12 +241,13 @@ class _Run:
         self.watch = watch
         self._facts: dict[str, object] = {}
         self._points: list[object] = []
-        self._since = 0
+        self._since, self._begun = 0, math.inf
         self._looking = threading.Lock()
 
     def look(self) -> dict[str, object]:
         """Look, whatever happens: a page that stood still would show old figures as new ones."""
         with self._looking:
+            self._begun = time.monotonic()
             try:
                 return self.watch.look()
             except Exception as error:  # noqa: BLE001 - said on the page, and looked at again
@@ -253,9 +257,17 @@ class _Run:
     def saw(self, facts: dict[str, object], number: int) -> None:
         """Keep what was seen; ``number`` is that of the last event."""
         self._points = cast("list[object]", facts.pop("points", []))
+        self._begun = math.inf
         facts["point"] = self._points[-1] if self._points else None
         if facts != self._facts:
             self._facts, self._since = facts, number + 1
+
+    def wait_for(self, number: int) -> None:
+        """Say that a look takes too long: what was seen before is old by now."""
+        if time.monotonic() - self._begun > _PATIENCE:
+            words = f"it has not answered for {_PATIENCE:.0f} s"
+            self._facts = {**UNREADABLE, "name": hide(str(self.watch.place)), "problem": words}
+            self._since, self._begun = number, math.inf
 
     def news(self, since: int) -> dict[str, object] | None:
         """Return it for a page that heard all up to an event: 0 for nothing yet."""

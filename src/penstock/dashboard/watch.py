@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast, final
+from typing import final
 
 from penstock.address import hide
 from penstock.assembly import Heartbeat, Signs, room_beside, together
@@ -20,7 +21,12 @@ __all__ = ["UNREADABLE", "Watch"]
 
 UNREADABLE: dict[str, object] = {"state": "unreadable", "reason": ""}
 
-_LEDGER = "ledger.sqlite"
+_LEDGER = ("ledger.sqlite", "ledger.sqlite-wal")
+_REFRESH = 10.0  # seconds after which a store is asked in any case: a segment may be missing
+_KEPT = (
+    "landed", "failed", "acknowledged", "absent", "expected", "pending", "gaps", "missed",
+    "failures", "problem", "updated",
+)  # fmt: skip
 _POINTS = 600  # of the charts
 _RECORDS = 50
 _EXAMPLES = 20
@@ -47,37 +53,38 @@ class Watch:
         self._room: LockerRoom | None = None
         self._signs = Signs(self.place, self._wall)
         self._points: deque[tuple[int, float, float | None]] = deque(maxlen=_POINTS)
-        self._rate: Rate | None = None
+        self._meter, self._done = Rate(), 0
         self._latest: tuple[int, list[dict[str, object]]] = (-1, [])
-        self._is: object = None
-        self._again, self._seen = 0.0, dict[str, object]()
+        self._written: tuple[object, ...] = (None,)
+        self._again = self._refresh = 0.0
+        self._seen: dict[str, object] = {}
 
     def look(self) -> dict[str, object]:
         """Return how it is now.
 
-        What the store says is asked less often where that takes long; who works on it, each time.
+        The store is asked where it was written to, and less often where that takes long; who works
+        on it, each time.
         """
         try:
-            seen = self._stored()
-            now, pending = self._wall(), seen["pending"]
-            beats = self._signs.seen()
-            beat = together(beats)
-            rate = seen["rate"]
-            assert isinstance(rate, float)
-            state, reason = _state(pending, beat, now, rate)
-            self._point((int(now), rate, None if beat is None else beat.remaining))
-            return {
-                **seen,
-                "state": state,
-                "reason": reason,
-                "age": now - cast("float", seen["updated"]),
-                "beat": None if beat is None else _aged(beat, now),
-                "workers": [_aged(one, now) for one in beats if one.worker],
-                "points": list(self._points),
-            }
+            stored = self._stored()
         except PenstockError as error:
             self.close()  # it may be another one when it is back
             return {**UNREADABLE, "name": hide(str(self.place)), "problem": str(error)}
+        now, beats, rate = self._wall(), self._signs.seen(), self._meter.at(self._done)
+        beat, pending = together(beats), stored["pending"]
+        state, reason = _state(pending, beat, now, rate)
+        self._point((int(now), rate, None if beat is None else beat.remaining))
+        return {
+            **stored,
+            "state": state,
+            "reason": reason,
+            "rate": rate,
+            "eta": pending / rate if rate and isinstance(pending, int) else None,
+            "beat": None if beat is None else _aged(beat, now),
+            "workers": [_aged(one, now) for one in beats if one.worker],
+            "points": list(self._points),
+            **self._locks(),
+        }
 
     def close(self) -> None:
         """Let go of it, and forget what it was."""
@@ -89,34 +96,29 @@ class Watch:
         self._begin()
 
     def _stored(self) -> dict[str, object]:
-        start = time.monotonic()
-        if (found := _identity(self.place)) != self._is:
+        start, written = time.monotonic(), _written(self.place)
+        if written[0] != self._written[0]:
             self.close()  # another store, at the same place
-            self._is = found
-        if start >= self._again:
+        is_due = written != self._written or written[0] is None or start >= self._refresh
+        if start >= self._again and is_due:
             busy = time.thread_time()
             self._reader = self._reader or open_readonly(self.place)
             self._seen = self._facts(self._reader, self._reader.status())
+            self._written, self._refresh = written, start + _REFRESH
             self._again = start + (time.thread_time() - busy) * _SHARE
         return self._seen
 
     def _facts(self, reader: StoreReader, status: StoreStatus) -> dict[str, object]:
-        done = status.landed + status.failed + status.absent
-        self._rate = self._rate or Rate(done)
+        done = self._done = status.landed + status.failed + status.absent
+        if not self._seen:
+            self._meter = Rate(done)
         if self._latest[0] != status.landed:
             self._latest = (status.landed, _records(reader))
-        seen, rate = dataclasses.asdict(status), self._rate.at(done)
-        kept = (
-            "landed", "failed", "acknowledged", "absent", "expected", "pending", "gaps", "missed",
-            "failures", "problem", "updated",
-        )  # fmt: skip
+        seen = dataclasses.asdict(status)
         return {
             "name": hide(str(self.place)),
-            **{key: seen[key] for key in kept},
-            "rate": rate,
-            "eta": status.pending / rate if rate and status.pending is not None else None,
+            **{name: seen[name] for name in _KEPT},
             "latest": self._latest[1],
-            **self._locks(),
         }
 
     def _locks(self) -> dict[str, object]:
@@ -170,15 +172,17 @@ def _is(failure: Failure, error: str, status: int | None) -> bool:
     return (failure.error, failure.status) == (error, status)
 
 
-def _identity(place: Path | str) -> object:
-    """Return what tells a directory from one that is put in its place."""
+def _written(place: Path | str) -> tuple[object, ...]:
+    """Return what tells a directory from one in its place, then when it was written; else None."""
     if isinstance(place, str):
-        return place
-    try:
-        found = (place / _LEDGER).stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return (None,)
+    found: list[object] = []
+    for name in _LEDGER:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            stat = (place / name).stat()
+            found += [stat.st_size, stat.st_mtime_ns]
+            found[:0] = [(stat.st_dev, stat.st_ino)] if name == _LEDGER[0] else []
+    return tuple(found) or (None,)
 
 
 def _aged(beat: Heartbeat, now: float) -> dict[str, object]:

@@ -58,7 +58,7 @@ function plot(box) {
   const shown = {
     width: box.clientWidth || 300, height: 130, legend: { show: false }, cursor: { show: false },
     scales: { y: { range: (u, low, high) => [0, Math.max(high || 0, 1) * 1.05] } },
-    axes: [{ ...axis, space: 90, values: times }, { ...axis, size: 56 }],
+    axes: [{ ...axis, space: 90, size: 30, values: times }, { ...axis, size: 56 }],
     series: [{}, { stroke: colour("--water"), width: 2, points: { show: false } },
       { stroke: colour("--bad"), width: 1, dash: [4, 4], points: { show: false } }],
   };
@@ -229,6 +229,9 @@ function drawGaps(one, run) {
 }
 
 function drawCharts(one, run) {
+  // Of a store at rest there is nothing to draw but axes.
+  one.at(".charts").hidden = !run.beat && one.points.every((point) => !point[1] && point[2] === null);
+  if (one.at(".charts").hidden) return;
   for (const box of one.root.querySelectorAll("[data-plot]")) {
     if (!one.plots[box.dataset.plot]) one.plots[box.dataset.plot] = plot(box);
   }
@@ -332,30 +335,31 @@ function live() {
   put(byId("link"), refused ? "begun again: open the address that it printed" : silent > 5 ? `not connected: as of ${span(silent)} ago` : "live");
 }
 
-let heard = -Infinity, wall = 0, stale = false, refused = false, source = null;
+let heard = -Infinity, wall = 0, stale = false, refused = false;
 const runs = [];
 const now = () => wall + (performance.now() - heard) / 1000;
 const ago = (seconds) => `${span(Math.max(0, seconds))} ago`;
 const times = (n) => (n === 1 ? "once" : `${count(n)} times`);
 
-function connect() {
-  source = new EventSource(`events?token=${token}`);
-  source.addEventListener("message", (event) => {
-    const news = JSON.parse(event.data);
-    hear(news);
-    if (Object.keys(news.runs).length) document.body.dataset.seen = String(Number(document.body.dataset.seen || 0) + 1);
-  });
+function heardText(text) {
+  refused = text === null;
+  if (refused) return live();
+  const news = JSON.parse(text);
+  hear(news);
+  if (Object.keys(news.runs).length) document.body.dataset.seen = String(Number(document.body.dataset.seen || 0) + 1);
 }
 
-// A browser gives up where it is refused: by a proxy for a while, or by a dashboard begun again.
-setInterval(async () => {
-  if (heard > 0) live();
-  if (source.readyState !== EventSource.CLOSED) return;
-  source.close();
-  const answer = await fetch(`static/page.css?token=${token}`, { method: "HEAD" }).catch(() => null);
-  refused = answer !== null && answer.status === 403;
-  if (!refused) connect();
-}, 2000);
+function connect() {
+  const query = `?token=${token}`, root = new URL(".", location.href).href;
+  const alone = () => follow(root, query, heardText);
+  if (!window.SharedWorker) return alone();
+  const worker = new SharedWorker(`static/events.js${query}`);
+  worker.port.addEventListener("message", (event) => heardText(event.data));
+  worker.addEventListener("error", alone);
+  worker.port.start();
+}
+
+setInterval(() => { if (heard > 0 || refused) live(); }, 1000);
 addEventListener("resize", () => sections.forEach(fit));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden || !stale) return;
