@@ -59,6 +59,7 @@ class _Heard(BaseHTTPRequestHandler):
         self.server.signed.append(self.headers["Authorization"])
         self.server.heard.append(json.loads(body))
         self.send_response(self.server.status)
+        self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -205,9 +206,18 @@ def test_user_and_password_of_a_hook_are_sent_and_not_shown(
     notifier.ended(0, "")
     assert (hook.news, told) == (["done"], [])
     assert hook.signed == ["Basic bWU6czNjcmV0"]
-    hook.status = 500
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 404, 500])
+def test_a_hook_that_took_nothing_is_said(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """A redirect that was followed as a GET lost the news, and nobody was told."""
+    monkeypatch.setenv("HOOK", hook.url)
+    hook.status, told = status, list[str]()
     Notifier(NotifySection(url="env:HOOK", on=("done",)), "x", dict, told.append).ended(0, "")
-    assert told == ["[notify]: the hook was not reached: HTTP status 500"]
+    assert told == [f"[notify]: the hook was not reached: HTTP status {status}"]
+    assert hook.paths == ["/T0/secret-part?key=x"]
 
 
 def test_ctrl_c_while_a_log_line_is_written_stops_all_the_same() -> None:

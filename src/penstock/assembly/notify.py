@@ -53,6 +53,7 @@ class Notifier:
             retry=RetryPolicy(attempts=3, total=_PATIENCE),
             profile=Profile(connect=5, total=10),
             decode="bytes",
+            max_redirects=0,  # the GET that a redirect asks for would lose the news in silence
         )
         self._told: set[str] = set()
         self._waiting: queue.SimpleQueue[dict[str, object] | None] = queue.SimpleQueue()
