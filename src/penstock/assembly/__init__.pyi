@@ -12,6 +12,7 @@ from penstock.assembly.kinds import Kind as Kind
 from penstock.assembly.kinds import Section as Section
 from penstock.assembly.kinds import Site as Site
 from penstock.assembly.label_stage import labelling as labelling
+from penstock.assembly.locking import room_beside as room_beside
 from penstock.assembly.plans import Plan as Plan
 from penstock.assembly.plans import StreamPlan as StreamPlan  # unlisted
 from penstock.assembly.plans import plan as plan

@@ -270,6 +270,7 @@ class Run:
         self._check: Callable[[], None] = nothing_lost
         self._meter, self._done = Meter(self.expected), 0
         self._blocks: Blocks | None = None
+        self._landing: StoreReader | None = None
         self._counts = Counts()
         self._stream: Stream[bytes] | None = None
         self._stopped = False
@@ -333,14 +334,19 @@ class Run:
             notifier.ended(code, reason)
 
     def _beat(self) -> dict[str, object]:
-        seen = asdict(self._meter.look())
+        seen, store = asdict(self._meter.look()), self._landing
+        behind = math.nan if store is None else self.lag(store, time.time())
         told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
         budget = None if self._api is None else self._api.budget
+        blocks = self._blocks
         return {
             **{name: seen[name] for name in (*told, "rate", "failed")},
             "landed": seen["done"] - seen["failed"] - self._done,
-            "block": None if self._blocks is None else self._blocks.now,
+            "block": None if blocks is None else blocks.now,
+            "takes": 0 if blocks is None else blocks.takes,
             "permits": getattr(budget, "permits", 0),
+            "reserve": getattr(budget, "reserve", 0.0),
+            "lag": None if math.isnan(behind) else behind,
         }
 
     def _measure(self, status: StoreStatus, total: int | None) -> None:
@@ -368,6 +374,7 @@ class Run:
             check,
         ):
             self._keep_same(store)
+            self._landing = store
             with self._budget_closed(), beating(self.place, self._beat, self.group) as stop:
                 self._check = _unless(stop, check)
                 yield store
@@ -545,6 +552,7 @@ class Run:
                 store, check = held.enter_context(open_store(self.place)), nothing_lost
             self._measure(store.status(), self.expected)
             self._keep_same(store)
+            self._landing = store
             self._check = _unless(stop, check)
             yield store
 

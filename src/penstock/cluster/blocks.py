@@ -83,6 +83,7 @@ class Blocks:
     Attributes:
         taken: Blocks that this process got.
         now: The number of the one it works on, or None.
+        takes: How often that one was taken up since one of its keys was last settled.
         lost: Blocks that another took over, since this process or the store stood still.
     """
 
@@ -100,7 +101,7 @@ class Blocks:
         self._keys, self._size = keys, size
         self._store, self._room = store, room
         self._name, self._scope, self._lease = name, scope, lease
-        self.taken = self.lost = 0
+        self.taken = self.takes = self.lost = 0
         self.now: int | None = None
         self._late = 0
 
@@ -176,7 +177,8 @@ class Blocks:
             return True
         self._store.begin(Fence(f"{self._scope} {mark}", held.token))
         self.taken += 1
-        self._note(mark, replace(seen, takes=seen.takes + 1))
+        self.takes = seen.takes + 1
+        self._note(mark, replace(seen, takes=self.takes))
         settled = False
         try:
             if seen.takes < _SUSPECT:
