@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from penstock.address import hide, is_reference, look_up
+from penstock.address import hide, is_reference, look_up, missing
 from penstock.assembly.gates import build_dialects, build_gate
 from penstock.assembly.kinds import (
     AUTHS,
@@ -75,13 +75,19 @@ def store_path(store: StoreSection | str, folder: Path) -> Path | str:
 
 
 def store_shown(store: StoreSection | str, folder: Path) -> str:
-    """Return where records land, without reading secrets.
+    """Return where records land, without showing secrets.
+
+    A reference is shown as it is written; what it holds is looked at where it is there already.
 
     Raises:
         InputError: Nothing can land there.
     """
     written = _written(store)
-    return written if is_reference(written) else hide(str(_below(folder, store_place(written))))
+    if is_reference(written):
+        if not written.startswith("cmd:") and not missing(written):
+            store_place(look_up(written))
+        return written
+    return hide(str(_below(folder, store_place(written))))
 
 
 def _below(folder: Path, place: Path | str) -> Path | str:

@@ -220,6 +220,7 @@ class Run:
         events: What happens, as it happens.
         expected: Keys in the source, or None where that is not known.
         group: Which workers it is one of; ``""`` where nobody started them together.
+        is_worker: Whether others work on the same run.
 
     Raises:
         InputError: The file asks for something that cannot be; no store was touched.
@@ -236,7 +237,7 @@ class Run:
         path: str | Path | None = None,
     ) -> None:
         self._parent = parent
-        self.group = ""
+        self.group, self.is_worker = "", False
         self._scratch = ExitStack()
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
         self.path = path
@@ -269,6 +270,7 @@ class Run:
         self._check: Callable[[], None] = nothing_lost
         self._meter, self._done = Meter(self.expected), 0
         self._blocks: Blocks | None = None
+        self._landing: StoreReader | None = None
         self._counts = Counts()
         self._stream: Stream[bytes] | None = None
         self._stopped = False
@@ -332,14 +334,19 @@ class Run:
             notifier.ended(code, reason)
 
     def _beat(self) -> dict[str, object]:
-        seen = asdict(self._meter.look())
+        seen, store = asdict(self._meter.look()), self._landing
+        behind = math.nan if store is None else self.lag(store, time.time())
         told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
         budget = None if self._api is None else self._api.budget
+        blocks = self._blocks
         return {
             **{name: seen[name] for name in (*told, "rate", "failed")},
             "landed": seen["done"] - seen["failed"] - self._done,
-            "block": None if self._blocks is None else self._blocks.now,
+            "block": None if blocks is None else blocks.now,
+            "takes": 0 if blocks is None else blocks.takes,
             "permits": getattr(budget, "permits", 0),
+            "reserve": getattr(budget, "reserve", 0.0),
+            "lag": None if math.isnan(behind) else behind,
         }
 
     def _measure(self, status: StoreStatus, total: int | None) -> None:
@@ -367,6 +374,7 @@ class Run:
             check,
         ):
             self._keep_same(store)
+            self._landing = store
             with self._budget_closed(), beating(self.place, self._beat, self.group) as stop:
                 self._check = _unless(stop, check)
                 yield store
@@ -532,6 +540,7 @@ class Run:
                 cannot be divided.
         """
         self._refuse_lonely()
+        self.is_worker = True
         with (
             self._budget_closed(),
             beating(self.place, self._beat, self.group) as stop,
@@ -543,6 +552,7 @@ class Run:
                 store, check = held.enter_context(open_store(self.place)), nothing_lost
             self._measure(store.status(), self.expected)
             self._keep_same(store)
+            self._landing = store
             self._check = _unless(stop, check)
             yield store
 

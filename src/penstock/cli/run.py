@@ -26,6 +26,7 @@ from penstock.assembly import (
     parts,
     read_any,
     read_several,
+    rejoining,
     scheduler_of,
     store_named,
     with_workers,
@@ -38,7 +39,8 @@ from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView, Troubles
 from penstock.cluster import parse_shard
-from penstock.errors import GaveUp, InputError, PermanentError, Stopped
+from penstock.errors import GaveUp, InputError, PermanentError, Stopped, StoreInUse
+from penstock.locks import LockLost
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
@@ -104,7 +106,7 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     if leads:
         _run_all(file, described, lead, shown, shard=part, opened=Run.led)
     elif joins:
-        _run_all(file, described, Run.work, shown, shard=part, opened=Run.joined)
+        _join(file, described, shown, part)
     else:
         _run_all(file, described, go, shown, shard=part)
 
@@ -159,7 +161,21 @@ def work(file: str, **shown: Unpack[Shown]) -> None:
 
     Exit codes: as of penstock run.
     """
-    _run_all(file, read_any(file), Run.work, shown, opened=Run.joined)
+    _join(file, read_any(file), shown)
+
+
+def _join(
+    file: str,
+    described: PipelineFile | StreamFile | StreamsFile,
+    shown: Shown,
+    shard: tuple[int, int] | None = None,
+) -> None:
+    """Work until all is done, also where this process stands still and is taken for dead."""
+
+    def once() -> None:
+        _run_all(file, described, Run.work, shown, shard=shard, opened=Run.joined)
+
+    rejoining(once, note)
 
 
 @click.command("retry-failed")
@@ -328,6 +344,8 @@ def _run(
             with (watched or observed)(_view(file, work), work, store, shown):
                 return go(store)
         except Stopped as error:
+            if work.is_worker and isinstance(error, LockLost | StoreInUse):
+                raise  # it joins again
             store.flush()
             summary = work.summary(store)
             if summary.is_stream:
