@@ -707,7 +707,9 @@ class Run:
 
     def _landed(self, flow: Pipeline, store: WritableStore) -> None:
         unfollowed = _Unfollowed()
-        stages: list[Stage[object, object]] = [unfollowed, *self._stages]
+        stages: list[Stage[object, object]] = [*self._stages]
+        if isinstance(self.file, PipelineFile):  # messages of streams land as they came
+            stages.insert(0, unfollowed)
         for stage in stages:
             flow = flow.through(stage)
         for use in self._uses:

@@ -26,6 +26,8 @@ from penstock.http.transfer import Inbox, Profile, Transfer
 from penstock.http.url import shown
 
 _SWEEP = 0.05
+_SWEEPS = 100  # times as long as a sweep takes nobody sweeps: with thousands it would never end
+_RAREST = 5.0
 _HELD = 0.05  # seconds until what waits for room of ours is tried again
 _NO_ROOM = 10.0  # seconds without any room, and with nothing under way, after which all ends
 _CONNECTIONS_KEPT = 4096
@@ -126,8 +128,10 @@ class Engine:
             self._deliver()
         self._collect()
         if self._active and now >= self._next_sweep:
-            self._next_sweep = now + _SWEEP
+            began = time.thread_time()
             self._sweep(now)
+            took = time.thread_time() - began
+            self._next_sweep = now + min(max(_SWEEP, took * _SWEEPS), _RAREST)
         # Receivers are woken when nothing more is ready, or when half of all is done: a
         # thread switch for each answer would cost more than the answer.
         if self._touched and (not ready or self._untold >= len(self._active)):

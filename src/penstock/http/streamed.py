@@ -137,6 +137,7 @@ class StreamHandle(Handle):
             return pycurl.WRITEFUNC_PAUSE  # it comes again when reading goes on
         self._left -= len(data)
         self._chunks.append(data)
+        self._flowing.add(self)
         return None
 
     def _send(self, outgoing: deque[tuple[str, bytes]]) -> None:
@@ -179,6 +180,8 @@ class StreamHandle(Handle):
             error.__cause__ = broke
         if self._open and stream.sink.outgoing:
             self._send(stream.sink.outgoing)
+        if self._open and not (self._paused or self._chunks or stream.sink.outgoing):
+            self._flowing.discard(self)  # nobody has to look at it until something comes
         return error
 
     def _turn(self, sink: Sink) -> None:
@@ -219,9 +222,12 @@ class StreamHandle(Handle):
         if not self._head or stream is None:
             return super().overdue(now)
         try:
-            return None if self._paused else stream.sink.overdue(now)
+            why = None if self._paused else stream.sink.overdue(now)
         except Exception as broke:  # noqa: BLE001 - the transfers of others go on
             return f"the stream broke: {broke!r}"
+        if stream.sink.outgoing:
+            self._flowing.add(self)
+        return why
 
     def _check_whole(self, transfer: Transfer) -> None:
         """A stream has no end: whoever receives it sees where it was cut."""
