@@ -292,6 +292,17 @@ def test_a_page_outside_the_reading_order_stays_outside() -> None:
     assert b'<itemref idref="m" linear="no"/>' in after["EPUB/package.opf"]
 
 
+@pytest.mark.parametrize("link", ["", '<a href="b.xhtml#x">to it</a>'])
+def test_a_page_that_only_a_script_led_to_comes_into_the_reading_order(link: str) -> None:
+    given = book(itemref='<itemref idref="m" linear="no"/>')
+    first = given["EPUB/chapter-001.xhtml"]
+    acts = f"<script>location = 'b.xhtml'</script>{link}</body>".encode()
+    after, report = made({**given, "EPUB/chapter-001.xhtml": first.replace(b"</body>", acts)})
+    line = b'<itemref idref="m" linear="no"/>' if link else b'<itemref idref="m"/>'
+    assert line in after["EPUB/package.opf"]
+    assert report.repairs.get("page that only a script led to", 0) == (not link)
+
+
 def test_a_base_is_kept_and_the_style_sheet_is_found_from_it() -> None:
     near = book(body=document(head='<base href="../"/>'))
     after, _ = made(near)

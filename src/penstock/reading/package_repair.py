@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, final
 from urllib.parse import quote
@@ -52,9 +52,18 @@ def edit_tags(source: str, acts: Mapping[str, Act]) -> str:
     return TAG.sub(edited, source)
 
 
-def mend_package(archive: Archive, package: Package, repairs: Repairs) -> dict[str, bytes]:
-    """Return the package document if it had to be mended."""
-    fixed = _PackageMender(archive, package, repairs).edit(package.source)
+def mend_package(
+    archive: Archive, package: Package, repairs: Repairs, reached: Container[str] | None
+) -> dict[str, bytes]:
+    """Return the package document if it had to be mended.
+
+    Args:
+        archive: The book.
+        package: What its package document says.
+        repairs: Takes what was done.
+        reached: The members that links lead to, of a book whose scripts were taken out.
+    """
+    fixed = _PackageMender(archive, package, repairs, reached).edit(package.source)
     data = archive.read(package.name)
     return {package.name: encode(fixed, data)} if fixed != package.source else {}
 
@@ -71,6 +80,7 @@ class _PackageMender:
     archive: Archive
     package: Package
     repairs: Repairs
+    reached: Container[str] | None = None
     renamed: dict[str, str] = field(default_factory=dict)  # manifest ids: as written, as kept
     files: dict[str, str] = field(default_factory=dict)  # manifest: file, id
     spine: set[str] = field(default_factory=set)
@@ -146,7 +156,12 @@ class _PackageMender:
             self.note("place in the reading order that is a repetition")
             return ""
         self.spine.add(kept)
-        return match[0] if kept == wanted else with_attribute(match[0], "idref", kept)
+        tag = match[0] if kept == wanted else with_attribute(match[0], "idref", kept)
+        aside = attribute(match[3], "linear").strip() == "no"
+        if aside and item and self.reached is not None and item.name not in self.reached:
+            self.note("page that only a script led to")  # it is read where it stands
+            return with_attribute(tag, "linear", None)
+        return tag
 
     def _reference(self, match: Match[str]) -> str:
         href = attributes_of(match[3]).get("href", "")

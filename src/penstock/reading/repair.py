@@ -86,6 +86,7 @@ class _Mender:
     repairs: Repairs
     mended: dict[str, bytes] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
+    disarmed: bool = False  # whether something was taken out that acts
 
     @property
     def old(self) -> bool:
@@ -110,7 +111,8 @@ class _Mender:
             if name.endswith(".css"):
                 self._sheet(name)
         self._disarm()
-        package = mend_package(self.archive, self.package, self.repairs)
+        reached = self._reached() if self.disarmed else None
+        package = mend_package(self.archive, self.package, self.repairs, reached)
         self.mended.update(package)
         source = decode(package.get(self.package.name, b"")) or self.package.source
         self.mended.update(mend_contents(self.archive, source, self.addresses, self.repairs))
@@ -134,9 +136,18 @@ class _Mender:
             source = "" if left_out else data.decode(coding, "surrogateescape")
             made = rules(source, left_out.append)
             if left_out:
+                self.disarmed = True
                 self.mended[name] = made.encode(coding, "surrogateescape")
             for what in left_out:
                 self.repairs.remove(f"{name}: {what}, which acts or loads from elsewhere")
+
+    def _reached(self) -> set[str]:
+        """Return the members that a link or a table of contents leads to."""
+        targets = {name: facts.targets for name, facts in self.facts.items()}
+        if contents := self.package.contents:
+            targets[contents] = inspect(self.archive.read(contents)).targets
+        find = self.package.members.find
+        return {find(name, t.partition("#")[0]) for name, ts in targets.items() for t in ts}
 
     def _document(self, name: str, *, navigation: bool) -> None:
         facts = self.facts[name]
