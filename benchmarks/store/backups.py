@@ -53,7 +53,7 @@ def copied(source: Path, target: Path) -> int:
 
 def main() -> None:
     copies = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    failed = 0
+    failed = landed = 0
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "store"
         command = [sys.executable, __file__, "work", str(path)]
