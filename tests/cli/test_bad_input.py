@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sqlite3
@@ -224,6 +225,23 @@ def test_a_full_disk_ends_with_one_line_and_what_landed_is_safe(
     assert 0 < safe < 1000
     done = penstock("run", file, "--json").last
     assert (done["landed"], done["skipped"]) == (1000, safe)
+
+
+def test_a_library_without_memory_for_it_is_one_line(tmp_path: Path) -> None:
+    """``ulimit -v 40000``: the loader's words came with a traceback and exit code 1."""
+    words = "libcrypto.so.3: failed to map segment from shared object"
+    (tmp_path / "pycurl.py").write_text(f"raise ImportError({words!r})")
+    (tmp_path / "users.toml").write_text(GOOD)
+    done = subprocess.run(
+        [*PROGRAM, "run", "users.toml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert words in done.stderr
 
 
 def test_output_into_a_closed_pipe_is_no_error() -> None:

@@ -276,6 +276,11 @@ ODD = [
     "DROP TABLE item",
     "UPDATE failure SET at = 'x'",
     "UPDATE failure SET attempts = 'x'",
+    "CREATE TRIGGER t AFTER INSERT ON item BEGIN DELETE FROM item WHERE key = NEW.key; END",
+    "CREATE TRIGGER t BEFORE INSERT ON item BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE VIEW v AS SELECT * FROM item",
+    "ALTER TABLE item ADD COLUMN more",
+    "PRAGMA user_version = 1",
 ]
 
 

@@ -373,8 +373,40 @@ def test_a_segment_that_is_gone_at_the_end_is_noticed(tmp_path: Path) -> None:
     store.settle([Landing(1, b"1")], lambda _: None)
     store.flush()
     segment_path(tmp_path / "store", 1).unlink()
-    with pytest.raises(StorageError, match="lost data"):
+    with pytest.raises(StorageError, match="but the ledger knows"):
         store.close()
+
+
+def test_what_the_next_opening_would_refuse_ends_the_run_that_it_happened_to(
+    tmp_path: Path,
+) -> None:
+    """It ended with exit code 0: only the last segment was looked at meanwhile."""
+
+    def append(path: Path) -> None:
+        with segment_path(path, 1).open("ab") as file:
+            file.write(b"hello\n")
+
+    def older(path: Path) -> None:
+        for file in (tmp_path / "older").iterdir():
+            shutil.copyfile(file, path / file.name)
+
+    def edit(path: Path) -> None:
+        with closing(sqlite3.connect(path / LEDGER)) as ledger:
+            ledger.execute(
+                "CREATE TRIGGER t AFTER INSERT ON item BEGIN DELETE FROM item WHERE key = 29; END"
+            )
+
+    land(tmp_path / "older", range(10))
+    for way in (append, older, edit):
+        path = tmp_path / f"{way.__name__} run"
+        land(path, range(20))
+        store = LocalStore(path, segment_bytes=1)
+        way(path)
+        store.settle([Landing(30, body(30))], lambda _: None)
+        with pytest.raises(StorageError, match="penstock repair"):
+            store.close()
+        repair_store(path)
+        land(path, range(40))
 
 
 def test_a_relative_store_stays_where_it_is(

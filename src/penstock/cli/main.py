@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from typing import final
@@ -15,6 +16,9 @@ from penstock.cli.screen import screened
 from penstock.errors import PenstockError
 
 __all__ = ["main"]
+
+# What the loader says where a library is there, and no memory or open file for it.
+_NO_ROOM = re.compile("map segment|allocate memory|Too many open files")
 
 # name -> (module, one line of help); the attribute has the command's name with - as _
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -113,8 +117,10 @@ def _main() -> None:
         # What a server said in it begins no line of its own.
         click.echo(f"penstock: {error}".replace("\n", "\n  "), err=True)
         sys.exit(error.exit_code)
-    except (OSError, MemoryError, RuntimeError) as error:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
         if type(error) is RuntimeError and "thread" not in str(error):
+            raise
+        if isinstance(error, ImportError) and not _NO_ROOM.search(str(error)):
             raise
         # The machine refuses: no descriptor, no thread, no memory, no room.
         file = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""

@@ -20,7 +20,7 @@ from zlib import crc32
 
 from penstock.errors import StorageError
 from penstock.files import make_inside, open_regular
-from penstock.store.ledger import LEDGER, is_ours, lost, refuse_odd, versioned
+from penstock.store.ledger import LEDGER, lost, refuse_foreign, refuse_odd, versioned
 from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_by, mark_of
 from penstock.store.segments import found_segments, lines, segment_path, sync, sync_directory
 
@@ -64,8 +64,7 @@ def compare(directory: Path, connection: sqlite3.Connection, mark: Mark) -> list
     Raises:
         StorageError: The witnesses differ by more than a crash can explain.
     """
-    if not is_ours(connection):
-        raise lost(directory, f"{LEDGER} has not the tables of a ledger")
+    refuse_foreign(connection, directory)
     refuse_odd(connection, directory)
     known: dict[int, int] = dict(connection.execute("SELECT number, size FROM segment").fetchall())
     found = found_segments(directory)

@@ -33,9 +33,9 @@ __all__ = [
     "begun",
     "connect",
     "create",
-    "is_ours",
     "lost",
     "read",
+    "refuse_foreign",
     "refuse_odd",
     "refuse_unreadable",
     "translated",
@@ -236,9 +236,34 @@ def versioned(connection: sqlite3.Connection) -> bool:
     return _number(connection, "PRAGMA user_version") >= FORMAT
 
 
-def is_ours(connection: sqlite3.Connection) -> bool:
-    """Return whether a ledger has the tables of its version, and their columns."""
-    return _columns(connection) >= _columns_of(_number(connection, "PRAGMA user_version"))
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    """Return whether a ledger has the tables of its version, their columns, and none but those.
+
+    Other programs may add tables and indexes; a trigger or a view would act in our name.
+    """
+    acts = "SELECT 1 FROM main.sqlite_schema WHERE type IN ('trigger', 'view')"
+    if connection.execute(acts).fetchone():
+        return False
+    ours = {table for table, *_ in _columns_of(FORMAT)}
+    found = {column for column in _columns(connection) if column[0] in ours}
+    return found == _columns_of(_number(connection, "PRAGMA user_version"))
+
+
+def refuse_foreign(connection: sqlite3.Connection, directory: Path) -> None:
+    """Refuse a ledger that has not the tables of one.
+
+    Raises:
+        StorageError: It has others, or is damaged; its way out is said.
+    """
+    what = "has not the tables of a ledger"
+    try:
+        if _is_ours(connection):
+            return
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        what = in_one_line(error)
+    raise lost(directory, f"{LEDGER} {what}")
 
 
 def refuse_odd(connection: sqlite3.Connection, directory: Path) -> None:

@@ -18,10 +18,10 @@ from penstock.store import fence as fences
 from penstock.store import ledger
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
-from penstock.store.consistency import ASIDE, Watch, fit
+from penstock.store.consistency import ASIDE, Watch, compare, fit
 from penstock.store.deletion import overwrite, pending
 from penstock.store.fence import Fence
-from penstock.store.lock import LOCK, DirectoryLock, Mark
+from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_of
 from penstock.store.reader import LocalReader
 from penstock.store.segments import SEGMENT, Tail, found_segments, sync_directory
 from penstock.store.settlement import Settlement
@@ -89,6 +89,7 @@ class LocalStore(Settlement, LocalReader):
             undo.callback(lock.release)
             new = not ledger.begun(directory)
             self._writing = undo.enter_context(closing(ledger.connect(directory, new=new)))
+            ledger.refuse_foreign(self._writing, directory)
             ledger.create(self._writing, clock.time())
             sync_directory(directory)
             last = _taken_over(directory, self._writing, fence, lock.mark)
@@ -187,12 +188,13 @@ class LocalStore(Settlement, LocalReader):
             self._tail.number = 0
 
     def _unchanged(self) -> None:
-        """Look at all files once more: what was reported safe must still be there."""
+        """Look at all files once more, as the next opening will: what is safe must be there."""
         self._watch.check()
-        found = found_segments(self._directory)
-        for number, size in self._rows("SELECT number, size FROM segment"):
-            if found.get(number, 0) < size:
-                raise ledger.lost(self._directory, f"segment {number} lost data while it was open")
+        with (
+            ledger.translated(self.path),
+            closing(ledger.read(self._directory, odd=True)) as connection,
+        ):
+            compare(self._directory, connection, mark_of(self._directory))
 
     def _commit_and_release(self, entries: Sequence[Entry]) -> None:
         until = self._clock.monotonic() + self._wait_for_room
