@@ -170,6 +170,7 @@ def test_what_has_no_types_is_not_guessed(data: bytes) -> None:
         (">id?", "int, double, boolean"),
         (">dd", "double"),  # two alike are one: nothing tells them apart
         (">qfhi", "long, float, short, int"),
+        (">i?hbd", "int, boolean, short, byte, double"),  # not one int of four bytes
         (">u", "double"),  # whose many random bytes hid the size
     ],
 )
@@ -181,6 +182,7 @@ def test_guesses_of_common_layouts(layout: str, names: str) -> None:
         "q": lambda n: n,
         "f": lambda n: n * 0.11 + 0.01,
         "h": lambda n: n * 7 % 100,
+        "b": lambda n: n * 11 % 256 - 128,
         "u": lambda n: zlib.crc32(b"%d" % n) / 2**32,
     }
     form = layout.replace("u", "d")

@@ -1,8 +1,8 @@
 """The schema files of examples/javadata, over files that other programs made.
 
 keytool and the JDK make theirs here; ``data/`` holds what Guava 31.1, JaCoCo 0.8.6, ImageJ 1.53t,
-Hadoop 3.3.4, anvil-parser2 0.10.6 and kafka-python 3.0.12 wrote; the rest is written by
-java/Formats.java after each format's own description. test_nbt.py has files of a game.
+Hadoop 3.3.4, anvil-parser2 0.10.6, kafka-python 3.0.12 and maven-indexer 6.2.2 wrote; the rest is
+written by java/Formats.java after each format's own description. test_nbt.py has files of a game.
 """
 
 from __future__ import annotations
@@ -103,12 +103,17 @@ def test_a_region_file_of_another_program() -> None:
         assert shown["root"]["tags"][0]["name"] == "DataVersion"  # type: ignore[index]
 
 
-def test_a_maven_index_row_by_row(java: Java) -> None:
-    data = java("Formats", "maven")
-    there_and_back("maven-index", data)
+def test_a_maven_index_row_by_row() -> None:
+    """maven-indexer's scanner found three artifacts in a repository; its writer packed them."""
+    data = gzip.decompress((DATA / "maven-index.gz").read_bytes())
+    (shown,) = there_and_back("maven-index", data)
     rows = list(InnerRows(schema("maven-index"), "documents").records(data))
-    values = [row.fields[0].value for row in rows]  # type: ignore[attr-defined]
-    assert values == [f"org.example|\0😀|{n}" for n in range(3)]
+    documents = [{field.name: field.value for field in row.fields} for row in rows]  # type: ignore[attr-defined]
+    assert len(documents) == len(shown["documents"]) == 8  # type: ignore[arg-type]
+    assert documents[0] == {"DESCRIPTOR": "NexusIndex", "IDXINFO": "1.0|example"}
+    assert documents[1]["u"] == "org.example|waage|1.0|NA|jar"
+    assert documents[1]["d"] == "Wiegt Größen \N{SNAIL} genau"
+    assert documents[-1] == {"rootGroups": "rootGroups", "rootGroupsList": "org|net"}
 
 
 def test_execution_data_of_jacoco() -> None:

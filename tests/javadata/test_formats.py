@@ -217,6 +217,30 @@ def test_the_rows_of_an_inner_array_are_read_alone() -> None:
         InnerRows(parse_schema("rows: int[int], z: crc32[*]"), "rows")
 
 
+def test_an_error_deep_inside_a_tree_is_a_short_line() -> None:
+    with pytest.raises(SchemaMismatch, match=r"field t\.n\[0\]\.n.* \.\.\. .*128") as raised:
+        parse_schema("t: Node{k: byte, n: Node[=k]}").decode(b"\1" * 200)
+    assert len(str(raised.value)) < 200
+
+
+def test_the_rows_of_an_array_inside_records() -> None:
+    """Counts around the rows go by their own record: a name is the nearest before it."""
+    schema = parse_schema(
+        "n: byte, body: Body{m: byte, deep: Deep{n: byte, pad: bytes[=m],"
+        " rows: Row{v: short}[=n], z: byte[=n]}, y: byte[=m]}, x: byte[=n]"
+    )
+    rows = [made(schema, "Row", n) for n in (7, 8, 9)]
+    inside = made(schema, "Deep", 3, b"ab", rows, [1, 2, 3])
+    data = schema.encode([(1, made(schema, "Body", 2, inside, [4, 5]), [6])])
+    inner = InnerRows(schema, "body.deep.rows")
+    assert [each[0] for each in inner.records(data)] == [7, 8, 9]
+    with pytest.raises(EndOfData, match="trailer, field y"):
+        list(inner.records(data[:15]))
+    for wrong in ("body.rows", "n.rows", "body", "body.", ".rows", "body.deep.pad", "rows"):
+        with pytest.raises(InputError, match=r"no array .*are body\.deep\.rows, body\.deep\.z"):
+            InnerRows(schema, wrong)
+
+
 def test_values_in_the_blocks_of_an_object_stream() -> None:
     blocks = b"\xac\xed\0\5w\x06\0\0\0\7\0\3yz\0\0\0\4Ada!"
     stream = DataInputStream(ObjectBlocks(io.BytesIO(blocks)))

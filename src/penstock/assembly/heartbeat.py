@@ -215,11 +215,6 @@ def beats_of(beats: Beats, wall: Callable[[], float] = time.time) -> list[Heartb
     return [msgspec.convert(beat, Heartbeat) for beat in told]
 
 
-def last_beat(place: Path | str) -> Heartbeat | None:
-    """Return what those who work on the store said last, :func:`together`."""
-    return together(last_beats(place))
-
-
 def together(beats: Sequence[Heartbeat]) -> Heartbeat | None:
     """Return what several said as one: the newest of it, with the counts of all; None for none."""
     if not beats:

@@ -89,7 +89,10 @@ INPUT = (
     click.option("--as-is", is_flag=True, help="Read it even if it looks like gzip or the like."),
     click.option("--skip", type=NUMBER, default=0, metavar="BYTES", help="Bytes of a header."),
     click.option("--count", type=NUMBER, help="Read so many records, and leave what follows."),
-    click.option("--rows", metavar="FIELD", help="The file is one record: read this array of it."),
+    click.option(
+        "--rows", metavar="FIELD",
+        help="The file is one record: read this array of it; body.rows is one inside a record.",
+    ),
 )  # fmt: skip
 LONE = click.option(
     "--lone-surrogates",

@@ -131,15 +131,23 @@ static PyObject *Malformed; /* penstock.javadata.errors.MalformedText */
 
 enum { GOOD, CUT_SHORT, AROUND };
 
+#define HIGH_BITS 0x8080808080808080ull
+
+static inline uint64_t eight(const u8 *from)
+{
+    uint64_t word;
+    memcpy(&word, from, 8);
+    return word;
+}
+
 static inline size_t ascii_prefix(const u8 *text, size_t size)
 {
     size_t at = 0;
-    for (; at + 8 <= size; at += 8) {
-        uint64_t word;
-        memcpy(&word, text + at, 8);
-        if (word & 0x8080808080808080ull)
-            break;
-    }
+    while (at + 8 <= size && !(eight(text + at) & HIGH_BITS))
+        at += 8;
+    /* The last eight in one, some of them again. */
+    if (at + 8 > size && size >= 8 && !(eight(text + size - 8) & HIGH_BITS))
+        return size;
     while (at < size && text[at] < 0x80)
         at++;
     return at;
@@ -159,7 +167,7 @@ static inline size_t copy_ascii(u8 *to, const u8 *from, size_t size, size_t read
             memcpy(pair, from + at, size - at < 16 ? size - at : 16);
         }
         memcpy(to + at, pair, 16);
-        high = (pair[0] | pair[1]) & 0x8080808080808080ull;
+        high = (pair[0] | pair[1]) & HIGH_BITS;
         if (high)
             break;
         at += 16;
@@ -269,12 +277,6 @@ static u8 *ordinary_to_utf8(u8 *to, const u8 *text, size_t size)
     return (state & 63) == START ? to : NULL;
 }
 
-static inline int native_order(void)
-{
-    const uint16_t one = 1;
-    return *(const u8 *)&one ? -1 : 1;
-}
-
 /* Return the text, or NULL: with an exception set if `say`, or without one (malformed). */
 static PyObject *decoded(const u8 *text, size_t size, int say)
 {
@@ -285,36 +287,37 @@ static PyObject *decoded(const u8 *text, size_t size, int say)
             memcpy(PyUnicode_1BYTE_DATA(plain), text, size);
         return plain;
     }
-    if (size <= ON_STACK) {
-        u8 buffer[ON_STACK];
-        memcpy(buffer, text, at);
-        u8 *end = ordinary_to_utf8(buffer + at, text + at, size - at);
-        if (end != NULL)
-            return PyUnicode_DecodeUTF8((const char *)buffer, end - buffer, NULL);
-    }
-    uint16_t stack[ON_STACK], *units = stack;
-    if (size > ON_STACK && (units = malloc(size * 2)) == NULL)
+    Py_UCS4 stack[ON_STACK], *points = stack;
+    if (size > ON_STACK && (points = malloc(size * sizeof(Py_UCS4))) == NULL)
         return PyErr_NoMemory();
     for (size_t index = 0; index < at; index++)
-        units[index] = text[index];
+        points[index] = text[index];
     int problem = GOOD;
     while (at < size) {
-        unsigned unit = 0;
+        unsigned unit = text[at];
+        if (unit < 0x80) {
+            points[count++] = unit;
+            at++;
+            continue;
+        }
         problem = next_unit(text, size, &at, &unit);
         if (problem != GOOD)
             break;
-        units[count++] = (uint16_t)unit;
+        /* The low half of a pair joins the high half before it. */
+        if ((unit & 0xFC00) == 0xDC00 && count > 0 && (points[count - 1] & ~0x3FFu) == 0xD800)
+            points[count - 1] = 0x10000 + ((points[count - 1] & 0x3FF) << 10 | (unit & 0x3FF));
+        else
+            points[count++] = unit;
     }
     PyObject *result = NULL;
-    int order = native_order();
     if (problem == GOOD)
-        result = PyUnicode_DecodeUTF16((const char *)units, (Py_ssize_t)count * 2, "surrogatepass", &order);
+        result = PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, points, (Py_ssize_t)count);
     else if (say && problem == CUT_SHORT)
         PyErr_SetString(Malformed, "malformed input: partial character at end");
     else if (say)
         PyErr_Format(Malformed, "malformed input around byte %zd", (Py_ssize_t)at);
-    if (units != stack)
-        free(units);
+    if (points != stack)
+        free(points);
     return result;
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from penstock.errors import InputError, MissingExtra
@@ -24,6 +25,8 @@ __all__ = ["Numbers", "array_bytes", "fill", "read_array"]
 
 Numbers = npt.NDArray[np.generic]
 MAPPED_FROM = 1 << 18
+# A larger file may not fit into memory beside the array, and would be read twice.
+POPULATED = 1 << 30
 AT_ONCE = 1 << 18
 BY_DTYPE = {np.dtype(kind.dtype).str.lstrip("<>|="): kind for kind in PRIMITIVES.values()}
 
@@ -91,14 +94,20 @@ def mapped(
     """Take values straight from the page cache: each byte is touched once."""
     start, size = file.tell(), count * kind.size
     before = start % mmap.ALLOCATIONGRANULARITY
-    with mmap.mmap(
-        file.fileno(), before + size, access=mmap.ACCESS_READ, offset=start - before
-    ) as pages:
+    with mapping(file.fileno(), before + size, start - before) as pages:
         view = np.frombuffer(pages, java_dtype(kind), count, before)
         values = use(view)
         del view  # a mapping with a view on it cannot be closed
     file.seek(start + size)
     return values
+
+
+def mapping(file: int, size: int, offset: int) -> mmap.mmap:
+    """Map pages of a file; where Linux can, all in one call, without a page fault for each few."""
+    if sys.platform == "linux" and size <= POPULATED:
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        return mmap.mmap(file, size, flags=flags, prot=mmap.PROT_READ, offset=offset)
+    return mmap.mmap(file, size, access=mmap.ACCESS_READ, offset=offset)
 
 
 def fill(stream: DataSource, target: bytearray | memoryview | Numbers) -> None:

@@ -396,9 +396,18 @@ class AsyncRecords(Generic[R]):
         return self._rows.popleft()
 
 
-def read_record(stream: DataInput, codec: Codec, name: str = "record") -> Row:
-    """Read one record and nothing beyond it; a record that cannot be read consumes nothing."""
-    steps, start, taken = codec.reader({}), stream.offset, 0
+def read_record(
+    stream: DataInput, codec: Codec, name: str = "record", outer: dict[str, object] | None = None
+) -> Row:
+    """Read one record and nothing beyond it; a record that cannot be read consumes nothing.
+
+    Args:
+        stream: What is read.
+        codec: Of the record.
+        name: How errors call it.
+        outer: The fields before it, where it stands inside another.
+    """
+    steps, start, taken = codec.reader(outer or {}), stream.offset, 0
     pieces: list[bytes] = []
     try:
         want = next(steps)

@@ -8,9 +8,8 @@ try:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 except ImportError as error:
     raise MissingExtra("Arrow and Parquet", "numpy and pyarrow", "javadata") from error
 
-__all__ = ["np", "npt", "pa", "pc", "pq"]
+__all__ = ["np", "npt", "pa", "pq"]

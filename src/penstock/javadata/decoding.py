@@ -37,6 +37,7 @@ Names = dict[str, object]
 # Yielded: bytes wanted; or, below 0, bytes that must follow at least, of which none is taken.
 Steps = Generator[int, bytes, object]
 Reader = Callable[[Names], Steps]
+SHOWN = 12  # steps of a long path at each end
 TO_END: Final = -1 << 80  # no count of Java's is as large
 
 
@@ -68,7 +69,10 @@ class CodecError(Exception):
 
     def reading(self, record: str) -> str:
         """Return record and field path: ``record 3, field legs[2].price``."""
-        path = "".join(reversed(self.path)).removeprefix(".")
+        steps = self.path[::-1]
+        if len(steps) > 2 * SHOWN:
+            steps[SHOWN:-SHOWN] = [" ... "]
+        path = "".join(steps).removeprefix(".")
         return f"{record}, field {path}" if path else record
 
     def error(self, record: str, offset: int | None) -> Exception:

@@ -147,7 +147,14 @@ def ordinary(column: Bytes, name: str) -> float:
         with np.errstate(invalid="ignore"):  # a signalling NaN says so
             values = raw.view(">f4" if name == "float" else ">f8")[:, 0].astype("f8")
         return float_score(values, raw.shape[1])
+    if name == "int" and flag(raw[:, 0]):
+        return 0.4 * 4
     return integer_score(raw.view(f">i{raw.shape[1]}")[:, 0].astype("i8"), raw.shape[1])
+
+
+def flag(column: Bytes) -> bool:
+    """Return whether a byte is a boolean rather than the first of an int up to 2**25."""
+    return bool((column <= 1).all()) and 0.25 <= float(column.mean()) <= 0.75
 
 
 def float_score(values: npt.NDArray[np.float64], width: int) -> float:

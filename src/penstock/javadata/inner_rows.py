@@ -9,7 +9,7 @@ from penstock.errors import InputError
 from penstock.javadata import kinds
 from penstock.javadata.blocks import read_record
 from penstock.javadata.data_input import DataInputStream
-from penstock.javadata.declarations import complete
+from penstock.javadata.declarations import checked, complete
 from penstock.javadata.decoding import looked_up
 from penstock.javadata.errors import SchemaMismatch
 from penstock.javadata.notation import make_record
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["InnerRows"]
 
 Row = tuple[object, ...]
+Fields = tuple[kinds.Field, ...]
+Level = tuple[Schema[Row] | None, Schema[Row] | None]
 COUNT = "count_"
 
 
@@ -30,7 +32,7 @@ class InnerRows:
 
     Args:
         schema: Of the whole file, which is one record.
-        name: The array, a field of it.
+        name: The array, a field of it; ``body.rows`` where it is a field of a record inside it.
 
     Raises:
         InputError: There is no such array, or its rows depend on fields before it.
@@ -42,31 +44,29 @@ class InnerRows:
     """
 
     def __init__(self, schema: Schema[Row], name: str) -> None:
-        fields = schema.kind.fields
-        at = next((at for at, field in enumerate(fields) if field.name == name), None)
-        kind = None if at is None else fields[at].kind
-        if at is None or not isinstance(kind, kinds.Counted) or kind.element is None:
-            arrays = [field.name for field in fields if isinstance(field.kind, kinds.Counted)]
-            raise InputError(
-                f"no array {name!r} in the schema; there are {', '.join(arrays) or 'none'}"
-            )
+        self._levels: list[Level] = []
+        fields, outer = schema.kind.fields, dict[str, kinds.Kind]()
+        *records, last = name.split(".")
+        for step in records:
+            at, inside = found(fields, step)
+            if not isinstance(inside, kinds.RecordKind):
+                raise no_array(name, schema)
+            self._levels.append(around(fields, at, outer))
+            outer |= {field.name: field.kind for field in fields[:at]}
+            fields = inside.fields
+        at, kind = found(fields, last)
+        if not isinstance(kind, kinds.Counted) or kind.element is None:
+            raise no_array(name, schema)
         if isinstance(kind.count, kinds.Until):
             raise InputError(f"{name}: rows up to a tag cannot be read alone")
         element = kind.element
         if not isinstance(element, kinds.RecordKind):
             element = make_record("Row", (kinds.Field("value", element),))
-        self.name, self.count = name, kind.count
+        self.name, self.count, self.null = name, kind.count, kind.null
+        self.schema: Schema[Row] = Schema(complete(element))
         counted = isinstance(kind.count, kinds.Primitive | kinds.Varint)
         count = (kinds.Field(COUNT, cast("kinds.Number", kind.count)),) if counted else ()
-        before = (*fields[:at], *count)
-        self.schema: Schema[Row] = Schema(complete(element))
-        self._head = Schema[Row](complete(make_record("Head", before))) if before else None
-        self.null = kind.null
-        after = fields[at + 1 :]
-        for field in after:
-            if isinstance(field.kind, kinds.Checksum) and field.kind.of is None:
-                raise InputError(f"{field.name}: sums the rows too: read the whole record instead")
-        self._tail = Schema[Row](complete(make_record("Tail", after))) if after else None
+        self._levels.append(around(fields, at, outer, count))
 
     def records(self, source: Source) -> Iterator[Row]:
         """Yield the rows.
@@ -76,15 +76,24 @@ class InnerRows:
                 bytes follow the record.
         """
         with DataInputStream(source) as stream:
-            names: dict[str, object] = {}
-            if self._head is not None:
-                head = read_record(stream, self._head.codec, "header")
-                names = dict(zip(head._fields, head, strict=True))  # type: ignore[attr-defined]
-            yield from self.schema.records(stream, count=self._number(names))
-            if self._tail is not None:
-                read_record(stream, self._tail.codec, "trailer")
+            yield from self._inside(stream, self._levels, {})
             if not stream.at_end():
                 raise SchemaMismatch("bytes follow it", offset=stream.offset, reading="trailer")
+
+    def _inside(
+        self, stream: DataInputStream, levels: list[Level], names: dict[str, object]
+    ) -> Iterator[Row]:
+        """Yield the rows between what stands around them, of each record from the outermost."""
+        (head, tail), *inner = levels
+        if head is not None:
+            row = read_record(stream, head.codec, "header", names)
+            names = names | dict(zip(row._fields, row, strict=True))  # type: ignore[attr-defined]
+        if inner:
+            yield from self._inside(stream, inner, names)
+        else:
+            yield from self.schema.records(stream, count=self._number(names))
+        if tail is not None:
+            read_record(stream, tail.codec, "trailer", names)
 
     def _number(self, names: dict[str, object]) -> int | None:
         match self.count:
@@ -101,3 +110,42 @@ class InnerRows:
                 if number < 0:
                     raise SchemaMismatch(f"a count of {number}", reading=self.name)
                 return number
+
+
+def found(fields: Fields, name: str) -> tuple[int, kinds.Kind | None]:
+    """Return where the field is, and its kind; None for a name that is not there."""
+    return next(
+        ((at, field.kind) for at, field in enumerate(fields) if field.name == name), (0, None)
+    )
+
+
+def no_array(name: str, schema: Schema[Row]) -> InputError:
+    known = ", ".join(arrays(schema.kind.fields)) or "none"
+    return InputError(f"no array {name!r} in the schema; there are {known}")
+
+
+def arrays(fields: Fields, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of the arrays of a record and of the records in it."""
+    for field in fields:
+        if isinstance(field.kind, kinds.Counted) and field.kind.element is not None:
+            yield prefix + field.name
+        if isinstance(field.kind, kinds.RecordKind):
+            yield from arrays(field.kind.fields, f"{prefix}{field.name}.")
+
+
+def around(fields: Fields, at: int, outer: dict[str, kinds.Kind], count: Fields = ()) -> Level:
+    """Return what stands before and behind a field, with its count as the last before it."""
+    before, after = (*fields[:at], *count), fields[at + 1 :]
+    for field in after:
+        if isinstance(field.kind, kinds.Checksum) and field.kind.of is None:
+            raise InputError(f"{field.name}: sums the rows too: read the whole record instead")
+    earlier = outer | {field.name: field.kind for field in before}
+    return part("Head", before, outer), part("Tail", after, earlier)
+
+
+def part(name: str, fields: Fields, outer: dict[str, kinds.Kind]) -> Schema[Row] | None:
+    if not fields:
+        return None
+    record = make_record(name, fields)
+    checked(record, outer)
+    return Schema(record)

@@ -7,12 +7,11 @@ end; everything else is gathered for all records at once. A block with anything 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, cast
 
 from penstock.javadata import kinds
 from penstock.javadata.arrow import arrow_schema, arrow_type
-from penstock.javadata.columnar import np, npt, pa, pc
+from penstock.javadata.columnar import np, npt, pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["flat_reader", "is_flat"]
 
-PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.int32]
 
 
 class Unusual(Exception):
@@ -169,21 +168,34 @@ def valid_utf8(array: pa.Array) -> pa.Array:
         raise Unusual from error
 
 
-def standard(text: bytes) -> bytes:
-    r"""Return what Java's encoder writes as UTF-8; what it does not write stays no UTF-8.
+def standard(values: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
+    r"""Return texts as UTF-8, as far as Java's encoder writes them; the rest stays no UTF-8.
 
-    >>> standard(b"\xc0\x80\xed\xa0\xbd\xed\xb8\x80") == "\0😀".encode()
-    True
+    >>> text = np.frombuffer(b"\xc0\x80\xed\xa0\xbd\xed\xb8\x80", np.uint8)
+    >>> mended, ends = standard(text, np.array([0, 2, 8], np.int32))
+    >>> mended.tobytes() == "\0😀".encode(), ends
+    (True, array([0, 1, 5], dtype=int32))
     """
-    text = text.replace(b"\xc0\x80", b"\0")
-    return PAIR.sub(joined, text) if b"\xed" in text else text
+    zeros = inside(np.flatnonzero(values == 0xC0), 2, offsets)
+    zeros = zeros[values[zeros + 1] == 0x80]
+    pairs = inside(np.flatnonzero(values == 0xED), 6, offsets)
+    units = values[pairs[:, np.newaxis] + np.arange(6)]
+    pairs = pairs[(units & [0xFF, 0xF0, 0xC0] * 2 == [0xED, 0xA0, 0x80, 0xED, 0xB0, 0x80]).all(1)]
+    _, high, above, _, low, last = (values[pairs + at].astype(np.uint32) & 0x3F for at in range(6))
+    point = ((high & 0x0F) << 16 | above << 10 | (low & 0x0F) << 6 | last) + 0x10000
+    mended = values.copy()
+    mended[zeros] = 0
+    mended[pairs] = 0xF0 | point >> 18
+    for at, shift in enumerate((12, 6, 0), 1):
+        mended[pairs + at] = 0x80 | point >> shift & 0x3F
+    dropped = np.sort(np.concatenate([zeros + 1, pairs + 4, pairs + 5]))
+    fewer = np.searchsorted(dropped, offsets).astype(np.int32)
+    return np.delete(mended, dropped), offsets - fewer
 
 
-def joined(match: re.Match[bytes]) -> bytes:
-    """Return the one character of two surrogates."""
-    _, high, above, _, low, last = match[0]
-    bits = (high & 0x0F) << 16 | (above & 0x3F) << 10 | (low & 0x0F) << 6 | last & 0x3F
-    return chr(bits + 0x10000).encode()
+def inside(places: Places, size: int, offsets: Offsets) -> Places:
+    """Return the places behind which so many bytes belong to the same text."""
+    return places[places + size <= offsets[np.searchsorted(offsets, places, "right")]]
 
 
 def utf_array(array: pa.Array, lone: LoneSurrogates) -> pa.Array:
@@ -200,10 +212,6 @@ def utf_array(array: pa.Array, lone: LoneSurrogates) -> pa.Array:
         raise Unusual
     if highest < 0xC0:
         return valid_utf8(array)
-    places = np.flatnonzero((values == 0xC0) | (values == 0xED)) + offsets[0]
-    special = np.zeros(len(array), np.bool_)
-    special[np.searchsorted(offsets, places, "right") - 1] = True
-    # Where a zero or a surrogate may stand, text by text.
-    mask = pa.array(special)
-    mended = [standard(text) for text in array.filter(mask).to_pylist()]
-    return valid_utf8(pc.replace_with_mask(array, mask, pa.array(mended, pa.binary())))
+    mended, ends = standard(values, offsets - offsets[0])
+    buffers = [array.buffers()[0], pa.py_buffer(ends), pa.py_buffer(mended)]
+    return valid_utf8(pa.Array.from_buffers(pa.binary(), len(array), buffers))

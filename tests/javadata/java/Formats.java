@@ -15,7 +15,6 @@ public final class Formats {
     public static void main(String[] arguments) throws IOException {
         switch (arguments[0]) {
             case "region" -> region();
-            case "maven" -> maven();
             case "kafka" -> kafka();
             case "object" -> object();
             case "checked" -> checked();
@@ -68,22 +67,6 @@ public final class Formats {
         OUT.writeByte(2);
         OUT.write(packed.toByteArray());
         OUT.write(new byte[4096 - 5 - packed.size()]);
-    }
-
-    private static void maven() throws IOException {
-        OUT.writeByte(1);
-        OUT.writeLong(1_700_000_000_000L);
-        for (int document = 0; document < 3; document++) {
-            OUT.writeInt(2);
-            for (String name : new String[] {"u", "i"}) {
-                OUT.writeByte(5);
-                OUT.writeUTF(name);
-                ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-                new DataOutputStream(bytes).writeUTF("org.example|\0\ud83d\ude00|" + document);
-                OUT.writeInt(bytes.size() - 2);
-                OUT.write(bytes.toByteArray(), 2, bytes.size() - 2);
-            }
-        }
     }
 
     private static void kafka() throws IOException {
