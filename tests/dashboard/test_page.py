@@ -281,7 +281,7 @@ def nginx(page: Dashboard, folder: Path) -> Iterator[str]:
         f" location /runs/ {{ proxy_pass http://{urlsplit(page.url).netloc}/; }} }} }}\n"
     )
     command = [str(ready("nginx")), "-e", f"{folder}/log", "-c", f"{folder}/nginx.conf"]
-    with subprocess.Popen(command) as front:
+    with subprocess.Popen(command, text=True) as front:
         waiting.until(lambda: answers(port), front)
         yield f"http://127.0.0.1:{port}"
         front.terminate()

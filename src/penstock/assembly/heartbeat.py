@@ -84,8 +84,14 @@ class Heartbeat:
 
     def lost(self, now: float) -> bool:
         """Return whether the run is gone without a word."""
-        here = self.host == socket.gethostname()
-        return (here and has_ended(self.process)) or now - self.at > _STALE
+        if self.host == socket.gethostname():
+            try:
+                gone = has_ended(self.process) if self.process else os.kill(self.pid, 0) is not None
+            except (OSError, OverflowError) as error:
+                gone = isinstance(error, ProcessLookupError)
+            if gone:
+                return True
+        return now - self.at > _STALE
 
 
 @contextmanager
