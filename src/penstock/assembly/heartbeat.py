@@ -84,14 +84,20 @@ class Heartbeat:
 
     def lost(self, now: float) -> bool:
         """Return whether the run is gone without a word."""
-        if self.host == socket.gethostname():
-            try:
-                gone = has_ended(self.process) if self.process else os.kill(self.pid, 0) is not None
-            except (OSError, OverflowError) as error:
-                gone = isinstance(error, ProcessLookupError)
-            if gone:
-                return True
+        here = self.host == socket.gethostname()
+        if here and (has_ended(self.process) or not (self.process or self._is_there())):
+            return True
         return now - self.at > _STALE
+
+    def _is_there(self) -> bool:
+        """Return whether a process of its number is there: earlier versions say no more."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):
+            pass  # it is there, and somebody else's; or nobody knows
+        return True
 
 
 @contextmanager
