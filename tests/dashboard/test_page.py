@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import re
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,10 +17,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests import waiting
 from tests.reading.chromium import Chromium
 from tests.ready import ready
+from tests.real.conftest import free_port
 
 from penstock.dashboard import Dashboard, Watch
+from penstock.dashboard.server import _Run, _written
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.pipeline import FailedRecord, LandedRecord
@@ -136,7 +143,7 @@ def test_a_run_moves_the_bar_and_a_killed_one_turns_red(browser: Chromium, tmp_p
             ):  # the run has the store: it is said, nothing changes
                 assert ask(page, "POST", "/put-back", token(page))[0] == 200
             run.kill()
-            # Nobody has waited for it: a killed process that is still in the table is dead all the same.
+            # Nobody has waited for it yet: dead all the same.
             until(browser, "document.querySelector('.is-lost')")
             run.wait()
 
@@ -188,6 +195,129 @@ def test_nothing_answers_without_the_token(hostile: Path, host: str) -> None:
         with urllib.request.urlopen(page.url) as answer:
             assert "Set-Cookie" not in answer.headers  # it would go to other ports of this machine
         assert ask(page, "GET", "/static/page.js", token(page))[0] == 200
+
+
+def test_runs_are_filtered_by_keyboard(browser: Chromium, hostile: Path) -> None:
+    none = hostile.parent / "none"
+    with Dashboard([Watch(hostile), Watch(none)], port=0) as page:
+        shown(browser, page)
+        browser.press("/")
+        assert browser.run("document.activeElement.id") == "words"
+        browser.call("Input.insertText", text="NONE unreadable")
+        until(browser, "document.getElementById('found').textContent == '1 of 2'")
+        assert text(browser, ".run:not([hidden]) h2").endswith("none")
+        browser.press("Tab")
+        for letter in "with":  # a list is gone through by its letters
+            browser.press(letter, letter)
+        until(browser, "document.getElementById('found').textContent == '0 of 2'")
+        browser.run("document.getElementById('words').focus()")
+        browser.press("Escape")
+        until(browser, "document.querySelector('.run:not([hidden]) .what')")
+        assert "Log.entryAdded" not in browser.events
+
+
+def test_a_page_hears_again_after_a_break_and_says_that_the_dashboard_was_begun_again(
+    browser: Chromium, hostile: Path
+) -> None:
+    with Dashboard([Watch(hostile)], port=0) as page:
+        shown(browser, page)
+        assert text(browser, "#link") == "live"
+    browser.run("heard -= 6000")
+    until(browser, "document.body.matches('.is-stale')")
+    assert "as of" in text(browser, "#link")
+    with Dashboard([Watch(hostile)], port=int(urlsplit(page.url).port or 0)):
+        until(browser, "document.getElementById('link').textContent.startsWith('begun again')")
+
+
+def test_a_page_that_nobody_sees_is_drawn_when_it_is_seen(browser: Chromium, hostile: Path) -> None:
+    with Dashboard([Watch(hostile)], port=0) as page:
+        shown(browser, page)
+        hidden = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => %s})"
+        browser.run(hidden % "true" + ";0")
+        with LocalStore(hostile) as store:
+            land(store, LandedRecord(7, b"{}"))
+        until(browser, "runs[0].landed == 2")
+        assert text(browser, "[data-n=landed]") == "1"
+        browser.run(hidden % "false" + "; document.dispatchEvent(new Event('visibilitychange')); 0")
+        assert text(browser, "[data-n=landed]") == "2"
+
+
+def test_pages_of_one_browser_share_a_connection(browser: Chromium, hostile: Path) -> None:
+    """It allows six to a server: the seventh page stayed empty, and no button answered."""
+    with Dashboard([Watch(hostile)], port=0) as page:
+        shown(browser, page)
+        others = [browser.tab(page.url) for _ in range(6)]
+        browser.run("document.querySelectorAll('.kind button')[2].click()")
+        until(browser, "document.getElementById('said').textContent.includes('acknowledged')")
+        for other in others:
+            browser.close_tab(other)
+
+
+def test_behind_a_proxy_it_may_have_a_path_of_its_own(hostile: Path, tmp_path: Path) -> None:
+    with Dashboard([Watch(hostile)], port=0) as page, nginx(page, tmp_path) as front:
+        query = f"?token={page.url.partition('token=')[2]}"
+        with urllib.request.urlopen(f"{front}/runs/{query}") as answer:
+            paths = re.findall(r'(?:href|src)="([^"]+token[^"]+)"', answer.read().decode())
+        assert len(paths) == 5
+        for path in paths:
+            assert urllib.request.urlopen(f"{front}/runs/{path}").status == 200
+        with urllib.request.urlopen(f"{front}/runs/events{query}") as events:
+            assert events.readline() == b"retry: 1000\n"
+        sent = {**token(page), "Origin": "https://runs.example", "Sec-Fetch-Site": "same-origin"}
+        body = json.dumps({"store": 0, "error": HOSTILE, "status": 404}).encode()
+        put = urllib.request.Request(f"{front}/runs/acknowledge", body, sent)
+        with urllib.request.urlopen(put) as answer:
+            assert json.load(answer)["text"] == "1 failed keys are acknowledged"
+
+
+@contextlib.contextmanager
+def nginx(page: Dashboard, folder: Path) -> Iterator[str]:
+    port = free_port()
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/log; events {{}}\nhttp {{"
+        f" access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;"
+        f" fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+        f" server {{ listen 127.0.0.1:{port};"
+        f" location /runs/ {{ proxy_pass http://{urlsplit(page.url).netloc}/; }} }} }}\n"
+    )
+    command = [str(ready("nginx")), "-e", f"{folder}/log", "-c", f"{folder}/nginx.conf"]
+    with subprocess.Popen(command, text=True) as front:
+        waiting.until(lambda: answers(port), front)
+        yield f"http://127.0.0.1:{port}"
+        front.terminate()
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def test_a_look_that_fails_or_takes_long_is_said_and_stops_no_other(tmp_path: Path) -> None:
+    """Old figures would stand there as new ones."""
+    run = _Run(Watch(tmp_path / "none"))
+    run.watch._stored = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value] # any fault of ours
+    run.saw(run.look(), 1)
+    assert run.news(0) == {
+        "state": "unreadable",
+        "reason": "",
+        "name": str(tmp_path / "none"),
+        "problem": "ZeroDivisionError: division by zero",
+        "point": None,
+        "points": [],
+    }
+    assert run.news(2) is None
+    run._begun = time.monotonic() - 11
+    run.wait_for(3)
+    said = run.news(2)
+    assert said is not None
+    assert "has not answered" in str(said["problem"])
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    assert _written({"a": [float("nan"), (float("inf"), 1.5)], "b": b"x"}) == (
+        '{"a": [null, [null, 1.5]], "b": "b\'x\'"}'
+    )
 
 
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:

@@ -110,6 +110,18 @@ class Chromium:
         while "Page.loadEventFired" not in self.events:
             self.events.append(str(self.message().get("method")))
 
+    def tab(self, url: str) -> str:
+        """Open another page beside this one; return its name."""
+        mine, self.session = self.session, ""
+        made = self.call("Target.createTarget", url=url, background=True)
+        self.session = mine
+        return str(made["targetId"])
+
+    def close_tab(self, name: str) -> None:
+        mine, self.session = self.session, ""
+        self.call("Target.closeTarget", targetId=name)
+        self.session = mine
+
     def run(self, script: str) -> object:
         answer = self.call(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True

@@ -21,11 +21,13 @@ import msgspec
 from penstock.address import scheme_of
 from penstock.cluster import Beats
 from penstock.errors import PenstockError
+from penstock.files import open_regular
 from penstock.locks import has_ended, myself
 
 _FILE = "lock-beat.json"
 _IN_MONGO = ("mongodb", "mongodb+srv")
 _EVERY = 0.5  # seconds between two beats
+_MOST = 1 << 16  # bytes of a beat
 _STALE = 15.0  # seconds without one after which a process that is still there counts as lost
 
 
@@ -83,7 +85,19 @@ class Heartbeat:
     def lost(self, now: float) -> bool:
         """Return whether the run is gone without a word."""
         here = self.host == socket.gethostname()
-        return (here and has_ended(self.process)) or now - self.at > _STALE
+        if here and (has_ended(self.process) or not (self.process or self._is_there())):
+            return True
+        return now - self.at > _STALE
+
+    def _is_there(self) -> bool:
+        """Return whether a process of its number is there: earlier versions say no more."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):
+            pass  # it is there, and somebody else's; or nobody knows
+        return True
 
 
 @contextmanager
@@ -131,7 +145,10 @@ def _kept_in(place: Path) -> _Kept:
     file, draft, host = place / _FILE, place / f"{_FILE}.new", socket.gethostname()
 
     def beat(facts: dict[str, object]) -> bool:
-        draft.write_text(json.dumps({"host": host, "at": time.time(), **facts}))
+        said = json.dumps({"host": host, "at": time.time(), **facts})
+        with os.fdopen(open_regular(draft, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8") as new:
+            new.truncate(0)
+            new.write(said)
         draft.replace(file)
         return False
 
@@ -180,10 +197,12 @@ class Signs:
             return []
 
     def _in_file(self, file: Path) -> Heartbeat:
-        beat = msgspec.json.decode(file.read_bytes(), type=Heartbeat)
+        with os.fdopen(open_regular(file, os.O_RDONLY), "rb") as found:
+            beat = msgspec.json.decode(found.read(_MOST), type=Heartbeat)
+            written = os.fstat(found.fileno()).st_mtime
         now = time.monotonic()
         if self._renewed is None:  # the disk's clock is nearer to ours than that of whoever beats
-            self._renewed = beat.at, now - max(0.0, time.time() - file.stat().st_mtime)
+            self._renewed = beat.at, now - max(0.0, time.time() - written)
         elif self._renewed[0] != beat.at:
             self._renewed = beat.at, now
         return dataclasses.replace(beat, at=self._wall() - (now - self._renewed[1]))

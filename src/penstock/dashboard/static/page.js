@@ -359,7 +359,7 @@ function connect() {
   worker.port.start();
 }
 
-setInterval(() => { if (heard > 0 || refused) live(); }, 1000);
+setInterval(() => { if (heard > -Infinity || refused) live(); }, 1000);
 addEventListener("resize", () => sections.forEach(fit));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden || !stale) return;
