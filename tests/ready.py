@@ -35,6 +35,7 @@ BOOKS = (
 )
 AXE = "axe-core@4.14.1"
 WS = "ws@8.23.0"
+JSON_SERVER = "json-server@0.17.4"
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
 MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
 NOTEBOOK = ("nbclient==0.11.0", "ipykernel==7.4.0")
@@ -94,7 +95,7 @@ def make_servers() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     run(sys.executable, "-m", "venv", folder)
     pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet")
-    run(*pip, "install", "-r", SERVERS)
+    run(*pip, "install", "--no-deps", "-r", SERVERS)
     (folder / "made-from").write_text(servers_version())
 
 
@@ -125,6 +126,12 @@ def make_nbt() -> None:
 
 def make_ws() -> None:
     unpack(WS, CACHE / "ws")
+
+
+def make_json_server() -> None:
+    folder = CACHE / "json-server"
+    folder.mkdir(parents=True, exist_ok=True)
+    run("npm", "install", "--silent", "--prefix", folder, JSON_SERVER)
 
 
 def make_axe() -> None:
@@ -179,6 +186,9 @@ TABLE: dict[str, Row] = {
     "Debian's books": Row(file(CACHE / "reading-books" / "done"), make=make_books),
     "Pima data": Row(pima, make=make_pima),
     "NBT files": Row(file(CACHE / "nbt" / "package"), make=make_nbt),
+    "json-server": Row(
+        file(CACHE / "json-server" / "node_modules" / ".bin" / "json-server"), make=make_json_server
+    ),
     "axe-core": Row(file(CACHE / "axe" / "package" / "axe.min.js"), make=make_axe),
     "nbtlib": Row(file(ENVS / "nbtlib"), make=apart("nbtlib", NBTLIB)),
     "S3": Row(file(ENVS / "moto"), make=apart("moto", MOTO)),

@@ -43,11 +43,11 @@ def settle(budget, ticket):
     budget.settle(ticket, time.monotonic(), HINTS)
 
 
-def together(at):
+def together(target, arguments):
+    """Return the sum of the rates of several processes."""
     queue = multiprocessing.Queue()
     workers = [
-        multiprocessing.Process(target=spend, args=(at, SECONDS, 1, queue))
-        for _ in range(PROCESSES)
+        multiprocessing.Process(target=target, args=(*arguments, queue)) for _ in range(PROCESSES)
     ]
     for worker in workers:
         worker.start()
@@ -57,14 +57,17 @@ def together(at):
     return sum(rates)
 
 
-def blocks(uri, count=150):
+def blocks(uri, count=150, queue=None):
     with MongoStore(uri) as store, LockerRoom(uri, database="bench", collection="locks") as room:
         work = Blocks(
             range(count), 1, store=store, room=room, name="run", scope="bench", lease=10.0
         )
         start = time.monotonic()
         work.work(lambda _keys, _check: True)
-        return count / (time.monotonic() - start)
+        rate = work.taken / (time.monotonic() - start)
+        if queue:
+            queue.put(rate)
+        return rate
 
 
 def main():
@@ -74,8 +77,11 @@ def main():
         uri = sys.argv[1]
         print(f"MongoDB, one process, block 1: {1 / spend(uri, SECONDS, 1):.0f} permits/s")
         print(f"MongoDB, one process, growing: {1 / spend(uri, SECONDS):.0f} permits/s")
-        print(f"MongoDB, {PROCESSES} processes, block 1: {together(uri):.0f} permits/s")
+        rate = together(spend, (uri, SECONDS, 1))
+        print(f"MongoDB, {PROCESSES} processes, block 1: {rate:.0f} permits/s")
         print(f"MongoDB, one worker: {blocks(uri):.0f} blocks/s")
+        rate = together(blocks, (uri.replace("?", "8?"), 400))
+        print(f"MongoDB, {PROCESSES} workers: {rate:.0f} blocks/s")
 
 
 if __name__ == "__main__":

@@ -1,42 +1,48 @@
 """A thousand workers on one budget in virtual time, under the rules that real ones follow.
 
-    python benchmarks/cluster/simulated.py [WORKERS] [LIMIT] [WINDOW]
+    python benchmarks/cluster/simulated.py [WORKERS] [LIMIT] [WINDOW] [WINDOWS]
 
-The place grants one question after the other, 300 a second; each worker asks for twice as many
-calls as it used of the last, keeps them for a quarter of a second, and makes 20 calls at once of
-0.2 s each. Prints the share of the limit that was used, window by window.
+The place answers one question after the other, 300 a second, refusals too. A worker makes 20 calls
+at once of 0.2 s each. How much leave it asks for, how long it keeps it and when it asks again are
+what :class:`penstock.cluster.SharedBudget` does. Prints the share of the limit that was used,
+window by window; the first three are those in which the workers learn how much they use.
 """
 
 import heapq
+import random
 import sys
 
-from penstock.cluster import Answered, Holder, Want, begin, step
+from penstock.cluster import Answered, Holder, Want, begin, next_count, round_time, step
 from penstock.resilience import Hints, Quota, Reset
 from penstock.simulator.limiter import FixedWindow
 
-GRANT, LIFE, LEASE, LATENCY, CALLS, MOST = 1 / 300, 0.25, 5.0, 0.2, 20, 1000
+GRANT, LIFE, LONGEST_LIFE, LEASE, LATENCY, CALLS = 1 / 300, 0.25, 2.0, 5.0, 0.2, 20
 
 
 class Worker:
     def __init__(self, name) -> None:
-        self.want = Want(name, Holder("", LEASE))
-        self.kept, self.until, self.used, self.answers = [], 0.0, 0, []
+        self.name = name
+        self.kept, self.until, self.used, self.count, self.answers = [], 0.0, 0, 1, []
 
 
 def ask(shared, worker, now):
+    """Return the budget, and seconds to wait where there is no leave; 0 where there is."""
+    each = round_time(shared)
+    if worker.until:  # it had leave, and made these calls
+        worker.count = next_count(worker.used, all_used=not worker.kept)
     unused = [Answered("unused", ticket, now) for ticket in worker.kept]
-    count = min(MOST, max(1, 2 * worker.used))
-    want = Want(
-        worker.want.me,
-        worker.want.holder,
-        count=count,
-        life=LIFE,
-        answers=(*worker.answers, *unused),
-    )
+    life = max(LIFE, min(each, LONGEST_LIFE))
+    holder = Holder("", max(LEASE, 4 * each))
+    answers = (*worker.answers, *unused)
+    want = Want(worker.name, holder, count=worker.count, life=life, answers=answers)
     shared, granted = step(shared, want, now)
     worker.answers, worker.used, worker.kept = [], 0, list(granted.tickets)
-    worker.until = min(now + LIFE, granted.until) if len(worker.kept) > 1 else now + LIFE
-    return shared, granted
+    if worker.kept:
+        worker.until = min(now + life, granted.until) if len(worker.kept) > 1 else now + life
+        return shared, 0.0
+    worker.until = 0.0
+    wait = min(granted.wait, 5.0)
+    return shared, wait + random.random() * max(each, min(wait, 0.1))
 
 
 def send(worker, server, now):
@@ -55,7 +61,7 @@ def send(worker, server, now):
     return sent
 
 
-def main(workers=1000, limit=50_000, length=5.0, windows=8):
+def main(workers=1000, limit=50_000, length=5, windows=12):
     server, shared = FixedWindow(limit, length), begin(0.0)
     free, used = 0.0, {}
     queue = [(0.001 * number, number, Worker(str(number))) for number in range(workers)]
@@ -72,12 +78,11 @@ def main(workers=1000, limit=50_000, length=5.0, windows=8):
             continue
         at = max(now, free)  # one question at a time
         free = at + GRANT
-        shared, granted = ask(shared, worker, at)
-        later = free if granted.tickets else free + min(granted.wait, 5.0)
-        heapq.heappush(queue, (later, number, worker))
+        shared, wait = ask(shared, worker, at)
+        heapq.heappush(queue, (free + wait, number, worker))
     for window, count in sorted(used.items())[:windows]:
         print(f"window {window}: {count / limit:.0%} of {limit}")
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:3]), *(float(word) for word in sys.argv[3:]))
+    main(*map(int, sys.argv[1:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_the_greatest_value_is_kept_whatever_the_order(
         kept = mark.saw(page, rows, last=number == pages).value
     greatest = max(shown, key=lambda v: float(v) if not isinstance(form, str) else v)
     assert json.loads(kept)["floor"] == greatest
-    assert mark.doubt == ""
+    assert mark.unread.doubt == ""
 
 
 RESOURCES = """
@@ -200,6 +201,19 @@ def test_the_pages_of_one_parent_fail_and_the_others_land(tmp_path: Path, shop: 
     assert (told["landed"], told["failed"]) == (6, 0)
 
 
+def test_a_resource_that_is_refused_ends_no_other(tmp_path: Path, shop: Shop) -> None:
+    three_deep(shop)
+    shop.paths["/shops"] = {"odd": 1}
+    other = '[[resource]]\nname = "towns"\npath = "/towns"\nstyle = "page"\n'
+    shop.paths["/towns"] = [{"id": 1}]
+    file = written(tmp_path, shop, RESOURCES.replace("[retry]", other + "[retry]"))
+    code, out, err = called("run", file, "--quiet", "--json")
+    assert code == 4, err
+    assert "note: shops: " in err
+    assert "penstock: not all of it came of shops" in err
+    assert json.loads(out)["resources"]["towns"]["new"] == 1
+
+
 def test_children_of_parents_that_are_new_or_changed(tmp_path: Path, shop: Shop) -> None:
     shop.paths["/shops"] = [{"id": n, "at": n} for n in range(3)]
     for n in range(4):
@@ -225,6 +239,42 @@ def test_children_of_parents_that_are_new_or_changed(tmp_path: Path, shop: Shop)
     assert sum(shop.calls.values()) <= 2
 
 
+def test_children_are_asked_for_what_is_new_by_parent(tmp_path: Path, shop: Shop) -> None:
+    """A new parent is asked for all, however old its children are."""
+    shop.paths["/shops"] = [{"id": n} for n in range(2)]
+    for n in range(3):
+        shop.paths[f"/shops/{n}/orders"] = [{"id": m, "at": 10 * (n + 1) - m} for m in range(3)]
+    text = RESOURCES.partition('[[resource]]\nname = "lines"')[0].replace(
+        '"/shops/{parent.id}/orders"\n',
+        '"/shops/{parent.id}/orders"\nsince = { param = "since", field = "at" }\n',
+    )
+    file = written(tmp_path, shop, text.replace('"shop"', '{ path = "shop", on_same = "replace" }'))
+    assert penstock("run", file, "--json", "--quiet")["resources"]["orders"]["new"] == 6
+    shop.paths["/shops"].append({"id": 2})
+    shop.paths["/shops/0/orders"][1] = {"id": 1, "at": 11, "v": 2}
+    shop.paths["/shops/2/orders"].append({"id": 4})
+    shop.queries.clear()
+    told = penstock("run", file, "--json", "--quiet", code=1)["resources"]["orders"]
+    assert told["new"] == 5
+    assert "1 of 7 rows have no time or number at 'at'" in told["warnings"][0]
+    asked = [query.get("since") for query in shop.queries if query["page"] == "1"]
+    assert Counter(asked) == {None: 2, "10": 1, "20": 1}
+    assert landed(tmp_path / "shop" / "orders")["[0,1]"]["v"] == 2
+    shop.queries.clear()
+    penstock("run", file, "--restart", "--quiet", code=1)
+    assert not any("since" in query for query in shop.queries)
+
+
+def test_a_parent_that_failed_is_asked_for_all_that_it_owes(tmp_path: Path, shop: Shop) -> None:
+    shop.paths |= {"/a": [{"id": 1}, {"id": 2}], "/a/1/b": [{"id": 7, "at": 5}]}
+    text = CHILDREN.replace('/b"\n', '/b"\nsince = { param = "since", field = "at" }\n')
+    file = written(tmp_path, shop, text)
+    penstock("run", file, "--quiet", code=1)
+    shop.paths["/a/2/b"] = [{"id": 8, "at": 3}]
+    penstock("run", file, "--quiet")
+    assert list(landed(tmp_path / "s/b")) == ["[1,7]", "[2,8]"]
+
+
 def test_rows_out_of_an_answer(tmp_path: Path, shop: Shop) -> None:
     for n in range(4):
         shop.paths[f"/of/{n}"] = {"rows": [{"id": f"{n}-{m}"} for m in range(n)]}
@@ -233,6 +283,16 @@ def test_rows_out_of_an_answer(tmp_path: Path, shop: Shop) -> None:
     file = written(tmp_path, shop, text)
     assert penstock("run", file, "--json", "--quiet")["new"] == 6
     assert landed(tmp_path / "s")["3-1"] == {"_parent": {"key": 3}, "id": "3-1"}
+
+
+def test_the_first_page_of_an_answer_is_not_taken_for_all(tmp_path: Path, shop: Shop) -> None:
+    shop.paths["/of/0"] = {"rows": [1], "next": "/of/0?page=2"}
+    shop.paths["/of/1"] = {"rows": [1], "next": None, "next_bill": "https://a.example/b?c=1"}
+    shop.paths["/of/2"] = {"rows": [1], "has_more": True}
+    text = 'store = "s"\nsource = { kind = "range", stop = 3 }\nrequest = { path = "/of/{key}" }\n'
+    told = penstock("run", written(tmp_path, shop, text), "--json", "--quiet", code=1)
+    assert (told["landed"], told["doubts"]) == (3, 1)
+    assert "2 answers name a next page" in told["warnings"][0]
 
 
 def test_what_is_absent_is_no_failure(tmp_path: Path, shop: Shop) -> None:

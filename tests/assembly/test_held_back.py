@@ -122,7 +122,7 @@ def test_absent_holds_for_2xx_and_contradicts_always(tmp_path: Path) -> None:
     with service(tmp_path, lambda _: answer(b"", 204)) as it:
         assert it.run(KEYS % 2 + ONE, retry="absent = [204]\n")["absent"] == 2
         told = it.run(KEYS % 2 + ONE, retry="absent = [404]\nalways = [404]\n", code=2)
-    assert "[404] cannot be in absent and in always" in told
+    assert "retry.absent: a status is in retry.always, too" in told
     assert 503 not in RetryPolicy(absent={503}).always
 
 

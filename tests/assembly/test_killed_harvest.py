@@ -35,6 +35,7 @@ parent = "shops"
 path = "/shops/{parent.id}/orders"
 style = "page"
 size = 2
+since = { param = "since", field = "at" }
 key = ["_parent.id", "id"]
 include = ["id"]
 [api]
@@ -59,8 +60,10 @@ class Shops:
         return [{"id": n, "at": 100 * changed[n] + n, "v": changed[n]} for n in order]
 
     def orders(self, shop: int) -> list[dict[str, int]]:
+        """Every other one changes with its shop, and is asked for by its own time."""
         version = next(one["v"] for one in self.shops if one["id"] == shop)
-        return [{"id": n, "v": version} for n in range(3 + version)]
+        versions = {n: 1 if n % 2 else version for n in range(3 + version)}
+        return [{"id": n, "at": 100 * v + n, "v": v} for n, v in versions.items()]
 
     def reply(self, asked: Asked) -> bytes:
         self.calls += 1

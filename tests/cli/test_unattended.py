@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -16,8 +18,10 @@ from pathlib import Path
 import pytest
 from tests.real.conftest import free_port
 
+from penstock.assembly.notify import Notifier
+from penstock.assembly.sections import NotifySection
 from penstock.cli.observed import _Screen
-from penstock.errors import Stopped
+from penstock.errors import InputError, Stopped
 from penstock.simulator import Simulator
 from penstock.store import LocalStore
 from penstock.testing.store_contract import failing, land
@@ -35,6 +39,7 @@ class Hook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Heard)
         self.status = status
         self.paths: list[str] = []
+        self.signed: list[str | None] = []
         self.heard: list[dict[str, object]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/T0/secret-part?key=x"
         self.thread = threading.Thread(target=self.serve_forever)
@@ -51,8 +56,10 @@ class _Heard(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.paths.append(self.path)
+        self.server.signed.append(self.headers["Authorization"])
         self.server.heard.append(json.loads(body))
         self.send_response(self.server.status)
+        self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -103,6 +110,18 @@ def test_status_is_a_check_of_health(penstock: Penstock, tmp_path: Path) -> None
     assert old.code == 1
     assert "nothing landed for" in str(old.last["unhealthy"])
     assert penstock("status", tmp_path / "s", "--max-age", "soon").code == 2
+
+
+def test_a_store_of_the_future_is_not_healthy(penstock: Penstock, tmp_path: Path) -> None:
+    """A clock that was an hour ahead is set right: for an hour any age would do."""
+    with LocalStore(tmp_path / "s") as store:
+        land(store, failing(1))
+    with contextlib.closing(sqlite3.connect(tmp_path / "s" / "ledger.sqlite")) as ledger:
+        ledger.execute("UPDATE failure SET at = at + 3600")
+        ledger.commit()
+    ill = penstock("status", tmp_path / "s", "--max-age", "2h")
+    assert (ill.code, "a clock is wrong" in ill.line) == (1, True)
+    assert penstock("status", tmp_path / "s").code == 0
 
 
 def test_a_hook_hears_the_first_failure_and_the_end_once_each(
@@ -162,7 +181,43 @@ def test_a_hook_that_refuses_is_said_without_its_address_and_changes_nothing(
     assert ended.code == 0
     assert ended.line == "note: [notify]: the hook was not reached: HTTP status 404"
     assert penstock("run", file).code == 2
-    assert penstock("run", file, env={"HOOK": "no url"}).code == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "no-url", "ftp://x.example/s3cret", "http:///s3cret", "http://[::1/s3cret",
+     "http://x.example:99999/s3cret", "http://a b/s3cret", "http://x.example/s3cret\r\nX: y"],
+)  # fmt: skip
+def test_a_hook_without_an_address_is_one_line_that_does_not_show_it(
+    bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", bad)
+    with pytest.raises(InputError, match="HOOK") as refused:
+        Notifier(NotifySection(url="env:HOOK"), "x", dict, print)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_user_and_password_of_a_hook_are_sent_and_not_shown(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", hook.url.replace("//", "//me:s3cret@"))
+    told: list[str] = []
+    notifier = Notifier(NotifySection(url="env:HOOK", on=("done",)), "x", dict, told.append)
+    notifier.ended(0, "")
+    assert (hook.news, told) == (["done"], [])
+    assert hook.signed == ["Basic bWU6czNjcmV0"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 404, 500])
+def test_a_hook_that_took_nothing_is_said(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """A redirect that was followed as a GET lost the news, and nobody was told."""
+    monkeypatch.setenv("HOOK", hook.url)
+    hook.status, told = status, list[str]()
+    Notifier(NotifySection(url="env:HOOK", on=("done",)), "x", dict, told.append).ended(0, "")
+    assert told == [f"[notify]: the hook was not reached: HTTP status {status}"]
+    assert hook.paths == ["/T0/secret-part?key=x"]
 
 
 def test_ctrl_c_while_a_log_line_is_written_stops_all_the_same() -> None:

@@ -1,12 +1,16 @@
 """What pipeline files say of budgets that are shared."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from penstock.assembly import Run, plan, read_any
+from penstock.assembly import plan, read_any
 from penstock.errors import InputError
-from penstock.simulator import Simulator, SimulatorSettings
+from penstock.simulator import LimiterKind, SimulatorSettings, simulator_process
 
 FILE = """
 store = "{name}"
@@ -28,6 +32,11 @@ def written(folder: Path, name: str, base: str, budget: str) -> Path:
     return path
 
 
+def run(file: Path) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-m", "penstock", "run", str(file), "--json", "--quiet"]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
 @pytest.mark.parametrize(
     ("budget", "message"),
     [
@@ -46,15 +55,22 @@ def test_half_a_shared_budget_is_refused_before_anything_happens(
     assert [path.name for path in tmp_path.iterdir()] == ["users.toml"]
 
 
-def test_two_files_that_name_one_budget_spend_one_limit(tmp_path: Path) -> None:
-    shared = 'name = "me"\nshared = "budgets"\nreserve = 10'
-    with Simulator(SimulatorSettings(users=20, limit=40, window=1.0)) as simulator:
-        for name in ("one", "two"):
-            file = read_any(str(written(tmp_path, name, simulator.url, shared)))
-            run = Run(file, tmp_path)
-            with run.opened() as store:
-                assert run.go(store).landed == 20
+@pytest.mark.slow
+@pytest.mark.parametrize("limiter", ["fixed", "sliding"])
+def test_two_files_that_name_one_budget_spend_one_limit(tmp_path: Path, limiter: str) -> None:
+    """At the same time, with different reserves, and one of them with a limit of its own."""
+    shared = 'name = "me"\nshared = "budgets"\nreserve = {}'
+    settings = SimulatorSettings(
+        users=40, limit=40, window=1.0, limiter=cast("LimiterKind", limiter)
+    )
+    with simulator_process(settings) as simulator:
+        base = simulator.url
+        one = written(tmp_path, "one", base, shared.format(10))
+        limits = "\nlimits = [{ count = 40, per = 1 }]"
+        two = written(tmp_path, "two", base, shared.format(5) + limits)
+        runs = [run(file) for file in (one, two)]
+        assert [json.loads(run.communicate()[0])["landed"] for run in runs] == [20, 20]
         (key,) = simulator.truth()["per_key"].values()
     assert key["rejected"] == 0
-    assert (key["lowest_remaining"] or 0) >= 10
+    assert (key["lowest_remaining"] or 0) >= 5
     assert (tmp_path / "budgets" / "budgets.sqlite").exists()

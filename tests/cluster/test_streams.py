@@ -16,7 +16,7 @@ from penstock.store import open_readonly
 FILE = """
 store = "env:MONGO"
 [stream]
-url = "{base}/stream/sse;messages=600;rate=100;ends=close"
+url = "{base}/stream/sse;messages=300;rate=100;ends=close"
 preset = "sse"
 id = "id"
 once = true
@@ -42,11 +42,9 @@ def test_a_stream_is_taken_over_when_its_worker_dies_or_stands_still(
         summary = ended(second)
         if how == signal.SIGSTOP:
             os.kill(first.pid, signal.SIGCONT)
-            _, complaint = first.communicate()
-            assert first.returncode == 3
-            assert "run again to go on" in complaint
+            assert ended(first)["landed"] == 300  # it joins again by itself
         first.communicate()
     assert (summary["ended"], summary["gaps"]) == (True, 0)
     with open_readonly(uri) as store:
         bodies = [record.body for record in store.records()]
-    assert len(bodies) == 600
+    assert len(bodies) == 300

@@ -136,8 +136,9 @@ def test_a_run_moves_the_bar_and_a_killed_one_turns_red(browser: Chromium, tmp_p
             ):  # the run has the store: it is said, nothing changes
                 assert ask(page, "POST", "/put-back", token(page))[0] == 200
             run.kill()
-            run.wait()  # what nobody has waited for is still there
+            # Nobody has waited for it: a killed process that is still in the table is dead all the same.
             until(browser, "document.querySelector('.is-lost')")
+            run.wait()
 
 
 def token(page: Dashboard) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +45,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 def test_every_command_and_option_of_the_page_is_there() -> None:
     used = re.findall(
-        r"penstock (run|status|dashboard|watch|acknowledge|backup|verify)\b(.*)", PAGE
+        r"penstock (run|status|dashboard|watch|acknowledge|backup|verify|completion)\b(.*)", PAGE
     )
     assert len(used) > 10
     for command in {name for name, _ in used}:
@@ -72,19 +71,33 @@ def test_lines_of_cron_have_five_fields_and_a_command() -> None:
         )
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_made_for_a_shell(shell: str) -> None:
-    assert f"_PENSTOCK_COMPLETE={shell}_source penstock" in PAGE
-    program = shutil.which("penstock", path=str(Path(sys.executable).parent))
-    assert program is not None
-    made = subprocess.run(
-        [program],
-        env={**os.environ, "_PENSTOCK_COMPLETE": f"{shell}_source"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "_PENSTOCK_COMPLETE" in made
+@pytest.mark.parametrize(
+    ("shell", "place"),
+    [
+        ("bash", ".local/share/bash-completion/completions/penstock"),
+        ("zsh", ".zfunc/_penstock"),
+        ("fish", ".config/fish/completions/penstock.fish"),
+    ],
+)
+def test_completion_is_installed_for_a_shell(shell: str, place: str, tmp_path: Path) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    words = [sys.executable, "-m", "penstock", "completion"]
+    home = {**kept, "HOME": str(tmp_path), "SHELL": f"/bin/{shell}"}
+    said = subprocess.run(words, env=home, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{tmp_path / place}: ")
+    assert "_PENSTOCK_COMPLETE" in (tmp_path / place).read_text()
+    assert "penstock completion" in PAGE
+
+
+def test_bash_completes_by_what_was_installed(tmp_path: Path) -> None:
+    folder = Path(sys.executable).parent
+    script = """eval "$(penstock completion bash --print)"; COMP_WORDS=(penstock ack); COMP_CWORD=1
+        _penstock_completion penstock; echo "${COMPREPLY[@]}" """
+    env = {"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-c", script], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["acknowledge"]
 
 
 def test_the_page_and_the_board_of_grafana_name_our_metrics() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -31,6 +32,20 @@ from penstock.http.url import add_query, resolve
 from penstock.pipeline import Key, Result
 
 STYLES = ("page", "offset", "cursor", "cursor-post", "last-row", "header", "link", "body", "rel")
+CURSORS: dict[str, Callable[[int], str | int]] = {
+    "plain": str,
+    "number": lambda row: row,
+    "large": lambda row: 90_071_992_547_409_930_000 + row,
+    "odd": lambda row: f"a+b/c%2F&d= \u00e9#{row:04}",
+}
+BAD: list[Callable[[int], object]] = [
+    lambda row: {"id": None, "n": row},
+    lambda row: {"n": row},
+    lambda row: {"id": row + 0.5},
+    lambda row: {"id": 2**64 + row},
+    lambda row: {"id": [row]},
+    lambda row: [row],
+]
 ENDS = {"null": None, "empty": "", "false": False}
 
 
@@ -53,6 +68,13 @@ class OddApi:
         more: Whether ``has_more`` is told.
         name: The list's name in the body; ``""`` where the body is the list.
         wrong: Where the client looks for a next page in the wrong place.
+        cursors: How a cursor is written.
+        links: How a link is written.
+        overlap: Rows of the page before that a page begins with.
+        last: How the last page is named in place of ``has_more``.
+        expires: The call at which a cursor is refused, as if too old; 0 for none.
+        bad: Rows without a key that could be used.
+        marked: Whether bodies begin with a byte order mark.
     """
 
     style: str
@@ -69,6 +91,13 @@ class OddApi:
     more: bool
     name: str
     wrong: bool
+    cursors: str = "plain"
+    links: str = "whole"
+    overlap: int = 0
+    last: str = ""
+    expires: int = 0
+    bad: frozenset[int] = frozenset()
+    marked: bool = False
 
     @property
     def numbered(self) -> bool:
@@ -77,12 +106,14 @@ class OddApi:
     @property
     def rows(self) -> set[int]:
         """The rows that a client must get."""
-        return {row + 1 for row in set(range(self.count)) - self.hidden}
+        return {row + 1 for row in set(range(self.count)) - self.hidden - self.bad}
 
     def client(self) -> Style:
         """Return the style that a user would write down for it, or a wrong one."""
         more = "has_more" if self.more and not self.wrong else None
         told: dict[str, Any] = {"items": self.name, "more": more}
+        told |= {"until": self.last} if self.last else {}
+        told |= {"on_expired": "restart"} if self.expires else {}
         total = "meta.total" if self.total in ("number", "text") else None
         numbered = {**told, "size": self.size, "first": self.first, "total": total}
         styles: dict[str, Style] = {
@@ -109,6 +140,8 @@ class OddApi:
         asked = dict(parse_qsl(urlsplit(url).query))
         if body:
             asked |= json.loads(body).get("page", {})
+        if self.expires and calls == self.expires and "cursor" in asked:
+            return 410, {}, b'{"detail": "The cursor has expired."}'
         start, size = self._start(asked)
         inserted = self.shift * min(calls, 1)  # else a reader may never catch up
         everything = [-1 - n for n in reversed(range(inserted))] + list(range(self.count))
@@ -117,7 +150,8 @@ class OddApi:
             if self.beyond == "404":
                 return 404, {}, b'{"detail": "Invalid page."}'
             start = last
-        page = [row for row in everything[start : start + size] if row not in self.hidden]
+        begin = max(0, start - self.overlap)
+        page = [row for row in everything[begin : start + size] if row not in self.hidden]
         following = start + size if start + size < len(everything) else None
         return self._said(url, page, following, len(everything) - len(self.hidden))
 
@@ -128,12 +162,14 @@ class OddApi:
         if self.style == "offset":
             size = min(self.cap, int(asked.get("limit", self.cap)))
             return int(asked.get("offset", self.first)) - self.first, size
-        return int(asked.get("cursor", 0)), self.cap
+        return int(re.sub(r"\D", "", str(asked.get("cursor", 0)))[-4:]), self.cap
 
     def _said(
         self, url: str, page: list[int], following: int | None, total: int
     ) -> tuple[int, Mapping[str, str], bytes]:
-        found: object = [{"id": row + 1} for row in page]
+        found: object = [
+            BAD[row % len(BAD)](row) if row in self.bad else {"id": row + 1} for row in page
+        ]
         headers: dict[str, str] = {}
         body: dict[str, object] = {}
         if self.total != "none":
@@ -141,21 +177,28 @@ class OddApi:
             body["meta"] = {"total": number} if self.total != "unknown" else {"total_count": number}
         if self.more:
             body["has_more"] = following is not None
+        if self.last:
+            body[self.last] = str(following is None) if len(self.last) > 4 else following is None
         self._name_next(url, following, headers, body)
+        mark = b"\xef\xbb\xbf" * self.marked
         if not self.name:
-            return 200, headers, json.dumps(found).encode()
+            return 200, headers, mark + json.dumps(found).encode()
         if page or self.empty == "list":
             body[self.name] = found
         elif self.empty == "null":
             body[self.name] = None
-        return 200, headers, json.dumps(body).encode()
+        return 200, headers, mark + json.dumps(body).encode()
 
     def _name_next(
         self, url: str, following: int | None, headers: dict[str, str], body: dict[str, object]
     ) -> None:
-        link = None if following is None else add_query(url, {"cursor": following})
+        cursor = None if following is None else CURSORS[self.cursors](following)
+        link = None if cursor is None else add_query(url, {"cursor": cursor})
+        if link is not None and self.links != "whole":
+            parts = urlsplit(link)
+            link = f"?{parts.query}" if self.links == "query" else f"{parts.path}?{parts.query}"
         if self.style == "header" and following is not None:
-            headers["X-Next-Cursor"] = str(following)
+            headers["X-Next-Cursor"] = str(cursor)
         elif self.style == "link":
             prev = f"<{url}>; rel=prev"
             headers["Link"] = prev if link is None else f'{prev}, <{link}>; title="a;,"; rel="next"'
@@ -165,7 +208,7 @@ class OddApi:
                 body["links"] = [{"rel": "self", "href": url}, {"rel": "next", "href": link}]
         elif self.style in ("cursor", "cursor-post", "body"):
             name = "@odata.nextLink" if self.style == "body" else "next_cursor"
-            value = link if self.style == "body" else following and str(following)
+            value = link if self.style == "body" else cursor
             if value is not None or self.end != "absent":
                 body[name] = value if value is not None else ENDS[self.end]
 
@@ -194,7 +237,18 @@ def odd_apis(draw: st.DrawFn, *, kind: str = "honest") -> OddApi:
     # The only page again and again may as well be a parameter that the server does not know.
     clamps = ["clamp"] * (count > real)
     shifts = numbered and not hidden and total == "none" and not wrong
+    chained = not numbered and style != "last-row" and not wrong and not sly
+    pages = count > cap and chained
     return OddApi(
+        cursors=draw(st.sampled_from([*CURSORS])) if chained and style != "header" else "plain",
+        links=draw(st.sampled_from(["whole", "path", "query"])),
+        overlap=draw(st.integers(0, min(2, cap - 1))) if chained and total == "none" else 0,
+        last=draw(st.sampled_from(["", "last", "isLast"])) if chained and total != "none" else "",
+        expires=draw(st.integers(0, 4)) if pages and style in ("cursor", "cursor-post") else 0,
+        bad=frozenset()
+        if style == "last-row"
+        else draw(st.frozensets(st.integers(0, 40), max_size=2)),
+        marked=draw(st.booleans()),
         style=style,
         count=count,
         size=size,

@@ -37,13 +37,16 @@ def harvest(
     """Return the keys that land, and what was said; with a kill after some pages, and again."""
     keyed, said = Rows("id"), ""
     landed: list[int | str] = []
+    dead = set[int | str]()
 
     def walk(found: Iterator[Page]) -> Page | None:
         nonlocal said
         page = None
         try:
             for page in found:
-                landed.extend(r.key for r in keyed.results(rows(page, odd.name)))
+                found_here = keyed.results(rows(page, odd.name))
+                landed.extend(r.key for r in found_here)
+                dead.update(r.key for r in found_here if r.error is not None)
                 said += page.doubt
         except PenstockError as error:
             said += str(error)
@@ -54,6 +57,7 @@ def harvest(
     page = walk(islice(found, kill)) if kill else walk(found)
     if kill and page is not None and page.following is not None:
         walk(pages(api, request, style, start=page.following, concurrency=concurrency))
+    assert len(dead) == len((odd.bad - odd.hidden) & frozenset(range(odd.count))) or said
     return [key for key in landed if isinstance(key, int)], said + keyed.doubt
 
 
@@ -97,6 +101,25 @@ def test_pages_without_rows_before_the_last_are_passed_or_said(
     odd: OddApi, concurrency: int
 ) -> None:
     landed, said = harvest(cast("Api", InProcess(odd)), odd, concurrency)
+    judge(odd, landed, said)
+
+
+def test_rows_that_come_again_are_not_counted_for_those_that_did_not_come() -> None:
+    """The last page again and again made up for a row behind a hole."""
+    plain = {"shift": 0, "end": "absent", "empty": "list", "more": False, "wrong": False}
+    odd = OddApi(
+        **plain,  # type: ignore[arg-type] # each of its own type
+        style="offset",
+        count=6,
+        size=3,
+        cap=2,
+        first=0,
+        hidden=frozenset({0, 1}),
+        beyond="clamp",
+        total="number",
+        name="items",
+    )
+    landed, said = harvest(cast("Api", InProcess(odd)), odd, 1)
     judge(odd, landed, said)
 
 

@@ -126,17 +126,62 @@ def test_a_forked_child_has_a_room_of_its_own(folder: str) -> None:
 def test_after_the_machine_started_anew_nobody_holds_and_tokens_go_on(folder: str) -> None:
     with LockerRoom(folder) as room:
         room.lock("x").release()
-        room.lock("x")
+        before = room.lock("x").token
     with closing(sqlite3.connect(Path(folder) / "locks.sqlite")) as file:
         file.execute("UPDATE fact SET value = 'another start' WHERE name = 'boot'")
         file.commit()
     with LockerRoom(folder) as room:
         assert not room.status("x").locked
         first = room.lock("x")
-        assert first.token == 2**32 + 1
+        assert first.token > before
+        assert first.token >> 26 > before >> 26  # whatever the file had lost of that minute
         first.release()
+        assert room.lock("new").token >> 26 == first.token >> 26
     with LockerRoom(folder) as room:  # and only once
-        assert room.lock("x").token == 2**32 + 2
+        assert room.lock("x").token == first.token + 1
+
+
+@pytest.mark.parametrize("way", ["file", "directory", "in place", "lost", "lock lost"])
+def test_a_restored_older_copy_gives_no_token_twice(tmp_path: Path, way: str) -> None:
+    folder, copy = tmp_path / "locks", tmp_path / "copy"
+
+    def tokens(*names: str) -> list[int]:
+        found = []
+        with LockerRoom(folder) as room:
+            for name in names * 2:
+                with room.lock_and_release(name) as held:
+                    found.append(held.token)
+        return found
+
+    first = tokens("x")
+    shutil.copytree(folder, copy)
+    given = tokens("x", "y")
+    assert given == sorted({*first, *given} - {*first})
+    file = folder / "locks.sqlite"
+    if way == "lost":
+        shutil.rmtree(folder)
+    elif way == "directory":
+        shutil.rmtree(folder)
+        shutil.copytree(copy, folder)
+    elif way == "in place":
+        for path in (path for path in copy.iterdir() if path.is_file()):
+            shutil.copyfile(path, folder / path.name)
+    elif way == "file":
+        file.unlink()
+        shutil.copyfile(copy / file.name, file)
+    else:
+        with closing(sqlite3.connect(file)) as locks, locks:
+            locks.execute("DELETE FROM lock WHERE name = 'y'")
+    assert min(tokens("x", "y")) > max(given)
+
+
+def test_a_clock_set_back_gives_no_token_twice(folder: str) -> None:
+    with LockerRoom(folder) as room:
+        room.lock("x").release()
+    with closing(sqlite3.connect(Path(folder) / "locks.sqlite")) as file, file:
+        file.execute("UPDATE lock SET state = '{\"token\":9007199254740000}'")
+    with LockerRoom(folder) as room:
+        assert room.lock("x").token == 9007199254740001
 
 
 def test_a_process_is_known_by_more_than_its_number() -> None:

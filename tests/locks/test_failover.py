@@ -183,6 +183,6 @@ def test_a_standalone_server_works_by_polling_and_says_so(tmp_path: Path) -> Non
         until(lambda: room.status("x").waiters)
         held.release()
         waiter.join()
-        assert got[0].token == held.token + 1
+        assert got[0].token > held.token
         assert room.status("x").owner == "bob"
         got[0].release()

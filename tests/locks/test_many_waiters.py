@@ -55,7 +55,8 @@ def test_all_are_served_in_order_and_each_is_told(store: str) -> None:
     waiters = 60 if store.startswith("mongodb") else WAITERS
     with LockerRoom(store) as room:
         tokens = served(room, waiters, room.lock("x").release)
-        assert tokens == list(range(2, waiters + 2))
+        assert tokens == sorted(set(tokens))
+        assert len(tokens) == waiters
         assert not room.status("x").locked
 
 
@@ -121,7 +122,8 @@ def test_a_word_that_comes_too_late_is_not_believed(tmp_path: Path) -> None:
         assert not tokens
         held.release()
         waiter.join()
-        assert tokens == [2]
+        (token,) = tokens
+        assert token > held.token
 
 
 class Commands(CommandListener):
@@ -150,7 +152,7 @@ def test_when_the_holder_is_overdue_few_ask_for_all(mongo: Mongo) -> None:
         dead = place(-1, lease=1.0, address="nobody")
         backend.apply("x", LockRequest(kind="acquire", place=dead))
         tokens = served(room, waiters, None)
-        assert sorted(tokens) == list(range(2, waiters + 2))
+        assert len(set(tokens)) == waiters
         # One to join and one to release for each; few looked for themselves.
         assert commands.changes <= 2 * waiters + 20
 

@@ -163,7 +163,8 @@ def test_a_room_over_a_client_that_one_has(mongo: Mongo) -> None:
             LockerRoom(client=client, database=mongo.database) as room,
             room.lock_and_release("x", owner="ada") as held,
         ):
-            assert (held.token, room.status("x").owner) == (1, "ada")
+            assert room.status("x").token == held.token
+            assert room.status("x").owner == "ada"
         primary = client.get_database(
             mongo.database, read_preference=pymongo.ReadPreference.PRIMARY
         )
@@ -179,7 +180,7 @@ def test_a_room_over_a_client_that_one_has(mongo: Mongo) -> None:
 )
 def test_an_address_that_says_what_is_promised_is_accepted(mongo: Mongo, more: str) -> None:
     with LockerRoom(f"{mongo.uri}&{more}", database=mongo.database) as room:
-        assert room.lock("x").token == 1
+        assert room.lock("x").token > 0
 
 
 @pytest.mark.parametrize("more", ["w=1", "w=0", "journal=false", "readConcernLevel=local"])
@@ -205,9 +206,9 @@ def test_the_originals_locks_are_shown_refused_and_taken_over(mongo: Mongo) -> N
             with pytest.raises(InputError, match="penstock lock migrate"):
                 room.try_lock("free")
             assert room.migrate() == (["free"], ["held"])
-            assert room.lock("free").token == 1
+            assert room.lock("free").token > 0
             assert room.status("held").timestamp == now
             assert room.migrate(force=True) == (["held"], [])
-            assert room.lock("held").token == 1
+            assert room.lock("held").token > 0
             assert room.migrate() == ([], [])
         assert locks.find_one({"_id": "else"}) == {"_id": "else", "n": 1}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
+import sqlite3
 import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,12 +40,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(words: Sequence[str | Path], folder: Path, ready: str) -> Iterator[None]:
+def running(
+    words: Sequence[str | Path], folder: Path, ready: str, said: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Run a server until the end of the block, from when ``ready`` answers."""
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            words, cwd=folder, env=said, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
         try:
             wait_for(process, ready, log)
@@ -128,6 +132,82 @@ def httpbin(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     words += ["--control-socket", str(folder / "control"), "httpbin:app"]
     url = f"http://127.0.0.1:{port}"
     with running(words, folder, f"{url}/get"):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def datasette(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Datasette over a table with a compound key of texts that a URL has to escape."""
+    folder, port = tmp_path_factory.mktemp("datasette"), free_port()
+    with contextlib.closing(sqlite3.connect(folder / "d.db")) as database:
+        database.execute("create table pairs (a text, b text, n int, primary key (a, b))")
+        rows = [(f"a/{n % 7}", f"b?{n}#%&+..~", n) for n in range(250)]
+        database.executemany("insert into pairs values (?, ?, ?)", rows)
+        database.commit()
+    words = [f"{servers}/datasette", "-h", "127.0.0.1", "-p", str(port), "d.db"]
+    url = f"http://127.0.0.1:{port}"
+    with running(words, folder, f"{url}/-/versions.json"):
+        yield url
+
+
+PYGEOAPI = """
+server:
+  bind: {{host: 127.0.0.1, port: {port}}}
+  url: http://127.0.0.1:{port}
+  mimetype: application/json; charset=UTF-8
+  encoding: utf-8
+  languages: [en-US]
+  limits: {{default_items: 10, max_items: 7}}
+  map: {{url: "https://tile.example/{{z}}/{{x}}/{{y}}.png", attribution: none}}
+logging: {{level: ERROR}}
+metadata:
+  identification:
+    {{title: lakes, description: lakes, keywords: [lakes], keywords_type: theme,
+      terms_of_service: none, url: http://example.org}}
+  license: {{name: CC0, url: http://example.org}}
+  provider: {{name: nobody, url: http://example.org}}
+  contact: {{name: nobody, position: none, email: nobody@example.org, url: http://example.org}}
+resources:
+  lakes:
+    type: collection
+    title: lakes
+    description: lakes
+    keywords: [lakes]
+    links: []
+    extents: {{spatial: {{bbox: [-180, -90, 180, 90]}}}}
+    providers:
+      - {{type: feature, name: CSV, data: {folder}/lakes.csv, id_field: id,
+          geometry: {{x_field: lon, y_field: lat}}}}
+"""
+
+
+@pytest.fixture(scope="session")
+def pygeoapi(servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """pygeoapi, an OGC API: 30 features, 10 a page, and the next link in a list by its rel."""
+    folder, port = tmp_path_factory.mktemp("pygeoapi"), free_port()
+    lines = [f"{n},lake {n},{n}.5,{n}.25" for n in range(1, 31)]
+    (folder / "lakes.csv").write_text("\n".join(["id,name,lon,lat", *lines, ""]))
+    (folder / "config.yml").write_text(PYGEOAPI.format(folder=folder, port=port))
+    names = {"PYGEOAPI_CONFIG": "config.yml", "PYGEOAPI_OPENAPI": "openapi.yml"}
+    said = {**os.environ, **{name: str(folder / file) for name, file in names.items()}}
+    made = [f"{servers}/pygeoapi", "openapi", "generate", "config.yml"]
+    made += ["--output-file", "openapi.yml"]
+    subprocess.run(made, cwd=folder, env=said, check=True, capture_output=True)
+    url = f"http://127.0.0.1:{port}"
+    with running([f"{servers}/pygeoapi", "serve"], folder, f"{url}/conformance", said):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def json_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """json-server: posts and their comments, with the next page in a Link header."""
+    folder, port = tmp_path_factory.mktemp("json-server"), free_port()
+    comments = [{"id": n, "postId": n % 25 + 1} for n in range(1, 61)]
+    rows = {"posts": [{"id": n} for n in range(1, 26)], "comments": comments}
+    (folder / "db.json").write_text(json.dumps(rows))
+    words = [str(ready("json-server")), "--host", "127.0.0.1", "--port", str(port), "db.json"]
+    url = f"http://127.0.0.1:{port}"
+    with running(words, folder, f"{url}/posts"):
         yield url
 
 

@@ -25,6 +25,7 @@ from tests.resilience.model import (
 from penstock.clock import FakeClock
 from penstock.errors import InputError
 from penstock.resilience import Budget, Hints, Limit, Quota, Reset, Ticket, parse_hints
+from penstock.simulator.limiter import SlidingWindow
 
 DIALECTS = {"draft-8": draft8, "draft-7": draft7, "draft-6": draft6, "legacy": legacy}
 
@@ -413,3 +414,21 @@ def test_no_answers_whatever_stop_a_run_for_good(
         assert math.isfinite(answer)
         now += answer
     raise AssertionError("no leave after 30 questions")
+
+
+def test_a_server_that_counts_the_last_seconds_and_tells_only_when_to_come_back() -> None:
+    """It refused calls of each burst that was quicker than the one before."""
+    server, budget, now = SlidingWindow(20, 5.0), Budget(reserve=2), 100.0
+    refused: list[float] = []
+    while now < 160.0:
+        ticket = budget.take(now)
+        if not isinstance(ticket, Ticket):
+            now += min(ticket, 0.05)
+            continue
+        verdict = server.take(now)
+        wait = Reset(math.ceil(verdict.retry_after))
+        refused += [] if verdict.accepted else [now]
+        status, hints = (200, Hints()) if verdict.accepted else (429, Hints(retry_after=wait))
+        budget.settle(ticket, now + 0.01, hints, status)
+        now += 0.01 if refused else 0.15
+    assert len(refused) == 1

@@ -4,12 +4,13 @@ The calls are made to fail by a library of our own, loaded before libc (LD_PRELO
 returns an error. With PENSTOCK_FAULTS=all every single call is tried, else a sample.
 """
 
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,24 +71,21 @@ int open64(const char *p, int flags, ...) {
 }
 """
 
-LIFE = """
-import os, sys
+LIFE = r"""
+import json, os, sys
 from penstock.errors import PenstockError
 from penstock.pipeline.result import Deletion, Failing, Landing, Mark
 from penstock.destinations import export
 from penstock.store import LocalStore, open_readonly
 from penstock.locks import LockerRoom
 
-path, safe = sys.argv[1], 0
-open(path + ".warm", "w").close()
+safe = 0
 
 def durable(count):
     global safe
     safe += count
 
-os.environ["FAIL_ON"] = "1"
-code = 0
-try:
+def life(path):
     with LockerRoom(path + ".locks") as room:
         held = room.lock("run")
         with LocalStore(path, segment_bytes=600) as store:
@@ -98,13 +96,39 @@ try:
         with open_readonly(path) as reader:
             export(reader, "csv", path + ".csv", force=True)
         held.release()
-except PenstockError as error:
-    assert "\\n" not in str(error)
-    code = error.exit_code
-except OSError as error:
-    code = 4  # as the program ends, with one line
-print(safe)
-sys.exit(code)
+
+def lived(path, call, at, error):
+    words = open(path + ".words", "w+")
+    os.dup2(words.fileno(), 2)
+    os.environ.update(FAIL_CALL=call, FAIL_AT=str(at), FAIL_ERROR=str(error), FAIL_ON="1")
+    code = 0
+    try:
+        life(path)
+    except PenstockError as error:
+        assert "\n" not in str(error)
+        code = error.exit_code
+    except OSError as error:
+        code = 4  # as the program ends, with one line
+    finally:
+        del os.environ["FAIL_ON"]
+    return code
+
+life(sys.argv[1])  # once: what is imported late is there
+for line in sys.stdin:
+    safe, case = 0, json.loads(line)
+    (reads, writes), child = os.pipe(), os.fork()
+    if not child:
+        try:
+            os.write(writes, json.dumps([lived(*case), safe]).encode())
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+        os._exit(0)
+    os.close(writes)
+    os.waitpid(child, 0)
+    said = os.read(reads, 100).decode() or "[-1, 0]"
+    os.close(reads)
+    print(said, flush=True)
 """
 
 CALLS = {
@@ -121,31 +145,41 @@ CALLS = {
 }
 
 
+class Lives:
+    """A process that has imported all, and lives each life in a child of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if compiler is None or sys.platform != "linux":
+            pytest.skip("errors are injected on Linux, where there is a C compiler")
+        (folder / "fail.c").write_text(FAIL)
+        made, source = folder / "fail.so", str(folder / "fail.c")
+        command = [compiler, "-shared", "-fPIC", "-w", "-O1", "-o", str(made), source, "-ldl"]
+        subprocess.run(command, check=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LIFE, str(folder / "first")],
+            env={**os.environ, "LD_PRELOAD": str(made)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def live(self, path: Path, call: str, at: int, error: int) -> tuple[int, int, str]:
+        """Live a life in which a call fails; return the exit code, what is safe, and the words."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps([str(path), call, at, error]) + "\n")
+        self.process.stdin.flush()
+        code, safe = json.loads(self.process.stdout.readline())
+        return code, safe, Path(f"{path}.words").read_text()
+
+
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or sys.platform != "linux":
-        pytest.skip("errors are injected on Linux, where there is a C compiler")
-    folder = tmp_path_factory.mktemp("library")
-    (folder / "fail.c").write_text(FAIL)
-    made = folder / "fail.so"
-    source = str(folder / "fail.c")
-    command = [compiler, "-shared", "-fPIC", "-w", "-O1", "-o", str(made), source, "-ldl"]
-    subprocess.run(command, check=True)
-    return made
-
-
-def live(library: Path, path: Path, call: str, at: int, error: int) -> tuple[int, int, str]:
-    """Live a life in which one call fails; return the exit code, what is safe, and the words."""
-    told = {"FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_ERROR": str(error)}
-    done = subprocess.run(
-        [sys.executable, "-c", LIFE, str(path)],
-        env={**os.environ, "LD_PRELOAD": str(library), **told},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, int(done.stdout or -1), done.stderr
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
+    lives = Lives(tmp_path_factory.mktemp("lives"))
+    with lives.process:
+        yield lives
+        lives.process.stdin.close()  # type: ignore[union-attr] # it is a pipe
 
 
 def cases() -> list[tuple[str, int, int]]:
@@ -157,25 +191,25 @@ def cases() -> list[tuple[str, int, int]]:
     ]
     if os.environ.get("PENSTOCK_FAULTS") == "all":
         return everything
-    return random.sample(everything, 8)
+    return random.sample(everything, 24)
 
 
 def deaths() -> list[tuple[str, int, int]]:
     """Return moments from which on every call fails: EIO, or EROFS after an error of ext4."""
     whole = os.environ.get("PENSTOCK_FAULTS") == "all"
-    moments = range(1, 200, 3) if whole else random.sample(range(1, 200), 4)
+    moments = range(1, 200, 3) if whole else random.sample(range(1, 200), 8)
     return [("every", at, random.choice([5, 30])) for at in moments]
 
 
 @pytest.mark.parametrize("some", [cases, deaths])
 def test_errors_of_system_calls_end_right_and_the_next_run_goes_on(
-    library: Path, tmp_path: Path, some: Callable[[], list[tuple[str, int, int]]]
+    lives: Lives, tmp_path: Path, some: Callable[[], list[tuple[str, int, int]]]
 ) -> None:
     for number, (call, at, error) in enumerate(some()):
         case = (call, at, error)
         path = tmp_path / str(number) / "store"
         path.parent.mkdir()
-        code, safe, words = live(library, path, call, at, error)
+        code, safe, words = lives.live(path, call, at, error)
         assert code in {0, 2, 4}, (case, words)
         assert "Traceback" not in words, (case, words)
         if path.exists():
@@ -184,6 +218,6 @@ def test_errors_of_system_calls_end_right_and_the_next_run_goes_on(
                 assert {*range(safe)} <= {*there, 3}, case
                 for key in store.claim(range(12)):
                     assert key not in there, case
-        code, safe, words = live(library, path, "", 1, 0)
+        code, safe, words = lives.live(path, "", 1, 0)
         assert code == 0, (case, words)
         assert not verify_store(path).damages, case

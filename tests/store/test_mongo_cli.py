@@ -102,6 +102,30 @@ def test_failed_keys_are_put_back(store: str) -> None:
     assert json.loads(penstock("status", store, "--json").stdout)["failed"] == 0
 
 
+def test_a_damaged_document_is_named_and_left_out_and_what_mongodb_does_itself_is_said(
+    mongo: Mongo, store: str, tmp_path: Path
+) -> None:
+    assert penstock("verify", store).returncode == 0
+    with pymongo.MongoClient[dict[str, object]](mongo.with_database) as client:
+        found = {"_id": 2, "body.a.b": 2}
+        records = client[mongo.database].records
+        assert records.update_one(found, {"$set": {"body.a.b": 3}}).modified_count
+    verified = penstock("verify", store, "--json")
+    assert verified.returncode == 1
+    told = json.loads(verified.stdout)
+    assert (told["lines"], [damage["key"] for damage in told["damages"]]) == (1, [2])
+    assert "penstock repair" not in penstock("verify", store).stdout
+    out = ("--to", "csv", "-o", tmp_path / "x.csv")
+    assert penstock("export", store, *out).returncode == 4
+    assert penstock("export", store, "--skip-damaged", *out).returncode == 1
+    assert (tmp_path / "x.csv").read_text().count("\n") == 2
+    for words in (("repair", store), ("repair", store, "--dry-run"), ("backup", store, "copy")):
+        done = penstock(*words, folder=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "is in MongoDB" in done.stderr
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_pipeline_lands_where_its_variable_says(secret_store: str, tmp_path: Path) -> None:
     shown = secret_store.replace(f"ada:{PASSWORD}@", "")
     with Simulator(SimulatorSettings(users=20, deleted=2)) as server:
@@ -145,6 +169,15 @@ def test_no_store_there_is_one_line_and_exit_2(mongo: Mongo, command: tuple[str,
     done = penstock(*command, mongo.with_database)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"penstock: {mongo.with_database} is not a penstock store")
+
+
+def test_a_scheme_that_nothing_lands_at_is_refused_behind_a_variable_too(tmp_path: Path) -> None:
+    file = tmp_path / "users.toml"
+    file.write_text(PIPELINE.format(store='store = "env:STORE"', url="http://127.0.0.1:1"))
+    for command in ("check", "run"):
+        done = penstock(command, file, STORE=f"redis://ada:{PASSWORD}@host/0")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "redis://" in done.stderr
 
 
 def test_a_wrong_password_is_one_line_and_exit_2(secret_store: str) -> None:

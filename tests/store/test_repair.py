@@ -242,38 +242,50 @@ def refusal(path: Path) -> PenstockError | None:
 def test_no_damage_destroys_a_line_and_all_of_it_is_found(stores: Stores, tmp_path: Path) -> None:
     start = random.randrange(2**32)
     for number in range(WAYS):
-        case = f"{start + number}"
-        rng = random.Random(case)
-        what, files, told = damaged(stores, rng)
-        case = f"{case}: {what}"
-        path = tmp_path / "store"
-        write(path, files)
-        there = whole_lines(files)
-        before = {name: data for name, data in files.items() if name.endswith(".jsonl")}
-        error = refusal(path)
-        if error is not None:
-            assert error.exit_code == 4, (case, error)
-            assert "\n" not in str(error), case
-            now = {name: (path / name).read_bytes() for name in before}
-            assert now == before, case
-        for data in there.values():
-            assert kept_anywhere(path, data) or data in (body(3), body(12), body(41)), case
-        wrong = found_wrong(path)
-        if not wrong:
-            assert all(state(path, key) != "pending" for key in there), case
-            assert told is None or known(path) == told, case
-        done = repair_store(path)
-        assert done.changed == wrong, case
-        verified = verify_store(path)
-        assert not verified.damages, (case, verified)
-        for key, data in there.items():
-            if key not in (3, 12, 41):
-                assert kept_anywhere(path, data), (case, key)
-        with LocalStore(path, segment_bytes=1500) as store:
-            keys = {int(record.key): record.body for record in store.records()}
-            assert all(data == body(key) for key, data in keys.items() if key < 70), case
-            hurt = set(what.split()) & {"flip", "zeros", "cut", "stray", "zero", "removed", "CRLF"}
-            assert hurt or set(there) <= {*keys, 3, 12, 41}, case
+        look_at(stores, f"{start + number}", tmp_path / "store")
+
+
+def look_at(stores: Stores, seed: str, path: Path) -> str:
+    """Damage a store, look at it, repair it, go on with it; return what was done to it.
+
+    Raises:
+        AssertionError: A line was destroyed, or a damage was not found, named or mended.
+    """
+    what, files, told = damaged(stores, random.Random(seed))
+    case = f"{seed}: {what}"
+    write(path, files)
+    there = whole_lines(files)
+    before = {name: data for name, data in files.items() if name.endswith(".jsonl")}
+    error = refusal(path)
+    if error is not None:
+        assert error.exit_code == 4, (case, error)
+        assert "\n" not in str(error), case
+        now = {name: (path / name).read_bytes() for name in before}
+        assert now == before, case
+    for data in there.values():
+        assert kept_anywhere(path, data) or data in (body(3), body(12), body(41)), case
+    wrong = found_wrong(path)
+    if not wrong:
+        assert all(state(path, key) != "pending" for key in there), case
+        assert told is None or known(path) == told, case
+    mended(path, case, there, wrong=wrong)
+    return what
+
+
+def mended(path: Path, case: str, there: dict[int, bytes], *, wrong: bool) -> None:
+    """Repair a store and go on with it."""
+    done = repair_store(path)
+    assert done.changed == wrong, case
+    verified = verify_store(path)
+    assert not verified.damages, (case, verified)
+    for key, data in there.items():
+        if key not in (3, 12, 41):
+            assert kept_anywhere(path, data), (case, key)
+    with LocalStore(path, segment_bytes=1500) as store:
+        keys = {int(record.key): record.body for record in store.records()}
+        assert all(data == body(key) for key, data in keys.items() if key < 70), case
+        hurt = {*case.split()} & {"flip", "zeros", "cut", "stray", "zero", "removed", "CRLF"}
+        assert hurt or set(there) <= {*keys, 3, 12, 41}, case
 
 
 def state(path: Path, key: int) -> str:

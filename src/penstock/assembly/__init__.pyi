@@ -3,7 +3,6 @@ from penstock.assembly.build import seconds_of as seconds_of  # unlisted
 from penstock.assembly.build import store_named as store_named
 from penstock.assembly.heartbeat import Heartbeat as Heartbeat
 from penstock.assembly.heartbeat import Signs as Signs
-from penstock.assembly.heartbeat import last_beat as last_beat
 from penstock.assembly.heartbeat import last_beats as last_beats
 from penstock.assembly.heartbeat import together as together
 from penstock.assembly.java_files import read_schema as read_schema
@@ -13,12 +12,15 @@ from penstock.assembly.kinds import Kind as Kind
 from penstock.assembly.kinds import Section as Section
 from penstock.assembly.kinds import Site as Site
 from penstock.assembly.label_stage import labelling as labelling
+from penstock.assembly.locking import room_beside as room_beside
 from penstock.assembly.plans import Plan as Plan
 from penstock.assembly.plans import StreamPlan as StreamPlan  # unlisted
 from penstock.assembly.plans import plan as plan
 from penstock.assembly.plans import plan_stream as plan_stream  # unlisted
 from penstock.assembly.processes import scheduler_of as scheduler_of
 from penstock.assembly.processes import with_workers as with_workers
+from penstock.assembly.reading import located as located  # unlisted
+from penstock.assembly.reading import locating as locating  # unlisted
 from penstock.assembly.reading import read_any as read_any
 from penstock.assembly.reading import read_file as read_file
 from penstock.assembly.reading import read_several as read_several
@@ -44,6 +46,7 @@ from penstock.assembly.trial import try_part as try_part
 from penstock.assembly.web_pages import fetch_article as fetch_article  # unlisted
 from penstock.assembly.web_pages import pictures_of as pictures_of  # unlisted
 from penstock.assembly.workers import lead as lead
+from penstock.assembly.workers import rejoining as rejoining
 from penstock.assembly.workers import work as work
 from penstock.pipeline import Use as Use
 from penstock.pipeline import Used as Used

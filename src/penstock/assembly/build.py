@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from penstock.address import hide, is_reference, look_up
+from penstock.address import hide, is_reference, look_up, missing
 from penstock.assembly.gates import build_dialects, build_gate
 from penstock.assembly.kinds import (
     AUTHS,
@@ -75,13 +75,19 @@ def store_path(store: StoreSection | str, folder: Path) -> Path | str:
 
 
 def store_shown(store: StoreSection | str, folder: Path) -> str:
-    """Return where records land, without reading secrets.
+    """Return where records land, without showing secrets.
+
+    A reference is shown as it is written; what it holds is looked at where it is there already.
 
     Raises:
         InputError: Nothing can land there.
     """
     written = _written(store)
-    return written if is_reference(written) else hide(str(_below(folder, store_place(written))))
+    if is_reference(written):
+        if not written.startswith("cmd:") and not missing(written):
+            store_place(look_up(written))
+        return written
+    return hide(str(_below(folder, store_place(written))))
 
 
 def _below(folder: Path, place: Path | str) -> Path | str:
@@ -123,7 +129,7 @@ def build_api(
     return Api(
         section.base,
         auth=None if section.auth is None else build_auth(section.auth),
-        retry=_retry(file.retry),
+        retry=build_retry(file.retry),
         budget=build_gate(file.budget, folder, clock),
         hints=build_dialects(file.budget),
         status=None if status is None else value_of(StatusCall, status),
@@ -160,7 +166,12 @@ def build_auth(section: Section, place: str = "api.auth") -> Auth:
     return cast("Auth", build(AUTHS, section, Site(), place))
 
 
-def _retry(section: RetrySection) -> RetryPolicy:
+def build_retry(section: RetrySection) -> RetryPolicy:
+    """Return when to try again.
+
+    Raises:
+        InputError: A value is out of its bounds.
+    """
     given = {name: getattr(section, name) for name in _RETRY}
     return RetryPolicy(
         **{name: value for name, value in given.items() if value is not None},
@@ -305,16 +316,10 @@ def _texts(value: object) -> list[str]:
 
 
 def build_listing(source: PagesSource) -> Request:
-    """Return the request that pages are made of.
-
-    Raises:
-        InputError: It has a body that its method does not carry.
-    """
+    """Return the request that pages are made of."""
     query = dict(source.query) or None
     if source.method == "POST":
         return Post(source.path, query=query, json=source.json or {}, idempotent=True)
-    if source.json is not None:
-        raise InputError("source.json: a body needs method = 'POST'")
     return Get(source.path, query=query)
 
 
@@ -384,12 +389,14 @@ def _flat_style(source: PagesSource, style: str, flat: dict[str, object]) -> Sec
         if name not in fields:
             known = ", ".join(("next" if f == "path" else f) for f in fields if f != "rel")
             has = known or "nothing to set"
-            raise InputError(f"source: style {style!r} has no {key}; it has: {has}")
+            raise InputError(f"source.{key}: style {style!r} has no {key}; it has: {has}")
     for field in msgspec.structs.fields(struct):
         if field.required and field.name not in names.values():
-            raise InputError(f"source: style {source.style!r} needs {field.name} = ...")
+            raise InputError(f"source.style: {source.style!r} needs {field.name} = ...")
     try:
         given = {names[key]: value for key, value in flat.items()}
         return msgspec.convert({"kind": style, **given}, struct)
     except msgspec.ValidationError as error:
-        raise InputError(f"source: {error}") from error
+        where = str(error).partition(" - at `$.")[2].rstrip("`") or "style"
+        what = str(error).partition(" - at ")[0].replace("`", "")
+        raise InputError(f"source.{where}: {what[0].lower()}{what[1:]}") from error

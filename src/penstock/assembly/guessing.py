@@ -29,12 +29,12 @@ _OFFSET = "offset skip start startat startindex pageoffset"
 _CURSOR = (
     "cursor pagetoken nextpagetoken after startingafter nexttoken continuationtoken continuation "
     "continue marker startcursor pagecursor nextcursor next scrollid pagekey bookmark nextkey "
-    "paginationtoken pageafter cursormark token exclusivestartkey"
+    "afterid paginationtoken pageafter cursormark token exclusivestartkey"
 )
 _NEXT_CURSOR = (
     "nextcursor nextpagetoken nexttoken endcursor continuationtoken continuation continue "
     "nextmarker nextpagecursor nextkey paginationtoken nextcursormark scrollid bookmark nextpage "
-    "next lastevaluatedkey after cursor"
+    "next lastevaluatedkey after cursor lastid"
 )
 _NEXT_LINK = "odatanextlink next nextpageurl nexturl nextlink nexthref nextpageuri nexturi nextpage"
 _TOTAL = (
@@ -157,25 +157,35 @@ def _rows(
     return next(iter([*known, *objects]), None)
 
 
+def _is_plain(schema: Node) -> bool:
+    """Whether a schema is of a text or a whole number, and of nothing else."""
+    several = cast("list[Node]", schema.get("anyOf") or schema.get("oneOf") or [])
+    types = {one.get("type") for one in several} - {"null"}
+    mixed = len(types) > 1 and not types <= {"string", "integer"}
+    return _of(schema, ("string", "integer")) and not mixed and not _properties(schema)
+
+
 def _tail(path: str) -> str:
     return path.rpartition(".")[2]
 
 
 def _key(row: Node, named: str, last: str, plain: Plain) -> str | list[str]:
-    """Return the member, or the members, that tell rows apart, by their names."""
+    """Return the member, or the members, that tell rows apart, by their names; ``""``: none."""
     members = {name: plain(one) for name, one in _properties(row).items()}
-    names = [name for name, one in members.items() if _of(one, ("string", "integer"))]
+    names = [name for name, one in members.items() if _is_plain(one)]
+    if not names:  # those of the objects in it
+        names = [path for path, one in _members(row, plain) if _is_plain(one)]
     one = plain_name(re.sub(r"ies$", "y", re.sub(r"(?<!s)s$", "", last)))
     wanted = [
         *(name for key in _IDS for name in names if name.lower() == key),
         *(name for name in names if named and plain_name(name) == plain_name(named)),
         *(name for name in names if plain_name(name) in {one + end for end in _ENDS.split()}),
         *(name for key in _KEYS for name in names if name.lower() == key),
-        *(["metadata.name"] if "metadata" in members else []),
+        *(["metadata.name"] if "name" in _properties(members.get("metadata", {})) else []),
         *(name for name in names if re.fullmatch("(?i).*(id|uuid|key|url)", name)),
     ]
     if wanted or len(names) < 2:
-        return next(iter([*wanted, *names]), "id")
+        return next(iter([*wanted, *names]), "" if members or _is_list(row) else "id")
     return names[:_PARTS]
 
 
@@ -183,10 +193,13 @@ def _style(
     members: Mapping[str, Node], parameters: Mapping[str, Node], headers: Collection[str]
 ) -> dict[str, object]:
     """Return how the pages follow each other, as keys of a source; ``{}``: by no usual name."""
-    cursor, total = _named(_CURSOR, parameters), _path(_TOTAL, members, "integer", "number")
+    texts = {name: one for name, one in parameters.items() if one.get("type") == "string"}
+    cursor = _named(_CURSOR, parameters) or _named("page", texts)
+    total = _path(_TOTAL, members, "integer", "number")
     more = _path(_MORE, members, "boolean")
     if cursor and (there := _cursor_in(members, cursor)):
-        return {"style": "cursor", "param": cursor, "next": there}
+        last = {"more": more} if more and plain_name(_tail(there)) == "lastid" else {}
+        return {"style": "cursor", "param": cursor, "next": there, **last}
     if link := _link_in(members):
         return {"style": "link-body", "next": link}
     if "link" in {name.lower() for name in headers}:
@@ -242,7 +255,7 @@ def _path(names: str, members: Mapping[str, Node], *types: str) -> str | None:
 def _cursor_in(members: Mapping[str, Node], param: str) -> str | None:
     names = f"{_NEXT_CURSOR} {plain_name(param)}"
     flat = {path: one for path, one in members.items() if one.get("format") != "uri"}
-    return _path(names, flat, "string", "integer")
+    return _path(names, flat, "string", "integer", "number")
 
 
 def _link_in(members: Mapping[str, Node]) -> str | None:

@@ -21,6 +21,7 @@ import msgspec
 from penstock.address import scheme_of
 from penstock.cluster import Beats
 from penstock.errors import PenstockError
+from penstock.locks import has_ended, myself
 
 _FILE = "lock-beat.json"
 _IN_MONGO = ("mongodb", "mongodb+srv")
@@ -51,6 +52,10 @@ class Heartbeat:
         failed: Keys that failed in it.
         rate: Keys a second, of late.
         permits: Leave it holds of a shared budget.
+        process: Its process, by a name that no later one gets; ``""`` where it did not say.
+        reserve: Of its budget: what is never spent.
+        lag: How old the newest message of its stream is, or None.
+        takes: How often its block was taken up without going forward.
     """
 
     pid: int
@@ -70,17 +75,15 @@ class Heartbeat:
     failed: int = 0
     rate: float = 0.0
     permits: int = 0
+    process: str = ""
+    reserve: float = 0.0
+    lag: float | None = None
+    takes: int = 0
 
     def lost(self, now: float) -> bool:
         """Return whether the run is gone without a word."""
-        if self.host == socket.gethostname():
-            try:
-                os.kill(self.pid, 0)
-            except ProcessLookupError:
-                return True
-            except PermissionError:
-                pass  # it is there, and somebody else's
-        return now - self.at > _STALE
+        here = self.host == socket.gethostname()
+        return (here and has_ended(self.process)) or now - self.at > _STALE
 
 
 @contextmanager
@@ -105,7 +108,7 @@ def beating(
         while True:
             # Where it cannot be written (a full disk), nobody sees it: landing comes first.
             with contextlib.suppress(OSError, PenstockError):
-                if beat({"pid": os.getpid(), **facts()}):
+                if beat({"pid": os.getpid(), "process": myself(), **facts()}):
                     stop.set()
             if over.wait(every):
                 return
@@ -151,26 +154,39 @@ def _kept_at(place: str, group: str) -> _Kept:
 class Signs:
     """What each who works on a store said last.
 
+    Times are those of our own clock: two machines' differ, and people set theirs.
+
     Args:
         place: The store: a directory, or an address of MongoDB.
+        wall: Seconds since 1970 UTC.
     """
 
-    def __init__(self, place: Path | str) -> None:
-        self._place = place
+    def __init__(self, place: Path | str, wall: Callable[[], float] = time.time) -> None:
+        self._place, self._wall = place, wall
         self._beats: Beats | None = None
+        self._renewed: tuple[float, float] | None = None
 
     def seen(self) -> list[Heartbeat]:
         """Return it; whoever ended well has taken it away, and where nobody answers, it is none."""
         place = self._place
         try:
             if isinstance(place, Path):
-                return [msgspec.json.decode((place / _FILE).read_bytes(), type=Heartbeat)]
+                return [self._in_file(place / _FILE)]
             if scheme_of(place) not in _IN_MONGO:
                 return []
             self._beats = self._beats or Beats(place)
-            return beats_of(self._beats)
+            return beats_of(self._beats, self._wall)
         except (OSError, msgspec.MsgspecError, PenstockError):
             return []
+
+    def _in_file(self, file: Path) -> Heartbeat:
+        beat = msgspec.json.decode(file.read_bytes(), type=Heartbeat)
+        now = time.monotonic()
+        if self._renewed is None:  # the disk's clock is nearer to ours than that of whoever beats
+            self._renewed = beat.at, now - max(0.0, time.time() - file.stat().st_mtime)
+        elif self._renewed[0] != beat.at:
+            self._renewed = beat.at, now
+        return dataclasses.replace(beat, at=self._wall() - (now - self._renewed[1]))
 
     def close(self) -> None:
         """Let go of the connections, which the next look makes again."""
@@ -185,16 +201,11 @@ def last_beats(place: Path | str) -> list[Heartbeat]:
         return signs.seen()
 
 
-def beats_of(beats: Beats) -> list[Heartbeat]:
+def beats_of(beats: Beats, wall: Callable[[], float] = time.time) -> list[Heartbeat]:
     """Return what each said last, with times of our own clock."""
-    now, seen = time.time(), beats.seen()
+    now, seen = wall(), beats.seen()
     told = [{**beat, "at": now - beat["age"], "worker": beat["_id"]} for beat in seen]
     return [msgspec.convert(beat, Heartbeat) for beat in told]
-
-
-def last_beat(place: Path | str) -> Heartbeat | None:
-    """Return what those who work on the store said last, :func:`together`."""
-    return together(last_beats(place))
 
 
 def together(beats: Sequence[Heartbeat]) -> Heartbeat | None:

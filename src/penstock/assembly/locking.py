@@ -85,6 +85,19 @@ def opened_room(room_place: Path | str, place: Path | str) -> LockerRoom:
     return LockerRoom(room_place, purpose=purpose)
 
 
+def room_beside(place: Path | str) -> LockerRoom | None:
+    """Open the locks that stand beside a store, for a look; None where there are none.
+
+    Raises:
+        InputError: They may not be opened.
+        StorageError: They cannot be reached.
+    """
+    if isinstance(place, Path):
+        room = place / _ROOM
+        return opened_room(room, place) if room.is_dir() else None
+    return opened_room(place, place) if scheme_of(place) in BACKENDS else None
+
+
 def room_of(section: LockSection, place: Path | str, folder: Path) -> Path | str:
     """Return where the lock of a run that lands at ``place`` is.
 

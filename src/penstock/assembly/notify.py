@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import re
 import threading
 from collections.abc import Callable
 from typing import Literal, TypeAlias, final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import msgspec
 
 from penstock.assembly.sections import NotifySection
-from penstock.errors import PenstockError
+from penstock.errors import InputError, PenstockError, RetryableError
 from penstock.events import Event, Failed
-from penstock.http import Api, Post, Profile, secret
+from penstock.http import Api, Basic, Post, Profile, secret
 from penstock.resilience import RetryPolicy
 
 News: TypeAlias = Literal["failed", "stopped", "gave-up", "done"]
@@ -41,13 +43,17 @@ class Notifier:
     ) -> None:
         self._on = section.on
         self._name, self._facts, self._tell = name, facts, tell
-        url = urlsplit(secret(section.url).reveal())
+        url = _hook(section.url)
+        host = url.netloc.rpartition("@")[2]
+        named = unquote(url.username or ""), unquote(url.password or "")
         self._post = Post(urlunsplit(("", "", url.path or "/", url.query, "")))
         self._api = Api(
-            f"{url.scheme}://{url.netloc}",
+            f"{url.scheme}://{host}",
+            auth=Basic(*named) if any(named) else None,
             retry=RetryPolicy(attempts=3, total=_PATIENCE),
             profile=Profile(connect=5, total=10),
             decode="bytes",
+            max_redirects=0,  # the GET that a redirect asks for would lose the news in silence
         )
         self._told: set[str] = set()
         self._waiting: queue.SimpleQueue[dict[str, object] | None] = queue.SimpleQueue()
@@ -85,6 +91,25 @@ class Notifier:
                 self._tell(f"[notify]: the hook was not reached: {_reason(error)}")
 
 
+def _hook(source: str) -> SplitResult:
+    """Return the address of the hook; what is wrong with it is said without it.
+
+    Raises:
+        InputError: It is not one.
+    """
+    text = secret(source).reveal()
+    with contextlib.suppress(ValueError):
+        url = urlsplit(text)
+        is_web = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+        if is_web and not re.search(r"[\s\x00-\x20\x7f]", text):
+            return url
+    raise InputError(f"[notify]: {source} does not hold a URL such as https://hooks.example.com/x")
+
+
 def _reason(error: PenstockError) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, PenstockError) else error
-    return f"HTTP status {cause.status}" if cause.status else type(cause).__name__
+    if cause.status:
+        return f"HTTP status {cause.status}"
+    if isinstance(cause, RetryableError):
+        return "nothing answers there, or it broke off"
+    return "what answers there is not understood"

@@ -71,6 +71,7 @@ class _Description:
         self._given = given
         paths = _mapping(root.get("paths"))
         self._items = {_PARAMETER.sub(self._set, path): one for path, one in paths.items()}
+        self._single = {_PARAMETER.sub(self._set, path) for path in paths if path.endswith("}")}
         self._found: dict[str, dict[str, object]] = {}  # by path
         self._endpoints: dict[str, Endpoint] = {}
         self._notes: list[str] = []
@@ -140,7 +141,7 @@ class _Description:
         for path in self._paths():
             operation = self._operation(path)
             answer, headers = self._answer(operation)
-            if answer is None or path.endswith("}"):
+            if answer is None or path.endswith("}") or not self._may_list(path, answer):
                 continue
             one = named.get(path.rstrip("/"), "")
             asked = self._parameters(path, "query")
@@ -155,6 +156,11 @@ class _Description:
             if endpoint is not None:
                 self._endpoints[path] = endpoint
                 yield path
+
+    def _may_list(self, path: str, answer: object) -> bool:
+        """Whether a path, of one thing before a value was given for it, lists several."""
+        schema = self.plain(answer)
+        return path not in self._single or "items" in schema or schema.get("type") == "array"
 
     def _paths(self) -> list[str]:
         return [path for path in self._items if self._operation(path)]
@@ -171,7 +177,7 @@ class _Description:
         for status in ("200", "2XX", "206", "default", "201"):
             answer = self.plain(answers.get(status))
             for kind, content in _mapping(answer.get("content")).items():
-                if "json" in kind or kind == "*/*":
+                if ("json" in kind and "jsonl" not in kind) or kind == "*/*":
                     return _mapping(content).get("schema"), [*_mapping(answer.get("headers"))]
         return None, []
 
@@ -197,6 +203,8 @@ class _Description:
             query[name] = value
         if not path.startswith("/"):
             return "it is not a path"
+        if not endpoint.key:
+            return "nothing in its rows tells them apart"
         said = {"name": self._name(path), **self._parent(path)}
         if "parent" not in said and "{" in path:
             return f"nothing lists what {{{_PARAMETER.findall(path)[-1]}}} may be"
@@ -204,7 +212,7 @@ class _Description:
         if "parent" in said:
             above = [f"_parent.{name}" for name in cast("list[str]", said["include"])]
             own = [endpoint.key] if isinstance(endpoint.key, str) else endpoint.key
-            said["key"] = above + own if _properties(endpoint.row) else above
+            said["key"] = above + (own if _properties(endpoint.row) else ["value"])
         said |= {"items": endpoint.items} if endpoint.items else {}
         self._found[path] = said | endpoint.style | ({"query": query} if query else {})
         return ""
@@ -275,6 +283,8 @@ def _credentials(scheme: Node) -> dict[str, object]:
 
 def _field(parent: Endpoint, parameter: str) -> str:
     """Return the field of a parent that a parameter of its children's path stands for."""
+    if not parent.members:
+        return "value"  # a row that is a text or a number
     names = {name.lower().replace("_", ""): name for name in parent.members}
     wanted = parameter.lower().replace("_", "").replace("-", "")
     ending = re.fullmatch(r".*(id|uuid|key|slug|name|code|number)", wanted)

@@ -13,19 +13,22 @@ from penstock.address import hide, is_address, is_reference, is_secret_name
 from penstock.assembly.build import (
     build_listing,
     build_request,
+    build_retry,
     build_since,
     build_style,
     seconds_of,
     store_shown,
 )
 from penstock.assembly.build_stages import build_stages, build_uses
+from penstock.assembly.conflicts import check_together, idle
 from penstock.assembly.gates import check_budget
 from penstock.assembly.kinds import STAGES, describe
-from penstock.assembly.processes import workers_of
+from penstock.assembly.processes import check_workers
 from penstock.assembly.sections import (
     LimitSection,
     PagesSource,
     PipelineFile,
+    StoreSection,
 )
 from penstock.assembly.sources import count, keys, names
 from penstock.assembly.stream_sections import FramingSection, StreamFile
@@ -146,6 +149,7 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
 
 
 def _calls(file: PipelineFile, folder: Path) -> Plan:
+    check_together(file)
     base = file.api.base if is_reference(file.api.base) else check_base(file.api.base)
     items = count(file.source, folder)
     if isinstance(file.source, PagesSource):
@@ -158,12 +162,12 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
         example = _example(file, folder, base)
     if file.request is not None:
         build_request(file.request, names(file.source), reveal=False)
-    _check_same(file)
+    if isinstance(file.store, StoreSection) and file.store.refresh is not None:
+        seconds_of(file.store.refresh, "store.refresh")
+    build_retry(file.retry)
     check_budget(file.budget, folder)
-    workers_of(file)
-    if file.executor is not None and file.cluster.scheduler is not None:
-        raise InputError("[executor]: [cluster] has workers of its own; give one of the two")
     place = store_shown(file.store, folder)
+    check_workers(file, place)
     return Plan(
         source=str(file.source.__struct_config__.tag),
         store=place,
@@ -184,16 +188,6 @@ def _free(place: str) -> int | None:
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def _check_same(file: PipelineFile) -> None:
-    if isinstance(file.store, str) or file.store.refresh is None:
-        return
-    seconds_of(file.store.refresh, "store.refresh")
-    if file.store.on_same == "first":
-        raise InputError("store.refresh: what is fetched again is kept with on_same = 'replace'")
-    if file.request is None:
-        raise InputError("store.refresh: it is for keys of [request]; pages are read each time")
 
 
 def _store_exists(place: str) -> bool | None:
@@ -266,13 +260,7 @@ def _warnings(file: PipelineFile) -> list[str]:
     secret = file.api.auth is not None or any(map(is_secret_name, file.api.headers))
     if secret and base.startswith("http://") and not _is_here(origin(base)[1]):
         warnings.append("api.base is http://: anybody on the way can read the credentials")
-    first = isinstance(file.store, str) or file.store.on_same == "first"
-    if first and isinstance(file.source, PagesSource) and file.source.since is not None:
-        warnings.append(
-            "source.since with store.on_same = 'first': of rows that changed the first stays; "
-            "'replace' keeps the latest"
-        )
-    return warnings
+    return [*warnings, *idle(file)]
 
 
 # Their names while streams were planned apart, for one release.

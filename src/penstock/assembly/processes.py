@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from penstock.address import is_address, scheme_of
+from penstock.address import is_address, is_reference, scheme_of
 from penstock.assembly.build import build_api, build_request
 from penstock.assembly.kinds import LAUNCHERS, Section, kind_of, section_of
 from penstock.assembly.reading import read_file
-from penstock.assembly.sections import PipelineFile, ResourceSection
+from penstock.assembly.sections import PagesSource, PipelineFile, ResourceSection, StoreSection
 from penstock.assembly.sources import names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.cluster import Make
@@ -73,18 +73,80 @@ def with_workers(file: F, count: int) -> F:
     return replace(file, cluster=replace(file.cluster, scheduler=f"local:{count}"))
 
 
-def shared_by(file: PipelineFile, scratch: Path) -> PipelineFile:
+def check_workers(file: PipelineFile, place: str) -> None:
+    """Refuse a file whose work several processes cannot share, where it wants them to.
+
+    Args:
+        file: The file.
+        place: Its store, as it is shown.
+
+    Raises:
+        InputError: It is such a file.
+    """
+    here = "cluster.scheduler" if file.executor is None else "executor"
+    if file.executor is not None and file.cluster.scheduler is not None:
+        raise InputError("executor: [cluster] has workers of its own; give one of the two")
+    if workers_of(file) or file.executor is not None:
+        shared_by(file, Path(), here)
+    elif file.cluster.scheduler is not None:
+        directory = not (is_address(place) or is_reference(place))
+        if said := why_alone(file, place if directory else None):
+            raise InputError(f"{here}: {said}")
+
+
+def why_directory(directory: object) -> str:
+    """Return why several processes cannot land in a directory."""
+    return (
+        f"{directory} is a directory, which one process writes: workers need a store in "
+        'MongoDB (store = "env:MONGO")'
+    )
+
+
+def why_alone(file: PipelineFile, directory: object) -> str:
+    """Return why only one process can do what a file says; ``""`` where several can.
+
+    Args:
+        file: The file.
+        directory: The store, where that is a directory.
+    """
+    if directory is not None:
+        return why_directory(directory)
+    said = ""
+    if isinstance(file.source, PagesSource):
+        said = "workers share keys: pages are for one run"
+    elif file.source.__struct_config__.tag == "stdin":
+        said = "workers share keys that all can read: stdin is for one run"
+    elif file.use or file.destination:
+        said = "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
+    elif file.request is not None and file.request.items is not None:
+        said = "workers share keys: with request.items, rows land: use penstock run"
+    elif isinstance(file.store, StoreSection) and file.store.refresh is not None:
+        said = (
+            "store.refresh: workers do each block of keys once; leave it out, or use penstock run"
+        )
+    return said
+
+
+def shared_by(file: PipelineFile, scratch: Path, here: str = "cluster.scheduler") -> PipelineFile:
     """Return the file with a budget that processes can share: its own, or one in ``scratch``.
+
+    Args:
+        file: The file.
+        scratch: A directory for the budget.
+        here: The key that asks for several processes.
 
     Raises:
         InputError: What the file says cannot be done by several processes.
     """
+    said = ""
     if isinstance(file.source, ResourceSection):
-        raise InputError("workers share keys: a [[resource]] is for one process")
-    if file.request is not None and file.request.items is not None:
-        raise InputError("workers share keys: with request.items, rows land: leave out [cluster]")
-    if file.request is None:
-        raise InputError("workers share keys: a source whose rows land themselves needs none")
+        said = "a [[resource]] is for one process"
+    elif file.request is not None and file.request.items is not None:
+        said = "with request.items, rows land: leave out [cluster]"
+    elif file.request is None:
+        said = "a source whose rows land themselves needs none"
+    if said:
+        raise InputError(f"{here}: workers share keys: {said}")
     if getattr(file.api.auth, "refresh_token", None) is not None:
         raise InputError(
             "api.auth: a refresh token that is renewed belongs to one process: leave out [cluster]"

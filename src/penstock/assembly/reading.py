@@ -7,6 +7,8 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -193,6 +195,57 @@ def _item_type(annotation: object) -> object:
     arguments = typing.get_args(annotation)
     lists = [member for member in arguments if typing.get_origin(member) is list]
     return _item_type(lists[0]) if lists else arguments[0] if arguments else object
+
+
+_PLACE = re.compile(r"resource '([^']+)'|\[?([a-z_]+(?:\.[\w-]+)*)\]?(?=:| )")
+
+
+def located(message: str, path: str | Path, resource: str = "") -> str:
+    """Return a message that begins with a key with its file and line before it, any other as it is.
+
+    Args:
+        message: What is wrong, such as ``source.json: a body needs method = 'POST'``.
+        path: The pipeline file.
+        resource: Which of several resources it is about; its keys are those of ``source``.
+    """
+    found = _PLACE.match(message)
+    try:
+        text = text_of(path) if found else ""
+        tables = tomllib.loads(text)
+    except (InputError, tomllib.TOMLDecodeError):
+        return message
+    if found is None:
+        return message
+    names = [one.get("name") for one in tables.get("resource", [])]
+    steps: Steps = tuple((found[2] or "source").split("."))
+    name = found[1] or resource
+    if steps[0] == "source" and name in names:
+        steps = ("resource", names.index(name), *steps[1:])
+    if isinstance(tables.get(str(steps[0])), list) and isinstance(steps[-1], str):
+        steps = _first_with(tables, steps)
+    known = str(steps[0]) in tables
+    return f"{path}:{line_of(text, steps)}: {message}" if known else message
+
+
+def _first_with(tables: dict[str, object], steps: Steps) -> Steps:
+    """Return where a key of a list of tables stands: in the first that has it."""
+    if len(steps) > 1 and isinstance(steps[1], int):
+        return steps
+    several = enumerate(cast("list[dict[str, object]]", tables[str(steps[0])]))
+    number = next((n for n, one in several if str(steps[-1]) in one), 0)
+    return (steps[0], number, *steps[1:])
+
+
+@contextmanager
+def locating(path: str | Path, resource: str = "") -> Iterator[None]:
+    """Give the refusals of a block the line of the key that they begin with."""
+    try:
+        yield
+    except InputError as error:
+        message = located(str(error), path, resource)
+        if message == str(error):
+            raise
+        raise InputError(message) from error
 
 
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")

@@ -140,11 +140,6 @@ def _check(one: ResourceSection) -> None:
             f"resource {one.name!r}: {{parent.FIELD}} stands nowhere, so every parent would get "
             "the same answer"
         )
-    if one.parent is not None and one.since is not None:
-        raise InputError(
-            f"resource {one.name!r}: since is for resources without a parent; put it there: the "
-            "children of parents that are new or changed are read then"
-        )
 
 
 def store_of(store: StoreSection | str, name: str) -> StoreSection:
@@ -185,7 +180,8 @@ def children(
     def parents(after: str) -> Iterator[Child]:
         with reader() as store:
             for record, position in store.follow(after):
-                value = load(record.body)
+                found = load(record.body)
+                value = found if isinstance(found, Mapping) else {"value": found}
                 include = {path: find(value, path) for path in source.include}
                 kept = {path: one for path, one in include.items() if one is not MISSING}
                 text = msgspec.json.encode(kept) if source.include else b""

@@ -23,6 +23,7 @@ from penstock.assembly.build import (
     build_style,
     seconds_of,
     store_path,
+    store_shown,
 )
 from penstock.assembly.executors import service_of
 from penstock.assembly.heartbeat import beating
@@ -38,7 +39,14 @@ from penstock.assembly.locking import (
 )
 from penstock.assembly.notify import Notifier
 from penstock.assembly.plans import planned
-from penstock.assembly.processes import making, shared_by, workers_of
+from penstock.assembly.processes import (
+    check_workers,
+    making,
+    shared_by,
+    why_alone,
+    why_directory,
+    workers_of,
+)
 from penstock.assembly.refreshing import Revalidating
 from penstock.assembly.resources import children, key_children
 from penstock.assembly.sections import (
@@ -55,7 +63,16 @@ from penstock.assembly.timestamps import lag
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
-from penstock.http import Api, ChildFeed, LinkHeader, OAuth2, PageFeed
+from penstock.http import (
+    FAILED_PARENT,
+    Api,
+    ChildFeed,
+    LinkHeader,
+    OAuth2,
+    PageFeed,
+    Response,
+    goes_on,
+)
 from penstock.pipeline import (
     Checkpoint,
     Counts,
@@ -67,6 +84,8 @@ from penstock.pipeline import (
     Pipeline,
     Position,
     Progress,
+    Result,
+    Stage,
     Used,
     position_in,
     reported,
@@ -201,6 +220,7 @@ class Run:
         events: What happens, as it happens.
         expected: Keys in the source, or None where that is not known.
         group: Which workers it is one of; ``""`` where nobody started them together.
+        is_worker: Whether others work on the same run.
 
     Raises:
         InputError: The file asks for something that cannot be; no store was touched.
@@ -217,13 +237,14 @@ class Run:
         path: str | Path | None = None,
     ) -> None:
         self._parent = parent
-        self.group = ""
+        self.group, self.is_worker = "", False
         self._scratch = ExitStack()
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
         self.path = path
         if isinstance(file, PipelineFile) and (self._workers or file.executor is not None):
             if path is None:
                 raise InputError("workers read the file, too: Run(..., path=...)")
+            check_workers(file, store_shown(file.store, folder))
             scratch = TemporaryDirectory(prefix="penstock-budget-")
             file = shared_by(file, Path(self._scratch.enter_context(scratch)))
         if shard is not None:
@@ -249,6 +270,7 @@ class Run:
         self._check: Callable[[], None] = nothing_lost
         self._meter, self._done = Meter(self.expected), 0
         self._blocks: Blocks | None = None
+        self._landing: StoreReader | None = None
         self._counts = Counts()
         self._stream: Stream[bytes] | None = None
         self._stopped = False
@@ -312,14 +334,19 @@ class Run:
             notifier.ended(code, reason)
 
     def _beat(self) -> dict[str, object]:
-        seen = asdict(self._meter.look())
+        seen, store = asdict(self._meter.look()), self._landing
+        behind = math.nan if store is None else self.lag(store, time.time())
         told = ("remaining", "limit", "reset", "waiting", "reason", "retries", "refused")
         budget = None if self._api is None else self._api.budget
+        blocks = self._blocks
         return {
             **{name: seen[name] for name in (*told, "rate", "failed")},
             "landed": seen["done"] - seen["failed"] - self._done,
-            "block": None if self._blocks is None else self._blocks.now,
+            "block": None if blocks is None else blocks.now,
+            "takes": 0 if blocks is None else blocks.takes,
             "permits": getattr(budget, "permits", 0),
+            "reserve": getattr(budget, "reserve", 0.0),
+            "lag": None if math.isnan(behind) else behind,
         }
 
     def _measure(self, status: StoreStatus, total: int | None) -> None:
@@ -347,6 +374,7 @@ class Run:
             check,
         ):
             self._keep_same(store)
+            self._landing = store
             with self._budget_closed(), beating(self.place, self._beat, self.group) as stop:
                 self._check = _unless(stop, check)
                 yield store
@@ -406,8 +434,6 @@ class Run:
         source = self.file.source
         self._set_refresh(store, refresh=refresh)
         if self.file.request is not None and self.file.request.items is not None:
-            if isinstance(source, PagesSource):
-                raise InputError("request.items: rows of rows are a [[resource]] with a parent")
             self._land(Pipeline(self._rows_of_keys(self.file.request, source, store)), store)
         elif isinstance(source, PagesSource):
             self._land(self._pipeline(self.file, self._pages(source, store), store), store)
@@ -514,6 +540,7 @@ class Run:
                 cannot be divided.
         """
         self._refuse_lonely()
+        self.is_worker = True
         with (
             self._budget_closed(),
             beating(self.place, self._beat, self.group) as stop,
@@ -525,6 +552,7 @@ class Run:
                 store, check = held.enter_context(open_store(self.place)), nothing_lost
             self._measure(store.status(), self.expected)
             self._keep_same(store)
+            self._landing = store
             self._check = _unless(stop, check)
             yield store
 
@@ -552,26 +580,13 @@ class Run:
     def _refuse_lonely(self) -> None:
         """Refuse what only one process can do."""
         file, said = self.file, ""
-        if isinstance(self.place, Path):
-            said = (
-                f"{self.place} is a directory, which one process writes: workers need a store in "
-                'MongoDB (store = "env:MONGO")'
-            )
-        elif isinstance(file, StreamFile):
-            said = "" if file.lock.enabled else "workers of a stream take turns by its lock"
-        elif isinstance(file.source, PagesSource):
-            said = "workers share keys: pages are for one run"
-        elif file.source.__struct_config__.tag == "stdin":
-            said = "workers share keys that all can read: stdin is for one run"
-        elif self._uses:
-            said = "[[use]] is of all that landed: leave it out for workers, and run it afterwards"
-        elif file.request is not None and file.request.items is not None:
-            said = "workers share keys: with request.items, rows land: use penstock run"
-        elif isinstance(file.store, StoreSection) and file.store.refresh is not None:
-            said = (
-                "store.refresh: workers do each block of keys once; leave it out, or use "
-                "penstock run"
-            )
+        directory = self.place if isinstance(self.place, Path) else None
+        if isinstance(file, PipelineFile):
+            said = why_alone(file, directory)
+        elif directory is not None:
+            said = why_directory(directory)
+        elif not file.lock.enabled:
+            said = "workers of a stream take turns by its lock"
         if self._shard is not None:
             said = "a shard is started by you, workers take blocks: use one or the other"
         if said:
@@ -613,18 +628,25 @@ class Run:
         assert self._api is not None  # only a stream has none
         place = store_path(parent.store, self._folder)
         fixed = isinstance(parent.source, PagesSource) and parent.source.since is None
+        since = build_since(source)
+        asked = (source.parent, source.query, source.json)
+        facts = (self._api.base, *asked, since and (since.param, since.field))
         feed = ChildFeed(
             self._api,
             children(source, lambda: open_readonly(place)),
             build_style(source),
-            (f"{source.method} {source.path}", source),
+            (f"{source.method} {source.path}", facts),
             items=source.items,
             key=source.key,
             concurrency=self._concurrency(),
             every=store.takes_again,
             again=fixed,
+            since=since,
+            recall=store.mark,
         )
-        return _put_back(feed, store) if fixed else feed
+        if fixed:
+            _put_back(feed, store, "" if since is None else FAILED_PARENT)
+        return feed
 
     def _rows_of_keys(
         self, request: RequestSection, source: Section, store: WritableStore
@@ -635,7 +657,7 @@ class Run:
             self._api,
             key_children(request, named, lambda: iter(keys(source, self._folder))),
             LinkHeader(items=request.items or ""),
-            (f"{request.method} {request.path}", request),
+            (f"{request.method} {request.path}", (self._api.base, request)),
             items=request.items or "",
             key=request.key,
             concurrency=self._concurrency(),
@@ -684,7 +706,9 @@ class Run:
         return self.summary(store)
 
     def _landed(self, flow: Pipeline, store: WritableStore) -> None:
-        for stage in self._stages:
+        unfollowed = _Unfollowed()
+        stages: list[Stage[object, object]] = [unfollowed, *self._stages]
+        for stage in stages:
             flow = flow.through(stage)
         for use in self._uses:
             flow = flow.use(use)
@@ -693,6 +717,12 @@ class Run:
                 self._counts = counts
                 told.landed, told.failed = counts.landed, counts.failed
                 self._check()
+        if unfollowed.count:
+            what = (
+                f"{unfollowed.count:,} answers name a next page, which nobody asked for: with "
+                "request.items the rows of all pages land"
+            )
+            self.events.emit(Notice(reason=what, doubtful=True))
 
     def _tell_stale(self, store: WritableStore) -> None:
         if stale := getattr(store, "stale", 0):
@@ -775,6 +805,18 @@ def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> Pipelin
 
 
 @final
+class _Unfollowed:
+    """A stage that changes nothing, and counts answers that are the first page of several."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, results: Sequence[Result[Key, object]]) -> Sequence[Result[Key, object]]:
+        self.count += sum(isinstance(r.value, Response) and goes_on(r.value) for r in results)
+        return results
+
+
+@final
 class _Kept:
     """Records that failed in a stage, as they were kept."""
 
@@ -793,10 +835,14 @@ def _forget(store: WritableStore) -> None:
     store.flush()
 
 
-def _put_back(feed: Feed, store: WritableStore) -> Feed:
-    """Put dead letters back where all pages are read again: what is still odd fails again."""
+def _put_back(feed: Feed, store: WritableStore, prefix: str = "") -> Feed:
+    """Put dead letters back where all pages are read again: what is still odd fails again.
+
+    Those whose keys begin with ``prefix``: rows that are not new do not come again.
+    """
     if position_in(store.mark(feed.name), feed) is None:
-        store.retry_failed([one.key for one in store.failures() if not one.acknowledged])
+        failed = [one.key for one in store.failures() if not one.acknowledged]
+        store.retry_failed([key for key in failed if str(key).startswith(prefix)])
     return feed
 
 

@@ -27,7 +27,7 @@ from penstock.store import OnSame
 
 Positive = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=2**53)]
 Scalar: TypeAlias = str | int | float | bool
 Strings: TypeAlias = dict[str, str]
 KeyPaths: TypeAlias = str | Annotated[list[str], Meta(min_length=1)]

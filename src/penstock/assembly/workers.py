@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast, final
+from typing import TypeVar, cast, final
 
 from penstock.assembly.heartbeat import Heartbeat, beats_of
 from penstock.assembly.kinds import LAUNCHERS, Site, build
@@ -21,15 +21,29 @@ from penstock.events import BudgetSeen, Failed, Landed, Notice, Waiting, Workers
 from penstock.locks import LockLost
 from penstock.store import WritableStore
 
+T = TypeVar("T")
 _EVERY = 0.5  # seconds between looks at the workers
 _PATIENCE = 30.0  # seconds for the others to see that all is done
+
+
+def rejoining(go: Callable[[], T], tell: Callable[[str], object] = lambda _line: None) -> T:
+    """Return what ``go`` returns; a worker that lost its lease joins again, with nobody beside it.
+
+    Args:
+        go: Joins a run and works until all is done.
+        tell: Called with a line for each time.
+    """
+    while True:
+        try:
+            return go()
+        except (LockLost, StoreInUse) as error:  # we stood still, and another one went on
+            tell(f"{error}; joining again")
 
 
 def work(file: str | Path, *, text: str | None = None, group: str = "") -> Summary:
     """Join the run of a pipeline file until all is done: what a task of any scheduler calls.
 
-    Like ``penstock work FILE``, except that a worker that stood still past its lease, and so lost
-    its block, goes on with another one.
+    Like ``penstock work FILE``: a worker that stood still past its lease joins again.
 
     Args:
         file: The pipeline file; relative places start beside it.
@@ -42,14 +56,14 @@ def work(file: str | Path, *, text: str | None = None, group: str = "") -> Summa
     """
     path = Path(file)
     described = read_any(path, text)
-    while True:
+
+    def join() -> Summary:
         run = Run(described, path.parent, path=path)
         run.group = group
-        try:
-            with run.joined() as store:
-                return run.work(store)
-        except (LockLost, StoreInUse):  # we stood still, and another one has our block
-            continue
+        with run.joined() as store:
+            return run.work(store)
+
+    return rejoining(join)
 
 
 def _work(path: Path, text: str, group: str) -> dict[str, object]:

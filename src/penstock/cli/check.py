@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from penstock.assembly import Plan, StreamsFile, parts, plan, read_several, try_part
+from penstock.assembly import (
+    Plan,
+    StreamsFile,
+    located,
+    locating,
+    parts,
+    plan,
+    read_several,
+    try_part,
+)
 from penstock.cli.progress import span
 
 __all__ = ["check"]
@@ -27,7 +37,14 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
     and what; a trial that shows something wrong with 1.
     """
     described, folder = read_several(file), Path(file).parent
-    plans = {part.name: plan(part.file, folder) for part in parts(described)}
+    plans: dict[str, Plan] = {}
+    with locating(file):
+        several = parts(described)
+    for part in several:
+        with locating(file, part.name):
+            found = plan(part.file, folder)
+        notes = tuple(located(one, file, part.name) for one in found.warnings)
+        plans[part.name] = replace(found, warnings=notes)
     if as_json and "" in plans:
         click.echo(json.dumps({"file": file, **plans[""].fields()}))
     elif as_json:
@@ -38,7 +55,7 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
         for name, planned in plans.items():
             click.echo(_table(f"{file} [{name}]" if name else file, planned))
     if trial:
-        tried = [try_part(part, folder) for part in parts(described)]
+        tried = [try_part(part, folder) for part in several]
         for one in tried:
             click.echo("\n".join(one.lines()), err=as_json)
         if not all(one.fine for one in tried):

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "acknowledge": ("penstock.cli.run", "Accept failed keys, so that runs end with 0 again."),
     "dashboard": ("penstock.cli.dashboard", "Show stores in a browser, live."),
     "watch": ("penstock.cli.dashboard", "Show stores in this terminal, live."),
+    "completion": ("penstock.cli.completion", "Install completion for bash, zsh or fish."),
     "simulate": ("penstock.cli.simulate", "Serve a faulty, rate-limited API to rehearse against."),
     "mongo": ("penstock.cli.mongo", "Run a MongoDB replica set here; ask one how it is."),
     "lock": ("penstock.cli.lock", "Run a command under a lock; see and manage locks."),

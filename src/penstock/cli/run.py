@@ -22,9 +22,11 @@ from penstock.assembly import (
     Summary,
     Used,
     lead,
+    locating,
     parts,
     read_any,
     read_several,
+    rejoining,
     scheduler_of,
     store_named,
     with_workers,
@@ -37,7 +39,8 @@ from penstock.cli.stopping import stoppable
 from penstock.cli.stream import DURATION
 from penstock.cli.stream_view import StreamView, Troubles
 from penstock.cluster import parse_shard
-from penstock.errors import GaveUp, InputError, Stopped
+from penstock.errors import GaveUp, InputError, PermanentError, Stopped, StoreInUse
+from penstock.locks import LockLost
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
 from penstock.streaming import Counters, Status
@@ -103,7 +106,7 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     if leads:
         _run_all(file, described, lead, shown, shard=part, opened=Run.led)
     elif joins:
-        _run_all(file, described, Run.work, shown, shard=part, opened=Run.joined)
+        _join(file, described, shown, part)
     else:
         _run_all(file, described, go, shown, shard=part)
 
@@ -158,7 +161,21 @@ def work(file: str, **shown: Unpack[Shown]) -> None:
 
     Exit codes: as of penstock run.
     """
-    _run_all(file, read_any(file), Run.work, shown, opened=Run.joined)
+    _join(file, read_any(file), shown)
+
+
+def _join(
+    file: str,
+    described: PipelineFile | StreamFile | StreamsFile,
+    shown: Shown,
+    shard: tuple[int, int] | None = None,
+) -> None:
+    """Work until all is done, also where this process stands still and is taken for dead."""
+
+    def once() -> None:
+        _run_all(file, described, Run.work, shown, shard=shard, opened=Run.joined)
+
+    rejoining(once, note)
 
 
 @click.command("retry-failed")
@@ -256,26 +273,37 @@ def _run_all(
     """Run all pipelines of a file, parents first, and end with the exit code of all."""
     summaries: dict[str, Summary] = {}
     runs: list[Run] = []
+    refused: list[str] = []
     with ExitStack() as held:
-        for part in parts(described):
+        with locating(file):
+            several = parts(described)
+        for part in several:
             like = runs[-1] if runs else None
-            work = Run(
-                part.file, Path(file).parent, parent=part.parent, like=like, shard=shard, path=file
-            )
+            folder, above = Path(file).parent, part.parent
+            with locating(file, part.name):
+                work = Run(part.file, folder, parent=above, like=like, shard=shard, path=file)
             runs.append(work)
             if like is None:
                 held.enter_context(stoppable())
                 held.enter_context(work.notifying(Path(file).stem, note, runs))
-            summary = summaries[part.name] = _run(
-                file, work, partial(go, work), shown, opened(work)
-            )
-            if not shown["as_json"] and part.name:
-                click.echo(f"{part.name}:")
+            try:
+                summary = _run(file, work, partial(go, work), shown, opened(work))
+            except (PermanentError, GaveUp) as error:
+                if not part.name or (isinstance(error, GaveUp) and error.status is None):
+                    raise  # nobody answers, and so it would be for the others
+                note(f"{part.name}: {error}")
+                refused.append(part.name)
+                continue
+            summaries[part.name] = summary
             if not shown["as_json"] or not part.name:
+                click.echo(f"{part.name}:") if part.name else None
                 _tell(summary, as_json=shown["as_json"])
         if shown["as_json"] and "" not in summaries:
             told = {name: summary.fields() for name, summary in summaries.items()}
             click.echo(json.dumps({"resources": told}))
+        if refused:
+            names = ", ".join(refused)
+            raise GaveUp(f"not all of it came of {names}; what landed is safe", attempts=0)
         _end(list(summaries.values()))
 
 
@@ -316,6 +344,8 @@ def _run(
             with (watched or observed)(_view(file, work), work, store, shown):
                 return go(store)
         except Stopped as error:
+            if work.is_worker and isinstance(error, LockLost | StoreInUse):
+                raise  # it joins again
             store.flush()
             summary = work.summary(store)
             if summary.is_stream:

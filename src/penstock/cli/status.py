@@ -20,6 +20,8 @@ from penstock.store import StoreStatus, open_readonly
 
 __all__ = ["status"]
 
+_SKEW = 60.0  # seconds by which clocks of two machines may differ
+
 
 @click.command()
 @click.argument("store", type=click.Path())
@@ -78,6 +80,10 @@ def _ill(now: StoreStatus, max_age: float | None, max_failed: int | None) -> lis
     age, failed = time.time() - now.updated, now.failed - now.acknowledged
     if max_age is not None and age > max_age:
         words.append(f"nothing landed for {span(age)} (--max-age {span(max_age)})")
+    if max_age is not None and age < -_SKEW:
+        words.append(
+            f"last written {span(-age)} from now: a clock is wrong, so its age is not known"
+        )
     if max_failed is not None and failed > max_failed:
         words.append(f"{failed:,} keys are failed (--max-failed {max_failed:,})")
     return words

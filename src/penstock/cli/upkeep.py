@@ -11,7 +11,7 @@ from penstock.assembly import store_named
 from penstock.cli.bar import bar
 from penstock.cli.output import JSON, tell
 from penstock.cli.stopping import stoppable
-from penstock.store import Repaired, backup_store, repair_store, verify_store
+from penstock.store import Repaired, backup_store, repair_store, store_place, verify_store
 
 __all__ = ["backup", "repair", "verify"]
 
@@ -29,14 +29,16 @@ def verify(store: str, *, as_json: bool) -> None:
     on in it meanwhile. Exit codes: 0 all is well, 1 something is damaged, 4 nothing can be read.
     """
     with bar("verifying") as report:
-        done = verify_store(store_named(store), progress=report)
+        done = verify_store(place := store_named(store), progress=report)
     lines = [f"{damage.file}: {damage.what}" for damage in done.damages[:_SHOWN]]
     if (more := len(done.damages) - _SHOWN) > 0:
         lines.append(f"... and {more:,} more: --json shows all")
     state = "all is well" if not done.damages else f"{len(done.damages):,} damages"
     lines.append(f"{done.lines:,} records, {done.bytes:,} bytes: {state}")
-    if done.damages:
+    if done.damages and isinstance(store_place(place), Path):
         lines.append(f"next:  penstock repair {store} --dry-run")
+    elif done.damages:
+        lines.append("next:  mongorestore them, or delete those documents and run again")
     tell(done, "\n".join(lines), as_json=as_json)
     raise SystemExit(bool(done.damages))
 

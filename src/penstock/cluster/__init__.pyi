@@ -15,6 +15,8 @@ from penstock.cluster.permits import Holder as Holder
 from penstock.cluster.permits import Shared as Shared
 from penstock.cluster.permits import Want as Want
 from penstock.cluster.permits import begin as begin
+from penstock.cluster.permits import next_count as next_count
+from penstock.cluster.permits import round_time as round_time
 from penstock.cluster.permits import step as step
 from penstock.cluster.places import BUDGETS as BUDGETS
 from penstock.cluster.places import BudgetPlace as BudgetPlace

@@ -7,6 +7,7 @@ the store, so that workers come and go.
 
 from __future__ import annotations
 
+import random
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ Land: TypeAlias = Callable[[Sequence[Key], Callable[[int], None]], bool]
 # Deaths in a row with no key settled: from here on each key goes alone; here it is given up.
 _SUSPECT, _GUILTY = 3, 5
 _POISON = "PoisonKey"
+_FARTHEST = 8  # doublings of how many blocks are left out
 _MOST_LATE = 10  # locks in a row that came later than their lease
 
 
@@ -81,7 +83,7 @@ class Blocks:
     Attributes:
         taken: Blocks that this process got.
         now: The number of the one it works on, or None.
-        poisoned: Keys given up, since whoever took one up died over it.
+        takes: How often that one was taken up since one of its keys was last settled.
         lost: Blocks that another took over, since this process or the store stood still.
     """
 
@@ -99,7 +101,7 @@ class Blocks:
         self._keys, self._size = keys, size
         self._store, self._room = store, room
         self._name, self._scope, self._lease = name, scope, lease
-        self.taken = self.poisoned = self.lost = 0
+        self.taken = self.takes = self.lost = 0
         self.now: int | None = None
         self._late = 0
 
@@ -113,24 +115,36 @@ class Blocks:
         Returns:
             Whether all are done; False where ``land`` could not go on.
         """
-        left = self._pass(land, wait=False)  # what is free
+        left = self._pass(land, spread=True)  # what is free, somewhere
+        if left:
+            left = self._pass(land)
         while left:  # what others have, as soon as they finish, or die
             left = self._pass(land, wait=True)
         return left == 0
 
-    def _pass(self, land: Land, *, wait: bool) -> int | None:
-        """Return how many blocks are left that others have; None where ``land`` cannot go on."""
-        left = 0
+    def _pass(self, land: Land, *, spread: bool = False, wait: bool = False) -> int | None:
+        """Return how many blocks are left that others have; None where ``land`` cannot go on.
+
+        Args:
+            land: Lands them.
+            spread: Leave some out behind those that others have: many do not all try the same.
+            wait: Wait for those that others have.
+        """
+        left = taken = skip = 0
         for number, keys in enumerate(batches(self._keys, self._size)):
+            if skip:
+                left, skip = left + 1, skip - 1
+                continue
             mark, digest = f"block:{self._size}:{number}", _digest(keys)
             seen = self._seen(mark, digest)
             if seen.done:
                 continue
             held = self._lock(f"{self._name} block {number}", seen.token, wait=wait)
             if held is None:
-                left += 1
+                left, taken = left + 1, min(taken + 1, _FARTHEST)
+                skip = random.randrange(2**taken) if spread else 0
                 continue
-            self.now = number
+            self.now, taken = number, 0
             try:
                 if not self._take(mark, digest, keys, held, land):
                     return None
@@ -163,7 +177,8 @@ class Blocks:
             return True
         self._store.begin(Fence(f"{self._scope} {mark}", held.token))
         self.taken += 1
-        self._note(mark, replace(seen, takes=seen.takes + 1))
+        self.takes = seen.takes + 1
+        self._note(mark, replace(seen, takes=self.takes))
         settled = False
         try:
             if seen.takes < _SUSPECT:
@@ -209,7 +224,6 @@ class Blocks:
         return True
 
     def _give_up(self, key: Key) -> None:
-        self.poisoned += 1
         words = "several workers in a row ended while they worked on this key, and on no other"
         self._store.settle([FailedRecord(key, _POISON, words)], lambda _count: None)
         self._store.flush()

@@ -15,10 +15,21 @@ from typing import final
 from msgspec.structs import replace
 
 from penstock.clock import Clock, SystemClock
-from penstock.cluster.permits import Answered, Granted, Holder, Shared, Want, step
+from penstock.cluster.permits import (
+    Answered,
+    Granted,
+    Holder,
+    Shared,
+    Want,
+    finds_out,
+    next_count,
+    round_time,
+    step,
+)
 from penstock.cluster.places import BudgetPlace, opened
 from penstock.errors import InputError, StorageError
 from penstock.resilience import (
+    HELD,
     ONE,
     BudgetView,
     Hints,
@@ -33,9 +44,9 @@ from penstock.resilience import (
 
 __all__ = ["SharedBudget"]
 
-_MOST = 1000  # calls that leave is asked for at once
 _LONGEST_WAIT = 5.0  # seconds after which to look whether another process knows more
-_REFUSED = 400  # the least status that is not an answer to what was asked
+_LONGEST_NAME = 1000  # bytes
+_LONGEST_LIFE = 2.0  # seconds for which leave is kept where many ask for it
 _SOON = 0.05  # seconds after which answers are told, where nobody asks for leave meanwhile
 
 
@@ -64,8 +75,7 @@ class SharedBudget:
         limits: Sequence[Limit] = (),
         clock: Clock | None = None,
     ) -> None:
-        if not name:
-            raise InputError('Budget.shared(""): a shared budget has a name')
+        _check_name(name)
         if not reserve >= 0:
             raise InputError(f"Budget.shared(reserve={reserve}): a reserve is 0 or more")
         self.name, self.at = name, at
@@ -81,7 +91,7 @@ class SharedBudget:
     def _begin(self) -> None:
         self._place: BudgetPlace = opened(self.at, self.name, self._clock)
         self._pid, self._me = os.getpid(), uuid.uuid4().hex
-        self._turn = threading.Condition(threading.Lock())
+        self._turn = threading.Lock()
         self._answers: list[Answered] = []
         self._dropped: deque[Answered] = deque()
         self._kept: list[Ticket] = []
@@ -91,14 +101,14 @@ class SharedBudget:
         self._denied_until = -math.inf
         self._out = 0
         self._teller: threading.Thread | None = None
-        self._idle = False
+        self._answered, self._over = threading.Event(), threading.Event()
 
     @property
     def permits(self) -> int:
         """Leave that this process holds: for calls under way, and for those to come."""
         return self._out
 
-    def _own(self) -> threading.Condition:
+    def _own(self) -> threading.Lock:
         """Return the turn; in a child process begin as a holder of its own."""
         if self._pid != os.getpid():
             self._abandoned.append(self._place)  # its sockets and files are the parent's
@@ -126,35 +136,43 @@ class SharedBudget:
             return self._asked(now, units, path)
 
     def _asked(self, now: float, cost: Mapping[str, float], path: str) -> Ticket | float:
+        batched, life, round_of_all = self._place.life > 0, self._place.life, self._round()
+        count = next_count(self._used, all_used=not self._kept) if batched else 1
         self._answers += [Answered("unused", ticket, now) for ticket in self._kept]
         self._kept.clear()
-        batched = self._place.life > 0
-        count = min(_MOST, max(1, 2 * self._used)) if batched else 1
-        want = Want(self._me, self._holder(), count, cost, path, self._place.life)
+        life = max(life, min(round_of_all, _LONGEST_LIFE)) if batched else 0.0
+        want = Want(self._me, self._holder(), count, cost, path, life)
         granted = self._exchange(want)
         self._used, self._asked_cost = 0, cost
         if not granted.tickets:
             wait = min(granted.wait, _LONGEST_WAIT)
             # Those who wait for the same moment do not all come at once.
-            wait += random.random() * min(wait, 0.1) if batched else 0.0
+            wait += random.random() * max(round_of_all, min(wait, 0.1)) if batched else 0.0
             self._denied_until = now + wait if batched else -math.inf
             return wait
         self._out += len(granted.tickets)
-        if batched and self._clock.monotonic() - now > self._place.lease / 2:
+        if batched and self._clock.monotonic() - now > self._lease() / 2:
             # The place stood still: by now we may be taken for dead, and others have this leave.
             self._answers += [Answered("unused", ticket, now) for ticket in granted.tickets]
             return _SOON
         self._kept = list(reversed(granted.tickets))
         # Counted from before the place was asked: it cannot have given it earlier.
-        self._kept_until = min(now + self._place.life, granted.until - self._place.offset()[1])
+        self._kept_until = min(now + life, granted.until - self._place.offset()[1])
         return self._handed()
 
     def _handed(self) -> Ticket:
         self._used += 1
         return self._kept.pop()
 
+    def _round(self) -> float:
+        return round_time(self._place.seen())
+
+    def _lease(self) -> float:
+        """Seconds without a sign of life: among many each of us gives one more rarely."""
+        return max(self._place.lease, 4 * self._round())
+
     def _holder(self) -> Holder:
-        return Holder(self._place.process, self._place.lease, self.reserve, self.limits)
+        return Holder(self._place.process, self._lease(), self.reserve, self.limits)
 
     def _exchange(self, want: Want) -> Granted:
         """Tell what there is to tell, and ask; the caller has the turn."""
@@ -191,13 +209,14 @@ class SharedBudget:
         """Tell that there was no answer; the call may have been counted all the same."""
         # Without waiting for the turn: where the garbage collector closes a generator of calls that
         # nobody holds any more, this thread may have it. Then the next exchange tells it.
-        turn = self._own()
-        self._dropped.append(Answered("abandon", ticket, 0.0))
-        if turn.acquire(blocking=False):
+        mine = self._own()
+        dropped = Answered("abandon", ticket, 0.0)
+        self._dropped.append(dropped)
+        if mine.acquire(blocking=False):
             try:
-                self._told(awaited=True)
+                self._told(awaited=self._is_awaited(dropped))
             finally:
-                turn.release()
+                mine.release()
 
     def status(self, quota: Quota, now: float, asked: float, date: float | None = None) -> None:
         """Take over what a status call says, as :meth:`Budget.status` does."""
@@ -216,35 +235,43 @@ class SharedBudget:
             self._denied_until = -math.inf
         if awaited:
             self._exchange(Want(self._me, self._holder()))
-        elif self._teller is None:
+            return
+        if not self._answered.is_set():
+            self._answered.set()
+        if self._teller is None:
             self._teller = threading.Thread(
                 target=self._keep_telling, name="penstock-budget", daemon=True
             )
             self._teller.start()
-        elif self._idle:
-            self._turn.notify()
 
     def _is_awaited(self, answer: Answered) -> bool:
         """Whether others are to know it at once: it may close the gate, or it finds out."""
-        if answer.event != "settle" or answer.status >= _REFUSED:
+        if answer.event == "inform" or answer.status in HELD:
             return True
-        state = self._place.seen().state
         slower = answer.hints is not None and bool(answer.hints.backoff)
-        return state.probing or state.unsure or slower
+        return slower or finds_out(self._place.seen().state, answer.ticket.number)
 
     def _keep_telling(self) -> None:
         """Tell answers soon, and renew the lease while calls are out."""
-        idle = self._place.lease / 4
-        with self._turn:
-            while not self._closed:
-                self._idle = not self._answers
-                self._turn.wait(idle if self._idle else _SOON)
-                if not (self._answers or self._out):
-                    continue
-                try:
+        while not self._over.is_set():
+            idle, soon = self._lease() / 4, min(self._round(), _LONGEST_LIFE)
+            if self._answered.wait(idle):
+                self._over.wait(max(_SOON, soon))
+            self._answered.clear()
+            # Whoever has the turn tells it: to wait for that would cost each of them a wake-up.
+            if not self._turn.acquire(blocking=False):
+                self._answered.set()
+                continue
+            try:
+                if not self._closed and (self._answers or self._dropped or self._out):
                     self._exchange(Want(self._me, self._holder()))
-                except (StorageError, InputError):
-                    self._turn.wait(idle)  # whoever asks for leave is told
+                failed = False
+            except (StorageError, InputError):
+                failed = True  # whoever asks for leave is told
+            finally:
+                self._turn.release()
+            if failed:
+                self._over.wait(idle)
 
     def unknown(self) -> bool:
         """Whether nothing is known of what is left: the moment for a status call."""
@@ -284,11 +311,23 @@ class SharedBudget:
             self._closed = True
             self._answers += [Answered("unused", ticket, 0.0) for ticket in self._kept]
             self._kept.clear()
-            self._turn.notify()
+            self._over.set()
+            self._answered.set()
             try:
                 self._exchange(Want(self._me, self._holder(), leaves=True))
             finally:
                 self._place.close()
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise InputError('Budget.shared(""): a shared budget has a name')
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise InputError(f"Budget.shared({name!r}): half a character cannot be kept") from error
+    if length > _LONGEST_NAME:
+        raise InputError(f"Budget.shared: a name has at most {_LONGEST_NAME} bytes, not {length:,}")
 
 
 def _reopened(name: str, at: str | Path, reserve: float, limits: Sequence[Limit]) -> SharedBudget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import socket
 import uuid
 from collections.abc import Callable
@@ -22,6 +23,8 @@ __all__ = ["MongoPlace"]
 COLLECTION = "penstock.budgets"
 _DEADLINE = 60.0
 _REMEMBERED = 32  # replacements whose author can still be told
+_APART = 0.1  # seconds that a member's clock may be ahead of, or behind, those of all
+_LONGEST_PAUSE = 0.1
 _TICK = 0.001  # seconds to which the server tells its time
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Shared)
@@ -32,7 +35,8 @@ class MongoPlace:
     """A budget of all processes that reach a replica set.
 
     The document carries a version, and is only replaced where it still has the version that was
-    read: two processes never decide from the same state. Its clock is the primary's.
+    read: two processes never decide from the same state. Its clock is the primary's; those of the
+    other members, of which one may be the next, may be 0.2 s apart.
 
     Args:
         address: ``mongodb://host,host/DATABASE``.
@@ -56,17 +60,27 @@ class MongoPlace:
         self.process = f"{socket.gethostname()}/{myself()}"
         self._low, self._high = -math.inf, math.inf
         self._translated = translated
-        made = {"version": 0, "by": [], "shared": _ENCODER.encode(begin(0.0))}
+        made = {
+            "version": 0,
+            "born": uuid.uuid4().hex,
+            "by": [],
+            "shared": _ENCODER.encode(begin(0.0)),
+        }
         with translated(self._shown):
             self._client = connect(address, deadline=_DEADLINE)
-            found = self._client[place_in(address).database][COLLECTION]
-            self._budgets = resilient(found, idempotent=True)
-            self._budgets.update_one({"_id": self._name}, {"$setOnInsert": made}, upsert=True)
-        self._shared, self._version = self._looked()
+            try:
+                found = self._client[place_in(address).database][COLLECTION]
+                self._budgets = resilient(found, idempotent=True)
+                self._budgets.update_one({"_id": self._name}, {"$setOnInsert": made}, upsert=True)
+                self._born = self._found().get("born")
+                self._shared, self._version = self._looked()
+            except BaseException:
+                self._client.close()
+                raise
 
     def offset(self) -> tuple[float, float]:
-        """Return the bounds of (the server's clock - ours), from its answers so far."""
-        return self._low, self._high
+        """Return the bounds of (the server's clock - ours), whichever member is the primary."""
+        return self._low - _APART, self._high + _APART
 
     def _heard(self, now: datetime, sent: float) -> None:
         moment = now.replace(tzinfo=UTC).timestamp()
@@ -78,7 +92,7 @@ class MongoPlace:
 
     def _found(self) -> dict[str, Any]:
         sent = self._clock.monotonic()
-        shown = {"shared": 1, "version": 1, "by": 1, "now": "$$NOW"}
+        shown = {"shared": 1, "version": 1, "by": 1, "born": 1, "now": "$$NOW"}
         with self._translated(self._shown):
             found = self._budgets.find_one({"_id": self._name}, shown)
         if found is None:
@@ -91,12 +105,18 @@ class MongoPlace:
 
     def _decoded(self, found: dict[str, Any]) -> tuple[Shared, int]:
         try:
-            return _DECODER.decode(found["shared"]), found["version"]
-        except (msgspec.MsgspecError, InputError, KeyError) as error:
+            version = msgspec.convert(found["version"], int)
+            msgspec.convert(found["by"], list[str])
+            shared = _DECODER.decode(found["shared"])
+        except (msgspec.MsgspecError, InputError, KeyError, TypeError) as error:
             raise StorageError(f"{self._shown}: written by something else: {error}") from error
+        if found.get("born") != self._born:  # what was spent of the other is not known here
+            raise StorageError(f"{self._shown}: its document is another one; who deleted it?")
+        return shared, version
 
     def change(self, decide: Callable[[Shared, frozenset[str]], Shared]) -> None:
         """Replace the budget by what ``decide`` makes of it, where nobody else has replaced it."""
+        pause = _TICK
         while True:
             before, version = self._shared, self._version
             after = decide(before, frozenset())
@@ -106,6 +126,9 @@ class MongoPlace:
                     return
             elif self._replaced(after):
                 return
+            else:  # many at once would keep each other from it
+                self._clock.sleep(random.random() * pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _replaced(self, after: Shared) -> bool:
         """Return whether the budget became ``after``; else it is known what it is instead."""
@@ -116,7 +139,7 @@ class MongoPlace:
         sent = self._clock.monotonic()
         with self._translated(self._shown):
             found = self._budgets.find_one_and_update(
-                {"_id": self._name, "version": self._version},
+                {"_id": self._name, "version": self._version, "born": self._born},
                 [{"$set": fresh}],
                 {"at": 1},
                 return_document=True,

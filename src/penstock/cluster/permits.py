@@ -29,9 +29,22 @@ from penstock.resilience import (
 )
 from penstock.resilience import step as resilience_step
 
-__all__ = ["Answered", "Granted", "Holder", "Shared", "Want", "begin", "step"]
+__all__ = [
+    "Answered",
+    "Granted",
+    "Holder",
+    "Shared",
+    "Want",
+    "begin",
+    "finds_out",
+    "next_count",
+    "round_time",
+    "step",
+]
 
 _LOOK_AGAIN = 0.05
+_MOST = 1000  # calls that leave is asked for at once
+_QUESTIONS = 100.0  # a second, from one holder after the other, that any place answers easily
 
 
 @final
@@ -254,5 +267,39 @@ def _fair(shared: Shared, want: Want, now: float) -> int:
         return 1
     if held(shared.state, now + want.life)[1] <= now:
         return 1
-    share = allowed(shared.state, now) // (2 * len(shared.holders))
-    return max(1, min(want.count, share))
+    left = allowed(shared.state, now)
+    # Of many, each would ask for its next call before the last of them has had its first.
+    share = max(left // (2 * len(shared.holders)), min(left, _most_rate(shared.state) / _QUESTIONS))
+    return int(max(1, min(want.count, share)))
+
+
+def _most_rate(state: State) -> float:
+    """Return the calls a second that the limits allow, as far as they are known; 0: not at all."""
+    rates = [given.count / given.per for given in state.given if given.unit == "requests"]
+    rates += [w.limit / w.length for w in state.windows if w.limit and w.length]
+    return min(rates, default=0.0)
+
+
+def round_time(shared: Shared) -> float:
+    """Return the seconds in which each holder can ask once, with time left to tell answers.
+
+    >>> round_time(begin(0.0))
+    0.0
+    """
+    return len(shared.holders) / _QUESTIONS
+
+
+def next_count(used: int, *, all_used: bool) -> int:
+    """Return for how many calls to ask leave, after so many of the last were made.
+
+    >>> next_count(0, all_used=True), next_count(20, all_used=True), next_count(20, all_used=False)
+    (1, 80, 40)
+    """
+    return min(_MOST, max(1, (4 if all_used else 2) * used))
+
+
+def finds_out(state: State, number: int) -> bool:
+    """Whether the answer to this call says what nobody knows yet, so that others wait for it."""
+    return (state.probing and number >= state.renewed) or any(
+        window.remaining is None and 1 < window.renewed <= number for window in state.windows
+    )

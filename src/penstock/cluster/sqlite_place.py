@@ -81,6 +81,7 @@ class SqlitePlace:
                 )
                 undo.callback(self._connection.close)
                 self._recognise()
+                self._inode = self._path.stat().st_ino
             self._held = undo.pop_all()
 
     def _recognise(self) -> None:
@@ -138,6 +139,9 @@ class SqlitePlace:
         )
 
     def _loaded(self) -> Shared:
+        if os.stat(self._path).st_ino != self._inode:  # noqa: PTH116 - with every permit
+            # Whoever comes next would spend another budget than we do.
+            raise StorageError(f"{self._path} was replaced by another file; who did that?")
         row: tuple[bytes] | None = self._connection.execute(
             "SELECT shared FROM budget WHERE name = ?", (self._name,)
         ).fetchone()

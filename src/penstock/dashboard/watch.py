@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections import deque
@@ -10,13 +11,22 @@ from pathlib import Path
 from typing import final
 
 from penstock.address import hide
-from penstock.assembly import Heartbeat, Signs, together
+from penstock.assembly import Heartbeat, Signs, room_beside, together
 from penstock.errors import PenstockError
+from penstock.locks import LockerRoom
 from penstock.pipeline import Rate
 from penstock.store import Failure, StoreReader, StoreStatus, open_readonly, open_store, store_place
 
-__all__ = ["Watch"]
+__all__ = ["UNREADABLE", "Watch"]
 
+UNREADABLE: dict[str, object] = {"state": "unreadable", "reason": ""}
+
+_LEDGER = ("ledger.sqlite", "ledger.sqlite-wal")
+_REFRESH = 10.0  # seconds after which a store is asked in any case: a segment may be missing
+_KEPT = (
+    "landed", "failed", "acknowledged", "absent", "expected", "pending", "gaps", "missed",
+    "failures", "problem", "updated",
+)  # fmt: skip
 _POINTS = 600  # of the charts
 _RECORDS = 50
 _EXAMPLES = 20
@@ -36,66 +46,97 @@ class Watch:
     def __init__(self, place: str | Path, wall: Callable[[], float] = time.time) -> None:
         self.place = store_place(place)
         self._wall = wall
+        self._begin()
+
+    def _begin(self) -> None:
         self._reader: StoreReader | None = None
-        self._rate: Rate | None = None
+        self._room: LockerRoom | None = None
+        self._signs = Signs(self.place, self._wall)
         self._points: deque[tuple[int, float, float | None]] = deque(maxlen=_POINTS)
+        self._meter, self._done = Rate(), 0
         self._latest: tuple[int, list[dict[str, object]]] = (-1, [])
-        self._signs = Signs(self.place)
-        self._again, self._seen = 0.0, dict[str, object]()
+        self._written: tuple[object, ...] = (None,)
+        self._again = self._refresh = 0.0
+        self._seen: dict[str, object] = {}
 
     def look(self) -> dict[str, object]:
-        """Return how it is now; a store that is slow to look at is looked at less often."""
-        start = time.monotonic()
-        if start >= self._again:
+        """Return how it is now.
+
+        The store is asked where it was written to, and less often where that takes long; who works
+        on it, each time.
+        """
+        try:
+            stored = self._stored()
+        except PenstockError as error:
+            self.close()  # it may be another one when it is back
+            return {**UNREADABLE, "name": hide(str(self.place)), "problem": str(error)}
+        now, beats, rate = self._wall(), self._signs.seen(), self._meter.at(self._done)
+        beat, pending = together(beats), stored["pending"]
+        state, reason = _state(pending, beat, now, rate)
+        self._point((int(now), rate, None if beat is None else beat.remaining))
+        return {
+            **stored,
+            "state": state,
+            "reason": reason,
+            "rate": rate,
+            "eta": pending / rate if rate and isinstance(pending, int) else None,
+            "beat": None if beat is None else _aged(beat, now),
+            "workers": [_aged(one, now) for one in beats if one.worker],
+            "points": list(self._points),
+            **self._locks(),
+        }
+
+    def close(self) -> None:
+        """Let go of it, and forget what it was."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._room is not None:
+            self._room.close()
+        self._signs.close()
+        self._begin()
+
+    def _stored(self) -> dict[str, object]:
+        start, written = time.monotonic(), _written(self.place)
+        if written[0] != self._written[0]:
+            self.close()  # another store, at the same place
+        is_due = written != self._written or written[0] is None or start >= self._refresh
+        if start >= self._again and is_due:
             busy = time.thread_time()
-            self._seen = self._looked()
+            self._reader = self._reader or open_readonly(self.place)
+            self._seen = self._facts(self._reader, self._reader.status())
+            self._written, self._refresh = written, start + _REFRESH
             self._again = start + (time.thread_time() - busy) * _SHARE
         return self._seen
 
-    def _looked(self) -> dict[str, object]:
-        name = hide(str(self.place))
-        try:
-            reader = self._reader = self._reader or open_readonly(self.place)
-            status = reader.status()
-            return {"name": name, **self._facts(reader, status)}
-        except PenstockError as error:
-            self.close()  # it may be another one when it is back
-            return {"name": name, "state": "unreadable", "reason": "", "problem": str(error)}
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self._reader is not None:
-            self._reader.close()
-        self._reader = None
-        self._signs.close()
-
     def _facts(self, reader: StoreReader, status: StoreStatus) -> dict[str, object]:
-        now, done = self._wall(), status.landed + status.failed
-        self._rate = self._rate or Rate(done)
-        rate, beats = self._rate.at(done), self._signs.seen()
-        beat = together(beats)
-        state, reason = _state(status, beat, now, rate)
-        self._points.append((int(now), rate, None if beat is None else beat.remaining))
+        done = self._done = status.landed + status.failed + status.absent
+        if not self._seen:
+            self._meter = Rate(done)
         if self._latest[0] != status.landed:
             self._latest = (status.landed, _records(reader))
         seen = dataclasses.asdict(status)
-        kept = ("landed", "failed", "acknowledged", "expected", "pending", "gaps", "missed")
         return {
-            **{key: seen[key] for key in kept},
-            "failures": seen["failures"],
-            "problem": status.problem,
-            "state": state,
-            "reason": reason,
-            "age": now - status.updated,
-            "rate": rate,
-            "eta": status.pending / rate if rate and status.pending is not None else None,
-            "beat": None if beat is None else dataclasses.asdict(beat),
-            "workers": [
-                {**dataclasses.asdict(one), "lost": one.lost(now)} for one in beats if one.worker
-            ],
+            "name": hide(str(self.place)),
+            **{name: seen[name] for name in _KEPT},
             "latest": self._latest[1],
-            "points": list(self._points),
         }
+
+    def _locks(self) -> dict[str, object]:
+        """Return the locks beside the store that somebody holds or waits for."""
+        try:
+            self._room = self._room or room_beside(self.place)
+            found = () if self._room is None else self._room.locks()
+            plain = [one.plain() for one in found if one.locked or one.waiters]
+        except PenstockError as error:
+            return {"locks": [], "unlocked": str(error)}
+        return {"locks": plain, "unlocked": ""}
+
+    def _point(self, point: tuple[int, float, float | None]) -> None:
+        points, nothing = self._points, point[1:] == (0.0, None)
+        if points and points[-1][0] > point[0]:
+            points.clear()  # the clock was set back
+        if not (nothing and points and points[-1][1:] == point[1:]):
+            points.append(point)
 
     def examples(self, error: str, status: int | None) -> list[dict[str, object]]:
         """Return some of the keys that failed with an error and a status."""
@@ -131,7 +172,24 @@ def _is(failure: Failure, error: str, status: int | None) -> bool:
     return (failure.error, failure.status) == (error, status)
 
 
-def _state(status: StoreStatus, beat: Heartbeat | None, now: float, rate: float) -> tuple[str, str]:
+def _written(place: Path | str) -> tuple[object, ...]:
+    """Return what tells a directory from one in its place, then when it was written; else None."""
+    if isinstance(place, str):
+        return (None,)
+    found: list[object] = []
+    for name in _LEDGER:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            stat = (place / name).stat()
+            found += [stat.st_size, stat.st_mtime_ns]
+            found[:0] = [(stat.st_dev, stat.st_ino)] if name == _LEDGER[0] else []
+    return tuple(found) or (None,)
+
+
+def _aged(beat: Heartbeat, now: float) -> dict[str, object]:
+    return {**dataclasses.asdict(beat), "age": now - beat.at, "lost": beat.lost(now)}
+
+
+def _state(pending: object, beat: Heartbeat | None, now: float, rate: float) -> tuple[str, str]:
     """Return a word for how the run is, and why."""
     if beat is not None:
         if beat.lost(now):
@@ -139,7 +197,7 @@ def _state(status: StoreStatus, beat: Heartbeat | None, now: float, rate: float)
         return ("waiting", beat.reason) if beat.waiting > 1 else ("running", "")
     if rate:
         return "running", ""
-    return ("done" if status.pending == 0 else "idle"), ""
+    return ("done" if pending == 0 else "idle"), ""
 
 
 def _records(reader: StoreReader) -> list[dict[str, object]]:

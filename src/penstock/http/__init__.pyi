@@ -15,6 +15,7 @@ from penstock.http.body import dig as dig
 from penstock.http.body import find as find  # unlisted
 from penstock.http.calls import Calls as Calls  # unlisted
 from penstock.http.calls import becomes_get as becomes_get
+from penstock.http.child_feed import FAILED_PARENT as FAILED_PARENT  # unlisted
 from penstock.http.child_feed import Child as Child
 from penstock.http.child_feed import ChildFeed as ChildFeed
 from penstock.http.io_thread import Engine as Engine
@@ -41,6 +42,7 @@ from penstock.http.row_keys import Rows as Rows
 from penstock.http.row_keys import row_result as row_result
 from penstock.http.secrets import Secret as Secret
 from penstock.http.secrets import secret as secret
+from penstock.http.signs import goes_on as goes_on  # unlisted
 from penstock.http.since import Since as Since
 from penstock.http.streamed import StreamProfile as StreamProfile
 from penstock.http.streamed import StreamTransfer as StreamTransfer

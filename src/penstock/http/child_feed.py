@@ -15,9 +15,11 @@ from penstock.http.api import Api
 from penstock.http.pagination import pages, rows
 from penstock.http.request import Request
 from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.since import Since, Watermark, Watermarks
 from penstock.http.styles import Style
-from penstock.pipeline import Key, LandedRecord, Lot, Position, Result, source_of
+from penstock.pipeline import Checkpoint, Key, LandedRecord, Lot, Position, Result, source_of
 
+FAILED_PARENT = "pages of "  # how the key of a parent begins whose pages failed
 _READ_AHEAD = 2  # pages of each parent that are read before it is its turn
 
 
@@ -40,7 +42,17 @@ class Child(NamedTuple):
 Parents: TypeAlias = Callable[[str], Iterator[Child]]
 """Yields the parents behind a position, all of them behind ``""``, in an order that lasts."""
 
-_Page: TypeAlias = tuple[list[bytes] | PenstockError, Position | None]
+
+class _Page(NamedTuple):
+    """The rows of a page, or why there are none; where the next one is; how far it all came."""
+
+    found: list[bytes] | PenstockError
+    following: Position | None = None
+    mark: tuple[Checkpoint, ...] = ()
+
+
+def _nothing(_name: str) -> None:
+    """Remember nothing."""
 
 
 @final
@@ -60,6 +72,8 @@ class ChildFeed:
         concurrency: Parents at once.
         every: Whether rows that have the same key all count.
         again: Whether the next run reads the pages of all parents again.
+        since: How to ask for what is new only, of each parent by itself, or None.
+        recall: The store's ``mark``, which keeps how far each came.
     """
 
     name = "pages"
@@ -76,6 +90,8 @@ class ChildFeed:
         concurrency: int = 1,
         every: bool = False,
         again: bool = True,
+        since: Since | None = None,
+        recall: Callable[[str], str | None] = _nothing,
     ) -> None:
         self._api = api
         self._parents = parents
@@ -84,6 +100,8 @@ class ChildFeed:
         self._concurrency = concurrency
         self._again = again
         self._keyed = Rows(key, every=every)
+        self._since = since
+        self._recall = recall
         self.source = source_of(*facts, (type(style).__name__, style), items, str(key))
 
     def lots(self, position: Position | None) -> Iterator[Lot]:
@@ -94,30 +112,35 @@ class ChildFeed:
             InputError: The server refuses our credentials.
         """
         done, page = msgspec.json.decode(str(position)) if position else ("", None)
-        for parent, walk in self._ahead(self._parents(done), page):
-            for found, following in walk:
+        marks = None
+        if self._since is not None:
+            marks = Watermarks(self._since, self.source, self._recall)
+            yield Lot(marks.begun)
+        for parent, walk in self._ahead(self._parents(done), page, marks):
+            for found, following, mark in walk:
                 results: list[Result[Key, LandedRecord]]
                 if isinstance(found, PenstockError):
-                    results = [Result(f"pages of {parent.key}", None, found)]
+                    results = [Result(f"{FAILED_PARENT}{parent.key}", None, found)]
                 else:
                     results = self._keyed.results(found)
                 here = [parent.position, None] if following is None else [done, following]
-                yield Lot(results, msgspec.json.encode(here).decode())
+                yield Lot([*results, *mark], msgspec.json.encode(here).decode())
             done = parent.position
         if self._again:
             yield Lot((), "")
-        if self._keyed.doubt:
-            self._api.tell(self._keyed.doubt, doubtful=True)
+        for doubt in (self._keyed.doubt, marks.unread.doubt if marks else ""):
+            if doubt:
+                self._api.tell(doubt, doubtful=True)
 
     def _ahead(
-        self, parents: Iterator[Child], start: Position | None
+        self, parents: Iterator[Child], start: Position | None, marks: Watermarks | None
     ) -> Iterator[tuple[Child, Iterator[_Page]]]:
         """Yield parents with their pages, of which the first are read beforehand."""
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="penstock-pages")
         waiting: deque[tuple[Child, Future[list[_Page]], Iterator[_Page]]] = deque()
         try:
             for parent in parents:
-                walk = self._walk(parent, start)
+                walk = self._walk(parent, start, marks and marks.of(parent.key))
                 start = None
                 waiting.append((parent, pool.submit(_first, walk), walk))
                 if len(waiting) >= self._concurrency:
@@ -127,19 +150,24 @@ class ChildFeed:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _walk(self, parent: Child, start: Position | None) -> Iterator[_Page]:
+    def _walk(
+        self, parent: Child, start: Position | None, mark: Watermark | None
+    ) -> Iterator[_Page]:
         try:
             if isinstance(parent.request, PermanentError):
                 raise parent.request
-            for page in pages(self._api, parent.request, self._style, start=start):
-                found = [_joined(row, parent.include) for row in rows(page, self._items)]
-                yield found, page.following
+            request = parent.request if mark is None else mark.asked(parent.request)
+            for page in pages(self._api, request, self._style, start=start):
+                found = rows(page, self._items)
+                seen = () if mark is None else (mark.saw(page.response, found, last=page.whole),)
+                joined = [_joined(row, parent.include) for row in found]
+                yield _Page(joined, page.following, seen)
         except Absent:
-            yield [], None
+            yield _Page([])
         except (PermanentError, GaveUp) as error:
             if isinstance(error, GaveUp) and error.status is None:
                 raise  # the server is down, for every parent
-            yield error, None
+            yield _Page(error)
 
 
 def _first(walk: Iterator[_Page]) -> list[_Page]:

@@ -16,6 +16,7 @@ _NO_CONNECTION = {
     pycurl.E_COULDNT_CONNECT: "cannot connect",
     pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
 }
+_WEIRD = 8  # CURLE_WEIRD_SERVER_REPLY, unnamed in pycurl
 # A connection, and no whole answer.
 _BROKEN = {
     pycurl.E_GOT_NOTHING: "connection closed without an answer",
@@ -26,7 +27,7 @@ _BROKEN = {
     92: "HTTP/2 stream was reset",  # CURLE_HTTP2_STREAM, unnamed in pycurl
     pycurl.E_BAD_CONTENT_ENCODING: "compressed answer is damaged",
     pycurl.E_ABORTED_BY_CALLBACK: "kept-alive connection was closed by the server",
-    8: "answer is not HTTP",  # CURLE_WEIRD_SERVER_REPLY
+    _WEIRD: "answer is not HTTP",
     100: "answer's headers are too large",  # CURLE_TOO_LARGE
 }
 _INPUT = {
@@ -79,6 +80,8 @@ def translate(code: int, message: str, where: str, *, sent: bool) -> PenstockErr
         sent: Whether any of the request may have reached the server. ``code`` does not say so:
             libcurl connects again when a kept connection breaks, and reports how that ended.
     """
+    if code == pycurl.E_UNSUPPORTED_PROTOCOL and sent:  # HTTP/0.9: bytes without a head
+        code = _WEIRD
     if code in _INPUT:
         return InputError(f"{where}: {_INPUT[code]}")
     if code in _CERTIFICATE:

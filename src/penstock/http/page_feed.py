@@ -11,7 +11,7 @@ from penstock.http.api import Api
 from penstock.http.pagination import pages, rows
 from penstock.http.request import Get, Request
 from penstock.http.row_keys import KeyPath, Rows
-from penstock.http.since import Since, Watermark
+from penstock.http.since import SINCE, Since, Watermark
 from penstock.http.styles import Style
 from penstock.http.url import resolve, shown
 from penstock.pipeline import Entry, Key, Lot, Position, Result, source_of
@@ -85,7 +85,7 @@ class PageFeed:
         keyed = Rows(self._key, every=self._every)
         mark, request = None, self._request
         if self._since is not None:
-            mark = Watermark(self._since, self.source, self._recall and self._recall("since"))
+            mark = Watermark(self._since, self.source, self._recall and self._recall(SINCE))
             request = mark.asked(request)
         for page in pages(
             self._api, request, self._style, start=position, concurrency=self._concurrency
@@ -94,9 +94,8 @@ class PageFeed:
             found = rows(page, self._items)
             items: list[Result[Key, object] | Entry] = [*keyed.results(found)]
             if mark is not None:
-                last = page.following is None and not (page.doubt or page.cut)
-                items.append(mark.saw(page.response, found, last=last))
+                items.append(mark.saw(page.response, found, last=page.whole))
             yield Lot(items, following)
-        for doubt in (keyed.doubt, mark.doubt if mark else ""):
+        for doubt in (keyed.doubt, mark.unread.doubt if mark else ""):
             if doubt:
                 self._api.tell(doubt, doubtful=True)

@@ -44,6 +44,7 @@ from penstock.redaction import secret_parameters
 
 _EXPIRED = frozenset({400, 404, 410})  # how a cursor is refused that is too old
 _BLANK = 2  # pages in a row without rows, before the last by the server's count, until we stop
+_ROOM = 500_000  # rows that are known when they come again
 _SAME = 2  # pages in a row that only repeat the one before, until we stop
 _PAGES = ("page", "p", "_page", "pageNumber", "page_number", "page[number]")
 _OFFSETS = ("offset", "skip", "start", "_start", "startAt", "$skip", "page[offset]")
@@ -66,6 +67,11 @@ class Page:
     doubt: str = ""
     cut: bool = False
     _rows: tuple[str, Sequence[bytes]] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is the last page, and nothing speaks against having seen all."""
+        return self.following is None and not (self.doubt or self.cut)
 
     def rows(self, items: str) -> Sequence[bytes] | None:
         """Return the rows at a path as JSON texts, or None where there is no list."""
@@ -163,6 +169,7 @@ class _Walk:
         self._steered = not whole or not (self._listing.more or self._listing.until)
         self._total, self._fell = 0.0, False  # rows by the server's count; whether it ever fell
         self._before: frozenset[bytes] = frozenset()
+        self._met: set[int] = set()  # hashes of rows: one that comes again is not one more
         self._repeats = self._blank = 0
         self._last: Response | None = None
 
@@ -306,7 +313,10 @@ class _Walk:
         repeats = bool(rows) and rows == self._before
         self._repeats = self._repeats + 1 if repeats else 0
         if self._came is not None:
-            self._came += len(found or ()) - len(rows & self._before)
+            hashes = {hash(row) for row in rows}
+            self._came += len(found or ()) - len(hashes & self._met)
+            if len(self._met) < _ROOM:
+                self._met |= hashes
         self._before = rows
         self._blank = 0 if rows else self._blank + 1
         following = self._as_counted(response, position, following, len(found or ()))
@@ -397,7 +407,11 @@ class _Walk:
         nowhere = f"no page had {end.unmatched}" if end.unmatched else ""
         if nowhere and (end.surely or (self._numbered and not self._matched)):
             return nowhere
-        sign = "" if isinstance(self._style, SinglePage) else sign_of_more(page, self._came, end)
+        sign = (
+            ""
+            if isinstance(self._style, SinglePage)
+            else sign_of_more(page, self._came, end, None if self._came is None else self._pages)
+        )
         looks = not (sign or self._matched or not nowhere) and full(page, rows)
         if looks is None:
             sign = self._seen_behind(rows)

@@ -44,6 +44,8 @@ class Headers(Mapping[str, str]):
         start = head.rfind(b"\nHTTP/") + 1
         fields: dict[str, list[str]] = {}
         for line in head[start:].splitlines()[1:]:
+            if not line:
+                break  # what follows are trailers, which cannot say what came before them
             name, colon, value = line.partition(b":")
             if colon:
                 text = _text(value.strip())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+import secrets
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -16,9 +17,11 @@ from penstock.errors import InputError
 from penstock.http.body import MISSING, value_at
 from penstock.http.response import Response
 from penstock.http.styles import R, at, with_parameters
-from penstock.pipeline import Checkpoint
+from penstock.pipeline import Checkpoint, Key
 
 Value: TypeAlias = str | int | float
+
+SINCE = "since"  # the checkpoint of how far a source came
 
 _SKEW = timedelta(days=1)  # by how much a server's clock may be ahead of ours
 _FRACTION = re.compile(r"\.(\d+)")
@@ -64,6 +67,30 @@ class _State(msgspec.Struct):
     source: str
     floor: Value | None = None
     high: Value | None = None
+    begun: str = ""  # of the values of many parents: which beginning they belong to
+
+
+@final
+class Unread:
+    """Rows whose value could not be compared, of all that were seen.
+
+    Args:
+        field: Path of the value.
+    """
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self.rows = self.count = 0
+
+    @property
+    def doubt(self) -> str:
+        """What to tell people; ``""`` where all could be compared."""
+        if not self.count:
+            return ""
+        return (
+            f"{self.count:,} of {self.rows:,} rows have no time or number at {self._field!r} "
+            "(since.field) that can be compared: what changes in them may be missed"
+        )
 
 
 @final
@@ -77,25 +104,27 @@ class Watermark:
         since: How to ask.
         source: What the values belong to.
         kept: What the store kept of the walk before, or None.
+        name: The name of its checkpoint.
+        unread: Where rows without a value are counted; unset: its own.
 
     Raises:
-        InputError: That belongs to another source.
+        InputError: What was kept belongs to another source.
     """
 
-    name = "since"
-
-    def __init__(self, since: Since, source: str, kept: str | None) -> None:
+    def __init__(
+        self,
+        since: Since,
+        source: str,
+        kept: str | None,
+        *,
+        name: str = SINCE,
+        unread: Unread | None = None,
+    ) -> None:
         self._since = since
-        self._rows = self._unread = 0
+        self._name = name
+        self.unread = Unread(since.field or "") if unread is None else unread
         self._latest = datetime.now(UTC) + _SKEW
-        self._state = _State(source, since.start)
-        if kept:
-            self._state = msgspec.json.decode(kept, type=_State)
-        if self._state.source != source:
-            raise InputError(
-                f"what is new ({self.name!r} in the store) belongs to {self._state.source}, not to "
-                f"{source}: land in a store of its own, or begin again with penstock run --restart"
-            )
+        self._state = _state(kept, source) or _State(source, since.start)
 
     def asked(self, request: R) -> R:
         """Return the request that asks for what is new."""
@@ -116,36 +145,73 @@ class Watermark:
                 state.high = found
         if last and state.high is not None:
             state.floor, state.high = state.high, None
-        return Checkpoint(self.name, msgspec.json.encode(state).decode())
+        return _noted(self._name, state)
 
     def _see(self, row: bytes, field: str) -> None:
-        self._rows += 1
+        self.unread.rows += 1
         try:
             value = value_at(row, field)
         except msgspec.DecodeError:
             value = MISSING
         before = self._state.floor if self._state.high is None else self._state.high
         if not isinstance(value, str | int | float) or (rank := _rank(value)) is None:
-            self._unread += 1
+            self.unread.count += 1
             return
         known = None if before is None else _rank(before)
         if known is not None and isinstance(known, datetime) != isinstance(rank, datetime):
-            self._unread += 1
+            self.unread.count += 1
         elif isinstance(rank, datetime) and rank > self._latest:
             pass  # all that is written until then would never be asked for
         elif known is None or rank > known:  # type: ignore[operator] # of one type, as just asked
             self._state.high = value
 
-    @property
-    def doubt(self) -> str:
-        """What to tell people of values that could not be read; ``""`` where all could."""
-        if not self._unread:
-            return ""
-        return (
-            f"{self._unread:,} of {self._rows:,} rows have no time or number at "
-            f"{self._since.field!r} (since.field) that can be compared: what changes in them may "
-            "be missed"
+
+@final
+class Watermarks:
+    """A watermark for each parent: of one that is new, all that belongs to it is asked for.
+
+    They count from one beginning: ``run --restart`` forgets it, and with it all of them.
+
+    Args:
+        since: How to ask.
+        source: What the values belong to.
+        recall: The store's ``mark``.
+
+    Attributes:
+        begun: What lands before all else, where nothing was kept yet: their beginning.
+        unread: Rows without a value, of all parents.
+
+    Raises:
+        InputError: What was kept belongs to another source.
+    """
+
+    def __init__(self, since: Since, source: str, recall: Callable[[str], str | None]) -> None:
+        self._since, self._source, self._recall = since, source, recall
+        kept = _state(recall(SINCE), source)
+        state = kept or _State(source, begun=secrets.token_hex(4))
+        self._begun = state.begun
+        self.begun = () if kept else (_noted(SINCE, state),)
+        self.unread = Unread(since.field or "")
+
+    def of(self, parent: Key) -> Watermark:
+        """Return that of a parent."""
+        name = f"{SINCE} {self._begun} {msgspec.json.encode(parent).decode()}"
+        kept = self._recall(name)
+        return Watermark(self._since, self._source, kept, name=name, unread=self.unread)
+
+
+def _state(kept: str | None, source: str) -> _State | None:
+    state = msgspec.json.decode(kept, type=_State) if kept else None
+    if state is not None and state.source != source:
+        raise InputError(
+            f"what is new ({SINCE!r} in the store) belongs to {state.source}, not to "
+            f"{source}: land in a store of its own, or begin again with penstock run --restart"
         )
+    return state
+
+
+def _noted(name: str, state: _State) -> Checkpoint:
+    return Checkpoint(name, msgspec.json.encode(state).decode())
 
 
 def _rank(value: Value) -> datetime | float | None:

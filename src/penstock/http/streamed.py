@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol, cast, final
@@ -187,7 +188,7 @@ class StreamHandle(Handle):
             self._hand_over(sink)
         elif self._paused and sink.ready():
             self._paused = False
-            self.easy.pause(pycurl.PAUSE_CONT)
+            self._pause(pycurl.PAUSE_CONT)
 
     def _opened(self, sink: Sink) -> None:
         status = self.easy.getinfo(pycurl.RESPONSE_CODE)
@@ -204,9 +205,13 @@ class StreamHandle(Handle):
         if not sink.receive(chunks):
             if not self._paused:
                 self._paused = True
-                self.easy.pause(pycurl.PAUSE_RECV)
+                self._pause(pycurl.PAUSE_RECV)
         elif full and not self._paused:
-            self.easy.pause(pycurl.PAUSE_CONT)
+            self._pause(pycurl.PAUSE_CONT)
+
+    def _pause(self, what: int) -> None:
+        with contextlib.suppress(pycurl.error):  # of an answer that has ended there is no more
+            self.easy.pause(what)
 
     def overdue(self, now: float) -> str | None:
         """Return which of the waiting times has passed, or what the sink has against it."""

@@ -30,7 +30,7 @@ _FORMAT = 2
 _APPLICATION = 0x50454E4C  # "PENL"
 _WAIT = 30.0  # seconds to wait for a program that is not ours and reads or writes the file
 _CHECKPOINT = 8000  # pages of log, some 30 MB, after which it is written back with a sync
-_EPOCH = 32  # bits of a token that count grants; those above count starts of the machine
+_EPOCH = 26  # bits of a token: before the first of so many (a minute's) is given, that is synced
 _NEAR = 16  # waiters at the head of a queue that a transition reads
 
 _SCHEMA = f"""
@@ -59,6 +59,8 @@ SELECT number, place FROM waiter WHERE lock = :lock AND number IN (
 """
 """The head of a queue, its end, and one waiter with the one before it."""
 
+_NOTE = """INSERT INTO fact VALUES ('epoch', ?)
+    ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"""
 _LATE = "SELECT 1 FROM waiter WHERE lock = ? AND until <= ? LIMIT 1"
 _LOCK = msgspec.json.Decoder(LockState)
 _PLACE = msgspec.json.Decoder(QueuePlace)
@@ -120,25 +122,42 @@ class Database:
 
     def _note_start(self) -> None:
         """After a new start of the machine nobody holds or waits any more, and tokens go on."""
-        row = self._connection.execute("SELECT value FROM fact WHERE name = 'boot'").fetchone()
-        if row != (boot(),):
+        query = "SELECT (SELECT value FROM fact WHERE name = ?)"
+        ((started,),) = self._connection.execute(query, ("boot",))
+        ((epoch,),) = self._connection.execute(query, ("epoch",))
+        self._epoch = epoch if isinstance(epoch, int) else 0
+        if started != boot():
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._begin_epoch()
+            self._free_all()
         # From here on no sync at each commit: a lock dies with its machine. Only tokens outlive
-        # it, and the next start begins far above all that this one can give out.
+        # it, and the next start begins above all that this one can have given out.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
 
-    def _begin_epoch(self) -> None:
+    @property
+    def floor(self) -> int:
+        """What tokens are above, whatever this file last said of them before the power failed."""
+        return self._epoch << _EPOCH
+
+    def _free_all(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         for name, state in self.read_all():
-            # What this file last said may be older than what was given out before the power
-            # failed; no start of a machine gives out 2**32 tokens.
-            token = ((state.token >> _EPOCH) + 1) << _EPOCH
-            self._write(name, state, LockState(token=token, capacity=state.capacity), {})
+            self._epoch = max(self._epoch, state.token >> _EPOCH)
+            self._write(name, state, LockState(token=state.token, capacity=state.capacity), {})
         self._connection.execute("DELETE FROM waiter")
         self._connection.execute("INSERT OR REPLACE INTO fact VALUES ('boot', ?)", (boot(),))
+        self._note_epoch(self._epoch + 1)
         self._connection.execute("COMMIT")
+
+    def _note_epoch(self, epoch: int) -> None:
+        self._connection.execute(_NOTE, (epoch,))
+        self._epoch = epoch
+
+    def _reserve(self, epoch: int) -> None:
+        """Have it on the disk that tokens of this epoch may have been given out."""
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._note_epoch(epoch)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def change(
         self, name: str, decide: Callable[[LockState], LockState], near: str | None = None
@@ -162,12 +181,12 @@ class Database:
             try:
                 self._check_there()
                 execute("BEGIN IMMEDIATE")
-                before, numbers = self._read(name, near)
-                after = decide(before)
-                if near is not None and len(after.holders) - len(before.holders) >= _NEAR:
-                    # All that were read are let in: those behind may be as well.
-                    before, numbers = self._read(name, None)
-                    after = decide(before)
+                before, after, numbers = self._decided(name, decide, near)
+                while after.token >> _EPOCH > self._epoch:
+                    execute("ROLLBACK")
+                    self._reserve(after.token >> _EPOCH)
+                    execute("BEGIN IMMEDIATE")
+                    before, after, numbers = self._decided(name, decide, near)
                 if after is not before:
                     self._write(name, before, after, numbers)
                 execute("COMMIT")
@@ -178,6 +197,17 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             raise self._translated(error) from error
         return before, after
+
+    def _decided(
+        self, name: str, decide: Callable[[LockState], LockState], near: str | None
+    ) -> tuple[LockState, LockState, dict[str, int]]:
+        before, numbers = self._read(name, near)
+        after = decide(before)
+        if near is not None and len(after.holders) - len(before.holders) >= _NEAR:
+            # All that were read are let in: those behind may be as well.
+            before, numbers = self._read(name, None)
+            after = decide(before)
+        return before, after, numbers
 
     def _check_there(self) -> None:
         """Refuse to go on with a file that others do not see any more.

@@ -341,7 +341,7 @@ def _reply(name: str, document: Mapping[str, object], sent: float) -> Reply:
         InputError: It is not a lock.
     """
     try:
-        counts = {key: document[key] for key in ("token", "capacity")}
+        counts = {key: _whole(document[key]) for key in ("token", "capacity")}
         places = {key: _timed(document[key]) for key in ("holders", "waiters")}
         state = msgspec.convert({**counts, **places}, LockState)
         return Reply(state, _seconds(document["at"]), sent)
@@ -351,7 +351,16 @@ def _reply(name: str, document: Mapping[str, object], sent: float) -> Reply:
 
 def _timed(found: object) -> list[dict[str, object]]:
     places = cast("Sequence[Mapping[str, object]]", found)
-    return [{**p, **{key: _seconds(p[key]) for key in ("since", "until")}} for p in places]
+    moments = ("since", "until")
+    return [
+        {**{key: _whole(value) for key, value in p.items()}, **{m: _seconds(p[m]) for m in moments}}
+        for p in places
+    ]
+
+
+def _whole(value: object) -> object:
+    """A number of the server's 64 bits as Python's own."""
+    return int(value) if isinstance(value, int) else value
 
 
 def _seconds(value: object) -> float:

@@ -164,10 +164,12 @@ def _grant(request: LockRequest) -> Stages:
         "token": {"$add": [first, "$$this.reserve", -1]},
         "places": {"$concatArrays": ["$$value.places", [holding]]},
     }
+    # By the time, in microseconds: a collection restored from an older dump gives no token twice.
+    floor = {"$multiply": [{"$toLong": "$$NOW"}, 1000]}
     nobody = {
         "open": True,
         "used": {"$sum": "$holders.weight"},
-        "token": "$token",
+        "token": {"$max": ["$token", floor]},
         "places": [],
     }
     shut = {"$mergeObjects": ["$$value", {"open": False}]}
@@ -188,7 +190,7 @@ def _grant(request: LockRequest) -> Stages:
     return [
         _set(granted=granted),
         _set(
-            token="$granted.token",  # noqa: S106 - a field of the document, no password
+            token=_if({"$eq": ["$granted.places", []]}, "$token", "$granted.token"),
             holders={"$concatArrays": ["$holders", "$granted.places"]},
             waiters={"$slice": behind},
             wake=_told(request.place),

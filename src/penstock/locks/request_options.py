@@ -88,7 +88,8 @@ class Want:
             )
         if type(self.capacity) is not int or not self.weight <= self.capacity <= ALL:
             raise InputError(f"a semaphore has 1 to {ALL:,} places, not {self.capacity!r}")
-        if type(self.above) is not int or not 0 <= self.above < _MOST_TOKENS:
+        whole = is_number(self.above) and not isinstance(self.above, float)  # or MongoDB's Int64
+        if not whole or not 0 <= self.above < _MOST_TOKENS:
             raise InputError(f"above={self.above!r}: a token is a whole number from 0 on")
 
     def place(self, process: str, address: str = "") -> QueuePlace:
@@ -101,7 +102,7 @@ class Want:
             address=address,
             weight=self.weight,
             reserve=self.reserve,
-            floor=self.above,
+            floor=int(self.above),
         )
 
 

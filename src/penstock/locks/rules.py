@@ -124,7 +124,8 @@ def _grant(state: LockState, request: LockRequest, now: float) -> LockState:
     Strictly in order: one that does not fit keeps those behind it waiting, so none starves. One
     that asks for itself gets its whole lease; one that is told has ``CLAIM`` seconds to show up.
     """
-    used, token = sum(p.weight for p in state.holders), state.token
+    used = sum(p.weight for p in state.holders)
+    token = max(state.token, request.floor)
     granted: list[QueuePlace] = []
     for place in state.waiters:
         used += place.weight

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
+from msgspec.structs import replace
+
 from penstock.errors import InputError
 from penstock.files import make_inside, make_private
 from penstock.locks.backend import Reply, Waiter
@@ -86,7 +88,8 @@ class Embedded:
         def decide(before: LockState) -> LockState:
             nonlocal now
             now = elapsed()  # asked when it is our turn: time stood still for nobody meanwhile
-            return step(before, request, now)
+            floor = max(time.time_ns() // 1000, self._database.floor)
+            return step(before, replace(request, floor=floor), now)
 
         self._after_fork()
         near = request.place.id if request.kind in _NEAR and not request.dead else None

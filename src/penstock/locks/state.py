@@ -99,12 +99,15 @@ class LockRequest(msgspec.Struct, frozen=True, kw_only=True):
         place: Who does it.
         capacity: What kind of lock it takes it for.
         dead: Processes known to have ended.
+        floor: What a token given by it is above: the time, so that a store restored from an older
+            copy gives no token twice.
     """
 
     kind: Kind
     place: QueuePlace
     capacity: int = 1
     dead: frozenset[str] = frozenset()
+    floor: int = 0
 
 
 Place = QueuePlace  # its name in earlier versions

@@ -23,6 +23,7 @@ from penstock.resilience.limits import Limit as Limit
 from penstock.resilience.retry import QUOTA as QUOTA
 from penstock.resilience.retry import Fault as Fault
 from penstock.resilience.retry import RetryPolicy as RetryPolicy
+from penstock.resilience.rules import HELD as HELD
 from penstock.resilience.rules import ONE as ONE
 from penstock.resilience.rules import State as State
 from penstock.resilience.rules import allowed as allowed

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from penstock.resilience.window import roundest
 
 _CLEAN_WINDOWS = 3
+_MARKS = 64  # moments that are remembered of a window
 
 
 @final
@@ -20,6 +21,9 @@ class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
     After some clean windows one more call than that is tried, then two, four …, so that a limit
     learned too low (a window already half spent when we came) does not stay. With a reserve nothing
     is tried: the limit has to be met once to be known, and from then on the reserve is left.
+
+    Where the server counts the last seconds, and not windows that begin and end, a call's place is
+    free again a window's length after it: nothing goes out earlier than that.
 
     ``sent`` and ``accepted`` of its methods are running totals of requests.
     """
@@ -34,11 +38,30 @@ class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
     length: float | None = None
     clean: int = 0
     extra: float = 0.0
+    marks: tuple[tuple[float, float], ...] = ()
+    before: tuple[tuple[float, float], ...] = ()
 
     def began(self, sent: float, now: float) -> LearnedWindow:
         """Note the first answer of a window, to a call that went out at ``sent``."""
         opens = self.opens if self.length is None else now + self.length
         return replace(self, start=(sent, now), opens=opens)
+
+    def counted(self, accepted: float, now: float) -> LearnedWindow:
+        """Note an answer that was no refusal; ``accepted`` counts it."""
+        marks = (*self.marks, (accepted - self.accepted_before, now))
+        # Thinned out, a mark stands for those before it, too: they were earlier than it says.
+        return replace(self, marks=marks if len(marks) <= _MARKS else marks[1::2])
+
+    def _freed(self, now: float) -> tuple[float, float]:
+        """Return how many calls may have gone out by ``now``, and when there may be more."""
+        if self.length is None or not self.before:
+            return math.inf, now
+        late = [(count, at + self.length) for count, at in self.before if at + self.length > now]
+        if not late:
+            return math.inf, now
+        freed = max((count for count, at in self.before if at + self.length <= now), default=0.0)
+        spare = max(1.0, (self.limit or 1.0) - self.reserve) - self.before[-1][0]
+        return max(0.0, spare + freed), late[0][1]
 
     def refused(self, low: float, high: float) -> LearnedWindow:
         """Note a refusal that says: come back between the times ``low`` and ``high``."""
@@ -57,7 +80,8 @@ class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
         if self.interval is not None:
             return self.opens - now
         if self.limit is None or self.left(sent) >= 1.0:
-            return 0.0
+            freed, more = self._freed(now)
+            return 0.0 if sent - self.sent_before < freed else more - now
         if self.start is None:
             return math.inf  # the first answer of the window is still out
         return self.opens - now
@@ -99,6 +123,8 @@ class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
             extra=extra,
             interval=None,
             start=None,
+            marks=(),
+            before=self.marks,
             accepted_before=accepted,
             sent_before=sent,
         )

@@ -42,7 +42,8 @@ _LOOK_AGAIN = 0.05
 _LONGEST_CALM = 60.0
 _MOST_WINDOWS = 64  # a server that names a new limit with each answer must not fill the memory
 _MOST_ALLOWED = 2**31
-_HELD = QUOTA | {403, 503}  # with Retry-After these hold everybody back
+HELD: Final = QUOTA | {403, 503}
+"""Statuses that may hold everybody back: these two where ``Retry-After`` is with them."""
 
 
 @final
@@ -317,6 +318,7 @@ def settle(
             learned = LearnedWindow(state.reserve)
         if learned is not None and learned.start is None:
             learned = learned.began(ticket.sent, now)
+        learned = learned and learned.counted(total, now)
         pace = pace and pace.accepted(now, ticket.sent, total)
         if ticket.sent >= state.closed:
             calm = 0.0
@@ -337,7 +339,7 @@ def settle(
         state = _learn(state, ticket, now, hints)
     elif state.windows:
         state = _reported(state, ticket, now, ())
-    if status in _HELD and (not accepted or (hints is not None and hints.retry_after)):
+    if status in HELD and (not accepted or (hints is not None and hints.retry_after)):
         state = _refused(state, ticket, now, hints, status)
     return state, None
 

@@ -124,6 +124,7 @@ class Ledger:
         self.by_status: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.accounts: dict[str, Account] = {}
+        self.odd: set[bytes] = set()  # what was asked of the odd list
         self.posted: Counter[str] = Counter()
         self.streams: dict[str, StreamLog] = {}
         self.connections = 0

@@ -8,19 +8,28 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from penstock.simulator.answer import ServedAnswer, error_answer
-from penstock.simulator.pages import page_of, page_url
+from penstock.simulator.pages import LONGEST, page_of, page_url, rows_of
 from penstock.simulator.world import ReceivedCall, World
 
 __all__ = ["ODDITIES", "answer_oddly"]
 
 
 class OddPage(NamedTuple):
-    """A page that is asked for: its number, its rows as JSON, and whether it is the last."""
+    """A page that is asked for.
+
+    Attributes:
+        call: How it was asked for.
+        page: Its number.
+        rows: Its rows as JSON.
+        last: Whether it is the last.
+        again: Whether it was asked for before.
+    """
 
     call: ReceivedCall
     page: int
     rows: str
     last: bool
+    again: bool
 
     @property
     def next_url(self) -> str:
@@ -91,6 +100,94 @@ def _same(asked: OddPage) -> ServedAnswer:
     return _list(json.dumps([{**row, "id": row["id"] % 3} for row in json.loads(asked.rows)]))
 
 
+def _single(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows, *([] if asked.last else [("Link", f"<{asked.next_url}>; rel='next'")]))
+
+
+def _cursor(asked: OddPage, rows: str, *headers: tuple[str, str]) -> ServedAnswer:
+    following = "null" if asked.last else f'"{asked.page + 1}"'
+    return _list(f'{{"items":{rows},"next_cursor":{following}}}', *headers)
+
+
+def _missing(asked: OddPage) -> ServedAnswer:
+    answer = _cursor(asked, "[]")
+    return _list('{"next_cursor":"2"}') if asked.page == 1 and not asked.last else answer
+
+
+def _hole(asked: OddPage) -> ServedAnswer:
+    rows, here = json.loads(asked.rows), f"{asked.call.base}/odd?page={asked.page}"
+    after = None if asked.last else f"{asked.call.base}/odd?page={asked.page + 1}"
+    parts = {
+        "": (rows[:5], f"{here}&part=none"),
+        "none": ([], f"{here}&part=rest"),
+        "rest": (rows[5:], after),
+    }
+    found, link = parts[asked.call.request.parameters().get("part", "")]
+    return _list(json.dumps({"items": found, "links": {"next": link}}))
+
+
+def _expired(asked: OddPage) -> ServedAnswer:
+    if asked.page == 2 and not asked.again:
+        return error_answer(410, "The cursor has expired.")
+    return _cursor(asked, asked.rows)
+
+
+def _later(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows) if asked.again else ServedAnswer(202, b"{}")
+
+
+def _slower(asked: OddPage) -> ServedAnswer:
+    if asked.page % 2 == 0 and not asked.again:
+        return error_answer(403, "You are too fast.", (("Retry-After", "1"),))
+    return _list(asked.rows)
+
+
+def _latin(asked: OddPage) -> ServedAnswer:
+    kind = ("Content-Type", "application/json; charset=iso-8859-1")
+    text = json.dumps(json.loads(asked.rows), ensure_ascii=False)
+    return ServedAnswer(200, text.encode("latin-1", "replace"), (kind,))
+
+
+def _deep(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows.replace('"name":', f'"deep":{"[" * 3000}{"]" * 3000},"name":', 1))
+
+
+def _big(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows.replace('"id":', '"id":18446744073709551616', 1))
+
+
+def _keyless(asked: OddPage) -> ServedAnswer:
+    return _list(asked.rows.replace('"id":', '"nr":', 1))
+
+
+def _words(asked: OddPage) -> ServedAnswer:
+    more = str(not asked.last).lower()
+    return _list(f'{{"items":{asked.rows},"has_more":"{more}","cursor":"{asked.page + 1}"}}')
+
+
+def _partial(asked: OddPage) -> ServedAnswer:
+    errors = '[{"message":"a row could not be read"}]'
+    cursor = "null" if asked.last else asked.page + 1
+    return _list(f'{{"items":{asked.rows},"next_cursor":{cursor},"errors":{errors}}}')
+
+
+def _overlapping(asked: OddPage) -> ServedAnswer:
+    rows = json.loads(asked.rows)
+    again = asked.page > 1 and [{**rows[0], "id": rows[0]["id"] - 1}]
+    return _cursor(asked, json.dumps([*again, *rows] if again else rows))
+
+
+def _lines(asked: OddPage) -> ServedAnswer:
+    kind = ("Content-Type", "text/csv; charset=utf-8")
+    lines = [f"{row['id']},{row['screen_name']}" for row in json.loads(asked.rows)]
+    link = [] if asked.last else [("Link", f'<{asked.next_url}>; rel="next"')]
+    return ServedAnswer(200, "\r\n".join(["id,name", *lines, ""]).encode(), (kind, *link))
+
+
+def _short(asked: OddPage) -> ServedAnswer:
+    return _list(f'{{"items":{asked.rows},"total":{len(json.loads(asked.rows))}}}')
+
+
 ODDITIES: Mapping[str, Oddity] = MappingProxyType(
     {
         "odata": Oddity("the next link is called @odata.nextLink", _odata),
@@ -103,6 +200,24 @@ ODDITIES: Mapping[str, Oddity] = MappingProxyType(
         "nan": Oddity("a row has NaN", _nan),
         "bom": Oddity("the body begins with a byte order mark", _bom),
         "same-key": Oddity("rows share three ids", _same),
+        "single-quotes": Oddity("rel='next' in the Link header", _single),
+        "capped": Oddity("never more than 7 rows a page", lambda asked: _list(asked.rows)),
+        "clamp": Oddity("a page after the last is the last again", lambda asked: _list(asked.rows)),
+        "no-list": Oddity("the first page has no list, and a next one", _missing),
+        "hole": Oddity("a page without rows stands between others", _hole),
+        "expired": Oddity("the second cursor is refused once, with 410", _expired),
+        "later": Oddity("each page is a 202 when first asked for", _later),
+        "too-fast": Oddity("403 and Retry-After for every other page, once", _slower),
+        "latin": Oddity("ISO-8859-1", _latin),
+        "deep": Oddity("a row is nested 3,000 levels deep", _deep),
+        "big-id": Oddity("an id has more than 64 bits", _big),
+        "no-key": Oddity("a row has no id", _keyless),
+        "words": Oddity('has_more is a text, "true" or "false"', _words),
+        "partial": Oddity("rows and errors come with status 200 (by POST)", _partial),
+        "overlap": Oddity("a page begins with a row of the page before", _overlapping),
+        "post": Oddity("a list by POST, its cursor in the body", lambda a: _cursor(a, a.rows)),
+        "csv": Oddity("lines of CSV, and a Link header", _lines),
+        "short-total": Oddity("total counts the rows of the page only", _short),
     }
 )
 
@@ -112,4 +227,12 @@ def answer_oddly(world: World, call: ReceivedCall) -> ServedAnswer:
     oddity = ODDITIES.get(world.settings.odd)
     if oddity is None:
         return error_answer(404, f"start with --odd NAME: {', '.join(ODDITIES)}")
-    return oddity.answer(OddPage(call, *page_of(world, call)))
+    asked = call.request.target.encode() + call.request.body
+    again = asked in world.ledger.odd
+    world.ledger.odd.add(asked)
+    found = page_of(world, call, 7 if world.settings.odd == "capped" else LONGEST)
+    if world.settings.odd == "clamp" and found[1] == "[]":
+        size = min(world.settings.pages, len(world.existing) or 1)
+        rows = world.existing[(len(world.existing) - 1) // size * size :]
+        found = (found[0], rows_of(world, rows), True)
+    return oddity.answer(OddPage(call, *found, again))

@@ -13,6 +13,7 @@ from penstock.simulator.users import follower_ids, row_json
 from penstock.simulator.world import ReceivedCall, World
 
 __all__ = [
+    "LONGEST",
     "by_cursor",
     "by_header_cursor",
     "by_link_body",
@@ -25,6 +26,7 @@ __all__ = [
     "page_of",
     "page_url",
     "price_page",
+    "rows_of",
 ]
 
 LONGEST = 1000
@@ -51,7 +53,8 @@ def _size(world: World, call: ReceivedCall, name: str = "per_page") -> int:
     return min(_number(call, name, world.settings.pages, 1), LONGEST)
 
 
-def _rows(world: World, ids: Sequence[int]) -> str:
+def rows_of(world: World, ids: Sequence[int]) -> str:
+    """Return rows as JSON."""
     return "[" + ",".join(row_json(world.settings.seed, id_) for id_ in ids) + "]"
 
 
@@ -59,11 +62,13 @@ def _json(text: str, *headers: tuple[str, str]) -> ServedAnswer:
     return ServedAnswer(200, text.encode(), headers)
 
 
-def page_of(world: World, call: ReceivedCall) -> tuple[int, str, bool]:
-    """Return the number of the page asked for, its rows, and whether it is the last."""
+def page_of(world: World, call: ReceivedCall, most: int = LONGEST) -> tuple[int, str, bool]:
+    """Return the number of the page asked for, its rows (``most``), and whether it is the last."""
     name = "cursor" if "cursor" in call.request.parameters() else "page"
-    page, size = _number(call, name, 1, 1), _size(world, call)
-    rows = _rows(world, world.existing[(page - 1) * size : page * size])
+    page, size = _number(call, name, 1, 1), min(most, _size(world, call))
+    if call.request.body:
+        page = int(json.loads(call.request.body).get("cursor") or 1)
+    rows = rows_of(world, world.existing[(page - 1) * size : page * size])
     return page, rows, page * size >= len(world.existing)
 
 
@@ -71,7 +76,7 @@ def by_page(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?page=1&per_page=50`` with items, page, per_page, pages and total."""
     page, size = _number(call, "page", 1, 1), _size(world, call)
     total = len(world.existing)
-    rows = _rows(world, world.existing[(page - 1) * size : page * size])
+    rows = rows_of(world, world.existing[(page - 1) * size : page * size])
     pages = -(-total // size)
     return _json(
         f'{{"items":{rows},"page":{page},"per_page":{size},"pages":{pages},"total":{total}}}'
@@ -81,7 +86,7 @@ def by_page(world: World, call: ReceivedCall) -> ServedAnswer:
 def by_offset(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer ``?offset=0&limit=50`` with items, offset, limit and total."""
     offset, size = _number(call, "offset", 0, 0), _size(world, call, "limit")
-    rows = _rows(world, world.existing[offset : offset + size])
+    rows = rows_of(world, world.existing[offset : offset + size])
     total = len(world.existing)
     return _json(f'{{"items":{rows},"offset":{offset},"limit":{size},"total":{total}}}')
 
@@ -107,7 +112,7 @@ def _slice(world: World, call: ReceivedCall) -> tuple[str, str | None]:
     position, size = _position(call), _size(world, call, "limit")
     end = position + size
     following = _opaque(end) if end < len(world.existing) else None
-    return _rows(world, world.existing[position:end]), following
+    return rows_of(world, world.existing[position:end]), following
 
 
 def by_cursor(world: World, call: ReceivedCall) -> ServedAnswer:
@@ -140,7 +145,7 @@ def by_link_header(world: World, call: ReceivedCall) -> ServedAnswer:
         for relation, number in relations
         if 1 <= number <= last
     )
-    rows = _rows(world, world.existing[(page - 1) * size : page * size])
+    rows = rows_of(world, world.existing[(page - 1) * size : page * size])
     return _json(rows, ("Link", links))
 
 
@@ -153,7 +158,7 @@ def by_link_body(world: World, call: ReceivedCall) -> ServedAnswer:
     relative = call.request.parameters().get("form") == "relative"
     more = page * size < len(world.existing)
     following = page_url(call, page + 1, relative=relative) if more else None
-    rows = _rows(world, world.existing[(page - 1) * size : page * size])
+    rows = rows_of(world, world.existing[(page - 1) * size : page * size])
     return _json(f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}')
 
 
@@ -161,7 +166,7 @@ def looping(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer three pages whose last leads to the first again: a harvester has to notice."""
     page, size = _number(call, "page", 1, 1), _size(world, call)
     following = page_url(call, page % 3 + 1)
-    rows = _rows(world, world.existing[(page - 1) * size : page * size])
+    rows = rows_of(world, world.existing[(page - 1) * size : page * size])
     return _json(
         f'{{"items":{rows},"links":{{"next":{json.dumps(following)}}}}}',
         ("Link", f'<{following}>; rel="next"'),

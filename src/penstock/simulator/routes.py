@@ -115,7 +115,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/pages/link-header": Route(pages.by_link_header),
         "/pages/link-body": Route(pages.by_link_body),
         "/pages/header-cursor": Route(pages.by_header_cursor),
-        "/odd": Route(answer_oddly),
+        "/odd": Route(answer_oddly, methods=("GET", "HEAD", "POST")),
         "/pages/loop": Route(pages.looping),
         "/prices.json": Route(pages.price_page),
         "/items": Route(_post_item, methods=("POST",)),

@@ -101,8 +101,8 @@ MISFITS = {
     "item": """SELECT key FROM item WHERE typeof(key) NOT IN ('integer', 'text')
         OR typeof(at) NOT IN ('real', 'integer') OR state = 'landed' AND (offset < 0 OR length < 1
         OR length > (SELECT max(size) FROM segment)
-        OR typeof(segment) || typeof(offset) || typeof(length) || typeof(crc32)
-            != 'integerintegerintegerinteger')""",
+        OR typeof(segment) != 'integer' OR typeof(offset) != 'integer'
+        OR typeof(length) != 'integer' OR typeof(crc32) != 'integer')""",
     "failure": """SELECT id AS key FROM failure WHERE typeof(at) NOT IN ('real', 'integer')
         OR typeof(key) NOT IN ('integer', 'text') OR typeof(status) NOT IN ('integer', 'null')
         OR typeof(attempts) || typeof(replayed) || typeof(current) != 'integerintegerinteger'

@@ -104,13 +104,16 @@ class MongoCommit(Tally):
             PyMongoError: They could not be made safe; some of them may be.
             InputError: A key cannot be stored.
         """
-        self._latest = max(self._mark.begin(self._latest), int(self._clock.time() * 1e6))
+        placed = not all(isinstance(entry, Mark) for entry in entries)  # what stands in the order
+        if placed:
+            self._latest = max(self._mark.begin(self._latest), int(self._clock.time() * 1e6))
         for part in in_turns(entries):
             for wave in self._waves(part):
                 self._settle(wave)
             self._delete([entry for entry in part if isinstance(entry, Deletion)])
             self._note(part)
-        self._mark.end(self._latest)
+        if placed:
+            self._mark.end(self._latest)
 
     def _settle(self, entries: Sequence[Landing | Failing]) -> None:
         """Write entries of different keys; those that are there already are looked at first."""

@@ -34,22 +34,23 @@ def last_token_there(address: str, scope: str) -> int:
     """Return the token of the last run that had the store by this lock, 0 where none had."""
     place = opened(address, None, _DEADLINE)
     with closing(place.client), translated(place.shown):
-        now, _ = _current(place, scope)
-    return 0 if now is None else now.token
+        latest = _latest(_found(place, scope))
+    return 0 if latest is None else latest.token
 
 
 def _named(scope: str) -> str:
     return f"{_FENCE}:{scope}"
 
 
-def _current(place: MongoPlace, scope: str) -> tuple[Fence | None, dict[str, Any] | None]:
-    """Return who may write by this lock, and the session he writes in."""
+def _found(place: MongoPlace, scope: str) -> list[dict[str, Any]]:
+    """Return who may write by this lock, the latest first, with the sessions they write in."""
     # An earlier penstock kept the token of whichever lock it was in one document.
     names = [_named(scope), _FENCE]
-    found = place.facts.find_one({"_id": {"$in": names}, "scope": scope}, sort=[("token", -1)])
-    if found is None:
-        return None, None
-    return Fence(found["scope"], found["token"]), found["session"]
+    return list(place.facts.find({"_id": {"$in": names}, "scope": scope}).sort("token", -1))
+
+
+def _latest(found: list[dict[str, Any]]) -> Fence | None:
+    return Fence(found[0]["scope"], int(found[0]["token"])) if found else None
 
 
 @final
@@ -78,15 +79,17 @@ class MongoFence:
         told = {"scope": fence.scope, "token": fence.token, "session": session.session_id}
         mine = {"_id": _named(fence.scope), "token": {"$lte": fence.token}}
         while True:
-            before, writing = _current(place, fence.scope)
+            found = _found(place, fence.scope)
+            before = _latest(found)
             if before is not None and before.token > fence.token:
                 raise replaced(before, fence)
-            if writing is not None:
+            if found:
                 # Whoever stands still within a transaction would keep us waiting for its end.
-                place.client.admin.command("killSessions", [writing])
+                place.client.admin.command("killSessions", [found[0]["session"]])
             try:
                 place.facts.update_one(mine, {"$set": told}, upsert=True)
-                place.facts.delete_one({"_id": _FENCE, "scope": fence.scope})
+                if any(one["_id"] == _FENCE for one in found):
+                    place.facts.delete_one({"_id": _FENCE, "scope": fence.scope})
             except DuplicateKeyError:  # another one came first: look who
                 continue
             return
@@ -141,8 +144,7 @@ class MongoFence:
         mine = {"_id": _named(fence.scope), "token": fence.token}
         touched = {"$inc": {"writes": 1}}
         if not self._place.facts.update_one(mine, touched, session=session).matched_count:
-            now, _ = _current(self._place, fence.scope)
-            raise replaced(now, fence)
+            raise replaced(_latest(_found(self._place, fence.scope)), fence)
 
     def close(self) -> None:
         """Let go of the session."""

@@ -16,7 +16,7 @@ from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
 from penstock.streaming.backlog import Backlog, Batch
-from penstock.streaming.content_encoding import Decoder, decoder
+from penstock.streaming.content_encoding import Decoder, Identity, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.messages import Newest
 from penstock.streaming.presets import Preset
@@ -103,6 +103,7 @@ class Connection:
         outgoing: Frames that a WebSocket has to send.
         unfinished: Bytes of a tail without an end.
         protocols: Subprotocols that a WebSocket asked for.
+        accept: What the server has to say to the key that it asked with.
         at: When it was last heard of, in seconds since 1970.
     """
 
@@ -127,6 +128,7 @@ class Connection:
         self.outgoing: deque[tuple[str, bytes]] = deque()
         self.unfinished = 0
         self.protocols = ""
+        self.accept = ""
         self.at = plan.clock.time()
         self._lock = threading.Lock()
         self._closed = False
@@ -173,9 +175,7 @@ class Connection:
         websocket = self._plan.preset.websocket
         if status == 101 and websocket:
             self._check_protocol(headers.get("sec-websocket-protocol"))
-            words = headers.get("sec-websocket-extensions", "").lower()
-            deflated, forgets = "permessage-deflate" in words, "server_no_context_takeover" in words
-            self.framer = WebSocket(self._plan.max_message, deflated=deflated, forgets=forgets)
+            self.framer = self._websocket(headers)
             self._decoder = decoder("identity")
             self.outgoing.extend(self._plan.opening)
             self._on_open()
@@ -190,6 +190,17 @@ class Connection:
                 if self.framer.raw:
                     self._check_chunked(headers)
             self._on_open()
+
+    def _websocket(self, headers: Headers) -> WebSocket:
+        """Return the framer, where the server agrees to what was asked (RFC 6455, section 4.1)."""
+        if headers.get("sec-websocket-accept", "") != self.accept:
+            raise NotAStream("the answer is not a WebSocket's: Sec-WebSocket-Accept is another")
+        words = headers.get("sec-websocket-extensions", "").lower()
+        extensions = [one.partition(";")[0].strip() for one in words.split(",") if one.strip()]
+        if extensions not in ([], ["permessage-deflate"]):
+            raise NotAStream(f"the server uses extensions that nobody asked for: {words}")
+        forgets = "server_no_context_takeover" in words
+        return WebSocket(self._plan.max_message, deflated=bool(extensions), forgets=forgets)
 
     def _check_protocol(self, chosen: str | None) -> None:
         """Refuse another subprotocol than was asked for, and none (WHATWG WebSockets, 3.1)."""
@@ -301,11 +312,16 @@ class Connection:
     def overdue(self, now: float) -> str | None:
         """Return what the watchdogs say; ask a silent WebSocket for a sign of life before."""
         self.ending = self._watch.look(self.wire, self.decoded, now)
+        if self.ending is Ending.STALLED and not self.decoded and self._is_coded():
+            self.ending = Ending.UNFLUSHED  # its server may hold all back, the coding's head, too
         silent = self._watch.quiet(now) * 2 > self._watch.wire_stall
         if silent and self._pinged != self.wire and isinstance(self.framer, WebSocket):
             self._pinged = self.wire
             self.outgoing.append(Reply("ping", b""))
         return None if self.ending is None else self.ending.value
+
+    def _is_coded(self) -> bool:
+        return self._decoder is not None and not isinstance(self._decoder, Identity)
 
     def end(self, *, whole: bool) -> PenstockError | None:
         """Take nothing more; count the tail that has no end; return the framer's last error.
@@ -333,7 +349,14 @@ class Connection:
         """Whether its end can be told from a cut: by its length, chunks, and content coding."""
         headers = Headers(self.head)
         measured = "content-length" in headers or "transfer-encoding" in headers
-        return measured and self._decoder is not None and self._decoder.whole
+        return measured and self._decoder is not None and self._decoder.whole is True
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ended within a message, or within its content coding."""
+        coding = self._decoder
+        within = self.unfinished > 0 and not self._measured()
+        return within or (coding is not None and coding.whole is False)
 
     def position(self) -> str | None:
         """Where the next connection goes on."""

@@ -20,10 +20,10 @@ class Decoder(Protocol):
     """Takes a content coding off.
 
     Attributes:
-        whole: Whether what came ends where the coding does, and not within it.
+        whole: Whether what came ends where the coding does, and not within it; None: nobody knows.
     """
 
-    whole: bool
+    whole: bool | None
 
     def decode(self, data: bytes, /) -> Iterator[bytes]:
         """Yield what can be read by now, piece by piece."""
@@ -34,7 +34,7 @@ class Decoder(Protocol):
 class Identity:
     """No coding."""
 
-    whole = True
+    whole: bool | None = True
 
     def decode(self, data: bytes, /) -> Iterator[bytes]:
         """Yield ``data``."""
@@ -53,7 +53,7 @@ class Inflate:
         self._bits = 32 + zlib.MAX_WBITS  # gzip or zlib, told by their beginnings
         self._inflate = zlib.decompressobj(self._bits)
         self._begun = False
-        self.whole = False
+        self.whole: bool | None = True
 
     def decode(self, data: bytes, /) -> Iterator[bytes]:
         """Yield what can be read by now, piece by piece.
@@ -63,11 +63,10 @@ class Inflate:
         """
         full = False
         while data or full:
-            if self.whole:  # there may be padding between members
+            if self.whole and self._begun:  # there may be padding between members
                 data = data.lstrip(b"\0")
                 if not data:
                     break
-                self.whole = False
             try:
                 piece = self._inflate.decompress(data, _PIECE)
             except zlib.error as error:
@@ -76,7 +75,7 @@ class Inflate:
                 self._bits = -zlib.MAX_WBITS
                 self._inflate = zlib.decompressobj(self._bits)
                 continue
-            self._begun = True
+            self._begun, self.whole = True, False
             full = len(piece) == _PIECE  # there may be more, of what was read already
             data = self._inflate.unconsumed_tail
             if self._inflate.eof:
@@ -90,7 +89,7 @@ class Inflate:
 class Zstandard:
     """zstd (RFC 8878), of one frame or more."""
 
-    whole = False  # nobody knows
+    whole: bool | None = None
 
     def __init__(self) -> None:
         import zstandard
@@ -124,8 +123,9 @@ def accepted() -> str:
 
 def decoder(coding: str) -> Decoder | None:
     """Return what takes off the ``Content-Encoding`` of that name, or None for an unknown one."""
-    name = coding.strip().lower()
-    if name in ("", "identity"):
+    codings = [name.strip() for name in coding.lower().split(",")]
+    name = ",".join(name for name in codings if name not in ("", "identity", "none"))
+    if not name:
         return Identity()
     if name in ("gzip", "x-gzip", "deflate"):
         return Inflate()

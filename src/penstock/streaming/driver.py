@@ -6,7 +6,9 @@ lets heartbeats go unseen. All deciding is in values beside it: policy, preset, 
 
 from __future__ import annotations
 
+import base64
 import math
+import os
 import threading
 from dataclasses import replace
 from typing import final
@@ -34,13 +36,14 @@ from penstock.streaming.backlog import Ended
 from penstock.streaming.connection import Closing, Connection, ConnectionPlan, NotAStream
 from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
-from penstock.streaming.frames import FramingError
+from penstock.streaming.frames import FramingError, MessageTooLarge
 from penstock.streaming.messages import Verdict, last_word
 from penstock.streaming.reconnect_policy import Backoff, Ending
 from penstock.streaming.responses import Answer, Outcome, refusal
 from penstock.streaming.resume import LastEventId, moment
 from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters, Gap, Status
+from penstock.streaming.websocket import accept_of
 
 __all__ = ["Driver", "as_http"]
 
@@ -48,8 +51,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 _PATIENCE = 1.0  # seconds
+_OURS = (InputError, NotAStream, PermanentError, FramingError, MessageTooLarge)
 _GOOD = frozenset({1000, 1005})  # codes of a WebSocket that was closed in good order
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
+_REFUSED = frozenset({425, 503})  # statuses after which a request was not acted on
 
 
 class _EndOfStream(Exception):
@@ -87,7 +91,7 @@ class Driver:
         self._silent_gap = False
         self._last_heard: float | None = None
         self._alive = -math.inf  # monotonic time at which it was last live
-        self._cut = False  # whether the last connection ended within a message
+        self._cut = False  # whether the last connection did not end in good order
         self._gzip = preset.gzip and not profile.raw
         self._renewed = False
         self._misframed = False  # whether the last connection ended by bytes framed otherwise
@@ -242,7 +246,7 @@ class Driver:
             by_itself = self._wait_for(transfer)
             self._drain(connection)
             broken = connection.end(whole=by_itself and transfer.error is None)
-            self._note_end(connection)
+            self._note_end(connection, _ending_of(connection, broken or transfer.error))
             if self._stopped:
                 return None
             if not by_itself:
@@ -260,6 +264,8 @@ class Driver:
         # A WebSocket begins with HTTP, and its redirects name either.
         here = as_http(transfer.url)
         url = as_http(join(here, as_http(target)))
+        if not url.startswith(("http://", "https://")):
+            raise PermanentError(f"{self._where}: redirected, to {shown(url)}")
         if becomes_get(request.method, transfer.status):
             there: Request = Get(url, headers=request.headers)
         else:
@@ -306,7 +312,10 @@ class Driver:
         if self._profile.websocket:
             asked = Headers("\r\n".join(["", *made.headers]).encode())
             connection.protocols = asked.get("sec-websocket-protocol", "")
+            key = base64.b64encode(os.urandom(16)).decode()
+            connection.accept = accept_of(key)
             made.headers.append("Sec-WebSocket-Extensions: permessage-deflate")
+            made.headers.append(f"Sec-WebSocket-Key: {key}")
         self.present = connection
         # Elsewhere, where a redirect led, the transfer that was made shows no certificate of ours.
         ours = replace(self._profile, cert=made.profile.cert, key=made.profile.key)
@@ -350,18 +359,19 @@ class Driver:
 
     # Its end
 
-    def _note_end(self, connection: Connection) -> None:
+    def _note_end(self, connection: Connection, error: PenstockError | None) -> None:
         self.present = None
         self._ended_ones += connection.counters
         if connection.framer is not None:
             self._last_heard = connection.at
             if connection.spoke:
                 self._alive = self._clock.monotonic()
-            self._cut = connection.unfinished > 0
+            self._cut = connection.cut or connection.unfinished > 0 or not _is_good(error)
             self._cursor = connection.position()
 
     def _asked(self, verdict: Verdict) -> Outcome:
         if verdict.then is Action.END:
+            self._cut = False
             raise _EndOfStream(f"{self._where}: the server says {verdict.text}")
         if verdict.then is Action.STOP:
             raise PermanentError(f"{self._where}: the server ended the stream: {verdict.text}")
@@ -374,7 +384,7 @@ class Driver:
         self, transfer: StreamTransfer, connection: Connection, broken: PenstockError | None
     ) -> Outcome:
         self._verdict = None
-        error = broken or transfer.error
+        error = _ending_of(connection, broken or transfer.error)
         if type(error) is FramingError and connection.messages and not self._misframed:
             self._misframed = True
             return Outcome(Ending.DROPPED, f"{self._where}: {error}")
@@ -382,7 +392,7 @@ class Driver:
         if isinstance(error, NotAStream) and self._was_live():
             return Outcome(Ending.STATUS, f"{self._where}: {error}", status=connection.status)
         if error is not None and not isinstance(error, RetryableError):
-            if type(error) in (InputError, NotAStream, PermanentError) and connection.status:
+            if type(error) in _OURS and connection.status:
                 raise type(error)(f"{self._where}: {error}") from error
             raise error
         if connection.ending is not None:
@@ -390,7 +400,8 @@ class Driver:
         if connection.framer is not None:
             return self._ended(connection, error)
         if connection.status == 0:
-            return Outcome(Ending.UNREACHABLE, str(error))
+            outcome = Outcome(Ending.UNREACHABLE, str(error))
+            return self._again(outcome) if getattr(error, "sent", False) else outcome
         return self._answered(transfer, connection)
 
     def _was_live(self) -> bool:
@@ -406,17 +417,27 @@ class Driver:
         if isinstance(error, Closing) and self._policy.closes(error.code):
             raise PermanentError(f"{self._where}: {error}")
         reason = f"{self._where}: {error or 'closed by the server'}"
-        whole = error is None or (isinstance(error, Closing) and error.code in _GOOD)
-        if self._preset.once and whole:
-            raise _EndOfStream(reason)
-        if not (self._preset.repeats or self._request.method in _SAFE):
-            if error is None:
+        if self._preset.once and _is_good(error):
+            if not connection.cut:
                 raise _EndOfStream(reason)
-            raise PermanentError(
-                f"{reason}; a {self._request.method} is not sent again unasked: say repeat=true if "
-                "it only reads"
-            )
-        return Outcome(Ending.DROPPED, reason)
+            self._gzip = False  # without compression its end is seen
+        if error is None and not self._repeats:
+            raise _EndOfStream(reason)
+        return self._again(Outcome(Ending.DROPPED, reason))
+
+    @property
+    def _repeats(self) -> bool:
+        return self._preset.repeats or self._request.repeatable
+
+    def _again(self, outcome: Outcome) -> Outcome:
+        """Return ``outcome``, after which the request is sent again, unless it may have acted."""
+        refused = outcome.ending is Ending.LIMITED or outcome.status in _REFUSED
+        if self._repeats or refused:
+            return outcome
+        raise PermanentError(
+            f"{outcome.reason}; a {self._request.method} is not sent again unasked: say "
+            "repeat=true if it only reads"
+        )
 
     def _watched(self, ending: Ending, error: PenstockError | None) -> Outcome:
         if ending is Ending.UNFLUSHED:
@@ -425,6 +446,8 @@ class Driver:
                     f"{self._where}: the server sends an {error}, though it was asked for none"
                 )
             self._gzip = False  # for good: it will not learn
+            if error is not None:
+                return Outcome(ending, f"{self._where}: the server sends an {error}")
         reason = ending.value if error is None else f"{ending.value} ({error})"
         return Outcome(ending, f"{self._where}: {reason}")
 
@@ -448,7 +471,19 @@ class Driver:
         refused = refusal(answer, self._policy)
         if refused is not None and (answer.status == 401 or not self._was_live()):
             raise refused
-        return answer.outcome()
+        return self._again(answer.outcome())
+
+
+def _ending_of(connection: Connection, error: PenstockError | None) -> PenstockError | None:
+    """Return why a connection ended: a WebSocket without a close frame was cut (code 1006)."""
+    if error is None and connection.status == 101 and connection.framer is not None:
+        return RetryableError("the connection ended without the close frame of a WebSocket")
+    return error
+
+
+def _is_good(error: PenstockError | None) -> bool:
+    """Whether a connection that ended so was not cut."""
+    return error is None or (isinstance(error, Closing) and error.code in _GOOD)
 
 
 def as_http(url: str) -> str:

@@ -156,5 +156,6 @@ def check_bound(max_bytes: int) -> int:
 def too_large(max_bytes: int) -> MessageTooLarge:
     """Return the error for a message beyond the bound."""
     return MessageTooLarge(
-        f"a message is larger than max_bytes={max_bytes}: raise it, or name the right framing"
+        f"a message is larger than max_bytes={max_bytes} (max_message of a stream): raise it, or "
+        "name the right framing"
     )

@@ -53,7 +53,7 @@ def loader() -> Load:
 
 
 def reader(into: type) -> Load:
-    """Return the function that makes a value of a type of a body, which it checks whole.
+    """Return the function that makes a value of a type of a body that was checked.
 
     Raises:
         InputError: ``into`` is no type that can be decoded into.
@@ -61,7 +61,7 @@ def reader(into: type) -> Load:
     if into is bytes:
         return bytes
     try:
-        return checked(msgspec.json.Decoder(into).decode)
+        return msgspec.json.Decoder(into).decode
     except TypeError as error:
         raise InputError(f"into={into!r} cannot be decoded into: {error}") from error
 

@@ -163,6 +163,7 @@ _COUCHDB = Preset(
     framing="lf",
     resume=QueryCursor("since", "seq"),
     id=("seq",),
+    gzip=False,  # CouchDB compresses no feed; PouchDB Server, which does, never flushes it
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
     signs=(
         ControlMessage("delete", "deleted", Action.DELETE, equals=(True,), by="id"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, final
 from urllib.parse import urlsplit
 
@@ -41,6 +43,7 @@ from penstock.streaming.websocket import Reply
 __all__ = ["Stream"]
 
 _WEBSOCKETS = ("ws://", "wss://")
+_PATIENCE = 2.0  # seconds that closing waits: a thread of ours may be fetching a token
 _LIST_BYTES = 1024 * 1024  # bodies that are in a list of a batch, about
 
 
@@ -124,29 +127,16 @@ class Stream(Generic[T]):
         clock: Clock | None = None,
     ) -> None:
         asked = Get(request) if isinstance(request, str) else request
-        known = presets.by_name(preset) if isinstance(preset, str) else preset
-        paths = known.id if id is None else (id,) if isinstance(id, str) else tuple(id)
-        websocket = known.websocket or asked.path.startswith(_WEBSOCKETS)
         profile = profile or Profile()
-        stall = known.wire_stall if profile.stall == Profile().stall else profile.stall
-        known = dataclasses.replace(
-            known,
-            policy=policy or known.policy,
-            id=paths,
-            websocket=websocket,
-            wire_stall=stall or math.inf,
-        )
+        known = presets.by_name(preset) if isinstance(preset, str) else preset
+        known = _made(known, asked, id, profile, policy or known.policy)
         name = preset if isinstance(preset, str) else known.service
         self.source = f"{name} {shown(asked.path)}"
         self.identity = source_of(self.source, asked.method, asked)
         self.decode = decode
         self.keyed = bool(known.id)
         self.reuses_ids = any(sign.by is not None for sign in active_signs(known))
-        if open and not websocket:
-            raise InputError("open=[...] is what a WebSocket sends: its URL begins with wss://")
-        if websocket:
-            check_websockets()
-            asked = msgspec.structs.replace(asked, path=as_http(asked.path))
+        asked = _callable(asked, known, open)
         position = self._position(cursor)
         framer = known.framing if framing is None else framing
         if isinstance(framer, str):
@@ -173,8 +163,7 @@ class Stream(Generic[T]):
             max_message=check_bound(max_message),
             opening=tuple(map(_opening, open)),
         )
-        raw = framer is not None and framer.raw
-        streamed = _profile(api.profile, raw=raw, websocket=websocket)
+        streamed = _profile(api.profile, framer, known)
         self._sorter: Sorter[T] = Sorter(known, into, None, decode)
         self._driver = Driver(asked, api, streamed, plan)
         self._clock = api.clock
@@ -313,6 +302,7 @@ class Stream(Generic[T]):
     def _taken(self, wait: float | None) -> Iterator[Sequence[Entry]]:
         """Yield what is there until the end, then raise what ended it."""
         self._begin()
+        close: Callable[[], object] = self.close
         try:
             while True:
                 entries = self._backlog.take(wait)
@@ -321,9 +311,12 @@ class Stream(Generic[T]):
                     if last.error is not None:
                         raise last.error
                     return
+        except GeneratorExit:
+            close = self._let_go
+            raise
         finally:
             if not self._entered:
-                self.close()
+                close()
 
     def _begin(self) -> None:
         if self._closed:
@@ -338,18 +331,38 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """End everything now, and free it."""
+        self._let_go().wait(_PATIENCE)
+
+    def _let_go(self) -> threading.Event:
+        """Have everything ended and freed, and wait for nothing; the event says when it is done.
+
+        The garbage collector closes a generator that nobody holds any more on whichever thread it
+        runs, within a lock of ours, too: only a thread that has none may wait for one.
+        """
         self._closed = True
+        freed = threading.Event()
+        try:
+            _thread.start_new_thread(self._free, (freed,))
+        except RuntimeError:  # no thread can be had, or the interpreter ends
+            self._free(freed)
+        return freed
+
+    def _free(self, freed: threading.Event) -> None:
         self._driver.stop()
         if self._started:
             self._driver.join()
         self._backlog.close()
+        freed.set()
 
     def __enter__(self) -> Stream[T]:
         self._entered = True
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is GeneratorExit:  # of a generator that was dropped within the block
+            self._let_go()
+        else:
+            self.close()
 
     def __repr__(self) -> str:
         return f"<Stream {self.source} {self.status.state}>"
@@ -357,6 +370,34 @@ class Stream(Generic[T]):
 
 def _opening(message: str | bytes) -> Reply:
     return Reply("text", message.encode()) if isinstance(message, str) else Reply("binary", message)
+
+
+def _made(
+    preset: Preset,
+    asked: Request,
+    id_: str | Sequence[str] | None,
+    profile: Profile,
+    policy: ReconnectPolicy,
+) -> Preset:
+    """Return the preset with what the stream itself says."""
+    stall = preset.wire_stall if profile.stall == Profile().stall else profile.stall
+    return dataclasses.replace(
+        preset,
+        policy=policy,
+        id=preset.id if id_ is None else (id_,) if isinstance(id_, str) else tuple(id_),
+        websocket=preset.websocket or asked.path.startswith(_WEBSOCKETS),
+        wire_stall=stall or math.inf,
+    )
+
+
+def _callable(asked: Request, preset: Preset, opening: Sequence[str | bytes]) -> Request:
+    """Return the request as one over HTTP: a WebSocket begins with it."""
+    if not preset.websocket:
+        if opening:
+            raise InputError("open=[...] is what a WebSocket sends: its URL begins with wss://")
+        return asked
+    check_websockets()
+    return msgspec.structs.replace(asked, path=as_http(asked.path))
 
 
 def _base(url: str) -> str:
@@ -368,7 +409,8 @@ def _base(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _profile(profile: Profile, *, raw: bool, websocket: bool) -> StreamProfile:
+def _profile(profile: Profile, framer: Framer | None, preset: Preset) -> StreamProfile:
     # A stream has a connection of its own, so HTTP/2 would gain it nothing.
-    others = {"stall": None, "http2": False, "raw": raw, "websocket": websocket}
+    others = {"stall": None, "http2": False, "websocket": preset.websocket}
+    others["raw"] = framer is not None and framer.raw
     return StreamProfile(**{**dataclasses.asdict(profile), **others})

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import zlib
 from typing import NamedTuple, final
 
 from penstock.streaming.frames import FramingError, Lexer, too_large
 
-__all__ = ["Closed", "Reply", "WebSocket"]
+__all__ = ["Closed", "Reply", "WebSocket", "accept_of"]
 
 _CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 0, 2, 8, 9, 10
 _CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})  # those of IANA's that are sent
 _PROTOCOL_ERROR = (1002).to_bytes(2)
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONTROL = 125  # bytes a control frame may have
 _WINDOW = 32 * 1024  # bytes that a compressed message may refer back to
 _END = b"\0\0\xff\xff"  # RFC 7692 section 7.2.2: what a sender has left out
+
+
+def accept_of(key: str) -> str:
+    """Return what a server has to answer to a WebSocket's key (RFC 6455, section 4.2.2).
+
+    >>> accept_of("dGhlIHNhbXBsZSBub25jZQ==")
+    's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
+    """
+    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()
 
 
 class Reply(NamedTuple):
@@ -69,21 +82,28 @@ class WebSocket(Lexer[bytes]):
         self.closed: Closed | None = None
 
     def _lex(self, data: bytes, messages: list[bytes]) -> None:
+        if self._is_closed():
+            return
         self._parts.append(data)
         self._have += len(data)
-        if self._have < self._need or self.closed is not None:
+        if self._have < self._need:
             return
         data = data if len(self._parts) == 1 else b"".join(self._parts)
         at = 0
         while end := self._frame(data, at, messages):
             at = end
-        self._parts, self._have = [data[at:]], len(data) - at
+        # Section 5.5.1: what comes after a close frame is nothing.
+        rest = b"" if self._is_closed() else data[at:]
+        self._parts, self._have = [rest], len(rest)
+
+    def _is_closed(self) -> bool:
+        return self.closed is not None
 
     def _frame(self, data: bytes, at: int, messages: list[bytes]) -> int:
         """Take one frame and return where it ends; 0 where it is not whole, and what it needs."""
         start = at + 2
         self._need = 2
-        if len(data) < start or self.closed is not None:
+        if len(data) < start or self._is_closed():
             return 0
         first, size = data[at], data[at + 1]
         if size & 0x80:

@@ -31,13 +31,21 @@ function say(text) {
   say.timer = setTimeout(() => { byId("said").textContent = ""; }, 8000);
 }
 
-async function act(what, body) {
-  const answer = await fetch(`/${what}`, {
-    method: "POST", body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", "X-Penstock-Token": token },
-  });
-  say((await answer.json()).text);
+// Return what the server answers, or null where it said what is wrong, or nothing at all.
+async function ask(what, options) {
+  try {
+    const answer = await fetch(what, { ...options, headers: { "X-Penstock-Token": token } });
+    if (answer.status === 403) throw new Error(await answer.text());
+    const said = await answer.json();
+    if (said.text) say(said.text);
+    return answer.ok ? said : null;
+  } catch (error) {
+    say(error instanceof TypeError ? "the dashboard does not answer" : error.message);
+    return null;
+  }
 }
+
+const act = (what, body) => ask(what, { method: "POST", body: JSON.stringify(body) });
 
 // Asked for at each drawing, so that the colours follow a change from light to dark.
 const colour = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(name);
@@ -50,10 +58,11 @@ function plot(box) {
   const shown = {
     width: box.clientWidth || 300, height: 130, legend: { show: false }, cursor: { show: false },
     scales: { y: { range: (u, low, high) => [0, Math.max(high || 0, 1) * 1.05] } },
-    axes: [{ ...axis, space: 90, values: times }, { ...axis, size: 56 }],
-    series: [{}, { stroke: colour("--water"), width: 2, points: { show: false } }],
+    axes: [{ ...axis, space: 90, size: 30, values: times }, { ...axis, size: 56 }],
+    series: [{}, { stroke: colour("--water"), width: 2, points: { show: false } },
+      { stroke: colour("--bad"), width: 1, dash: [4, 4], points: { show: false } }],
   };
-  return new uPlot(shown, [[], []], box);
+  return new uPlot(shown, [[], [], []], box);
 }
 
 function section(index) {
@@ -66,12 +75,20 @@ function section(index) {
   at("h2").id = `name-${index}`;
   root.setAttribute("aria-labelledby", `name-${index}`);
   at(".bar").setAttribute("aria-labelledby", `name-${index}`);
-  const plots = {};
-  for (const box of root.querySelectorAll("[data-plot]")) plots[box.dataset.plot] = plot(box);
-  const one = { root, at, figures, plots, points: [], kinds: new Map(), records: "" };
+  const one = { root, at, figures, plots: {}, points: [], kinds: new Map(), records: "", near: false };
   sections[index] = one;
+  near.observe(root);
   return one;
 }
+
+// Charts and records are drawn where they are looked at: a page may have hundreds of runs.
+const near = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    const index = sections.findIndex((one) => one && one.root === target);
+    sections[index].near = isIntersecting;
+    if (isIntersecting) drawRun(index);
+  }
+}, { rootMargin: "400px" });
 
 function kindRow(index, kind) {
   const row = element("li"), line = element("div", undefined, "kind");
@@ -92,7 +109,7 @@ function kindRow(index, kind) {
     examples.replaceChildren();
     if (open) return;
     const query = new URLSearchParams({ store: index, error: kind.error, status: kind.status ?? "" });
-    for (const one of await (await fetch(`/examples?${query}`, { headers: { "X-Penstock-Token": token } })).json()) {
+    for (const one of await ask(`examples?${query}`) || []) {
       const item = element("li");
       item.append(element("b", String(one.key)), ` ${one.message}`);
       examples.append(item);
@@ -132,13 +149,41 @@ function drawRecords(one, records) {
   }));
 }
 
+function list(box, lines) {
+  box.hidden = lines.length === 0;
+  const items = box.querySelector("ul");
+  while (items.children.length > lines.length) items.lastChild.remove();
+  lines.forEach(([name, text, isBad], at) => {
+    if (!items.children[at]) {
+      const item = element("li");
+      item.append(element("b"), element("span"));
+      items.append(item);
+    }
+    const item = items.children[at];
+    item.className = isBad ? "is-bad" : "";
+    put(item.firstChild, name);
+    put(item.lastChild, text);
+  });
+}
+
 function drawWorkers(one, workers) {
-  one.at(".workers").hidden = workers.length === 0;
-  one.at(".workers ul").replaceChildren(...workers.map((worker) => {
-    const at = worker.block === null ? "" : `, block ${count(worker.block)}`;
-    const how = worker.lost ? "lost" : `${count(Math.round(worker.rate))}/s${at}`;
-    return element("li", `${worker.host} ${worker.pid}: ${how}, ${count(worker.landed)} landed, ${count(worker.permits)} permits`);
+  list(one.at(".workers"), workers.map((worker) => {
+    const block = worker.block === null ? "no block" : `block ${count(worker.block)}, taken ${times(worker.takes)}`;
+    const how = worker.lost ? "lost" : `${count(Math.round(worker.rate))}/s`;
+    const counts = `${count(worker.landed)} landed, ${count(worker.failed)} failed, ${count(worker.permits)} permits`;
+    return [`${worker.host} ${worker.pid}`, `${how}, ${block}, ${counts}, seen ${ago(worker.age)}`, worker.lost];
   }));
+}
+
+function drawLocks(one, locks, trouble) {
+  const lines = locks.map((lock) => {
+    const who = lock.holders.map((holder) => `${holder.owner} (lease ${span(holder.lease_left)})`);
+    const waiting = lock.waiters.map((waiter) => waiter.owner);
+    const more = waiting.length > 5 ? ` and ${count(waiting.length - 5)} more` : "";
+    const queue = waiting.length ? `; ${waiting.slice(0, 5).join(", ")}${more} wait` : "";
+    return [lock.name, `${who.length ? `held by ${who.join(", ")}` : "free"}${queue}`, false];
+  });
+  list(one.at(".locks"), trouble ? [...lines, ["not known", trouble, true]] : lines);
 }
 
 function drawFigures(one, run) {
@@ -147,14 +192,54 @@ function drawFigures(one, run) {
     landed: count(run.landed), expected: known ? count(run.expected) : "not known",
     rate: count(Math.round(run.rate)), eta: span(run.eta), failed: count(run.failed),
     budget: beat.limit ? `${count(beat.remaining)} / ${count(beat.limit)}` : count(beat.remaining),
-    refused: count(beat.refused), updated: span(run.age),
+    refused: count(beat.refused),
   };
   for (const [name, text] of Object.entries(texts)) put(one.figures[name], text);
   one.figures.failed.className = run.failed > run.acknowledged ? "bad" : "";
-  const part = known && run.expected ? Math.min(1, (run.landed + run.failed) / run.expected) : 0;
+  const done = run.landed + run.failed + run.absent;
+  const part = known ? (run.expected ? Math.min(1, done / run.expected) : 1) : 0;
   const bar = one.at(".bar");
   bar.firstElementChild.style.transform = `scaleX(${part})`;
   if (known) bar.setAttribute("aria-valuenow", String(Math.floor(part * 100)));
+  else bar.removeAttribute("aria-valuenow");
+  put(one.at(".budget"), budgetLine(beat));
+}
+
+function budgetLine(beat) {
+  if (beat.remaining === null || beat.remaining === undefined) return "No limit is known.";
+  const parts = [];
+  if (beat.limit) parts.push(`${count(Math.max(0, beat.limit - beat.remaining))} spent`);
+  parts.push(beat.reserve ? `reserve ${count(beat.reserve)}` : "no reserve");
+  if (beat.reset !== null) parts.push(`renewed in ${span(Math.max(0, beat.reset))}`);
+  if (beat.permits) parts.push(`${count(beat.permits)} permits held`);
+  return parts.join(", ");
+}
+
+// A time in the future: the clock of the run or that of the dashboard is wrong.
+function drawAge(one, run) {
+  if (run.landed === undefined) return;
+  const age = now() - run.updated;
+  put(one.figures.updated, age < -60 ? "clocks differ" : `${span(Math.max(0, age))} ago`);
+}
+
+function drawGaps(one, run) {
+  const lag = run.beat && run.beat.lag;
+  const late = lag === null || lag === undefined ? "" : `The stream is ${span(Math.max(0, lag))} behind. `;
+  put(one.at(".gaps p"), late + (run.gaps ? `${count(run.gaps)} gaps, at least ${count(run.missed)} messages missed.` : "No gaps."));
+}
+
+function drawCharts(one, run) {
+  // Of a store at rest there is nothing to draw but axes.
+  one.at(".charts").hidden = !run.beat && one.points.every((point) => !point[1] && point[2] === null);
+  if (one.at(".charts").hidden) return;
+  for (const box of one.root.querySelectorAll("[data-plot]")) {
+    if (!one.plots[box.dataset.plot]) one.plots[box.dataset.plot] = plot(box);
+  }
+  fit(one);
+  const at = one.points.map((point) => point[0]);
+  const reserve = run.beat && run.beat.reserve ? run.beat.reserve : null;
+  one.plots.rate.setData([at, one.points.map((point) => point[1]), at.map(() => null)]);
+  one.plots.budget.setData([at, one.points.map((point) => point[2]), at.map(() => reserve)]);
 }
 
 function fit(one) {
@@ -164,31 +249,128 @@ function fit(one) {
   }
 }
 
-function drawRun(run, index) {
-  const one = section(index);
+function words(run) {
+  if (run.state === "lost") return `lost, last seen ${ago(run.beat.age)}`;
+  return run.reason ? `${run.state}: ${run.reason}` : run.state;
+}
+
+function drawRun(index) {
+  const one = section(index), run = runs[index];
+  one.drawn = true;
   put(one.at("h2"), run.name);
   one.root.className = `run is-${run.state}`;
-  put(one.at(".word"), run.reason ? `${run.state}: ${run.reason}` : run.state);
+  put(one.at(".word"), words(run));
   const trouble = one.at(".trouble");
   trouble.hidden = !run.problem;
   put(trouble, run.problem || "");
+  one.root.hidden = !isWanted(run);
   if (run.landed === undefined) return;
-  fit(one);
   drawFigures(one, run);
+  drawAge(one, run);
   drawFailures(one, index, run.failures);
   drawWorkers(one, run.workers);
+  drawLocks(one, run.locks, run.unlocked);
+  drawGaps(one, run);
+  if (!one.near || one.root.hidden) return;
   drawRecords(one, run.latest);
-  put(one.at(".gaps p"), run.gaps ? `${count(run.gaps)} gaps, at least ${count(run.missed)} messages missed` : "None.");
-  const times = run.points.map((point) => point[0]);
-  one.plots.rate.setData([times, run.points.map((point) => point[1])]);
-  one.plots.budget.setData([times, run.points.map((point) => point[2])]);
+  drawCharts(one, run);
 }
 
-const source = new EventSource(`/events?token=${token}`);
-source.addEventListener("open", () => put(byId("link"), "live"));
-source.addEventListener("error", () => put(byId("link"), "not connected; trying again"));
-source.addEventListener("message", (event) => {
-  JSON.parse(event.data).forEach(drawRun);
-  document.body.dataset.seen = String(Number(document.body.dataset.seen || 0) + 1);
-});
+function isWanted(run) {
+  const state = byId("states").value;
+  if (state === "failed" ? !(run.failed > run.acknowledged) : state && state !== run.state) return false;
+  const errors = (run.failures || []).map((kind) => `${kind.error} ${kind.status}`);
+  const text = [run.name, run.state, run.reason, run.problem, ...errors].join(" ").toLowerCase();
+  return byId("words").value.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+function filter() {
+  runs.forEach((run, index) => { sections[index].root.hidden = !isWanted(run); });
+  const shown = sections.filter((one) => one && !one.root.hidden).length;
+  put(byId("found"), shown === sections.length ? "" : `${count(shown)} of ${count(sections.length)}`);
+}
+
+function keep(index, piece) {
+  const run = runs[index] = { ...piece };
+  const one = section(index), last = one.points.at(-1);
+  if (piece.points) one.points = piece.points;
+  else if (piece.point && last && piece.point[0] < last[0]) one.points = [piece.point]; // a clock was set back
+  else if (piece.point && !(last && piece.point[0] === last[0])) one.points.push(piece.point);
+  if (one.points.length > 600) one.points.shift();
+  delete run.points;
+}
+
+function hear(news) {
+  heard = performance.now();
+  wall = news.now;
+  const changed = [];
+  for (let index = 0; index < news.count; index += 1) {
+    if (!runs[index]) keep(index, { name: `store ${index + 1}`, state: "idle", reason: "looking", problem: "" });
+    if (news.runs[index]) keep(index, news.runs[index]);
+    if (news.runs[index] || !sections[index].drawn) changed.push(index);
+  }
+  byId("filter").hidden = news.count < 2;
+  if (document.hidden) stale = true;
+  else draw(changed);
+}
+
+function draw(changed) {
+  for (const index of changed) {
+    try {
+      drawRun(index);
+    } catch (error) { // a stranger's store: the others are drawn all the same
+      put(sections[index].at(".trouble"), `this store cannot be shown: ${error}`);
+      sections[index].at(".trouble").hidden = false;
+    }
+  }
+  runs.forEach((run, index) => drawAge(sections[index], run));
+  filter();
+  live();
+}
+
+// Old figures are never shown as new ones.
+function live() {
+  const silent = (performance.now() - heard) / 1000;
+  document.body.classList.toggle("is-stale", silent > 5);
+  put(byId("link"), refused ? "begun again: open the address that it printed" : silent > 5 ? `not connected: as of ${span(silent)} ago` : "live");
+}
+
+let heard = -Infinity, wall = 0, stale = false, refused = false;
+const runs = [];
+const now = () => wall + (performance.now() - heard) / 1000;
+const ago = (seconds) => `${span(Math.max(0, seconds))} ago`;
+const times = (n) => (n === 1 ? "once" : `${count(n)} times`);
+
+function heardText(text) {
+  refused = text === null;
+  if (refused) return live();
+  const news = JSON.parse(text);
+  hear(news);
+  if (Object.keys(news.runs).length) document.body.dataset.seen = String(Number(document.body.dataset.seen || 0) + 1);
+}
+
+function connect() {
+  const query = `?token=${token}`, root = new URL(".", location.href).href;
+  const alone = () => follow(root, query, heardText);
+  if (!window.SharedWorker) return alone();
+  const worker = new SharedWorker(`static/events.js${query}`);
+  worker.port.addEventListener("message", (event) => heardText(event.data));
+  worker.addEventListener("error", alone);
+  worker.port.start();
+}
+
+setInterval(() => { if (heard > 0 || refused) live(); }, 1000);
 addEventListener("resize", () => sections.forEach(fit));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || !stale) return;
+  stale = false;
+  draw([...runs.keys()]);
+});
+byId("filter").addEventListener("submit", (event) => event.preventDefault());
+byId("filter").addEventListener("input", () => draw([...runs.keys()]));
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || byId("filter").hidden || event.target.matches("input, select")) return;
+  event.preventDefault();
+  byId("words").focus();
+});
+connect();
