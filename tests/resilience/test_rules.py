@@ -301,7 +301,7 @@ def test_a_limit_of_0_is_none_unless_something_is_kept(
 
 
 def test_where_nothing_is_told_the_answer_begins_to_learn() -> None:
-    begun = LearnedWindow(2.0, start=(1.0, 2.0))
+    begun = LearnedWindow(2.0, start=(1.0, 2.0), marks=((1.0, 2.0),))
     for hints in (None, Hints(date=5.0)):
         state = settle(free(reserve=2.0), call(), hints)
         assert (state.learned, state.pace) == (begun, Pace())
@@ -311,8 +311,9 @@ def test_where_nothing_is_told_the_answer_begins_to_learn() -> None:
         settle(free(), call(), status=404, hints=Hints((Quota("a", remaining=3),))),
     ]
     assert [(state.learned, state.pace) for state in quiet] == [(None, None)] * 3
-    known = settle(free(learned=begun), call(sent=1.5))
-    assert (known.learned, known.pace) == (begun, None)
+    known = settle(free(learned=begun, accepted=1.0), call(sent=1.5))
+    assert known.learned == replace(begun, marks=((1.0, 2.0), (2.0, 2.0)))
+    assert known.pace is None
     assert settle(free(), call(), status=429).learned is None
 
 

@@ -444,6 +444,39 @@ def test_a_new_window_allows_what_the_last_let_pass(
     assert (after.interval, after.start) == (None, None)
 
 
+@pytest.mark.parametrize(("count", "kept"), [(63, 64), (64, 32)])
+def test_so_many_moments_of_a_window_are_remembered(count: int, kept: int) -> None:
+    window = LearnedWindow(accepted_before=7.0, marks=((0.0, 0.0),) * count)
+    marks = window.counted(10.0, 2.0).marks
+    assert len(marks) == kept
+    assert LearnedWindow(accepted_before=7.0).counted(10.0, 2.0).marks == ((3.0, 2.0),)
+
+
+SLIDING = LearnedWindow(limit=4.0, length=10.0, sent_before=100.0, before=((2.0, 1.0), (4.0, 3.0)))
+
+
+@pytest.mark.parametrize(
+    ("window", "now", "sent", "wait"),
+    [
+        (SLIDING, 10.5, 100.0, 0.5),
+        (SLIDING, 11.0, 101.0, 0.0),
+        (SLIDING, 11.0, 102.0, 2.0),
+        (SLIDING, 13.0, 102.0, 0.0),
+        (replace(SLIDING, limit=6.0), 10.5, 101.0, 0.0),
+        (replace(SLIDING, limit=6.0), 10.5, 102.0, 0.5),
+        (replace(SLIDING, limit=6.0, reserve=3.0), 11.0, 100.0, 0.0),
+        (replace(SLIDING, limit=6.0, reserve=3.0), 11.0, 101.0, 2.0),
+        (replace(SLIDING, limit=None), 10.5, 100.0, 0.5),
+        (replace(SLIDING, length=None), 10.5, 102.0, 0.0),
+        (replace(SLIDING, before=()), 10.5, 102.0, 0.0),
+    ],
+)
+def test_a_place_is_free_a_windows_length_after_its_call(
+    window: LearnedWindow, now: float, sent: float, wait: float
+) -> None:
+    assert window.wait(now, sent) == wait
+
+
 # A pace
 
 
