@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 
 import pytest
 
 from penstock.clock import FakeClock
-from penstock.errors import Absent, InputError
+from penstock.errors import Absent, ExecutorFailed, InputError
 from penstock.events import Event, Events, Landed, RunEnded
 from penstock.pipeline import (
     Checkpoint,
@@ -26,9 +28,11 @@ from penstock.pipeline import (
     batches,
     fetch,
     fetch_chunks,
+    in_threads,
     position_in,
 )
 from penstock.pipeline import feeds as feeds_module
+from penstock.pipeline.async_steps import asynchronous
 
 
 class Memory:
@@ -187,6 +191,24 @@ def test_the_end_of_a_run_says_what_ended_it() -> None:
     ended = told[-1]
     assert isinstance(ended, RunEnded)
     assert ended.error == "RuntimeError"
+
+
+@pytest.mark.parametrize(("words", "said"), [("no memory", "no memory"), ("", "BrokenExecutor")])
+def test_an_executor_that_broke_says_why(words: str, said: str) -> None:
+    def work(key: Key) -> str:
+        del key
+        raise BrokenExecutor(words)
+
+    with pytest.raises(ExecutorFailed, match=f"the executor broke: {said};"):
+        list(in_threads([1], work))
+
+
+def test_a_plain_generator_is_followed_a_step_at_a_time() -> None:
+    async def all_of(items: Iterable[int]) -> list[int]:
+        return [item async for item in asynchronous(items)]
+
+    assert asyncio.run(all_of(iter([0, 1, 2]))) == [0, 1, 2]
+    assert asyncio.run(all_of([])) == []
 
 
 # Uses
