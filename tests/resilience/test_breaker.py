@@ -208,3 +208,16 @@ def test_a_clock_read_earlier_takes_no_token_away() -> None:
     assert [retries.take(now) for now in (10.0, 9.0)] == [0.0, 0.0]
     assert retries.take(10.0) == 1.0
     assert retries.take(11.0) == 0.0
+
+
+def test_an_outage_begins_with_the_first_failure_in_a_row() -> None:
+    breaker = Breaker(POLICY)
+    for now in (10.0, 20.0, 30.0):
+        breaker.failed(now)
+    assert [breaker.gave_up(now) for now in (110.0, 110.5)] == [False, True]
+    assert BreakerPolicy(pause=5.0, cap=5.0).cap == 5.0
+
+
+def test_tokens_come_by_themselves_as_time_passes() -> None:
+    retries = RetryBudget(ratio=0.0, floor=2.0, most=1.0)
+    assert [retries.take(now) for now in (10.0, 10.0, 10.25, 10.5)] == [0.0, 0.5, 0.25, 0.0]

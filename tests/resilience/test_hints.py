@@ -11,6 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.resilience import (
+    Dialect,
+    Fields,
     Hints,
     Quota,
     Reset,
@@ -18,7 +20,10 @@ from penstock.resilience import (
     parse_hints,
     parse_reset,
     parse_retry_after,
+    seconds_until,
+    too_fast,
 )
+from penstock.resilience.hints import LONGEST_WAIT
 
 NAMES = [
     b"RateLimit",
@@ -232,3 +237,164 @@ def test_milliseconds_in_a_header_of_their_own() -> None:
     hints = parse_hints(b"Retry-After: 2\r\nRetry-After-Ms: 1250\r\n")
     assert hints is not None
     assert hints.retry_after == Reset(1.25, exact=True)
+
+
+def test_the_last_answer_of_a_block_counts() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nBackoff: 9\r\nRetry-After: 3\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nBackoff: 2\r\nDate: Sat, 21 Nov 2026 18:05:04 GMT\r\n\r\n"
+    assert parse_hints(early + final) == Hints(backoff=2.0, date=1795284304.0)
+    assert parse_hints(b"Date: Sat, 21 Nov 2026 18:05:04 GMT\r\nX: limit\r\n") is None
+
+
+def test_a_dialect_of_ones_own_is_asked_first() -> None:
+    def read(fields: Fields) -> list[Quota]:
+        return [Quota("own", remaining=float(fields["x-left"]))]
+
+    own = Dialect("own", "x-left", read)
+    for more in (b"", b"X-RateLimit-Remaining: 9\r\n"):
+        hints = parse_hints(b"X-Left: 3\r\n" + more, [own])
+        assert hints is not None
+        assert hints.quotas == (Quota("own", remaining=3.0),)
+    assert parse_hints(b"X-Left: 3\r\n") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "hints", "fast"),
+    [
+        (200, Hints(retry_after=Reset(1)), False),
+        (429, Hints(), True),
+        (403, Hints(), False),
+        (403, Hints((Quota("a", remaining=5), Quota("b", remaining=0))), True),
+        (403, Hints((Quota("a", remaining=5),)), False),
+    ],
+)
+def test_an_answer_that_means_not_now(status: int, hints: Hints, fast: bool) -> None:
+    assert too_fast(status, hints) is fast
+
+
+@pytest.mark.parametrize(
+    ("reset", "seconds"),
+    [
+        (Reset(100, epoch=True), 60.0),
+        (Reset(30, epoch=True), 0.0),
+        (Reset(5), 5.0),
+        (Reset(1e12), LONGEST_WAIT),
+    ],
+)
+def test_a_reset_is_so_far_away(reset: Reset, seconds: float) -> None:
+    assert seconds_until(reset, 40.0) == seconds
+    assert Quota("a", window=1e12).window == LONGEST_WAIT
+    assert Quota("a", window=5.0).window == 5.0
+
+
+@pytest.mark.parametrize(
+    ("body", "wait"),
+    [
+        ({"retry_after_ms": 1500, "retry_after": 9}, Reset(1.5, exact=True)),
+        ({"retry_after": 2.5}, Reset(2.5, exact=True)),
+        ({"retry_after_ms": "x", "retry_after": 3}, Reset(3.0, exact=True)),
+        ({"retry_after_ms": -1, "retry_after": 3}, Reset(3.0, exact=True)),
+        ({"message": "You have exceeded a Secondary Rate Limit."}, Reset(60.0)),
+        ({"message": "abuse detection"}, Reset(60.0)),
+        ({"message": "not found"}, None),
+        ({"message": 7}, None),
+    ],
+)
+def test_a_body_tells_when_to_come_back(body: dict[str, object], wait: Reset | None) -> None:
+    told = hints_in_body(body, Hints(date=7.0))
+    assert told == Hints(date=7.0, retry_after=wait)
+    known = Hints(retry_after=Reset(8.0))
+    if "message" in body:
+        assert hints_in_body(body, known) is known
+
+
+@pytest.mark.parametrize(
+    ("text", "reset"),
+    [
+        ("999999999", Reset(999999999.0)),
+        ("1000000000", Reset(1e9, epoch=True)),
+        ("1795284304.25", Reset(1795284304.25, epoch=True, exact=True)),
+        ("50.5", Reset(50.5, exact=True)),
+        ("99999999999", Reset(99999999999.0, epoch=True)),
+        ("100000000000", Reset(1e8, epoch=True, exact=True)),
+        ("100000000000000", Reset(1e8, epoch=True, exact=True)),
+        ("100000000000000000", Reset(1e8, epoch=True, exact=True)),
+        ("2026-11-21T18:05:04", Reset(1795284304.0, epoch=True)),
+        ("2026-11-21T18:05:04.5", Reset(1795284304.5, epoch=True, exact=True)),
+        ("5" + " " * 63, Reset(5.0)),
+        ("5" + " " * 64, None),
+        ("6m 1s", Reset(361.0, exact=True)),
+        ("6m x", None),
+        ("6m".ljust(64), Reset(360.0, exact=True)),
+        ("6m".ljust(65), None),
+        ("Sat, 21 Nov 2026 18:05:04 GMT".ljust(64), Reset(1795284304.0, epoch=True)),
+        ("1e400", None),
+    ],
+)
+def test_a_reset_at_its_boundaries(text: str, reset: Reset | None) -> None:
+    assert parse_reset(text) == reset
+
+
+@pytest.mark.parametrize(
+    ("head", "quotas"),
+    [
+        ("X-Shopify-Shop-Api-Call-Limit: 39/40", [Quota("shopify", limit=40, remaining=1)]),
+        ("X-Shopify-Shop-Api-Call-Limit: 41/40", [Quota("shopify", limit=40, remaining=0)]),
+        ("X-Shopify-Shop-Api-Call-Limit: x/40", [Quota("shopify", limit=40)]),
+        ("X-Shopify-Shop-Api-Call-Limit: 39", [Quota("shopify")]),
+        ("Sforce-Limit-Info: api-usage=18/5000", [Quota("api-usage", limit=5000, remaining=4982)]),
+        ("Sforce-Limit-Info: api-usage=18", []),
+        (
+            (
+                "X-HubSpot-RateLimit-Max: 100\r\nX-HubSpot-RateLimit-Remaining: 9\r\n"
+                "X-HubSpot-RateLimit-Interval-Milliseconds: 10000"
+            ),
+            [Quota("hubspot max", limit=100, remaining=9, window=10.0)],
+        ),
+        (
+            "X-HubSpot-RateLimit-Daily: 100\r\nX-HubSpot-RateLimit-Daily-Remaining: 9",
+            [Quota("hubspot daily", limit=100, remaining=9, window=86400.0)],
+        ),
+        (
+            "X-Discogs-Ratelimit: 60\r\nX-Discogs-Ratelimit-Remaining: 9",
+            [Quota("discogs", limit=60, remaining=9, window=60.0)],
+        ),
+        (
+            "X-MBX-USED-WEIGHT-1M: 17\r\nX-MBX-USED-WEIGHT-X: 3",
+            [Quota("x-mbx-used-weight-1m", unit="weight", used=17, window=60.0)],
+        ),
+        (
+            (
+                "X-RateLimit-Limit: 10\r\nX-RateLimit-Remaining: 3\r\nX-RateLimit-Used: 4\r\n"
+                "X-RateLimit-Resource: search"
+            ),
+            [Quota("search", limit=10, remaining=3, resource="search")],
+        ),
+        (
+            "X-RateLimit-Remaining: 3\r\nX-RateLimit-Bucket: b\r\nX-RateLimit-Global: true",
+            [Quota("requests", remaining=3)],
+        ),
+        (
+            "X-RateLimit-Limit: 10\r\nX-RateLimit-Used: 14",
+            [Quota("requests", limit=10, remaining=0)],
+        ),
+        ("X-RateLimit-Used: 4", [Quota("requests")]),
+        ("X-RateLimit-Reset-After: 1.5", [Quota("requests", reset=Reset(1.5, exact=True))]),
+        (
+            "X-Rate-Limit-Limit: 50\r\nX-Rate-Limit-Interval: 1s",
+            [Quota("requests", limit=50, window=1.0)],
+        ),
+        ("X-RateLimit-Tokens-Remaining: 5", [Quota("tokens", unit="tokens", remaining=5)]),
+        (
+            "X-RateLimit-Remaining-Tokens: 5\r\nX-RateLimit-Resource: r",
+            [Quota("r tokens", unit="tokens", remaining=5, resource="r")],
+        ),
+        ("RateLimit: limit=10, remaining=3", [Quota("ratelimit", limit=10, remaining=3)]),
+        ('RateLimit: "a"; r=3', [Quota("a", remaining=3)]),
+        ("RateLimit-Limit: 10, 10;w=60\r\nRateLimit-Policy: 20;w=5", [Quota("requests", limit=10)]),
+    ],
+)
+def test_each_dialect_tells_what_it_tells(head: str, quotas: list[Quota]) -> None:
+    hints = parse_hints(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+    assert hints is not None
+    assert list(hints.quotas) == quotas

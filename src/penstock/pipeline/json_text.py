@@ -154,7 +154,7 @@ def _pieces(text: bytes, brackets: bytes) -> Iterator[bytes]:
     no JSON, or is nested without end, leaves the others as they are.
     """
     text = text.strip()
-    if text[:1] != brackets[:1] or text[-1:] != brackets[1:] or len(text) < 2:
+    if text[:1] != brackets[:1] or text[-1:] != brackets[1:]:
         raise msgspec.DecodeError(f"it does not begin and end with {brackets.decode()}")
     depth, start = 0, 1
     for token in _TOKEN.finditer(text):

@@ -71,8 +71,8 @@ class LearnedWindow(msgspec.Struct, frozen=True, gc=False):
         opens, length = high, self.length
         if self.start is not None:
             length = roundest(low - self.start[1], high - self.start[0])
-            if length is not None and low <= self.start[1] + length <= high:
-                opens = self.start[1] + length
+            if length is not None:
+                opens = min(high, self.start[1] + length)
         return replace(self, interval=(low, high), clean=0, extra=0.0, opens=opens, length=length)
 
     def wait(self, now: float, sent: float) -> float:
