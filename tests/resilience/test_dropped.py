@@ -1,15 +1,24 @@
 """A call that nobody holds any more is given up wherever its thread is: also within a step."""
 
+from __future__ import annotations
+
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.waiting import until
 
 from penstock.cluster import SharedBudget, permits
 from penstock.cluster import budget as shared
-from penstock.resilience import Budget, Gate, Limit, Ticket, rules
+from penstock.resilience import Budget, Gate, Hints, Limit, Quota, Reset, Ticket, rules
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 
 def within(step: Callable[..., Any], act: Callable[[], object]) -> Callable[..., Any]:
@@ -73,3 +82,32 @@ def test_a_shared_budget_waits_for_nobody_either(
         assert ends(lambda: gate.settle(answered, 0.3, None, 429))
     gate.available()  # tells what was dropped
     assert gate.permits == 0
+
+
+def test_the_thread_that_tells_answers_waits_for_nobody_either(tmp_path: Path) -> None:
+    """Within a lock of its own signals it waited for that lock, for good."""
+    gate = SharedBudget("key", tmp_path, limits=[Limit(1000, per=60.0)])
+    met, spare = Counter[tuple[CodeType, int]](), list[Ticket]()
+
+    def line(frame: FrameType, _event: str, _value: object) -> TraceFunction:
+        if spare and met[moment := (frame.f_code, frame.f_lineno)] < 4:
+            met[moment] += 1
+            gate.abandon(spare.pop())  # here and now, as the garbage collector does
+        return line
+
+    def trace(frame: FrameType, _event: str, _value: object) -> TraceFunction | None:
+        mine = threading.current_thread().name == "penstock-budget"
+        watched = frame.f_code.co_filename in (threading.__file__, shared.__file__)
+        return line if mine and watched else None
+
+    threading.settrace(trace)
+    try:
+        answered, dropped = two(gate)
+        gate.settle(
+            answered, monotonic(), Hints((Quota("w", limit=9, remaining=8, reset=Reset(60)),))
+        )
+        spare += [dropped] * 60  # for which nobody waits, so that they are told soon
+        until(lambda: not spare)
+        assert ends(gate.close)
+    finally:
+        threading.settrace(None)

@@ -9,7 +9,10 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import final
 
 from msgspec.structs import replace
@@ -101,7 +104,9 @@ class SharedBudget:
         self._denied_until = -math.inf
         self._out = 0
         self._teller: threading.Thread | None = None
-        self._answered, self._over = threading.Event(), threading.Event()
+        # In how many seconds something is to be told. To put it nobody waits for a lock.
+        self._signals: SimpleQueue[float] = SimpleQueue()
+        self._signalled = False
 
     @property
     def permits(self) -> int:
@@ -151,6 +156,11 @@ class SharedBudget:
             self._denied_until = now + wait if batched else -math.inf
             return wait
         self._out += len(granted.tickets)
+        if self._teller is None:
+            self._teller = threading.Thread(
+                target=self._keep_telling, name="penstock-budget", daemon=True
+            )
+            self._teller.start()
         if batched and self._clock.monotonic() - now > self._lease() / 2:
             # The place stood still: by now we may be taken for dead, and others have this leave.
             self._answers += [Answered("unused", ticket, now) for ticket in granted.tickets]
@@ -176,6 +186,8 @@ class SharedBudget:
 
     def _exchange(self, want: Want) -> Granted:
         """Tell what there is to tell, and ask; the caller has the turn."""
+        if self._dropped and self._used <= 1:  # the first, or one that everybody waits for
+            self._denied_until = -math.inf
         while self._dropped:
             self._answers.append(self._dropped.popleft())
         answers, self._answers = tuple(self._answers), []
@@ -207,16 +219,12 @@ class SharedBudget:
 
     def abandon(self, ticket: Ticket) -> None:
         """Tell that there was no answer; the call may have been counted all the same."""
-        # Without waiting for the turn: where the garbage collector closes a generator of calls that
-        # nobody holds any more, this thread may have it. Then the next exchange tells it.
-        mine = self._own()
+        # Where the garbage collector closes a generator of calls that nobody holds any more, this
+        # thread may have any lock: it waits for none, and the teller tells it.
+        self._own()
         dropped = Answered("abandon", ticket, 0.0)
         self._dropped.append(dropped)
-        if mine.acquire(blocking=False):
-            try:
-                self._told(awaited=self._is_awaited(dropped))
-            finally:
-                mine.release()
+        self._signals.put(0.0 if self._is_awaited(dropped) else _SOON)
 
     def status(self, quota: Quota, now: float, asked: float, date: float | None = None) -> None:
         """Take over what a status call says, as :meth:`Budget.status` does."""
@@ -236,13 +244,9 @@ class SharedBudget:
         if awaited:
             self._exchange(Want(self._me, self._holder()))
             return
-        if not self._answered.is_set():
-            self._answered.set()
-        if self._teller is None:
-            self._teller = threading.Thread(
-                target=self._keep_telling, name="penstock-budget", daemon=True
-            )
-            self._teller.start()
+        if not self._signalled:
+            self._signalled = True
+            self._signals.put(_SOON)
 
     def _is_awaited(self, answer: Answered) -> bool:
         """Whether others are to know it at once: it may close the gate, or it finds out."""
@@ -253,25 +257,34 @@ class SharedBudget:
 
     def _keep_telling(self) -> None:
         """Tell answers soon, and renew the lease while calls are out."""
-        while not self._over.is_set():
-            idle, soon = self._lease() / 4, min(self._round(), _LONGEST_LIFE)
-            if self._answered.wait(idle):
-                self._over.wait(max(_SOON, soon))
-            self._answered.clear()
+        failed = False
+        while True:
+            self._await_signal(failed=failed)
+            self._signalled = False
             # Whoever has the turn tells it: to wait for that would cost each of them a wake-up.
             if not self._turn.acquire(blocking=False):
-                self._answered.set()
+                self._signalled = True
+                self._signals.put(_SOON)
                 continue
             try:
-                if not self._closed and (self._answers or self._dropped or self._out):
+                if self._closed:
+                    return
+                if self._answers or self._dropped or self._out:
                     self._exchange(Want(self._me, self._holder()))
                 failed = False
             except (StorageError, InputError):
                 failed = True  # whoever asks for leave is told
             finally:
                 self._turn.release()
-            if failed:
-                self._over.wait(idle)
+
+    def _await_signal(self, *, failed: bool) -> None:
+        """Wait until there is something to tell, a little longer for more, or for the lease."""
+        idle, soon = self._lease() / 4, max(_SOON, min(self._round(), _LONGEST_LIFE))
+        with suppress(Empty):
+            wait = idle if failed else self._signals.get(timeout=idle)
+            until = monotonic() + max(wait, soon)
+            while wait:
+                wait = self._signals.get(timeout=max(0.0, until - monotonic()))
 
     def unknown(self) -> bool:
         """Whether nothing is known of what is left: the moment for a status call."""
@@ -311,8 +324,7 @@ class SharedBudget:
             self._closed = True
             self._answers += [Answered("unused", ticket, 0.0) for ticket in self._kept]
             self._kept.clear()
-            self._over.set()
-            self._answered.set()
+            self._signals.put(0.0)
             try:
                 self._exchange(Want(self._me, self._holder(), leaves=True))
             finally:
