@@ -12,7 +12,7 @@ import heapq
 import random
 import sys
 
-from penstock.cluster import Answered, Holder, Want, begin, next_count, round_time, step
+from penstock.cluster import Answered, BudgetHolder, Want, begin, next_count, round_time, step
 from penstock.resilience import Hints, Quota, Reset
 from penstock.simulator.limiter import FixedWindow
 
@@ -32,7 +32,7 @@ def ask(shared, worker, now):
         worker.count = next_count(worker.used, all_used=not worker.kept)
     unused = [Answered("unused", ticket, now) for ticket in worker.kept]
     life = max(LIFE, min(each, LONGEST_LIFE))
-    holder = Holder("", max(LEASE, 4 * each))
+    holder = BudgetHolder("", max(LEASE, 4 * each))
     answers = (*worker.answers, *unused)
     want = Want(worker.name, holder, count=worker.count, life=life, answers=answers)
     shared, granted = step(shared, want, now)

@@ -37,12 +37,12 @@ from penstock.neural import (
     Pylearn2Seeds,
     Ramp,
     ReLU,
-    Run,
     Scaler,
     Seeded,
     Sigmoid,
     Softmax,
     Tanh,
+    TrainingRun,
     chronological_split,
     classify,
     cross_validate,
@@ -154,9 +154,11 @@ def xor(_: Path) -> None:
     def chances(model: object) -> np.ndarray:
         return model.outputs(corners)[np.arange(4), answers]
 
-    def sets(count: int) -> tuple[Examples, list[Run]]:
+    def sets(count: int) -> tuple[Examples, list[TrainingRun]]:
         rows = bits[:count].reshape(-1, 2)
-        runs = [Run(seed=n, rows=np.arange(n * 1000, n * 1000 + 1000)) for n in range(count)]
+        runs = [
+            TrainingRun(seed=n, rows=np.arange(n * 1000, n * 1000 + 1000)) for n in range(count)
+        ]
         return classify(rows, rows.sum(axis=1) % 2)[0], runs
 
     print("\nXOR, 1,000 random rows, each seed with rows of its own")

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.assembly.neural_use import Training, neural_section
+from penstock.assembly.neural_use import NeuralTraining, neural_section
 from penstock.assembly.room_sections import NeuralUse
 from penstock.errors import InputError
 from penstock.events import Event, Events, LeftOut, Notice
@@ -63,7 +63,7 @@ def section(**keys: object) -> NeuralUse:
 def test_what_landed_is_learned_and_labels_the_next_records(
     store: LocalStore, tmp_path: Path
 ) -> None:
-    used = Training(section(hidden=[8]), tmp_path, Events()).finish(store)
+    used = NeuralTraining(section(hidden=[8]), tmp_path, Events()).finish(store)
     assert (used.taken, used.left_out) == (120, 0)
     for said in ("120 records", "held-out rows right", "tags holds lists and is left away",
                  "about.colour: 2 categories", "about.size: 6 missing values"):  # fmt: skip
@@ -72,7 +72,7 @@ def test_what_landed_is_learned_and_labels_the_next_records(
     answers = label(people(120), model, field="guess")
     assert sum(row["guess"] == row["kind"] for row in answers) > 100
     first = (tmp_path / "net.safetensors").read_bytes()
-    Training(section(hidden=[8]), tmp_path, Events()).finish(store)
+    NeuralTraining(section(hidden=[8]), tmp_path, Events()).finish(store)
     assert (tmp_path / "net.safetensors").read_bytes() == first
 
 
@@ -86,12 +86,12 @@ def test_a_configuration_of_the_command_line_is_the_same_training(
     told = section(config="net.toml", label="", drop=[])
     found = neural_section(told, tmp_path)
     assert (found.hidden, found.drop, found.learning_rate) == ((8,), ("id", "tags"), 0.02)
-    used = Training(told, tmp_path, Events()).finish(store)
+    used = NeuralTraining(told, tmp_path, Events()).finish(store)
     again = section(hidden=[8], drop=["id", "tags"], learning_rate=0.02, epochs=40, path="b")
-    Training(again, tmp_path, Events()).finish(store)
+    NeuralTraining(again, tmp_path, Events()).finish(store)
     assert (tmp_path / "b").read_bytes() == (tmp_path / "net.safetensors").read_bytes()
     assert used.taken == 120
-    judged = Training(section(epochs=40, seeds=3), tmp_path, Events()).finish(store)
+    judged = NeuralTraining(section(epochs=40, seeds=3), tmp_path, Events()).finish(store)
     assert "3 runs" in judged.text
 
 
@@ -100,11 +100,11 @@ def test_a_record_without_the_label_is_left_out_and_counted(
 ) -> None:
     land(store, {500: {"about": {"colour": "red"}, "kind": None, "id": "x"}, 501: [1]})
     events, seen = heard()
-    used = Training(section(epochs=40), tmp_path, events).finish(store)
+    used = NeuralTraining(section(epochs=40), tmp_path, events).finish(store)
     assert (used.taken, used.left_out) == (120, 2)
     land(store, {600 + k: {"a.b": k, "x": {"a": k % 2}} for k in range(40)})
     flat = section(label="a.b", regress=True, epochs=40, drop=[])
-    assert Training(flat, tmp_path, Events()).finish(store).left_out == 122
+    assert NeuralTraining(flat, tmp_path, Events()).finish(store).left_out == 122
     assert [x.key for x in seen if isinstance(x, LeftOut)] == [500, 501]
 
 
@@ -113,7 +113,7 @@ def test_a_network_that_learned_nothing_is_not_kept(store: LocalStore, tmp_path:
     events, seen = heard()
     bad = section(features=["about.size"], regress=True, label="n", drop=[], learning_rate=10.0)
     land(store, {1000 + k: {"about": {"size": k}, "n": 3 * k} for k in range(120)})
-    used = Training(bad, tmp_path, events).finish(store)
+    used = NeuralTraining(bad, tmp_path, events).finish(store)
     assert "nothing learned" in used.text
     assert [x.doubtful for x in seen if isinstance(x, Notice)] == [True]
     assert (tmp_path / "net.safetensors").read_bytes() == b"the one before"
@@ -138,6 +138,6 @@ def test_what_cannot_be_learned_is_one_line(
     (tmp_path / "bad.toml").write_text('[neural]\nlabel = "kind"\nspeed = 1\n')
     (tmp_path / "not.toml").write_text("[other]\n")
     with pytest.raises(InputError, match=says) as caught:
-        Training(section(**keys), tmp_path, Events()).finish(store)
+        NeuralTraining(section(**keys), tmp_path, Events()).finish(store)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "net.safetensors").exists()

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penstock.assembly import Look, Run, StreamFile, build_stream, read_any
+from penstock.assembly import Run, RunStatus, StreamFile, build_stream, read_any
 from penstock.neural import Linear, Model, Network
 from penstock.neural.checkpoint import save_model
 from penstock.pipeline.result import Landing, Mark
@@ -289,7 +289,7 @@ def test_stages_and_uses_stand_beside_a_stream_too(simulate: Start, file: Path) 
 def test_a_run_says_how_it_is_doing_while_it_goes_on(simulate: Start, file: Path) -> None:
     describe(file, simulate(), "sse;messages=50", 'preset = "sse"\nid = "id"')
     work = Run(read_any(file), file.parent)
-    seen: list[Look] = []
+    seen: list[RunStatus] = []
     work.events.subscribe(lambda _: seen.append(work.look()))
     with work.opened() as store:
         summary = work.go(store, messages=50)

@@ -6,7 +6,7 @@ from typing import Literal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from penstock.cluster import Answered, Holder, Shared, Want, begin, step
+from penstock.cluster import Answered, BudgetHolder, Shared, Want, begin, step
 from penstock.resilience import Hints, Limit, Quota, Reset, Ticket, allowed
 from penstock.simulator.limiter import FixedWindow, Limiter, SlidingWindow
 
@@ -45,7 +45,7 @@ def ask(
     shared: Shared, process: Process, now: float, limits: tuple[Limit, ...], ahead: float
 ) -> Shared:
     left = [Answered("unused", ticket, now) for ticket in process.kept]
-    holder = Holder("", LEASE, RESERVE, limits)
+    holder = BudgetHolder("", LEASE, RESERVE, limits)
     answers = (*process.answers, *left)
     want = Want(process.name, holder, count=6, life=LIFE, answers=answers)
     shared, granted = step(shared, want, now + process.ahead - SLACK - process.lag)
@@ -108,7 +108,7 @@ def test_the_reserve_is_kept_whatever_the_order_and_whoever_dies(
 def test_leave_that_was_not_used_comes_back_whole(asked: list[tuple[int, int]]) -> None:
     """Of several calls that got leave at one moment, one came back: 45 of 50 were ever made."""
     limit = Limit(30, per=3600.0)
-    holder, shared, now, sent = Holder("", LEASE, 0.0, (limit,)), begin(0.0), 0.0, 0
+    holder, shared, now, sent = BudgetHolder("", LEASE, 0.0, (limit,)), begin(0.0), 0.0, 0
     for count, used in asked:
         now += 0.01
         shared, granted = step(shared, Want("me", holder, count=count, life=LIFE), now)

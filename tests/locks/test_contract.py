@@ -17,7 +17,7 @@ import pytest
 from penstock.errors import InputError
 from penstock.locks import Held, LockerRoom, LockLost, LockTimeout, NotHeld
 from penstock.locks.acquisition import Attempt
-from penstock.locks.request_options import Want
+from penstock.locks.request_options import LockOptions
 from penstock.testing import LockContract
 from penstock.testing.lock_contract import until, waiting
 
@@ -76,7 +76,7 @@ def test_another_room_cannot_release_it(room: LockerRoom, store: str) -> None:
 def test_who_gives_up_lets_those_behind_pass(room: LockerRoom) -> None:
     held = room.lock("x", owner="first")
     got: list[Held] = []
-    want = Want(name="x", owner="impatient", lease=30)
+    want = LockOptions(name="x", owner="impatient", lease=30)
     attempt = Attempt(room._backend, want, room.tally)
     gave_up: list[object] = []
     impatient = threading.Thread(target=lambda: gave_up.append(attempt.run(math.inf)))

@@ -14,7 +14,7 @@ from tests.waiting import until
 
 from penstock.errors import InputError
 from penstock.locks import LockerRoom, LockLost, fenced_update
-from penstock.locks.mongo_backend import Shared
+from penstock.locks.mongo_backend import MongoLocks
 from penstock.mongo import connect
 from penstock.mongo.dev import DevSet
 
@@ -135,7 +135,7 @@ def test_the_post_takes_host_database_and_collection(mongo: Mongo) -> None:
         with locker.lock_and_release("my_lock", owner="gustav", timeout=2):
             assert f"{mongo.database}.mine" in repr(locker)
         backend = locker._backend
-        assert isinstance(backend, Shared)
+        assert isinstance(backend, MongoLocks)
         assert [d["_id"] for d in backend._locks.find()] == ["my_lock"]
     named = mongo.uri.replace("/?", f"/{mongo.database}.theirs?")
     with LockerRoom(named) as other:
@@ -149,7 +149,7 @@ def test_the_post_takes_host_database_and_collection(mongo: Mongo) -> None:
 def test_the_stream_is_one_for_all_waiters_and_ends_with_the_last(mongo: Mongo) -> None:
     with LockerRoom(mongo.with_database) as room:
         backend = room._backend
-        assert isinstance(backend, Shared)
+        assert isinstance(backend, MongoLocks)
         with room.lock_and_release("free"):
             assert backend._ears.opened == 0  # who need not wait opens none
         done = []

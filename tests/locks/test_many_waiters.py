@@ -19,7 +19,7 @@ from penstock.locks import LockerRoom
 from penstock.locks.backend import Reply
 from penstock.locks.database import Database
 from penstock.locks.fifo_notify import tell
-from penstock.locks.mongo_backend import Shared
+from penstock.locks.mongo_backend import MongoLocks
 from penstock.locks.rules import step
 from penstock.locks.sqlite_backend import Embedded
 from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
@@ -148,7 +148,7 @@ def test_when_the_holder_is_overdue_few_ask_for_all(mongo: Mongo) -> None:
         LockerRoom(client=client, database=mongo.database) as room,
     ):
         backend = room._backend
-        assert isinstance(backend, Shared)
+        assert isinstance(backend, MongoLocks)
         dead = place(-1, lease=1.0, address="nobody")
         backend.apply("x", LockRequest(kind="acquire", place=dead))
         tokens = served(room, waiters, None)
@@ -159,7 +159,7 @@ def test_when_the_holder_is_overdue_few_ask_for_all(mongo: Mongo) -> None:
 
 def test_one_that_was_passed_over_asks_for_itself(mongo: Mongo) -> None:
     """What others of its process were answered told it to wait on, for as long as they asked."""
-    backend = Shared(mongo.with_database, None, None)
+    backend = MongoLocks(mongo.with_database, None, None)
     with backend.waiter() as ear, backend.waiter() as other:
         ear.expect("p1")
         other.expect("p2")

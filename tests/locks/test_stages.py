@@ -10,7 +10,7 @@ from tests.real.mongod import Mongo
 
 from penstock.errors import InputError, StorageError
 from penstock.locks import LockerRoom
-from penstock.locks.mongo_backend import Shared
+from penstock.locks.mongo_backend import MongoLocks
 from penstock.locks.rules import newly_granted, step
 from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
 
@@ -32,7 +32,7 @@ def test_histories_come_out_the_same(mongo: Mongo) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     rng = random.Random(seed)
-    shared = Shared(mongo.with_database, None, None)
+    shared = MongoLocks(mongo.with_database, None, None)
     for number in range(HISTORIES):
         name, model, token = f"lock {number}", LockState(), 0
         capacity = rng.choice([1, 1, 2, 3])
@@ -66,7 +66,7 @@ def test_histories_come_out_the_same(mongo: Mongo) -> None:
 def test_a_document_of_somebody_else_is_left_alone(mongo: Mongo) -> None:
     with LockerRoom(mongo.with_database) as room:
         backend = room._backend
-        assert isinstance(backend, Shared)
+        assert isinstance(backend, MongoLocks)
         documents = [{"_id": "theirs", "n": 1}, {"_id": "mine", "format": 1, "token": "x"}]
         backend._locks.insert_many(documents)
         for act in (room.status, room.try_lock, room.force):

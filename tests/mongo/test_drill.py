@@ -13,7 +13,7 @@ import pytest
 from tests.real.mongod import Mongo
 
 from penstock.clock import SystemClock
-from penstock.mongo.drill.kinds import NOTHING, Db, Kind, write_kinds
+from penstock.mongo.drill.kinds import NOTHING, Db, DrillKind, write_kinds
 from penstock.mongo.drill.reading import read_kinds
 
 NUMBERS = range(1, 6)
@@ -22,7 +22,7 @@ KINDS += ["bulk_write of several documents", "delete_many", "command", "transact
 KINDS += ["aggregate $out", "aggregate $merge", "find_one", "count_documents", "cursor", "watch"]
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> DrillKind:
     (kind,) = [k for k in (*write_kinds(), *read_kinds(SystemClock())) if k.name == name]
     return kind
 

@@ -21,7 +21,7 @@ from pymongo.synchronous.cursor import Cursor
 from pymongo.write_concern import WriteConcern
 from tests.real.mongod import Mongo
 
-from penstock.mongo import OPERATIONS, Kind, resilient
+from penstock.mongo import OPERATIONS, OpKind, resilient
 
 SET = {"$set": {"n": 2}}
 # What each method is given, without its options; those of servers other than ours are left out.
@@ -221,7 +221,9 @@ def options_of(name: str) -> Mapping[str, Any]:
 
 
 def test_the_table_of_calls_has_every_method() -> None:
-    methods = {name for name, one in OPERATIONS["collection"].items() if one.kind is not Kind.LOCAL}
+    methods = {
+        name for name, one in OPERATIONS["collection"].items() if one.kind is not OpKind.LOCAL
+    }
     assert {name.partition(" ")[0] for name in CALLS} == methods - NOT_HERE
 
 

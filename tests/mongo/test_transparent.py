@@ -29,7 +29,7 @@ from tests.real.mongod import Mongo
 
 from penstock.errors import InputError
 from penstock.events import Event, Events, Retry
-from penstock.mongo import OPERATIONS, Kind, connect, counters, reading_from, resilient
+from penstock.mongo import OPERATIONS, OpKind, connect, counters, reading_from, resilient
 
 PYMONGO = {
     "client": (MongoClient, AsyncMongoClient),
@@ -59,7 +59,7 @@ def test_the_table_knows_every_method_of_pymongo(level: str) -> None:
 def test_every_operation_says_why_and_every_kind_how() -> None:
     for operations in OPERATIONS.values():
         assert all(one.why for one in operations.values())
-    assert all(kind.how for kind in Kind)
+    assert all(kind.how for kind in OpKind)
 
 
 def test_it_looks_like_what_it_stands_in_for() -> None:

@@ -23,7 +23,7 @@ from penstock.neural import (
     fit_many,
 )
 from penstock.neural.intervals import student, summarize
-from penstock.neural.runs import Run, folds, random_splits
+from penstock.neural.runs import TrainingRun, folds, random_splits
 from penstock.neural.studies import Study, brier, calibration_error, cross_validate, study
 
 PLAN = Plan(stop=Patience("valid_nll", 4) | Epochs(30), engine="jax")
@@ -35,7 +35,9 @@ def moons(rows: int = 60) -> Examples:
     return Examples(features, np.eye(2)[(features[:, 0] * (features[:, 1] - 20) > 0).astype(int)])
 
 
-def same(network: Network, datasets: dict[str, Examples], plan: Plan, runs: list[Run]) -> None:
+def same(
+    network: Network, datasets: dict[str, Examples], plan: Plan, runs: list[TrainingRun]
+) -> None:
     lanes = fit_many(network, datasets, plan, runs=runs, scale=True)
     alone = fit_many(network, datasets, replace(plan, engine="numpy"), runs=runs, scale=True)
     assert lanes.epochs.tolist() == alone.epochs.tolist()
@@ -50,7 +52,7 @@ def test_a_lane_is_what_it_would_be_alone() -> None:
     # Ragged folds (steps differ), own rates, finished lanes leaving at different epochs.
     data, parts = moons(), folds(np.arange(60) % 2, 7)
     runs = [
-        Run(
+        TrainingRun(
             seed=n,
             rows=np.setdiff1d(np.arange(60), parts[n]),
             held=parts[n],
@@ -70,7 +72,7 @@ def test_other_forms_of_network_and_descent_agree_too() -> None:
     bits = Examples(features, (numbers.targets > 0).astype(float))
     torch = SGD(velocity="torch", nesterov=True, batch_size=8, momentum=0.5, learning_rate=0.02)
     plan = replace(PLAN, sgd=torch, stop=Epochs(12))
-    runs = [Run(seed=n) for n in range(3)]
+    runs = [TrainingRun(seed=n) for n in range(3)]
     deep = Network(3, (ReLU(4), Sigmoid(3), Linear(2)))
     same(deep, {"train": numbers, "valid": numbers}, plan, runs)
     same(Network(3, (Tanh(4), Sigmoid(2))), {"train": bits}, replace(plan, best=""), runs)
@@ -83,13 +85,13 @@ def test_sums_too_long_to_write_out_and_gradients_that_a_rule_asks_for() -> None
     data = Examples(features, np.eye(6)[features[:, :6].argmax(axis=1)])
     stop = Target("gradient_norm", 0.9) | Epochs(12)
     plan = replace(PLAN, sgd=SGD(batch_size=28, learning_rate=0.1), stop=stop)
-    runs = [Run(seed=n) for n in range(3)]
+    runs = [TrainingRun(seed=n) for n in range(3)]
     same(Network(30, (Tanh(26), Softmax(6))), {"train": data}, plan, runs)
 
 
 def test_runs_of_different_networks_go_together() -> None:
     wide = Network(3, (Tanh(9), Softmax(2)))
-    runs = [Run(seed=0), Run(seed=0, network=wide), Run(seed=1)]
+    runs = [TrainingRun(seed=0), TrainingRun(seed=0, network=wide), TrainingRun(seed=1)]
     many = fit_many(
         Network(3, (Tanh(2), Softmax(2))),
         {"train": moons()},
@@ -130,7 +132,7 @@ def test_folded_scaling_changes_nothing() -> None:
 @pytest.mark.slow
 def test_a_lane_that_diverges_leaves_the_others_alone() -> None:
     data = Examples(np.random.default_rng(0).normal(size=(20, 2)) * 30, np.ones((20, 1)))
-    runs = [Run(seed=0, sgd=SGD(learning_rate=x)) for x in (1e-6, 0.5)]
+    runs = [TrainingRun(seed=0, sgd=SGD(learning_rate=x)) for x in (1e-6, 0.5)]
     plan = Plan(stop=Epochs(200), engine="jax")
     many = fit_many(Network(2, (Linear(1),)), {"train": data}, plan, runs=runs)
     assert many.epochs[0] == 200 > many.epochs[1]
@@ -143,11 +145,11 @@ def test_a_lane_that_diverges_leaves_the_others_alone() -> None:
     [
         (0, "at least 1"),
         ([], "no runs"),
-        ([Run(seed=0, rows=np.array([600]))], "there are rows"),
-        ([Run(seed=0, held=np.array([1])), Run(seed=1)], "either every run"),
+        ([TrainingRun(seed=0, rows=np.array([600]))], "there are rows"),
+        ([TrainingRun(seed=0, held=np.array([1])), TrainingRun(seed=1)], "either every run"),
     ],
 )
-def test_runs_that_make_no_sense_are_refused(runs: int | list[Run], says: str) -> None:
+def test_runs_that_make_no_sense_are_refused(runs: int | list[TrainingRun], says: str) -> None:
     with pytest.raises(BadData, match=says):
         fit_many(Network(3, (Softmax(2),)), {"train": moons()}, PLAN, runs=runs)
 

@@ -20,11 +20,11 @@ from penstock.neural import (
     BadData,
     Epochs,
     Examples,
+    ExampleStream,
     Network,
     Plan,
     Scaler,
     Softmax,
-    Stream,
     Tanh,
     train,
 )
@@ -48,7 +48,7 @@ def pieces(whole: Examples, size: int) -> Iterator[Examples]:
 def test_a_stream_of_one_chunk_is_the_data_set_itself(engine: Literal["numpy", "jax"]) -> None:
     whole, plan = circle(), replace(PLAN, engine=engine)
     held = {"valid": circle(50)}
-    stream = Stream(lambda: pieces(whole, 33), chunk=700)
+    stream = ExampleStream(lambda: pieces(whole, 33), chunk=700)
     one = train(NETWORK, {"train": whole, **held}, plan, seed=2)
     two = train(NETWORK, {"train": stream, **held}, plan, seed=2)
     assert two.weights == pytest.approx(one.weights, abs=1e-12)
@@ -57,7 +57,7 @@ def test_a_stream_of_one_chunk_is_the_data_set_itself(engine: Literal["numpy", "
 
 
 def test_a_stream_in_chunks_learns() -> None:
-    stream = Stream(lambda: pieces(circle(), 40), chunk=128)
+    stream = ExampleStream(lambda: pieces(circle(), 40), chunk=128)
     done = train(NETWORK, {"train": stream, "valid": circle()}, replace(PLAN, stop=Epochs(60)))
     assert done.history["valid_misclass"][done.best_epoch - 1] < 0.1
 
@@ -80,7 +80,7 @@ def test_only_a_chunk_or_two_are_ever_held() -> None:
             del piece
 
     plan = replace(PLAN, stop=Epochs(1))
-    train(NETWORK, {"train": Stream(counted, chunk=64), "valid": circle(10)}, plan)
+    train(NETWORK, {"train": ExampleStream(counted, chunk=64), "valid": circle(10)}, plan)
     assert alive == 0
     assert most <= 3
 
@@ -103,13 +103,13 @@ def test_parquet_and_records_train_as_arrays_do(tmp_path: Path) -> None:
     held = {"valid": circle(50)}
     wanted = train(NETWORK, {"train": whole, **held}, PLAN).weights
     for read in (parquet, records):
-        found = train(NETWORK, {"train": Stream(read, chunk=700), **held}, PLAN).weights
+        found = train(NETWORK, {"train": ExampleStream(read, chunk=700), **held}, PLAN).weights
         assert (found == wanted).all()
 
 
 def test_a_streams_scaler_is_that_of_its_rows() -> None:
     whole = circle()
-    stream = Stream(lambda: pieces(whole, 40), chunk=128)
+    stream = ExampleStream(lambda: pieces(whole, 40), chunk=128)
     found, wanted = scaler_of(stream), Scaler.fit(whole.features)
     assert found.mean == pytest.approx(wanted.mean)
     assert found.deviation == pytest.approx(wanted.deviation)
@@ -120,14 +120,14 @@ def test_a_streams_scaler_is_that_of_its_rows() -> None:
 def test_streams_that_cannot_be_used_say_why() -> None:
     good = {"valid": circle(10)}
     with pytest.raises(BadData, match="empty"):
-        train(NETWORK, {"train": Stream(list), **good}, PLAN)
+        train(NETWORK, {"train": ExampleStream(list), **good}, PLAN)
     with pytest.raises(BadData, match="only 'train' can be a stream"):
-        train(NETWORK, {"train": circle(), "valid": Stream(lambda: [circle()])}, PLAN)
+        train(NETWORK, {"train": circle(), "valid": ExampleStream(lambda: [circle()])}, PLAN)
     with pytest.raises(BadData, match="cannot monitor 'train'"):
-        train(NETWORK, {"train": Stream(lambda: [circle()])}, PLAN)
+        train(NETWORK, {"train": ExampleStream(lambda: [circle()])}, PLAN)
     wide = Examples(np.zeros((3, 5)), np.eye(2)[[0, 1, 0]])
     with pytest.raises(BadData, match="5 features, the network 2"):
-        train(NETWORK, {"train": Stream(lambda: [wide]), **good}, PLAN)
+        train(NETWORK, {"train": ExampleStream(lambda: [wide]), **good}, PLAN)
     with pytest.raises(BadData, match="record 1 has no 'x'"):
         list(from_records([{"x": 1, "k": 0}, {"k": 1}], ["x"], "k", [0, 1]))
     with pytest.raises(BadData, match="none of the classes"):

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.neural import SGD, Examples, LinearDecay, Network, Seeded, Softmax, Tanh
 from penstock.neural.arrays import Floats
-from penstock.neural.descent import Engine
+from penstock.neural.descent import TrainingEngine
 from penstock.neural.jax_engine import JaxEngine
 from penstock.neural.numpy_engine import NumpyEngine
 
@@ -20,13 +20,13 @@ NETWORK = Network(2, (Tanh(3), Softmax(2)))
 DATA = Examples(np.array(VALUES["features"]), np.eye(2)[VALUES["labels"]])
 
 
-def engine(kind: str, nesterov: bool, velocity: Literal["torch", "pylearn2"]) -> Engine:
+def engine(kind: str, nesterov: bool, velocity: Literal["torch", "pylearn2"]) -> TrainingEngine:
     sgd = SGD(batch_size=8, nesterov=nesterov, velocity=velocity)
     maker = NumpyEngine if kind == "numpy" else JaxEngine
     return maker(NETWORK, {"train": DATA}, (), sgd)
 
 
-def epochs(made: Engine, *, moving: bool) -> Floats:
+def epochs(made: TrainingEngine, *, moving: bool) -> Floats:
     seeds, decay = Seeded(5), LinearDecay(0.1, 0.1, 1, 50)
     first = seeds.weights(NETWORK)
     orders = np.array([seeds.order(21) for _ in range(60)])

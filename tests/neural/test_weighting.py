@@ -26,9 +26,9 @@ from penstock.neural import (
     NeuralRegressor,
     Plan,
     ReduceOnPlateau,
-    Run,
     Softmax,
     Tanh,
+    TrainingRun,
     fit_many,
     load_training,
     save_training,
@@ -67,7 +67,7 @@ def test_weighted_rows_train_alike_in_both_engines_and_in_lanes() -> None:
     plan = Plan(sgd=SGD(learning_rate=0.02), stop=Epochs(9))
     slow = train(NETWORK, data, plan)
     fast = train(NETWORK, data, replace(plan, engine="jax"))
-    lane = fit_many(NETWORK, data, replace(plan, engine="jax"), runs=[Run(seed=0)])
+    lane = fit_many(NETWORK, data, replace(plan, engine="jax"), runs=[TrainingRun(seed=0)])
     assert fast.weights == pytest.approx(slow.weights, abs=1e-10)
     assert lane.weights[0] == pytest.approx(slow.best_weights, abs=1e-10)
     other = train(NETWORK, {"train": ROWS}, plan)

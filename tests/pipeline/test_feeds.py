@@ -20,8 +20,8 @@ from penstock.pipeline import (
     Checkpoint,
     Deletion,
     Entry,
-    Gap,
     Key,
+    LandedGap,
     LandedRecord,
     Lot,
     Pipeline,
@@ -186,7 +186,7 @@ def test_entries_pass_stages_where_they_are_records(tmp_path: Path) -> None:
         def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
             items: list[Result[Key, object] | Entry] = [
                 LandedRecord(1, b'{"x":1}'),
-                Gap("a", "b", "lost"),
+                LandedGap("a", "b", "lost"),
                 LandedRecord(2, b'{"y":2}'),
             ]
             yield Lot([*items, Result(3, {"x": 3}), Deletion(1)])

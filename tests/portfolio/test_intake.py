@@ -14,7 +14,7 @@ from pyarrow import parquet
 from penstock.errors import InputError
 from penstock.portfolio import risk
 from penstock.portfolio.files import read_table
-from penstock.portfolio.table import Table, as_table
+from penstock.portfolio.table import ReturnTable, as_table
 
 PRICES = 100 * np.cumprod(1 + np.random.default_rng(4).standard_normal((30, 3)) * 0.01, axis=0)
 NAMES = ["A", "B", "C"]
@@ -111,7 +111,7 @@ def test_what_is_not_a_table(data: object) -> None:
 def test_a_table_checks_itself() -> None:
     for names, dates in ((("A",), None), (("A", "A"), None), (("A", "B"), PRICES[:2, 0])):
         with pytest.raises((InputError, TypeError)):
-            Table(np.ones((3, 2)), names, dates)  # type: ignore[arg-type] # wrong on purpose
+            ReturnTable(np.ones((3, 2)), names, dates)  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_calendars_reset_at_the_first_return_of_a_period() -> None:

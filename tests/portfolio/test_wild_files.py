@@ -19,7 +19,7 @@ from penstock.errors import InputError
 from penstock.portfolio import Format, minimum_volatility, read_table, risk
 from penstock.portfolio.arrays import Floats
 from penstock.portfolio.files import text_rows
-from penstock.portfolio.table import Table, as_table
+from penstock.portfolio.table import ReturnTable, as_table
 
 NAMES = ("ABC", "XYZ", "Co & Sons")
 GERMAN = (
@@ -128,7 +128,7 @@ def wild(seed: int) -> tuple[str, Wild]:
     return f"{written} {odd} {separator!r} {decimal}{thousands}", (text, days, values)
 
 
-def check(table: Table, days: list[dt.date], values: Floats) -> None:
+def check(table: ReturnTable, days: list[dt.date], values: Floats) -> None:
     assert table.names == NAMES
     assert table.dates is not None
     assert table.dates.astype("datetime64[D]").tolist() == days

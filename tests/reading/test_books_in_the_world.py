@@ -16,7 +16,7 @@ from tests.reading.test_bad_input import packed, penstock, sound
 
 from penstock.errors import InputError
 from penstock.reading import EditionReport, Look, as_epub, make_edition, unmake_edition
-from penstock.reading.archive import Archive, Entry, write_archive
+from penstock.reading.archive import Archive, ArchiveMember, write_archive
 from penstock.reading.blocks import book_blocks
 
 PAGE = "<p>It was late in the evening, and nobody had come to the old house.</p>"
@@ -329,8 +329,8 @@ def test_what_no_repair_needs_is_left_as_it_is() -> None:
 
 def test_more_members_than_sixteen_bits_count() -> None:
     out = io.BytesIO()
-    many = (Entry(f"EPUB/x/{number}", b"", 0, 0, 0) for number in range(66_000))
-    own = (Entry.of(name, data) for name, data in book().items())
+    many = (ArchiveMember(f"EPUB/x/{number}", b"", 0, 0, 0) for number in range(66_000))
+    own = (ArchiveMember.of(name, data) for name, data in book().items())
     write_archive(out, (*own, *many))
     with zipfile.ZipFile(out) as archive:
         assert len(archive.namelist()) > 66_000

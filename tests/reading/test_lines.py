@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.reading.test_reader_page import prose
 
 from penstock.reading import Look
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.guides import nearest_word
 from penstock.reading.lines import Count, set_document
 from penstock.reading.markup import passages
@@ -103,7 +103,7 @@ def test_no_line_is_wider_than_asked_unless_one_word_is(
     width: int,
     phrases: bool,
 ) -> None:
-    block = Block("text", " ".join(text.split()), language="en")
+    block = TextBlock("text", " ".join(text.split()), language="en")
     look = Look(width=width, phrases=phrases, hyphenate=False)
     lines = block_lines(block, look, Count()) if block.text else []
     for line in lines:
@@ -128,7 +128,7 @@ def test_the_quick_choice_of_the_guide_is_as_near_as_the_careful_one(text: str) 
 
 
 def lines(text: str, language: str, *, look: Look | None = None, rtl: bool = False) -> list[str]:
-    block = Block("text", text, language=language, rtl=rtl)
+    block = TextBlock("text", text, language=language, rtl=rtl)
     return [line.text for line in block_lines(block, look or Look(), Count())]
 
 

@@ -17,7 +17,7 @@ from tests.reading.third_party import book
 from tests.ready import FAMILIES, ready
 
 from penstock.reading import Look, make_edition
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.compose import Chapter, Manuscript, compose
 from penstock.reading.lines import Count
 from penstock.reading.texts import block_lines
@@ -91,7 +91,7 @@ def test_aligned_guides_sit_on_the_axis(chromium: Chromium, tmp_path: Path) -> N
 def test_without_align_the_guide_is_within_three_and_a_half_characters() -> None:
     offsets = []
     for paragraph in prose(200).split("\n"):
-        block = Block("text", html.unescape(paragraph)[3:-4], language="en")
+        block = TextBlock("text", html.unescape(paragraph)[3:-4], language="en")
         for line in block_lines(block, Look(), Count()):
             if line.guide:
                 first, last = line.guide

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from penstock.reading import Look, as_epub
 from penstock.reading.archive import Archive
-from penstock.reading.blocks import Block, book_blocks, document_blocks
+from penstock.reading.blocks import TextBlock, book_blocks, document_blocks
 from penstock.reading.lines import set_document
 from penstock.reading.restore import unset_document
 from penstock.reading.stats import Count
@@ -232,7 +232,7 @@ def test_a_formula_with_a_prefix_and_a_cdata_section_hold_nothing_of_ours() -> N
 
 
 def made_lines(text: str, language: str, width: int = 20) -> list[str]:
-    block = Block("text", text, language=language)
+    block = TextBlock("text", text, language=language)
     return [line.text for line in block_lines(block, Look(width=width), Count())]
 
 
@@ -277,7 +277,7 @@ def test_no_line_begins_with_closing_punctuation_nor_ends_with_an_opening_one(
     text = " ".join(words)
     if not text:
         return
-    block = Block("text", text, language="fr")
+    block = TextBlock("text", text, language="fr")
     made = [line.text for line in block_lines(block, Look(width=width, phrases=phrases), Count())]
     assert " ".join(line.strip() for line in made) == text
     for line in made[1:]:

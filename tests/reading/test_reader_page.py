@@ -13,7 +13,7 @@ import pytest
 from tests.reading.chromium import Chromium
 
 from penstock.reading import Count, Look
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.compose import Chapter, Manuscript, compose
 from penstock.reading.fill import fill
 from penstock.reading.layout import split
@@ -114,7 +114,7 @@ def test_all_three_line_breakers_agree(opened: Chromium, width: int) -> None:
     look = Look(width=width, hyphenate=False, guide="none")
     for raw in BREAKS:
         text = "\n".join(" ".join(line.split()) for line in raw.split("\n"))
-        block = Block("text", text, language="en")
+        block = TextBlock("text", text, language="en")
         ours = [line.text for line in block_lines(block, look, Count())]
         script = f"JSON.stringify(penstock.linesOf({json.dumps(text)}, {width}, 'en'))"
         spans = cast("list[list[int]]", json.loads(str(opened.run(script))))

@@ -10,15 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.positions import ReadingPlace, load_place, save_place
 from penstock.reading.terminal import KEYS, Reader
 
 TEXT = "He came early in the morning. She did not see him, and nobody told her. Then it rained."
 BLOCKS = [
-    Block("heading", "One", level=1),
-    *(Block("text", TEXT, language="en") for _ in range(20)),
-    Block("code", "x = 1\n\x1b[2Jy = 2"),
+    TextBlock("heading", "One", level=1),
+    *(TextBlock("text", TEXT, language="en") for _ in range(20)),
+    TextBlock("code", "x = 1\n\x1b[2Jy = 2"),
 ]
 
 
@@ -84,8 +84,8 @@ def test_the_pacer_rests_at_punctuation_and_keeps_the_speed_shown() -> None:
 
 
 def test_what_is_searched_for_is_found_whatever_its_case_accents_and_soft_hyphens() -> None:
-    blocks = [Block("text", f"Number {n} of them.") for n in range(30)]
-    blocks[20] = Block("text", "In the Ca\u00adf\u00e9 of\nthe \u201cOld House\u201d.")
+    blocks = [TextBlock("text", f"Number {n} of them.") for n in range(30)]
+    blocks[20] = TextBlock("text", "In the Ca\u00adf\u00e9 of\nthe \u201cOld House\u201d.")
     one = Reader(blocks, ReadingPlace())
     for wanted, char in (("cafe of the", 7), ('"old house"', 20)):
         one = Reader(blocks, ReadingPlace())
@@ -131,10 +131,12 @@ def test_bookmarks_are_gone_to_in_order_and_kept(tmp_path: Path) -> None:
 
 def test_nothing_is_cut_off_on_a_narrow_screen() -> None:
     blocks = [
-        Block("text", "https://example.org/a/very/long/address/of/a/page/that/is/here"),
-        Block("heading", "A heading that is longer than the whole of a narrow terminal", level=1),
-        Block("table", "Name  Age\na cell that is far wider than such a terminal can show  9"),
-        Block(
+        TextBlock("text", "https://example.org/a/very/long/address/of/a/page/that/is/here"),
+        TextBlock(
+            "heading", "A heading that is longer than the whole of a narrow terminal", level=1
+        ),
+        TextBlock("table", "Name  Age\na cell that is far wider than such a terminal can show  9"),
+        TextBlock(
             "text",
             "\u1781\u17d2\u1789\u17bb\u17c6\u1785\u1784\u17cb\u1791\u17c5" * 5,
             language="km",

@@ -15,7 +15,7 @@ import pytest
 
 from penstock.http import Post
 from penstock.store import open_readonly
-from penstock.streaming import Gap, Message, Notice, Stream
+from penstock.streaming import Gap, Message, ServerNotice, Stream
 
 pytestmark = pytest.mark.timeout(600)  # the first of them installs the servers
 
@@ -151,7 +151,7 @@ def test_what_etcd_has_compacted_is_a_gap_and_the_watch_goes_on(etcd: str) -> No
         for item in stream:
             if isinstance(item, Gap):
                 gaps.append(item)
-            elif isinstance(item, Notice) and item.kind == "created" and gaps:
+            elif isinstance(item, ServerNotice) and item.kind == "created" and gaps:
                 put(etcd, "k", "after")
             elif isinstance(item, Message) and b"YWZ0ZXI=" in item.body:  # "after" in Base64
                 break

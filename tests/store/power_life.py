@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from penstock.destinations import export
-from penstock.pipeline import Deletion, Entry, Failing, Gap, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, LandedGap, Landing, Mark
 from penstock.store import LocalStore, backup_store, open_readonly
 
 
@@ -50,7 +50,7 @@ def main(folder: Path, rounds: int) -> None:
             done = [key for key in done if key not in gone and key != again]
             promise(safe=done)  # the others are on their way
             store.settle(
-                [Deletion(gone[-2]), Deletion(gone[-1]), Gap("1", "2", "limit")], said_none
+                [Deletion(gone[-2]), Deletion(gone[-1]), LandedGap("1", "2", "limit")], said_none
             )
             store.flush()
             promise(gone=list(gone), gaps=number + 1)

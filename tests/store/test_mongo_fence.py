@@ -14,7 +14,7 @@ from tests.store.fenced import Run, land, lands_nothing_any_more, started
 from penstock.assembly.locking import locked_store
 from penstock.assembly.sections import LockSection
 from penstock.errors import StoreInUse
-from penstock.pipeline.result import Deletion, Gap, Landing, Mark
+from penstock.pipeline.result import Deletion, LandedGap, Landing, Mark
 from penstock.store import Fence, MongoStore, last_token
 from penstock.store.mongo_connection import opened
 from penstock.store.mongo_fence import MongoFence
@@ -86,7 +86,12 @@ def test_a_replaced_run_writes_nothing_of_any_kind(mongo: Mongo) -> None:
     with MongoStore(mongo.with_database, fence=Fence("lock", 8)) as store:
         with pytest.raises(StoreInUse):
             late.expect(5)
-        for entry in (Mark("page", "2"), Gap("1", "2", "limit"), Deletion("a"), Landing("b", b"2")):
+        for entry in (
+            Mark("page", "2"),
+            LandedGap("1", "2", "limit"),
+            Deletion("a"),
+            Landing("b", b"2"),
+        ):
             with pytest.raises(StoreInUse, match="taken this store over"):
                 late._commit_and_release([entry])
         assert store.mark("page") is None

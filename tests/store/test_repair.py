@@ -14,7 +14,7 @@ import pytest
 from penstock.cli.main import main
 from penstock.clock import FakeClock
 from penstock.errors import InputError, PenstockError, StorageError
-from penstock.pipeline import Deletion, Entry, Failing, Gap, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, LandedGap, Landing, Mark
 from penstock.store import (
     LocalStore,
     Verified,
@@ -62,7 +62,7 @@ class Stores:
             groups: list[list[Entry]] = [
                 [Deletion(3), Deletion(41)],
                 [Landing(key, body(key)) for key in range(60, 70)],
-                [Failing(70, "E", "m"), Gap("1", "2", "limit", 5), Deletion(12)],
+                [Failing(70, "E", "m"), LandedGap("1", "2", "limit", 5), Deletion(12)],
             ]
             for entries in groups:
                 store.settle(entries, lambda _: None)
@@ -541,7 +541,7 @@ def test_failures_and_gaps_lost_with_the_log_are_noticed(tmp_path: Path) -> None
     land(path, range(9))
     before = (path / LEDGER).read_bytes()
     with LocalStore(path) as store:
-        store.settle([Failing(9, "E", "m"), Gap("1", "2", "limit")], lambda _: None)
+        store.settle([Failing(9, "E", "m"), LandedGap("1", "2", "limit")], lambda _: None)
     (path / LEDGER).write_bytes(before)
     with pytest.raises(StorageError, match="older than the last group"):
         LocalStore(path)

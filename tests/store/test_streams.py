@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import StorageError
-from penstock.pipeline.result import Deletion, Entry, Failing, Gap, Landing, Mark
+from penstock.pipeline.result import Deletion, Entry, Failing, LandedGap, Landing, Mark
 from penstock.store import LocalStore, WritableStore, open_readonly
 
 OpenStore = Callable[[], WritableStore]
@@ -29,7 +29,7 @@ def kept(store: WritableStore) -> list[object]:
 def test_messages_their_cursor_and_a_gap_become_safe_together(open_store: OpenStore) -> None:
     safe: list[int] = []
     with open_store() as store:
-        gap = Gap("17", "40", "cursor-too-old", 23)
+        gap = LandedGap("17", "40", "cursor-too-old", 23)
         store.settle([gap, Landing(41, b"1"), Landing(42, b"2"), Mark("cursor", "42")], safe.append)
         store.flush()
         assert sum(safe) == 4
@@ -49,7 +49,7 @@ def test_what_comes_again_lands_once_beside_what_is_new(open_store: OpenStore) -
         land(
             store,
             *(Landing(n, b"2") for n in range(590, 700)),
-            Gap("a", None, "no-resume"),
+            LandedGap("a", None, "no-resume"),
             Mark("cursor", "699"),
         )
         assert (store.again, kept(store)) == (10, list(range(700)))
@@ -68,7 +68,10 @@ def test_the_same_message_twice_in_a_group_lands_once(open_store: OpenStore) -> 
 def test_gaps_come_in_order_however_many(open_store: OpenStore) -> None:
     with open_store() as store:
         for start in range(0, 600, 100):
-            land(store, *(Gap(str(n), str(n + 1), "limit", 2) for n in range(start, start + 100)))
+            land(
+                store,
+                *(LandedGap(str(n), str(n + 1), "limit", 2) for n in range(start, start + 100)),
+            )
         assert [gap.since for gap in store.gaps()] == [str(n) for n in range(600)]
         assert (store.status().gaps, store.status().missed) == (600, 1200)
 
@@ -143,7 +146,7 @@ def test_a_store_of_format_1_is_read_and_goes_on(tmp_path: Path) -> None:
     with open_readonly(tmp_path) as reader:
         assert (list(reader.gaps()), reader.status().gaps, reader.status().version) == ([], 0, 1)
     with LocalStore(tmp_path) as store:
-        land(store, Gap("1", "2", "limit"), Deletion(1))
+        land(store, LandedGap("1", "2", "limit"), Deletion(1))
         assert (store.status().gaps, store.status().version, kept(store)) == (1, 2, [])
 
 
@@ -153,7 +156,7 @@ def test_a_group_the_disk_refuses_leaves_neither_cursor_nor_gap(tmp_path: Path) 
         store._writing.execute("PRAGMA max_page_count = 1")
         entries = [Landing(n, b"x") for n in range(2, 5000)]
         with pytest.raises(StorageError, match="full"):
-            land(store, Gap("1", "2", "limit"), *entries, Mark("cursor", "2"))
+            land(store, LandedGap("1", "2", "limit"), *entries, Mark("cursor", "2"))
     with open_readonly(tmp_path) as reader:
         assert [record.key for record in reader.records()] == [1]
         assert (reader.mark("cursor"), list(reader.gaps())) == ("1", [])
@@ -162,7 +165,12 @@ def test_a_group_the_disk_refuses_leaves_neither_cursor_nor_gap(tmp_path: Path) 
 def test_gaps_are_told_and_exported(tmp_path: Path) -> None:
     path = tmp_path / "tweets"
     with LocalStore(path) as store:
-        land(store, Landing(1, b"{}"), Gap("1", "9", "limit", 7), Gap("9", None, "no-resume"))
+        land(
+            store,
+            Landing(1, b"{}"),
+            LandedGap("1", "9", "limit", 7),
+            LandedGap("9", None, "no-resume"),
+        )
     told = penstock("status", path).stdout
     assert "gaps" in told
     assert "at least 7 messages" in told

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from penstock.clock import FakeClock
 from penstock.errors import InputError, PermanentError, RetryableError, StorageError
 from penstock.streaming import Block, DropOldest, Ending, Gap, Overflow, ServerEvent, Spill
-from penstock.streaming.backlog import Backlog, Batch, Dropped, Ended
+from penstock.streaming.backlog import Backlog, Dropped, FrameBatch, StreamEnd
 from penstock.streaming.content_encoding import decoder
-from penstock.streaming.watchdog import Watch
+from penstock.streaming.watchdog import SilenceWatch
 
 DATA = b'{"text":"\xc3\xa9 and more"}\n' * 50
 
@@ -100,7 +100,7 @@ def test_a_little_that_stands_for_a_lot_comes_in_pieces(coding: str) -> None:
 
 
 def test_bytes_keep_a_connection_up_and_silence_ends_it() -> None:
-    watch = Watch(wire_stall=90, decoded_stall=40)
+    watch = SilenceWatch(wire_stall=90, decoded_stall=40)
     for second in range(0, 1000, 30):
         assert watch.look(second, second, float(second)) is None
     assert watch.look(990, 990, 1080.0) is None
@@ -108,21 +108,21 @@ def test_bytes_keep_a_connection_up_and_silence_ends_it() -> None:
 
 
 def test_compressed_bytes_from_which_nothing_comes_are_held_back() -> None:
-    watch = Watch(wire_stall=90, decoded_stall=40)
+    watch = SilenceWatch(wire_stall=90, decoded_stall=40)
     assert watch.look(100, 0, 0.0) is None
     assert watch.look(200, 0, 39.0) is None
     assert watch.look(201, 0, 40.0) is Ending.UNFLUSHED
 
 
 def test_a_header_alone_is_no_message_held_back_until_silence_says_so() -> None:
-    watch = Watch(wire_stall=90, decoded_stall=40)
+    watch = SilenceWatch(wire_stall=90, decoded_stall=40)
     assert watch.look(10, 0, 0.0) is None
     assert watch.look(10, 0, 89.0) is None
     assert watch.look(10, 0, 91.0) is Ending.UNFLUSHED
 
 
 def test_heartbeats_that_can_be_decoded_are_all_it_takes() -> None:
-    watch = Watch(wire_stall=90, decoded_stall=40)
+    watch = SilenceWatch(wire_stall=90, decoded_stall=40)
     for beat in range(100):
         assert watch.look(100 + 10 * beat, 2 * beat, 30.0 * beat) is None
 
@@ -130,8 +130,8 @@ def test_heartbeats_that_can_be_decoded_are_all_it_takes() -> None:
 # The backlog
 
 
-def batch(number: int, count: int = 1, size: int = 10) -> Batch[bytes]:
-    return Batch([b"%d" % number] * count, 1, float(number), size * count)
+def batch(number: int, count: int = 1, size: int = 10) -> FrameBatch[bytes]:
+    return FrameBatch([b"%d" % number] * count, 1, float(number), size * count)
 
 
 def backlog(overflow: Overflow) -> tuple[Backlog, list[str]]:
@@ -167,7 +167,7 @@ def test_the_oldest_go_first_and_leave_a_mark_with_their_count() -> None:
         assert waiting.put(batch(n))
     mark, *kept = waiting.take(None)
     assert mark == Dropped(20, 0.0, 19.0)
-    assert [entry.at for entry in kept if isinstance(entry, Batch)] == [
+    assert [entry.at for entry in kept if isinstance(entry, FrameBatch)] == [
         float(n) for n in range(20, 30)
     ]
     assert waiting.dropped == 20
@@ -191,11 +191,11 @@ def test_what_is_spilled_comes_back_in_order_with_what_was_told_between(tmp_path
         assert waiting.put(batch(n))
         if n == 9:
             waiting.tell(gap)
-    waiting.tell(Ended(None))
+    waiting.tell(StreamEnd(None))
     found: list[object] = []
-    while not found or not isinstance(found[-1], Ended):
+    while not found or not isinstance(found[-1], StreamEnd):
         found += waiting.take(None)
-    assert [e.at for e in found if isinstance(e, Batch)] == [float(n) for n in range(20)]
+    assert [e.at for e in found if isinstance(e, FrameBatch)] == [float(n) for n in range(20)]
     assert found.index(gap) == 10
     assert len(found) == 22
     waiting.close()
@@ -205,11 +205,11 @@ def test_spilled_events_stay_events(tmp_path: Path) -> None:
     waiting, _ = backlog(Spill(1, folder=tmp_path))
     event = ServerEvent(b"data", "type", "7")
     for n in range(3):
-        waiting.put(Batch([event], n, 0.0, 4))
+        waiting.put(FrameBatch([event], n, 0.0, 4))
     found: list[object] = []
     while len(found) < 3:
         found += waiting.take(None)
-    assert [e.frames for e in found if isinstance(e, Batch)] == [[event]] * 3
+    assert [e.frames for e in found if isinstance(e, FrameBatch)] == [[event]] * 3
     waiting.close()
 
 

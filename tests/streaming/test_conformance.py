@@ -10,7 +10,7 @@ import pytest
 from tests.streaming.test_frames_of_websockets import BINARY, CLOSE, PING, PONG, TEXT, frame
 
 from penstock.streaming import FramingError, framing
-from penstock.streaming.websocket import Reply, WebSocket
+from penstock.streaming.websocket import OutgoingFrame, WebSocket
 
 CUTS = (1, 2, 3, 7, 1 << 20)
 
@@ -103,12 +103,12 @@ class Case(NamedTuple):
 
     data: bytes
     messages: list[bytes]
-    replies: list[Reply] = []  # noqa: RUF012 - of a tuple, never changed
+    replies: list[OutgoingFrame] = []  # noqa: RUF012 - of a tuple, never changed
     wrong: str = ""
 
 
-def answer(payload: bytes) -> Reply:
-    return Reply("pong", payload)
+def answer(payload: bytes) -> OutgoingFrame:
+    return OutgoingFrame("pong", payload)
 
 
 SIZES = (125, 126, 127, 128, 65535, 65536)
@@ -166,18 +166,20 @@ CASES: dict[str, Case] = {
     "7.1": Case(
         frame(TEXT, P) + frame(CLOSE, b"\3\xe8") + frame(TEXT, P) + frame(PING),
         [P],
-        [Reply("close", b"\3\xe8")],
+        [OutgoingFrame("close", b"\3\xe8")],
     ),
-    "7.3.1": Case(frame(CLOSE), [], [Reply("close", b"")]),
+    "7.3.1": Case(frame(CLOSE), [], [OutgoingFrame("close", b"")]),
     "7.3.2": Case(frame(CLOSE, b"a"), [], [], "half a code"),
-    "7.3.5": Case(frame(CLOSE, b"\3\xe8" + b"*" * 123), [], [Reply("close", b"\3\xe8")]),
+    "7.3.5": Case(frame(CLOSE, b"\3\xe8" + b"*" * 123), [], [OutgoingFrame("close", b"\3\xe8")]),
     "7.3.6": Case(frame(CLOSE, b"\3\xe8" + b"*" * 124), [], [], "control frame"),
     **{
-        f"7.7 {code}": Case(frame(CLOSE, code.to_bytes(2)), [], [Reply("close", code.to_bytes(2))])
+        f"7.7 {code}": Case(
+            frame(CLOSE, code.to_bytes(2)), [], [OutgoingFrame("close", code.to_bytes(2))]
+        )
         for code in LEGAL
     },
     **{
-        f"7.9 {code}": Case(frame(CLOSE, code.to_bytes(2)), [], [Reply("close", b"\3\xea")])
+        f"7.9 {code}": Case(frame(CLOSE, code.to_bytes(2)), [], [OutgoingFrame("close", b"\3\xea")])
         for code in ILLEGAL
     },
 }

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.streaming import FramingError, MessageTooLarge
-from penstock.streaming.websocket import Reply, WebSocket
+from penstock.streaming.websocket import OutgoingFrame, WebSocket
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -68,7 +68,7 @@ def test_messages_come_whole_however_they_are_cut(
     assert got == [message for message in whole_ones if message]
     sent_parts = sum(3 if deflated else len(parts) for _, parts in messages)
     pings = [payload for opcode, payload in between if opcode == PING]
-    assert socket.replies == [Reply("pong", payload) for payload in pings] * sent_parts
+    assert socket.replies == [OutgoingFrame("pong", payload) for payload in pings] * sent_parts
     empty = len(messages) - len(got)
     assert socket.keepalives == empty + len(between) * sent_parts
     assert socket.close() == 0
@@ -112,7 +112,7 @@ def test_a_close_is_answered_with_its_code_and_nothing_comes_after_it() -> None:
     word = frame(CLOSE, (4004).to_bytes(2) + b"auth failed")
     assert socket.feed(frame(TEXT, b"last") + word + frame(TEXT, b"late")) == [b"last"]
     assert socket.closed == (4004, "auth failed")
-    assert socket.replies == [Reply("close", b"\x0f\xa4")]
+    assert socket.replies == [OutgoingFrame("close", b"\x0f\xa4")]
     bare = WebSocket(99)
     bare.feed(frame(CLOSE))
     assert bare.closed == (1005, "")
@@ -123,7 +123,7 @@ def test_a_code_that_nobody_may_send_is_a_fault_and_not_a_good_end(code: int) ->
     socket = WebSocket(99)
     socket.feed(frame(CLOSE, code.to_bytes(2) + b"bye"))
     assert socket.closed == (1002, f"{code} bye")
-    assert socket.replies == [Reply("close", (1002).to_bytes(2))]
+    assert socket.replies == [OutgoingFrame("close", (1002).to_bytes(2))]
 
 
 def test_fragments_of_no_bytes_or_few_take_no_memory_beside_them() -> None:

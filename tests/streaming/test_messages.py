@@ -24,9 +24,9 @@ from penstock.streaming import (
     LastEventId,
     Message,
     NoResume,
-    Notice,
     QueryCursor,
     ServerEvent,
+    ServerNotice,
     presets,
 )
 from penstock.streaming.dedup import Recent
@@ -96,9 +96,9 @@ def test_what_twitter_says_beside_tweets() -> None:
     )
     expected = ["delete", "warning", "scrub_geo", "status_withheld", "unknown", "disconnect"]
     assert kinds(items) == expected
-    assert isinstance(items[0], Notice)
+    assert isinstance(items[0], ServerNotice)
     assert items[0].id == "7"
-    assert [item.text for item in items if isinstance(item, Notice)][1] == "slow"
+    assert [item.text for item in items if isinstance(item, ServerNotice)][1] == "slow"
     (verdict,) = sort.verdicts
     assert (verdict[0], verdict[1].then, verdict[1].text) == (1, Action.AGAIN, "stall")
 
@@ -158,7 +158,7 @@ def test_a_change_that_deletes_is_a_message_unless_messages_are_told_apart_by_do
     by_document = dataclasses.replace(PRESETS["couchdb"], id=("id",))
     for into in (None, bytes):
         (notice,) = Sorted(by_document, into, None).items(gone)
-        assert isinstance(notice, Notice)
+        assert isinstance(notice, ServerNotice)
         assert (notice.kind, notice.id, notice.cursor) == ("delete", "d", "9")
 
 

@@ -30,9 +30,9 @@ from penstock.streaming import (
     ControlMessage,
     Gap,
     Message,
-    Notice,
     Preset,
     ServerEvent,
+    ServerNotice,
     Stream,
     StreamFeed,
     framing,
@@ -185,7 +185,7 @@ def test_every_sign_of_every_preset_can_fire(
     sorter: Sorter[object] = Sorter(preset, into, None)
     before = sorter.keepalives
     items = list(sorter.items([matching(sign, preset)], 1, 1e9))
-    kinds = [item.kind for item in items if isinstance(item, Notice)]
+    kinds = [item.kind for item in items if isinstance(item, ServerNotice)]
     assert sign.kind in kinds or sorter.keepalives > before
 
 
@@ -482,7 +482,7 @@ def test_an_object_with_a_code_of_410_is_an_object() -> None:
     )
     sorter: Sorter[bytes] = Sorter(PRESETS["kubernetes"], bytes, None)
     kinds = [type(item) for item in sorter.items(body, 1, 1e9)]
-    assert kinds == [Message, Notice, Gap]
+    assert kinds == [Message, ServerNotice, Gap]
 
 
 def test_members_of_a_list_land_as_they_were_written() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from penstock.errors import InputError
 from penstock.resilience import parse_hints
-from penstock.streaming import Backoff, Ending, ReconnectPolicy, Window
+from penstock.streaming import Backoff, ConnectionWindow, Ending, ReconnectPolicy
 from penstock.streaming.reconnect_policy import RULES
 from penstock.streaming.responses import Answer, refusal, waiting_time
 
@@ -81,7 +81,7 @@ def test_no_storm_gets_more_than_four_connections_in_three_seconds() -> None:
 
 
 def test_fifty_connections_in_fifteen_minutes() -> None:
-    policy = ReconnectPolicy(windows=(Window(4, 4.0), Window(50, 900.0)))
+    policy = ReconnectPolicy(windows=(ConnectionWindow(4, 4.0), ConnectionWindow(50, 900.0)))
     state, now, dials = Backoff(), 0.0, []
     while now < 3600.0:
         now += policy.closed(state, now)
@@ -123,7 +123,7 @@ def test_every_ending_has_its_rule() -> None:
 
 def test_a_window_is_of_something() -> None:
     with pytest.raises(InputError, match="at least 1 connection"):
-        Window(0, 1.0)
+        ConnectionWindow(0, 1.0)
 
 
 # Answers that are no stream

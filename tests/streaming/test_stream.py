@@ -29,23 +29,25 @@ from penstock.http import Api, Bearer, Get, OAuth1, Post, Profile, Record
 from penstock.streaming import (
     PRESETS,
     Block,
+    ConnectionWindow,
     Cursor,
     DropOldest,
     Gap,
-    Linear,
+    LinearWaits,
     Message,
     MessageTooLarge,
-    Notice,
     Preset,
     ReconnectPolicy,
+    ServerNotice,
     Spill,
     Stream,
-    Window,
     framing,
 )
 
 SOURCES = Path(__file__).parents[2] / "src"
-QUICK = ReconnectPolicy(network=Linear(0.001, 0.002), windows=(Window(1000, 1.0),), healthy=0.0)
+QUICK = ReconnectPolicy(
+    network=LinearWaits(0.001, 0.002), windows=(ConnectionWindow(1000, 1.0),), healthy=0.0
+)
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: %s\r\n%s\r\n"
 JSON = b"application/json"
 
@@ -645,7 +647,7 @@ def test_what_the_server_ends_for_good_ends_with_its_words() -> None:
     stop = b'{"errors":[{"disconnect_type":"UserNotAuthorized","detail":"access revoked"}]}\r\n'
     with wire(sends(stop)) as server, Stream(server.url, preset="x") as stream:
         iteration = iter(stream)
-        assert isinstance(next(iteration), Notice)
+        assert isinstance(next(iteration), ServerNotice)
         with pytest.raises(PermanentError, match="the server ended the stream: access revoked"):
             next(iteration)
 

@@ -15,17 +15,19 @@ from penstock.errors import InputError
 from penstock.simulator import Simulator, SimulatorSettings
 from penstock.streaming import (
     PRESETS,
+    ConnectionWindow,
     Gap,
-    Linear,
+    LinearWaits,
     Message,
     ReconnectPolicy,
     Stream,
-    Window,
 )
 
 JETSTREAM = dataclasses.replace(
     PRESETS["jetstream"],
-    policy=ReconnectPolicy(network=Linear(0.001, 0.002), windows=(Window(1000, 1.0),)),
+    policy=ReconnectPolicy(
+        network=LinearWaits(0.001, 0.002), windows=(ConnectionWindow(1000, 1.0),)
+    ),
 )
 
 

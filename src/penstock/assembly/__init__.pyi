@@ -13,7 +13,8 @@ from penstock.assembly.kinds import Section as Section
 from penstock.assembly.kinds import Site as Site
 from penstock.assembly.label_stage import labelling as labelling
 from penstock.assembly.locking import room_beside as room_beside
-from penstock.assembly.plans import Plan as Plan
+from penstock.assembly.plans import PipelinePlan as PipelinePlan
+from penstock.assembly.plans import Plan as Plan  # unlisted
 from penstock.assembly.plans import StreamPlan as StreamPlan  # unlisted
 from penstock.assembly.plans import plan as plan
 from penstock.assembly.plans import plan_stream as plan_stream  # unlisted
@@ -30,8 +31,9 @@ from penstock.assembly.resources import Part as Part
 from penstock.assembly.resources import parts as parts
 from penstock.assembly.resources import resource_store as resource_store
 from penstock.assembly.resources import resources_in as resources_in
-from penstock.assembly.run import Look as Look
+from penstock.assembly.run import Look as Look  # unlisted
 from penstock.assembly.run import Run as Run
+from penstock.assembly.run import RunStatus as RunStatus
 from penstock.assembly.run import StreamRun as StreamRun  # unlisted
 from penstock.assembly.run import StreamSummary as StreamSummary  # unlisted
 from penstock.assembly.run import Summary as Summary

@@ -11,7 +11,7 @@ from penstock.assembly.java_files import JavaFile
 from penstock.assembly.kept_table import KeptTable
 from penstock.assembly.kinds import STAGES, USES, Kind, Section, Site, build
 from penstock.assembly.label_stage import load_labelling
-from penstock.assembly.neural_use import Training
+from penstock.assembly.neural_use import NeuralTraining
 from penstock.assembly.risk_use import RiskWatch
 from penstock.assembly.room_sections import (
     EditionUse,
@@ -101,7 +101,7 @@ def _risk(section: RiskUse, site: Site) -> Use[StoreReader]:
 
 
 def _neural(section: NeuralUse, site: Site) -> Use[StoreReader]:
-    return Training(section, site.folder, site.events or Events())
+    return NeuralTraining(section, site.folder, site.events or Events())
 
 
 def _edition(section: EditionUse, site: Site) -> Use[StoreReader]:

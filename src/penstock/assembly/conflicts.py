@@ -15,7 +15,7 @@ from penstock.assembly.sections import (
 from penstock.errors import InputError
 
 
-class _Rule(NamedTuple):
+class _KeyRule(NamedTuple):
     """A key, when it does not hold, and what to say of it."""
 
     key: str
@@ -96,86 +96,86 @@ _NO_BODY = ("json", "csv", "jsonl", "xml")
 _NO_ROWS = ("text", "file", "bytes")
 
 _REFUSED = (
-    _Rule(
+    _KeyRule(
         "request.items",
         lambda f: _pages(f) and _of_request(f, "items") is not None,
         "rows of rows are a [[resource]] with a parent",
     ),
-    _Rule(
+    _KeyRule(
         "batch",
         lambda f: f.batch is not None and _lands_rows(f),
         "batches are of keys; rows land as their pages come",
     ),
-    _Rule(
+    _KeyRule(
         "store.refresh",
         lambda f: isinstance(f.store, StoreSection) and f.store.refresh and _lands_rows(f),
         "it is for keys of [request]; pages are read each time",
     ),
-    _Rule(
+    _KeyRule(
         "store.refresh",
         lambda f: isinstance(f.store, StoreSection) and f.store.refresh and _same(f) == "first",
         "what is fetched again is kept with on_same = 'replace'",
     ),
-    _Rule(
+    _KeyRule(
         "request.key",
         lambda f: _of_request(f, "items") is None and _of_request(f, "key") not in (None, "id"),
         "it is of the rows at request.items; an answer has the key of its source",
     ),
-    _Rule(
+    _KeyRule(
         "request.decode",
         lambda f: _of_request(f, "items") is not None and _of_request(f, "decode") in _NO_ROWS,
         "such an answer has no rows for request.items",
     ),
-    _Rule(
+    _KeyRule(
         "request.decode",
         lambda f: _of_request(f, "decode") == "bytes" and not f.stage,
         "bytes cannot land; write 'file' for bytes beside their record",
     ),
-    _Rule(
+    _KeyRule(
         "request.method",
         lambda f: _of_request(f, "method") == "HEAD" and _of_request(f, "decode") in _NO_BODY,
         "an answer to HEAD has no body, so there is nothing to land",
     ),
-    _Rule(
+    _KeyRule(
         "request.form",
         lambda f: _of_request(f, "form") is not None and _of_request(f, "json") is not None,
         "a request has one body: give form or json",
     ),
-    _Rule(
+    _KeyRule(
         "source.json",
         lambda f: _of_pages(f, "json") is not None and _of_pages(f, "method") == "GET",
         "a body needs method = 'POST'",
     ),
-    _Rule(
+    _KeyRule(
         "source.decode",
         lambda f: _of_pages(f, "decode") in _NO_ROWS,
         "such a page has no rows; it is json, csv, jsonl or xml",
     ),
-    _Rule(
+    _KeyRule(
         "source.items",
         lambda f: _lines(f) and _of_pages(f, "items"),
         "the lines of a page are its rows",
     ),
     *(
-        _Rule(
+        _KeyRule(
             f"source.{name}",
             lambda f, name=name: _lines(f) and _of_pages(f, name),  # type: ignore[misc] # mypy infers no lambda with a default
             "a page of lines has no members beside its rows",
         )
         for name in ("more", "until", "total", "pages")
     ),
-    _Rule(
+    _KeyRule(
         "source.style",
         lambda f: _lines(f) and _style(f) == "link-body",
         "a page of lines has no link in its body",
     ),
-    _Rule(
+    _KeyRule(
         "api.key",
         lambda f: f.api.key is not None and f.api.cert is None,
         "it is the key of a certificate: give api.cert, too",
     ),
     *(
-        _Rule(
+        _KeyRule(
             f"retry.{one}",
             lambda f, one=one, other=other: _statuses(f, one, other),  # type: ignore[misc] # likewise
             f"a status is in retry.{other}, too",
@@ -188,53 +188,53 @@ _REFUSED = (
 )
 
 _IDLE = (
-    _Rule(
+    _KeyRule(
         "source.concurrency",
         lambda f: cast("int", _of_pages(f, "concurrency") or 1) > 1 and not _known(f),
         "one page after the other: their number is known beforehand with style page or offset, "
         "total or pages; children are as many at once as api.concurrency",
     ),
-    _Rule(
+    _KeyRule(
         "source.on_expired",
         lambda f: _of_pages(f, "on_expired") and _style(f) in ("page", "offset", "single"),
         "no cursor is there that could expire",
     ),
     *(
-        _Rule(
+        _KeyRule(
             f"source.{name}",
             lambda f, name=name: _of_pages(f, name) and _style(f) == "single",  # type: ignore[misc] # likewise
             "there is one page",
         )
         for name in ("more", "until", "end", "max_pages")
     ),
-    _Rule(
+    _KeyRule(
         "source.missing",
         lambda f: _of_pages(f, "missing") and not _of_pages(f, "items"),
         "without source.items the page is the list",
     ),
-    _Rule(
+    _KeyRule(
         "source.max_pages",
         lambda f: _of_pages(f, "max_pages") and _of_pages(f, "since"),
         "a walk that stops before the end asks from the same value again the next time",
     ),
-    _Rule(
+    _KeyRule(
         "source.since",
         lambda f: _of_pages(f, "since") and _same(f) == "first",
         "with store.on_same = 'first', of rows that changed the first stays; 'replace' keeps the "
         "latest, 'history' both",
     ),
-    _Rule(
+    _KeyRule(
         "source.since",
         lambda f: _of_pages(f, "since") and f.request is not None,
         "a key that landed is not fetched again since its row changed; store.refresh does that",
     ),
-    _Rule(
+    _KeyRule(
         "api.ca_file",
         lambda f: f.api.ca_file is not None and not f.api.verify,
         "with verify = false no certificate is looked at",
     ),
     *(
-        _Rule(
+        _KeyRule(
             f"lock.{name}",
             lambda f, name=name: (  # type: ignore[misc] # likewise
                 not f.lock.enabled and getattr(f.lock, name) != getattr(LockSection(), name)
@@ -243,7 +243,7 @@ _IDLE = (
         )
         for name in ("store", "name", "lease", "timeout")
     ),
-    _Rule(
+    _KeyRule(
         "destination.versions",
         lambda f: any(one.versions for one in f.destination) and _same(f) != "history",
         "the store keeps one version of a record; write store.on_same = 'history'",

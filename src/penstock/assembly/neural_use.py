@@ -56,7 +56,7 @@ def neural_section(section: NeuralUse, folder: Path) -> NeuralUse:
 
 
 @final
-class Training:
+class NeuralTraining:
     """Trains a network on what has landed, and keeps it where a ``label`` stage finds it.
 
     Args:

@@ -43,7 +43,7 @@ from penstock.store import StoreReader
 
 @final
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class PipelinePlan:
     """A pipeline, looked at before it runs.
 
     Attributes:
@@ -98,12 +98,12 @@ _OF_STREAMS = ("stream", "preset", "framing", "id", "resumes")
 class Parts(NamedTuple):
     """A plan with what had to be made to know that it can be."""
 
-    plan: Plan
+    plan: PipelinePlan
     stages: list[Stage[object, object]]
     uses: list[Use[StoreReader]]
 
 
-def plan(file: PipelineFile | StreamFile, folder: Path) -> Plan:
+def plan(file: PipelineFile | StreamFile, folder: Path) -> PipelinePlan:
     """Return what the file would do.
 
     Raises:
@@ -130,12 +130,12 @@ def planned(file: PipelineFile | StreamFile, folder: Path, events: Events) -> Pa
     return Parts(found, stages, uses)
 
 
-def _stream(file: StreamFile, folder: Path) -> Plan:
+def _stream(file: StreamFile, folder: Path) -> PipelinePlan:
     section = file.stream
     preset = check_stream(section)
     place = None if file.store is None else store_shown(file.store, folder)
     named = section.framing or preset.framing
-    return Plan(
+    return PipelinePlan(
         source="stream",
         store=place,
         exists=False if place is None else _store_exists(place),
@@ -148,7 +148,7 @@ def _stream(file: StreamFile, folder: Path) -> Plan:
     )
 
 
-def _calls(file: PipelineFile, folder: Path) -> Plan:
+def _calls(file: PipelineFile, folder: Path) -> PipelinePlan:
     check_together(file)
     base = file.api.base if is_reference(file.api.base) else check_base(file.api.base)
     items = count(file.source, folder)
@@ -168,7 +168,7 @@ def _calls(file: PipelineFile, folder: Path) -> Plan:
     check_budget(file.budget, folder)
     place = store_shown(file.store, folder)
     check_workers(file, place)
-    return Plan(
+    return PipelinePlan(
         source=str(file.source.__struct_config__.tag),
         store=place,
         exists=_store_exists(place),
@@ -264,5 +264,8 @@ def _warnings(file: PipelineFile) -> list[str]:
 
 
 # Their names while streams were planned apart, for one release.
-StreamPlan = Plan
+StreamPlan = PipelinePlan
 plan_stream = plan
+
+
+Plan = PipelinePlan  # its name in earlier versions

@@ -92,7 +92,7 @@ from penstock.pipeline import (
 )
 from penstock.resilience import SharedGate
 from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
-from penstock.streaming import UNREADABLE, Counters, Status, Stream, StreamFeed, moment
+from penstock.streaming import UNREADABLE, Counters, Stream, StreamFeed, StreamStatus, moment
 
 
 @final
@@ -187,7 +187,7 @@ _OF_STREAMS = (
 
 @final
 @dataclass(frozen=True, slots=True)
-class Look:
+class RunStatus:
     """How a run is doing just now.
 
     Attributes:
@@ -198,7 +198,7 @@ class Look:
 
     progress: Progress
     counters: Counters
-    status: Status
+    status: StreamStatus
 
 
 @final
@@ -742,12 +742,12 @@ class Run:
             self._counts.complete = done == distinct
             store.expect(distinct)
 
-    def look(self) -> Look:
+    def look(self) -> RunStatus:
         """Return how the run is doing; may be asked from any thread."""
         stream = self._stream
         if stream is None:
-            return Look(self._meter.look(), Counters(), Status())
-        return Look(self._meter.look(), stream.counters, stream.status)
+            return RunStatus(self._meter.look(), Counters(), StreamStatus())
+        return RunStatus(self._meter.look(), stream.counters, stream.status)
 
     def lag(self, store: StoreReader, now: float) -> float:
         """Return how old the newest message of a stream is by its own time; NaN: it has none."""
@@ -879,3 +879,6 @@ def _ignore(_count: int) -> None:
 # Their names while streams were run apart, for one release.
 StreamRun = Run
 StreamSummary = Summary
+
+
+Look = RunStatus  # its name in earlier versions

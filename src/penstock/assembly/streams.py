@@ -21,6 +21,7 @@ from penstock.streaming import (
     PRESET_KINDS,
     Action,
     Block,
+    ConnectionWindow,
     ControlMessage,
     Cursor,
     DropOldest,
@@ -31,7 +32,6 @@ from penstock.streaming import (
     ReconnectPolicy,
     Spill,
     Stream,
-    Window,
     delimited,
     prefixed,
 )
@@ -182,7 +182,7 @@ def _policy(section: StreamSection, preset: Preset) -> ReconnectPolicy:
     if section.reconnect is None:
         return policy
     told = msgspec.structs.asdict(section.reconnect)
-    windows = (Window(told.pop("connects"), told.pop("per")), *policy.windows[1:])
+    windows = (ConnectionWindow(told.pop("connects"), told.pop("per")), *policy.windows[1:])
     given = {name: value for name, value in told.items() if value is not None}
     return replace(policy, windows=windows, **given)
 

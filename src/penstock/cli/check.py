@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from penstock.assembly import (
-    Plan,
+    PipelinePlan,
     StreamsFile,
     located,
     locating,
@@ -37,7 +37,7 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
     and what; a trial that shows something wrong with 1.
     """
     described, folder = read_several(file), Path(file).parent
-    plans: dict[str, Plan] = {}
+    plans: dict[str, PipelinePlan] = {}
     with locating(file):
         several = parts(described)
     for part in several:
@@ -62,7 +62,7 @@ def check(file: str, *, as_json: bool, trial: bool) -> None:
             raise SystemExit(1)
 
 
-def _table(file: str, planned: Plan) -> str:
+def _table(file: str, planned: PipelinePlan) -> str:
     rows = [
         *(_stream(planned) if planned.source == "stream" else _calls(planned)),
         *(("stage", stage) for stage in planned.stages),
@@ -75,7 +75,7 @@ def _table(file: str, planned: Plan) -> str:
     return f"{file}: fine\n{text}{notes}"
 
 
-def _calls(planned: Plan) -> list[tuple[str, str]]:
+def _calls(planned: PipelinePlan) -> list[tuple[str, str]]:
     items = "known when it runs" if planned.items is None else f"{planned.items:,} keys"
     if planned.seconds is None:
         needed = "not known: no limit in the file, or no number of items"
@@ -91,7 +91,7 @@ def _calls(planned: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _stream(planned: Plan) -> list[tuple[str, str]]:
+def _stream(planned: PipelinePlan) -> list[tuple[str, str]]:
     return [
         ("stream", planned.stream),
         ("preset", planned.preset),
@@ -101,7 +101,7 @@ def _stream(planned: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _store(planned: Plan) -> str:
+def _store(planned: PipelinePlan) -> str:
     if planned.store is None:
         return "none: this file is to watch"
     if planned.exists is None:

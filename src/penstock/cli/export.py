@@ -29,7 +29,7 @@ _NESTED = {"--nested=structs": "--nested", "--nested=tables": "--nested-tables"}
 TARGETS = (*get_args(Format), "javadata")
 
 
-class Target(click.ParamType[str]):
+class ExportTarget(click.ParamType[str]):
     """A format of files, or the address of a destination."""
 
     name = "format or address"
@@ -64,7 +64,9 @@ class _Export(click.Command):
 
 @click.command(cls=_Export)
 @click.argument("store", type=click.Path())
-@click.option("--to", "to", type=Target(), required=True, help="The format, or SCHEME://PLACE.")
+@click.option(
+    "--to", "to", type=ExportTarget(), required=True, help="The format, or SCHEME://PLACE."
+)
 @click.option("-o", "--output", help="The file; - is the standard output.")
 @click.option("--table", metavar="NAME", help="An address: the table. [default: record]")
 @click.option("--follow", is_flag=True, help="An address: go on with what lands, until Ctrl-C.")

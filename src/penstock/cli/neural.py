@@ -219,12 +219,12 @@ def predict(model: Path, data: Path, name: str | None, **options: Any) -> None:
     The answer's column is called as the label was, or predicted_LABEL where DATA has a column of
     that name.
     """
-    from penstock.neural import Column, load_model, read_table
+    from penstock.neural import ColumnEncoding, load_model, read_table
 
     trained = load_model(model)
     if not trained.features:
         raise InputError(f"{model} names no columns: it was not trained from a table")
-    columns = trained.columns or tuple(Column(feature) for feature in trained.features)
+    columns = trained.columns or tuple(ColumnEncoding(feature) for feature in trained.features)
     table = read_table(data, columns=columns, decimal=options["decimal"] or "")
     name = name or trained.label
     if name in table.header:

@@ -17,7 +17,7 @@ from penstock.errors import InputError, Stopped
 from penstock.tables import Numbers, read_sheet
 
 if TYPE_CHECKING:
-    from penstock.portfolio import Belief, Format, Limits, Row, Table
+    from penstock.portfolio import Belief, Format, Limits, ReturnTable, Row
 
 __all__ = ["portfolio"]
 
@@ -83,7 +83,7 @@ def _weights_file(path: Path) -> dict[str, float]:
     return {name: weight for name, weight in weights.items() if weight is not None}
 
 
-def load(source: str, options: dict[str, Any]) -> Table:
+def load(source: str, options: dict[str, Any]) -> ReturnTable:
     """Return the table in ``source``: a file, a store's folder, or ``-`` for standard input.
 
     Takes what describes the file out of ``options``.
@@ -273,7 +273,7 @@ def weights(
     )
 
     bounds, limits, expected = (options.pop(name) for name in ("bounds", "limits", "expected"))
-    table: Table | Belief
+    table: ReturnTable | Belief
     if options["kind"] == "covariance":
         table = _believed(source, expected, options)
     elif expected:
@@ -379,7 +379,7 @@ def sample() -> None:
         click.echo(line)
 
 
-def csv_lines(table: Table) -> Iterable[str]:
+def csv_lines(table: ReturnTable) -> Iterable[str]:
     """Yield a table of dated prices as lines of CSV."""
     yield ",".join(["date", *table.names])
     dates = [] if table.dates is None else table.dates.tolist()

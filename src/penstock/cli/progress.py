@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from penstock.assembly import Look
+from penstock.assembly import RunStatus
 from penstock.cli.screen import console, marked
 from penstock.errors import InputError
 from penstock.events import Event, Events, Landed
@@ -117,7 +117,7 @@ class RunView:
         look: Says how it is doing.
     """
 
-    def __init__(self, title: str, look: Callable[[], Look]) -> None:
+    def __init__(self, title: str, look: Callable[[], RunStatus]) -> None:
         self._title = title
         self._look = look
 

@@ -43,7 +43,7 @@ from penstock.errors import GaveUp, InputError, PermanentError, Stopped, StoreIn
 from penstock.locks import LockLost
 from penstock.pipeline import Key
 from penstock.store import StoreReader, WritableStore, open_store
-from penstock.streaming import Counters, Status
+from penstock.streaming import Counters, StreamStatus
 from penstock.telemetry import Metrics
 
 __all__ = ["acknowledge", "failed_keys", "retry_failed", "run", "work"]
@@ -358,7 +358,7 @@ def _view(file: str, work: Run) -> View:
     if not work.is_stream:
         return RunView(title, work.look)
 
-    def look() -> tuple[Counters, Status]:
+    def look() -> tuple[Counters, StreamStatus]:
         seen = work.look()
         return seen.counters, seen.status
 

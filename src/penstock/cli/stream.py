@@ -27,7 +27,7 @@ from penstock.cli.stopping import stoppable
 from penstock.cli.stream_view import StreamView, Troubles
 from penstock.errors import GaveUp, InputError
 from penstock.events import Events
-from penstock.streaming import Gap, Item, Message, Notice
+from penstock.streaming import Gap, Item, Message, ServerNotice
 
 __all__ = ["DURATION", "stream"]
 
@@ -120,7 +120,7 @@ def _on_screen(view: StreamView, path: str | None) -> Show:
                 if path is not None:
                     view.lag = lag(item.body, path, time.time())
                 view.last.append(_printable(item.body[:500].decode("utf-8", "replace")))
-            case Notice():
+            case ServerNotice():
                 view.last.append(_printable(f"{item.kind}: {item.text}"))
             case Gap():
                 view.last.append(_gap(item))

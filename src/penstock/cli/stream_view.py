@@ -18,7 +18,7 @@ from penstock.cli.progress import span
 from penstock.cli.screen import marked
 from penstock.events import Event, Retry
 from penstock.pipeline import Rate
-from penstock.streaming import Counters, Status
+from penstock.streaming import Counters, StreamStatus
 
 __all__ = ["StreamView", "Troubles"]
 
@@ -35,7 +35,7 @@ class StreamView:
         clock: Monotonic seconds.
 
     >>> seen = Counters(messages=7, reconnects=1)
-    >>> view = StreamView("tweets", lambda: (seen, Status()), clock=lambda: 0.0)
+    >>> view = StreamView("tweets", lambda: (seen, StreamStatus()), clock=lambda: 0.0)
     >>> print(view.line())
     tweets: 7 messages · 0/s · lag not known · reconnects 1 · gaps 0 · new
     """
@@ -43,7 +43,7 @@ class StreamView:
     def __init__(
         self,
         title: str,
-        look: Callable[[], tuple[Counters, Status]],
+        look: Callable[[], tuple[Counters, StreamStatus]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.title = title
@@ -99,7 +99,7 @@ class Troubles:
         name: The stream's, where there are several and no view shows it.
     """
 
-    def __init__(self, look: Callable[[], Status], name: str = "") -> None:
+    def __init__(self, look: Callable[[], StreamStatus], name: str = "") -> None:
         self._look = look
         self._name = name
         self._lives = 0
@@ -118,7 +118,7 @@ class Troubles:
         self._lives = lives
 
 
-def _state(status: Status) -> str:
+def _state(status: StreamStatus) -> str:
     if status.state == "waiting":
         return f"waiting {span(status.wait)}: {status.reason}"
     if status.state == "live" and status.silent >= 1:

@@ -10,8 +10,10 @@ from penstock.cluster.launchers import Launch as Launch
 from penstock.cluster.launchers import Launcher as Launcher
 from penstock.cluster.launchers import Work as Work
 from penstock.cluster.permits import Answered as Answered
-from penstock.cluster.permits import Granted as Granted
-from penstock.cluster.permits import Holder as Holder
+from penstock.cluster.permits import BudgetHolder as BudgetHolder
+from penstock.cluster.permits import Grant as Grant
+from penstock.cluster.permits import Granted as Granted  # unlisted
+from penstock.cluster.permits import Holder as Holder  # unlisted
 from penstock.cluster.permits import Shared as Shared
 from penstock.cluster.permits import Want as Want
 from penstock.cluster.permits import begin as begin

@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from penstock.clock import Clock, SystemClock
 from penstock.cluster.permits import (
     Answered,
-    Granted,
-    Holder,
+    BudgetHolder,
+    Grant,
     Shared,
     Want,
     finds_out,
@@ -181,17 +181,17 @@ class SharedBudget:
         """Seconds without a sign of life: among many each of us gives one more rarely."""
         return max(self._place.lease, 4 * self._round())
 
-    def _holder(self) -> Holder:
-        return Holder(self._place.process, self._lease(), self.reserve, self.limits)
+    def _holder(self) -> BudgetHolder:
+        return BudgetHolder(self._place.process, self._lease(), self.reserve, self.limits)
 
-    def _exchange(self, want: Want) -> Granted:
+    def _exchange(self, want: Want) -> Grant:
         """Tell what there is to tell, and ask; the caller has the turn."""
         if self._dropped and self._used <= 1:  # the first, or one that everybody waits for
             self._denied_until = -math.inf
         while self._dropped:
             self._answers.append(self._dropped.popleft())
         answers, self._answers = tuple(self._answers), []
-        granted = Granted()
+        granted = Grant()
 
         def decide(shared: Shared, dead: frozenset[str]) -> Shared:
             nonlocal granted

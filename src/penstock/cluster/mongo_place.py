@@ -18,7 +18,7 @@ from penstock.cluster.permits import Shared, begin
 from penstock.errors import InputError, StorageError
 from penstock.locks import myself
 
-__all__ = ["MongoPlace"]
+__all__ = ["MongoBudgetPlace"]
 
 COLLECTION = "penstock.budgets"
 _DEADLINE = 60.0
@@ -31,7 +31,7 @@ _DECODER = msgspec.msgpack.Decoder(Shared)
 
 
 @final
-class MongoPlace:
+class MongoBudgetPlace:
     """A budget of all processes that reach a replica set.
 
     The document carries a version, and is only replaced where it still has the version that was

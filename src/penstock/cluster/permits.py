@@ -31,6 +31,8 @@ from penstock.resilience import step as resilience_step
 
 __all__ = [
     "Answered",
+    "BudgetHolder",
+    "Grant",
     "Granted",
     "Holder",
     "Shared",
@@ -48,7 +50,7 @@ _QUESTIONS = 100.0  # a second, from one holder after the other, that any place 
 
 
 @final
-class Holder(msgspec.Struct, frozen=True):
+class BudgetHolder(msgspec.Struct, frozen=True):
     """One process that shares the budget.
 
     Attributes:
@@ -78,7 +80,7 @@ class Shared(msgspec.Struct, frozen=True):
     """
 
     state: State
-    holders: dict[str, Holder] = {}
+    holders: dict[str, BudgetHolder] = {}
     latest: float = -math.inf
     boot: str = ""
 
@@ -123,7 +125,7 @@ class Want(msgspec.Struct, frozen=True):
     """
 
     me: str
-    holder: Holder
+    holder: BudgetHolder
     count: int = 0
     cost: Mapping[str, float] = msgspec.field(default_factory=lambda: ONE)
     path: str = ""
@@ -134,7 +136,7 @@ class Want(msgspec.Struct, frozen=True):
 
 
 @final
-class Granted(msgspec.Struct, frozen=True):
+class Grant(msgspec.Struct, frozen=True):
     """What a process got.
 
     Attributes:
@@ -153,7 +155,7 @@ def begin(wall: float, boot: str = "") -> Shared:
     return Shared(State(clock=ServerClock(ours=wall)), boot=boot)
 
 
-def step(shared: Shared, want: Want, now: float) -> tuple[Shared, Granted]:
+def step(shared: Shared, want: Want, now: float) -> tuple[Shared, Grant]:
     """Return what becomes of the budget when a process asks at ``now``, and what it gets.
 
     Args:
@@ -168,7 +170,7 @@ def step(shared: Shared, want: Want, now: float) -> tuple[Shared, Granted]:
     shared = _joined(_buried(shared, want, now), want, now)
     shared = _told(shared, want)
     if want.leaves:
-        return _without(shared, [want.me]), Granted()
+        return _without(shared, [want.me]), Grant()
     return _granted(shared, want, now)
 
 
@@ -231,9 +233,9 @@ def _told(shared: Shared, want: Want) -> Shared:
     return replace(shared, state=state, holders=holders)
 
 
-def _granted(shared: Shared, want: Want, now: float) -> tuple[Shared, Granted]:
+def _granted(shared: Shared, want: Want, now: float) -> tuple[Shared, Grant]:
     if not want.count:
-        return shared, Granted()
+        return shared, Grant()
     state, wait = shared.state, 0.0
     tickets: list[Ticket] = []
     count = _fair(shared, want, now)
@@ -251,14 +253,14 @@ def _granted(shared: Shared, want: Want, now: float) -> tuple[Shared, Granted]:
     if not tickets:
         # Answers to other processes wake nobody here: look again.
         wait = _LOOK_AGAIN if math.isinf(wait) else wait
-        return replace(shared, state=state), Granted(wait=wait)
+        return replace(shared, state=state), Grant(wait=wait)
     until = -math.inf
     if want.life:
         state, until = held(state, now + want.life)
     me = shared.holders[want.me]
     out = {**me.out, **{ticket.number: ticket for ticket in tickets}}
     holders = {**shared.holders, want.me: replace(me, out=out)}
-    return replace(shared, state=state, holders=holders, latest=now), Granted(tuple(tickets), until)
+    return replace(shared, state=state, holders=holders, latest=now), Grant(tuple(tickets), until)
 
 
 def _fair(shared: Shared, want: Want, now: float) -> int:
@@ -303,3 +305,7 @@ def finds_out(state: State, number: int) -> bool:
     return (state.probing and number >= state.renewed) or any(
         window.remaining is None and 1 < window.renewed <= number for window in state.windows
     )
+
+
+Granted = Grant  # its name in earlier versions
+Holder = BudgetHolder  # its name in earlier versions

@@ -98,7 +98,7 @@ class Dashboard:
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
         )
-        self._runs = [_Run(watch) for watch in watches]
+        self._runs = [_RunView(watch) for watch in watches]
         self._number, self._told = 1, dict[int, str]()
 
     def __enter__(self) -> Dashboard:
@@ -138,7 +138,7 @@ class Dashboard:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, run: _Run) -> None:
+    async def _look(self, run: _RunView) -> None:
         """Look at a store once a second, for all pages; a slow one keeps no other waiting."""
         while True:
             run.saw(await to_thread.run_sync(run.look, abandon_on_cancel=True), self._number)
@@ -230,7 +230,7 @@ def _finite(value: object) -> object:
 
 
 @final
-class _Run:
+class _RunView:
     """What is known of a store, and since which event.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 
 from penstock.address import hide
 from penstock.destinations.ports import Batch, Destination, Reader
-from penstock.destinations.sql import Connection, SqlTables, identifier
+from penstock.destinations.sql import SqlConnection, SqlTables, identifier
 from penstock.destinations.target import path_of
 from penstock.destinations.text_files import Row
 from penstock.errors import InputError, MissingExtra, StorageError
@@ -114,7 +114,7 @@ class _Postgres(SqlTables):
     def __init__(self, connection: psycopg.Connection, shown: str) -> None:
         import psycopg
 
-        super().__init__(cast("Connection", connection), shown)
+        super().__init__(cast("SqlConnection", connection), shown)
         self.errors = (psycopg.Error,)
         self._postgres = connection
 

@@ -11,22 +11,22 @@ from penstock.errors import InputError, StorageError
 from penstock.pipeline import Key
 from penstock.store import READERS
 
-__all__ = ["Connection", "SqlTables", "identifier"]
+__all__ = ["SqlConnection", "SqlTables", "identifier"]
 
 _CHUNK = 500
 _STATES = '"_penstock"'
 
 
-class Cursor(Protocol):
+class SqlCursor(Protocol):
     """What a statement gives back."""
 
     def fetchone(self) -> tuple[object, ...] | None: ...
 
 
-class Connection(Protocol):
+class SqlConnection(Protocol):
     """What the drivers have in common."""
 
-    def execute(self, query: str, parameters: Sequence[object] = ..., /) -> Cursor:
+    def execute(self, query: str, parameters: Sequence[object] = ..., /) -> SqlCursor:
         """Perform a statement."""
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class SqlTables:
     unique = " PRIMARY KEY"
     errors: tuple[type[Exception], ...] = ()
 
-    def __init__(self, connection: Connection, shown: str) -> None:
+    def __init__(self, connection: SqlConnection, shown: str) -> None:
         self._connection = connection
         self._shown = shown
 

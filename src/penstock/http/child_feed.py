@@ -43,7 +43,7 @@ Parents: TypeAlias = Callable[[str], Iterator[Child]]
 """Yields the parents behind a position, all of them behind ``""``, in an order that lasts."""
 
 
-class _Page(NamedTuple):
+class _ChildPage(NamedTuple):
     """The rows of a page, or why there are none; where the next one is; how far it all came."""
 
     found: list[bytes] | PenstockError
@@ -134,10 +134,10 @@ class ChildFeed:
 
     def _ahead(
         self, parents: Iterator[Child], start: Position | None, marks: Watermarks | None
-    ) -> Iterator[tuple[Child, Iterator[_Page]]]:
+    ) -> Iterator[tuple[Child, Iterator[_ChildPage]]]:
         """Yield parents with their pages, of which the first are read beforehand."""
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="penstock-pages")
-        waiting: deque[tuple[Child, Future[list[_Page]], Iterator[_Page]]] = deque()
+        waiting: deque[tuple[Child, Future[list[_ChildPage]], Iterator[_ChildPage]]] = deque()
         try:
             for parent in parents:
                 walk = self._walk(parent, start, marks and marks.of(parent.key))
@@ -152,7 +152,7 @@ class ChildFeed:
 
     def _walk(
         self, parent: Child, start: Position | None, mark: Watermark | None
-    ) -> Iterator[_Page]:
+    ) -> Iterator[_ChildPage]:
         try:
             if isinstance(parent.request, PermanentError):
                 raise parent.request
@@ -161,22 +161,22 @@ class ChildFeed:
                 found = rows(page, self._items)
                 seen = () if mark is None else (mark.saw(page.response, found, last=page.whole),)
                 joined = [_joined(row, parent.include) for row in found]
-                yield _Page(joined, page.following, seen)
+                yield _ChildPage(joined, page.following, seen)
         except Absent:
-            yield _Page([])
+            yield _ChildPage([])
         except (PermanentError, GaveUp) as error:
             if isinstance(error, GaveUp) and error.status is None:
                 raise  # the server is down, for every parent
-            yield _Page(error)
+            yield _ChildPage(error)
 
 
-def _first(walk: Iterator[_Page]) -> list[_Page]:
+def _first(walk: Iterator[_ChildPage]) -> list[_ChildPage]:
     return list(itertools.islice(walk, _READ_AHEAD))
 
 
 def _whole(
-    parent: Child, first: Future[list[_Page]], rest: Iterator[_Page]
-) -> tuple[Child, Iterator[_Page]]:
+    parent: Child, first: Future[list[_ChildPage]], rest: Iterator[_ChildPage]
+) -> tuple[Child, Iterator[_ChildPage]]:
     return parent, itertools.chain(first.result(), rest)
 
 

@@ -17,7 +17,7 @@ class Link(NamedTuple):
         return rel.lower() in self.parameters.get("rel", "").lower().split()
 
 
-class _Scanner:
+class _LinkScanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
@@ -87,7 +87,7 @@ def links(header: str) -> Iterator[Link]:
     Raises:
         ValueError: It cannot be read; says what.
     """  # noqa: E501 - one header
-    scanner = _Scanner(header)
+    scanner = _LinkScanner(header)
     while True:
         scanner.skip(" \t,")
         if scanner.at == len(header):

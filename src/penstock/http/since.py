@@ -63,7 +63,7 @@ class Since:
 
 
 @final
-class _State(msgspec.Struct):
+class _SinceState(msgspec.Struct):
     source: str
     floor: Value | None = None
     high: Value | None = None
@@ -124,7 +124,7 @@ class Watermark:
         self._name = name
         self.unread = Unread(since.field or "") if unread is None else unread
         self._latest = datetime.now(UTC) + _SKEW
-        self._state = _state(kept, source) or _State(source, since.start)
+        self._state = _state(kept, source) or _SinceState(source, since.start)
 
     def asked(self, request: R) -> R:
         """Return the request that asks for what is new."""
@@ -188,7 +188,7 @@ class Watermarks:
     def __init__(self, since: Since, source: str, recall: Callable[[str], str | None]) -> None:
         self._since, self._source, self._recall = since, source, recall
         kept = _state(recall(SINCE), source)
-        state = kept or _State(source, begun=secrets.token_hex(4))
+        state = kept or _SinceState(source, begun=secrets.token_hex(4))
         self._begun = state.begun
         self.begun = () if kept else (_noted(SINCE, state),)
         self.unread = Unread(since.field or "")
@@ -200,8 +200,8 @@ class Watermarks:
         return Watermark(self._since, self._source, kept, name=name, unread=self.unread)
 
 
-def _state(kept: str | None, source: str) -> _State | None:
-    state = msgspec.json.decode(kept, type=_State) if kept else None
+def _state(kept: str | None, source: str) -> _SinceState | None:
+    state = msgspec.json.decode(kept, type=_SinceState) if kept else None
     if state is not None and state.source != source:
         raise InputError(
             f"what is new ({SINCE!r} in the store) belongs to {state.source}, not to "
@@ -210,7 +210,7 @@ def _state(kept: str | None, source: str) -> _State | None:
     return state
 
 
-def _noted(name: str, state: _State) -> Checkpoint:
+def _noted(name: str, state: _SinceState) -> Checkpoint:
     return Checkpoint(name, msgspec.json.encode(state).decode())
 
 

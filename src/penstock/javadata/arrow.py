@@ -14,7 +14,7 @@ from penstock.errors import InputError
 from penstock.javadata import kinds
 from penstock.javadata.columnar import pa
 from penstock.javadata.errors import MalformedText, SchemaMismatch, UTFDataFormatError
-from penstock.javadata.forms import Reading, mismatch
+from penstock.javadata.forms import FormReader, mismatch
 from penstock.javadata.native import decode_modified_utf8, encode_modified_utf8
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def rows_of(batch: pa.RecordBatch, record: kinds.RecordKind, first: int = 0) -> 
             what = "two such columns" if name in batch.schema.names else "no such column"
             there = ", ".join(batch.schema.names)
             raise SchemaMismatch(f"{what}; there are {there}", reading=f"field {name}")
-    reading = Reading(record, from_arrow, case_from, lenient=False)
+    reading = FormReader(record, from_arrow, case_from, lenient=False)
     try:
         rows = batch.select(names).to_pylist()
     except (pa.ArrowException, ValueError, OverflowError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, final
 
 from penstock.javadata.data_input import DataInput
-from penstock.javadata.decoding import TO_END, CodecError, Short
+from penstock.javadata.decoding import TO_END, CodingFault, Short
 from penstock.javadata.detection import HEAD, hint
 from penstock.javadata.errors import EndOfData, SchemaMismatch
 from penstock.javadata.files import Closing, open_source, position_of, read_some
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from penstock.javadata.decoding import Steps
     from penstock.javadata.files import AsyncReadable, Source
 
-__all__ = ["BLOCK", "LARGEST_RECORD", "AsyncRecords", "Decoder", "Feeder", "Records", "read_record"]
+__all__ = [
+    "BLOCK",
+    "LARGEST_RECORD",
+    "AsyncRecords",
+    "Feeder",
+    "RecordDecoder",
+    "Records",
+    "read_record",
+]
 
 R = TypeVar("R", bound=tuple[object, ...])
 T = TypeVar("T")
@@ -32,7 +40,7 @@ ROWS_READ = 64
 
 
 @final
-class Decoder:
+class RecordDecoder:
     """What has been read of one record, and where it stands: it goes on where bytes were missing.
 
     Attributes:
@@ -101,7 +109,7 @@ class Decoder:
                 self._steps.throw(Short(len(self._held)))
         except StopIteration as done:
             return self._done(cast("Row", done.value))
-        except CodecError as fault:
+        except CodingFault as fault:
             raise self._error(fault) from fault.__cause__
         raise AssertionError("a reader went on behind the end")
 
@@ -129,7 +137,7 @@ class Decoder:
                 self._want = self._steps.send(piece)
         except StopIteration as done:
             return self._done(cast("Row", done.value))
-        except CodecError as fault:
+        except CodingFault as fault:
             raise self._error(fault) from fault.__cause__
         if self._size + len(self._held) > self.largest:
             self._too_large()
@@ -161,7 +169,7 @@ class Decoder:
         reading = f"record {self.number}"
         try:
             self._steps.throw(Short(0))
-        except CodecError as fault:
+        except CodingFault as fault:
             reading = fault.reading(reading)
         raise SchemaMismatch(
             f"takes more than {self.largest} bytes; does the schema fit?",
@@ -169,7 +177,7 @@ class Decoder:
             reading=reading,
         )
 
-    def _error(self, fault: CodecError) -> Exception:
+    def _error(self, fault: CodingFault) -> Exception:
         """Return the error, with what the beginning of the source looks like."""
         error = fault.error(f"record {self.number}", self.offset + self._size)
         looks = hint(self._begun)
@@ -203,7 +211,7 @@ class Feeder(Generic[R]):
     """
 
     def __init__(self, codec: Codec, *, largest: int = LARGEST_RECORD) -> None:
-        self._decoder = Decoder(codec, largest=largest)
+        self._decoder = RecordDecoder(codec, largest=largest)
         self._take = take_rows(codec, lambda: 1 << 30)
         self._error: Exception | None = None
 
@@ -244,11 +252,16 @@ class Feeder(Generic[R]):
 
 
 @final
-class Blocks(Generic[T]):
+class BlockReader(Generic[T]):
     """A source read block by block, into whatever ``take`` makes of them."""
 
     def __init__(
-        self, source: Source, decoder: Decoder, take: Take[T], one: Callable[[Row], T], block: int
+        self,
+        source: Source,
+        decoder: RecordDecoder,
+        take: Take[T],
+        one: Callable[[Row], T],
+        block: int,
     ) -> None:
         self.file, self.owned = open_source(source)
         start = position_of(self.file)
@@ -313,8 +326,8 @@ class Records(Closing, Generic[R]):
     ) -> None:
         self._left = count
         self._rows: Iterator[R] = iter(())
-        decoder = Decoder(codec, largest=largest)
-        self._blocks = Blocks(
+        decoder = RecordDecoder(codec, largest=largest)
+        self._blocks = BlockReader(
             source, decoder, take_rows(codec, self._limit), lambda row: [row], BLOCK
         )
         blocks = self._blocks
@@ -419,7 +432,7 @@ def read_record(
                 want = steps.send(piece)
     except StopIteration as done:
         return cast("Row", done.value)
-    except CodecError as fault:
+    except CodingFault as fault:
         stream.unread(b"".join(pieces))
         raise fault.error(name, start + taken) from fault.__cause__
     except OSError:

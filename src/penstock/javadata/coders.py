@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from typing import cast, final
 
 from penstock.javadata import decoding, encoding, kinds
-from penstock.javadata.decoding import CodecError, Names, Reader, Short, Steps
+from penstock.javadata.decoding import CodingFault, Names, Reader, Short, Steps
 from penstock.javadata.encoding import Writer
 from penstock.javadata.errors import shown
 
@@ -41,7 +41,7 @@ def deeper(names: Names) -> Names:
     """Return the names for a record inside a record of its own kind."""
     depth = cast("int", names.get(DEPTH, 0)) + 1
     if depth > DEEPEST_TREE:
-        raise CodecError(f"nested deeper than {DEEPEST_TREE}")
+        raise CodingFault(f"nested deeper than {DEEPEST_TREE}")
     return {**names, DEPTH: depth}
 
 
@@ -116,7 +116,7 @@ class Coders:
             else:
                 return -1
             if found < 0 and not (null and found == -1):
-                raise CodecError(f"a count of {found}", back=taken)
+                raise CodingFault(f"a count of {found}", back=taken)
             return None if found < 0 else found
 
         def write(found: int, out: bytearray, names: Names) -> None:
@@ -185,7 +185,7 @@ class Coders:
                     if found == tag:
                         return values
                     values.append((yield from read_case(found, names)))
-                except CodecError as fault:
+                except CodingFault as fault:
                     raise fault.at(f"[{len(values)}]") from fault.__cause__
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -218,13 +218,13 @@ class Coders:
             found = yield from decoding.captured(reader(names), pieces)
             if found != constant:
                 what = f"{shown(found)} where {shown(constant)} must stand"
-                raise CodecError(what, back=sum(map(len, pieces)))
+                raise CodingFault(what, back=sum(map(len, pieces)))
             return found
 
         def write(value: object, out: bytearray, names: Names) -> None:
             writer(constant if value is None else value, out, names)
             if value is not None and value != constant:
-                raise CodecError(f"{shown(value)} where {shown(constant)} must stand")
+                raise CodingFault(f"{shown(value)} where {shown(constant)} must stand")
 
         return read, write
 
@@ -242,7 +242,7 @@ class Coders:
             value, end = cast("tuple[object, int]", found)
             left = len(data) - end
             if left:
-                raise CodecError(f"{left} of {len(data)} bytes are left", back=left)
+                raise CodingFault(f"{left} of {len(data)} bytes are left", back=left)
             return value
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -281,7 +281,7 @@ class Coders:
             reader = readers.get(found, other)
             if reader is None:
                 known = ", ".join(map(str, readers))
-                raise CodecError(f"tag {found} is none of {known}", back=back)
+                raise CodingFault(f"tag {found} is none of {known}", back=back)
             return (yield from reader({**names, GIVEN: found}))
 
         def write(value: object, out: bytearray, names: Names) -> None:
@@ -290,12 +290,12 @@ class Coders:
                     found = tag_of(value, case, kind.tag, names)
                     if found not in case.tags if case.tags else found in readers:
                         name = case.record.made.__name__
-                        raise CodecError(f"{name} does not stand behind tag {found}")
+                        raise CodingFault(f"{name} does not stand behind tag {found}")
                     if tag:
                         tag(found, out, names)
                     return writer(value, out, {**names, GIVEN: found})
             known = ", ".join(case.record.made.__name__ for case in kind.cases)
-            raise CodecError(f"{type(value).__name__} is none of {known}")
+            raise CodingFault(f"{type(value).__name__} is none of {known}")
 
         return read, write
 
@@ -327,7 +327,7 @@ def record_reader(kind: kinds.RecordKind, readers: list[Reader]) -> Reader:
                 values.append((yield from decoding.captured(steps, pieces) if summing else steps))
                 if isinstance(field.kind, kinds.Checksum):
                     decoding.verify(field.kind, cast("int", values[-1]), bytes_of)
-            except CodecError as fault:
+            except CodingFault as fault:
                 raise fault.at(f".{field.name}") from fault.__cause__
             if back:
                 names[field.name], bytes_of[field.name] = values[-1], b"".join(pieces)
@@ -338,7 +338,7 @@ def record_reader(kind: kinds.RecordKind, readers: list[Reader]) -> Reader:
 
 def parts_of(
     kind: kinds.RecordKind, readers: list[Reader], *, alone: bool
-) -> list[tuple[decoding.FieldRun | None, kinds.Field, Reader]]:
+) -> list[tuple[decoding.FieldRun | None, kinds.RecordField, Reader]]:
     """Return runs of fixed size and, each ``alone``, the other fields, with their readers."""
     reader_of = dict(zip((field.name for field in kind.fields), readers, strict=True))
     groups = [[field] for field in kind.fields] if alone else kinds.runs(kind.fields)
@@ -360,7 +360,7 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
 
     def write(row: object, out: bytearray, outer: Names) -> None:
         if len(encoding.expect(row, tuple)) != len(each):
-            raise CodecError(f"{len(cast('Row', row))} values for {len(each)} fields")
+            raise CodingFault(f"{len(cast('Row', row))} values for {len(each)} fields")
         names = dict(outer) if back else outer
         bytes_of: dict[str, bytes] = {}
         for (field, writer), value in zip(each, cast("Row", row), strict=True):
@@ -372,7 +372,7 @@ def record_writer(kind: kinds.RecordKind, writers: list[Writer]) -> Writer:
                 if isinstance(field.kind, kinds.Checksum):
                     encoding.write_checksum(field.kind, value, out, bytes_of)
                 writer(value, out, names)
-            except CodecError as fault:
+            except CodingFault as fault:
                 raise fault.at(f".{field.name}") from fault.__cause__
             if summing:
                 bytes_of[field.name] = bytes(out[start:])
@@ -398,7 +398,7 @@ def elements_reader(element: kinds.Kind, one: Reader) -> Callable[[int, Names], 
                 values.append(
                     (yield from decoding.not_empty(steps, MOST_EMPTY) if empty else steps)
                 )
-            except CodecError as fault:
+            except CodingFault as fault:
                 raise fault.at(f"[{index}]") from fault.__cause__
         return values
 
@@ -410,7 +410,7 @@ def write_each(one: Writer, values: list[object], out: bytearray, names: Names) 
     for index, value in enumerate(values):
         try:
             one(value, out, names)
-        except CodecError as fault:
+        except CodingFault as fault:
             raise fault.at(f"[{index}]") from fault.__cause__
 
 

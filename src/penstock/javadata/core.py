@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast, final
 
 from penstock.javadata.coders import Coders
-from penstock.javadata.decoding import CodecError, Reader, drive, whole_reader
+from penstock.javadata.decoding import CodingFault, Reader, drive, whole_reader
 from penstock.javadata.encoding import Writer
 from penstock.javadata.errors import MalformedText
 from penstock.javadata.native import NATIVE, NotNative, specification
@@ -78,7 +78,7 @@ def read_block(
     while start < size and len(rows) < limit:
         try:
             found = drive(reader({}), data, start, final=False)
-        except CodecError:
+        except CodingFault:
             break
         if found is None:
             break

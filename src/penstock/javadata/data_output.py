@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO, SupportsIndex, final
 
 from penstock.errors import InputError
-from penstock.javadata.decoding import CodecError
+from penstock.javadata.decoding import CodingFault
 from penstock.javadata.encoding import one_boolean, real, too_long
 from penstock.javadata.errors import UTFDataFormatError, shown
 from penstock.javadata.files import Closing, Sink, open_sink, write_all
@@ -155,7 +155,7 @@ class DataOutput:
         if isinstance(value, int) and not (self._wrap and abs(value) < 1 << 1023):
             try:
                 real(value)
-            except CodecError as fault:
+            except CodingFault as fault:
                 raise InputError(
                     f"{method}: {fault.reason}; DataOutputStream(sink, wrap=True) rounds as Java"
                 ) from fault

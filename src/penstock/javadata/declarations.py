@@ -46,7 +46,7 @@ def declare_record(declared: type, outer: tuple[type, ...]) -> kinds.RecordKind:
     fields = []
     for name in declared._fields:
         where = f"{declared.__name__}.{name}"
-        fields.append(kinds.Field(name, declare(hints[name], where, (*outer, declared))))
+        fields.append(kinds.RecordField(name, declare(hints[name], where, (*outer, declared))))
     return kinds.RecordKind(declared, tuple(fields))
 
 

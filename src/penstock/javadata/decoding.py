@@ -2,8 +2,8 @@
 
 A reader is a generator that yields how many bytes it wants next and returns the value. It knows
 nothing of files, so the same readers go over a block in memory, a stream that must not be read
-ahead, and bytes that come piece by piece. What is wrong is a :class:`CodecError`, which gathers the
-field path on its way out; who drives the reader knows the offset and makes the error of it.
+ahead, and bytes that come piece by piece. What is wrong is a :class:`CodingFault`, which gathers
+the field path on its way out; who drives the reader knows the offset and makes the error of it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from penstock.javadata.floats import widened
 from penstock.javadata.native import decode_modified_utf8
 
 __all__ = [
-    "TO_END", "CodecError", "FieldRun", "Names", "Reader", "Short", "Steps", "all_in", "captured",
+    "TO_END", "CodingFault", "FieldRun", "Names", "Reader", "Short", "Steps", "all_in", "captured",
     "decoded", "drive", "fixed_reader", "least", "looked_up", "not_empty", "numbers", "read_utf",
     "read_varint", "run_of", "summed", "take", "take_all", "to_end", "verify", "whole_reader",
 ]  # fmt: skip
@@ -42,7 +42,7 @@ TO_END: Final = -1 << 80  # no count of Java's is as large
 
 
 @final
-class CodecError(Exception):
+class CodingFault(Exception):
     """Why a value cannot be read or written, and where in the record.
 
     Attributes:
@@ -62,7 +62,7 @@ class CodecError(Exception):
         self.utf = utf
         self.path: list[str] = []
 
-    def at(self, step: str) -> CodecError:
+    def at(self, step: str) -> CodingFault:
         """Note the field or index that it is in."""
         self.path.append(step)
         return self
@@ -125,7 +125,7 @@ def drive(steps: Steps, data: bytes, position: int, *, final: bool) -> tuple[obj
                 return None
     except StopIteration as done:
         return done.value, position
-    except CodecError as fault:
+    except CodingFault as fault:
         fault.back += size - position
         raise
 
@@ -135,7 +135,7 @@ def take(size: int, what: str, back: int = 0) -> Generator[int, bytes, bytes]:
     try:
         return (yield size)
     except Short as short:
-        raise CodecError(what, back=back, short=(back + size, back + short.got)) from None
+        raise CodingFault(what, back=back, short=(back + size, back + short.got)) from None
 
 
 def least(size: int, what: str) -> Generator[int, bytes, None]:
@@ -144,7 +144,7 @@ def least(size: int, what: str) -> Generator[int, bytes, None]:
         try:
             yield -size
         except Short as short:
-            raise CodecError(what, short=(size, short.got)) from None
+            raise CodingFault(what, short=(size, short.got)) from None
 
 
 @final
@@ -174,11 +174,11 @@ class FieldRun:
             found[index] = mended(found[index], data[start : start + kind.size], kind)
         return found
 
-    def cut(self, got: int) -> CodecError:
+    def cut(self, got: int) -> CodingFault:
         """Return what is wrong with ``got`` bytes of it."""
         at = next(at for at, (_, size, start) in enumerate(self.parts) if start + size > got)
         what, size, start = self.parts[at]
-        fault = CodecError(what, back=-start, short=(size, got - start))
+        fault = CodingFault(what, back=-start, short=(size, got - start))
         return fault.at(f".{self.names[at]}")
 
 
@@ -191,7 +191,7 @@ def mended(value: object, data: bytes, kind: kinds.Primitive) -> object:
     return widened(data if kind.order == ">" else data[::-1])
 
 
-def run_of(fields: Sequence[kinds.Field]) -> FieldRun:
+def run_of(fields: Sequence[kinds.RecordField]) -> FieldRun:
     """Return fields of fixed size and one byte order as a run."""
     code, start = "", 0
     parts: list[tuple[str, int, int]] = []
@@ -250,7 +250,7 @@ def whole_reader(kind: kinds.RecordKind) -> Callable[[bytes, int], tuple[Row, in
 
 def fixed_reader(kind: kinds.Primitive | kinds.FixedBytes) -> Reader:
     """Return the reader of one value of fixed size."""
-    run = run_of([kinds.Field("", kind)])
+    run = run_of([kinds.RecordField("", kind)])
     what = run.parts[0][0]
 
     def read(names: Names) -> Steps:  # noqa: ARG001 - a Reader
@@ -264,18 +264,18 @@ def read_utf(names: Names) -> Steps:  # noqa: ARG001 - a Reader
     try:
         head = yield 2
     except Short as short:
-        raise CodecError("utf length", short=(2, short.got)) from None
+        raise CodingFault("utf length", short=(2, short.got)) from None
     size = head[0] << 8 | head[1]
     try:
         data = yield size
     except Short as short:
-        raise CodecError("utf", back=2, short=(2 + size, 2 + short.got)) from None
+        raise CodingFault("utf", back=2, short=(2 + size, 2 + short.got)) from None
     if data.isascii():
         return data.decode()
     try:
         return decode_modified_utf8(data)
     except MalformedText as error:
-        raise CodecError(str(error), back=2 + size, utf=True) from error
+        raise CodingFault(str(error), back=2 + size, utf=True) from error
 
 
 def read_varint(kind: kinds.Varint) -> Generator[int, bytes, int]:
@@ -287,21 +287,21 @@ def read_varint(kind: kinds.Varint) -> Generator[int, bytes, int]:
         value, shift, more = first & 0x7F, 7, first & 0x80
         while more:
             if shift >= kind.bits:
-                raise CodecError(
+                raise CodingFault(
                     f"a {kind.name} of more than {kind.bits} bits", back=1 + shift // 7 - 1
                 )
             byte = (yield from take(1, kind.name, back=shift // 7))[0]
             value |= (byte & 0x7F) << shift
             shift, more = shift + 7, byte & 0x80
         if value >> kind.bits:
-            raise CodecError(f"a {kind.name} of more than {kind.bits} bits", back=shift // 7)
+            raise CodingFault(f"a {kind.name} of more than {kind.bits} bits", back=shift // 7)
         if kind.style == "zigzag":
             value = value >> 1 ^ -(value & 1)
         elif value >> kind.bits - 1:
             value -= 1 << kind.bits
     low, high = kinds.limits(kind)
     if not low <= value <= high:
-        raise CodecError(f"{value} does not fit {kind.name}", back=1)
+        raise CodingFault(f"{value} does not fit {kind.name}", back=1)
     return value
 
 
@@ -328,7 +328,7 @@ def to_end() -> Generator[int, bytes, bytes]:
     try:
         return (yield TO_END)
     except Short as short:  # it is more than a record may have
-        raise CodecError("all to the end", short=(short.got, short.got)) from None
+        raise CodingFault("all to the end", short=(short.got, short.got)) from None
 
 
 def all_in(data: bytes, one: Reader, names: Names) -> list[object]:
@@ -338,7 +338,7 @@ def all_in(data: bytes, one: Reader, names: Names) -> list[object]:
     while position < len(data):
         try:
             found = drive(one(names), data, position, final=True)
-        except CodecError as fault:
+        except CodingFault as fault:
             raise fault.at(f"[{len(values)}]") from fault.__cause__
         value, position = cast("tuple[object, int]", found)
         values.append(value)
@@ -366,10 +366,10 @@ def decoded(data: bytes, codec: str | None) -> str | bytes:
             return decode_modified_utf8(data)
         return data.decode(codec, "surrogatepass" if codec.startswith("utf-16") else "strict")
     except MalformedText as error:
-        raise CodecError(str(error), back=len(data), utf=True) from error
+        raise CodingFault(str(error), back=len(data), utf=True) from error
     except UnicodeDecodeError as error:
         name = codec.upper()
-        raise CodecError(
+        raise CodingFault(
             f"not {name}: {error.reason} at byte {error.start}", back=len(data)
         ) from error
 
@@ -384,7 +384,7 @@ def looked_up(count: kinds.SameAs, names: Names) -> int:
         elif hasattr(value, "__index__"):
             result *= operator.index(value)
         else:
-            raise CodecError(f"{name} is {shown(value)}, and counts")
+            raise CodingFault(f"{name} is {shown(value)}, and counts")
     return (result + count.plus) // count.by
 
 
@@ -412,7 +412,7 @@ def not_empty(steps: Steps, most: int) -> Steps:
     pieces: list[bytes] = []
     value = yield from captured(steps, pieces)
     if not any(pieces):
-        raise CodecError(f"more than {most} elements, and one that takes no bytes")
+        raise CodingFault(f"more than {most} elements, and one that takes no bytes")
     return value
 
 
@@ -428,4 +428,4 @@ def verify(kind: kinds.Checksum, value: int, bytes_of: dict[str, bytes]) -> None
     """Refuse a checksum that is not that of the data."""
     right = summed(kind, bytes_of)
     if value != right:
-        raise CodecError(f"{kind.method} is {value}, the data has {right}", back=kind.stored.size)
+        raise CodingFault(f"{kind.method} is {value}, the data has {right}", back=kind.stored.size)

@@ -1,7 +1,7 @@
 """Writing values of a schema: the counterpart of :mod:`penstock.javadata.decoding`.
 
 A writer appends the bytes of a value to a bytearray. It is strict: what the schema does not
-declare is a :class:`CodecError` with the field path, never another value.
+declare is a :class:`CodingFault` with the field path, never another value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import SupportsIndex, TypeVar, cast
 
 from penstock.javadata import kinds
-from penstock.javadata.decoding import CodecError, Names, summed
+from penstock.javadata.decoding import CodingFault, Names, summed
 from penstock.javadata.errors import shown
 from penstock.javadata.native import encode_modified_utf8
 from penstock.javadata.text import MOST_UTF_BYTES
@@ -34,14 +34,14 @@ UNFIT = (TypeError, ValueError, OverflowError, struct.error, AttributeError)
 def expect(value: object, wanted: type[T]) -> T:
     """Return ``value`` if it is what the schema says."""
     if not isinstance(value, wanted):
-        raise CodecError(f"{type(value).__name__} where {wanted.__name__} is declared")
+        raise CodingFault(f"{type(value).__name__} where {wanted.__name__} is declared")
     return value
 
 
 def of_length(found: int, declared: int) -> None:
     """Refuse a length that is not the one the schema says."""
     if found != declared:
-        raise CodecError(f"{found} of them where {declared} are declared")
+        raise CodingFault(f"{found} of them where {declared} are declared")
 
 
 def too_long(size: int) -> str:
@@ -65,7 +65,7 @@ def one_boolean(value: object) -> bool | None:
 def boolean(value: object) -> bool:
     truth = one_boolean(value)
     if truth is None:
-        raise CodecError(f"{type(value).__name__} where bool is declared")
+        raise CodingFault(f"{type(value).__name__} where bool is declared")
     return truth
 
 
@@ -73,7 +73,7 @@ def real(value: object) -> object:
     """Return a number that a double holds exactly; every NaN is the one that Java writes."""
     if isinstance(value, int) and not -(1 << 53) < value < 1 << 53:
         if abs(value) >= 1 << 1024 or int(float(value)) != value:
-            raise CodecError(f"{shown(value)} is not a double exactly")
+            raise CodingFault(f"{shown(value)} is not a double exactly")
         return float(value)
     return math.nan if value != value else value
 
@@ -83,7 +83,7 @@ def char(value: object) -> object:
     if not isinstance(value, str):
         return value
     if len(value) != 1:
-        raise CodecError(f"write_char({shown(value)}): give one character")
+        raise CodingFault(f"write_char({shown(value)}): give one character")
     return ord(value)
 
 
@@ -108,20 +108,20 @@ def conversion(kind: kinds.Kind) -> Callable[[object], object] | None:
             return None
 
 
-def why(kind: kinds.Kind, value: object, error: Exception) -> CodecError:
+def why(kind: kinds.Kind, value: object, error: Exception) -> CodingFault:
     """Return what is wrong with a value that struct refused."""
     if isinstance(kind, kinds.Primitive):
         name = f"write_{kind.name.replace(' ', '_')}({shown(value)})"
         if kind.code == "f" and isinstance(value, float):
-            return CodecError(f"{name}: beyond the largest float")
+            return CodingFault(f"{name}: beyond the largest float")
         if isinstance(value, int) and kind.code not in "fd":
             low, high = kinds.limits(kind)
-            return CodecError(f"{name}: not within {low} to {high}")
+            return CodingFault(f"{name}: not within {low} to {high}")
         if kind.code not in "fd" and not hasattr(value, "__index__"):
-            return CodecError(
+            return CodingFault(
                 f"'{type(value).__name__}' object cannot be interpreted as an integer"
             )
-    return CodecError(str(error))
+    return CodingFault(str(error))
 
 
 def fixed_writer(kind: kinds.Primitive | kinds.FixedBytes) -> Writer:
@@ -149,14 +149,14 @@ def encoded(value: object, codec: str | None) -> bytes:
     try:
         return text.encode(codec, "surrogatepass" if codec.startswith("utf-16") else "strict")
     except UnicodeEncodeError as error:
-        raise CodecError(str(error)) from error
+        raise CodingFault(str(error)) from error
 
 
 def write_utf(value: object, out: bytearray, names: Names) -> None:  # noqa: ARG001 - a Writer
     """Write two bytes of length and modified UTF-8."""
     data = encode_modified_utf8(expect(value, str))
     if len(data) > MOST_UTF_BYTES:
-        raise CodecError(too_long(len(data)), utf=True)
+        raise CodingFault(too_long(len(data)), utf=True)
     out += len(data).to_bytes(2)
     out += data
 
@@ -171,7 +171,7 @@ def write_checksum(
     """Write the checksum; a row may leave it None, or must have it right."""
     right = summed(kind, bytes_of)
     if value is not None and value != right:
-        raise CodecError(
+        raise CodingFault(
             f"{kind.method} is {shown(value)}, the data has {right}; None lets it be computed"
         )
     fixed_writer(kind.stored)(right, out, {})
@@ -185,9 +185,9 @@ def varint_writer(kind: kinds.Varint) -> Writer:
         try:
             number = operator.index(cast("SupportsIndex", value))
         except TypeError as error:
-            raise CodecError(str(error)) from error
+            raise CodingFault(str(error)) from error
         if not low <= number <= high:
-            raise CodecError(f"{shown(number)} does not fit {kind.name}: {low} to {high}")
+            raise CodingFault(f"{shown(number)} does not fit {kind.name}: {low} to {high}")
         out += hadoop(number) if kind.style == "hadoop" else groups(number, kind)
 
     return write

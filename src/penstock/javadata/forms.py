@@ -8,7 +8,7 @@ from typing import cast, final
 from penstock.javadata import kinds
 from penstock.javadata.errors import SchemaMismatch, join, shown
 
-__all__ = ["Reading", "mismatch"]
+__all__ = ["FormReader", "mismatch"]
 
 Row = tuple[object, ...]
 # What a form makes of a number, text or bytes; the path is for errors.
@@ -18,7 +18,7 @@ ChosenCase = Callable[[object, kinds.Variant, str], tuple[kinds.Case, object]]
 
 
 @final
-class Reading:
+class FormReader:
     """Values into records.
 
     Args:

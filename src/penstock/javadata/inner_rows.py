@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["InnerRows"]
 
 Row = tuple[object, ...]
-Fields = tuple[kinds.Field, ...]
+Fields = tuple[kinds.RecordField, ...]
 Level = tuple[Schema[Row] | None, Schema[Row] | None]
 COUNT = "count_"
 
@@ -61,11 +61,11 @@ class InnerRows:
             raise InputError(f"{name}: rows up to a tag cannot be read alone")
         element = kind.element
         if not isinstance(element, kinds.RecordKind):
-            element = make_record("Row", (kinds.Field("value", element),))
+            element = make_record("Row", (kinds.RecordField("value", element),))
         self.name, self.count, self.null = name, kind.count, kind.null
         self.schema: Schema[Row] = Schema(complete(element))
         counted = isinstance(kind.count, kinds.Primitive | kinds.Varint)
-        count = (kinds.Field(COUNT, cast("kinds.Number", kind.count)),) if counted else ()
+        count = (kinds.RecordField(COUNT, cast("kinds.Number", kind.count)),) if counted else ()
         self._levels.append(around(fields, at, outer, count))
 
     def records(self, source: Source) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from penstock.javadata import kinds
 from penstock.javadata.errors import SchemaMismatch
-from penstock.javadata.forms import Reading, mismatch
+from penstock.javadata.forms import FormReader, mismatch
 
 if TYPE_CHECKING:
     from penstock.javadata.schema import Schema
@@ -82,7 +82,7 @@ def from_plain(values: object, schema: Schema[Row], path: str = "record") -> Row
     >>> from_plain({"data": "6162", "id": 7, "more": True}, parse_schema("id: int, data: bytes[2]"))
     Record(id=7, data=b'ab')
     """
-    return Reading(schema.kind, _leaf, _case, lenient=True).record(values, schema.kind, path)
+    return FormReader(schema.kind, _leaf, _case, lenient=True).record(values, schema.kind, path)
 
 
 def _leaf(value: object, kind: kinds.Kind, path: str) -> object:

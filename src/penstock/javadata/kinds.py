@@ -13,13 +13,58 @@ from typing import Annotated, Literal, final
 from penstock.errors import InputError
 
 __all__ = [
-    "CHECKSUMS", "ENCODINGS", "LITTLE", "NUMBERS", "PRIMITIVES", "VARINTS", "Boolean", "Byte",
-    "Case", "Char", "Checksum", "Constant", "Count", "Counted", "Double", "Field", "FixedBytes",
-    "Flagged", "Float", "Given", "Int", "Kind", "LoneSurrogates", "Long", "Nested", "Number",
-    "Primitive", "RecordKind", "SameAs", "Short", "Sized", "Text", "ToEnd", "UnsignedByte",
-    "UnsignedInt", "UnsignedShort", "Until", "Utf", "UtfKind", "Variant", "Varint", "array_of",
-    "children_of", "counting", "fixed_bytes", "least_size", "limits", "may_be_none", "optional",
-    "records_in", "text_of", "variant",
+    "CHECKSUMS",
+    "ENCODINGS",
+    "LITTLE",
+    "NUMBERS",
+    "PRIMITIVES",
+    "VARINTS",
+    "Boolean",
+    "Byte",
+    "Case",
+    "Char",
+    "Checksum",
+    "Constant",
+    "Count",
+    "Counted",
+    "Double",
+    "FixedBytes",
+    "Flagged",
+    "Float",
+    "Given",
+    "Int",
+    "Kind",
+    "LoneSurrogates",
+    "Long",
+    "Nested",
+    "Number",
+    "Primitive",
+    "RecordField",
+    "RecordKind",
+    "SameAs",
+    "Short",
+    "Sized",
+    "Text",
+    "ToEnd",
+    "UnsignedByte",
+    "UnsignedInt",
+    "UnsignedShort",
+    "Until",
+    "Utf",
+    "UtfKind",
+    "Variant",
+    "Varint",
+    "array_of",
+    "children_of",
+    "counting",
+    "fixed_bytes",
+    "least_size",
+    "limits",
+    "may_be_none",
+    "optional",
+    "records_in",
+    "text_of",
+    "variant",
 ]  # fmt: skip
 
 # What to do with half a surrogate pair where text cannot hold it.
@@ -275,7 +320,7 @@ class Variant:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Field:
+class RecordField:
     """A named value of a record."""
 
     name: str
@@ -288,7 +333,7 @@ class RecordKind:
     """Fields one after the other, read to an instance of ``made`` (a NamedTuple class)."""
 
     made: type[tuple[object, ...]]
-    fields: tuple[Field, ...]
+    fields: tuple[RecordField, ...]
 
 
 @final
@@ -378,9 +423,9 @@ def by_earlier(kind: Kind) -> bool:
     return isinstance(getattr(kind, "tag" if isinstance(kind, Variant) else "count", None), SameAs)
 
 
-def runs(fields: Sequence[Field]) -> list[list[Field]]:
+def runs(fields: Sequence[RecordField]) -> list[list[RecordField]]:
     """Group the fields: those of fixed size that stand together, and each other one alone."""
-    groups: list[list[Field]] = []
+    groups: list[list[RecordField]] = []
     orders: list[str] = []
     for field in fields:
         kind = field.kind

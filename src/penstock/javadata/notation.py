@@ -40,7 +40,7 @@ from penstock.errors import InputError
 from penstock.javadata import kinds
 from penstock.javadata.coders import Coders
 from penstock.javadata.declarations import DEEPEST, complete
-from penstock.javadata.decoding import CodecError, drive
+from penstock.javadata.decoding import CodingFault, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,7 +175,7 @@ class Parser:
             pass
 
     def record_body(self, name: str, closing: str) -> kinds.RecordKind:
-        fields: dict[str, kinds.Field] = {}
+        fields: dict[str, kinds.RecordField] = {}
         inside: list[kinds.Nested] = []
         outer = self.open.get(name)
         self.open[name] = inside
@@ -194,21 +194,21 @@ class Parser:
             object.__setattr__(each, "made", record.made)
         return record
 
-    def field(self, before: dict[str, kinds.Field], closing: str) -> kinds.Field:
+    def field(self, before: dict[str, kinds.RecordField], closing: str) -> kinds.RecordField:
         _, name, start = self.take("name", closing)
         if name in before:
             self.fail(f"two fields named {name}", start)
         self.nameable(name, start)
         self.take(":")
         kind = self.kind(name)
-        return kinds.Field(name, self.constant(kind) if self.take_if("=") else kind)
+        return kinds.RecordField(name, self.constant(kind) if self.take_if("=") else kind)
 
     def nameable(self, name: str, start: int) -> None:
         """Refuse what cannot name a field or a class."""
         if iskeyword(name) or name.startswith("_") or not name.isidentifier():
             self.fail(f"{name} cannot name a field or a record in Python", start)
 
-    def named(self, name: str, fields: tuple[kinds.Field, ...]) -> kinds.RecordKind:
+    def named(self, name: str, fields: tuple[kinds.RecordField, ...]) -> kinds.RecordKind:
         """Return the record of this name: the one there is already, if it is the same.
 
         Another one of the same name gets a number, so that each can be named.
@@ -410,7 +410,7 @@ class Parser:
         if not isinstance(record, kinds.RecordKind | kinds.Nested):
             name = kind_text(record).split("[")[0].rstrip("?").title().replace(" ", "")
             name = name if name.isidentifier() else "Value"
-            record = self.named(name, (kinds.Field("value", record),))
+            record = self.named(name, (kinds.RecordField("value", record),))
         if (
             not isinstance(tag, kinds.SameAs)
             and len(tags) != 1
@@ -426,7 +426,7 @@ class Parser:
         if any(field.name == "tag" for field in record.fields):
             self.fail(f"{name} keeps its tag as its field tag: rename its own", 0)
         del self.records[name]
-        return self.named(name, (kinds.Field("tag", kinds.Given()), *record.fields))
+        return self.named(name, (kinds.RecordField("tag", kinds.Given()), *record.fields))
 
 
 def could_be(kind: kinds.Kind, value: object) -> bool:
@@ -439,7 +439,7 @@ def could_be(kind: kinds.Kind, value: object) -> bool:
     try:
         writer(value, data, {})
         return drive(reader({}), bytes(data), 0, final=True) == (value, len(data))
-    except CodecError:
+    except CodingFault:
         return False
 
 
@@ -455,7 +455,7 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
-def make_record(name: str, fields: tuple[kinds.Field, ...]) -> kinds.RecordKind:
+def make_record(name: str, fields: tuple[kinds.RecordField, ...]) -> kinds.RecordKind:
     """Return a record with a NamedTuple class of its own."""
     made = namedtuple(name, [field.name for field in fields])  # type: ignore[misc] # noqa: PYI024 - names known at run time only
     return kinds.RecordKind(made, fields)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from penstock.errors import InputError
 from penstock.javadata import arrow
 from penstock.javadata.arrow import arrow_schema, batch_of, one_line, rows_of
-from penstock.javadata.blocks import Blocks, Decoder
+from penstock.javadata.blocks import BlockReader, RecordDecoder
 from penstock.javadata.columnar import pa, pq
 from penstock.whole import Replacement
 
@@ -56,9 +56,9 @@ def batches(
         bounded(size * growth, f"the {size} bytes of record {decoder.number - 1}", MOST_EXPANDED)
         return batch_of([row], kind, lone)
 
-    decoder = Decoder(codec, largest=largest)
+    decoder = RecordDecoder(codec, largest=largest)
     block = max(1, min(256, MOST_ABSENT // growth), min(BLOCK, 8 * BLOCK // growth))
-    blocks = Blocks(source, decoder, take, one, block)
+    blocks = BlockReader(source, decoder, take, one, block)
     try:
         while (batch := blocks.next()) is not None:
             yield batch

@@ -12,7 +12,7 @@ from penstock.javadata.blocks import LARGEST_RECORD, AsyncRecords, Feeder, Recor
 from penstock.javadata.data_input import DataInput
 from penstock.javadata.data_output import DataOutput, DataOutputStream
 from penstock.javadata.declarations import record_kind
-from penstock.javadata.decoding import CodecError
+from penstock.javadata.decoding import CodingFault
 from penstock.javadata.errors import SchemaMismatch
 from penstock.javadata.files import bytes_left
 from penstock.javadata.kinds import RecordKind, records_in
@@ -206,7 +206,7 @@ class Schema(Generic[R]):
             for number, row in enumerate(rows, first):
                 try:
                     self.codec.writer(row, bytearray(), {})
-                except CodecError as fault:
+                except CodingFault as fault:
                     raise fault.error(f"record {number}", None) from error
             raise SchemaMismatch(str(error), reading="records") from error
 

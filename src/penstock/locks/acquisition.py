@@ -16,10 +16,10 @@ from penstock.locks.backend import Backend, Granted, Reply, Waiter
 from penstock.locks.errors import LeaseTooShort
 from penstock.locks.leases import Lease, believed_until
 from penstock.locks.process_identity import elapsed
-from penstock.locks.request_options import ALL, Want
+from penstock.locks.request_options import ALL, LockOptions
 from penstock.locks.state import LockRequest, QueuePlace
 
-__all__ = ["Attempt", "Tally"]
+__all__ = ["AcquisitionTally", "Attempt"]
 
 _ANSWER = 5.0  # seconds that a store may take to answer, also where nobody wants to wait
 _UNHEARD = 0.25  # seconds after which a grant that we found ourselves counts as never told
@@ -29,7 +29,7 @@ _TURN = 0.1  # seconds later, each, that those behind it do
 
 @final
 @dataclass(slots=True)
-class Tally:
+class AcquisitionTally:
     """How waiters of one room came by their locks.
 
     Attributes:
@@ -53,7 +53,11 @@ class Attempt:
     """
 
     def __init__(
-        self, backend: Backend, want: Want, tally: Tally, rng: random.Random | None = None
+        self,
+        backend: Backend,
+        want: LockOptions,
+        tally: AcquisitionTally,
+        rng: random.Random | None = None,
     ) -> None:
         self._backend = backend
         self._want = want

@@ -21,7 +21,7 @@ from penstock.locks.state import QueuePlace
 if TYPE_CHECKING:
     from penstock.mongo import DictCollection as Collection
 
-__all__ = ["Ears", "Listener", "Poller", "grants_of"]
+__all__ = ["Ears", "Listener", "LockPoller", "grants_of"]
 
 _LINGER = 10.0  # seconds that the stream stays open after the last waiter
 _TURN = 0.5  # seconds that the server holds an empty answer back
@@ -218,7 +218,7 @@ class Ears:
 
 
 @final
-class Poller:
+class LockPoller:
     """One waiting thread where nobody tells: it looks, soon at first and then less often.
 
     Args:

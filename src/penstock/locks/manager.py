@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast, final
 
 from penstock.errors import InputError, PenstockError
-from penstock.locks.acquisition import Attempt, Tally
+from penstock.locks.acquisition import AcquisitionTally, Attempt
 from penstock.locks.backend import Backend
 from penstock.locks.errors import LockTimeout, NotHeld
 from penstock.locks.handle import Caller, Held, Holding, Stop, caller
 from penstock.locks.handoff import Cohort, Seat
 from penstock.locks.leases import Lease, Lost, Renewals
-from penstock.locks.mongo_backend import Shared
+from penstock.locks.mongo_backend import MongoLocks
 from penstock.locks.places import opened
 from penstock.locks.request_options import (
     ALL,
+    LockOptions,
     Terms,
     Timeout,
-    Want,
     check_name,
     deadline_of,
     default_owner,
@@ -100,14 +100,14 @@ class LockerRoom:
         if client is None:
             self._backend: Backend = opened(store, host, database, collection)
         elif store is None and host is None:
-            self._backend = Shared(cast("Client", client), database, collection)
+            self._backend = MongoLocks(cast("Client", client), database, collection)
         else:
             raise InputError("LockerRoom(client=...): give no store or host beside it")
         self._lease = lease
         self._purpose = purpose
         self._renewals = Renewals(self._backend)
         self._turns = in_process
-        self.tally = Tally()
+        self.tally = AcquisitionTally()
         self._begin()
         _ROOMS.add(self)
 
@@ -312,7 +312,7 @@ class LockerRoom:
         Raises:
             InputError: The locks are not in MongoDB.
         """
-        if not isinstance(self._backend, Shared):
+        if not isinstance(self._backend, MongoLocks):
             raise InputError("migrate: the original kept its locks in MongoDB: name its collection")
         return self._backend.migrate(force=force)
 
@@ -342,8 +342,8 @@ class LockerRoom:
         *,
         lease: float | None = None,
         lost: Lost | None = None,
-    ) -> Want:
-        return Want(
+    ) -> LockOptions:
+        return LockOptions(
             name=name,
             owner=default_owner(self._purpose, os.getpid()) if owner is None else owner,
             lease=self._lease if lease is None else lease,
@@ -352,11 +352,11 @@ class LockerRoom:
             lost=lost,
         )
 
-    def _holding(self, want: Want, timeout: Timeout) -> Holding[Held]:
+    def _holding(self, want: LockOptions, timeout: Timeout) -> Holding[Held]:
         deadline = _later(timeout)
         return Holding(lambda by, stop: self._get(want, deadline(), by, stop), Held.release)
 
-    def _get(self, want: Want, deadline: float, by: Caller, stop: Stop) -> Held:
+    def _get(self, want: LockOptions, deadline: float, by: Caller, stop: Stop) -> Held:
         if (mine := self._mine(want, by)) is not None:
             if want.reentrant:
                 return mine.again()
@@ -375,7 +375,7 @@ class LockerRoom:
             self._held.setdefault(want.name, []).append(held)
         return held
 
-    def _turn(self, want: Want, deadline: float, stop: Stop) -> tuple[Lease, int] | None:
+    def _turn(self, want: LockOptions, deadline: float, stop: Stop) -> tuple[Lease, int] | None:
         if self._turns == 1 or want.capacity > 1:
             lease = self._leased(want, deadline, stop)
             return None if lease is None else (lease, lease.place.token)
@@ -385,7 +385,7 @@ class LockerRoom:
         stop.on(seat.nudge)
         return cohort.enter(seat, deadline, lambda: self._leased(want, deadline, stop))
 
-    def _leased(self, want: Want, deadline: float, stop: Stop) -> Lease | None:
+    def _leased(self, want: LockOptions, deadline: float, stop: Stop) -> Lease | None:
         attempt = Attempt(self._backend, want, self.tally)
         stop.on(attempt.cancel)
         lease = attempt.run(deadline)
@@ -393,7 +393,7 @@ class LockerRoom:
             self._renewals.keep(lease)
         return lease
 
-    def _mine(self, want: Want, by: Caller) -> Held | None:
+    def _mine(self, want: LockOptions, by: Caller) -> Held | None:
         with self._mutex:
             mine = [h for h in self._held.get(want.name, ()) if h.by == by and not h.lost]
         return next((held for held in mine if held.owner == want.owner), None)

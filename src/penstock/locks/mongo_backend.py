@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.errors import InputError, PenstockError, StorageError
 from penstock.locks.backend import Reply, Waiter
-from penstock.locks.change_stream_notify import Ears, Listener, Poller
+from penstock.locks.change_stream_notify import Ears, Listener, LockPoller
 from penstock.locks.mongo_pipeline import FORMAT, pipeline
 from penstock.locks.process_identity import elapsed, myself
 from penstock.locks.state import NOBODY, PATIENCE, LockRequest, LockState, QueuePlace
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from penstock.mongo import Client
     from penstock.mongo import DictCollection as Collection
 
-__all__ = ["Shared"]
+__all__ = ["MongoLocks"]
 
 
 @final
-class Shared:
+class MongoLocks:
     """Locks in a collection of a replica set, a sharded cluster, or a standalone server.
 
     The store's clock is the server's. A standalone server has no change streams: waiters look for
@@ -201,7 +201,7 @@ class Shared:
         """Give an ear: at the process's change stream, or one that looks for itself."""
         self._after_fork()
         if not self.is_set:
-            yield Poller()
+            yield LockPoller()
             return
         listener = Listener(self._ears, self._address)
         try:

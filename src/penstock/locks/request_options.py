@@ -19,7 +19,7 @@ from penstock.locks.leases import Lost
 from penstock.locks.process_identity import elapsed
 from penstock.locks.state import QueuePlace
 
-__all__ = ["ALL", "Terms", "Timeout", "Want", "check_name", "deadline_of", "default_owner"]
+__all__ = ["ALL", "LockOptions", "Terms", "Timeout", "check_name", "deadline_of", "default_owner"]
 
 Timeout: TypeAlias = float | datetime | None
 """How long to wait: seconds, a moment with its time zone, or None for as long as it takes."""
@@ -50,7 +50,7 @@ class Terms(TypedDict, total=False):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Want:
+class LockOptions:
     """One wish to hold a lock.
 
     Attributes:

@@ -42,12 +42,14 @@ from penstock.mongo.errors import MongoGaveUp as MongoGaveUp
 from penstock.mongo.errors import NotRetryable as NotRetryable
 from penstock.mongo.errors import maybe_applied as maybe_applied
 from penstock.mongo.operations import OPERATIONS as OPERATIONS
-from penstock.mongo.operations import Kind as Kind
+from penstock.mongo.operations import Kind as Kind  # unlisted
 from penstock.mongo.operations import Operation as Operation
+from penstock.mongo.operations import OpKind as OpKind
 from penstock.mongo.operations import operation as operation
 from penstock.mongo.read_from import ReadFrom as ReadFrom
 from penstock.mongo.server_check import is_set as is_set  # unlisted
-from penstock.mongo.settings import Counters as Counters
+from penstock.mongo.settings import ClientCounters as ClientCounters
+from penstock.mongo.settings import Counters as Counters  # unlisted
 from penstock.mongo.status import ClusterStatus as ClusterStatus  # unlisted
 from penstock.mongo.status import MemberStatus as MemberStatus  # unlisted
 from penstock.mongo.status import cluster_status as cluster_status  # unlisted

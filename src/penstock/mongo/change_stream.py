@@ -9,9 +9,9 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor_liveness import check_reach
-from penstock.mongo.effects import Call, Steps, done, done_async
+from penstock.mongo.effects import Invocation, Steps, done, done_async
 from penstock.mongo.proxy import Proxy
-from penstock.mongo.retry import Task, again, always
+from penstock.mongo.retry import RetriedTask, again, always
 from penstock.mongo.settings import Core
 
 __all__ = ["Changes", "ChangesAsync"]
@@ -35,7 +35,7 @@ class Watching(Proxy):
         cursor = self._real._cursor
         try:
             check_reach(cursor, cursor._collection.database.client)
-            return (yield Call(self._real.try_next))
+            return (yield Invocation(self._real.try_next))
         except PyMongoError as error:
             yield from self._resumed(error)
             return None
@@ -52,7 +52,9 @@ class Watching(Proxy):
         if error.has_error_label("NonResumableChangeStreamError"):
             raise error
         now = self._core.now()
-        task = Task(self._core, "watch", self._where, self._reopened, now, always, reads=True)
+        task = RetriedTask(
+            self._core, "watch", self._where, self._reopened, now, always, reads=True
+        )
         yield from again(task, error)
         self._core.count("resumed")
 
@@ -62,7 +64,7 @@ class Watching(Proxy):
         if token is not None:
             # start_after also goes on behind a token that ended a stream (invalidate).
             kwargs = {k: v for k, v in kwargs.items() if k not in _ANCHORS} | {"start_after": token}
-        self._real = yield Call(partial(self._open, **kwargs))
+        self._real = yield Invocation(partial(self._open, **kwargs))
 
 
 class Changes(Watching):

@@ -14,7 +14,7 @@ from pymongo.synchronous.command_cursor import CommandCursor
 from penstock.mongo.change_stream import Changes, ChangesAsync
 from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
 from penstock.mongo.cursor_position import Position
-from penstock.mongo.effects import Call, Steps
+from penstock.mongo.effects import Invocation, Steps
 from penstock.mongo.namespace import unfit
 from penstock.mongo.pipelines import identity_of
 from penstock.mongo.proxy import Proxy, place_of
@@ -26,7 +26,7 @@ _FIRST_BATCH = 101
 """How many documents a server's first batch has, and we take at a time."""
 
 
-class Listing(Walking):
+class ReplayedListing(Walking):
     """What both kinds share: run again, it passes over what was handed out."""
 
     __slots__ = ("_chunk", "_collection", "_rerun")
@@ -42,10 +42,10 @@ class Listing(Walking):
         return (yield from unfit(self._core, self._collection))
 
     def _drained(self) -> Steps[Any]:
-        return (yield Call(partial(self._real.to_list, self._chunk)))
+        return (yield Invocation(partial(self._real.to_list, self._chunk)))
 
     def _reopened(self) -> Steps[None]:
-        self._real = yield Call(self._rerun)
+        self._real = yield Invocation(self._rerun)
 
     _restarted = _reopened
 
@@ -56,7 +56,7 @@ class Listing(Walking):
         return self
 
 
-class ListCursor(Listing, Streamed):
+class ListCursor(ReplayedListing, Streamed):
     """A cursor of an aggregation or a list for threads."""
 
     __slots__ = ()
@@ -66,7 +66,7 @@ class ListCursor(Listing, Streamed):
         return next(self, None)
 
 
-class ListCursorAsync(Listing, StreamedAsync):
+class ListCursorAsync(ReplayedListing, StreamedAsync):
     """A cursor of an aggregation or a list for asyncio."""
 
     __slots__ = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from penstock.mongo.operations import Kind, aggregate_kind
+from penstock.mongo.operations import OpKind, aggregate_kind
 
 __all__ = ["COMMANDS", "command_document", "command_kind"]
 
@@ -25,10 +25,10 @@ _DEFINITIONS = {
     "setFeatureCompatibilityVersion": frozenset[int](),
 }
 
-COMMANDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.SAFE: tuple(_READS.split()),
-    Kind.MULTI: tuple(_WRITES.split()),
-    Kind.DEFINITION: tuple(_DEFINITIONS),
+COMMANDS: Mapping[OpKind, tuple[str, ...]] = {
+    OpKind.SAFE: tuple(_READS.split()),
+    OpKind.MULTI: tuple(_WRITES.split()),
+    OpKind.DEFINITION: tuple(_DEFINITIONS),
 }
 """The commands of each class; any other is sent once."""
 
@@ -44,7 +44,7 @@ def command_document(
     return {str(command): value, **options}
 
 
-def command_kind(document: Mapping[str, object]) -> tuple[Kind, frozenset[int]]:
+def command_kind(document: Mapping[str, object]) -> tuple[OpKind, frozenset[int]]:
     """Return a command's class, and the error codes that mean *already done*.
 
     >>> command_kind({"ping": 1})[0].value, command_kind({"update": "users"})[0].value
@@ -55,7 +55,7 @@ def command_kind(document: Mapping[str, object]) -> tuple[Kind, frozenset[int]]:
     name = next(iter(document), "")
     if "txnNumber" in document:
         # The caller numbers the write himself: the server does it once however often it comes.
-        return Kind.SAFE, frozenset()
-    if name == "aggregate" and aggregate_kind(document.get("pipeline")) is Kind.OUTPUT:
-        return Kind.ONCE, frozenset()
-    return _KINDS.get(name, Kind.ONCE), _DEFINITIONS.get(name, frozenset())
+        return OpKind.SAFE, frozenset()
+    if name == "aggregate" and aggregate_kind(document.get("pipeline")) is OpKind.OUTPUT:
+        return OpKind.ONCE, frozenset()
+    return _KINDS.get(name, OpKind.ONCE), _DEFINITIONS.get(name, frozenset())

@@ -20,7 +20,7 @@ from penstock.mongo.client_options import chosen_options, uncovered
 from penstock.mongo.proxy import Proxy, proxy_of
 from penstock.mongo.read_from import ReadFrom
 from penstock.mongo.server_check import is_set
-from penstock.mongo.settings import Core, Counters, Settings
+from penstock.mongo.settings import ClientCounters, Core, Settings
 
 __all__ = ["connect", "counters", "reading_from", "resilient"]
 
@@ -168,7 +168,7 @@ def reading_from(thing: T, preference: ReadFrom | str | Mapping[str, object]) ->
     return changed
 
 
-def counters(thing: object) -> Counters:
+def counters(thing: object) -> ClientCounters:
     """Return what the client that ``thing`` came from went through so far.
 
     Raises:

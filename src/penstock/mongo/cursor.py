@@ -17,14 +17,14 @@ from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor_liveness import check_reach
 from penstock.mongo.cursor_position import Position
-from penstock.mongo.effects import Call, Steps, done, done_async
+from penstock.mongo.effects import Invocation, Steps, done, done_async
 from penstock.mongo.error_kinds import fault_of
 from penstock.mongo.proxy import Proxy, unwrapped
-from penstock.mongo.retry import Task, again, always
+from penstock.mongo.retry import RetriedTask, again, always
 from penstock.mongo.sessions import recorded
 from penstock.mongo.settings import Core
 from penstock.mongo.sort_order import identity
-from penstock.mongo.transaction_replay import Record, statement
+from penstock.mongo.transaction_replay import TransactionRecord, statement
 
 __all__ = ["Streamed", "StreamedAsync", "Walking"]
 
@@ -82,7 +82,7 @@ class Walking(Proxy):
         """Put a cursor in place that begins again."""
         raise NotImplementedError
 
-    def _fetched(self, record: Record) -> Steps[Any]:
+    def _fetched(self, record: TransactionRecord) -> Steps[Any]:
         """Return the next batch within a transaction by hand."""
         redo = self._drained if self._begun else self._begin_again
         self._begun = True
@@ -153,7 +153,7 @@ class Walking(Proxy):
         if why_not is None and self._place.delivered and _may_pass(error):
             why_not = yield from self._unfit()
         repeats = always if why_not is None else _never
-        task = Task(
+        task = RetriedTask(
             *(self._core, self._name, self._where, self._go_on, started, repeats),
             remedy=f"This cursor cannot be resumed: {why_not}.",
             reads=True,
@@ -176,7 +176,7 @@ class Walking(Proxy):
         if length is not None and length < 1:
             raise ValueError("to_list() length must be greater than 0")
         if not self._begin():
-            return (yield Call(partial(self._real.to_list, length)))
+            return (yield Invocation(partial(self._real.to_list, length)))
         most, found = length or sys.maxsize, list[Any]()
         while len(found) < most:
             found += islice(self._buffer, most - len(found))
@@ -189,7 +189,7 @@ class Walking(Proxy):
     def _close(self) -> Steps[None]:
         """Let the server forget the cursor."""
         self._ended = True
-        yield Call(self._real.close)
+        yield Invocation(self._real.close)
 
     @property
     def alive(self) -> bool:

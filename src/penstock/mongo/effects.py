@@ -1,7 +1,7 @@
 """One logic for threads and for asyncio: a generator says what to do, a driver does it.
 
-A generator of steps yields :class:`Call` and :class:`Wait`, gets back what the call returned, or
-has its error thrown in. :func:`run` performs them, :func:`run_async` awaits them. What is called
+A generator of steps yields :class:`Invocation` and :class:`Wait`, gets back what the call returned,
+or has its error thrown in. :func:`run` performs them, :func:`run_async` awaits them. What is called
 may be steps itself.
 """
 
@@ -19,14 +19,14 @@ import pymongo
 
 from penstock.clock import Clock
 
-__all__ = ["Call", "Steps", "Wait", "done", "done_async", "run", "run_async"]
+__all__ = ["Invocation", "Steps", "Wait", "done", "done_async", "run", "run_async"]
 
 T = TypeVar("T")
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Call:
+class Invocation:
     """Call ``function``; with a timeout, PyMongo ends it after so many seconds."""
 
     function: Callable[[], Any]
@@ -41,7 +41,7 @@ class Wait:
     seconds: float
 
 
-Steps: TypeAlias = Generator[Call | Wait, Any, T]
+Steps: TypeAlias = Generator[Invocation | Wait, Any, T]
 
 
 def run(steps: Steps[T], clock: Clock) -> T:

@@ -10,13 +10,13 @@ from pymongo.errors import PyMongoError
 
 from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
 from penstock.mongo.cursor_position import Position, Question
-from penstock.mongo.effects import Call, Steps, done, done_async, run
+from penstock.mongo.effects import Invocation, Steps, done, done_async, run
 from penstock.mongo.find_arguments import Asked, asked
 from penstock.mongo.namespace import unfit
 from penstock.mongo.proxy import place_of
-from penstock.mongo.retry import Task, always, attempt
+from penstock.mongo.retry import RetriedTask, always, attempt
 from penstock.mongo.settings import Core
-from penstock.mongo.transaction_replay import Record
+from penstock.mongo.transaction_replay import TransactionRecord
 
 __all__ = ["FindCursor", "FindCursorAsync"]
 
@@ -91,9 +91,11 @@ class Finding(Walking):
     def _drained(self) -> Steps[list[Any]]:
         real = self._real
         before = real.retrieved
-        batch: list[Any] = yield Call(partial(real.to_list, 1))
+        batch: list[Any] = yield Invocation(partial(real.to_list, 1))
         rest = real.retrieved - before - 1
-        return batch + (yield Call(partial(real.to_list, rest))) if batch and rest > 0 else batch
+        return (
+            batch + (yield Invocation(partial(real.to_list, rest))) if batch and rest > 0 else batch
+        )
 
     def _reopened(self) -> Steps[None]:
         yield from ()
@@ -128,7 +130,7 @@ class Finding(Walking):
         old, place = self._real, self._place.moved()
         self._place, self._passed = place, place.passed()
         yield from self._reopened()
-        yield Call(old.close)
+        yield Invocation(old.close)
 
     def _unfit(self) -> Steps[str | None]:
         """Ask the server why it cannot go on here, or None: once, when it was cut off."""
@@ -136,7 +138,7 @@ class Finding(Walking):
         arrays = place.may_be_arrays
         if arrays and place.delivered:
             fits = {"$and": [self._asked.filter or {}, {"$or": arrays}]}
-            if (yield Call(lambda: self._collection.find_one(fits, {"_id": 1}))) is not None:
+            if (yield Invocation(lambda: self._collection.find_one(fits, {"_id": 1}))) is not None:
                 return "it skips, and its order goes by arrays: sort by plain fields"
         return (yield from unfit(self._core, self._collection, by_text=place.by_text))
 
@@ -144,7 +146,7 @@ class Finding(Walking):
         self._settled()
         return (yield from Walking._resumed(self, error))
 
-    def _fetched(self, record: Record) -> Steps[Any]:
+    def _fetched(self, record: TransactionRecord) -> Steps[Any]:
         self._settled()
         return (yield from Walking._fetched(self, record))
 
@@ -179,7 +181,7 @@ class Finding(Walking):
 
     def _rewind(self) -> Steps[Any]:
         """Begin again with the next document."""
-        yield Call(self._real.close)
+        yield Invocation(self._real.close)
         self._real, self._buffer, self._ended = self._fresh(), iter(()), False
         self._passed, self._place, self._asked, self._movable = frozenset(), None, None, True
         return self
@@ -210,7 +212,7 @@ class FindCursor(Finding, Streamed):
             return self._sliced(index)
         where, now = place_of(self._collection), self._core.now()
         call = partial(self._real.__getitem__, index)
-        task = Task(self._core, "find", where, call, now, always, reads=True)
+        task = RetriedTask(self._core, "find", where, call, now, always, reads=True)
         return run(attempt(task), self._core.settings.clock)
 
 

@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 from penstock.mongo.effects import Steps
 from penstock.mongo.pipelines import identity_of
 from penstock.mongo.proxy import place_of
-from penstock.mongo.retry import Task, always, attempt
+from penstock.mongo.retry import RetriedTask, always, attempt
 from penstock.mongo.settings import Core
 
 __all__ = ["unfit"]
@@ -59,7 +59,7 @@ def _entry(core: Core, collection: Any, name: str) -> Steps[Mapping[str, Any]]:
     )
     now, where = core.now(), place_of(collection)
     answer = yield from attempt(
-        Task(core, "list_collections", where, ask, now, always, harmless=True)
+        RetriedTask(core, "list_collections", where, ask, now, always, harmless=True)
     )
     batch = answer["cursor"]["firstBatch"]
     return batch[0] if batch else {}

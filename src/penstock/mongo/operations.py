@@ -22,6 +22,7 @@ __all__ = [
     "OPERATIONS",
     "Kind",
     "Level",
+    "OpKind",
     "Operation",
     "aggregate_kind",
     "bulk_kind",
@@ -34,7 +35,7 @@ Level: TypeAlias = str
 
 
 @enum.unique
-class Kind(enum.Enum):
+class OpKind(enum.Enum):
     """The classes of operations. The letter stands in the documents."""
 
     SAFE = "S"
@@ -55,18 +56,18 @@ class Kind(enum.Enum):
 
 
 _HOW = {
-    Kind.SAFE: "called again until the deadline, with growing random pauses",
-    Kind.SINGLE: "sent again under the same session and transaction number until the deadline: "
+    OpKind.SAFE: "called again until the deadline, with growing random pauses",
+    OpKind.SINGLE: "sent again under the same session and transaction number until the deadline: "
     "the server knows it and does it once",
-    Kind.MULTI: "run in a transaction, done wholly or not at all, again until the deadline",
-    Kind.OUTPUT: "run again when a second run ends in the same data, else `NotRetryable`",
-    Kind.CURSOR: "opened anew behind the last document, or past those already handed out",
-    Kind.TRANSACTION: "done again from its first statement; each answer must be as before",
-    Kind.COMMAND: "by its name: reads as S, writes as M, definitions as D, others as 1; "
+    OpKind.MULTI: "run in a transaction, done wholly or not at all, again until the deadline",
+    OpKind.OUTPUT: "run again when a second run ends in the same data, else `NotRetryable`",
+    OpKind.CURSOR: "opened anew behind the last document, or past those already handed out",
+    OpKind.TRANSACTION: "done again from its first statement; each answer must be as before",
+    OpKind.COMMAND: "by its name: reads as S, writes as M, definitions as D, others as 1; "
     "a writeConcernError is always raised",
-    Kind.DEFINITION: "called again; that it is already so counts as done after an unknown outcome",
-    Kind.ONCE: "called again only when the server certainly did nothing, else `NotRetryable`",
-    Kind.LOCAL: "sends nothing by itself",
+    OpKind.DEFINITION: "called again; after an unknown outcome, that it is already so counts as done",
+    OpKind.ONCE: "called again only when the server certainly did nothing, else `NotRetryable`",
+    OpKind.LOCAL: "sends nothing by itself",
 }
 
 
@@ -81,12 +82,12 @@ class Operation:
         done: Error codes that mean *already done* when an earlier try's outcome is unknown.
     """
 
-    kind: Kind
+    kind: OpKind
     why: str = ""
     done: frozenset[int] = frozenset()
 
 
-def _all(names: str, kind: Kind, why: str, done: Iterable[int] = ()) -> dict[str, Operation]:
+def _all(names: str, kind: OpKind, why: str, done: Iterable[int] = ()) -> dict[str, Operation]:
     return dict.fromkeys(names.split(), Operation(kind, why, frozenset(done)))
 
 
@@ -99,72 +100,78 @@ _CONVERGES = "a second try ends in the same state"
 _HERE = "works on this side"
 
 _CLIENT = {
-    **_all("list_database_names server_info aconnect", Kind.SAFE, _READS),
-    **_all("list_databases", Kind.CURSOR, "one list, asked for again"),
-    **_all("bulk_write", Kind.MULTI, "as the collection's bulk_write, over several collections"),
-    **_all("watch", Kind.CURSOR, "a resume token says where it was"),
-    **_all("drop_database", Kind.DEFINITION, _CONVERGES),
-    **_all("start_session", Kind.TRANSACTION, "its statements and answers are recorded"),
+    **_all("list_database_names server_info aconnect", OpKind.SAFE, _READS),
+    **_all("list_databases", OpKind.CURSOR, "one list, asked for again"),
+    **_all("bulk_write", OpKind.MULTI, "as the collection's bulk_write, over several collections"),
+    **_all("watch", OpKind.CURSOR, "a resume token says where it was"),
+    **_all("drop_database", OpKind.DEFINITION, _CONVERGES),
+    **_all("start_session", OpKind.TRANSACTION, "its statements and answers are recorded"),
     **_all(
-        "get_database get_default_database close append_metadata eq_props aclose", Kind.LOCAL, _HERE
+        "get_database get_default_database close append_metadata eq_props aclose",
+        OpKind.LOCAL,
+        _HERE,
     ),
 }
 
 _DATABASE = {
-    **_all("list_collection_names validate_collection dereference", Kind.SAFE, _READS),
-    **_all("command", Kind.COMMAND, "a command's name says what it does"),
-    **_all("cursor_command", Kind.ONCE, "what follows a cursor of a raw command is not known"),
-    **_all("list_collections", Kind.CURSOR, "one list, asked for again"),
-    **_all("aggregate", Kind.CURSOR, "stages like $currentOp are read again from the start"),
-    **_all("watch", Kind.CURSOR, "a resume token says where it was"),
+    **_all("list_collection_names validate_collection dereference", OpKind.SAFE, _READS),
+    **_all("command", OpKind.COMMAND, "a command's name says what it does"),
+    **_all("cursor_command", OpKind.ONCE, "what follows a cursor of a raw command is not known"),
+    **_all("list_collections", OpKind.CURSOR, "one list, asked for again"),
+    **_all("aggregate", OpKind.CURSOR, "stages like $currentOp are read again from the start"),
+    **_all("watch", OpKind.CURSOR, "a resume token says where it was"),
     # 48 NamespaceExists, 26 NamespaceNotFound.
-    **_all("create_collection", Kind.DEFINITION, _CONVERGES, {48}),
-    **_all("drop_collection", Kind.DEFINITION, _CONVERGES, {26}),
-    **_all("get_collection with_options", Kind.LOCAL, _HERE),
+    **_all("create_collection", OpKind.DEFINITION, _CONVERGES, {48}),
+    **_all("drop_collection", OpKind.DEFINITION, _CONVERGES, {26}),
+    **_all("get_collection with_options", OpKind.LOCAL, _HERE),
 }
 
 _COLLECTION = {
-    **_all("find_one count_documents estimated_document_count distinct", Kind.SAFE, _READS),
-    **_all("index_information options", Kind.SAFE, _READS),
-    **_all("insert_one insert_many", Kind.SINGLE, _INSERT),
-    **_all("update_one replace_one delete_one", Kind.SINGLE, _ONE),
-    **_all("find_one_and_update find_one_and_replace", Kind.SINGLE, _ONE),
-    **_all("find_one_and_delete", Kind.SINGLE, _ONE),
-    **_all("bulk_write", Kind.SINGLE, "of single-document writes only; else it is class M"),
-    **_all("update_many delete_many", Kind.MULTI, _MANY),
-    **_all("find", Kind.CURSOR, _PLACE),
-    **_all("aggregate", Kind.CURSOR, "run again, past what was handed out; $out, $merge: class O"),
+    **_all("find_one count_documents estimated_document_count distinct", OpKind.SAFE, _READS),
+    **_all("index_information options", OpKind.SAFE, _READS),
+    **_all("insert_one insert_many", OpKind.SINGLE, _INSERT),
+    **_all("update_one replace_one delete_one", OpKind.SINGLE, _ONE),
+    **_all("find_one_and_update find_one_and_replace", OpKind.SINGLE, _ONE),
+    **_all("find_one_and_delete", OpKind.SINGLE, _ONE),
+    **_all("bulk_write", OpKind.SINGLE, "of single-document writes only; else it is class M"),
+    **_all("update_many delete_many", OpKind.MULTI, _MANY),
+    **_all("find", OpKind.CURSOR, _PLACE),
     **_all(
-        "find_raw_batches aggregate_raw_batches", Kind.CURSOR, "opening is; raw batches are not"
+        "aggregate", OpKind.CURSOR, "run again, past what was handed out; $out, $merge: class O"
     ),
-    **_all("list_indexes list_search_indexes", Kind.CURSOR, "one list, asked for again"),
-    **_all("watch", Kind.CURSOR, "a resume token says where it was"),
-    **_all("create_index create_indexes", Kind.DEFINITION, _CONVERGES),
+    **_all(
+        "find_raw_batches aggregate_raw_batches", OpKind.CURSOR, "opening is; raw batches are not"
+    ),
+    **_all("list_indexes list_search_indexes", OpKind.CURSOR, "one list, asked for again"),
+    **_all("watch", OpKind.CURSOR, "a resume token says where it was"),
+    **_all("create_index create_indexes", OpKind.DEFINITION, _CONVERGES),
     # 27 IndexNotFound.
-    **_all("drop_index", Kind.DEFINITION, _CONVERGES, {27}),
-    **_all("drop drop_indexes", Kind.DEFINITION, _CONVERGES),
-    **_all("rename", Kind.ONCE, "a second try cannot tell its own work from another client's"),
-    **_all("create_search_index create_search_indexes", Kind.ONCE, "a service beside the server"),
-    **_all("drop_search_index update_search_index", Kind.ONCE, "a service beside the server"),
-    **_all("with_options", Kind.LOCAL, _HERE),
+    **_all("drop_index", OpKind.DEFINITION, _CONVERGES, {27}),
+    **_all("drop drop_indexes", OpKind.DEFINITION, _CONVERGES),
+    **_all("rename", OpKind.ONCE, "a second try cannot tell its own work from another client's"),
+    **_all("create_search_index create_search_indexes", OpKind.ONCE, "a service beside the server"),
+    **_all("drop_search_index update_search_index", OpKind.ONCE, "a service beside the server"),
+    **_all("with_options", OpKind.LOCAL, _HERE),
 }
 
 _CURSOR = {
-    **_all("next to_list try_next", Kind.CURSOR, _PLACE),
-    **_all("distinct explain", Kind.SAFE, _READS),
+    **_all("next to_list try_next", OpKind.CURSOR, _PLACE),
+    **_all("distinct explain", OpKind.SAFE, _READS),
     **_all(
-        "add_option remove_option alive allow_disk_use batch_size clone close", Kind.LOCAL, _HERE
+        "add_option remove_option alive allow_disk_use batch_size clone close", OpKind.LOCAL, _HERE
     ),
-    **_all("collation comment hint limit max max_await_time_ms", Kind.LOCAL, _HERE),
-    **_all("max_scan max_time_ms min rewind skip sort where", Kind.LOCAL, _HERE),
+    **_all("collation comment hint limit max max_await_time_ms", OpKind.LOCAL, _HERE),
+    **_all("max_scan max_time_ms min rewind skip sort where", OpKind.LOCAL, _HERE),
 }
 
 _SESSION = {
-    **_all("start_transaction", Kind.TRANSACTION, "the record of its statements begins"),
-    **_all("commit_transaction", Kind.TRANSACTION, "a lost commit is asked for again"),
-    **_all("abort_transaction end_session", Kind.TRANSACTION, "the record is dropped"),
-    **_all("with_transaction", Kind.TRANSACTION, "PyMongo calls the function again, as documented"),
-    **_all("advance_cluster_time advance_operation_time bind", Kind.LOCAL, _HERE),
+    **_all("start_transaction", OpKind.TRANSACTION, "the record of its statements begins"),
+    **_all("commit_transaction", OpKind.TRANSACTION, "a lost commit is asked for again"),
+    **_all("abort_transaction end_session", OpKind.TRANSACTION, "the record is dropped"),
+    **_all(
+        "with_transaction", OpKind.TRANSACTION, "PyMongo calls the function again, as documented"
+    ),
+    **_all("advance_cluster_time advance_operation_time bind", OpKind.LOCAL, _HERE),
 }
 
 OPERATIONS: Mapping[Level, Mapping[str, Operation]] = MappingProxyType(
@@ -185,7 +192,7 @@ def operation(level: Level, name: str) -> Operation:
     >>> operation("collection", "of_a_later_version").kind
     <Kind.ONCE: '1'>
     """
-    unknown = Operation(Kind.ONCE, "it is not known what it does")
+    unknown = Operation(OpKind.ONCE, "it is not known what it does")
     return OPERATIONS[level].get(name, unknown)
 
 
@@ -196,13 +203,13 @@ _COMMANDS = {"UpdateOne": "u", "UpdateMany": "u", "ReplaceOne": "u", "DeleteOne"
 _COMMANDS["DeleteMany"] = "d"
 
 
-def bulk_kind(requests: Iterable[object]) -> Kind:
+def bulk_kind(requests: Iterable[object]) -> OpKind:
     """Return the class of a bulk write: T if each request is of one document, else M.
 
     A request's type says it by its name (PyMongo's ``UpdateMany``, ``DeleteMany``).
     """
     multi = any(type(request).__name__ in {"UpdateMany", "DeleteMany"} for request in requests)
-    return Kind.MULTI if multi else Kind.SINGLE
+    return OpKind.MULTI if multi else OpKind.SINGLE
 
 
 def is_one_command(requests: Sequence[object], size: Callable[[object], int]) -> bool:
@@ -226,7 +233,7 @@ _MOST, _LARGEST = 100_000, 40_000_000
 """Writes and bytes that one command surely takes (servers take 48,000,000 bytes)."""
 
 
-def aggregate_kind(pipeline: object) -> Kind:
+def aggregate_kind(pipeline: object) -> OpKind:
     """Return the class of an aggregation: O when its last stage writes, else C.
 
     >>> aggregate_kind([{"$match": {}}, {"$out": "copy"}]).value
@@ -234,4 +241,7 @@ def aggregate_kind(pipeline: object) -> Kind:
     """
     last = pipeline[-1] if isinstance(pipeline, list | tuple) and pipeline else None
     writes = isinstance(last, Mapping) and ("$out" in last or "$merge" in last)
-    return Kind.OUTPUT if writes else Kind.CURSOR
+    return OpKind.OUTPUT if writes else OpKind.CURSOR
+
+
+Kind = OpKind  # its name in earlier versions

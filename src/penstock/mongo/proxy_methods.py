@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 from pymongo.synchronous.cursor import Cursor
 
 from penstock.mongo.effects import Steps, run, run_async
-from penstock.mongo.operations import LISTS, Kind, operation
+from penstock.mongo.operations import LISTS, OpKind, operation
 from penstock.mongo.proxy import BOUND, Proxy, unwrapped, wrapped
 from penstock.mongo.retry import again
 from penstock.mongo.rules import limits, perform, task_of
@@ -37,7 +37,7 @@ def method(level: str, name: str, original: Callable[..., Any]) -> Callable[...,
         name: Its name.
         original: PyMongo's own, whose name, words and signature it takes over.
     """
-    if operation(level, name).kind in {Kind.LOCAL, Kind.TRANSACTION}:
+    if operation(level, name).kind in {OpKind.LOCAL, OpKind.TRANSACTION}:
         made = _local(name)
     else:
         rule = _Rule(level, name, _shape(name, original))
@@ -59,8 +59,8 @@ class _Rule:
     def __init__(self, level: str, name: str, shape: inspect.Signature) -> None:
         self.level, self.name, self.shape = level, name, shape
         self.kind = operation(level, name).kind
-        self.numbered = self.kind is Kind.SINGLE
-        self._may_be_quick = self.kind is Kind.SAFE or (self.numbered and name not in LISTS)
+        self.numbered = self.kind is OpKind.SINGLE
+        self._may_be_quick = self.kind is OpKind.SAFE or (self.numbered and name not in LISTS)
         names = list(shape.parameters)
         self._before_session = names.index("session") if "session" in names else len(names)
 

@@ -11,12 +11,12 @@ from typing import Any, final
 
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.effects import Call, Steps, Wait
+from penstock.mongo.effects import Invocation, Steps, Wait
 from penstock.mongo.error_kinds import FailedCall, fault_of, labels_of, reason_of
 from penstock.mongo.errors import MongoGaveUp, NotRetryable
 from penstock.mongo.settings import Core
 
-__all__ = ["Task", "again", "always", "attempt", "marked", "only_refused"]
+__all__ = ["RetriedTask", "again", "always", "attempt", "marked", "only_refused"]
 
 # A timeout that ended a call at once was set around us, by the caller: it is obeyed.
 _AT_ONCE = 0.005
@@ -24,7 +24,7 @@ _AT_ONCE = 0.005
 
 @final
 @dataclass(frozen=True, slots=True)
-class Task:
+class RetriedTask:
     """One operation and how it may be repeated.
 
     Attributes:
@@ -87,15 +87,15 @@ def only_refused(fault: FailedCall) -> bool:
     return not fault.applied
 
 
-def attempt(task: Task) -> Steps[Any]:
+def attempt(task: RetriedTask) -> Steps[Any]:
     """Do ``task``, again and again until its deadline where its rule allows it."""
     try:
-        return (yield Call(task.call, task.limit(first=True)))
+        return (yield Invocation(task.call, task.limit(first=True)))
     except PyMongoError as error:
         return (yield from again(task, error))
 
 
-def again(task: Task, error: PyMongoError) -> Steps[Any]:
+def again(task: RetriedTask, error: PyMongoError) -> Steps[Any]:
     """Go on with ``task`` after its first try ended in ``error``.
 
     Raises:
@@ -119,14 +119,20 @@ def again(task: Task, error: PyMongoError) -> Steps[Any]:
         yield Wait(wait)
         begun = task.elapsed
         try:
-            return (yield Call(task.call, task.limit()))
+            return (yield Invocation(task.call, task.limit()))
         except PyMongoError as latest:
             error = latest
         tries, took = tries + 1, task.elapsed - begun
 
 
 def _refuse(
-    task: Task, error: PyMongoError, fault: FailedCall, *, tries: int, unknown: bool, took: float
+    task: RetriedTask,
+    error: PyMongoError,
+    fault: FailedCall,
+    *,
+    tries: int,
+    unknown: bool,
+    took: float,
 ) -> None:
     """Raise what ends ``task`` after ``error``, if that ends it."""
     late = task.left <= 0 or (task.left < 0.05 and error.timeout)

@@ -23,11 +23,11 @@ from pymongo.write_concern import WriteConcern
 
 from penstock.mongo.command_cursor import opened
 from penstock.mongo.commands import command_document, command_kind
-from penstock.mongo.effects import Call, Steps
+from penstock.mongo.effects import Invocation, Steps
 from penstock.mongo.namespace import unfit
 from penstock.mongo.operations import (
     LISTS,
-    Kind,
+    OpKind,
     aggregate_kind,
     bulk_kind,
     is_one_command,
@@ -35,7 +35,7 @@ from penstock.mongo.operations import (
 )
 from penstock.mongo.pipelines import by_identity, once_only
 from penstock.mongo.proxy import Proxy, place_of, unwrapped, wrapped
-from penstock.mongo.retry import Task, always, attempt, marked, only_refused
+from penstock.mongo.retry import RetriedTask, always, attempt, marked, only_refused
 from penstock.mongo.sessions import recorded
 from penstock.mongo.transaction_replay import frozen_call, statement
 from penstock.mongo.write_transaction import Unfit, Whole, transacted
@@ -69,20 +69,22 @@ def limits(concern: Any, given: Mapping[str, Any]) -> bool:
     return "maxTimeMS" not in given and not concern.document.get("wtimeout")
 
 
-def task_of(thing: Proxy, name: str, call: partial[Any], kind: Kind, started: float = -1.0) -> Task:
+def task_of(
+    thing: Proxy, name: str, call: partial[Any], kind: OpKind, started: float = -1.0
+) -> RetriedTask:
     """Return the task of ``call``: one of ``kind`` that is repeated by the rule of its class."""
     core = thing._core
-    may_repeat = core.settings.idempotent or kind in {Kind.SAFE, Kind.CURSOR, Kind.DEFINITION}
-    return Task(
+    may_repeat = core.settings.idempotent or kind in {OpKind.SAFE, OpKind.CURSOR, OpKind.DEFINITION}
+    return RetriedTask(
         core,
         name,
         place_of(thing._real),
         call,
         core.now() if started < 0 else started,
         always if may_repeat else only_refused,
-        remedy=_NO_NUMBERS if kind is Kind.SINGLE else _TWICE,
-        numbered=kind is Kind.SINGLE,
-        harmless=kind in {Kind.SAFE, Kind.CURSOR},
+        remedy=_NO_NUMBERS if kind is OpKind.SINGLE else _TWICE,
+        numbered=kind is OpKind.SINGLE,
+        harmless=kind in {OpKind.SAFE, OpKind.CURSOR},
         limited=limits(getattr(thing._real, "write_concern", DEFAULT), call.keywords),
     )
 
@@ -107,7 +109,7 @@ def perform(level: str, thing: Proxy, name: str, given: dict[str, Any]) -> Steps
         answer = yield from _in_transaction(thing, name, given, session)
     else:
         answer = yield from _STEPS[kind](thing, level, name, given)
-    if kind is Kind.CURSOR:
+    if kind is OpKind.CURSOR:
         return opened(thing, name, given, answer, session)
     return wrapped(answer, thing._core)
 
@@ -126,15 +128,15 @@ def _listed(given: Mapping[str, Any]) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def _kind(level: str, thing: Proxy, name: str, given: Mapping[str, Any]) -> Kind:
+def _kind(level: str, thing: Proxy, name: str, given: Mapping[str, Any]) -> OpKind:
     """Return the class of a call: that of its method, but where the arguments say another."""
     kind = operation(level, name).kind
-    if name in LISTS and kind is Kind.SINGLE:
+    if name in LISTS and kind is OpKind.SINGLE:
         items = _listed(given)
         numbers = client_of(thing._real).options.retry_writes
-        return bulk_kind(items) if numbers or is_one_command(items, _size) else Kind.MULTI
-    if name.startswith("aggregate") and aggregate_kind(given.get("pipeline")) is Kind.OUTPUT:
-        return Kind.OUTPUT
+        return bulk_kind(items) if numbers or is_one_command(items, _size) else OpKind.MULTI
+    if name.startswith("aggregate") and aggregate_kind(given.get("pipeline")) is OpKind.OUTPUT:
+        return OpKind.OUTPUT
     return kind
 
 
@@ -153,20 +155,20 @@ def _in_transaction(thing: Proxy, name: str, given: Any, session: Any) -> Steps[
     method = getattr(thing._real, name)
     call, record = partial(method, **given), recorded(session)
     if record is None:
-        return (yield Call(call))
+        return (yield Invocation(call))
     return (yield from statement(record, call, partial(frozen_call, method, given)))
 
 
-def _plain(kind: Kind, thing: Proxy, name: str, given: Any) -> Task:
+def _plain(kind: OpKind, thing: Proxy, name: str, given: Any) -> RetriedTask:
     return task_of(thing, name, partial(getattr(thing._real, name), **given), kind)
 
 
-def _plainly(kind: Kind, thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
+def _plainly(kind: OpKind, thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     return (yield from attempt(_plain(kind, thing, name, given)))
 
 
 def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
-    task, pipeline = _plain(Kind.OUTPUT, thing, name, given), given["pipeline"]
+    task, pipeline = _plain(OpKind.OUTPUT, thing, name, given), given["pipeline"]
     if task.repeats is not always:
         why_not = once_only(pipeline, thing._real.name)
         if why_not is None and by_identity(pipeline) and "." in task.place:
@@ -179,7 +181,7 @@ def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
 
 
 def _single(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
-    task, items = _plain(Kind.SINGLE, thing, name, given), _listed(given)
+    task, items = _plain(OpKind.SINGLE, thing, name, given), _listed(given)
     if more := len(items) // _AT_ONCE:
         # A long list takes long without anything being wrong.
         settings = task.core.settings
@@ -188,7 +190,7 @@ def _single(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     return (yield from attempt(_in_parts(task, items)))
 
 
-def _in_parts(task: Task, items: list[Any]) -> Task:
+def _in_parts(task: RetriedTask, items: list[Any]) -> RetriedTask:
     """Return the task of a list: what is several commands may be done in part at any failure."""
     if not items or task.repeats is always:
         return task
@@ -197,7 +199,7 @@ def _in_parts(task: Task, items: list[Any]) -> Task:
 
 def _multi(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     concern = given.get("write_concern") or thing._real.write_concern
-    task = _in_parts(_plain(Kind.MULTI, thing, name, given), _listed(given))
+    task = _in_parts(_plain(OpKind.MULTI, thing, name, given), _listed(given))
     task = replace(task, limited=limits(concern, given))
     if task.repeats is always or not concern.acknowledged:
         return (yield from attempt(task))
@@ -217,7 +219,7 @@ def _multi(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
 
 def _definition(thing: Proxy, level: str, name: str, given: Any) -> Steps[Any]:
     done = partial(_is_done, operation(level, name).done)
-    task = replace(_plain(Kind.DEFINITION, thing, name, given), done=done)
+    task = replace(_plain(OpKind.DEFINITION, thing, name, given), done=done)
     answer = yield from attempt(task)
     if answer is None and name == "create_collection":
         named = ("name", "codec_options", "read_preference", "write_concern", "read_concern")
@@ -244,7 +246,7 @@ def _command(thing: Proxy, _: str, __: str, given: dict[str, Any]) -> Steps[Any]
     task = task_of(thing, f"command {next(iter(document), '')}", partial(send), kind)
     concern = _concern(document) or thing._real.write_concern
     task = replace(task, limited=limits(concern, document))
-    if kind is Kind.MULTI and task.repeats is not always and _may_move(document, concern):
+    if kind is OpKind.MULTI and task.repeats is not always and _may_move(document, concern):
         # In a transaction the concern is the transaction's.
         inner = {k: v for k, v in document.items() if k != "writeConcern"}
         whole = Whole(client_of(thing._real), session, concern)
@@ -256,15 +258,15 @@ def _command(thing: Proxy, _: str, __: str, given: dict[str, Any]) -> Steps[Any]
     return answer
 
 
-_STEPS: Mapping[Kind, Callable[..., Steps[Any]]] = {
-    Kind.SAFE: partial(_plainly, Kind.SAFE),
-    Kind.SINGLE: _single,
-    Kind.MULTI: _multi,
-    Kind.DEFINITION: _definition,
-    Kind.COMMAND: _command,
-    Kind.ONCE: partial(_plainly, Kind.ONCE),
-    Kind.CURSOR: partial(_plainly, Kind.CURSOR),
-    Kind.OUTPUT: _output,
+_STEPS: Mapping[OpKind, Callable[..., Steps[Any]]] = {
+    OpKind.SAFE: partial(_plainly, OpKind.SAFE),
+    OpKind.SINGLE: _single,
+    OpKind.MULTI: _multi,
+    OpKind.DEFINITION: _definition,
+    OpKind.COMMAND: _command,
+    OpKind.ONCE: partial(_plainly, OpKind.ONCE),
+    OpKind.CURSOR: partial(_plainly, OpKind.CURSOR),
+    OpKind.OUTPUT: _output,
 }
 
 _COMMAND_HOW = ("check", "allowable_errors", "read_preference", "codec_options", "comment")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, final
 
-from penstock.mongo.effects import Call, Steps, done, done_async
+from penstock.mongo.effects import Invocation, Steps, done, done_async
 from penstock.mongo.proxy import BOUND, Proxy
 from penstock.mongo.settings import Core
-from penstock.mongo.transaction_replay import Record, commit
+from penstock.mongo.transaction_replay import TransactionRecord, commit
 
 __all__ = ["SessionAsync", "ThreadSession", "recorded"]
 
@@ -19,7 +19,7 @@ class Sitting(Proxy):
     __slots__ = ("_client", "_record")
 
     _client: Any
-    _record: Record | None
+    _record: TransactionRecord | None
 
     def __init__(self, real: object, core: Core) -> None:
         super().__init__(real, core)
@@ -28,15 +28,15 @@ class Sitting(Proxy):
     def _start(self, *args: Any, **kwargs: Any) -> Steps[Any]:
         """Begin a transaction whose statements are recorded."""
         begin = partial(self._real.start_transaction, *args, **kwargs)
-        yield Call(begin)
-        self._record = Record(self._core, self._real, begin)
+        yield Invocation(begin)
+        self._record = TransactionRecord(self._core, self._real, begin)
         return Transaction(self, self._core)
 
     def _commit(self) -> Steps[None]:
         """Commit it; what was lost on the way is done again."""
         record = self._record
         if record is None or not self._real.in_transaction:
-            yield Call(self._real.commit_transaction)
+            yield Invocation(self._real.commit_transaction)
             return
         yield from commit(record)
         self._record = None
@@ -46,24 +46,24 @@ class Sitting(Proxy):
         record, is_open = self._record, self._real.in_transaction
         self._record = None
         if record is None or not record.spoiled or is_open:  # else it was dropped already
-            yield Call(self._real.abort_transaction)
+            yield Invocation(self._real.abort_transaction)
 
     def _end(self) -> Steps[None]:
         """End the session; an open transaction is dropped."""
         self._record = None
-        yield Call(self._real.end_session)
+        yield Invocation(self._real.end_session)
 
     def _with(self, callback: Any, *args: Any, **kwargs: Any) -> Steps[Any]:
         """Call ``callback(session)`` in a transaction, again where PyMongo says so."""
         whole = self._real.with_transaction
-        return (yield Call(partial(whole, lambda _: callback(self), *args, **kwargs)))
+        return (yield Invocation(partial(whole, lambda _: callback(self), *args, **kwargs)))
 
     def bind(self, *args: Any, **kwargs: Any) -> Any:
         """Give this session to operations that name none."""
         return Binding(self, self._real.bind(*args, **kwargs))
 
 
-def recorded(session: object) -> Record | None:
+def recorded(session: object) -> TransactionRecord | None:
     """Return the open record of ``session``, or None."""
     return session._record if issubclass(type(session), Sitting) else None  # type: ignore[attr-defined]
 
@@ -116,7 +116,9 @@ class Transaction:
     def _left(self, kind: object, *_: object) -> Steps[None]:
         session = self._session
         if session.in_transaction:
-            yield Call(session.commit_transaction if kind is None else session.abort_transaction)
+            yield Invocation(
+                session.commit_transaction if kind is None else session.abort_transaction
+            )
 
     def __enter__(self) -> Transaction:
         return self

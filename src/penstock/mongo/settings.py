@@ -13,7 +13,7 @@ from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
 from penstock.events import Events, Retry
 
-__all__ = ["Core", "Counters", "Settings"]
+__all__ = ["ClientCounters", "Core", "Counters", "Settings"]
 
 _FIRST_CEILING = 0.010
 _LAST_CEILING = 1.0
@@ -60,7 +60,7 @@ class Settings:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Counters:
+class ClientCounters:
     """What a client went through so far.
 
     Attributes:
@@ -69,7 +69,7 @@ class Counters:
         replayed: Transactions that were done again from their first statement.
         gave_up: Operations that ended in an error after the last try.
 
-    >>> Counters(retries={"find_one": 2}).total
+    >>> ClientCounters(retries={"find_one": 2}).total
     2
     """
 
@@ -117,12 +117,15 @@ class Core:
         with self._lock:
             self._sums[sum_name] += 1
 
-    def counters(self) -> Counters:
+    def counters(self) -> ClientCounters:
         """Return what was counted so far."""
         with self._lock:
-            return Counters(
+            return ClientCounters(
                 retries=dict(self._retries),
                 resumed=self._sums["resumed"],
                 replayed=self._sums["replayed"],
                 gave_up=self._sums["gave_up"],
             )
+
+
+Counters = ClientCounters  # its name in earlier versions

@@ -18,13 +18,13 @@ from bson import encode
 from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 
-from penstock.mongo.effects import Call, Steps, Wait
+from penstock.mongo.effects import Invocation, Steps, Wait
 from penstock.mongo.error_kinds import labels_of, reason_of
 from penstock.mongo.errors import MongoGaveUp, NotRetryable
 from penstock.mongo.retry import marked
 from penstock.mongo.settings import Core
 
-__all__ = ["Record", "commit", "frozen_call", "seen_of", "statement"]
+__all__ = ["TransactionRecord", "commit", "frozen_call", "seen_of", "statement"]
 
 _TRANSIENT = "TransientTransactionError"
 _UNKNOWN = "UnknownTransactionCommitResult"
@@ -36,7 +36,7 @@ _VOLATILE = frozenset(
 
 @final
 @dataclass(slots=True)
-class Record:
+class TransactionRecord:
     """One open transaction.
 
     Attributes:
@@ -55,7 +55,7 @@ class Record:
 
 
 def statement(
-    record: Record,
+    record: TransactionRecord,
     call: Callable[[], Any],
     freeze: Callable[[], Callable[[], Any]],
     redo: Callable[[], Any] | None = None,
@@ -75,7 +75,7 @@ def statement(
     started, tries, do = record.core.now(), 1, call
     while True:
         try:
-            answer = yield Call(do)
+            answer = yield Invocation(do)
         except PyMongoError as error:
             if record.spoiled or not error.has_error_label(_TRANSIENT):
                 record.spoiled = True
@@ -87,7 +87,7 @@ def statement(
         return answer
 
 
-def commit(record: Record) -> Steps[None]:
+def commit(record: TransactionRecord) -> Steps[None]:
     """Commit, and ask for a lost commit again; a lost transaction is done again before.
 
     Raises:
@@ -96,7 +96,7 @@ def commit(record: Record) -> Steps[None]:
     started, tries, unknown = record.core.now(), 1, False
     while True:
         try:
-            yield Call(record.session.commit_transaction)
+            yield Invocation(record.session.commit_transaction)
         except PyMongoError as error:
             if error.has_error_label(_UNKNOWN):
                 unknown = True
@@ -113,7 +113,7 @@ def commit(record: Record) -> Steps[None]:
 
 
 def _pause(
-    record: Record, error: PyMongoError, started: float, tries: int, *, unknown: bool
+    record: TransactionRecord, error: PyMongoError, started: float, tries: int, *, unknown: bool
 ) -> Steps[None]:
     settings = record.core.settings
     left = settings.deadline - (record.core.now() - started)
@@ -136,16 +136,18 @@ def _pause(
     yield Wait(wait)
 
 
-def _replay(record: Record, error: PyMongoError, started: float, tries: int) -> Steps[None]:
+def _replay(
+    record: TransactionRecord, error: PyMongoError, started: float, tries: int
+) -> Steps[None]:
     """Bring the transaction, begun anew, to where it was cut off."""
     while True:
         yield from _pause(record, error, started, tries, unknown=False)
         tries += 1
         try:
             yield from _dropped(record)
-            yield Call(record.begin)
+            yield Invocation(record.begin)
             for number, (call, seen) in enumerate(record.statements, 1):
-                if seen_of((yield Call(call))) != seen:
+                if seen_of((yield Invocation(call))) != seen:
                     yield from _dropped(record)
                     raise NotRetryable(
                         f"transaction: it was cut off ({reason_of(error)}) and done again, and its "
@@ -164,10 +166,10 @@ def _replay(record: Record, error: PyMongoError, started: float, tries: int) -> 
         return
 
 
-def _dropped(record: Record) -> Steps[None]:
+def _dropped(record: TransactionRecord) -> Steps[None]:
     if record.session.in_transaction:
         try:
-            yield Call(record.session.abort_transaction)
+            yield Invocation(record.session.abort_transaction)
         except PyMongoError:
             return  # the server has dropped it already
 

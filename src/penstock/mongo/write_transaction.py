@@ -10,10 +10,10 @@ from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from penstock.mongo.effects import Call, Steps
+from penstock.mongo.effects import Invocation, Steps
 from penstock.mongo.error_kinds import fault_of
 from penstock.mongo.errors import NotRetryable
-from penstock.mongo.retry import Task, again, attempt, marked
+from penstock.mongo.retry import RetriedTask, again, attempt, marked
 
 __all__ = ["Unfit", "Whole", "transacted"]
 
@@ -45,7 +45,7 @@ class Whole:
     concern: WriteConcern
 
 
-def transacted(task: Task, whole: Whole, call: Callable[..., Any]) -> Steps[Any]:
+def transacted(task: RetriedTask, whole: Whole, call: Callable[..., Any]) -> Steps[Any]:
     """Do ``call(session=...)`` in a transaction of its own, until the task's deadline.
 
     Where there are no transactions it is done plainly, once, by ``task.call``.
@@ -58,10 +58,12 @@ def transacted(task: Task, whole: Whole, call: Callable[..., Any]) -> Steps[Any]
         return (yield from attempt(task))
     finally:
         if own:
-            yield Call(active.end_session)
+            yield Invocation(active.end_session)
 
 
-def _in(task: Task, session: Any, concern: WriteConcern, call: Callable[..., Any]) -> Steps[Any]:
+def _in(
+    task: RetriedTask, session: Any, concern: WriteConcern, call: Callable[..., Any]
+) -> Steps[Any]:
     calls = 0
 
     def counted(active: Any) -> Any:
@@ -78,7 +80,7 @@ def _in(task: Task, session: Any, concern: WriteConcern, call: Callable[..., Any
         )
 
     try:
-        return (yield Call(all_of_it, task.limit()))
+        return (yield Invocation(all_of_it, task.limit()))
     except BulkWriteError as error:
         raise Unfit from error
     except PyMongoError as error:
@@ -86,7 +88,7 @@ def _in(task: Task, session: Any, concern: WriteConcern, call: Callable[..., Any
         raise
 
 
-def _after(task: Task, error: PyMongoError) -> Steps[None]:
+def _after(task: RetriedTask, error: PyMongoError) -> Steps[None]:
     """Go another way, raise what is clearer than ``error``, or return for it to be raised."""
     code = error.code if isinstance(error, OperationFailure) else None
     if code in _NO_TRANSACTIONS:

@@ -4,7 +4,8 @@ from penstock.neural.checkpoint import load_training as load_training
 from penstock.neural.checkpoint import save_model as save_model
 from penstock.neural.checkpoint import save_training as save_training
 from penstock.neural.checkpoint import write_whole as write_whole
-from penstock.neural.columns import Column as Column
+from penstock.neural.columns import Column as Column  # unlisted
+from penstock.neural.columns import ColumnEncoding as ColumnEncoding
 from penstock.neural.datasets import Examples as Examples
 from penstock.neural.datasets import Scaler as Scaler
 from penstock.neural.datasets import chronological_split as chronological_split
@@ -37,7 +38,8 @@ from penstock.neural.randomness import Seeded as Seeded
 from penstock.neural.recipe import Course as Course
 from penstock.neural.report import ClassReport as ClassReport
 from penstock.neural.report import class_report as class_report
-from penstock.neural.runs import Run as Run
+from penstock.neural.runs import Run as Run  # unlisted
+from penstock.neural.runs import TrainingRun as TrainingRun
 from penstock.neural.schedules import Cosine as Cosine
 from penstock.neural.schedules import Exponential as Exponential
 from penstock.neural.schedules import LinearDecay as LinearDecay
@@ -51,7 +53,8 @@ from penstock.neural.stopping import NotFinite as NotFinite
 from penstock.neural.stopping import Patience as Patience
 from penstock.neural.stopping import Seconds as Seconds
 from penstock.neural.stopping import Target as Target
-from penstock.neural.streams import Stream as Stream
+from penstock.neural.streams import ExampleStream as ExampleStream
+from penstock.neural.streams import Stream as Stream  # unlisted
 from penstock.neural.studies import NumberStudy as NumberStudy
 from penstock.neural.studies import Study as Study
 from penstock.neural.studies import cross_validate as cross_validate

@@ -18,7 +18,7 @@ import numpy as np
 
 from penstock.errors import MissingExtra
 from penstock.neural.arrays import Floats
-from penstock.neural.columns import Column
+from penstock.neural.columns import ColumnEncoding
 from penstock.neural.datasets import Scaler
 from penstock.neural.errors import BadCheckpoint, BadData
 from penstock.neural.layers import Network, layer
@@ -179,8 +179,8 @@ def _model(tensors: Mapping[str, Floats], facts: dict[str, object]) -> Model:
     )
 
 
-def _column(name: str, values: list[str], fill: float | None) -> Column:
-    return Column(str(name), tuple(map(str, values)), None if fill is None else float(fill))
+def _column(name: str, values: list[str], fill: float | None) -> ColumnEncoding:
+    return ColumnEncoding(str(name), tuple(map(str, values)), None if fill is None else float(fill))
 
 
 def _scaler(tensors: Mapping[str, Floats], name: str, columns: int) -> Scaler | None:

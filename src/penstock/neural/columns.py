@@ -14,14 +14,14 @@ from penstock.errors import InputError
 from penstock.neural.errors import BadData
 from penstock.tables import DATE_NAMES, read_dates
 
-__all__ = ["Column", "doubt", "learned_column"]
+__all__ = ["Column", "ColumnEncoding", "doubt", "learned_column"]
 
 _FEW = 20  # so many different texts are categories in any table
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnEncoding:
     """How one column becomes inputs.
 
     Attributes:
@@ -40,7 +40,7 @@ class Column:
         Raises:
             BadData: A category or a gap that was not there in training.
 
-        >>> Column("colour", ("blue", "red")).inputs("red")
+        >>> ColumnEncoding("colour", ("blue", "red")).inputs("red")
         [0.0, 1.0]
         """
         if self.values:
@@ -56,7 +56,9 @@ class Column:
         return [value]
 
 
-def learned_column(name: str, cells: Sequence[str], numbers: Sequence[float | None]) -> Column:
+def learned_column(
+    name: str, cells: Sequence[str], numbers: Sequence[float | None]
+) -> ColumnEncoding:
     """Return how a column of training becomes inputs.
 
     Args:
@@ -76,7 +78,7 @@ def learned_column(name: str, cells: Sequence[str], numbers: Sequence[float | No
         if not known:
             raise BadData(f"column {name!r} is empty: leave it away with --drop {name}")
         whole = len(known) == len(numbers)
-        return Column(name, (), None if whole else float(np.median(known)))
+        return ColumnEncoding(name, (), None if whole else float(np.median(known)))
     if known:
         raise BadData(
             f"column {name!r}: {cells[words[0]]!r} is no finite number, and others are: mend it,"
@@ -88,7 +90,7 @@ def learned_column(name: str, cells: Sequence[str], numbers: Sequence[float | No
             f"column {name!r} has {len(values)} different texts, as names or dates have:"
             f" --drop {name}"
         )
-    return Column(name, tuple(values))
+    return ColumnEncoding(name, tuple(values))
 
 
 def doubt(name: str, cells: Sequence[str], numbers: Sequence[float | None]) -> str:
@@ -114,3 +116,6 @@ def _are_dates(cells: Sequence[str]) -> bool:
     except InputError:
         return False
     return True
+
+
+Column = ColumnEncoding  # its name in earlier versions

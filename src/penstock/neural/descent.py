@@ -11,7 +11,7 @@ from penstock.neural.arrays import Floats, Integers
 from penstock.neural.errors import BadData
 from penstock.neural.schedules import Rate, ReduceOnPlateau
 
-__all__ = ["SGD", "Engine", "Lap", "Precision"]
+__all__ = ["SGD", "Lap", "Precision", "TrainingEngine"]
 
 Precision: TypeAlias = Literal["double", "single"]
 
@@ -112,7 +112,7 @@ class Lap:
     channels: dict[str, Floats]
 
 
-class Engine(Protocol):
+class TrainingEngine(Protocol):
     """Performs epochs; rules about stopping and keeping are outside it."""
 
     @property

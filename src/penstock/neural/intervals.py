@@ -11,12 +11,12 @@ import numpy as np
 from penstock.neural.arrays import Floats
 from penstock.neural.errors import BadData
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["MeanInterval", "summarize"]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class MeanInterval:
     """A mean over independent runs.
 
     Attributes:
@@ -42,7 +42,7 @@ class Summary:
         )
 
 
-def summarize(values: Floats, level: float = 0.95) -> Summary:
+def summarize(values: Floats, level: float = 0.95) -> MeanInterval:
     """Return mean, spread and Student's interval ``mean +- t * spread / sqrt(count)``.
 
     The interval is about the mean over such runs, not about a single run, and it takes the runs
@@ -63,7 +63,7 @@ def summarize(values: Floats, level: float = 0.95) -> Summary:
         spread = float(np.std(values, ddof=1))
         reach = student(level, count - 1) * spread / math.sqrt(count)
     low, high = mean - reach, mean + reach
-    return Summary(count=count, mean=mean, spread=spread, low=low, high=high, level=level)
+    return MeanInterval(count=count, mean=mean, spread=spread, low=low, high=high, level=level)
 
 
 def student(level: float, freedom: int) -> float:

@@ -18,11 +18,11 @@ import numpy as np
 from penstock.neural.arrays import Bools, Floats, Integers
 from penstock.neural.datasets import Examples, Scaler
 from penstock.neural.descent import SGD
-from penstock.neural.jax_engine import Given, chunked, form, program, shares_of
+from penstock.neural.jax_engine import BlockArguments, chunked, form, program, shares_of
 from penstock.neural.layers import Network
 from penstock.neural.model import fold_in
 from penstock.neural.randomness import Seeded
-from penstock.neural.runs import Run, data_of
+from penstock.neural.runs import TrainingRun, data_of
 from penstock.neural.schedules import value
 from penstock.neural.stopping import NotFinite, finite
 from penstock.neural.training import Plan
@@ -43,7 +43,7 @@ def run_group(
     network: Network,
     datasets: Mapping[str, Examples],
     plan: Plan,
-    runs: Sequence[Run],
+    runs: Sequence[TrainingRun],
     *,
     scale: bool,
 ) -> list[tuple[Floats, float, int, int]]:
@@ -72,7 +72,7 @@ def _lanes(
     network: Network,
     datasets: Mapping[str, Examples],
     plan: Plan,
-    runs: Sequence[Run],
+    runs: Sequence[TrainingRun],
     *,
     scale: bool,
 ) -> tuple[list[_Lane], list[Examples]]:
@@ -190,7 +190,7 @@ class _Group:
 
     def _given(
         self, lanes: Integers, real: int, device: jax.Device
-    ) -> tuple[Given, dict[str, Floats]]:
+    ) -> tuple[BlockArguments, dict[str, Floats]]:
         own = [self._lanes[n] for n in lanes]
         batch, kind = self._form.batch, self._kind
         length = self._steps * batch
@@ -225,7 +225,7 @@ class _Group:
             "monitored": {"valid": chunked(helds, kind)},
             "always": np.True_,
         }
-        given = Given(**jax.device_put(arguments, device))
+        given = BlockArguments(**jax.device_put(arguments, device))
         return given, {"learning_rate": rates, "momentum": momenta}
 
     def _placed(self, device: jax.Device) -> jax.Array:

@@ -40,7 +40,16 @@ if TYPE_CHECKING:
     Parts: TypeAlias = list[tuple[Array, Array]]
     Rows: TypeAlias = tuple[Array, Array, Array]
 
-__all__ = ["Form", "Given", "JaxEngine", "Measured", "chunked", "form", "program", "shares_of"]
+__all__ = [
+    "BlockArguments",
+    "BlockResults",
+    "Form",
+    "JaxEngine",
+    "chunked",
+    "form",
+    "program",
+    "shares_of",
+]
 
 TERMS = 24
 """Terms of a sum that are written out; more make a loop of as many a turn."""
@@ -71,7 +80,7 @@ def form(network: Network, sgd: SGD) -> Form:
     return Form(network.shapes, activations, sgd.velocity, sgd.nesterov, sgd.batch_size)
 
 
-class Given(NamedTuple):
+class BlockArguments(NamedTuple):
     """A block's arguments; E epochs, S steps, B rows a step, L lanes.
 
     Attributes:
@@ -100,7 +109,7 @@ class Given(NamedTuple):
     always: Array
 
 
-class Measured(NamedTuple):
+class BlockResults(NamedTuple):
     """What a block gives back.
 
     Attributes:
@@ -115,7 +124,7 @@ class Measured(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def program(form: Form, *, uneven: bool, whole: bool) -> Callable[[Given], Measured]:
+def program(form: Form, *, uneven: bool, whole: bool) -> Callable[[BlockArguments], BlockResults]:
     """Return the compiled block of epochs.
 
     Args:
@@ -126,7 +135,7 @@ def program(form: Form, *, uneven: bool, whole: bool) -> Callable[[Given], Measu
             sixth of the time.
     """
 
-    def block(given: Given) -> Measured:
+    def block(given: BlockArguments) -> BlockResults:
         def epoch(
             carry: tuple[Array, Array], rows: tuple[Array, Array, Array, Array]
         ) -> tuple[tuple[Array, Array], tuple[Array, Array | None, dict[str, Array]]]:
@@ -164,7 +173,7 @@ def program(form: Form, *, uneven: bool, whole: bool) -> Callable[[Given], Measu
             shares = jnp.broadcast_to(shares, given.places.shape)
         pace = (given.places, shares, given.rates, given.momenta)
         (_, last), (weights, velocity, channels) = scan(epoch, first, pace)
-        return Measured(weights, last if velocity is None else velocity, channels)
+        return BlockResults(weights, last if velocity is None else velocity, channels)
 
     return jax.jit(block)
 
@@ -222,7 +231,7 @@ class JaxEngine:
             "always": np.True_,
         }
         with jax.enable_x64(self._double):
-            found = self._program(Given(**jax.device_put(arguments)))
+            found = self._program(BlockArguments(**jax.device_put(arguments)))
             channels = {name: np.asarray(x)[:, 0] for name, x in found.channels.items()}
             return Lap(
                 np.asarray(found.weights)[..., 0], np.asarray(found.velocity)[..., 0], channels
@@ -293,7 +302,7 @@ def slope(kind: Activation, y: Array) -> Array | float:
     return 1.0
 
 
-def _fenced(given: Given, make: Callable[..., Array], *arguments: Array) -> Array:
+def _fenced(given: BlockArguments, make: Callable[..., Array], *arguments: Array) -> Array:
     """Return ``make(*arguments)``, computed once and by itself, whatever it is used for.
 
     A branch that XLA cannot decide beforehand is the one thing that it does not fuse across.
@@ -341,7 +350,7 @@ def _move(
     return p + (momentum * v - rate * g if form.nesterov else v), v
 
 
-def _slopes(form: Form, parts: Parts, batch: tuple[Array, Array], given: Given) -> Parts:
+def _slopes(form: Form, parts: Parts, batch: tuple[Array, Array], given: BlockArguments) -> Parts:
     rows, shares = batch
     values = _forward(form, parts, rows, given)
     delta = _fenced(given, _error, values.pop(), rows, shares)
@@ -357,7 +366,7 @@ def _slopes(form: Form, parts: Parts, batch: tuple[Array, Array], given: Given) 
     return slopes
 
 
-def _forward(form: Form, parts: Parts, features: Array, given: Given) -> list[Array]:
+def _forward(form: Form, parts: Parts, features: Array, given: BlockArguments) -> list[Array]:
     values = [features]
     for (matrix, biases), kind in zip(parts, form.activations, strict=True):
         values.append(_fenced(given, partial(_layer, kind), values[-1], matrix, biases))
@@ -421,7 +430,7 @@ def _sum(count: int, term: Callable[[Array | int], Array]) -> Array:
     return done
 
 
-def _measure(form: Form, parts: Parts, known: Rows, given: Given) -> dict[str, Array]:
+def _measure(form: Form, parts: Parts, known: Rows, given: BlockArguments) -> dict[str, Array]:
     kind = form.activations[-1]
 
     def chunk(

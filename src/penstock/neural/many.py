@@ -12,10 +12,10 @@ import numpy as np
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples
 from penstock.neural.errors import BadData, UnknownChannel
-from penstock.neural.intervals import Summary, summarize
+from penstock.neural.intervals import MeanInterval, summarize
 from penstock.neural.layers import Network
 from penstock.neural.model import Model, fold_in
-from penstock.neural.runs import Run, data_of, restarts
+from penstock.neural.runs import TrainingRun, data_of, restarts
 from penstock.neural.training import Plan, channels_of, complete, train
 
 __all__ = ["Many", "fit_many"]
@@ -35,7 +35,7 @@ class Many:
         epochs: Epochs trained.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[TrainingRun, ...]
     networks: tuple[Network, ...]
     weights: tuple[Floats, ...]
     values: Floats
@@ -72,7 +72,7 @@ class Many:
         weights = np.stack([self.weights[number] for number in chosen])
         return Model(network=networks.pop(), weights=weights)
 
-    def summary(self, level: float = 0.95) -> Summary:
+    def summary(self, level: float = 0.95) -> MeanInterval:
         """Return mean, spread and confidence interval of the finite best values."""
         return summarize(self.values[np.isfinite(self.values)], level)
 
@@ -82,7 +82,7 @@ def fit_many(
     datasets: Mapping[str, Examples],
     plan: Plan | None = None,
     *,
-    runs: int | Sequence[Run] = 256,
+    runs: int | Sequence[TrainingRun] = 256,
     scale: bool = False,
 ) -> Many:
     """Train many times and keep each run's best weights.
@@ -133,7 +133,7 @@ class _Outcome:
     epochs: int
 
 
-def _gather(network: Network, runs: list[Run], outcomes: list[_Outcome]) -> Many:
+def _gather(network: Network, runs: list[TrainingRun], outcomes: list[_Outcome]) -> Many:
     return Many(
         runs=tuple(runs),
         networks=tuple(run.network or network for run in runs),
@@ -144,7 +144,9 @@ def _gather(network: Network, runs: list[Run], outcomes: list[_Outcome]) -> Many
     )
 
 
-def _plan(network: Network, datasets: Mapping[str, Examples], plan: Plan, runs: list[Run]) -> Plan:
+def _plan(
+    network: Network, datasets: Mapping[str, Examples], plan: Plan, runs: list[TrainingRun]
+) -> Plan:
     """Complete the plan; the channels that can be watched are those of ``valid``."""
     own = [run.held is not None for run in runs]
     if any(own) and not all(own):
@@ -161,7 +163,7 @@ def _plan(network: Network, datasets: Mapping[str, Examples], plan: Plan, runs: 
     return ready
 
 
-def _groups(network: Network, plan: Plan, runs: list[Run]) -> list[list[int]]:
+def _groups(network: Network, plan: Plan, runs: list[TrainingRun]) -> list[list[int]]:
     """Return the numbers of the runs that one program can train together."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, run in enumerate(runs):
@@ -176,7 +178,7 @@ def _alone(
     network: Network,
     datasets: Mapping[str, Examples],
     plan: Plan,
-    run: Run,
+    run: TrainingRun,
     *,
     scale: bool,
 ) -> _Outcome:

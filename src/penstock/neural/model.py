@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock.neural.arrays import Floats
-from penstock.neural.columns import Column
+from penstock.neural.columns import ColumnEncoding
 from penstock.neural.datasets import Scaler, matrix
 from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
@@ -52,7 +52,7 @@ class Model:
     classes: tuple[object, ...] = ()
     features: tuple[str, ...] = ()
     label: str = ""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ColumnEncoding, ...] = ()
 
     def outputs(self, features: npt.ArrayLike) -> Floats:
         """Return the outputs, shape (rows, outputs): probabilities, or predicted numbers.

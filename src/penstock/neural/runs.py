@@ -14,12 +14,12 @@ from penstock.neural.descent import SGD
 from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
 
-__all__ = ["Run", "data_of", "folds", "random_splits", "restarts"]
+__all__ = ["Run", "TrainingRun", "data_of", "folds", "random_splits", "restarts"]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+class TrainingRun:
     """One training of many.
 
     Attributes:
@@ -37,7 +37,7 @@ class Run:
     held: Integers | None = None
 
 
-def restarts(count: int, seed: int = 0) -> list[Run]:
+def restarts(count: int, seed: int = 0) -> list[TrainingRun]:
     """Return runs that differ in their seeds only.
 
     >>> [run.seed for run in restarts(3, seed=10)]
@@ -45,7 +45,7 @@ def restarts(count: int, seed: int = 0) -> list[Run]:
     """
     if count < 1:
         raise BadData(f"{count} runs: train at least 1")
-    return [Run(seed=seed + n) for n in range(count)]
+    return [TrainingRun(seed=seed + n) for n in range(count)]
 
 
 def folds(labels: Integers, count: int, seed: int = 0) -> list[Integers]:
@@ -82,7 +82,7 @@ def random_splits(
 
 
 def data_of(
-    datasets: Mapping[str, Examples], run: Run, *, scale: bool
+    datasets: Mapping[str, Examples], run: TrainingRun, *, scale: bool
 ) -> tuple[Examples, Examples, Scaler | None]:
     """Return a run's own training and validation rows, scaled, and the scaler."""
     everything = datasets["train"]
@@ -97,3 +97,6 @@ def data_of(
         return rows, held, None
     scaler = Scaler.fit(rows.features)
     return rows.scaled(scaler), held.scaled(scaler), scaler
+
+
+Run = TrainingRun  # its name in earlier versions

@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 
 from penstock.neural.arrays import Floats
-from penstock.neural.columns import Column
+from penstock.neural.columns import ColumnEncoding
 from penstock.neural.errors import BadData
 from penstock.neural.model import Model
 
@@ -104,7 +104,7 @@ def features_of(record: Mapping[str, object], model: Model) -> list[float]:
     return [number for column in model.columns for number in _inputs(record, column)]
 
 
-def _inputs(record: Mapping[str, object], column: Column) -> list[float]:
+def _inputs(record: Mapping[str, object], column: ColumnEncoding) -> list[float]:
     value = record[column.name] if column.name in record else _nested(record, column.name)
     if column.values:
         text = "" if value is None else str(value).strip()

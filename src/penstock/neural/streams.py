@@ -15,19 +15,27 @@ import numpy as np
 
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler, classify
-from penstock.neural.descent import Engine, Lap
+from penstock.neural.descent import Lap, TrainingEngine
 from penstock.neural.errors import BadData
 from penstock.neural.layers import Network
 from penstock.neural.numpy_engine import measure
 
-__all__ = ["Columns", "Stream", "StreamEngine", "from_columns", "from_records", "scaler_of"]
+__all__ = [
+    "ColumnBatch",
+    "ExampleStream",
+    "Stream",
+    "StreamEngine",
+    "from_columns",
+    "from_records",
+    "scaler_of",
+]
 
 CHUNK = 8192
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Stream:
+class ExampleStream:
     """Examples that are read anew each epoch.
 
     Attributes:
@@ -47,7 +55,7 @@ class Stream:
         """Yield chunks of exactly ``chunk`` rows; the last may be shorter.
 
         >>> pieces = [Examples(np.zeros((n, 1)), np.zeros((n, 1))) for n in (3, 4, 2)]
-        >>> [len(part) for part in Stream(lambda: pieces, chunk=4).chunks()]
+        >>> [len(part) for part in ExampleStream(lambda: pieces, chunk=4).chunks()]
         [4, 4, 1]
         """
         waiting: list[Examples] = []
@@ -63,16 +71,16 @@ class Stream:
         if waiting:
             yield _join(waiting)
 
-    def scaled(self, scaler: Scaler) -> Stream:
+    def scaled(self, scaler: Scaler) -> ExampleStream:
         """Return the stream with scaled features."""
         read = self.open
-        return Stream(
+        return ExampleStream(
             lambda: (Examples(scaler(piece.features), piece.targets) for piece in read()),
             self.chunk,
         )
 
 
-class Columns(Protocol):
+class ColumnBatch(Protocol):
     """What :func:`from_columns` needs of a record batch: pyarrow's has it."""
 
     def column(self, name: str, /) -> Iterable[object]:
@@ -81,7 +89,7 @@ class Columns(Protocol):
 
 
 def from_columns(
-    batches: Iterable[Columns],
+    batches: Iterable[ColumnBatch],
     features: Sequence[str],
     label: str,
     classes: Sequence[object],
@@ -138,13 +146,13 @@ def from_records(
         yield classify(np.array(rows), np.array(labels), classes)[0]
 
 
-def scaler_of(stream: Stream) -> Scaler:
+def scaler_of(stream: ExampleStream) -> Scaler:
     """Return the scaler of all the rows, in one pass and without holding them.
 
     Means and squared deviations of chunks are combined as by Chan, Golub and LeVeque (1979).
 
     >>> rows = Examples(np.array([[1.0], [3.0], [8.0]]), np.zeros((3, 1)))
-    >>> scaler = scaler_of(Stream(lambda: [rows], chunk=2))
+    >>> scaler = scaler_of(ExampleStream(lambda: [rows], chunk=2))
     >>> scaler.mean.tolist(), round(float(scaler.deviation[0]), 6)
     ([4.0], 2.94392)
     """
@@ -173,9 +181,9 @@ class StreamEngine:
     def __init__(
         self,
         network: Network,
-        stream: Stream,
+        stream: ExampleStream,
         monitored: Mapping[str, Examples],
-        make: Callable[[Examples], Engine],
+        make: Callable[[Examples], TrainingEngine],
     ) -> None:
         self._network, self._stream = network, stream
         self._monitored, self._make = monitored, make
@@ -227,3 +235,6 @@ def _cut(rows: Examples, at: int) -> tuple[Examples, Examples | None]:
         return whole, None
     # A copy: a view would keep the whole piece alive.
     return whole, Examples(rows.features[at:].copy(), rows.targets[at:].copy())
+
+
+Stream = ExampleStream  # its name in earlier versions

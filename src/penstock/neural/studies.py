@@ -15,11 +15,11 @@ import numpy as np
 from penstock.neural.arrays import Floats, Integers
 from penstock.neural.datasets import Examples, Scaler
 from penstock.neural.errors import BadData
-from penstock.neural.intervals import Summary, summarize
+from penstock.neural.intervals import MeanInterval, summarize
 from penstock.neural.layers import Network
 from penstock.neural.many import fit_many
 from penstock.neural.model import Model
-from penstock.neural.runs import Run, folds, random_splits
+from penstock.neural.runs import TrainingRun, folds, random_splits
 from penstock.neural.training import Plan
 
 __all__ = ["NumberStudy", "Study", "brier", "calibration_error", "cross_validate", "study"]
@@ -39,10 +39,10 @@ class Study:
         epochs: Epochs trained.
     """
 
-    accuracy: Summary
-    brier: Summary
-    calibration: Summary
-    epochs: Summary
+    accuracy: MeanInterval
+    brier: MeanInterval
+    calibration: MeanInterval
+    epochs: MeanInterval
 
     def __str__(self) -> str:
         return _lines(self)
@@ -60,10 +60,10 @@ class NumberStudy:
         epochs: Epochs trained.
     """
 
-    r2: Summary
-    rmse: Summary
-    mae: Summary
-    epochs: Summary
+    r2: MeanInterval
+    rmse: MeanInterval
+    mae: MeanInterval
+    epochs: MeanInterval
 
     def __str__(self) -> str:
         return _lines(self)
@@ -102,7 +102,10 @@ def study(
     splits = random_splits(rows, shares, seeds)
     if any(not len(test) for _, _, test in splits):
         raise BadData(f"shares {shares} leave no rows to judge on")
-    runs = [Run(seed=seed, rows=train, held=held) for seed, (train, held, _) in enumerate(splits)]
+    runs = [
+        TrainingRun(seed=seed, rows=train, held=held)
+        for seed, (train, held, _) in enumerate(splits)
+    ]
     many = fit_many(network, {"train": examples}, plan, runs=runs, scale=True)
     found = [
         _judge(many.model(number), examples.rows(test), scaler)
@@ -139,13 +142,13 @@ def cross_validate(
     examples, scaler = _in_units(network, examples)
     groups = examples.targets.argmax(axis=1) * (network.kind == "softmax")
     parts = folds(groups, count, seed)
-    runs: list[Run] = []
+    runs: list[TrainingRun] = []
     for number, part in enumerate(parts):
         rest = np.setdiff1d(np.arange(len(examples)), part)
         first = (seed * count + number) * members
         splits = random_splits(rest, (0.85,), members, seed=first)
         runs += [
-            Run(seed=first + member, rows=train, held=held)
+            TrainingRun(seed=first + member, rows=train, held=held)
             for member, (train, held) in enumerate(splits)
         ]
     many = fit_many(network, {"train": examples}, plan, runs=runs, scale=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from penstock.errors import InputError, MissingExtra
 from penstock.neural.arrays import Floats
-from penstock.neural.columns import Column, doubt, learned_column
+from penstock.neural.columns import ColumnEncoding, doubt, learned_column
 from penstock.neural.errors import BadData, nearest
 from penstock.tables import (
     Numbers,
@@ -43,13 +43,13 @@ class Table:
 
     features: Floats
     labels: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnEncoding, ...]
     header: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
 
     @property
-    def encoding(self) -> tuple[Column, ...]:
+    def encoding(self) -> tuple[ColumnEncoding, ...]:
         """The columns, or () where each is a number and none was missing."""
         plain = all(not column.values and column.fill is None for column in self.columns)
         return () if plain else self.columns
@@ -66,7 +66,7 @@ def read_table(
     features: tuple[str, ...] = (),
     *,
     drop: tuple[str, ...] = (),
-    columns: tuple[Column, ...] = (),
+    columns: tuple[ColumnEncoding, ...] = (),
     decimal: str = "",
 ) -> Table:
     """Read a CSV file of any separator, or an Excel workbook, with a header.
@@ -95,7 +95,7 @@ def table_of_sheet(  # noqa: PLR0913 - what read_table takes, and a name for err
     features: tuple[str, ...] = (),
     *,
     drop: tuple[str, ...] = (),
-    columns: tuple[Column, ...] = (),
+    columns: tuple[ColumnEncoding, ...] = (),
     decimal: str = "",
 ) -> Table:
     """Return a sheet as :func:`read_table` does; ``path`` is what errors call it."""
@@ -212,7 +212,7 @@ def _one_unit(path: str, cells: list[str], column: str) -> None:
         raise BadData(f"{path}: {error}") from error
 
 
-def _said(column: Column, cells: list[str], numbers: list[float | None]) -> list[str]:
+def _said(column: ColumnEncoding, cells: list[str], numbers: list[float | None]) -> list[str]:
     if column.values:
         return [f"{column.name}: {len(column.values)} categories, an input each"]
     said = [doubt(column.name, cells, numbers)]

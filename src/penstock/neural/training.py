@@ -15,7 +15,7 @@ import numpy as np
 from penstock.clock import Clock, SystemClock
 from penstock.neural.arrays import Floats
 from penstock.neural.datasets import Examples
-from penstock.neural.descent import SGD, Engine, Precision
+from penstock.neural.descent import SGD, Precision, TrainingEngine
 from penstock.neural.errors import BadCheckpoint, BadData, UnknownChannel
 from penstock.neural.layers import Network
 from penstock.neural.model import Model
@@ -23,14 +23,14 @@ from penstock.neural.numpy_engine import NumpyEngine, compared, measure
 from penstock.neural.randomness import Randomness, Seeded
 from penstock.neural.schedules import ReduceOnPlateau, value
 from penstock.neural.stopping import Criterion, Epochs, NotFinite, Patience
-from penstock.neural.streams import Stream, StreamEngine
+from penstock.neural.streams import ExampleStream, StreamEngine
 
 __all__ = ["EngineName", "History", "Plan", "Training", "channels_of", "failure", "train"]
 
 EngineName: TypeAlias = Literal["auto", "numpy", "jax"]
 History: TypeAlias = Mapping[str, list[float]]
 """Each channel's values, one an epoch."""
-Datasets: TypeAlias = Mapping[str, Examples | Stream]
+Datasets: TypeAlias = Mapping[str, Examples | ExampleStream]
 """Data sets by name; ``train`` may be a stream, the others are held in memory."""
 OWN_CHANNELS = ("epoch", "learning_rate", "momentum", "gradient_norm", "seconds")
 
@@ -130,7 +130,7 @@ def train(
     Args:
         network: What to train.
         datasets: ``train``, and any others to measure on, by any name. ``train`` may be a
-            :class:`Stream` that is larger than memory.
+            :class:`ExampleStream` that is larger than memory.
         plan: How; None takes every default.
         seed: Of first weights and shuffles; or any :class:`Randomness`.
         watch: Called with the training as it stands, after each epoch (after each stride of
@@ -218,7 +218,7 @@ def complete(network: Network, datasets: Datasets, plan: Plan) -> Plan:
         _fits(network, name, rows)
     monitor = plan.monitor or tuple(name for name in datasets if name != "train") or ("train",)
     for name in monitor:
-        if name not in datasets or isinstance(datasets[name], Stream):
+        if name not in datasets or isinstance(datasets[name], ExampleStream):
             held = sorted(name for name, rows in datasets.items() if isinstance(rows, Examples))
             raise BadData(f"cannot monitor {name!r}: the data sets held in memory are {held}")
     best = plan.best or f"{monitor[0]}_nll"
@@ -234,8 +234,8 @@ def complete(network: Network, datasets: Datasets, plan: Plan) -> Plan:
     return replace(plan, monitor=monitor, best=best, stop=stop)
 
 
-def _fits(network: Network, name: str, rows: Examples | Stream) -> None:
-    if isinstance(rows, Stream):
+def _fits(network: Network, name: str, rows: Examples | ExampleStream) -> None:
+    if isinstance(rows, ExampleStream):
         if name != "train":
             raise BadData(f"{name}: only 'train' can be a stream; hold the others in memory")
         return  # what it holds is seen when it is read
@@ -245,7 +245,7 @@ def _fits(network: Network, name: str, rows: Examples | Stream) -> None:
         raise BadData(f"{name}: inputs and outputs are {got}, the network's {wanted}")
 
 
-def engine_for(network: Network, datasets: Datasets, plan: Plan) -> Engine:
+def engine_for(network: Network, datasets: Datasets, plan: Plan) -> TrainingEngine:
     """Return the engine that the plan names, inside one that reads a stream where one is given."""
     held = {name: data for name, data in datasets.items() if isinstance(data, Examples)}
     rows = datasets["train"]
@@ -254,13 +254,13 @@ def engine_for(network: Network, datasets: Datasets, plan: Plan) -> Engine:
     inner = replace(plan, monitor=())
     monitored = {name: held[name] for name in plan.monitor}
 
-    def make(chunk: Examples) -> Engine:
+    def make(chunk: Examples) -> TrainingEngine:
         return _engine(network, {"train": chunk}, inner)
 
     return StreamEngine(network, rows, monitored, make)
 
 
-def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> Engine:
+def _engine(network: Network, datasets: Mapping[str, Examples], plan: Plan) -> TrainingEngine:
     if plan.engine in {"auto", "numpy"}:
         return NumpyEngine(network, datasets, plan.monitor, plan.sgd, plan.precision)
     from penstock.neural.jax_engine import JaxEngine

@@ -26,8 +26,10 @@ from penstock.pipeline.landing import Counts as Counts
 from penstock.pipeline.landing import entry_of as entry_of
 from penstock.pipeline.landing import land as land
 from penstock.pipeline.landing import reported as reported
-from penstock.pipeline.ports import Api as Api
-from penstock.pipeline.ports import Calls as Calls
+from penstock.pipeline.ports import Api as Api  # unlisted
+from penstock.pipeline.ports import ApiPort as ApiPort
+from penstock.pipeline.ports import Calls as Calls  # unlisted
+from penstock.pipeline.ports import CallsPort as CallsPort
 from penstock.pipeline.ports import Sizer as Sizer
 from penstock.pipeline.ports import Store as Store
 from penstock.pipeline.progress import Meter as Meter
@@ -38,8 +40,9 @@ from penstock.pipeline.result import Deletion as Deletion
 from penstock.pipeline.result import Entry as Entry
 from penstock.pipeline.result import FailedRecord as FailedRecord
 from penstock.pipeline.result import Failing as Failing  # unlisted
-from penstock.pipeline.result import Gap as Gap
+from penstock.pipeline.result import Gap as Gap  # unlisted
 from penstock.pipeline.result import Key as Key
+from penstock.pipeline.result import LandedGap as LandedGap
 from penstock.pipeline.result import LandedRecord as LandedRecord
 from penstock.pipeline.result import Landing as Landing  # unlisted
 from penstock.pipeline.result import Mark as Mark  # unlisted

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, final
 
 from penstock.errors import InputError
-from penstock.pipeline.ports import Api, Calls
+from penstock.pipeline.ports import ApiPort, CallsPort
 from penstock.pipeline.result import Key, Result
 
 _PATIENCE = 0.5
@@ -67,7 +67,7 @@ def _nobody() -> None:
 
 def fetch(
     keys: Iterable[Key],
-    api: Api[R, V],
+    api: ApiPort[R, V],
     request: Callable[[Key], R],
     *,
     concurrency: int = 10,
@@ -98,7 +98,7 @@ def fetch(
 
 
 def _in_order(
-    keys: Iterable[Key], api: Api[R, V], request: Callable[[Key], R], slots: Slots
+    keys: Iterable[Key], api: ApiPort[R, V], request: Callable[[Key], R], slots: Slots
 ) -> Iterator[Result[Key, V]]:
     places: dict[Key, deque[int]] = defaultdict(deque)
 
@@ -122,7 +122,7 @@ def _in_order(
 
 def fetch_chunks(
     keys: Iterable[Key],
-    api: Api[R, V],
+    api: ApiPort[R, V],
     request: Callable[[Key], R],
     slots: Slots,
     *,
@@ -141,7 +141,7 @@ def fetch_chunks(
     """
     calls = api.calls(slots.limit)
     slots.on_return(calls.wake)
-    source = Source(iter(keys), request)
+    source = KeySource(iter(keys), request)
     chunk: Sequence[Result[Key, V]] = ()
     try:
         while True:
@@ -168,7 +168,7 @@ def fetch_chunks(
 
 
 @final
-class Source(Generic[R]):
+class KeySource(Generic[R]):
     """Draws keys while there is room; remembers what went wrong until the rest is done."""
 
     def __init__(self, keys: Iterator[Key], request: Callable[[Key], R]) -> None:
@@ -177,7 +177,7 @@ class Source(Generic[R]):
         self._trouble: Exception | None = None
         self.exhausted = False
 
-    def fill(self, calls: Calls[R, V], slots: Slots) -> list[Result[Key, V]]:
+    def fill(self, calls: CallsPort[R, V], slots: Slots) -> list[Result[Key, V]]:
         """Submit calls until the window is full; return keys whose request could not be made."""
         failed: list[Result[Key, V]] = []
         while not self.exhausted and slots.take():
@@ -193,7 +193,7 @@ class Source(Generic[R]):
             slots.release(1)
         return failed
 
-    def _submit(self, key: Key, calls: Calls[R, V], failed: list[Result[Key, V]]) -> None:
+    def _submit(self, key: Key, calls: CallsPort[R, V], failed: list[Result[Key, V]]) -> None:
         try:
             request = self._request(key)
         except Exception as error:  # noqa: BLE001 - the caller's function: one item's trouble

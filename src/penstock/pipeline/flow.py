@@ -20,7 +20,7 @@ from penstock.pipeline.batch import batches
 from penstock.pipeline.concurrent import Slots, fetch, fetch_chunks
 from penstock.pipeline.feeds import AcknowledgedFeed, Feed, Lot, checkpoint, position_in
 from penstock.pipeline.landing import Counts, Lander, entry_of, reported
-from penstock.pipeline.ports import Api, Sizer, Store
+from penstock.pipeline.ports import ApiPort, Sizer, Store
 from penstock.pipeline.result import Entry, FailedRecord, Key, LandedRecord, Result
 from penstock.pipeline.stages import Stage, through
 from penstock.pipeline.uses import Use, Used, finish_all
@@ -77,7 +77,7 @@ class _Batching:
 @final
 @dataclass(frozen=True, slots=True)
 class _Calling:
-    api: Api[object, object]
+    api: ApiPort[object, object]
     request: Callable[[Key], object]
     concurrency: int
     ordered: bool
@@ -117,7 +117,7 @@ class Pipeline(Generic[V_co]):
 
     def fetch(
         self,
-        api: Api[R, W],
+        api: ApiPort[R, W],
         request: Callable[[Key], R],
         *,
         concurrency: int = 10,
@@ -125,7 +125,7 @@ class Pipeline(Generic[V_co]):
     ) -> Pipeline[W]:
         """Fetch each key's request: see :func:`penstock.pipeline.fetch`."""
         Slots(concurrency)
-        general = cast("Api[object, object]", api)
+        general = cast("ApiPort[object, object]", api)
         calling = _Calling(general, request, concurrency, ordered)
         return cast("Pipeline[W]", self._with(_calling=calling))
 

@@ -11,7 +11,7 @@ R_contra = TypeVar("R_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 
 
-class Calls(Protocol[R_contra, V_co]):
+class CallsPort(Protocol[R_contra, V_co]):
     """Many calls under way at once, owned by one thread."""
 
     @property
@@ -44,10 +44,10 @@ class Calls(Protocol[R_contra, V_co]):
         ...
 
 
-class Api(Protocol[R_contra, V_co]):
+class ApiPort(Protocol[R_contra, V_co]):
     """What performs requests."""
 
-    def calls(self, concurrency: int = 1) -> Calls[R_contra, V_co]:
+    def calls(self, concurrency: int = 1) -> CallsPort[R_contra, V_co]:
         """Return a session of calls."""
         ...
 
@@ -101,3 +101,7 @@ class Store(Protocol):
     def mark(self, name: str) -> str | None:
         """Return the value last settled as ``Checkpoint(name, value)``, or None."""
         ...
+
+
+Api = ApiPort  # its name in earlier versions
+Calls = CallsPort  # its name in earlier versions

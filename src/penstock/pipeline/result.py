@@ -83,7 +83,7 @@ class Checkpoint(msgspec.Struct, frozen=True, gc=False):
 
 
 @final
-class Gap(msgspec.Struct, frozen=True, gc=False):
+class LandedGap(msgspec.Struct, frozen=True, gc=False):
     """Messages of a stream that did not come, written down together with those that did.
 
     Attributes:
@@ -118,4 +118,7 @@ Failing = FailedRecord
 Landing = LandedRecord
 Mark = Checkpoint
 
-Entry: TypeAlias = LandedRecord | FailedRecord | Checkpoint | Gap | Deletion
+Entry: TypeAlias = LandedRecord | FailedRecord | Checkpoint | LandedGap | Deletion
+
+
+Gap = LandedGap  # its name in earlier versions

@@ -39,7 +39,7 @@ from penstock.portfolio.rolling import warm_up as warm_up
 from penstock.portfolio.sample import sample_prices as sample_prices
 from penstock.portfolio.stage import Reading as Reading
 from penstock.portfolio.stage import watch as watch
-from penstock.portfolio.table import Table as Table
+from penstock.portfolio.table import ReturnTable as ReturnTable
 from penstock.portfolio.table import in_currency as in_currency
 from penstock.portfolio.text import printed_allocation as printed_allocation
 from penstock.portfolio.text import printed_explanation as printed_explanation

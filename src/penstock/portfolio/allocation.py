@@ -15,7 +15,7 @@ from penstock.portfolio.holdings import chosen, near
 from penstock.portfolio.pairwise import pairwise
 from penstock.portfolio.returns import annual_periods, doubts, simple_returns, without_gaps
 from penstock.portfolio.solvers import corners, equal_risk, nonnegative, unbounded
-from penstock.portfolio.table import Table, as_table, floats
+from penstock.portfolio.table import ReturnTable, as_table, floats
 from penstock.registry import did_you_mean
 
 __all__ = [
@@ -379,7 +379,7 @@ def allocated(given: Belief, weights: Mapping[str, float]) -> Allocation:
     >>> round(allocated(given, {"A": 0.6, "B": 0.4}).volatility, 4)
     0.1697
     """
-    held = chosen(Table(np.zeros((1, len(given.names))), given.names), weights)
+    held = chosen(ReturnTable(np.zeros((1, len(given.names))), given.names), weights)
     whole = np.array(
         [dict(zip(held.names, held.weights, strict=True)).get(n, 0.0) for n in given.names]
     )

@@ -16,7 +16,7 @@ from penstock.portfolio.fields import (
     names_and_fields,
     without_volumes,
 )
-from penstock.portfolio.matrix import Table, in_order
+from penstock.portfolio.matrix import ReturnTable, in_order
 from penstock.tables import DATE_NAMES, ORDERS, are_row_numbers, read_dates
 
 __all__ = ["ANY", "TICKERS", "Columns", "Format", "Kind", "assembled", "date_column", "dates_of"]
@@ -102,7 +102,7 @@ def dates_of(values: Iterable[object], order: str = "") -> tuple[Dates, tuple[st
     return np.array(moments, dtype="datetime64[us]"), words
 
 
-def assembled(columns: Columns, how: Format = ANY) -> Table:
+def assembled(columns: Columns, how: Format = ANY) -> ReturnTable:
     """Return columns as a table of one number an asset and date.
 
     Raises:
@@ -201,7 +201,9 @@ def _joined(date: str, time: str) -> str:
     return f"{date} {time}"
 
 
-def _pivoted(moments: Dates, tickers: list[str], values: Floats, words: tuple[str, ...]) -> Table:
+def _pivoted(
+    moments: Dates, tickers: list[str], values: Floats, words: tuple[str, ...]
+) -> ReturnTable:
     """Return one row a date and one column an asset."""
     if np.isnat(moments).any():
         raise InputError(f"row {int(np.isnat(moments).argmax())} has no date")
@@ -219,7 +221,7 @@ def _pivoted(moments: Dates, tickers: list[str], values: Floats, words: tuple[st
         raise InputError(f"{names[column]} comes twice on {str(dates[row])[:10]}: keep one row")
     whole[rows, columns] = values[:, 0]
     said = f"one row an asset and date: {len(names)} assets on {len(dates)} dates"
-    return Table(whole, names, dates, words=(*words, said))
+    return ReturnTable(whole, names, dates, words=(*words, said))
 
 
 def _currencies(columns: Columns, names: list[str]) -> tuple[str, ...]:

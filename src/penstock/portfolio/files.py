@@ -28,7 +28,7 @@ from penstock.portfolio.columns import (
 )
 from penstock.portfolio.fields import is_bars
 from penstock.portfolio.frames import from_frame
-from penstock.portfolio.matrix import Table, in_order
+from penstock.portfolio.matrix import ReturnTable, in_order
 from penstock.tables import (
     DATE_NAMES,
     Numbers,
@@ -58,7 +58,7 @@ Row = tuple[str, dict[str, float]]
 """The moment as text, and the price (or return) of each asset."""
 
 
-def _table_of_sheet(sheet: Sheet, how: Format) -> Table:
+def _table_of_sheet(sheet: Sheet, how: Format) -> ReturnTable:
     """Return a whole sheet as a table.
 
     Raises:
@@ -269,7 +269,7 @@ def _opened(stream: Iterable[str], source: str) -> tuple[bool, Iterator[str]]:
     return first.lstrip().startswith("{"), chain([first], lines)
 
 
-def table_of(rows: Iterable[Row], source: str, how: Format = ANY) -> Table:
+def table_of(rows: Iterable[Row], source: str, how: Format = ANY) -> ReturnTable:
     """Gather rows into a table; an asset that a row does not name is NaN there.
 
     Raises:
@@ -291,7 +291,7 @@ def table_of(rows: Iterable[Row], source: str, how: Format = ANY) -> Table:
         raise InputError(f"{source}: {error}") from error
 
 
-def read_table(path: Path, how: Format = ANY) -> Table:
+def read_table(path: Path, how: Format = ANY) -> ReturnTable:
     """Read a CSV, Excel (``.xlsx``), JSON lines or Parquet file; its first bytes say which.
 
     Raises:
@@ -334,7 +334,7 @@ def read_covariance(path: Path, decimal: str = "") -> tuple[tuple[str, ...], Flo
     return names, values
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path) -> ReturnTable:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -348,7 +348,7 @@ def _parquet(path: Path) -> Table:
     return _named(path.name, lambda: from_frame(whole, "pyarrow"))
 
 
-def read_stream(stream: Iterable[str], source: str, how: Format = ANY) -> Table:
+def read_stream(stream: Iterable[str], source: str, how: Format = ANY) -> ReturnTable:
     """Read a table of text from an open stream to its end."""
     is_json, lines = _opened(stream, source)
     if is_json:
@@ -356,7 +356,7 @@ def read_stream(stream: Iterable[str], source: str, how: Format = ANY) -> Table:
     return _named(source, lambda: _table_of_sheet(read_sheet(lines, source), how))
 
 
-def _named(source: str, read: Callable[[], Table]) -> Table:
+def _named(source: str, read: Callable[[], ReturnTable]) -> ReturnTable:
     """Return what ``read`` returns; its errors name the source."""
     try:
         return read()

@@ -1,4 +1,4 @@
-"""Frames of other libraries as a :class:`~penstock.portfolio.matrix.Table`.
+"""Frames of other libraries as a :class:`~penstock.portfolio.matrix.ReturnTable`.
 
 A library is imported only when a frame of it has arrived, so it is loaded already. Dates are the
 wall clock's: a zone is left away, never converted.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.columns import Columns, Kind, assembled
-from penstock.portfolio.matrix import Table, floats
+from penstock.portfolio.matrix import ReturnTable, floats
 from penstock.tables import DATE_NAMES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["from_frame", "from_mapping"]
 _PARQUET_INDEX = "__index_level_0__"  # what pandas calls an index without a name
 
 
-def from_frame(data: object, library: str) -> Table:
+def from_frame(data: object, library: str) -> ReturnTable:
     """Return a frame of ``library`` (pandas, polars or pyarrow) as a table.
 
     Its columns are understood as a file's are. Dates are taken from a pandas index that holds
@@ -48,7 +48,7 @@ def from_frame(data: object, library: str) -> Table:
     raise InputError(f"a {library} {kind} is not a table of several assets: give a whole frame")
 
 
-def from_mapping(data: Mapping[object, Sequence[object]]) -> Table:
+def from_mapping(data: Mapping[object, Sequence[object]]) -> ReturnTable:
     """Return a mapping of names to columns as a table.
 
     Raises:

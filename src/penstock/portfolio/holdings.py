@@ -10,7 +10,7 @@ from typing import final
 
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
-from penstock.portfolio.table import Table, floats
+from penstock.portfolio.table import ReturnTable, floats
 from penstock.registry import did_you_mean
 
 __all__ = ["Scheme", "Weights", "chosen", "drifting", "near", "resets", "turnovers"]
@@ -50,7 +50,7 @@ def near(name: str, known: Sequence[str]) -> str:
     return did_you_mean(name, known, str, "known are ", most=8)
 
 
-def chosen(table: Table, weights: Weights, *, cash: bool = False) -> Holdings:
+def chosen(table: ReturnTable, weights: Weights, *, cash: bool = False) -> Holdings:
     """Match ``weights`` with the columns of ``table``.
 
     Args:

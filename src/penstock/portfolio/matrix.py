@@ -8,12 +8,12 @@ from typing import final
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Dates, Floats, np
 
-__all__ = ["Table", "floats", "in_order", "shown"]
+__all__ = ["ReturnTable", "floats", "in_order", "shown"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReturnTable:
     """A matrix of prices or returns: one row a moment, one column an asset.
 
     Attributes:
@@ -42,10 +42,10 @@ class Table:
         if self.dates is not None:
             check_dates(self.dates, len(self.values))
 
-    def only(self, names: tuple[str, ...]) -> Table:
+    def only(self, names: tuple[str, ...]) -> ReturnTable:
         """Return the columns called ``names``, in that order."""
         columns = [self.names.index(name) for name in names]
-        return Table(self.values[:, columns], names, self.dates, words=self.words)
+        return ReturnTable(self.values[:, columns], names, self.dates, words=self.words)
 
 
 def check_dates(dates: Dates, rows: int) -> None:
@@ -74,7 +74,7 @@ def shown(date: np.datetime64) -> str:
 
 def in_order(
     values: Floats, names: tuple[str, ...], dates: Dates | None, words: tuple[str, ...] = ()
-) -> Table:
+) -> ReturnTable:
     """Return a table with the newest row last, without a first row that is all empty.
 
     What is newest first is turned round, and pandas' ``pct_change`` leaves such a first row; either
@@ -89,7 +89,7 @@ def in_order(
     if len(values) > 1 and values.ndim == 2 and bool(np.isnan(values[0]).all()):
         values, dates = values[1:], None if dates is None else dates[1:]
         words = (*words, "an empty first row is left away")
-    return Table(values, names, dates, words=words)
+    return ReturnTable(values, names, dates, words=words)
 
 
 def floats(data: object, what: str) -> Floats:

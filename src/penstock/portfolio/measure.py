@@ -10,7 +10,7 @@ from penstock.portfolio.holdings import Scheme, Weights, chosen
 from penstock.portfolio.result import Risk
 from penstock.portfolio.returns import annual_periods, simple_returns
 from penstock.portfolio.routes import How, Panel, measured
-from penstock.portfolio.table import Table, as_table
+from penstock.portfolio.table import ReturnTable, as_table
 
 __all__ = ["panel", "risk"]
 
@@ -21,7 +21,7 @@ _SOURCE = {
 }
 
 
-def panel(table: Table, weights: Weights, kind: str, *, cash: bool = False) -> Panel:
+def panel(table: ReturnTable, weights: Weights, kind: str, *, cash: bool = False) -> Panel:
     """Return the simple returns of the assets that are held, in the order of the weights.
 
     Raises:

@@ -13,7 +13,7 @@ from penstock.portfolio.plots import overview, save
 from penstock.portfolio.ratios import Performance, monthly_returns, performance
 from penstock.portfolio.result import Risk
 from penstock.portfolio.rolling import rolling_volatility
-from penstock.portfolio.table import Table
+from penstock.portfolio.table import ReturnTable
 from penstock.portfolio.text import printed_performance, printed_risk, printed_rolling
 
 __all__ = ["RiskReport"]
@@ -22,7 +22,9 @@ __all__ = ["RiskReport"]
 class RiskReport:
     """One portfolio's risk, as the options ask for it."""
 
-    def __init__(self, table: Table, weights: dict[str, float], options: dict[str, object]) -> None:
+    def __init__(
+        self, table: ReturnTable, weights: dict[str, float], options: dict[str, object]
+    ) -> None:
         self._risk_free = float(str(options.pop("risk_free", None) or 0.0))
         self._benchmark = options.pop("benchmark", None)
         self._cost = float(str(options.pop("cost", None) or 0.0))

@@ -16,7 +16,7 @@ from penstock.portfolio.returns import doubts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock.portfolio.tail import Shape
+    from penstock.portfolio.tail import FourMoments
 
 __all__ = ["Measured", "Risk", "Sources"]
 
@@ -232,12 +232,12 @@ class Risk:
         return self._sources.final_weights
 
     @cached_property
-    def _shape(self) -> Shape:
-        from penstock.portfolio.tail import Shape
+    def _shape(self) -> FourMoments:
+        from penstock.portfolio.tail import FourMoments
 
         if len(self.series) < 2:
             raise InputError("no two rows have all assets: there is no series to lose by")
-        return Shape(float(self.series.mean()), self.volatility, self.series)
+        return FourMoments(float(self.series.mean()), self.volatility, self.series)
 
     def value_at_risk(self, level: float = 0.95, method: str = "historical") -> float:
         """Return the loss per row not exceeded with probability ``level``, as a fraction.

@@ -12,7 +12,7 @@ from penstock.portfolio.arrays import Dates, Floats, np
 from penstock.portfolio.matrix import shown
 
 __all__ = [
-    "Changes",
+    "ReturnSeries",
     "RowsAYear",
     "annual_periods",
     "check_missing",
@@ -27,7 +27,7 @@ MISSING = ("raise", "common", "pairwise", "renormalise")
 
 @final
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ReturnSeries:
     """Simple returns, ready to be measured.
 
     Attributes:
@@ -81,7 +81,7 @@ def check_missing(missing: str) -> None:
 
 def without_gaps(
     returns: Floats, dates: Dates | None, names: tuple[str, ...], missing: str
-) -> Changes:
+) -> ReturnSeries:
     """Do what ``missing`` says about NaN, and say what was done.
 
     Raises:
@@ -93,7 +93,7 @@ def without_gaps(
     if np.isinf(returns).any():
         raise InputError("a return is infinite: mend the data")
     if not count:
-        return Changes(returns, dates, gaps=False, words=("no return is missing",))
+        return ReturnSeries(returns, dates, gaps=False, words=("no return is missing",))
     if missing == "raise":
         row, column = np.argwhere(absent)[0]
         when = f" ({shown(dates[row])})" if dates is not None else ""
@@ -103,13 +103,13 @@ def without_gaps(
         )
     if missing != "common":
         told = f"{count} returns are missing: {missing}"
-        return Changes(returns, dates, gaps=True, words=(told,))
+        return ReturnSeries(returns, dates, gaps=True, words=(told,))
     whole = ~absent.any(axis=1)
     told = (
         f"{len(returns) - int(whole.sum())} of {len(returns)} rows of returns dropped because one"
         " asset or more was missing (common); no return spans the hole"
     )
-    return Changes(
+    return ReturnSeries(
         returns[whole], None if dates is None else dates[whole], gaps=False, words=(told,)
     )
 

@@ -18,7 +18,7 @@ from penstock.portfolio.covariance import Covariance, Sample, Weighted
 from penstock.portfolio.estimators import estimate, split_name
 from penstock.portfolio.holdings import Scheme, drifting, resets
 from penstock.portfolio.result import Measured, Sources
-from penstock.portfolio.returns import Changes, check_missing, without_gaps
+from penstock.portfolio.returns import ReturnSeries, check_missing, without_gaps
 
 __all__ = ["Found", "How", "Panel", "measured", "series_of"]
 
@@ -80,7 +80,9 @@ def measured(panel: Panel, how: How) -> Found:
         # Anything missing or infinite in a column would have made its product so: two passes
         # over the data both measure and check it.
         if np.isfinite(product).all():
-            clean = Changes(panel.returns, panel.dates, gaps=False, words=("no return is missing",))
+            clean = ReturnSeries(
+                panel.returns, panel.dates, gaps=False, words=("no return is missing",)
+            )
             return _constant(panel, clean, quick, product)
     changes = without_gaps(panel.returns, panel.dates, panel.names, how.missing)
     _check(how, len(changes.values))
@@ -109,7 +111,9 @@ def _check(how: How, rows: int) -> None:
         raise InputError(f"{rows} whole rows of returns are left: a volatility needs at least 2")
 
 
-def _constant(panel: Panel, changes: Changes, covariance: Covariance, product: Floats) -> Found:
+def _constant(
+    panel: Panel, changes: ReturnSeries, covariance: Covariance, product: Floats
+) -> Found:
     """Weights that are the same at the beginning of every row."""
     weights = panel.weights
     volatility = float(np.sqrt(max(0.0, float(weights @ product))))
@@ -134,7 +138,7 @@ def _constant(panel: Panel, changes: Changes, covariance: Covariance, product: F
     return Found(measured_now, sources, (*words, told, *covariance.words))
 
 
-def _drifting(panel: Panel, changes: Changes, how: How) -> Found:
+def _drifting(panel: Panel, changes: ReturnSeries, how: How) -> Found:
     """Weights that drift between rebalancings."""
     starts = resets(how.scheme, changes.dates, len(changes.values))
     path = drifting(changes.values, panel.weights, starts)
@@ -147,7 +151,7 @@ def _drifting(panel: Panel, changes: Changes, how: How) -> Found:
     return _moving(changes, path, own, how, (told,))
 
 
-def _renormalised(panel: Panel, changes: Changes, how: How) -> Found:
+def _renormalised(panel: Panel, changes: ReturnSeries, how: How) -> Found:
     """Weights shared among the assets that are there, row by row."""
     from penstock.portfolio.pairwise import pairwise
 
@@ -156,7 +160,7 @@ def _renormalised(panel: Panel, changes: Changes, how: How) -> Found:
     return _moving(changes, path, own, how, (told,))
 
 
-def _live_weights(panel: Panel, changes: Changes, how: How) -> tuple[Floats, str]:
+def _live_weights(panel: Panel, changes: ReturnSeries, how: How) -> tuple[Floats, str]:
     """Return the weights of each row, shape (rows, assets), and what was done in words."""
     if how.scheme != "constant":
         raise InputError(
@@ -202,7 +206,7 @@ def series_of(panel: Panel, how: How) -> tuple[Floats, Dates | None]:
 
 
 def _moving(
-    changes: Changes, path: Floats, own: Covariance, how: How, words: tuple[str, ...]
+    changes: ReturnSeries, path: Floats, own: Covariance, how: How, words: tuple[str, ...]
 ) -> Found:
     """Weights given row by row as ``path``, shape (rows, assets)."""
     name, _ = split_name(how.estimator)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from penstock.errors import InputError, MissingExtra
 from penstock.portfolio.files import read_stream
-from penstock.portfolio.table import Table
+from penstock.portfolio.table import ReturnTable
 
 __all__ = ["sample_prices"]
 
 
-def sample_prices() -> Table:
+def sample_prices() -> ReturnTable:
     """Return 8,313 rows of daily prices of 20 assets, with names and dates.
 
     Raises:

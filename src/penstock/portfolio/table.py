@@ -7,13 +7,13 @@ from functools import lru_cache
 
 from penstock.errors import InputError
 from penstock.portfolio.frames import from_frame, from_mapping
-from penstock.portfolio.matrix import Table, floats
+from penstock.portfolio.matrix import ReturnTable, floats
 
-__all__ = ["Table", "as_table", "floats", "in_currency"]
+__all__ = ["ReturnTable", "as_table", "floats", "in_currency"]
 
 
-def as_table(data: object, names: Sequence[str] | None = None) -> Table:
-    """Return ``data`` as a :class:`Table`, without copying where its memory fits already.
+def as_table(data: object, names: Sequence[str] | None = None) -> ReturnTable:
+    """Return ``data`` as a :class:`ReturnTable`, without copying where its memory fits already.
 
     Args:
         data: A NumPy matrix, a list of rows, a mapping of names to columns, a pandas or polars
@@ -27,7 +27,7 @@ def as_table(data: object, names: Sequence[str] | None = None) -> Table:
     array([[1., 3.],
            [2., 4.]])
     """
-    if isinstance(data, Table):
+    if isinstance(data, ReturnTable):
         return data
     library = type(data).__module__.partition(".")[0]
     if library in {"pandas", "polars", "pyarrow"}:
@@ -36,14 +36,14 @@ def as_table(data: object, names: Sequence[str] | None = None) -> Table:
         return from_mapping(data)
     values = floats(data, "data")
     if names is not None:
-        return Table(values, tuple(names))
+        return ReturnTable(values, tuple(names))
     width = values.shape[1] if values.ndim == 2 else 0
-    return Table(values, _positions(width), named=False)
+    return ReturnTable(values, _positions(width), named=False)
 
 
 def in_currency(
     data: object, rates: Mapping[str, str], names: Sequence[str] | None = None
-) -> Table:
+) -> ReturnTable:
     """Return prices in one currency: assets multiplied by the columns of their exchange rates.
 
     Args:
@@ -70,7 +70,9 @@ def in_currency(
         values[:, table.names.index(asset)] *= column
     kept = tuple(name for name in table.names if name not in rates.values())
     said = ", ".join(f"{asset} by {rate}" for asset, rate in rates.items())
-    whole = Table(values, table.names, table.dates, words=(*table.words, f"multiplied: {said}"))
+    whole = ReturnTable(
+        values, table.names, table.dates, words=(*table.words, f"multiplied: {said}")
+    )
     return whole.only(kept)
 
 

@@ -11,12 +11,12 @@ from statistics import NormalDist
 from penstock.errors import InputError
 from penstock.portfolio.arrays import Floats, np
 
-__all__ = ["METHODS", "Shape", "expected_shortfall", "max_drawdown", "value_at_risk"]
+__all__ = ["METHODS", "FourMoments", "expected_shortfall", "max_drawdown", "value_at_risk"]
 
 METHODS = ("historical", "normal", "cornish_fisher")
 
 
-class Shape:
+class FourMoments:
     """The four numbers that the parametric methods need of a series.
 
     Args:
@@ -53,7 +53,7 @@ def _check(series: Floats, level: float, method: str) -> None:
         raise InputError(f"the tail of {len(series)} returns cannot be measured")
 
 
-def value_at_risk(series: Floats, shape: Shape, level: float, method: str) -> float:
+def value_at_risk(series: Floats, shape: FourMoments, level: float, method: str) -> float:
     """Return the loss that is not exceeded with probability ``level``, as a fraction.
 
     ``historical`` is the loss in place ``ceil(T (1 - level))`` from the worst; ``normal`` is
@@ -83,7 +83,7 @@ def value_at_risk(series: Floats, shape: Shape, level: float, method: str) -> fl
     return -(shape.mean + z * shape.volatility)
 
 
-def expected_shortfall(series: Floats, shape: Shape, level: float, method: str) -> float:
+def expected_shortfall(series: Floats, shape: FourMoments, level: float, method: str) -> float:
     """Return the mean loss in the worst ``1 - level`` of cases, as a fraction.
 
     ``historical`` counts the row at the edge by the part of it that lies in the tail (Acerbi and

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from penstock.reading.css import shift_class
 from penstock.reading.font_metrics import advance
-from penstock.reading.layout import Line
+from penstock.reading.layout import ShadowLine
 from penstock.reading.stats import Count
 from penstock.reading.text_map import Shadow
 from penstock.reading.words import SHARE
@@ -24,7 +24,7 @@ def shifted(marks: list[Edit], margin: list[Edit]) -> list[Edit]:
     return [margin[0], *marks, margin[1]] if margin[1][0] > marks[0][0] else margin + marks
 
 
-def shift(source: str, shadow: Shadow, line: Line, count: Count) -> list[Edit]:
+def shift(source: str, shadow: Shadow, line: ShadowLine, count: Count) -> list[Edit]:
     """Return the edits that give the line's first word the margin that centres the guide.
 
     A margin of 2d before a centred line moves it by d. Margins are in fiftieths of an em.

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeAlias, final
 
 from penstock.errors import InputError
 
-__all__ = ["Archive", "Entry", "write_archive"]
+__all__ = ["Archive", "ArchiveMember", "write_archive"]
 
 LARGEST_MEMBER = 256 << 20
 LARGEST_BOOK = 2 << 30
@@ -48,7 +48,7 @@ def _pack(data: bytes) -> bytes:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveMember:
     """A member to write.
 
     Attributes:
@@ -68,7 +68,9 @@ class Entry:
     date: Date = EPOCH
 
     @classmethod
-    def of(cls, name: str, data: bytes, date: Date = EPOCH, *, stored: bool = False) -> Entry:
+    def of(
+        cls, name: str, data: bytes, date: Date = EPOCH, *, stored: bool = False
+    ) -> ArchiveMember:
         """Return an entry of ``data``, deflated unless it is to be ``stored``."""
         packed = data if stored else _packer()(data)
         method = STORED if stored else DEFLATED
@@ -145,13 +147,15 @@ class Archive:
         """Return when a member was changed last."""
         return self._infos[name].date_time
 
-    def keep(self, name: str) -> Entry:
+    def keep(self, name: str) -> ArchiveMember:
         """Return a member to be written as it is stored."""
         info = self._infos[name]
         if info.compress_type not in (STORED, DEFLATED):
-            return Entry.of(name, self.read(name), date=info.date_time)
+            return ArchiveMember.of(name, self.read(name), date=info.date_time)
         packed = bytes(self._packed(info))
-        return Entry(name, packed, info.compress_type, info.file_size, info.CRC, info.date_time)
+        return ArchiveMember(
+            name, packed, info.compress_type, info.file_size, info.CRC, info.date_time
+        )
 
     def _packed(self, info: zipfile.ZipInfo) -> memoryview:
         at = info.header_offset
@@ -191,7 +195,7 @@ def _check(infos: Iterable[zipfile.ZipInfo], label: str) -> None:
             raise InputError(f"{label}: unpacks to more than a book holds; refused")
 
 
-def write_archive(out: BinaryIO, entries: Iterable[Entry]) -> None:
+def write_archive(out: BinaryIO, entries: Iterable[ArchiveMember]) -> None:
     """Write an EPUB: the media type first and stored, then ``entries`` in their order.
 
     The same entries give the same bytes. ``entries`` are taken one at a time, so a generator
@@ -228,6 +232,6 @@ def _directory_end(count: int, size: int, begin: int) -> bytes:
     return large + struct.pack("<4s4H2LH", b"PK\5\6", *small)
 
 
-def _with_type(entries: Iterable[Entry]) -> Iterator[Entry]:
-    yield Entry.of("mimetype", MIMETYPE, stored=True)
+def _with_type(entries: Iterable[ArchiveMember]) -> Iterator[ArchiveMember]:
+    yield ArchiveMember.of("mimetype", MIMETYPE, stored=True)
     yield from (entry for entry in entries if entry.name != "mimetype")

@@ -20,7 +20,7 @@ from penstock.reading.stats import Repairs
 from penstock.reading.visible import AROUND, block_text, plainly_seen, seen
 from penstock.reading.well_formed import decode
 
-__all__ = ["Block", "Style", "book_blocks", "book_identity", "document_blocks"]
+__all__ = ["TextBlock", "TextStyle", "book_blocks", "book_identity", "document_blocks"]
 
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 # What keeps its look, and the attribute that says where it leads.
@@ -35,7 +35,7 @@ PICTURED = frozenset({"img", "image", "svg"})
 
 @final
 @dataclass(frozen=True, slots=True)
-class Style:
+class TextStyle:
     """Emphasis, a link or a picture: from a character to another, and where it leads."""
 
     start: int
@@ -46,7 +46,7 @@ class Style:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBlock:
     """A paragraph, or something left whole.
 
     Attributes:
@@ -64,7 +64,7 @@ class Block:
 
     kind: str
     text: str
-    styles: tuple[Style, ...] = ()
+    styles: tuple[TextStyle, ...] = ()
     language: str = ""
     rtl: bool = False
     level: int = 0
@@ -74,7 +74,7 @@ class Block:
     marker: str = ""
 
 
-def book_blocks(archive: Archive, repairs: Repairs | None = None) -> Iterator[Block]:
+def book_blocks(archive: Archive, repairs: Repairs | None = None) -> Iterator[TextBlock]:
     """Yield the blocks of an EPUB in reading order; an edition is read as its original.
 
     Args:
@@ -108,7 +108,7 @@ def book_identity(archive: Archive) -> str:
     return hashlib.sha256(f"{said}\0{package.creator}".encode()).hexdigest()[:16]
 
 
-def document_blocks(source: str, name: str = "", language: str = "") -> Iterator[Block]:
+def document_blocks(source: str, name: str = "", language: str = "") -> Iterator[TextBlock]:
     """Yield the blocks of an XHTML document.
 
     >>> [b.text for b in document_blocks("<body><h2>One</h2><p>Two &amp; <b>three</b></p></body>")]
@@ -137,13 +137,13 @@ def _ids(source: str, start: int, end: int) -> Iterator[str]:
                 yield name
 
 
-def _block(source: str, passage: Passage, names: Names, name: str) -> Block:
+def _block(source: str, passage: Passage, names: Names, name: str) -> TextBlock:
     node = tree(source[passage.start : passage.end], names)
     pictured = any(child.name in PICTURED for child in node.all())
     _, _, kind, _, language, rtl, _, marker = passage
-    block = Block(kind, "", language=language, rtl=rtl, document=name, marker=marker)
+    block = TextBlock(kind, "", language=language, rtl=rtl, document=name, marker=marker)
     if kind in ("text", "tangled"):
-        text = _Text(node)
+        text = _Paragraph(node)
         if text.worded:
             return replace(block, kind="text", text=text.bare, styles=text.bare_styles())
         shown = node if pictured else None
@@ -156,12 +156,12 @@ def _block(source: str, passage: Passage, names: Names, name: str) -> Block:
 
 
 @final
-class _Text:
+class _Paragraph:
     """The text of a paragraph as it is put together, and its styles."""
 
     def __init__(self, node: Node) -> None:
         self._parts: list[str] = []
-        self._styles: list[Style] = []
+        self._styles: list[TextStyle] = []
         self._length = 0
         self._last = "\n"  # the character before, to keep blanks single
         self.worded = False  # whether there is more in it than pictures
@@ -169,11 +169,13 @@ class _Text:
         self._whole = "".join(self._parts)
         self.bare = self._whole.strip(" \n")
 
-    def bare_styles(self) -> tuple[Style, ...]:
+    def bare_styles(self) -> tuple[TextStyle, ...]:
         """Return the styles without the blanks and breaks around the text."""
         before = len(self._whole) - len(self._whole.lstrip(" \n"))
         moved = [
-            Style(max(0, s.start - before), min(len(self.bare), s.stop - before), s.name, s.target)
+            TextStyle(
+                max(0, s.start - before), min(len(self.bare), s.stop - before), s.name, s.target
+            )
             for s in self._styles
         ]
         return tuple(s for s in moved if s.start < s.stop)
@@ -200,7 +202,7 @@ class _Text:
                 self._put(line, worded=node.name not in PICTURED)
         if self._length > start and node.name in STYLED and not node.foreign:
             target = node.attributes.get(STYLED[node.name], "")
-            self._styles.append(Style(start, self._length, node.name, target))
+            self._styles.append(TextStyle(start, self._length, node.name, target))
 
     def _put(self, text: str, *, worded: bool = False) -> None:
         """Add text; blanks before it or after a break are none."""

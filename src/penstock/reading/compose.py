@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from string import Template
 from typing import final
 
-from penstock.reading.archive import Entry, write_archive
+from penstock.reading.archive import ArchiveMember, write_archive
 from penstock.reading.css import part
 
 __all__ = ["Chapter", "Manuscript", "Picture", "compose"]
@@ -89,7 +89,7 @@ def compose(manuscript: Manuscript) -> bytes:
     return out.getvalue()
 
 
-def _entries(book: Manuscript) -> Iterator[Entry]:
+def _entries(book: Manuscript) -> Iterator[ArchiveMember]:
     when = book.modified.astimezone(UTC)
     date = (max(when.year, 1980), when.month, when.day, when.hour, when.minute, when.second)
     files = {
@@ -101,9 +101,9 @@ def _entries(book: Manuscript) -> Iterator[Entry]:
     for number, chapter in enumerate(book.chapters, 1):
         files[f"EPUB/{_name(number)}"] = _document(chapter, book.language)
     for name, text in files.items():
-        yield Entry.of(name, text.encode(), date=date)
+        yield ArchiveMember.of(name, text.encode(), date=date)
     for picture in book.pictures:
-        yield Entry.of(f"EPUB/pictures/{picture.name}", picture.data, date=date)
+        yield ArchiveMember.of(f"EPUB/pictures/{picture.name}", picture.data, date=date)
 
 
 def _name(number: int) -> str:

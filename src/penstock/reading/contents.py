@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from penstock.reading.archive import Archive
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.package import Package, open_package
 from penstock.reading.visible import seen
@@ -48,7 +48,7 @@ def book_contents(archive: Archive, package: Package) -> list[Heading]:
     return list(_points(_read(archive, name), package, name, 1)) if name else []
 
 
-def block_contents(archive: Archive, blocks: Sequence[Block]) -> list[tuple[int, str, int]]:
+def block_contents(archive: Archive, blocks: Sequence[TextBlock]) -> list[tuple[int, str, int]]:
     """Return level, title and block of each line of the contents that leads into ``blocks``.
 
     Raises:
@@ -64,7 +64,7 @@ def block_contents(archive: Archive, blocks: Sequence[Block]) -> list[tuple[int,
     return found
 
 
-def targets_of(blocks: Iterable[Block]) -> dict[str, int]:
+def targets_of(blocks: Iterable[TextBlock]) -> dict[str, int]:
     """Return the number of the block that each document and each id in it leads to."""
     targets: dict[str, int] = {}
     for number, block in enumerate(blocks):

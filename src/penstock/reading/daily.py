@@ -18,7 +18,7 @@ from penstock.reading.compose import Chapter, Manuscript, Picture, compose
 from penstock.reading.edition import EditionReport, make_edition
 from penstock.reading.plain_text import text_manuscript
 from penstock.reading.settings import Look
-from penstock.reading.sources import Form, Wanted, form_of, manuscript_of
+from penstock.reading.sources import Form, SourceOptions, form_of, manuscript_of
 from penstock.whole import whole_file
 
 OWN_TITLE = re.compile(r"\s*<h([1-3])\b[^>]*>(.{0,500}?)</h\1>", re.DOTALL)
@@ -185,7 +185,9 @@ def _manuscript(article: Article) -> Manuscript:
     found = form if form != "text" or article.name.endswith(".txt") else _looks(article)
     cut = bool(article.url) and not article.whole
     known = article.title or (Path(article.name).stem if article.name else "")
-    wanted = Wanted(known, article.name or article.url or title, article.url, cut, article.load)
+    wanted = SourceOptions(
+        known, article.name or article.url or title, article.url, cut, article.load
+    )
     return manuscript_of(article.body, found, wanted)
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, final
 
 from penstock.errors import InputError
 from penstock.reading.addresses import SCHEME
-from penstock.reading.archive import Archive, Entry, write_archive
+from penstock.reading.archive import Archive, ArchiveMember, write_archive
 from penstock.reading.css import SHEET, link_to, style
 from penstock.reading.lines import set_document
 from penstock.reading.markup import TAG, attributes_of
@@ -114,7 +114,7 @@ class _Maker:
     def sheet(self) -> str:
         return posixpath.join(self.package.folder, SHEET)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[ArchiveMember]:
         archive, package = self.archive, self.package
         documents = {d.name for d in package.documents if not d.navigation and not d.fixed}
         for document in package.documents:
@@ -134,15 +134,15 @@ class _Maker:
             elif name == package.name:
                 yield self._package(name, data or archive.read(name), made=made)
             elif data is not None:
-                yield Entry.of(name, data, date=archive.date(name))
+                yield ArchiveMember.of(name, data, date=archive.date(name))
             else:
                 yield archive.keep(name)
         rules = style(self.look, self.report.count.shifts)
         if self.suffix:
             rules = f"{SUFFIX}{html.escape(self.suffix)} */\n{rules}"
-        yield Entry.of(self.sheet, rules.encode())
+        yield ArchiveMember.of(self.sheet, rules.encode())
 
-    def _package(self, name: str, data: bytes, *, made: bool) -> Entry:
+    def _package(self, name: str, data: bytes, *, made: bool) -> ArchiveMember:
         """Return the package document with the line for the style sheet."""
         archive, source = self.archive, decode(data)
         if made:
@@ -150,14 +150,14 @@ class _Maker:
         else:
             source = _with_item(source, archive.label)
         source = _with_suffix(source, self.suffix)
-        return Entry.of(name, encode(source, data), date=archive.date(name))
+        return ArchiveMember.of(name, encode(source, data), date=archive.date(name))
 
-    def _document(self, name: str, data: bytes) -> Entry:
+    def _document(self, name: str, data: bytes) -> ArchiveMember:
         source = decode(data)
         if SHEET in source:
             source = unset_document(source)
         made = self._set(name, source)
-        return Entry.of(name, encode(made, data), date=self.archive.date(name))
+        return ArchiveMember.of(name, encode(made, data), date=self.archive.date(name))
 
     def _set(self, name: str, source: str) -> str:
         """Return a document set in lines, or as it is where that could not be taken back."""
@@ -235,7 +235,7 @@ def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
     names = {d.name for d in package.documents if not d.navigation}
     changed = 0
 
-    def entries() -> Iterator[Entry]:
+    def entries() -> Iterator[ArchiveMember]:
         nonlocal changed
         for name in archive:
             if name == sheet:
@@ -251,7 +251,7 @@ def unmake_edition(data: bytes, out: BinaryIO, label: str = "book") -> int:
             if back == source:
                 yield archive.keep(name)
             else:
-                yield Entry.of(name, encode(back, data), date=archive.date(name))
+                yield ArchiveMember.of(name, encode(back, data), date=archive.date(name))
 
     write_archive(out, entries())
     return changed

@@ -28,11 +28,11 @@ from penstock.reading.units import (
 from penstock.reading.words import centre_word
 from penstock.reading.wrap import cut
 
-__all__ = ["Line", "needs_hyphens", "plain_script", "plan"]
+__all__ = ["ShadowLine", "needs_hyphens", "plain_script", "plan"]
 
 
 @final
-class Line(NamedTuple):
+class ShadowLine(NamedTuple):
     """A line in columns of a shadow: its ends, its guide, whether a hyphen is shown after it.
 
     ``broken`` says that the book itself begins a line behind it.
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 def plan(
     shadow: Shadow, look: Look, count: Count, language: str, *, rtl: bool = False
-) -> list[Line]:
+) -> list[ShadowLine]:
     """Return the lines of a text and add them to ``count``.
 
     None are returned for a text that cannot be broken safely.
@@ -57,7 +57,7 @@ def plan(
         count.note("Lao, Tibetan, Burmese or Khmer left alone: no safe breaks known")
         count.leave("text")
         return []
-    lines: list[Line] = []
+    lines: list[ShadowLine] = []
     for part in split(shadow):
         made = _lines(part, look, language, rtl=rtl)
         if made and part.stop < len(text):
@@ -72,7 +72,7 @@ def plan(
 
 
 @final
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """What stands between two breaks of the book's own: from a column of a shadow to another."""
 
     shadow: Shadow
@@ -85,20 +85,20 @@ class Part(NamedTuple):
         return self.shadow.text[self.start : self.stop]
 
 
-def split(shadow: Shadow) -> Iterator[Part]:
+def split(shadow: Shadow) -> Iterator[Stretch]:
     """Yield the parts of a text that has breaks of its own."""
     start = 0
     for text in shadow.text.split(BREAK):
         if text.strip(" "):
-            yield Part(shadow, start, start + len(text))
+            yield Stretch(shadow, start, start + len(text))
         start += len(text) + 1
 
 
-def _lines(part: Part, look: Look, language: str, *, rtl: bool) -> list[Line]:
+def _lines(part: Stretch, look: Look, language: str, *, rtl: bool) -> list[ShadowLine]:
     text, first = part.text, part.start
     unspaced = bool(UNSPACED.search(text))
     pieces, units = _pieces(part, look, language, unspaced=unspaced)
-    lines: list[Line] = []
+    lines: list[ShadowLine] = []
     for start, stop, hyphen in pieces:
         guide = None
         if unspaced:
@@ -108,7 +108,7 @@ def _lines(part: Part, look: Look, language: str, *, rtl: bool) -> list[Line]:
             found = centre_word(line, rtl=True) if rtl else nearest_word(line)
             guide = (start + found[0], start + found[1]) if found else None
         span = (first + guide[0], first + guide[1]) if guide else None
-        lines.append(Line(first + start, first + stop, span, hyphen))
+        lines.append(ShadowLine(first + start, first + stop, span, hyphen))
     return lines
 
 
@@ -120,7 +120,7 @@ def _too_wide(line: str, look: Look) -> bool:
 
 
 def _pieces(
-    part: Part, look: Look, language: str, *, unspaced: bool
+    part: Stretch, look: Look, language: str, *, unspaced: bool
 ) -> tuple[list[Piece], list[Unit]]:
     """Return the lines of a part and, where they were needed, its units; columns count from it."""
     text = part.text

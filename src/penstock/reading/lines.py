@@ -19,7 +19,7 @@ from typing import NamedTuple, final
 from penstock.reading.alignment import shift, shifted
 from penstock.reading.guides import mark_guides
 from penstock.reading.inline import COLUMN, NOT_FIRST, NOT_LAST, UNEVEN_BREAKS
-from penstock.reading.layout import Line, needs_hyphens, plain_script, plan
+from penstock.reading.layout import ShadowLine, needs_hyphens, plain_script, plan
 from penstock.reading.markup import Passage, apart, passages
 from penstock.reading.names import Names
 from penstock.reading.reinsert import EXPLICIT, MARKS, Marks, put_back
@@ -225,7 +225,9 @@ class _Setter:
         marks = EXPLICIT if LIKE_OURS.search(text) else MARKS
         self._put(passage, _edited(source, passage, self._edits(shadow, lines, marks)), marks.name)
 
-    def _edits(self, shadow: Shadow, lines: list[Line], marks: Marks) -> list[tuple[int, str]]:
+    def _edits(
+        self, shadow: Shadow, lines: list[ShadowLine], marks: Marks
+    ) -> list[tuple[int, str]]:
         """Return what is put into a text, and where."""
         source, count = self.source, self.count
         edits: list[tuple[int, str]] = []

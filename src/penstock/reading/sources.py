@@ -13,7 +13,7 @@ from penstock.reading.compose import Manuscript, compose
 from penstock.reading.convert import by_calibre, fiction_page, office_form
 from penstock.reading.plain_text import NoText, read_text, text_manuscript
 
-__all__ = ["Form", "Wanted", "as_epub", "form_of", "manuscript_of"]
+__all__ = ["Form", "SourceOptions", "as_epub", "form_of", "manuscript_of"]
 
 Form: TypeAlias = Literal["epub", "html", "markdown", "text", "fb2", "calibre"]
 ENDINGS: dict[str, Form] = {
@@ -89,7 +89,7 @@ def as_epub(  # noqa: PLR0913 - each a thing that may be known of a file
     if form == "calibre":
         return by_calibre(data, label)
     title = "Text" if label in (base, "stdin") else Path(label).stem
-    wanted = Wanted(title, label, base, article=article, load=load)
+    wanted = SourceOptions(title, label, base, article=article, load=load)
     try:
         found = manuscript_of(data, form, wanted)
     except NoText as error:
@@ -101,7 +101,7 @@ def as_epub(  # noqa: PLR0913 - each a thing that may be known of a file
 
 @final
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SourceOptions:
     """How something becomes a manuscript.
 
     Attributes:
@@ -119,7 +119,7 @@ class Wanted:
     load: Callable[[str], bytes | None] | None = None
 
 
-def manuscript_of(data: bytes, form: Form, wanted: Wanted) -> Manuscript:
+def manuscript_of(data: bytes, form: Form, wanted: SourceOptions) -> Manuscript:
     """Return ``data`` as a manuscript.
 
     Raises:

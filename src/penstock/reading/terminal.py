@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 from penstock.errors import InputError
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.lines import Count
 from penstock.reading.pace import fairness, seconds
 from penstock.reading.positions import ReadingPlace
@@ -44,7 +44,7 @@ class Reader:
 
     def __init__(
         self,
-        blocks: Sequence[Block],
+        blocks: Sequence[TextBlock],
         place: ReadingPlace,
         contents: Sequence[tuple[int, str, int]] = (),
     ) -> None:
@@ -80,7 +80,7 @@ class Reader:
             self._lines[index] = list(self._make(self.blocks[index]))
         return self._lines[index]
 
-    def _make(self, block: Block) -> list[TextLine]:
+    def _make(self, block: TextBlock) -> list[TextLine]:
         guide = self.place.guide
         look = Look(
             width=max(8, min(self.place.width, self._room)),

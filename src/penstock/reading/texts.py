@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from penstock.reading.blocks import Block
+from penstock.reading.blocks import TextBlock
 from penstock.reading.layout import plan
 from penstock.reading.settings import Guide, Look
 from penstock.reading.stats import Count
@@ -44,10 +44,11 @@ class TextLine:
     axis: float
 
 
-def block_lines(block: Block, look: Look, count: Count) -> list[TextLine]:
+def block_lines(block: TextBlock, look: Look, count: Count) -> list[TextLine]:
     """Return the lines of a ``text`` block; none of what is left whole, which is counted.
 
-    >>> [line.text for line in block_lines(Block("text", "one two three"), Look(width=9), Count())]
+    >>> block = TextBlock("text", "one two three")
+    >>> [line.text for line in block_lines(block, Look(width=9), Count())]
     ['one two', 'three']
     """
     if block.kind != "text":
@@ -86,7 +87,9 @@ def _rows(text: str, start: int, stop: int | None) -> Iterator[tuple[int, str]]:
         start += len(row) + 1
 
 
-def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool) -> Iterator[str]:
+def text_lines(
+    blocks: Iterable[TextBlock], look: Look, count: Count, *, ansi: bool
+) -> Iterator[str]:
     """Yield the book as lines of text centred on one axis, without line ends.
 
     Args:
@@ -107,7 +110,7 @@ def text_lines(blocks: Iterable[Block], look: Look, count: Count, *, ansi: bool)
             yield blanks + marker + marked(line, look.guide if ansi else "none")
 
 
-def _whole(block: Block, middle: float) -> Iterator[str]:
+def _whole(block: TextBlock, middle: float) -> Iterator[str]:
     marker = f"{block.marker} " if block.marker else ""
     for line in block.text.split("\n"):
         safe = marker + printable(line)
@@ -133,10 +136,10 @@ def marked(line: TextLine, guide: Guide) -> str:
     return f"{printable(before)}{on}{printable(word)}{off}{printable(after)}"
 
 
-def json_lines(blocks: Iterable[Block], look: Look, count: Count) -> Iterator[str]:
+def json_lines(blocks: Iterable[TextBlock], look: Look, count: Count) -> Iterator[str]:
     """Yield one JSON object a line of text, or a block left whole.
 
-    >>> print(*json_lines([Block("text", "one two")], Look(), Count()))
+    >>> print(*json_lines([TextBlock("text", "one two")], Look(), Count()))
     {"block": 0, "kind": "text", "start": 0, "text": "one two", "guide": [4, 7]}
     """
     for number, block in enumerate(blocks):

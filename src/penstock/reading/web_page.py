@@ -11,7 +11,7 @@ from typing import BinaryIO, final
 
 from penstock.reading.addresses import Members
 from penstock.reading.archive import Archive
-from penstock.reading.blocks import Block, Style, book_blocks, book_identity
+from penstock.reading.blocks import TextBlock, TextStyle, book_blocks, book_identity
 from penstock.reading.contents import book_contents, targets_of
 from penstock.reading.css import part
 from penstock.reading.package import open_package
@@ -85,7 +85,7 @@ class _Page:
         self._members = Members(archive)
         self.pictures: dict[str, str] = {}
 
-    def block(self, block: Block, language: str) -> object:
+    def block(self, block: TextBlock, language: str) -> object:
         """Return a block as the page's program takes it."""
         plain = not (block.styles or block.rtl or block.marker or block.language != language)
         if block.kind == "text" and plain:
@@ -105,11 +105,11 @@ class _Page:
         found |= {key: value for key, value in rest.items() if value}
         return {key: value for key, value in found.items() if value is not None}
 
-    def _target(self, style: Style, block: Block) -> str:
+    def _target(self, style: TextStyle, block: TextBlock) -> str:
         found = self._picture if style.name == "img" else self._address
         return found(style.target, block)
 
-    def _address(self, target: str, block: Block) -> str:
+    def _address(self, target: str, block: TextBlock) -> str:
         """Return a link: as it is where it leads out by http or mail, else a place of the book."""
         if target.lower().startswith(("http:", "https:", "mailto:")):
             return target
@@ -117,7 +117,7 @@ class _Page:
         name = self._members.find(block.document, path) if path else block.document
         return f"{name}#{fragment}" if fragment else name
 
-    def _picture(self, address: str, block: Block) -> str:
+    def _picture(self, address: str, block: TextBlock) -> str:
         name = self._members.find(block.document, address) if address else ""
         kind = PICTURES.get(posixpath.splitext(name)[1].lower())
         if kind is None or name not in self._archive:

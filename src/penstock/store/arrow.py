@@ -48,7 +48,7 @@ _ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds, and a little more
 _encode = msgspec.json.Encoder().encode
 
 
-class Records(Protocol):
+class StoredRecords(Protocol):
     """What has records in an order that does not change while more land."""
 
     def records(self) -> Iterator[LandedRecord]:
@@ -225,7 +225,7 @@ def arrow_reader(
 
 
 def read_arrow(  # noqa: PLR0913 - each is one choice of the caller, all but one with a default
-    store: Records,
+    store: StoredRecords,
     *,
     columns: Sequence[str] | None = None,
     where: Where | None = None,
@@ -280,7 +280,7 @@ def _chosen(known: Sequence[Field], columns: Sequence[str] | None) -> list[tuple
     return [named[name] for name in (named if columns is None else columns)]
 
 
-def to_duckdb(store: Records, *, flatten: bool = False) -> duckdb.DuckDBPyConnection:
+def to_duckdb(store: StoredRecords, *, flatten: bool = False) -> duckdb.DuckDBPyConnection:
     """Return a connection to a database of its own with what has landed as the table ``records``.
 
     Raises:

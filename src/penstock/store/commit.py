@@ -11,10 +11,10 @@ from zlib import crc32
 import msgspec
 
 from penstock.clock import Clock
-from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, Key, LandedGap, Landing, Mark
 from penstock.store.bulk_insert import LandedRow, enter_landed, supersede
 from penstock.store.cells import storable
-from penstock.store.consistency import Watch
+from penstock.store.consistency import ConsistencyWatch
 from penstock.store.deletion import RecordPlace, delete, in_turns, overwrite
 from penstock.store.fence import Fence, check
 from penstock.store.lock import kept_by
@@ -75,7 +75,7 @@ class GroupCommit(Tally):
         tail: Tail,
         clock: Clock,
         fence: Fence | None,
-        watch: Watch,
+        watch: ConsistencyWatch,
     ) -> None:
         self._directory = directory
         self._fence = fence
@@ -290,7 +290,7 @@ class GroupCommit(Tally):
             [
                 (entry.since, entry.until, entry.reason, entry.count, at)
                 for entry in entries
-                if isinstance(entry, Gap)
+                if isinstance(entry, LandedGap)
             ],
         )
         gone = [entry for entry in entries if isinstance(entry, Deletion)]

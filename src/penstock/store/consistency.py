@@ -24,7 +24,7 @@ from penstock.store.ledger import LEDGER, lost, refuse_foreign, refuse_odd, vers
 from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_by, mark_of
 from penstock.store.segments import found_segments, lines, segment_path, sync, sync_directory
 
-__all__ = ["ASIDE", "Watch", "compare", "fit", "problem_of", "set_aside"]
+__all__ = ["ASIDE", "ConsistencyWatch", "compare", "fit", "problem_of", "set_aside"]
 
 ASIDE = "aside"
 _LOOK = 1 << 16  # bytes of a segment's end in which its last line is looked for
@@ -179,7 +179,7 @@ def set_aside(directory: Path, path: Path, start: int, end: int) -> Path:
 
 
 @final
-class Watch:
+class ConsistencyWatch:
     """Notices that somebody moved, deleted or replaced the ledger or the lock under an open store.
 
     Args:

@@ -18,7 +18,7 @@ from penstock.store import fence as fences
 from penstock.store import ledger
 from penstock.store.claims import Claims
 from penstock.store.commit import GroupCommit, settled
-from penstock.store.consistency import ASIDE, Watch, compare, fit
+from penstock.store.consistency import ASIDE, ConsistencyWatch, compare, fit
 from penstock.store.deletion import overwrite, pending
 from penstock.store.fence import Fence
 from penstock.store.lock import LOCK, DirectoryLock, Mark, mark_of
@@ -101,7 +101,7 @@ class LocalStore(Settlement, LocalReader):
             LocalReader.__init__(self, Path(path), reading)
             self._claims = Claims(clock, clock.time())
             self._fence = fence
-            self._watch = Watch(directory, lock)
+            self._watch = ConsistencyWatch(directory, lock)
             self._commit = GroupCommit(
                 directory, self._writing, self._tail, clock, fence, self._watch
             )

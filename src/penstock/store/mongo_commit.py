@@ -16,7 +16,7 @@ from penstock.mongo import (
     RawBSONDocument,
     UpdateOne,
 )
-from penstock.pipeline import Deletion, Entry, Failing, Gap, Key, Landing, Mark
+from penstock.pipeline import Deletion, Entry, Failing, Key, LandedGap, Landing, Mark
 from penstock.store.deletion import in_turns
 from penstock.store.in_portions import portions
 from penstock.store.mongo_connection import MongoPlace
@@ -167,7 +167,7 @@ class MongoCommit(Tally):
     def _note(self, entries: Sequence[Entry]) -> None:
         facts = self._place.facts
         marks = {entry.name: entry.value for entry in entries if isinstance(entry, Mark)}
-        gaps = [self._gap(entry) for entry in entries if isinstance(entry, Gap)]
+        gaps = [self._gap(entry) for entry in entries if isinstance(entry, LandedGap)]
         values = [
             UpdateOne({"_id": f"mark:{name}"}, {"$set": {"value": value}}, upsert=True)
             for name, value in marks.items()
@@ -184,7 +184,7 @@ class MongoCommit(Tally):
         elif values:
             self.fence.within(together)
 
-    def _gap(self, gap: Gap) -> dict[str, Any]:
+    def _gap(self, gap: LandedGap) -> dict[str, Any]:
         self._latest += 1
         facts = {"since": gap.since, "until": gap.until, "reason": gap.reason, "count": gap.count}
         return {"_id": f"gap:{self._latest}:{self._writer}", "gap": Int64(self._latest), **facts}

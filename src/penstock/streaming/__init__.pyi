@@ -22,11 +22,13 @@ from penstock.streaming.presets import PRESET_KINDS as PRESET_KINDS
 from penstock.streaming.presets import PRESETS as PRESETS
 from penstock.streaming.presets import Preset as Preset
 from penstock.streaming.reconnect_policy import Backoff as Backoff
+from penstock.streaming.reconnect_policy import ConnectionWindow as ConnectionWindow
 from penstock.streaming.reconnect_policy import Doubling as Doubling
 from penstock.streaming.reconnect_policy import Ending as Ending
-from penstock.streaming.reconnect_policy import Linear as Linear
+from penstock.streaming.reconnect_policy import Linear as Linear  # unlisted
+from penstock.streaming.reconnect_policy import LinearWaits as LinearWaits
 from penstock.streaming.reconnect_policy import ReconnectPolicy as ReconnectPolicy
-from penstock.streaming.reconnect_policy import Window as Window
+from penstock.streaming.reconnect_policy import Window as Window  # unlisted
 from penstock.streaming.resume import Backfill as Backfill
 from penstock.streaming.resume import BodyRevision as BodyRevision
 from penstock.streaming.resume import LastEventId as LastEventId
@@ -40,6 +42,8 @@ from penstock.streaming.values import Cursor as Cursor
 from penstock.streaming.values import Gap as Gap
 from penstock.streaming.values import Item as Item
 from penstock.streaming.values import Message as Message
-from penstock.streaming.values import Notice as Notice
+from penstock.streaming.values import Notice as Notice  # unlisted
 from penstock.streaming.values import OnSame as OnSame
-from penstock.streaming.values import Status as Status
+from penstock.streaming.values import ServerNotice as ServerNotice
+from penstock.streaming.values import Status as Status  # unlisted
+from penstock.streaming.values import StreamStatus as StreamStatus

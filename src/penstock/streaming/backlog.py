@@ -19,14 +19,14 @@ from penstock.streaming.values import Gap
 
 __all__ = [
     "Backlog",
-    "Batch",
     "Block",
     "DropOldest",
     "Dropped",
-    "Ended",
     "Entry",
+    "FrameBatch",
     "Overflow",
     "Spill",
+    "StreamEnd",
 ]
 
 F_co = TypeVar("F_co", bound=Frame, covariant=True)
@@ -86,7 +86,7 @@ Overflow: TypeAlias = Block | Spill | DropOldest
 
 
 @final
-class Batch(msgspec.Struct, Generic[F_co], gc=False):
+class FrameBatch(msgspec.Struct, Generic[F_co], gc=False):
     """Frames that came together.
 
     Attributes:
@@ -112,13 +112,13 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 @final
-class Ended(msgspec.Struct, frozen=True):
+class StreamEnd(msgspec.Struct, frozen=True):
     """Nothing comes after it; ``error`` says why, None is a good end."""
 
     error: PenstockError | None
 
 
-Entry: TypeAlias = Batch[Frame] | Dropped | Gap | Ended
+Entry: TypeAlias = FrameBatch[Frame] | Dropped | Gap | StreamEnd
 
 
 @final
@@ -148,7 +148,7 @@ class Backlog:
             return self._spill.room
         return self._size + self._held < self._bound
 
-    def put(self, batch: Batch[Frame]) -> bool:
+    def put(self, batch: FrameBatch[Frame]) -> bool:
         """Put a batch; return whether more may be put."""
         with self._condition:
             if self._spill is not None and (self._spill.entries or self._full()):
@@ -171,10 +171,10 @@ class Backlog:
         """Forget the oldest batches, and say so in their place. The newest one stays."""
         gone: list[Dropped] = []
         kept: list[Entry] = []
-        left = sum(isinstance(entry, Batch) for entry in self._entries)
+        left = sum(isinstance(entry, FrameBatch) for entry in self._entries)
         while self._full() and left > 1:
             entry = self._entries.popleft()
-            if isinstance(entry, Batch):
+            if isinstance(entry, FrameBatch):
                 left -= 1
                 self._size -= entry.size
                 self.dropped += len(entry.frames)
@@ -188,7 +188,7 @@ class Backlog:
             kept.append(Dropped(count, gone[0].since, gone[-1].until))
         self._entries.extendleft(reversed(kept))
 
-    def tell(self, entry: Gap | Ended) -> None:
+    def tell(self, entry: Gap | StreamEnd) -> None:
         """Put what is no message, after all that came before."""
         with self._condition:
             if self._spill is not None and self._spill.entries:
@@ -233,12 +233,12 @@ class Backlog:
     def _refill(self, spill: SpillFile) -> None:
         while not self._full() and (entry := spill.read()) is not None:
             self._entries.append(entry)
-            self._size += entry.size if isinstance(entry, Batch) else 0
+            self._size += entry.size if isinstance(entry, FrameBatch) else 0
 
     def close(self) -> None:
         """Forget everything: it has ended."""
         with self._condition:
-            self._entries = deque([Ended(None)])
+            self._entries = deque([StreamEnd(None)])
             self._size = self._held = 0
             if self._spill is not None:
                 self._spill.close()
@@ -255,7 +255,7 @@ class SpillFile:
         self._read_at = 0
         self._write_at = 0
         # Of a batch, how many bytes it has there, and what; others are not in the file.
-        self.entries: deque[tuple[int, type[Batch[Frame]]] | Gap | Ended]
+        self.entries: deque[tuple[int, type[FrameBatch[Frame]]] | Gap | StreamEnd]
         self.entries = deque()
 
     @property
@@ -263,7 +263,7 @@ class SpillFile:
         """Whether the file may grow."""
         return self._write_at < self._spill.most
 
-    def write(self, batch: Batch[Frame]) -> None:
+    def write(self, batch: FrameBatch[Frame]) -> None:
         """Append a batch.
 
         Raises:
@@ -281,7 +281,9 @@ class SpillFile:
         except OSError as error:
             raise StorageError(f"spilling to disk: {error.strerror or error}") from error
         self._write_at += len(data)
-        self.entries.append((len(data), Batch[ServerEvent] if of_events else Batch[bytes]))
+        self.entries.append(
+            (len(data), FrameBatch[ServerEvent] if of_events else FrameBatch[bytes])
+        )
 
     def read(self) -> Entry | None:
         """Return the oldest entry; None where there is nothing.

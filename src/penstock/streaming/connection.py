@@ -15,7 +15,7 @@ from penstock.errors import InputError, PenstockError, RetryableError
 from penstock.http import Headers
 from penstock.pipeline import is_json
 from penstock.streaming import framing
-from penstock.streaming.backlog import Backlog, Batch
+from penstock.streaming.backlog import Backlog, FrameBatch
 from penstock.streaming.content_encoding import Decoder, Identity, decoder
 from penstock.streaming.frames import Frame, Framer, FramingError, MessageTooLarge, ServerEvent
 from penstock.streaming.messages import Newest
@@ -24,10 +24,10 @@ from penstock.streaming.reconnect_policy import Ending
 from penstock.streaming.resume import LastEventId
 from penstock.streaming.server_sent_events import ServerEvents
 from penstock.streaming.values import Counters
-from penstock.streaming.watchdog import Watch
-from penstock.streaming.websocket import Reply, WebSocket
+from penstock.streaming.watchdog import SilenceWatch
+from penstock.streaming.websocket import OutgoingFrame, WebSocket
 
-__all__ = ["BY_CONTENT_TYPE", "Closing", "Connection", "ConnectionPlan", "NotAStream"]
+__all__ = ["BY_CONTENT_TYPE", "CloseFrame", "Connection", "ConnectionPlan", "NotAStream"]
 
 _EVENTS = "text/event-stream"
 BY_CONTENT_TYPE = {
@@ -50,7 +50,7 @@ class NotAStream(InputError):
     """The answer is something else: a page of a proxy, it may be, that is gone in a while."""
 
 
-class Closing(RetryableError):
+class CloseFrame(RetryableError):
     """The server's close frame of a WebSocket, with its code."""
 
     def __init__(self, code: int, words: str) -> None:
@@ -81,7 +81,7 @@ class ConnectionPlan:
     clock: Clock
     json: bool
     max_message: int
-    opening: tuple[Reply, ...] = ()
+    opening: tuple[OutgoingFrame, ...] = ()
 
 
 @final
@@ -138,7 +138,7 @@ class Connection:
         self._on_open = on_open
         self._decoder: Decoder | None = None
         self._pieces: Iterator[bytes] = iter(())  # what came, and was not decoded yet
-        self._watch = Watch(plan.preset.wire_stall, plan.preset.decoded_stall)
+        self._watch = SilenceWatch(plan.preset.wire_stall, plan.preset.decoded_stall)
         self._pinged = -1  # bytes that had come when we asked for a sign of life
 
     @property
@@ -275,7 +275,7 @@ class Connection:
             except FramingError as error:
                 if self._plan.preset.websocket:  # RFC 6455, section 7.4.1
                     code = 1009 if isinstance(error, MessageTooLarge) else 1002
-                    self.outgoing.append(Reply("close", code.to_bytes(2)))
+                    self.outgoing.append(OutgoingFrame("close", code.to_bytes(2)))
                 raise
             if isinstance(framer, WebSocket):
                 self._answer(framer)
@@ -292,14 +292,14 @@ class Connection:
         self.outgoing.extend(replies)
         socket.replies.clear()
         if socket.closed is not None:
-            raise Closing(*socket.closed)
+            raise CloseFrame(*socket.closed)
 
     def take(self, frames: list[bytes] | list[ServerEvent]) -> bool:
         """Put whole messages into the backlog; return whether there is room for more."""
         self.messages += len(frames)
         self.recent.extend(frames[-_LAST:])
         self.cursor = self._plan.newest(frames, self.at) or self.cursor
-        batch = Batch[Frame](frames, self.number, self.at, size_of(frames))
+        batch = FrameBatch[Frame](frames, self.number, self.at, size_of(frames))
         return self._plan.backlog.put(batch)
 
     def ready(self) -> bool:
@@ -317,7 +317,7 @@ class Connection:
         silent = self._watch.quiet(now) * 2 > self._watch.wire_stall
         if silent and self._pinged != self.wire and isinstance(self.framer, WebSocket):
             self._pinged = self.wire
-            self.outgoing.append(Reply("ping", b""))
+            self.outgoing.append(OutgoingFrame("ping", b""))
         return None if self.ending is None else self.ending.value
 
     def _is_coded(self) -> bool:

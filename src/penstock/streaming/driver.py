@@ -32,8 +32,8 @@ from penstock.http import (
     join,
     shown,
 )
-from penstock.streaming.backlog import Ended
-from penstock.streaming.connection import Closing, Connection, ConnectionPlan, NotAStream
+from penstock.streaming.backlog import StreamEnd
+from penstock.streaming.connection import CloseFrame, Connection, ConnectionPlan, NotAStream
 from penstock.streaming.content_encoding import accepted
 from penstock.streaming.control_messages import Action
 from penstock.streaming.frames import FramingError, MessageTooLarge
@@ -42,7 +42,7 @@ from penstock.streaming.reconnect_policy import Backoff, Ending
 from penstock.streaming.responses import Answer, Outcome, refusal
 from penstock.streaming.resume import LastEventId, moment
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.values import Counters, Gap, Status
+from penstock.streaming.values import Counters, Gap, StreamStatus
 from penstock.streaming.websocket import accept_of
 
 __all__ = ["Driver", "as_http"]
@@ -76,7 +76,7 @@ class Driver:
         profile: StreamProfile,
         plan: ConnectionPlan,
     ) -> None:
-        self.status = Status()
+        self.status = StreamStatus()
         self.present: Connection | None = None
         self._request = request
         self._api = api
@@ -166,7 +166,7 @@ class Driver:
         if error is not None:
             self.status = replace(self.status, reason=str(error), last_reason=str(error))
         self.status = replace(self.status, state="ended")
-        self._plan.backlog.tell(Ended(error))
+        self._plan.backlog.tell(StreamEnd(error))
 
     def _connection(self) -> None:
         """Dial, wait for the end, and then for as long as the policy says."""
@@ -414,7 +414,7 @@ class Driver:
         verdict = last_word(self._preset, reversed(connection.recent))
         if verdict is not None:
             return self._asked(verdict)
-        if isinstance(error, Closing) and self._policy.closes(error.code):
+        if isinstance(error, CloseFrame) and self._policy.closes(error.code):
             raise PermanentError(f"{self._where}: {error}")
         reason = f"{self._where}: {error or 'closed by the server'}"
         if self._preset.once and _is_good(error):
@@ -483,7 +483,7 @@ def _ending_of(connection: Connection, error: PenstockError | None) -> PenstockE
 
 def _is_good(error: PenstockError | None) -> bool:
     """Whether a connection that ended so was not cut."""
-    return error is None or (isinstance(error, Closing) and error.code in _GOOD)
+    return error is None or (isinstance(error, CloseFrame) and error.code in _GOOD)
 
 
 def as_http(url: str) -> str:

@@ -17,14 +17,14 @@ from penstock.pipeline import (
     Entry,
     FailedRecord,
     Key,
+    LandedGap,
     LandedRecord,
     Lot,
     Position,
 )
-from penstock.pipeline import Gap as GapEntry
 from penstock.streaming.resume import moment
 from penstock.streaming.stream import Stream
-from penstock.streaming.values import Gap, Item, Message, Notice, OnSame, T
+from penstock.streaming.values import Gap, Item, Message, OnSame, ServerNotice, T
 
 __all__ = ["UNREADABLE", "StreamFeed", "entry_of_item"]
 
@@ -105,7 +105,7 @@ class StreamFeed(Generic[T]):
         if isinstance(position, str):
             stream.resume(position)
         elif stream.cursor is None and (since := self._paused(position)) is not None:
-            yield Lot([GapEntry(since, moment(time.time()), "no-resume")])
+            yield Lot([LandedGap(since, moment(time.time()), "no-resume")])
         for items in stream.batches(_LOOK):
             yield from self._parts(items)
             if self._is_enough() or (until is not None and time.monotonic() >= until):
@@ -146,7 +146,7 @@ class StreamFeed(Generic[T]):
                 self._taken += 1
                 entries.append(LandedRecord(self._key(item), self._body(item)))
                 continue
-            if isinstance(item, Notice):
+            if isinstance(item, ServerNotice):
                 self.notices[item.kind] += 1
             final = not self._stream.reuses_ids
             entry = entry_of_item(item, deletes=self._deletes, final=final)
@@ -171,16 +171,17 @@ class StreamFeed(Generic[T]):
         return msgspec.json.encode(message.value)
 
 
-def entry_of_item(item: Notice | Gap, *, deletes: bool, final: bool = True) -> Entry | None:
+def entry_of_item(item: ServerNotice | Gap, *, deletes: bool, final: bool = True) -> Entry | None:
     """Return what a store keeps of what is not a message; None: nothing.
 
-    >>> entry_of_item(Notice("delete", None, b"{}", id=7), deletes=True)
+    >>> entry_of_item(ServerNotice("delete", None, b"{}", id=7), deletes=True)
     Deletion(key=7, final=True)
-    >>> entry_of_item(Notice("unreadable", None, b"<p>", text="not JSON"), deletes=True).excerpt
+    >>> notice = ServerNotice("unreadable", None, b"<p>", text="not JSON")
+    >>> entry_of_item(notice, deletes=True).excerpt
     '<p>'
     """
     if isinstance(item, Gap):
-        return GapEntry(item.since, item.until, item.reason, item.count)
+        return LandedGap(item.since, item.until, item.reason, item.count)
     if item.id is not None:  # what is to go, whatever the service calls it
         return Deletion(item.id, final) if deletes else None
     if item.kind == "unreadable":
@@ -215,6 +216,6 @@ def _up_to(items: Sequence[Item[T]], messages: int) -> Sequence[Item[T]]:
 def _cursor_of(items: Sequence[Item[T]]) -> str | None:
     """Return where to go on after the last of ``items`` that tells it."""
     for item in reversed(items):
-        if isinstance(item, Message | Notice) and item.cursor is not None:
+        if isinstance(item, Message | ServerNotice) and item.cursor is not None:
             return item.cursor
     return None

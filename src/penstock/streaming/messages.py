@@ -31,7 +31,7 @@ from penstock.streaming.json_decoder import (
 )
 from penstock.streaming.presets import Preset
 from penstock.streaming.resume import Backfill, LastEventId, Resume, moment
-from penstock.streaming.values import Gap, Item, Message, Notice, T
+from penstock.streaming.values import Gap, Item, Message, ServerNotice, T
 
 __all__ = [
     "Decode",
@@ -150,7 +150,9 @@ class Sorter(Generic[T]):
             if not body or body.isspace():
                 self.keepalives += 1  # an event without data, an empty message of a WebSocket
                 return
-            self._items.append(Notice("unreadable", None, body, None, self.cursor, str(error)))
+            self._items.append(
+                ServerNotice("unreadable", None, body, None, self.cursor, str(error))
+            )
 
     def _sort_json(self, body: bytes) -> None:
         """Hand out a message or what a sign says, decoded and checked whole, or nothing at all."""
@@ -286,7 +288,7 @@ class Sorter(Generic[T]):
         self, kind: str, value: object, body: bytes, id_: str | int | None = None, text: str = ""
     ) -> None:
         record = Record(value) if isinstance(value, dict) else None
-        self._items.append(Notice(kind, record, body, id_, self.cursor, text))
+        self._items.append(ServerNotice(kind, record, body, id_, self.cursor, text))
 
 
 def active_signs(preset: Preset) -> tuple[ControlMessage, ...]:

@@ -9,7 +9,12 @@ from typing import final
 
 from penstock.registry import Registry
 from penstock.streaming.control_messages import EVENT, Action, ControlMessage
-from penstock.streaming.reconnect_policy import Doubling, Linear, ReconnectPolicy, Window
+from penstock.streaming.reconnect_policy import (
+    ConnectionWindow,
+    Doubling,
+    LinearWaits,
+    ReconnectPolicy,
+)
 from penstock.streaming.resume import (
     Backfill,
     BodyRevision,
@@ -117,7 +122,7 @@ _X = Preset(
     data=frozenset({"data", "includes", "matching_rules"}),
     unknown=True,
     resume=Backfill(),
-    policy=ReconnectPolicy(windows=(Window(4, 4.0), Window(50, 900.0))),
+    policy=ReconnectPolicy(windows=(ConnectionWindow(4, 4.0), ConnectionWindow(50, 900.0))),
     wire_stall=30.0,
     decoded_stall=40.0,
     signs=(
@@ -236,7 +241,7 @@ _EVENTS = Preset(
     service="server-sent events",
     framing="sse",
     resume=LastEventId(),
-    policy=ReconnectPolicy(network=Linear(1.0, 16.0)),
+    policy=ReconnectPolicy(network=LinearWaits(1.0, 16.0)),
 ).ending_at("[DONE]")
 
 _JETSTREAM = Preset(
@@ -245,7 +250,7 @@ _JETSTREAM = Preset(
     resume=QueryCursor("cursor", "time_us", rewind=5_000_000),
     id=("did", "time_us"),
     kind="kind",
-    policy=ReconnectPolicy(network=Linear(0.25, 16.0), http=Doubling(5.0, 320.0)),
+    policy=ReconnectPolicy(network=LinearWaits(0.25, 16.0), http=Doubling(5.0, 320.0)),
     signs=(
         ControlMessage("error", "error", Action.AGAIN, text="message"),
         ControlMessage(

@@ -18,10 +18,12 @@ from penstock.errors import InputError
 __all__ = [
     "RULES",
     "Backoff",
+    "ConnectionWindow",
     "Curve",
     "Doubling",
     "Ending",
     "Linear",
+    "LinearWaits",
     "ReconnectPolicy",
     "Window",
 ]
@@ -29,14 +31,14 @@ __all__ = [
 
 @final
 @dataclass(frozen=True, slots=True)
-class Linear:
+class LinearWaits:
     """Waits that grow by a step.
 
     Attributes:
         first: The first wait, in seconds; the step, too.
         most: The longest, in seconds.
 
-    >>> [Linear(0.25, 16).wait(n) for n in (1, 2, 3, 64, 65)]
+    >>> [LinearWaits(0.25, 16).wait(n) for n in (1, 2, 3, 64, 65)]
     [0.25, 0.5, 0.75, 16.0, 16]
     """
 
@@ -69,12 +71,12 @@ class Doubling:
         return min(self.first * 2.0 ** min(failures - 1, 64), self.most)
 
 
-Curve: TypeAlias = Linear | Doubling
+Curve: TypeAlias = LinearWaits | Doubling
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Window:
+class ConnectionWindow:
     """At most so many connections in any so many seconds."""
 
     connects: int
@@ -187,11 +189,11 @@ class ReconnectPolicy:
     900.0
     """
 
-    network: Curve = Linear(0.25, 16.0)
+    network: Curve = LinearWaits(0.25, 16.0)
     http: Curve = Doubling(5.0, 320.0)
     limited: Curve = Doubling(60.0)
     healthy: float = 5.0
-    windows: tuple[Window, ...] = (Window(4, 4.0),)
+    windows: tuple[ConnectionWindow, ...] = (ConnectionWindow(4, 4.0),)
     longest: float = 86_400.0
     tolerance: float = 300.0
     fatal: frozenset[int] = frozenset({401, 403, 404, 406, 1003, 1007, 1008, 1010})
@@ -261,3 +263,7 @@ class ReconnectPolicy:
     def gave_up(self, state: Backoff) -> bool:
         """Whether there were more failures in a row than :attr:`attempts` allows."""
         return self.attempts is not None and state.failures >= self.attempts
+
+
+Linear = LinearWaits  # its name in earlier versions
+Window = ConnectionWindow  # its name in earlier versions

@@ -28,7 +28,15 @@ from penstock.http import (
 from penstock.pipeline import asynchronous, source_of
 from penstock.streaming import framing as framings
 from penstock.streaming import presets
-from penstock.streaming.backlog import Backlog, Batch, Block, Dropped, Ended, Entry, Overflow
+from penstock.streaming.backlog import (
+    Backlog,
+    Block,
+    Dropped,
+    Entry,
+    FrameBatch,
+    Overflow,
+    StreamEnd,
+)
 from penstock.streaming.connection import ConnectionPlan
 from penstock.streaming.driver import Driver, as_http
 from penstock.streaming.frames import MAX_MESSAGE_BYTES, Framer, check_bound
@@ -37,8 +45,8 @@ from penstock.streaming.presets import Preset
 from penstock.streaming.reconnect_policy import ReconnectPolicy
 from penstock.streaming.resume import moment
 from penstock.streaming.server_sent_events import ServerEvents
-from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, Status, T
-from penstock.streaming.websocket import Reply
+from penstock.streaming.values import Counters, Cursor, Gap, Item, Message, StreamStatus, T
+from penstock.streaming.websocket import OutgoingFrame
 
 __all__ = ["Stream"]
 
@@ -217,7 +225,7 @@ class Stream(Generic[T]):
         )
 
     @property
-    def status(self) -> Status:
+    def status(self) -> StreamStatus:
         """How it is doing. May be asked from any thread."""
         present = self._driver.present
         silent = 0.0 if present is None else max(0.0, self._clock.time() - present.at)
@@ -236,7 +244,7 @@ class Stream(Generic[T]):
                     else:
                         self._other(item)
                     yield item
-                if isinstance(entry, Batch):
+                if isinstance(entry, FrameBatch):
                     self._backlog.release(entry.size)
 
     def __aiter__(self) -> AsyncIterator[Item[T]]:
@@ -261,7 +269,7 @@ class Stream(Generic[T]):
             size = 0
             for entry in entries:
                 items += self._items(entry)
-                size += entry.size if isinstance(entry, Batch) else 0
+                size += entry.size if isinstance(entry, FrameBatch) else 0
                 if size >= _LIST_BYTES:
                     yield self._listed(items)
                     self._backlog.release(size)
@@ -290,7 +298,7 @@ class Stream(Generic[T]):
         self._sorter.verdicts.clear()
 
     def _items(self, entry: Entry) -> Iterable[Item[T]]:
-        if isinstance(entry, Batch):
+        if isinstance(entry, FrameBatch):
             return self._sorter.items(entry.frames, entry.connection, entry.at)
         if isinstance(entry, Gap):
             return [entry]
@@ -307,7 +315,7 @@ class Stream(Generic[T]):
             while True:
                 entries = self._backlog.take(wait)
                 yield entries
-                if entries and isinstance(last := entries[-1], Ended):
+                if entries and isinstance(last := entries[-1], StreamEnd):
                     if last.error is not None:
                         raise last.error
                     return
@@ -368,8 +376,12 @@ class Stream(Generic[T]):
         return f"<Stream {self.source} {self.status.state}>"
 
 
-def _opening(message: str | bytes) -> Reply:
-    return Reply("text", message.encode()) if isinstance(message, str) else Reply("binary", message)
+def _opening(message: str | bytes) -> OutgoingFrame:
+    return (
+        OutgoingFrame("text", message.encode())
+        if isinstance(message, str)
+        else OutgoingFrame("binary", message)
+    )
 
 
 def _made(

@@ -19,7 +19,18 @@ else:
 
     T = TypeVar("T")
 
-__all__ = ["Counters", "Cursor", "Gap", "Item", "Message", "Notice", "OnSame", "Status"]
+__all__ = [
+    "Counters",
+    "Cursor",
+    "Gap",
+    "Item",
+    "Message",
+    "Notice",
+    "OnSame",
+    "ServerNotice",
+    "Status",
+    "StreamStatus",
+]
 
 
 @final
@@ -46,7 +57,7 @@ class Message(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
 
 @final
-class Notice(msgspec.Struct, frozen=True, gc=False):
+class ServerNotice(msgspec.Struct, frozen=True, gc=False):
     """What the server says about the stream, within the stream.
 
     Attributes:
@@ -96,7 +107,7 @@ OnSame: TypeAlias = Literal["first", "replace", "history", "keep"]
 """What becomes of a message whose id landed before, with other content: it is left out and counted;
 the store replaces the record, or keeps both as versions; or it lands under the id and a hash."""
 
-Item: TypeAlias = Message[T] | Notice | Gap
+Item: TypeAlias = Message[T] | ServerNotice | Gap
 
 
 @final
@@ -114,7 +125,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class StreamStatus:
     """How a stream is doing just now.
 
     Attributes:
@@ -176,3 +187,7 @@ class Counters:
     def fields(self) -> Mapping[str, int]:
         """Return them by name."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+Notice = ServerNotice  # its name in earlier versions
+Status = StreamStatus  # its name in earlier versions

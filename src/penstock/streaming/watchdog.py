@@ -7,14 +7,14 @@ from typing import final
 
 from penstock.streaming.reconnect_policy import Ending
 
-__all__ = ["Watch"]
+__all__ = ["SilenceWatch"]
 
 _HEADER = 32  # bytes: gzip's header and an empty block are no message that was held back
 
 
 @final
 @dataclass(slots=True)
-class Watch:
+class SilenceWatch:
     """Tells that a connection has gone silent, or that its server holds messages back.
 
     It is asked every now and then, and compares: the sinks count, and look at no clock.
@@ -23,7 +23,7 @@ class Watch:
         wire_stall: Seconds without a byte.
         decoded_stall: Seconds in which bytes came and none could be decoded.
 
-    >>> watch = Watch(wire_stall=90, decoded_stall=40)
+    >>> watch = SilenceWatch(wire_stall=90, decoded_stall=40)
     >>> watch.look(0, 0, 0.0), watch.look(90, 0, 30.0), watch.look(99, 0, 60.0)
     (None, None, None)
     >>> watch.look(99, 0, 70.0)

@@ -9,7 +9,7 @@ from typing import NamedTuple, final
 
 from penstock.streaming.frames import FramingError, Lexer, too_large
 
-__all__ = ["Closed", "Reply", "WebSocket", "accept_of"]
+__all__ = ["Closed", "OutgoingFrame", "WebSocket", "accept_of"]
 
 _CONTINUED, _BINARY, _CLOSE, _PING, _PONG = 0, 2, 8, 9, 10
 _CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})  # those of IANA's that are sent
@@ -30,7 +30,7 @@ def accept_of(key: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-class Reply(NamedTuple):
+class OutgoingFrame(NamedTuple):
     """A frame to be sent: ``"text"``, ``"binary"``, ``"ping"``, ``"pong"`` or ``"close"``."""
 
     kind: str
@@ -66,7 +66,7 @@ class WebSocket(Lexer[bytes]):
 
     def __init__(self, max_bytes: int, *, deflated: bool = False, forgets: bool = False) -> None:
         super().__init__(max_bytes)
-        self.replies: list[Reply] = []
+        self.replies: list[OutgoingFrame] = []
         self._deflated = deflated
         self._forgets = forgets
 
@@ -144,14 +144,16 @@ class WebSocket(Lexer[bytes]):
     def _control(self, opcode: int, payload: bytes) -> None:
         self.keepalives += opcode != _CLOSE
         if opcode == _PING:
-            self.replies.append(Reply("pong", payload))  # section 5.5.3: with the ping's payload
+            self.replies.append(
+                OutgoingFrame("pong", payload)
+            )  # section 5.5.3: with the ping's payload
         elif opcode == _CLOSE:
             if len(payload) == 1:
                 raise FramingError("a close frame has half a code")
             code = int.from_bytes(payload[:2]) if payload else 1005
             # Section 5.5.1: its code, echoed; section 7.4: unless nobody may send it.
             legal = not payload or code in _CODES or 3000 <= code < 5000
-            self.replies.append(Reply("close", payload[:2] if legal else _PROTOCOL_ERROR))
+            self.replies.append(OutgoingFrame("close", payload[:2] if legal else _PROTOCOL_ERROR))
             words = payload[2:].decode("utf-8", "replace")
             self.closed = Closed(code, words) if legal else Closed(1002, f"{code} {words}")
 

@@ -18,7 +18,7 @@ from pymongo.database import Database
 
 from penstock.mongo.drill.values import Findings
 
-__all__ = ["NOTHING", "Db", "Kind", "Rows", "audited", "write_kinds"]
+__all__ = ["NOTHING", "Db", "DrillKind", "Rows", "audited", "write_kinds"]
 
 Db: TypeAlias = Database[dict[str, Any]]
 Rows: TypeAlias = Collection[dict[str, Any]]
@@ -29,7 +29,7 @@ _ROWS = 20  # documents that $out writes
 
 @final
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DrillKind:
     """One kind of operation, made again for each client.
 
     Attributes:
@@ -179,18 +179,20 @@ def _merged(rows: Rows, done: Numbers[int]) -> Findings:
     return audited(done, (document["_id"] for document in rows.database.merged.find()))
 
 
-def write_kinds() -> list[Kind]:
+def write_kinds() -> list[DrillKind]:
     """Return the kinds that write."""
     return [
-        Kind("insert_one", _insert, _inserted),
-        Kind("update_one", _update, _noted, _notebooks),
-        Kind("find_one_and_update", _find_and_update, _noted, _notebooks),
-        Kind("bulk_write", _bulk, _noted_and_inserted, _notebooks),
-        Kind("update_many", _update_many, _noted_in_all, _notebooks),
-        Kind("bulk_write of several documents", _mixed_bulk, _noted_in_all, _notebooks),
-        Kind("delete_many", _delete_many, _deleted),
-        Kind("command", _command, _noted, _notebooks),
-        Kind("transaction", _transaction, _whole, _notebooks),
-        Kind("aggregate $out", _out, _written, _source),
-        Kind("aggregate $merge", _merge, _merged, lambda rows: rows.database.one.insert_one({})),
+        DrillKind("insert_one", _insert, _inserted),
+        DrillKind("update_one", _update, _noted, _notebooks),
+        DrillKind("find_one_and_update", _find_and_update, _noted, _notebooks),
+        DrillKind("bulk_write", _bulk, _noted_and_inserted, _notebooks),
+        DrillKind("update_many", _update_many, _noted_in_all, _notebooks),
+        DrillKind("bulk_write of several documents", _mixed_bulk, _noted_in_all, _notebooks),
+        DrillKind("delete_many", _delete_many, _deleted),
+        DrillKind("command", _command, _noted, _notebooks),
+        DrillKind("transaction", _transaction, _whole, _notebooks),
+        DrillKind("aggregate $out", _out, _written, _source),
+        DrillKind(
+            "aggregate $merge", _merge, _merged, lambda rows: rows.database.one.insert_one({})
+        ),
     ]

@@ -10,7 +10,7 @@ from typing import Any, final
 from pymongo.change_stream import CollectionChangeStream
 
 from penstock.clock import Clock
-from penstock.mongo.drill.kinds import Kind, Rows, audited
+from penstock.mongo.drill.kinds import DrillKind, Rows, audited
 from penstock.mongo.drill.values import Findings
 
 __all__ = ["read_kinds"]
@@ -93,12 +93,12 @@ class _Watch:
         return audited(done, inserted) + audited(done, self._seen)
 
 
-def read_kinds(clock: Clock) -> list[Kind]:
+def read_kinds(clock: Clock) -> list[DrillKind]:
     """Return the kinds that read, fresh."""
     watch = _Watch(clock)
     return [
-        Kind("find_one", _find_one, prepare=_halves),
-        Kind("count_documents", _count, prepare=_halves),
-        Kind("cursor", partial(_walk, clock), prepare=_halves),
-        Kind("watch", watch.step, watch.audit, watch.prepare),
+        DrillKind("find_one", _find_one, prepare=_halves),
+        DrillKind("count_documents", _count, prepare=_halves),
+        DrillKind("cursor", partial(_walk, clock), prepare=_halves),
+        DrillKind("watch", watch.step, watch.audit, watch.prepare),
     ]

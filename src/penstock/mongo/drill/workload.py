@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from penstock.clock import Clock
-from penstock.mongo.drill.kinds import NOTHING, Db, Kind, write_kinds
+from penstock.mongo.drill.kinds import NOTHING, Db, DrillKind, write_kinds
 from penstock.mongo.drill.reading import read_kinds
 from penstock.mongo.drill.values import ArmReport, Findings
 
@@ -83,7 +83,7 @@ class Arm:
             kinds_of_error=dict(sum((log.errors for log in logs), Counter())),
         )
 
-    def _run(self, kind: Kind, log: _Log) -> None:
+    def _run(self, kind: DrillKind, log: _Log) -> None:
         n = 0
         while not self._stop.wait(_PERIOD):
             n += 1

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, final
 from penstock.simulator.streams.coding import Coder
 from penstock.simulator.streams.framing import FRAMINGS, close_frame
 from penstock.simulator.streams.log import StreamLog
-from penstock.simulator.streams.settings import Ending, EndingKind
+from penstock.simulator.streams.settings import EndingKind, ScriptedEnding
 from penstock.simulator.streams.shapes import SHAPES, UNDELIVERED, message
 
 __all__ = ["Last", "Play", "Script", "Step", "ending_of"]
@@ -38,7 +38,7 @@ class Play(NamedTuple):
     socket: bool
 
 
-def ending_of(log: StreamLog, seed: int, connect: int) -> Ending:
+def ending_of(log: StreamLog, seed: int, connect: int) -> ScriptedEnding:
     """Return how the connection number ``connect``, from 0, ends.
 
     ``random`` draws a kind, and a length up to twice the one given, from the seed.
@@ -48,7 +48,7 @@ def ending_of(log: StreamLog, seed: int, connect: int) -> Ending:
     if ending.kind != "random":
         return ending
     draw = random.Random(f"{seed} {connect}")
-    return Ending(draw.choice(RANDOM), draw.randint(0, 2 * (ending.after or 100)))
+    return ScriptedEnding(draw.choice(RANDOM), draw.randint(0, 2 * (ending.after or 100)))
 
 
 @final
@@ -69,7 +69,7 @@ class Script:
         log: StreamLog,
         seed: int,
         start: int,
-        ending: Ending,
+        ending: ScriptedEnding,
         *,
         gzipped: bool,
         clock: Callable[[], float],

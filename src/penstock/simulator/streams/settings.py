@@ -17,10 +17,10 @@ from urllib.parse import unquote
 from penstock.registry import did_you_mean
 
 __all__ = [
-    "Ending",
+    "BadStreamPath",
     "EndingKind",
     "Framing",
-    "NotAStream",
+    "ScriptedEnding",
     "ShapeName",
     "StreamSettings",
     "read_stream",
@@ -41,11 +41,11 @@ PREFIX = "/stream/"
 LONGEST = 10_000_000
 
 
-class NotAStream(ValueError):
+class BadStreamPath(ValueError):
     """A path says something that no stream here can be; the text tells what."""
 
 
-class Ending(NamedTuple):
+class ScriptedEnding(NamedTuple):
     """How a connection ends, and after how many of its messages; None: after the last there is."""
 
     kind: EndingKind
@@ -94,7 +94,7 @@ class StreamSettings:
     gzip: Gzip = "off"
     beat: float = 15.0
     size: int = 0
-    ends: tuple[Ending, ...] = (Ending("hold"),)
+    ends: tuple[ScriptedEnding, ...] = (ScriptedEnding("hold"),)
     refuse: tuple[str, ...] = ()
     retry_after: int = 0
     resume: Resume = "cursor"
@@ -109,7 +109,7 @@ class StreamSettings:
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,8}", text) or int(text) > LONGEST:
-        raise NotAStream(f"{name} is a whole number up to {LONGEST:,}, not {text!r}")
+        raise BadStreamPath(f"{name} is a whole number up to {LONGEST:,}, not {text!r}")
     return int(text)
 
 
@@ -119,28 +119,28 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number <= 1e6:
-        raise NotAStream(f"{name} is a number from 0 up, not {text!r}")
+        raise BadStreamPath(f"{name} is a number from 0 up, not {text!r}")
     return number
 
 
 def _choice(choices: tuple[str, ...]) -> Callable[[str, str], str]:
     def read(name: str, text: str) -> str:
         if text not in choices:
-            raise NotAStream(f"{name} is one of {', '.join(choices)}, not {text!r}")
+            raise BadStreamPath(f"{name} is one of {', '.join(choices)}, not {text!r}")
         return text
 
     return read
 
 
-def _ends(name: str, text: str) -> tuple[Ending, ...]:
+def _ends(name: str, text: str) -> tuple[ScriptedEnding, ...]:
     known: tuple[EndingKind, ...] = get_args(EndingKind)
     endings = []
     for part in text.split(","):
         word, mark, after = part.partition("@")
         kind = next((kind for kind in known if kind == word), None)
         if kind is None:
-            raise NotAStream(f"{name} knows {', '.join(known)}, each with @COUNT, not {part!r}")
-        endings.append(Ending(kind, _whole(name, after) if mark else None))
+            raise BadStreamPath(f"{name} knows {', '.join(known)}, each with @COUNT, not {part!r}")
+        endings.append(ScriptedEnding(kind, _whole(name, after) if mark else None))
     return tuple(endings)
 
 
@@ -149,7 +149,9 @@ def _refuse(name: str, text: str) -> tuple[str, ...]:
     for part in text.split(","):
         status, _, times = part.partition("*")
         if status not in REFUSALS:
-            raise NotAStream(f"{name} knows {', '.join(REFUSALS)}, each with *TIMES, not {part!r}")
+            raise BadStreamPath(
+                f"{name} knows {', '.join(REFUSALS)}, each with *TIMES, not {part!r}"
+            )
         statuses += [status] * _whole(name, times or "1")
     return tuple(statuses)
 
@@ -191,7 +193,7 @@ def read_stream(path: str) -> StreamSettings:
     """
     framing, *options = unquote(path[len(PREFIX) :]).split(";")
     if framing not in get_args(Framing):
-        raise NotAStream(f"a stream is one of {', '.join(get_args(Framing))}, not {framing!r}")
+        raise BadStreamPath(f"a stream is one of {', '.join(get_args(Framing))}, not {framing!r}")
     values: dict[str, object] = {"framing": framing}
     for option in options:
         name, mark, text = option.partition("=")
@@ -199,7 +201,7 @@ def read_stream(path: str) -> StreamSettings:
             continue  # tells apart streams that are alike
         if name not in READERS:
             hint = did_you_mean(name, READERS, str, "known: name, ")
-            raise NotAStream(f"unknown option {name!r}; {hint}")
+            raise BadStreamPath(f"unknown option {name!r}; {hint}")
         values[name] = READERS[name](name, text)
     settings = StreamSettings(**values)  # type: ignore[arg-type]  # each was read by its reader
     _refuse_contradictions(settings)
@@ -208,6 +210,6 @@ def read_stream(path: str) -> StreamSettings:
 
 def _refuse_contradictions(settings: StreamSettings) -> None:
     if settings.framing == "chunk" and (settings.block or settings.coding == "close"):
-        raise NotAStream("chunk is cut by its messages: it has neither block nor coding=close")
+        raise BadStreamPath("chunk is cut by its messages: it has neither block nor coding=close")
     if settings.framing == "websocket" and (settings.gzip != "off" or settings.block):
-        raise NotAStream("websocket has neither gzip nor block")
+        raise BadStreamPath("websocket has neither gzip nor block")

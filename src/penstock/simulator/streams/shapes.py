@@ -16,7 +16,7 @@ from penstock.simulator.settings import SimulatorSettings
 from penstock.simulator.streams import templates
 from penstock.simulator.streams.settings import ShapeName
 
-__all__ = ["SHAPES", "UNDELIVERED", "Shape", "message", "stream_message", "too_old_text"]
+__all__ = ["SHAPES", "UNDELIVERED", "ServiceShape", "message", "stream_message", "too_old_text"]
 
 UNDELIVERED = 7  # messages that each limit notice adds
 
@@ -24,7 +24,7 @@ Put = Callable[[int, int, str], str]
 
 
 @final
-class Shape(NamedTuple):
+class ServiceShape(NamedTuple):
     """One service's messages. Each function is pure; JSON comes without line breaks.
 
     Attributes:
@@ -77,9 +77,9 @@ def _microseconds(text: str) -> int | None:
     return max(0, (int(text) - templates.JETSTREAM_START) // 1000 - 1)
 
 
-SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
+SHAPES: Mapping[ShapeName, ServiceShape] = MappingProxyType(
     {
-        "tweets": Shape(
+        "tweets": ServiceShape(
             templates.tweet,
             int,
             _number,
@@ -89,7 +89,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
             'behind and messages are being queued for delivery to you.","percent_full":60}}',
             disconnect='{"disconnect":{"code":1,"stream_name":"penstock","reason":"Shutdown"}}',
         ),
-        "x": Shape(
+        "x": ServiceShape(
             templates.post,
             str,
             _number,
@@ -97,15 +97,15 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
             '"UpstreamOperationalDisconnect","detail":"This stream has been disconnected upstream '
             'for operational reasons.","type":"https://problems.example/operational-disconnect"}]}',
         ),
-        "mastodon": Shape(templates.toot, str, _number, delete=str, event="update"),
-        "wikimedia": Shape(
+        "mastodon": ServiceShape(templates.toot, str, _number, delete=str, event="update"),
+        "wikimedia": ServiceShape(
             templates.edit,
             lambda n: f"edit-{n}",
             _offset,
             event="message",
             event_id=lambda n: f'[{{"topic":"eqiad.change","partition":0,"offset":{n}}}]',
         ),
-        "couchdb": Shape(
+        "couchdb": ServiceShape(
             templates.change,
             lambda n: f"doc-{n}",
             _number,
@@ -114,7 +114,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
                 f'[{{"rev":"2-{n:08x}"}}],"deleted":true}}'
             ),
         ),
-        "kubernetes": Shape(
+        "kubernetes": ServiceShape(
             templates.watched,
             str,
             _number,
@@ -128,7 +128,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
                 '"code":410}}'
             ),
         ),
-        "etcd": Shape(
+        "etcd": ServiceShape(
             templates.revision,
             str,
             _before,
@@ -138,7 +138,7 @@ SHAPES: Mapping[ShapeName, Shape] = MappingProxyType(
                 f'"compact_revision":"{floor}"}}}}'
             ),
         ),
-        "jetstream": Shape(templates.commit, str, _microseconds),
+        "jetstream": ServiceShape(templates.commit, str, _microseconds),
     }
 )
 
