@@ -23,7 +23,7 @@ from tests.ready import ready
 from tests.real.conftest import free_port
 
 from penstock.dashboard import Dashboard, Watch
-from penstock.dashboard.server import _Run, _written
+from penstock.dashboard.server import _RunView, _written
 from penstock.errors import InputError
 from penstock.events import Events
 from penstock.pipeline import FailedRecord, LandedRecord
@@ -295,7 +295,7 @@ def answers(port: int) -> bool:
 
 def test_a_look_that_fails_or_takes_long_is_said_and_stops_no_other(tmp_path: Path) -> None:
     """Old figures would stand there as new ones."""
-    run = _Run(Watch(tmp_path / "none"))
+    run = _RunView(Watch(tmp_path / "none"))
     run.watch._stored = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value] # any fault of ours
     run.saw(run.look(), 1)
     assert run.news(0) == {

@@ -65,7 +65,7 @@ _HOW = {
     OpKind.TRANSACTION: "done again from its first statement; each answer must be as before",
     OpKind.COMMAND: "by its name: reads as S, writes as M, definitions as D, others as 1; "
     "a writeConcernError is always raised",
-    OpKind.DEFINITION: "called again; after an unknown outcome, that it is already so counts as done",
+    OpKind.DEFINITION: "called again; where it is already so after an unknown outcome, it is done",
     OpKind.ONCE: "called again only when the server certainly did nothing, else `NotRetryable`",
     OpKind.LOCAL: "sends nothing by itself",
 }
