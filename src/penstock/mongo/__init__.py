@@ -5,7 +5,7 @@ PyMongo's own names and types. Needs the extra ``mongo``, imported when it is fi
 
 >>> from penstock.mongo import ReadFrom, operation
 >>> operation("collection", "update_many").kind
-<Kind.MULTI: 'M'>
+<OpKind.MULTI: 'M'>
 >>> ReadFrom.of("secondaryPreferred staleness=120").staleness
 120.0
 """

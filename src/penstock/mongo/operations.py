@@ -190,7 +190,7 @@ def operation(level: Level, name: str) -> Operation:
     """Return what the method ``name`` of ``level`` is; one that is not listed is tried once.
 
     >>> operation("collection", "of_a_later_version").kind
-    <Kind.ONCE: '1'>
+    <OpKind.ONCE: '1'>
     """
     unknown = Operation(OpKind.ONCE, "it is not known what it does")
     return OPERATIONS[level].get(name, unknown)

@@ -70,7 +70,7 @@ def learned_column(
         BadData: Words among numbers, nothing at all, or as many texts as an identifier has.
 
     >>> learned_column("a", ["1", "", "5"], [1.0, float("nan"), 5.0])
-    Column(name='a', values=(), fill=3.0)
+    ColumnEncoding(name='a', values=(), fill=3.0)
     """
     words = [row for row, number in enumerate(numbers) if number is None]
     known = [number for number in numbers if number is not None and not math.isnan(number)]

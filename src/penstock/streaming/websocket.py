@@ -61,7 +61,7 @@ class WebSocket(Lexer[bytes]):
     >>> socket.feed(b"\x01\x02on\x89\x01p\x80\x01e\x81\x03two")
     [b'one', b'two']
     >>> socket.replies
-    [Reply(kind='pong', payload=b'p')]
+    [OutgoingFrame(kind='pong', payload=b'p')]
     """
 
     def __init__(self, max_bytes: int, *, deflated: bool = False, forgets: bool = False) -> None:

@@ -182,14 +182,14 @@ def read_stream(path: str) -> StreamSettings:
     """Return the stream that ``path`` describes.
 
     Raises:
-        NotAStream: It describes none; the text says which part and what is known.
+        BadStreamPath: It describes none; the text says which part and what is known.
 
     >>> read_stream("/stream/crlf;messages=10;ends=reset@4,hold").ends
-    (Ending(kind='reset', after=4), Ending(kind='hold', after=None))
+    (ScriptedEnding(kind='reset', after=4), ScriptedEnding(kind='hold', after=None))
     >>> read_stream("/stream/crlf;mesages=10")
     Traceback (most recent call last):
     ...
-    penstock.simulator.streams.settings.NotAStream: unknown option 'mesages'; did you mean messages?
+    penstock.simulator.streams.settings.BadStreamPath: unknown option 'mesages'; did you mean messages?
     """
     framing, *options = unquote(path[len(PREFIX) :]).split(";")
     if framing not in get_args(Framing):
