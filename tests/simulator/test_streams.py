@@ -22,7 +22,7 @@ from penstock.simulator import Simulator, stream_message
 from penstock.simulator.oauth1 import signature
 from penstock.simulator.streams.settings import (
     READERS,
-    BadStreamPath,
+    BadPath,
     Framing,
     ShapeName,
     read_stream,
@@ -471,7 +471,7 @@ def test_what_can_be_no_stream_is_told(simulate: Start, ask: Call, path: str, wo
     reply = ask(simulate(), path)
     assert reply.status == 400
     assert words in reply.json["error"]
-    with pytest.raises(BadStreamPath):
+    with pytest.raises(BadPath):
         read_stream(path)
 
 

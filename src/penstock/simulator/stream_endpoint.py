@@ -9,7 +9,7 @@ from penstock.simulator.answer import Headers, ServedAnswer, error_answer
 from penstock.simulator.streams.framing import FRAMINGS
 from penstock.simulator.streams.log import StreamLog
 from penstock.simulator.streams.script import Play, Script, Step, ending_of
-from penstock.simulator.streams.settings import BadStreamPath, StreamSettings, read_stream
+from penstock.simulator.streams.settings import BadPath, StreamSettings, read_stream
 from penstock.simulator.streams.shapes import SHAPES, too_old_text
 from penstock.simulator.streams.websocket import accept_key, wants_websocket
 from penstock.simulator.world import ReceivedCall, World
@@ -24,7 +24,7 @@ def answer_stream(world: World, call: ReceivedCall) -> ServedAnswer:
     """Answer with a stream, or with why there is none."""
     try:
         log = _log(world, call)
-    except BadStreamPath as error:
+    except BadPath as error:
         return error_answer(400, str(error))
     connect = log.connected(call.now)
     settings = log.settings
@@ -34,7 +34,7 @@ def answer_stream(world: World, call: ReceivedCall) -> ServedAnswer:
         return error_answer(426, "this is a WebSocket", (("Upgrade", "websocket"),))
     try:
         start = _start(log, call, connect)
-    except BadStreamPath as error:
+    except BadPath as error:
         return error_answer(400, str(error))
     script = Script(
         log,
@@ -97,7 +97,7 @@ def _start(log: StreamLog, call: ReceivedCall, connect: int) -> int:
         return there if text == "now" else 0
     number = SHAPES[settings.shape].after(text)
     if number is None or number > there:
-        raise BadStreamPath(f"the cursor {text[:80]!r} is not one of ours")
+        raise BadPath(f"the cursor {text[:80]!r} is not one of ours")
     return number - settings.overlap if connect and number >= settings.overlap else number
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from penstock.registry import did_you_mean
 
 __all__ = [
-    "BadStreamPath",
+    "BadPath",
     "EndingKind",
     "Framing",
     "ScriptedEnding",
@@ -41,7 +41,7 @@ PREFIX = "/stream/"
 LONGEST = 10_000_000
 
 
-class BadStreamPath(ValueError):
+class BadPath(ValueError):
     """A path says something that no stream here can be; the text tells what."""
 
 
@@ -109,7 +109,7 @@ class StreamSettings:
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,8}", text) or int(text) > LONGEST:
-        raise BadStreamPath(f"{name} is a whole number up to {LONGEST:,}, not {text!r}")
+        raise BadPath(f"{name} is a whole number up to {LONGEST:,}, not {text!r}")
     return int(text)
 
 
@@ -119,14 +119,14 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number <= 1e6:
-        raise BadStreamPath(f"{name} is a number from 0 up, not {text!r}")
+        raise BadPath(f"{name} is a number from 0 up, not {text!r}")
     return number
 
 
 def _choice(choices: tuple[str, ...]) -> Callable[[str, str], str]:
     def read(name: str, text: str) -> str:
         if text not in choices:
-            raise BadStreamPath(f"{name} is one of {', '.join(choices)}, not {text!r}")
+            raise BadPath(f"{name} is one of {', '.join(choices)}, not {text!r}")
         return text
 
     return read
@@ -139,7 +139,7 @@ def _ends(name: str, text: str) -> tuple[ScriptedEnding, ...]:
         word, mark, after = part.partition("@")
         kind = next((kind for kind in known if kind == word), None)
         if kind is None:
-            raise BadStreamPath(f"{name} knows {', '.join(known)}, each with @COUNT, not {part!r}")
+            raise BadPath(f"{name} knows {', '.join(known)}, each with @COUNT, not {part!r}")
         endings.append(ScriptedEnding(kind, _whole(name, after) if mark else None))
     return tuple(endings)
 
@@ -149,9 +149,7 @@ def _refuse(name: str, text: str) -> tuple[str, ...]:
     for part in text.split(","):
         status, _, times = part.partition("*")
         if status not in REFUSALS:
-            raise BadStreamPath(
-                f"{name} knows {', '.join(REFUSALS)}, each with *TIMES, not {part!r}"
-            )
+            raise BadPath(f"{name} knows {', '.join(REFUSALS)}, each with *TIMES, not {part!r}")
         statuses += [status] * _whole(name, times or "1")
     return tuple(statuses)
 
@@ -182,18 +180,18 @@ def read_stream(path: str) -> StreamSettings:
     """Return the stream that ``path`` describes.
 
     Raises:
-        BadStreamPath: It describes none; the text says which part and what is known.
+        BadPath: It describes none; the text says which part and what is known.
 
     >>> read_stream("/stream/crlf;messages=10;ends=reset@4,hold").ends
     (ScriptedEnding(kind='reset', after=4), ScriptedEnding(kind='hold', after=None))
     >>> read_stream("/stream/crlf;mesages=10")
     Traceback (most recent call last):
     ...
-    penstock.simulator.streams.settings.BadStreamPath: unknown option 'mesages'; did you mean messages?
+    penstock.simulator.streams.settings.BadPath: unknown option 'mesages'; did you mean messages?
     """
     framing, *options = unquote(path[len(PREFIX) :]).split(";")
     if framing not in get_args(Framing):
-        raise BadStreamPath(f"a stream is one of {', '.join(get_args(Framing))}, not {framing!r}")
+        raise BadPath(f"a stream is one of {', '.join(get_args(Framing))}, not {framing!r}")
     values: dict[str, object] = {"framing": framing}
     for option in options:
         name, mark, text = option.partition("=")
@@ -201,7 +199,7 @@ def read_stream(path: str) -> StreamSettings:
             continue  # tells apart streams that are alike
         if name not in READERS:
             hint = did_you_mean(name, READERS, str, "known: name, ")
-            raise BadStreamPath(f"unknown option {name!r}; {hint}")
+            raise BadPath(f"unknown option {name!r}; {hint}")
         values[name] = READERS[name](name, text)
     settings = StreamSettings(**values)  # type: ignore[arg-type]  # each was read by its reader
     _refuse_contradictions(settings)
@@ -210,6 +208,6 @@ def read_stream(path: str) -> StreamSettings:
 
 def _refuse_contradictions(settings: StreamSettings) -> None:
     if settings.framing == "chunk" and (settings.block or settings.coding == "close"):
-        raise BadStreamPath("chunk is cut by its messages: it has neither block nor coding=close")
+        raise BadPath("chunk is cut by its messages: it has neither block nor coding=close")
     if settings.framing == "websocket" and (settings.gzip != "off" or settings.block):
-        raise BadStreamPath("websocket has neither gzip nor block")
+        raise BadPath("websocket has neither gzip nor block")
