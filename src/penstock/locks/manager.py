@@ -77,7 +77,7 @@ class LockerRoom:
     >>> room = LockerRoom(tempfile.mkdtemp())
     >>> with room.lock_and_release("report", owner="gustav", timeout=2) as held:
     ...     held.token, room.status("report").owner
-    (1, 'gustav')
+    (True, 'gustav')
     >>> room.status("report").locked
     False
     >>> room.close()
