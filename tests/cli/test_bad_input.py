@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -242,6 +243,22 @@ def test_a_library_without_memory_for_it_is_one_line(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("allowed", [11, 13, 16, 18])
+def test_too_few_open_files_are_one_line_that_says_so(tmp_path: Path, allowed: int) -> None:
+    (tmp_path / "users.toml").write_text(GOOD)
+    words = shlex.join([*PROGRAM, "run", "users.toml"])
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -n {allowed}; exec {words}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {2, 4}
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "open files" in done.stderr
 
 
 def test_output_into_a_closed_pipe_is_no_error() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shlex
 import sqlite3
 import stat
@@ -48,6 +49,7 @@ NAMES = (LEDGER, SEGMENT.rstrip("-"), "lock")
 FORMAT = 3
 _APPLICATION = 0x50454E53  # "PENS": what `file` and we recognise the ledger by
 _AT_REST = "mode=ro&immutable=1"
+_FILES = 32  # that a run and its store need open at once, about
 _WAIT = 30.0  # seconds a connection waits for another one of the same store
 
 # The key column has no type on purpose: SQLite then keeps 7 and "7" apart.
@@ -143,7 +145,11 @@ def translated(path: Path) -> Iterator[None]:
 
 def in_one_line(error: Exception) -> str:
     """Return SQLite's words, in which a damaged schema stands as it is, line breaks too."""
-    return " ".join(str(error).split())
+    words = " ".join(str(error).split())
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed >= _FILES or not words.startswith("unable to open"):
+        return words
+    return f"{words}: {_FILES} open files are needed, {allowed} are allowed: raise ulimit -n"
 
 
 def lost(directory: Path, what: str) -> StorageError:
