@@ -146,7 +146,7 @@ data = {"train": Examples(features, np.eye(2)[(features[:, 0] > 0).astype(int)])
 network = Network(3, (Tanh(8), Softmax(2)))
 plan = Plan(sgd=SGD(batch_size=32), stop=Epochs(5), engine="jax")
 many = fit_many(network, data, plan, runs=70)
-single = fit_many(network, data, replace(plan, engine="numpy"), runs=[Run(seed=69)])
+single = fit_many(network, data, replace(plan, engine="numpy"), runs=[TrainingRun(seed=69)])
 print(json.dumps({
     "devices": len(jax.devices()),
     "lanes_apart": float(abs(many.weights[69] - single.weights[0]).max()),

@@ -20,7 +20,7 @@ from penstock.streaming import Block, Gap, Message, Stream
 
 LINES = b'{"id":1}\n{"id":2}\n'
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-PACKED = gzip.compress(LINES)
+PACKED = gzip.compress(LINES, mtime=0)
 
 
 def sends(data: bytes) -> Callable[[Peer], None]:
