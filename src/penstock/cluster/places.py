@@ -59,7 +59,7 @@ class BudgetPlace(Protocol):
 OpenPlace: TypeAlias = Callable[[str, str, Clock], BudgetPlace]
 """Opens the budget of a name at an address."""
 
-_MONGO = "penstock.cluster.mongo_place:MongoPlace"
+_MONGO = "penstock.cluster.mongo_place:MongoBudgetPlace"
 BUDGETS: Registry[OpenPlace] = Registry(
     "shared budget", "penstock.budgets", {"mongodb": _MONGO, "mongodb+srv": _MONGO}
 )

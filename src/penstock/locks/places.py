@@ -17,7 +17,7 @@ __all__ = ["BACKENDS", "OpenBackend", "lock_place", "opened"]
 OpenBackend: TypeAlias = Callable[[str, str | None, str | None], Backend]
 """Opens the locks at an address; database and collection, where given, go before the address's."""
 
-_SHARED = "penstock.locks.mongo_backend:Shared"
+_SHARED = "penstock.locks.mongo_backend:MongoLocks"
 BACKENDS: Registry[OpenBackend] = Registry(
     "lock backend", "penstock.locks", {"mongodb": _SHARED, "mongodb+srv": _SHARED}
 )
