@@ -197,6 +197,7 @@ MADE: dict[str, list[tuple[str, ...]]] = {
 }
 # Commands that read nothing foreign but their arguments.
 OWN = {
+    "completion": "a file of the shell's, made from our own words",
     "dashboard": "a page, not a terminal: tests/dashboard",
     "demo": "our own server and data",
     "javadata core": "takes nothing",

@@ -132,7 +132,7 @@ def test_a_pipeline_lands_where_its_variable_says(secret_store: str, tmp_path: P
         file = tmp_path / "users.toml"
         file.write_text(PIPELINE.format(store='store = "env:STORE"', url=server.url))
         unset = json.loads(penstock("check", file, "--json", STORE="").stdout)
-        assert unset["warnings"] == ["store: environment variable STORE is not set"]
+        assert unset["warnings"] == [f"{file}:2: store: environment variable STORE is not set"]
         plan = penstock("check", file, "--json", STORE=secret_store)
         assert json.loads(plan.stdout)["store"] == "env:STORE"
         ran = penstock(
