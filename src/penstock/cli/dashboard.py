@@ -55,8 +55,11 @@ def watch(stores: tuple[str, ...]) -> None:
         out.print(drawn())
         return
     try:
-        with stoppable(), Live(get_renderable=drawn, console=out, refresh_per_second=1):
-            threading.Event().wait()
+        with stoppable(), Live(get_renderable=drawn, console=out, auto_refresh=False) as live:
+            pause = threading.Event()
+            live.refresh()
+            while not pause.wait(1.0):
+                live.refresh()
     except Stopped:
         return
 
