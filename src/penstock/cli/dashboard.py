@@ -55,11 +55,8 @@ def watch(stores: tuple[str, ...]) -> None:
         out.print(drawn())
         return
     try:
-        with stoppable(), Live(get_renderable=drawn, console=out, auto_refresh=False) as live:
-            pause = threading.Event()
-            live.refresh()
-            while not pause.wait(1.0):
-                live.refresh()
+        with stoppable(), Live(get_renderable=drawn, console=out, refresh_per_second=1):
+            threading.Event().wait()
     except Stopped:
         return
 
