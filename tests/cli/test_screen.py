@@ -209,7 +209,7 @@ OWN = {
         for name in ("kill", "pause", "restart", "resume", "start", "status", "stepdown", "stop")
     },
 }
-KEYS = {"read open": ("", "q"), "watch": ("\x1b[", "\x03"), "lock watch": ('"locked"', "\x03")}
+KEYS = {"read open": ("", "q"), "watch": ("\x1b[1m", "\x03"), "lock watch": ('"locked"', "\x03")}
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
