@@ -51,11 +51,10 @@ def test_there_is_one_by_link_header_one_by_cursor_and_bearer_and_one_by_ids() -
 
 
 def test_a_forgotten_secret_is_told_before_the_run() -> None:
-    told = told_by_check(EXAMPLES / "slack-users.toml", SLACK_TOKEN="")
-    (warning,) = told["warnings"]
-    place, _, words = warning.partition(": ")
-    assert place.startswith(str(EXAMPLES / "slack-users.toml"))
-    assert words == "api.auth.token: environment variable SLACK_TOKEN is not set"
+    file = EXAMPLES / "slack-users.toml"
+    told = told_by_check(file, SLACK_TOKEN="")
+    words = "api.auth.token: environment variable SLACK_TOKEN is not set"
+    assert told["warnings"] == [f"{file}:22: {words}"]
 
 
 def test_stream_toml_lands_each_message_once_though_every_connection_breaks(tmp_path: Path) -> None:
