@@ -36,7 +36,10 @@ _SHARE = 50  # a look that takes a second is not repeated within as many
 
 @final
 class Watch:
-    """One store, seen from outside: nothing is locked, nothing is written but what is asked for.
+    """One store, seen from outside: nothing of it is locked or written but what is asked for.
+
+    The locks beside it are opened as those who use them open them: after a new start of the machine
+    that frees what was held before it.
 
     Args:
         place: The store.

@@ -137,14 +137,17 @@ def translated(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise StorageError(f"{path}: a text in it is damaged: see penstock verify") from error
     except (sqlite3.Error, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else in_one_line(error)
+        reason = error.strerror if isinstance(error, OSError) else words_of(error)
         raise StorageError(
             f"{path}: {reason}; nothing after the last safe group was kept"
         ) from error
 
 
-def in_one_line(error: Exception) -> str:
-    """Return SQLite's words, in which a damaged schema stands as it is, line breaks too."""
+def words_of(error: Exception) -> str:
+    """Return SQLite's words in one line, a damaged schema in them too, and what it does not say.
+
+    It names neither the limit of open files nor how many are needed.
+    """
     words = " ".join(str(error).split())
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed >= _FILES or not words.startswith("unable to open"):
@@ -268,7 +271,7 @@ def refuse_foreign(connection: sqlite3.Connection, directory: Path) -> None:
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
-        what = in_one_line(error)
+        what = words_of(error)
     raise lost(directory, f"{LEDGER} {what}")
 
 
@@ -401,14 +404,14 @@ def _recognise(connection: sqlite3.Connection, directory: Path) -> None:
     try:
         tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
     except UnicodeDecodeError as error:
-        raise lost(directory, f"{LEDGER}: {in_one_line(error)}") from error
+        raise lost(directory, f"{LEDGER}: {words_of(error)}") from error
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            words = f"{directory / LEDGER} is not a penstock ledger: {in_one_line(error)}"
+            words = f"{directory / LEDGER} is not a penstock ledger: {words_of(error)}"
             raise _ForeignError(words) from error
         if isinstance(error, sqlite3.OperationalError):
-            raise StorageError(f"{directory / LEDGER}: {in_one_line(error)}") from error
-        raise lost(directory, f"{LEDGER}: {in_one_line(error)}") from error
+            raise StorageError(f"{directory / LEDGER}: {words_of(error)}") from error
+        raise lost(directory, f"{LEDGER}: {words_of(error)}") from error
     if tables and _number(connection, "PRAGMA application_id") != _APPLICATION:
         words = f"{directory / LEDGER} is not a penstock ledger: made by another program"
         raise _ForeignError(words)
