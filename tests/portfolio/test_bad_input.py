@@ -230,3 +230,17 @@ def test_pairs_without_a_common_row_have_a_volatility_and_no_series() -> None:
     assert "value at risk" not in printed_risk(found).partition("Assumed")[0]
     with pytest.raises(InputError):
         found.value_at_risk()
+
+
+def test_a_small_parquet_file_that_becomes_large_is_refused(tmp_path: Path) -> None:
+    """1 MB became 2.4 GB: price files are strangers', as workbooks are."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = pa.table({"A": np.zeros(1_000_000), "B": np.zeros(1_000_000)})
+    path = tmp_path / "bomb.parquet"
+    with parquet.ParquetWriter(path, rows.schema, compression="zstd") as file:
+        for _ in range(5):
+            file.write_table(rows)
+    with pytest.raises(InputError, match="unpacks to 80,000,000 bytes"):
+        read_table(path)

@@ -38,6 +38,7 @@ from penstock.tables import (
     open_text,
     read_sheet,
     read_workbook,
+    refuse_bomb,
     stream_sheet,
 )
 
@@ -342,7 +343,9 @@ def _parquet(path: Path) -> ReturnTable:
         raise MissingExtra("reading Parquet", "pyarrow", "parquet") from error
     try:
         # Not read_table: it takes a folder's name such as year=2024 for a column.
-        whole = parquet.ParquetFile(path).read()
+        file = parquet.ParquetFile(path)
+        refuse_bomb(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
+        whole = file.read()
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged Parquet: {error}") from error
     return _named(path.name, lambda: from_frame(whole, "pyarrow"))

@@ -10,4 +10,5 @@ from penstock.tables.sheet import Sheet as Sheet
 from penstock.tables.sheet import open_text as open_text
 from penstock.tables.sheet import read_sheet as read_sheet
 from penstock.tables.sheet import read_workbook as read_workbook
+from penstock.tables.sheet import refuse_bomb as refuse_bomb
 from penstock.tables.sheet import stream_sheet as stream_sheet

@@ -21,7 +21,7 @@ from penstock.errors import InputError, MissingExtra
 from penstock.tables.dates import DATE_NAMES
 from penstock.tables.numbers import Numbers
 
-__all__ = ["Sheet", "open_text", "read_sheet", "read_workbook", "stream_sheet"]
+__all__ = ["Sheet", "open_text", "read_sheet", "read_workbook", "refuse_bomb", "stream_sheet"]
 
 _SEPARATORS = ("\t", ";", "|", ",")
 _LOOKED_AT = 20
@@ -274,14 +274,27 @@ def _even(
             raise InputError(f"{source} line {line}: {len(cells)} cells under {width} names")
 
 
+def refuse_bomb(path: Path, unpacked: int) -> None:
+    """Refuse a small file that becomes large.
+
+    Args:
+        path: The file.
+        unpacked: Bytes that it becomes.
+
+    Raises:
+        InputError: That is more than tables of people's do.
+    """
+    if unpacked > _LARGE and unpacked > _MOST_TIMES * path.stat().st_size:
+        raise InputError(f"{path}: unpacks to {unpacked:,} bytes; refused as a zip bomb")
+
+
 def _check_size(path: Path) -> None:
     """Refuse a workbook that is small and becomes large: packed, or by two cells far apart."""
     from openpyxl.utils import column_index_from_string as number_of
 
     with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as book:
         unpacked = sum(member.file_size for member in book.infolist())
-        if unpacked > _LARGE and unpacked > _MOST_TIMES * path.stat().st_size:
-            raise InputError(f"{path}: unpacks to {unpacked:,} bytes; refused as a zip bomb")
+        refuse_bomb(path, unpacked)
         for name in book.namelist():
             if name.startswith("xl/worksheets/"):
                 cells = _CELL.findall(book.read(name))
