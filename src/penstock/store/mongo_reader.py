@@ -227,7 +227,9 @@ class MongoReader(Frames):
             gaps = list(self._place.facts.aggregate(_GAPS, session=session)) or [_NO_GAPS]
         started = facts["started"].timestamp()
         latest = max((row["latest"] for row in states.values()), default=0) / 1e6
-        landed = states.get("landed", {"count": 0})["count"]
+        landed, landed_at = states.get("landed", {"count": 0})["count"], None
+        if landed:
+            landed_at = states["landed"]["latest"] / 1e6
         absent = sum(kind.count for kind in failures if kind.error == ABSENT)
         failed, expected = sum(kind.count for kind in failures) - absent, facts["expected"]
         done = landed + failed + absent
@@ -249,6 +251,7 @@ class MongoReader(Frames):
             gaps=gaps[0]["gaps"],
             missed=gaps[0]["missed"],
             acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
+            landed_at=landed_at,
         )
 
     def verify(self) -> int:
