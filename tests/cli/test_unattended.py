@@ -113,9 +113,7 @@ def test_status_is_a_check_of_health(penstock: Penstock, tmp_path: Path) -> None
     assert penstock("status", tmp_path / "s", "--max-age", "soon").code == 2
 
 
-def test_a_store_in_which_keys_only_fail_is_not_healthy(
-    penstock: Penstock, tmp_path: Path
-) -> None:
+def test_a_store_in_which_keys_only_fail_is_not_healthy(penstock: Penstock, tmp_path: Path) -> None:
     """Failures counted as signs of life: a service that refused all day was a healthy harvest."""
     hours = 3 * 3600
     with LocalStore(tmp_path / "s") as store:
