@@ -89,6 +89,7 @@ from penstock.pipeline import (
     Used,
     position_in,
     reported,
+    source_of,
 )
 from penstock.resilience import SharedGate
 from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
@@ -412,7 +413,7 @@ class Run:
             refresh: Whether to fetch again what has landed, however new it is.
 
         Raises:
-            InputError: The store's checkpoint belongs to another source.
+            InputError: What the store holds belongs to another source, or another request.
             PenstockError: The run could not go on.
         """
         if restart:
@@ -432,6 +433,7 @@ class Run:
                 )
                 return self._land(Pipeline(self._feed), store)
         source = self.file.source
+        self._refuse_another(store)
         self._set_refresh(store, refresh=refresh)
         if self.file.request is not None and self.file.request.items is not None:
             self._land(Pipeline(self._rows_of_keys(self.file.request, source, store)), store)
@@ -477,6 +479,7 @@ class Run:
             _forget(store)
             store.retry_failed(failed)
             return self.go(store)
+        self._refuse_another(store)
         store.retry_failed(failed)
         return self._land(self._pipeline(self.file, failed, store), store)
 
@@ -495,6 +498,7 @@ class Run:
         if isinstance(file, StreamFile):
             return self.go(store)
         self._workers = 0  # each worker is one
+        self._refuse_another(store)
         store.expect(self.expected)
         section, lock = file.cluster, file.lock
         with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
@@ -510,7 +514,7 @@ class Run:
 
             stopped = self._check
 
-            def land(part: Sequence[Key], check: Callable[[int], None]) -> bool:
+            def land(part: Iterable[Key], check: Callable[[int], None]) -> bool:
                 def checked() -> None:
                     stopped()
                     check(self._counts.landed + self._counts.failed)
@@ -520,6 +524,10 @@ class Run:
                 return self._counts.complete
 
             complete = blocks.work(land)
+            if complete and store.status().pending:
+                # All blocks are done, and keys are not: the source repeats some, or they were lost.
+                complete = land(keys(file.source, self._folder), _ignore)
+                self._settle_expectation(store)
         if blocks.lost:
             self._tell(
                 f"{blocks.lost} blocks went to other workers: this one, or the store, stood "
@@ -591,6 +599,29 @@ class Run:
             said = "a shard is started by you, workers take blocks: use one or the other"
         if said:
             raise InputError(said)
+
+    def _refuse_another(self, store: WritableStore) -> None:
+        """Refuse a store whose keys were fetched by another request: they would be passed over.
+
+        What headers and credentials say is left out: they are renewed.
+        """
+        if isinstance(self.file, StreamFile) or self.file.request is None:
+            return
+        assert self._api is not None  # only a stream has none
+        asked = self.file.request
+        what = f"{asked.method} {hide(self._api.base)}{asked.path}"
+        mine = source_of(what, asked.query, asked.json, asked.form)
+        noted = store.mark(_REQUEST)
+        if noted == mine or asked.items is not None:  # their checkpoint knows it
+            return
+        status = store.status() if noted else None
+        if status is not None and (status.landed or status.failed or self.is_worker):
+            raise InputError(
+                f"{self.file.store}: its keys were fetched by {noted}, not by {mine}: land in a "
+                "store of its own, or go on with penstock run --restart (what has landed stays)"
+            )
+        store.settle([Checkpoint(_REQUEST, mine)], _ignore)
+        store.flush()
 
     def _set_refresh(self, store: WritableStore, *, refresh: bool) -> None:
         section = self.file.store
@@ -793,7 +824,8 @@ class Run:
         )
 
 
-_FEEDS = (PageFeed.name, StreamFeed.name, "since")
+_REQUEST = "request"
+_FEEDS = (PageFeed.name, StreamFeed.name, "since", _REQUEST)
 
 
 def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> PipelineFile:

@@ -73,8 +73,8 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
 
     Run again after any interruption: it goes on where it stopped, and never fetches again what is
     in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
-    leave a cursor to go on from. --restart forgets how far pages or a stream were read; what has
-    landed stays, and lands once.
+    leave a cursor to go on from. --restart forgets how far pages or a stream were read, and which
+    request fetched the keys; what has landed stays, and lands once.
 
     Exit codes: 0 all landed, 1 some keys failed (see penstock status; those acknowledged do not
     count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
