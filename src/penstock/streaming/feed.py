@@ -56,7 +56,8 @@ class StreamFeed(Generic[T]):
         on_same: What happens to a message whose id landed before, with other content: ``"first"``
             leaves it out, and the store counts it (``changed``); with ``"keep"`` all that differ
             land, under their ids and a hash, and messages without ids however often they come.
-            ``"replace"`` and ``"history"`` are up to the store, which has to be told as well.
+            ``"replace"`` and ``"history"`` are up to the store, which has to be told as well. None:
+            as the stream's preset has it.
 
     Attributes:
         unidentified: Messages without an id so far.
@@ -75,10 +76,14 @@ class StreamFeed(Generic[T]):
         most: int | None = None,
         again: Callable[[], int] = int,
         since: str | None = None,
-        on_same: OnSame = "first",
+        on_same: OnSame | None = None,
     ) -> None:
+        on_same = on_same or stream.on_same
         if deletes and on_same == "keep":
-            raise InputError("deletes needs one record for each id: on_same='first'")
+            raise InputError(
+                "deletes needs one record for each id: on_same='first'; of a feed of changes, "
+                "Stream(id=...)"
+            )
         self._stream = stream
         self._deletes = deletes
         self._seconds = seconds
@@ -159,6 +164,8 @@ class StreamFeed(Generic[T]):
         keeps = self._on_same == "keep"
         if message.id is not None and self._stream.keyed:
             return f"{message.id}{_hash(message.body)}" if keeps else message.id
+        if message.id is None and self._stream.placed:
+            return _hash(message.body)
         self.unidentified += message.id is None
         if keeps and message.id is None:
             self._kept += 1  # of a process that began at its own time

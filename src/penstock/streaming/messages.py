@@ -99,7 +99,7 @@ class Sorter(Generic[T]):
         else:
             self._read = reader(into)
             self._facts = checked(peeker(_wanted(preset, self._active)))
-        self._recent = Recent() if preset.resume.overlaps and preset.id else None
+        self._recent = Recent() if preset.resume.overlaps and preset.key else None
         beneath = {sign.path.partition(".")[0] for sign in self._active}
         self._data = frozenset(name.encode() for name in preset.data - beneath)
         self._by_event = isinstance(preset.resume, LastEventId)
@@ -199,7 +199,8 @@ class Sorter(Generic[T]):
         event = self._event
         if self._by_time:
             self.cursor = f"{self._at:.3f}"
-        if self._recent is not None and id_ is not None and self._recent.saw(id_, body) == "same":
+        placed = id_ is not None or self._preset.resume.path is not None  # its place is in it
+        if self._recent is not None and placed and self._recent.saw(id_, body):
             self.duplicates += 1
             return
         kind = "data" if event is None or event.event == "message" else event.event
@@ -214,7 +215,7 @@ class Sorter(Generic[T]):
         return first is not None and first[1] in self._data
 
     def _identity(self, facts: object) -> str | int | None:
-        paths, alike, event = self._preset.id, self._preset.alike, self._event
+        paths, alike, event = self._preset.key, self._preset.alike, self._event
         if not paths:
             return None if event is None else event.id or None
         parts = [_key(dig(facts, path)) for path in paths]
@@ -338,7 +339,7 @@ def _without_base64(body: bytes) -> bytes:
 
 def _wanted(preset: Preset, signs: Iterable[ControlMessage]) -> set[str]:
     """Return the paths that have to be known of every message."""
-    paths = {preset.kind, preset.resume.path, *preset.id}
+    paths = {preset.kind, preset.resume.path, *preset.key}
     for sign in signs:
         paths |= {sign.path, sign.without} - {EVENT, ""}
     return {path for path in paths if path is not None}
