@@ -144,6 +144,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         json: A JSON body, with ``POST``.
         auth: Who we are: as [api.auth] above, in [stream.auth].
         deletes: Whether what the service wants deleted is taken out of the store.
+        gaps: Whether messages that are missing for good make the run end with exit code 1, or are
+            accepted: where a source cannot go back, and that is as it should be.
         overflow: When messages come faster than they land: hold the server back, write to a
             temporary file, or drop with a counted gap.
         buffer: Bytes of messages kept in memory.
@@ -180,6 +182,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     json: dict[str, object] | None = None
     auth: AuthSection | None = None
     deletes: bool = False
+    gaps: Literal["fail", "accept"] = "fail"
     overflow: Literal["block", "spill", "drop-oldest"] = "block"
     buffer: Count = 16 * 1024 * 1024
     max_message: Count = 64 * 1024 * 1024

@@ -61,6 +61,8 @@ class StreamFeed(Generic[T]):
 
     Attributes:
         unidentified: Messages without an id so far.
+        lost: Gaps so far, but for what we dropped as we were set to, and the time when nobody
+            read a source that cannot go back.
         notices: What the service said beside its messages, by kind.
         ended: Whether the server ended the stream for good.
     """
@@ -94,7 +96,7 @@ class StreamFeed(Generic[T]):
         self._had = 0  # of those taken, as far as is known
         self._on_same = on_same
         self._kept, self._began = 0, time.time_ns()
-        self.unidentified = 0
+        self.unidentified = self.lost = 0
         self.notices: Counter[str] = Counter()
         self.ended = False
 
@@ -153,6 +155,8 @@ class StreamFeed(Generic[T]):
                 continue
             if isinstance(item, ServerNotice):
                 self.notices[item.kind] += 1
+            elif item.reason != "overflow":
+                self.lost += 1
             final = not self._stream.reuses_ids
             entry = entry_of_item(item, deletes=self._deletes, final=final)
             if entry is not None:
