@@ -118,6 +118,7 @@ class Summary:
         changed: Messages that came again in this run with other content, and were left out.
         unfinished: Messages of this run that were cut off, and are not there.
         gaps: Gaps written down in the store.
+        lost: Gaps of this run that the file does not accept.
         reconnects: Connections after the first.
         keepalives: Signs of life that were not messages.
         missed: Messages missing in the gaps whose number is known.
@@ -151,6 +152,7 @@ class Summary:
     changed: int
     unfinished: int
     gaps: int
+    lost: int
     reconnects: int
     keepalives: int
     missed: int
@@ -182,7 +184,7 @@ _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
     "acknowledged",
-    *("changed", "unfinished", "lives", "state", "last_reason"),
+    *("lost", "changed", "unfinished", "lives", "state", "last_reason"),
 )
 
 
@@ -806,6 +808,7 @@ class Run:
             changed=store.changed,
             unfinished=look.counters.unfinished,
             gaps=status.gaps,
+            lost=self._lost(),
             reconnects=look.counters.reconnects,
             keepalives=look.counters.keepalives,
             missed=status.missed,
@@ -822,6 +825,10 @@ class Run:
             doubts=sum(notice.doubtful for notice in self._notices),
             acknowledged=status.acknowledged,
         )
+
+    def _lost(self) -> int:
+        accepts = isinstance(self.file, StreamFile) and self.file.stream.gaps == "accept"
+        return 0 if self._feed is None or accepts else self._feed.lost
 
 
 _REQUEST = "request"

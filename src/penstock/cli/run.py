@@ -315,13 +315,18 @@ def _end(summaries: Sequence[Summary]) -> None:
         never_live = summary.state != "new" and not (summary.lives or summary.ended)
         if summary.is_stream and never_live:
             raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
+        if summary.lost:
+            note(
+                f"{summary.store}: messages are missing for good, in {summary.lost:,} gaps "
+                '(penstock export --gaps); where that is as it should be, gaps = "accept"'
+            )
     if any(_is_lacking(summary) for summary in summaries):
         raise SystemExit(1)
 
 
 def _is_lacking(summary: Summary) -> bool:
     left_out = any(used.left_out for used in summary.uses)
-    return bool(summary.failed > summary.acknowledged or summary.doubts or left_out)
+    return bool(summary.failed > summary.acknowledged or summary.doubts or summary.lost or left_out)
 
 
 def _run(
