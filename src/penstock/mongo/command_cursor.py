@@ -86,25 +86,23 @@ def opened(thing: Proxy, name: str, given: dict[str, Any], real: Any, session: A
         return watching(real, core, rerun, given, where)
     if not isinstance(real, CommandCursor | AsyncCommandCursor) or "raw" in name:
         return real
-    pipeline = given["pipeline"] if name == "aggregate" else ()
-    groups = grouped(pipeline)
-    named, why = _identity(name, where, pipeline)
+    place = Position(core.settings.remember, named="name")
     if name == "aggregate":
-        why = why or changed_by(thing._real.codec_options) or (groups if "collation" in given else "")
-    place = Position(core.settings.remember, named=named, lost=why or None)
+        place.named, place.lost = "_id", _lost(thing, where, given)
     listing = ListCursorAsync if isinstance(real, AsyncCommandCursor) else ListCursor
     cursor = listing(real, core, partial(rerun, **given), place)
     cursor._name, cursor._where, cursor._sitting = name, where, session
-    cursor._collection = thing._real if name == "aggregate" else None
-    cursor._grouped = groups
+    if name == "aggregate":
+        cursor._collection, cursor._grouped = thing._real, grouped(given["pipeline"])
     cursor._chunk = given.get("batchSize") or given.get("cursor", {}).get("batchSize")
     cursor._chunk = cursor._chunk or _FIRST_BATCH
     return cursor
 
 
-def _identity(name: str, where: str, pipeline: Any) -> tuple[str, str]:
-    if name != "aggregate":
-        return "name", ""
+def _lost(thing: Proxy, where: str, given: dict[str, Any]) -> str | None:
+    """Return why an aggregation cannot go on once documents were handed out, or None."""
     if "." not in where:
-        return "_id", "an aggregation of a database has no documents of a collection"
-    return "_id", identity_of(pipeline)
+        return "an aggregation of a database has no documents of a collection"
+    by_collation = grouped(given["pipeline"]) if "collation" in given else ""
+    changed = changed_by(thing._real.codec_options)
+    return identity_of(given["pipeline"]) or by_collation or changed or None
