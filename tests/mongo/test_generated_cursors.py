@@ -94,14 +94,15 @@ PIPELINES = st.lists(
     st.sampled_from(
         [
             *({"$match": {"a": {"$exists": True}}}, {"$sort": {"a": 1}}, {"$sort": {"_id": -1}}),
-            *({"$set": {"z": "$b"}}, {"$unset": "b"}, {"$project": {"a": 1}}, {"$limit": 11}),
-            *({"$group": {"_id": "$a"}}, {"$group": {"_id": "$c", "n": {"$sum": 1}}}, {"$skip": 3}),
+            *({"$set": {"z": "$b"}}, {"$unset": "b"}, {"$project": {"a": 1}}),
+            *({"$group": {"_id": "$a"}}, {"$group": {"_id": "$c", "n": {"$sum": 1}}}),
             *({"$unwind": "$a"}, {"$unset": "_id"}, {"$replaceWith": {"_id": "$c"}}),
             *({"$unionWith": "rows"}, {"$sortByCount": "$b"}, {"$set": {"_id": "$a"}}),
         ]
     ),
     max_size=3,
 )
+SOME: list[dict[str, Any]] = [{"$sort": {"_id": 1}}, {"$skip": 2}, {"$limit": 11}]
 SEES: dict[str, list[dict[str, Any]]] = {
     "view": [{"$match": {"z": None}}, {"$set": {"z": 1}}],
     "view of parts": [{"$unwind": {"path": "$a", "preserveNullAndEmptyArrays": True}}],
@@ -207,7 +208,13 @@ def test_a_cursor_that_goes_on_is_the_cursor_it_would_have_been(
 
 
 @TRIED
-@given(documents=rows(), stages=PIPELINES, source=SOURCES, cuts=CUTS, size=st.integers(2, 6))
+@given(
+    documents=rows(),
+    stages=PIPELINES | PIPELINES.map(lambda stages: [*SOME, *stages]),
+    source=SOURCES,
+    cuts=CUTS,
+    size=st.integers(2, 6),
+)
 def test_an_aggregation_that_goes_on_is_the_one_it_would_have_been(
     both: tuple[Any, Any],
     documents: list[dict[str, Any]],
@@ -227,4 +234,6 @@ def test_an_aggregation_that_goes_on_is_the_one_it_would_have_been(
     except NotRetryable:
         assert source != "plain" or stages not in ([], [{"$sort": {"_id": -1}}])
         return
+    if source in SHARED and stages[:3] == SOME:
+        return  # some of those that share an _id, any of them
     assert Counter(seen) == Counter(wanted)

@@ -74,9 +74,9 @@ def resilient(
             f"resilient({type(real).__name__}): give it a client, database or collection of "
             "PyMongo (for Motor: AsyncMongoClient, which PyMongo has itself now)"
         )
-    limit = client_of(real).options.timeout  # timeoutMS: of a whole operation, retries included
-    settings = dataclasses.replace(settings, deadline=min(limit or inf, settings.deadline))
-    made: T = proxy(real, core.with_settings(settings))
+    core = core.with_settings(settings)
+    core.limit = client_of(real).options.timeout or inf
+    made: T = proxy(real, core)
     return made
 
 

@@ -109,9 +109,10 @@ class Finding(Walking):
             return batch
         self._settled()
         place: Position = self._place
+        left = place.limit - place.delivered
         batch = Walking._noted(self, batch)
         if place.limit > 0 and self._passed:
-            batch = batch[: max(0, place.limit - place.delivered + len(batch))]
+            batch = batch[: max(0, left)]
         for name in self._brought.hidden:
             for document in batch:
                 document.pop(name, None)

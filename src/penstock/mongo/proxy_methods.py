@@ -72,7 +72,7 @@ class _Rule:
     def limited(self, thing: Proxy, kwargs: dict[str, Any]) -> Any:
         """Return PyMongo's limit of time for a first try."""
         if self.numbered and limits(thing._real.write_concern, kwargs):
-            return pymongo.timeout(thing._core.settings.deadline)
+            return pymongo.timeout(thing._core.deadline)
         return _NO_LIMIT
 
     def steps(self, thing: Proxy, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Any]:

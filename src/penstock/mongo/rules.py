@@ -192,8 +192,7 @@ def _output(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
 
 def _single(thing: Proxy, _: str, name: str, given: Any) -> Steps[Any]:
     task, items = _plain(OpKind.SINGLE, thing, name, given), _listed(given)
-    more = len(items) // _AT_ONCE
-    if more and not client_of(thing._real).options.timeout:
+    if more := len(items) // _AT_ONCE:
         # A long list takes long without anything being wrong.
         settings = task.core.settings
         longer = replace(settings, deadline=settings.deadline * (1 + more))
