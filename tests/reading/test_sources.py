@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import gzip
+import io
 import json
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from tests.reading.oracle import documents, held, members
+from tests.reading.test_bad_input import packed
+from tests.reading.test_left_out import book_from_elsewhere
 from tests.reading.third_party import epubcheck
 
 from penstock.errors import InputError
-from penstock.reading import Article, Look, as_epub, feed_entries, write_daily
+from penstock.reading import Article, Look, as_epub, feed_entries, make_edition, write_daily
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import book_blocks
 from penstock.reading.lines import Count
@@ -76,6 +79,9 @@ def test_composed_books_are_valid(tmp_path: Path) -> None:
     assert made.path == tmp_path / "Morning-read-2026-11-21.epub"
     assert made.articles == 3
     paths = [made.path]
+    edition = io.BytesIO()
+    make_edition(packed(book_from_elsewhere()), edition, Look())
+    books["elsewhere"] = edition.getvalue()
     for name, data in books.items():
         (tmp_path / f"{name}.epub").write_bytes(data)
         paths.append(tmp_path / f"{name}.epub")

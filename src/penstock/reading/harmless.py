@@ -18,7 +18,7 @@ from penstock.reading.addresses import SCHEME
 from penstock.reading.markup import ATTRIBUTE, TAG
 from penstock.reading.names import EVENT, Names, tree
 from penstock.reading.sheets import UNKNOWN, harmless_sheet, loads
-from penstock.reading.visible import BLOCKS
+from penstock.reading.visible import BLOCKS, ELSEWHERE, LOADED, PARTS
 
 __all__ = ["harmless"]
 
@@ -37,11 +37,10 @@ _ADDRESSES = frozenset({"href", "src", "srcset", "data", "srcdoc", "http-equiv"}
 # What is nothing without its address goes, or what it holds stays in an element of another name.
 _BARE = frozenset("source track link meta base font-face-uri font-face-src mpath".split())
 _STANDING = {
-    **dict.fromkeys(("audio", "video", "iframe", "object", "embed"), "span"),
+    **dict.fromkeys(LOADED, "span"),
     "use": "g",
     "tref": "tspan",
 }
-_PARTS = frozenset({"param", "track", "source"})  # of what goes
 _FOR_ANY = frozenset("id class title lang xml:lang dir style transform epub:type".split())
 _FRAMES = ("iframe", "frame", "object", "embed")
 _OUTSIDE = re.compile(r"(?:^|;)[\x00-\x20]*+(?:[A-Za-z][A-Za-z0-9+.\-\s]*+:|[/\\]\s*+[/\\])")
@@ -91,7 +90,7 @@ class _Open:
         self.start = start
         self.local = local
         self.at = at
-        self.lost = ""  # an address that it, or a source in it, had
+        self.lost: list[str] = []  # addresses that it, or a source in it, had
         self.kept = False  # whether it, or a source in it, has one still
 
 
@@ -151,28 +150,29 @@ class _Disarmer:
             return
         elif gone and (local in _BARE or spoken):
             self.out[at] = tag = ""
-        if local in _BARE and self.open:
+        if local in _BARE and local != "track" and self.open:
             parent = self.open[-1]
-            parent.kept |= local != "track" and element.kept
-            parent.lost = parent.lost or element.lost
+            parent.kept |= element.kept
+            parent.lost += element.lost
         self.out.append(tag)
 
     def _standing(self, element: _Open) -> str:
         """Return what an element holds in one that needs no address."""
         pieces = [(_local(TAG.match(piece)), piece) for piece in self.out[element.at + 1 :]]
-        held = "".join(piece for local, piece in pieces if local not in _PARTS)
+        held = [piece for local, piece in pieces if local not in PARTS]
         standing = _STANDING[element.local]
         if standing == "span" and any(local in BLOCKS for local, _ in pieces):
             standing = "div"
-        if standing == "span" and not held.strip() and _LINK.match(element.lost):
-            held = f"[{html.escape(element.lost.strip(), quote=False)}]"
+        shown = any(piece.strip() for piece in held if not piece.startswith(("<!--", "<?")))
+        if standing == "span" and not shown and all(map(ELSEWHERE.match, element.lost)):
+            held = [f"[{html.escape(element.lost[0].strip(), quote=False)}]"]
         tag = "".join(element.start[2].rpartition(":")[:2]) + standing
         kept = "".join(
             m[0]
             for m in ATTRIBUTE.finditer(self.out[element.at])
             if m[2] in _FOR_ANY or m[2].startswith("xmlns")
         )
-        return f"<{tag}{kept}>{held}</{tag}>"
+        return f"<{tag}{kept}>{''.join(held)}</{tag}>"
 
     def _tag(self, element: _Open) -> str:
         """Return a start tag without the attributes that act."""
@@ -195,7 +195,7 @@ class _Disarmer:
         if element.local in _PICTURES and local in ("src", "href"):
             return f'{blank}{name}="{NOTHING}"'
         if local in _ADDRESSES:
-            element.lost = element.lost or value
+            element.lost.append(written)
         return ""
 
     def _near(self, value: str) -> bool:
