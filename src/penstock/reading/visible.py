@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from penstock.reading.markup import hides
 from penstock.reading.names import Node
 
 __all__ = [
@@ -60,7 +61,7 @@ def seen(node: Node) -> str:
 
 def plainly_seen(node: Node) -> bool:
     """Whether what is seen of an element is what is seen of its children, one by one."""
-    if "hidden" in node.attributes or node.name == "switch" or _elsewhere(node):
+    if hides(node.attributes) or node.name == "switch" or _elsewhere(node):
         return False
     return node.foreign or (node.name not in RULES and node.name not in NOTHING)
 
@@ -69,7 +70,7 @@ def _walk(node: Node) -> str:
     if plainly_seen(node):
         before, after = AROUND.get(node.name, ("", ""))
         return before + _inside(node) + after
-    if "hidden" in node.attributes:
+    if hides(node.attributes):
         return ""
     return RULES[node.name](node) if node.name in RULES else _elsewhere(node)
 
@@ -194,6 +195,7 @@ RULES: dict[str, Callable[[Node], str]] = {
     "math": _formula,
     "switch": _switch,
     "input": lambda _: "",
+    "option": lambda node: f"{_inside(node)} ",
 }
 
 
