@@ -327,3 +327,9 @@ def test_items_of_a_text_are_lines_of_their_own() -> None:
     text = b"- Bread, and what\n  goes with it\n- Milk\n\nA line - as they\n- sometimes are."
     blocks = [block.text for block in book_blocks(Archive(as_epub(text, "a.txt"), "x"))]
     assert blocks == ["- Bread, and what goes with it\n- Milk", "A line - as they - sometimes are."]
+
+
+def test_an_entry_without_an_address_is_what_the_feed_says_of_it() -> None:
+    feed = b"<rss version='2.0'><channel><item><title>A</title><description>&lt;p>It was late."
+    (entry,) = feed_entries(feed + b"</description></item></channel></rss>") or ()
+    assert (entry.url, entry.title, entry.body) == ("", "A", "<p>It was late.")
