@@ -42,7 +42,7 @@ class _Dataset:
     """A folder a table. Files of a batch that was not committed are removed, or replaced."""
 
     holds_versions = False
-    holds_children = True
+    holds_children = holds_structs = True
 
     def __init__(
         self, files: fs.FileSystem, root: str, shown: str, partition: Sequence[str]
@@ -177,11 +177,10 @@ class _Dataset:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        from pyarrow import ArrowException
+
         try:
             yield
-        except OSError as error:
-            words = " ".join(str(error).split())
-            raise StorageError(f"{self._shown}: {words}; call again") from error
         except PenstockError:
             raise
         except ValueError as error:  # of JSON, and of Arrow
@@ -189,6 +188,9 @@ class _Dataset:
                 f"{self._shown}: a file was changed and cannot be read ({error}): remove the "
                 "folder of the table to have it written again"
             ) from error
+        except (OSError, ArrowException) as error:
+            words = " ".join(str(error).split())
+            raise StorageError(f"{self._shown}: {words}; call again") from error
 
 
 def _folder(cell: bytes | None, field: Field) -> str:
@@ -218,12 +220,16 @@ def open_dataset(address: str) -> Destination:
     options = dict(parse_qsl(query, keep_blank_values=True))
     partition = [name for name in options.pop("partition", "").split(",") if name]
     try:
+        if scheme_of(place) == "parquet" and place.endswith("://"):
+            raise InputError(f"{place}: write parquet://FOLDER")
         if scheme_of(place) == "parquet":
             root = str(Path(place.partition("://")[2]).expanduser().absolute())
             files: fs.FileSystem = fs.LocalFileSystem()
         else:
             asked = f"{place}?{urlencode(options)}" if options else place
             files, root = fs.FileSystem.from_uri(asked)
-    except (ArrowException, OSError, ValueError) as error:
+    except OSError as error:
+        raise StorageError(f"{hide(address)}: {error}") from error
+    except (ArrowException, ValueError) as error:
         raise InputError(f"{hide(address)}: {error}") from error
     return _Dataset(files, root.rstrip("/"), hide(address), partition)

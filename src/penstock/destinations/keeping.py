@@ -21,6 +21,7 @@ __all__ = ["Keeper"]
 _ROWS, _BYTES = 10_000, 8 << 20  # what a batch holds at most
 _SPAN = (("valid_from", "timestamp"), ("valid_to", "timestamp"))
 _NAME = 60  # bytes of a column's name; PostgreSQL cuts at 63
+_RESERVED = {"_penstock", "."}  # where the databases keep the states
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +45,7 @@ class _State(msgspec.Struct, frozen=True):
     fields: tuple[Field, ...]
     versions: bool = False
     children: tuple[_Child, ...] | None = None
+    structs: bool = False
 
 
 @final
@@ -87,10 +89,13 @@ class Keeper:
             newest one.
         children: Show lists as rows of tables beside it, such as ``users__tags``, with the key and
             the position, and nested objects as columns ``a.b.c``.
+        structs: Show objects and lists as structs and lists, in columns whose types grow; False:
+            as JSON. Unset: as the table was begun, and a new one with structs where it can be.
         given: The kinds that the user asked for, by the field's dotted name.
 
     Raises:
-        InputError: The destination cannot hold versions, or tables beside a table.
+        InputError: The destination cannot hold versions, structs, or tables beside a table; or
+            no table can have this name.
         said: Told once of each column that holds what another of its field cannot.
     """
 
@@ -102,6 +107,7 @@ class Keeper:
         flatten: bool = False,
         versions: bool = False,
         children: bool = False,
+        structs: bool | None = None,
         given: Mapping[str, str] | None = None,
         said: Callable[[str], object] = str,
     ) -> None:
@@ -109,6 +115,8 @@ class Keeper:
         self._table = table
         self._flatten = flatten or children
         self._versions = versions
+        if not table or "\0" in table or table in _RESERVED or ".." in table.split("/"):
+            raise InputError(f"table {table!r}: no table can have this name; name another")
         if versions and not destination.holds_versions:
             raise InputError(
                 "versions are kept in a database: sqlite://, duckdb:// or postgresql://; "
@@ -119,6 +127,11 @@ class Keeper:
                 "nested tables are for sqlite://, duckdb://, postgresql:// and Parquet datasets, "
                 "and for the newest version of each record"
             )
+        holds_structs = getattr(destination, "holds_structs", False)
+        if structs and not (holds_structs and not children):
+            raise InputError("structs are for duckdb:// and Parquet datasets, without child tables")
+        self._wanted = structs
+        self._structs = holds_structs and not children and structs is not False
         self._given = given or {}
         self._said = said
         self._state: _State | None = None
@@ -160,7 +173,8 @@ class Keeper:
         if self._before is None:
             self._learn(store)
             nothing = None if self._children is None else ()
-            return _State(name, "", 0, self._flatten, (), self._versions, nothing)
+            begun = (name, "", 0, self._flatten, (), self._versions, nothing, self._structs)
+            return _State(*begun)
         try:
             state = msgspec.json.decode(self._before, type=_State)
         except msgspec.DecodeError as error:
@@ -174,10 +188,12 @@ class Keeper:
             ("nested tables", state.children is not None, self._children is not None),
             ("flattening", state.flatten, self._flatten),
             ("versions", state.versions, self._versions),
+            ("structs", state.structs, state.structs if self._wanted is None else self._wanted),
         ):
             if kept != wanted:
                 given = "without" if wanted else "with"
                 raise InputError(f"the table {self._table} was begun {given} {what}: keep to it")
+        self._structs = state.structs
         self._layout = self._laid_out(state.fields)
         for child in state.children or ():
             self._child(child.levels, child.name, child.fields)
@@ -202,7 +218,8 @@ class Keeper:
             layout.begin(self._layout.fields[0].kind)
 
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
-        return Layout(fields, self._given, _NAME, _SPAN if self._versions else ())
+        span = _SPAN if self._versions else ()
+        return Layout(fields, self._given, _NAME, span, nested=self._structs)
 
     def _child(self, levels: Levels, name: str = "", fields: Sequence[Field] = ()) -> Layout:
         """Return the columns of a table of lists, which is made where there is none yet."""

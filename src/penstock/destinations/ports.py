@@ -31,7 +31,7 @@ class Batch:
         ended: Keys with the time, as JSON, at which the version that was theirs ended; only in a
             table of versions, whose second and third columns say from when and until when.
         versions: Whether a key may have several rows.
-        widened: Names of columns of whole numbers that have come to hold fractions.
+        widened: Names of columns whose type has come to hold more than it did.
         known: How many of the columns the table has already; 0: there is no table yet.
         children: Batches for the tables of its lists, to become true together with it: rows of
             ``gone`` keys go from each. They have no states of their own.
@@ -83,6 +83,10 @@ class Destination(Protocol):
     @property
     def holds_children(self) -> bool:
         """Whether it takes batches with children."""
+
+    @property
+    def holds_structs(self) -> bool:
+        """Whether columns may be ``nested``: structs and lists. One that says nothing has JSON."""
 
     def state(self, table: str) -> bytes | None:
         """Return the state of a table as the last batch left it; None where there is no table."""

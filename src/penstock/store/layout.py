@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
-from typing import TypeAlias, final
+from typing import TypeAlias, cast, final
 
 import msgspec
 
 from penstock.errors import InputError
 from penstock.store.cells import Cells, FieldPath, text_of
 from penstock.store.in_portions import portions
+from penstock.store.nested import Nested, fitted, grows, nested_of, wider
 from penstock.store.shape import Shape, free_name, kind_of
 
 __all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]
@@ -31,6 +32,7 @@ _PAIRED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _HUGE = re.compile(rb"[eE][+-]?\d{3,}")  # what no database's JSON type has to take
 _BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SYSTEM = ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")  # columns of PostgreSQL's own
 _BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
 _PLACES = 9  # digits behind the point of a decimal column, of 38
 
@@ -122,8 +124,9 @@ _TAKES: Mapping[str, set[str]] = {
     "digits": {"int", "long", "float", "digits"},
     "text": {"text", "date", "datetime", "timestamp"},
     "json": {"bool", "int", "long", "float", "text", "digits", "json"}
-    | {"date", "datetime", "timestamp"},
+    | {"date", "datetime", "timestamp", "nested"},
 }
+_NO_STRUCT: tuple[Nested, ...] = ("json", {})
 
 
 def read_given(text: str) -> dict[str, str]:
@@ -148,11 +151,27 @@ def read_given(text: str) -> dict[str, str]:
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
-    """One column: the path of its values, its name, what it holds (``null``: nothing yet)."""
+    """One column: the path of its values, its name, what it holds (``null``: nothing yet).
+
+    What is ``nested`` has a shape: that of its structs and lists.
+    """
 
     path: FieldPath
     name: str
     kind: str
+    shape: object = None
+
+    @property
+    def nested(self) -> Nested:
+        """The type of its structs and lists."""
+        return cast("Nested", self.shape)
+
+    @property
+    def read(self) -> Callable[[bytes], object]:
+        """What makes a value of one of its cells."""
+        if self.kind != "nested":
+            return READERS[self.kind]
+        return lambda cell: fitted(msgspec.json.decode(cell), self.nested)
 
 
 def _by_path(records: Sequence[Cells]) -> dict[FieldPath, list[bytes | None]]:
@@ -183,10 +202,11 @@ class Layout:
             for the same; 0: as they come.
         leading: Names and kinds of what each row has after its key.
         kind: What says which kind a value is of.
+        nested: Have structs and lists, where a type holds all values; else JSON.
 
     Attributes:
         fields: The columns, new ones at the end.
-        widened: Names of columns of whole numbers that have come to hold fractions.
+        widened: Names of columns whose type has come to hold more than it did.
         apart: Columns that hold what another of the same field cannot.
 
     >>> layout = Layout()
@@ -204,13 +224,16 @@ class Layout:
         leading: Sequence[tuple[str, str]] = (),
         *,
         kind: Callable[[bytes], str] = typed_kind,
+        nested: bool = False,
     ) -> None:
         self.fields: list[Field] = []
         self._leading = leading
         self._longest = longest
         self._fold: Callable[[str], str] = str.lower if longest else str
         self._kind_of = kind
-        self._taken: set[str] = set()
+        self._nested = nested
+        self._shapes: dict[FieldPath, Nested] = {}
+        self._taken: set[str] = set(_SYSTEM) if longest else set()
         self._at: dict[FieldPath, list[int]] = {}  # where the columns of a field are
         self.widened: list[str] = []
         self.apart: list[Field] = []
@@ -236,10 +259,22 @@ class Layout:
             self._keys.learn_column(("key",), [key for key, _ in part])
             for path, cells in _by_path([cells for _, cells in part]).items():
                 values = [cell for cell in cells if cell is not None]
-                self._shape.learn_column(path, values)
+                kinds = self._shape.learn_column(path, values)
+                if self._nested:
+                    self._learn_shape(path, values, kinds)
                 for cell in values if path in self._read else ():
                     self._odd[path, self._kind(path, cell)] = None
         self.begin()
+
+    def _learn_shape(self, path: FieldPath, cells: Sequence[bytes], kinds: set[str]) -> None:
+        found = self._shapes.get(path, "null")
+        if kinds - {"json", "null", "raw"}:  # a mixture
+            found = "json"
+        for cell in cells if "json" in kinds and found != "json" else ():
+            if cell[:1] != b"n" and self._kind_of(cell) != "raw":
+                found = wider(found, nested_of(cell))
+        if found != "null":
+            self._shapes[path] = found
 
     def portions(
         self, records: Iterable[tuple[bytes, Cells]]
@@ -265,10 +300,17 @@ class Layout:
         self._begin(kind, {".".join(path) for path in found})
         for path, kind in found.items():
             if path not in self._read:
-                self._add(path, kind if kind == "null" else self._given.get(path, kind))
+                wanted = (
+                    kind if kind == "null" else self._given.get(path, self._as_struct(path, kind))
+                )
+                self._add(path, wanted)
         for path, kind in [*self._odd, *((path, "raw") for path in self._shape.raw)]:
             self._find(path, kind)
         self.apart = []
+
+    def _as_struct(self, path: FieldPath, kind: str) -> str:
+        has_one = self._nested and self._shapes.get(path, "json") not in _NO_STRUCT
+        return "nested" if kind == "json" and has_one else kind
 
     def _append(self, field: Field) -> int:
         spot = len(self.fields)
@@ -276,6 +318,10 @@ class Layout:
         self._taken.add(self._fold(field.name))
         if spot:
             self._at.setdefault(field.path, []).append(spot)
+        if field.kind == "nested":
+            self._shapes[field.path] = field.nested
+        elif field.kind == "json":
+            self._shapes.setdefault(field.path, "json")
         return spot
 
     def _begin(self, kind: str, others: Collection[str] = ()) -> None:
@@ -301,8 +347,7 @@ class Layout:
         row: list[bytes | None] = [key, *leading]
         row += [None] * (len(self.fields) - len(row))
         for path, cell in cells.items():
-            kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
-            spot = self._spot(path, kind)
+            spot = self._spot(path, self._kind(path, cell))
             row += [None] * (len(self.fields) - len(row))
             row[spot] = cell
         return row
@@ -337,8 +382,7 @@ class Layout:
             return
         for row, cell in enumerate(cells):
             if cell is not None:
-                kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
-                spot = self._spot(path, kind)
+                spot = self._spot(path, self._kind(path, cell))
                 self._widen(table, len(cells))
                 table[spot][row] = cell
 
@@ -363,13 +407,40 @@ class Layout:
     def _kind(self, path: FieldPath, cell: bytes) -> str:
         """Return the kind that the user asked for, where this value can be read as that."""
         kind = self._kind_of(cell)
-        if kind not in {"int", "long", "float", "digits"}:
+        if kind == "json" and self._nested and path not in self._given:
+            return self._fit(path, cell)
+        if path not in self._read or kind not in {"int", "long", "float", "digits"}:
             return kind
         try:
             self._read[path](cell)
         except (ArithmeticError, ValueError):
             return kind
         return self._given[path]
+
+    def _fit(self, path: FieldPath, cell: bytes) -> str:
+        """Return ``nested`` where the structs of a field hold a value, or come to; else ``json``.
+
+        >>> layout = Layout(nested=True)
+        >>> for text in (b'{"x":1}', b'{"y":2}', b'{"x":[]}'):
+        ...     row = layout.row(b"1", {("at",): text})
+        >>> [(one.name, one.shape) for one in layout.fields[1:]], layout.widened
+        ([('at', {'x': 'int', 'y': 'int'}), ('at__json', None)], ['at'])
+        """
+        known = self._shapes.get(path, "null")
+        if known == "json":
+            return known
+        new = wider(known, nested_of(cell))
+        if known == "null":
+            self._shapes[path] = "json" if new in _NO_STRUCT else new
+            return "json" if new in _NO_STRUCT else "nested"
+        if not grows(known, new):
+            return "json"
+        if new != known:
+            (spot,) = (at for at in self._at[path] if self.fields[at].kind == "nested")
+            self._shapes[path] = new
+            self.fields[spot] = msgspec.structs.replace(self.fields[spot], shape=new)
+            self.widened.append(self.fields[spot].name)
+        return "nested"
 
     def _find(self, path: FieldPath, kind: str) -> int:
         """Return the column for values of a kind: one that takes it, a wider one, or a new one."""
@@ -400,7 +471,7 @@ class Layout:
             name = self._free(f"{name}__{kind}")
         else:
             name = self._free(name) if empty is None else empty.name
-        field = Field(path, name, kind)
+        field = Field(path, name, kind, self._shapes[path] if kind == "nested" else None)
         if apart:
             self.apart.append(field)
         return self._append(field)

@@ -117,11 +117,13 @@ class Shape:
         for path, cell in cells.items():
             self._widen(path, self._kind_of(cell))
 
-    def learn_column(self, path: FieldPath, cells: Sequence[bytes]) -> None:
-        """Widen the column of a field so that it holds all of ``cells``."""
+    def learn_column(self, path: FieldPath, cells: Sequence[bytes]) -> set[str]:
+        """Widen the column of a field so that it holds all of ``cells``; return their kinds."""
         alike = self.uniform(cells)
-        for kind in dict.fromkeys(map(self._kind_of, cells)) if alike is None else (alike,):
+        kinds = dict.fromkeys(map(self._kind_of, cells) if alike is None else (alike,))
+        for kind in kinds:
             self._widen(path, kind)
+        return set(kinds)
 
     def uniform(self, cells: Sequence[bytes]) -> str | None:
         """Return the kind that all values have but null; None where each has to be looked at."""
