@@ -16,7 +16,7 @@ from penstock.destinations.target import path_of
 from penstock.destinations.text_files import Row
 from penstock.errors import InputError, MissingExtra, StorageError
 from penstock.pipeline import Key
-from penstock.store import Column, Field, Nested, arrow_table, import_arrow, portions, text_of
+from penstock.store import Column, Field, Nested, import_arrow, portions, text_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,7 +95,7 @@ class _DuckDb(SqlTables):
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         table, key, listed = identifier(batch.table), names[0], ", ".join(names)
         run = self._duck.execute
-        self._duck.register("_batch", arrow_table(batch.typed, batch.columns))
+        self._duck.register("_batch", batch.arrow())
         if batch.known and not batch.versions:  # there is no index that would refuse it
             there = f"SELECT {key} FROM {table} WHERE {key} IN (SELECT {key} FROM _batch) LIMIT 1"
             if (found := run(there).fetchone()) is not None:

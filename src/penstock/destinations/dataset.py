@@ -14,7 +14,7 @@ import msgspec
 from penstock.address import hide, scheme_of
 from penstock.destinations.ports import Batch, Destination
 from penstock.errors import InputError, PenstockError, StorageError
-from penstock.store import READERS, Field, arrow_table, import_arrow
+from penstock.store import Field, import_arrow
 from penstock.whole import whole_path
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ class _Dataset:
     def _fill(self, batch: Batch, number: int, partition: Sequence[str]) -> None:
         if batch.gone:
             self._delete(batch)
-        for folder, rows in self._split(batch, partition).items():
-            columns = [(at, one) for at, one in batch.typed if one.name not in partition]
+        if not batch.rows:
+            return
+        table = batch.arrow()
+        for folder, rows in self._split(batch, table, partition).items():
             name = f"{self._root}/{batch.table}/{folder}part-{number:08}.parquet"
-            self._write(name, arrow_table(columns, list(zip(*rows, strict=True))))
+            self._write(name, table.take(rows).drop_columns(list(partition)) if folder else table)
 
     def _refuse_lists(self, table: str) -> None:
         words = table.split("__")
@@ -126,21 +128,23 @@ class _Dataset:
         return found
 
     def _split(
-        self, batch: Batch, partition: Sequence[str]
-    ) -> dict[str, list[Sequence[bytes | None]]]:
-        """Return the rows by the folder they go to, named as Hive has it."""
-        columns: list[tuple[int, Field]] = [
-            (spot, one) for name in partition for spot, one in batch.typed if one.name == name
-        ]
-        if len(columns) < len(partition):
+        self, batch: Batch, table: pa.Table, partition: Sequence[str]
+    ) -> dict[str, list[int]]:
+        """Return the places of rows by the folder they go to, named as Hive has it."""
+        if not partition:
+            return {"": []}
+        named = {one.name: one for _, one in batch.typed}
+        if not named.keys() >= {*partition}:
             raise InputError(
                 f"a dataset is partitioned by columns it has: {', '.join(partition)}; "
-                f"there are {', '.join(one.name for _, one in batch.typed)}"
+                f"there are {', '.join(named)}"
             )
-        found: dict[str, list[Sequence[bytes | None]]] = {}
-        for row in batch.rows:
-            folder = "".join(f"{_folder(row[spot], one)}/" for spot, one in columns)
-            found.setdefault(folder, []).append(row)
+        columns = [
+            [_folder(value, named[name]) for value in table[name].to_pylist()] for name in partition
+        ]
+        found: dict[str, list[int]] = {}
+        for row, folders in enumerate(zip(*columns, strict=True)):
+            found.setdefault("".join(f"{folder}/" for folder in folders), []).append(row)
         return found
 
     def _delete(self, batch: Batch) -> None:
@@ -193,16 +197,17 @@ class _Dataset:
             raise StorageError(f"{self._shown}: {words}; call again") from error
 
 
-def _folder(cell: bytes | None, field: Field) -> str:
+def _folder(found: object, field: Field) -> str:
     """Return the name of a value's folder; another value must not have the same."""
-    if cell is None or cell == b"null":
+    if found is None:
         return f"{field.name}={_NULL}"
-    value = cell.decode() if field.kind == "bool" else str(READERS[field.kind](cell))
+    value = str(found).lower() if field.kind == "bool" else str(found)
     name = f"{field.name}={quote(value, safe=' ')}"
-    if value == _NULL or len(name.encode()) > _LONGEST_NAME:
+    if field.kind == "nested" or value == _NULL or len(name.encode()) > _LONGEST_NAME:
         raise InputError(
             f"partition={field.name}: {value!r:.60} cannot name a folder (it is longer than "
-            f"{_LONGEST_NAME} bytes, or the name for null): partition by another column"
+            f"{_LONGEST_NAME} bytes, no single value, or the name for null): partition by another "
+            "column"
         )
     return name
 

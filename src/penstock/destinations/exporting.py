@@ -23,6 +23,7 @@ from penstock.store import (
     Column,
     Failure,
     FieldPath,
+    Item,
     Layout,
     StoredGap,
     StoreReader,
@@ -184,21 +185,22 @@ class _Table:
 
     def _rows(self, paths: list[FieldPath]) -> Iterator[Row]:
         wanted, self._count, known = self._count, 0, frozenset(paths)
-        for key, cells in islice(self._items(), wanted):
+        for key, found in islice(self._items(), wanted):
+            cells = fields(found, flatten=False) if isinstance(found, bytes) else found
             if not known.issuperset(cells):
                 raise StorageError("records of other fields landed meanwhile: call again")
             # Counted again: a failure may have been put back to do since the first pass.
             self._count += 1
             yield [key, *map(cells.get, paths)]
 
-    def _items(self) -> Iterator[tuple[bytes, Cells]]:
+    def _items(self) -> Iterator[Item]:
         for item in self._read():
             self._done += 1
             if self._done % _EVERY == 0:
                 self._progress(self._done, self._total)
             yield item
 
-    def _read(self) -> Iterator[tuple[bytes, Cells]]:
+    def _read(self) -> Iterator[Item]:
         if self._content == "failed":
             for failure in self._store.failures():
                 yield _encode(failure.key), _cells(failure, but="key")
@@ -210,7 +212,8 @@ class _Table:
                 yield _encode(record.key), _dated(record, at, flatten=self._flatten)
         else:
             for record in self._records():
-                yield _encode(record.key), fields(record.body, flatten=self._flatten)
+                body = fields(record.body, flatten=True) if self._flatten else record.body
+                yield _encode(record.key), body
 
     def _records(self) -> Iterator[Landing]:
         if not self.skips:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import msgspec
 
@@ -14,7 +14,10 @@ from penstock.destinations.child_tables import Levels, Unfolded, columns_of, nam
 from penstock.destinations.ports import Batch, Destination
 from penstock.errors import InputError
 from penstock.pipeline import Key, LandedRecord
-from penstock.store import Cells, Field, Layout, StoreReader, fields, free_name, portions
+from penstock.store import Cells, Field, Item, Layout, StoreReader, fields, free_name, portions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Keeper"]
 
@@ -55,6 +58,7 @@ class _Rows:
     def __init__(self, position: str) -> None:
         self.position = position
         self.cells: list[list[bytes | None]] = []
+        self.arrays: Mapping[str, pa.Array] | None = None  # then the cells are the keys alone
         self.since: dict[Key, bytes] = {}  # when the first version of each key came
         self.children: dict[Levels, dict[Key, list[list[bytes | None]]]] = {}
         self._spots: dict[Key, int] = {}
@@ -204,8 +208,7 @@ class Keeper:
         """Make the columns of all tables from what has landed."""
         self._layout = self._laid_out()
         if self._children is None:
-            landed = (record for record, *_ in self._landed(store, ""))
-            self._layout.learn((_encode(one.key), self._cells(one)) for one in landed)
+            self._layout.learn(self._item(record) for record, *_ in self._landed(store, ""))
             return
         self._children = {}
         for record, *_ in self._landed(store, ""):
@@ -241,6 +244,11 @@ class Keeper:
         cells = self._cells(record)
         return iter([((), (), cells)]) if self._children is None else unfolded(cells)
 
+    def _item(self, record: LandedRecord) -> Item:
+        """Return a record for columns: as it came, where Arrow may read many at once."""
+        whole = self._structs and not self._flatten
+        return _encode(record.key), record.body if whole else self._cells(record)
+
     def _cells(self, record: LandedRecord) -> Cells:
         return fields(record.body, flatten=self._flatten)
 
@@ -267,7 +275,11 @@ class Keeper:
         """Take records that are a row each; of several of one key the last one."""
         last = {record.key: record for record in records}
         rows.since = dict.fromkeys(last, b"")
-        items = ((_encode(key), self._cells(one)) for key, one in last.items())
+        items = [self._item(record) for record in last.values()]
+        rows.arrays = self._layout.arrays(items)
+        if rows.arrays is not None:
+            rows.cells = [[key] for key, _ in items]
+            return
         for part in self._layout.portions(items):
             rows.cells += map(list, zip(*self._layout.columns(part), strict=True))
 
@@ -323,6 +335,7 @@ class Keeper:
                 ended=ended,
                 versions=self._versions,
                 children=parts,
+                arrays=rows.arrays,
             )
         )
         self._say(self._table, self._layout)

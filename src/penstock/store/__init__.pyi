@@ -8,6 +8,7 @@ from penstock.store.arrow import arrow_table as arrow_table
 from penstock.store.arrow import connect_duckdb as connect_duckdb
 from penstock.store.arrow import import_arrow as import_arrow
 from penstock.store.arrow import read_arrow as read_arrow
+from penstock.store.arrow import table_of as table_of
 from penstock.store.arrow import to_duckdb as to_duckdb
 from penstock.store.backup import BackedUp as BackedUp
 from penstock.store.cells import Cells as Cells
@@ -20,6 +21,7 @@ from penstock.store.in_portions import portions as portions
 from penstock.store.layout import GIVEN as GIVEN
 from penstock.store.layout import READERS as READERS
 from penstock.store.layout import Field as Field
+from penstock.store.layout import Item as Item
 from penstock.store.layout import Layout as Layout
 from penstock.store.layout import Value as Value
 from penstock.store.layout import read_given as read_given

@@ -16,9 +16,9 @@ from penstock.errors import InputError, MissingExtra, PenstockError, StorageErro
 from penstock.markup import html_table
 from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
-from penstock.store.cells import Cells, fields, text_of
+from penstock.store.cells import fields, text_of
 from penstock.store.in_portions import portions
-from penstock.store.layout import Field, Layout, read_given
+from penstock.store.layout import Field, Item, Layout, read_given
 from penstock.store.nested import arrow_type
 from penstock.store.shape import Column, published
 from penstock.store.uniform import AS_LISTS, listed
@@ -39,11 +39,11 @@ __all__ = [
     "connect_duckdb",
     "import_arrow",
     "read_arrow",
+    "table_of",
     "to_duckdb",
 ]
 
 Where: TypeAlias = Callable[[Key], bool]
-Item: TypeAlias = tuple[bytes, Cells]
 
 _HEAD = 10  # records that a notebook shows
 _ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds, and a little more
@@ -116,6 +116,23 @@ def arrow_table(
             column = pa.array(_values(field.kind, cells[spot], field.read), kind)
         arrays.append(column)
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def table_of(
+    columns: Sequence[tuple[int, Field]], keys: Sequence[bytes], arrays: Mapping[str, pa.Array]
+) -> pa.Table:
+    """Return the table of some columns, each with its place among all: the first is the keys'."""
+    import pyarrow as pa
+
+    schema, found = arrow_schema([field for _, field in columns]), []
+    for (spot, field), kind in zip(columns, schema.types, strict=True):
+        if spot:
+            array = arrays.get(field.name)
+            array = pa.nulls(len(keys), kind) if array is None else array.cast(kind)
+        else:
+            array = arrow_table([(0, field)], [keys])[field.name]
+        found.append(array)
+    return pa.Table.from_arrays(found, schema=schema)
 
 
 def _plain_texts(cells: Sequence[bytes | None]) -> pa.Array | None:
@@ -197,7 +214,14 @@ class _Source:
             yield item
 
     def _tables(self) -> Iterator[pa.Table]:
-        for part in self._layout.portions(islice(self._items(), self._count)):
+        for block in self._layout.blocks(islice(self._items(), self._count)):
+            if (arrays := self._layout.arrays(block)) is not None:
+                yield table_of(self.chosen, [key for key, _ in block], arrays)
+            else:
+                yield from self._one_by_one(block)
+
+    def _one_by_one(self, block: Sequence[Item]) -> Iterator[pa.Table]:
+        for part in self._layout.portions(block):
             cells = self._layout.columns(part)
             if self._layout.fields != self._known:
                 raise StorageError(
@@ -270,7 +294,7 @@ def _items(
 ) -> Iterator[Item]:
     for record in records:
         if where is None or where(record.key):
-            yield _encode(record.key), fields(record.body, flatten=flatten)
+            yield _encode(record.key), fields(record.body, flatten=True) if flatten else record.body
 
 
 @final

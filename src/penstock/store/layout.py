@@ -11,29 +11,37 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
-from typing import TypeAlias, cast, final
+from typing import TYPE_CHECKING, TypeAlias, cast, final
 
 import msgspec
 
 from penstock.errors import InputError
-from penstock.store.cells import Cells, FieldPath, text_of
+from penstock.store.blocks import PAIRED, read_block
+from penstock.store.cells import Cells, FieldPath, fields, text_of
 from penstock.store.in_portions import portions
 from penstock.store.nested import Nested, fitted, grows, nested_of, wider
 from penstock.store.shape import Shape, free_name, kind_of
 
-__all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["GIVEN", "READERS", "Field", "Item", "Layout", "Value", "read_given", "typed_kind"]
 
 Value: TypeAlias = str | int | float | datetime | date | Decimal | None
+
+Item: TypeAlias = tuple[bytes, Cells | bytes]
+"""A key, and a record: its cells, or as it came."""
 
 _MOMENT = re.compile(
     rb'"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?"'
 )
-_PAIRED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_HUGE = re.compile(rb"[eE][+-]?\d{3,}")  # what no database's JSON type has to take
+# What no database's JSON type has to take; a number, or what looks like one in a text.
+_HUGE = re.compile(rb"(?:^|[\[:,\s])-?\d[\d.]*[eE][+-]?\d{3,}")
 _BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SYSTEM = ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")  # columns of PostgreSQL's own
 _BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
+_BLOCK = 4 << 20  # of records that are read all at once
 _PLACES = 9  # digits behind the point of a decimal column, of 38
 
 
@@ -59,7 +67,7 @@ def typed_kind(cell: bytes) -> str:
 
 def _plain(cell: bytes) -> bool:
     """Return whether all escapes stand for text that every database holds."""
-    if not _PAIRED.search(cell):
+    if not PAIRED.search(cell):
         return True
     try:
         text = msgspec.json.encode(msgspec.json.decode(cell))
@@ -186,9 +194,16 @@ def _by_path(records: Sequence[Cells]) -> dict[FieldPath, list[bytes | None]]:
     return found
 
 
-def _weight(record: tuple[bytes, Cells]) -> int:
-    """Return about how many bytes a record takes as cells."""
+def _weight(record: Item) -> int:
+    """Return about how many bytes a record takes."""
+    if isinstance(record[1], bytes):
+        return len(record[1])
     return sum(map(len, record[1].values())) + 64 * len(record[1])
+
+
+def _bodies(records: Sequence[Item]) -> list[bytes]:
+    """Return records as they came, or none where they are cells already."""
+    return [one for _, one in records if isinstance(one, bytes)]
 
 
 @final
@@ -253,18 +268,60 @@ class Layout:
             path: READERS[kind] for path, kind in self._given.items() if kind in _BY_VALUE
         }
 
-    def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
+    def learn(self, records: Iterable[Item]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""
-        for part in self.portions(records):
-            self._keys.learn_column(("key",), [key for key, _ in part])
-            for path, cells in _by_path([cells for _, cells in part]).items():
-                values = [cell for cell in cells if cell is not None]
-                kinds = self._shape.learn_column(path, values)
-                if self._nested:
-                    self._learn_shape(path, values, kinds)
-                for cell in values if path in self._read else ():
-                    self._odd[path, self._kind(path, cell)] = None
+        for block in self.blocks(records):
+            kinds = self._shape.kinds()
+            known = {
+                at: self._shapes[at] if self._as_struct(at, kind) == "nested" else kind
+                for at, kind in kinds.items()
+            }
+            if self._read_all(block, known) is not None:
+                self._keys.learn_column(("key",), [key for key, _ in block])
+                continue
+            for part in self.portions(block):
+                self._learn(part)
         self.begin()
+
+    def _learn(self, records: Sequence[tuple[bytes, Cells]]) -> None:
+        self._keys.learn_column(("key",), [key for key, _ in records])
+        for path, cells in _by_path([cells for _, cells in records]).items():
+            values = [cell for cell in cells if cell is not None]
+            kinds = self._shape.learn_column(path, values)
+            if self._nested:
+                self._learn_shape(path, values, kinds)
+            for cell in values if path in self._read else ():
+                self._odd[path, self._kind(path, cell)] = None
+
+    def arrays(self, records: Sequence[Item]) -> dict[str, pa.Array] | None:
+        """Return the values of columns, by their names, where all records at once can be read.
+
+        A column that has none is left out, and so is that of the keys, which are checked.
+        """
+        if not self.fields:
+            return None
+        first: dict[FieldPath, Field] = {}
+        for one in self.fields[1:]:
+            first.setdefault(one.path, one)
+        wanted = {at: one.nested if one.kind == "nested" else one.kind for at, one in first.items()}
+        found = self._read_all(records, wanted)
+        if found is None:
+            return None
+        for key, _ in records:
+            self._check(key)
+        return {first[name,].name: values for name, values in found.items()}
+
+    def _read_all(
+        self, records: Sequence[Item], wanted: Mapping[FieldPath, Nested]
+    ) -> dict[str, pa.Array] | None:
+        bodies = _bodies(records)
+        if self._read or len(bodies) < len(records) or any(len(path) != 1 for path in wanted):
+            return None
+        return read_block(bodies, {name: kind for (name,), kind in wanted.items()})
+
+    def blocks(self, records: Iterable[Item]) -> Iterator[list[Item]]:
+        """Divide records into as many as are best read at once."""
+        return portions(records, _weight, _BLOCK)
 
     def _learn_shape(self, path: FieldPath, cells: Sequence[bytes], kinds: set[str]) -> None:
         found = self._shapes.get(path, "null")
@@ -276,11 +333,13 @@ class Layout:
         if found != "null":
             self._shapes[path] = found
 
-    def portions(
-        self, records: Iterable[tuple[bytes, Cells]]
-    ) -> Iterator[list[tuple[bytes, Cells]]]:
-        """Divide records into as many as are best looked at together."""
-        return portions(records, _weight, _BYTES)
+    def portions(self, records: Iterable[Item]) -> Iterator[list[tuple[bytes, Cells]]]:
+        """Divide records into as many as are best looked at together, as cells."""
+        cells = (
+            (key, fields(one, flatten=False) if isinstance(one, bytes) else one)
+            for key, one in records
+        )
+        return portions(cells, _weight, _BYTES)
 
     def see(self, key: bytes, cells: Cells) -> None:
         """Take note of a record; :meth:`begin` makes the columns."""
