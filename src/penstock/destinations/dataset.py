@@ -231,6 +231,8 @@ def open_dataset(address: str) -> Destination:
             root = str(Path(place.partition("://")[2]).expanduser().absolute())
             files: fs.FileSystem = fs.LocalFileSystem()
         else:
+            if scheme_of(place) == "gs":  # its own is 15 minutes, in which nothing ends it
+                options.setdefault("retry_limit_seconds", "20")
             asked = f"{place}?{urlencode(options)}" if options else place
             files, root = fs.FileSystem.from_uri(asked)
     except OSError as error:

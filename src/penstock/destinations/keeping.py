@@ -246,8 +246,7 @@ class Keeper:
 
     def _item(self, record: LandedRecord) -> Item:
         """Return a record for columns: as it came, where Arrow may read many at once."""
-        whole = self._structs and not self._flatten
-        return _encode(record.key), record.body if whole else self._cells(record)
+        return _encode(record.key), self._cells(record) if self._flatten else record.body
 
     def _cells(self, record: LandedRecord) -> Cells:
         return fields(record.body, flatten=self._flatten)
@@ -276,12 +275,12 @@ class Keeper:
         last = {record.key: record for record in records}
         rows.since = dict.fromkeys(last, b"")
         items = [self._item(record) for record in last.values()]
-        rows.arrays = self._layout.arrays(items)
+        rows.arrays = self._layout.arrays(items) if self._structs else None
         if rows.arrays is not None:
             rows.cells = [[key] for key, _ in items]
             return
         for part in self._layout.portions(items):
-            rows.cells += map(list, zip(*self._layout.columns(part), strict=True))
+            rows.cells += [self._layout.row(key, cells) for key, cells in part]
 
     def _add(
         self, rows: _Rows, record: LandedRecord, moment: bytes, span: tuple[bytes | None, ...]

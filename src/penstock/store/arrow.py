@@ -21,7 +21,6 @@ from penstock.store.in_portions import portions
 from penstock.store.layout import Field, Item, Layout, read_given
 from penstock.store.nested import arrow_type
 from penstock.store.shape import Column, published
-from penstock.store.uniform import AS_LISTS, listed
 from penstock.store.values import StoreStatus
 
 if TYPE_CHECKING:
@@ -111,10 +110,9 @@ def arrow_table(
     schema = arrow_schema([field for _, field in columns])
     arrays = []
     for (spot, field), kind in zip(columns, schema.types, strict=True):
-        column = _plain_texts(cells[spot]) if field.kind == "text" else None
-        if column is None:
-            column = pa.array(_values(field.kind, cells[spot], field.read), kind)
-        arrays.append(column)
+        read = field.read
+        values = [None if one is None or one == b"null" else read(one) for one in cells[spot]]
+        arrays.append(pa.array(values, kind))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -133,29 +131,6 @@ def table_of(
             array = arrow_table([(0, field)], [keys])[field.name]
         found.append(array)
     return pa.Table.from_arrays(found, schema=schema)
-
-
-def _plain_texts(cells: Sequence[bytes | None]) -> pa.Array | None:
-    """Return texts that have nothing escaped, quotation marks taken off; else None."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    given = [None if cell == b"null" else cell for cell in cells]
-    if any(b"\\" in cell for cell in given if cell is not None):
-        return None
-    return compute.ascii_trim(pa.array(given, pa.string()), characters='"')
-
-
-def _values(
-    kind: str, cells: Sequence[bytes | None], read: Callable[[bytes], object]
-) -> Sequence[object]:
-    """Return what the cells of a column say: all at once where JSON itself says it."""
-    if kind in AS_LISTS and (kind != "float" or b"-0" not in cells):  # -0.0, and not 0.0
-        try:
-            return AS_LISTS[kind].decode(listed(cells))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # such as half of a surrogate pair, or a time without seconds
-    return [None if cell is None or cell == b"null" else read(cell) for cell in cells]
 
 
 def _size_of(table: pa.Table) -> int:

@@ -41,14 +41,16 @@ def read_block(bodies: Sequence[bytes], wanted: Mapping[str, Nested]) -> dict[st
         wanted: The kind of each field, or its shape. A column of whole numbers gets none of more
             than 53 bits, a column of fractions no number that a float would round.
     """
-    import pyarrow as pa
-    from pyarrow import json
-
     kinds = {name: kind for name, kind in wanted.items() if kind in _TEXTS or _is_plain(kind)}
     text = b"\n".join(bodies)
     if not wanted or len(kinds) < len(wanted) or not all(one[:1] == b"{" for one in bodies):
         return None
-    if PAIRED.search(text):
+    if b"\\u" in text and PAIRED.search(text):  # the one is found much sooner than the other
+        return None
+    try:
+        import pyarrow as pa
+        from pyarrow import json
+    except ImportError:
         return None
     types = [(at, arrow_type("text" if kind in _TEXTS else kind)) for at, kind in kinds.items()]
     try:

@@ -182,18 +182,6 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
         return lambda cell: fitted(msgspec.json.decode(cell), self.nested)
 
 
-def _by_path(records: Sequence[Cells]) -> dict[FieldPath, list[bytes | None]]:
-    """Return the cells of each field, in order of first appearance; None where one has none."""
-    found: dict[FieldPath, list[bytes | None]] = {}
-    for row, cells in enumerate(records):
-        for path, cell in cells.items():
-            column = found.get(path)
-            if column is None:
-                column = found[path] = [None] * len(records)
-            column[row] = cell
-    return found
-
-
 def _weight(record: Item) -> int:
     """Return about how many bytes a record takes."""
     if isinstance(record[1], bytes):
@@ -277,21 +265,13 @@ class Layout:
                 for at, kind in kinds.items()
             }
             if self._read_all(block, known) is not None:
-                self._keys.learn_column(("key",), [key for key, _ in block])
+                for key, _ in block:
+                    self._keys.learn({("key",): key})
                 continue
             for part in self.portions(block):
-                self._learn(part)
+                for key, cells in part:
+                    self.see(key, cells)
         self.begin()
-
-    def _learn(self, records: Sequence[tuple[bytes, Cells]]) -> None:
-        self._keys.learn_column(("key",), [key for key, _ in records])
-        for path, cells in _by_path([cells for _, cells in records]).items():
-            values = [cell for cell in cells if cell is not None]
-            kinds = self._shape.learn_column(path, values)
-            if self._nested:
-                self._learn_shape(path, values, kinds)
-            for cell in values if path in self._read else ():
-                self._odd[path, self._kind(path, cell)] = None
 
     def arrays(self, records: Sequence[Item]) -> dict[str, pa.Array] | None:
         """Return the values of columns, by their names, where all records at once can be read.
@@ -323,16 +303,6 @@ class Layout:
         """Divide records into as many as are best read at once."""
         return portions(records, _weight, _BLOCK)
 
-    def _learn_shape(self, path: FieldPath, cells: Sequence[bytes], kinds: set[str]) -> None:
-        found = self._shapes.get(path, "null")
-        if kinds - {"json", "null", "raw"}:  # a mixture
-            found = "json"
-        for cell in cells if "json" in kinds and found != "json" else ():
-            if cell[:1] != b"n" and self._kind_of(cell) != "raw":
-                found = wider(found, nested_of(cell))
-        if found != "null":
-            self._shapes[path] = found
-
     def portions(self, records: Iterable[Item]) -> Iterator[list[tuple[bytes, Cells]]]:
         """Divide records into as many as are best looked at together, as cells."""
         cells = (
@@ -344,9 +314,13 @@ class Layout:
     def see(self, key: bytes, cells: Cells) -> None:
         """Take note of a record; :meth:`begin` makes the columns."""
         self._keys.learn({("key",): key})
-        self._shape.learn(cells)
-        for path in self._read.keys() & cells.keys():
-            self._odd[path, self._kind(path, cells[path])] = None
+        for path, cell in cells.items():
+            kind = self._kind_of(cell)
+            self._shape.widen(path, kind)
+            if self._nested and kind == "json" and self._shapes.get(path) != "json":
+                self._shapes[path] = wider(self._shapes.get(path, "null"), nested_of(cell))
+            if path in self._read:
+                self._odd[path, self._kind(path, cell)] = None
 
     def begin(self, key: str = "") -> None:
         """Make the columns of a new table so that they hold all that was seen.
@@ -368,8 +342,9 @@ class Layout:
         self.apart = []
 
     def _as_struct(self, path: FieldPath, kind: str) -> str:
-        has_one = self._nested and self._shapes.get(path, "json") not in _NO_STRUCT
-        return "nested" if kind == "json" and has_one else kind
+        if kind != "json" or not self._nested or self._shape.is_mixed(path):
+            return kind
+        return "json" if self._shapes.get(path, "json") in _NO_STRUCT else "nested"
 
     def _append(self, field: Field) -> int:
         spot = len(self.fields)
@@ -411,43 +386,16 @@ class Layout:
             row[spot] = cell
         return row
 
-    def columns(self, records: Sequence[tuple[bytes, Cells]]) -> list[list[bytes | None]]:
+    def columns(self, records: Sequence[tuple[bytes, Cells]]) -> list[tuple[bytes | None, ...]]:
         """Return the cells of many records, column by column; the columns grow where they have to.
 
         Raises:
             InputError: A key does not fit the column of keys.
         """
-        if not self.fields:
-            self._begin(kind_of(records[0][0]))
-        table: list[list[bytes | None]] = [[]]
-        for key, _ in records:
-            self._check(key)
-            table[0].append(key)
-        for path, cells in _by_path([cells for _, cells in records]).items():
-            self._place(path, cells, table)
-        self._widen(table, len(records))
-        return table
-
-    def _place(
-        self, path: FieldPath, cells: list[bytes | None], table: list[list[bytes | None]]
-    ) -> None:
-        """Put the values of a field into its column, or into several."""
-        values = [cell for cell in cells if cell is not None]
-        alike = None if path in self._read else self._shape.uniform(values)
-        if alike is not None:
-            spot = self._spot(path, alike)
-            self._widen(table, len(cells))
-            table[spot] = cells
-            return
-        for row, cell in enumerate(cells):
-            if cell is not None:
-                spot = self._spot(path, self._kind(path, cell))
-                self._widen(table, len(cells))
-                table[spot][row] = cell
-
-    def _widen(self, table: list[list[bytes | None]], rows: int) -> None:
-        """Have all columns in a table that has some."""
-        table += [[None] * rows for _ in range(len(self.fields) - len(table))]
+        rows = [self.row(key, cells) for key, cells in records]
+        for row in rows:
+            row.extend([None] * (len(self.fields) - len(row)))
+        return list(zip(*rows, strict=True))
 
     def _spot(self, path: FieldPath, kind: str) -> int:
         spot = self._spots.get((path, kind))
