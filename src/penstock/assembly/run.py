@@ -650,6 +650,7 @@ class Run:
             since=build_since(source),
             recall=store.mark,
             every=store.takes_again,
+            first=1 if source.first == 1 else None,
         )
         assert isinstance(self.file, PipelineFile)  # only they have pages
         whole = self.file.request is None and source.since is None
@@ -676,6 +677,7 @@ class Run:
             again=fixed,
             since=since,
             recall=store.mark,
+            first=1 if source.first == 1 else None,
         )
         if fixed:
             _put_back(feed, store, "" if since is None else FAILED_PARENT)
