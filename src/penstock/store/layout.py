@@ -41,7 +41,7 @@ _BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SYSTEM = ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")  # columns of PostgreSQL's own
 _BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
-_BLOCK = 4 << 20  # of records that are read all at once
+_BLOCK = 2 << 20  # of records that are read all at once
 _PLACES = 9  # digits behind the point of a decimal column, of 38
 
 
