@@ -227,7 +227,9 @@ class Keeper:
 
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
         span = _SPAN if self._versions else ()
-        return Layout(fields, self._given, _NAME, span, nested=self._structs)
+        layout = Layout(fields, self._given, _NAME, span, nested=self._structs)
+        layout.objects_grow = getattr(self._destination, "objects_grow", True)
+        return layout
 
     def _child(self, levels: Levels, name: str = "", fields: Sequence[Field] = ()) -> Layout:
         """Return the columns of a table of lists, which is made where there is none yet."""
