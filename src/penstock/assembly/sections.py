@@ -177,7 +177,8 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
             which page.
         size_param: ``page``, ``offset``: the parameter for the rows of a page.
         size: ``page``, ``offset``: rows of a page.
-        first: ``page``, ``offset``, ``cursor``, ``header-cursor``: where to begin.
+        first: ``page``, ``offset``, ``cursor``, ``header-cursor``: where to begin; unset,
+            ``page`` begins with 1, or with 0 where the server has rows there.
         total: ``page``, ``offset``: dotted path of the number of rows; allows pages in
             parallel.
         pages: ``page``: dotted path of the number of pages; likewise.
