@@ -22,7 +22,7 @@ from penstock.http.body import MISSING, number
 from penstock.http.request import Get, Request
 from penstock.http.response import Response
 from penstock.http.row_keys import KeyPath, row_result
-from penstock.http.signs import full, sign_of_more
+from penstock.http.signs import failure_in, full, sign_of_more
 from penstock.http.styles import (
     End,
     Following,
@@ -214,7 +214,7 @@ class _Walk:
         self._before: frozenset[bytes] = frozenset()
         self._met: set[int] = set()  # hashes of rows: one that comes again is not one more
         self._opening: frozenset[bytes] = frozenset()
-        self._repeats = self._round = self._blank = 0
+        self._repeats = self._round = self._blank = self._most = 0
         self._last: Response | None = None
 
     def go(self, concurrency: int) -> Iterator[Page]:
@@ -415,6 +415,7 @@ class _Walk:
             self._met |= hashes
         self._before = rows
         self._blank = 0 if rows else self._blank + 1
+        self._most = max(self._most, len(found or ()))
         following = self._as_counted(response, position, following, len(found or ()))
         if not isinstance(following, Next):
             return following
@@ -471,7 +472,10 @@ class _Walk:
         if total is not None and self._came is not None and self._came > total:
             return True
         looks = self._pages == 1 and full(response, had) is not False
-        return looks or (isinstance(self._style, Numbered) and had >= self._style.size)
+        size = self._style.size if isinstance(self._style, Numbered) else had
+        if self._pages > 1 and not (self._listing.more or self._listing.until):
+            size = min(size, self._most)  # the server's own, where it cuts
+        return looks or had >= size
 
     def _same(self, had: int) -> int:
         """Return after how many pages with the same rows we stop.
@@ -495,6 +499,9 @@ class _Walk:
         reason = ""
         if not self._listing.sure:
             reason = self._reason(page, end, rows)
+            known = rows or not response.body or not isinstance(self._style, Listing)
+            if not (reason or known) and (failure := failure_in(response)):
+                reason = f"the last page has no rows, and {failure}"
         if reason:
             reason = f"{shown(response.url)}: this may not be all: {reason}"
             self._tell(reason, doubtful=True)
