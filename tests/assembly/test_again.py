@@ -126,6 +126,23 @@ def test_where_pages_begin_is_asked_in_the_first_run(
     assert [query["page"] for query in shop.queries] == [str(first), str(first + 1)]
 
 
+@pytest.mark.parametrize("table", ['[source]\nkind = "pages"\n', '[[resource]]\nname = "rows"\n'])
+def test_a_parameter_of_pages_may_be_in_the_environment(
+    tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """The words env:SHOP_KEY were sent to the service."""
+    monkeypatch.setenv("SHOP_KEY", "k7")
+    shop.paths["/rows"] = [{"id": 1}]
+    text = f'store = "s"\n{table}path = "/rows"\nstyle = "page"\nquery = {{ k = "env:SHOP_KEY" }}\n'
+    file = written(tmp_path, shop, text)
+    penstock("run", file, "--quiet")
+    penstock("check", file, "--try")
+    assert {query["k"] for query in shop.queries} == {"k7"}
+    monkeypatch.delenv("SHOP_KEY")
+    _, _, err = called("run", file, "--quiet")
+    assert "environment variable SHOP_KEY is not set" in err
+
+
 def test_first_in_the_file_is_believed(tmp_path: Path, shop: Shop) -> None:
     shop.paths["/rows"] = [{"id": 1}]
     text = SINCE.replace("since = { param", "first = 1\n# {")
@@ -521,10 +538,12 @@ def test_a_number_is_a_time_in_the_future_where_others_are_times(
 ) -> None:
     mark = Watermark(Since(param="p", field="at"), "s", None)
     answer = Response(200, "http://x", b"", b"", 0.0)
+    kept = ""
     for value in values:
-        kept = mark.saw(answer, [json.dumps({"at": value}).encode()], last=value == values[-1])
-        mark = Watermark(Since(param="p", field="at"), "s", kept.value)  # killed between pages
-    assert json.loads(kept.value)["floor"] == asked
+        row = json.dumps({"at": value}).encode()
+        kept = mark.saw(answer, [row], last=value == values[-1]).value
+        mark = Watermark(Since(param="p", field="at"), "s", kept)  # killed between pages
+    assert json.loads(kept)["floor"] == asked
 
 
 @pytest.mark.parametrize(("on_same", "code"), [("replace", 0), ("history", 1)])

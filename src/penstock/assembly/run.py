@@ -60,6 +60,7 @@ from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.assembly.timestamps import lag
+from penstock.assembly.values import revealed
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import Absent, InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
@@ -605,6 +606,7 @@ class Run:
 
     def _pages(self, source: PagesSource, store: WritableStore) -> Feed:
         assert self._api is not None  # only a stream has none
+        source = revealed(source)
         if isinstance(source, ResourceSection) and self._parent is not None:
             return self._children(source, self._parent, store)
         feed = PageFeed(
