@@ -322,3 +322,32 @@ def test_one_more_is_asked_for_where_the_last_page_is_as_long_as_the_others(
         style = PageNumber(items="items", pages="pages")
         found = [*pages(quick(server.url), "/", style, concurrency=concurrency)]
     assert sum(len(rows(page, "items")) for page in found) == 8
+
+
+@pytest.mark.parametrize(("apart", "raises"), [(1, False), (3, True)])
+def test_an_offset_that_counts_pages_is_refused(quick: Make, apart: int, *, raises: bool) -> None:
+    """Two of three pages were left out, or all behind the first, with exit code 0."""
+
+    def reply(asked: Asked) -> bytes:
+        start = apart * int(dict(parse_qsl(asked.target.partition("?")[2]))["offset"])
+        return answer(json.dumps([{"id": row} for row in range(9)][start : start + 3]).encode())
+
+    with wire(answering(reply)) as server:
+        found = pages(quick(server.url), "/", Offset(size=3))
+        if raises:
+            with pytest.raises(PermanentError, match="counts pages: say style = 'page'"):
+                next(found)
+        else:
+            assert sum(len(rows(page)) for page in found) == 9
+
+
+def test_one_element_of_xml_is_a_list_of_one(quick: Make) -> None:
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        body = "".join(f"<row><id>{number}</id></row>" for _ in range(number))
+        return answer(f"<all>{body if number < 3 else ''}</all>".encode())
+
+    style = PageNumber(items="all.row", missing="empty")
+    with wire(answering(reply)) as server:
+        found = [*pages(quick(server.url, decode="xml"), "/", style)]
+    assert [len(rows(page, style.items)) for page in found] == [1, 2, 0]

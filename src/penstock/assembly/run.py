@@ -619,7 +619,7 @@ class Run:
             since=build_since(source),
             recall=store.mark,
             every=self._every(store),
-            first=1 if source.first == 1 else None,
+            first=source.first if isinstance(source.first, int) else None,
         )
         assert isinstance(self.file, PipelineFile)  # only they have pages
         whole = self.file.request is None and source.since is None
@@ -646,7 +646,7 @@ class Run:
             again=fixed,
             since=since,
             recall=store.mark,
-            first=1 if source.first == 1 else None,
+            first=source.first if isinstance(source.first, int) else None,
         )
         if fixed:
             _put_back(feed, store, "" if since is None else FAILED_PARENT)

@@ -271,6 +271,8 @@ class _Walk:
         self._unsure = False
         here = self._keys(response)
         other = 1 - style.first
+        if other == 1 and len(here) > 1 and isinstance(style, Offset):
+            self._check_offset(response, style, here)
         asked = other == 0 and isinstance(style, PageNumber)
         if other not in (0, 1) or not (asked or (other == 1 and not here)):
             return response
@@ -285,6 +287,23 @@ class _Walk:
         self._beginning.first = other
         self._begin_at(other)
         return answer
+
+    def _check_offset(self, response: Response, style: Offset, here: set[Key]) -> None:
+        """See that offset 1 is the second row: where it is the second page, most would be missed.
+
+        Raises:
+            PermanentError: It is not.
+        """
+        known = _counted(style, response) is not None  # then the count tells
+        answer = None if known else self._probed(style.ask(self._request, 1))
+        there = set() if answer is None else self._keys(answer)
+        if there and there.isdisjoint(here):
+            raise PermanentError(
+                f"{shown(response.url)}: {style.param}=1 has none of the rows of {style.param}=0, "
+                "so it counts pages: say style = 'page' and first = 0 (or, if it counts rows "
+                "indeed, first = 0 alone)"
+            )
+        self._beginning.first = style.first
 
     def _probed(self, request: Request) -> Response | None:
         """Return the answer to what may well be refused, or None."""

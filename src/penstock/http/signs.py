@@ -111,7 +111,7 @@ def _sign(url: str, name: str, value: object, rows: int | None, *, said: bool) -
         counted = float(found[1])
     if rows is not None and (counted or 0) > rows:
         return f"{name!r} says {counted:.0f}, and {rows} came"
-    if _MORE.fullmatch(name) and value in (True, "true"):
+    if _MORE.fullmatch(name) and str(value).lower() == "true":
         return f"{name!r} is true"
     if not said and _NEXT.fullmatch(name) and _leads_on(value):
         return f"there is {name!r}"
@@ -126,9 +126,8 @@ def _denied(name: str, value: object, pages: int | None) -> str:
     """Return how a member denies an end that nobody said; ``""`` where it does not."""
     if pages is not None and _PAGES.fullmatch(name) and (number(value) or 0) > pages:
         return f"{name!r} says {number(value):.0f}, and {pages} came"
-    if (_LAST.fullmatch(name) and value in (False, "false")) or (
-        _CUT.fullmatch(name) and value in (True, "true")
-    ):
+    said = str(value).lower()
+    if (_LAST.fullmatch(name) and said == "false") or (_CUT.fullmatch(name) and said == "true"):
         return f"{name!r} is {str(value).lower()}"
     if _ERRORS.fullmatch(name) and not _is_nothing(value):
         return f"there is {name!r}"
