@@ -90,6 +90,7 @@ from penstock.pipeline import (
     Used,
     position_in,
     reported,
+    source_of,
 )
 from penstock.resilience import SharedGate
 from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
@@ -118,6 +119,7 @@ class Summary:
         changed: Messages that came again in this run with other content, and were left out.
         unfinished: Messages of this run that were cut off, and are not there.
         gaps: Gaps written down in the store.
+        lost: Gaps of this run that the file does not accept.
         reconnects: Connections after the first.
         keepalives: Signs of life that were not messages.
         missed: Messages missing in the gaps whose number is known.
@@ -151,6 +153,7 @@ class Summary:
     changed: int
     unfinished: int
     gaps: int
+    lost: int
     reconnects: int
     keepalives: int
     missed: int
@@ -182,7 +185,7 @@ _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
     "acknowledged",
-    *("changed", "unfinished", "lives", "state", "last_reason"),
+    *("lost", "changed", "unfinished", "lives", "state", "last_reason"),
 )
 
 
@@ -413,7 +416,7 @@ class Run:
             refresh: Whether to fetch again what has landed, however new it is.
 
         Raises:
-            InputError: The store's checkpoint belongs to another source.
+            InputError: What the store holds belongs to another source, or another request.
             PenstockError: The run could not go on.
         """
         if restart:
@@ -433,6 +436,7 @@ class Run:
                 )
                 return self._land(Pipeline(self._feed), store)
         source = self.file.source
+        self._refuse_another(store)
         self._set_refresh(store, refresh=refresh)
         if self.file.request is not None and self.file.request.items is not None:
             self._land(Pipeline(self._rows_of_keys(self.file.request, source, store)), store)
@@ -478,6 +482,7 @@ class Run:
             _forget(store)
             store.retry_failed(failed)
             return self.go(store)
+        self._refuse_another(store)
         store.retry_failed(failed)
         return self._land(self._pipeline(self.file, failed, store), store)
 
@@ -496,6 +501,7 @@ class Run:
         if isinstance(file, StreamFile):
             return self.go(store)
         self._workers = 0  # each worker is one
+        self._refuse_another(store)
         store.expect(self.expected)
         section, lock = file.cluster, file.lock
         with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
@@ -511,7 +517,7 @@ class Run:
 
             stopped = self._check
 
-            def land(part: Sequence[Key], check: Callable[[int], None]) -> bool:
+            def land(part: Iterable[Key], check: Callable[[int], None]) -> bool:
                 def checked() -> None:
                     stopped()
                     check(self._counts.landed + self._counts.failed)
@@ -521,6 +527,10 @@ class Run:
                 return self._counts.complete
 
             complete = blocks.work(land)
+            if complete and store.status().pending:
+                # All blocks are done, and keys are not: the source repeats some, or they were lost.
+                complete = land(keys(file.source, self._folder), _ignore)
+                self._settle_expectation(store)
         if blocks.lost:
             self._tell(
                 f"{blocks.lost} blocks went to other workers: this one, or the store, stood "
@@ -592,6 +602,29 @@ class Run:
             said = "a shard is started by you, workers take blocks: use one or the other"
         if said:
             raise InputError(said)
+
+    def _refuse_another(self, store: WritableStore) -> None:
+        """Refuse a store whose keys were fetched by another request: they would be passed over.
+
+        What headers and credentials say is left out: they are renewed.
+        """
+        if isinstance(self.file, StreamFile) or self.file.request is None:
+            return
+        assert self._api is not None  # only a stream has none
+        asked = self.file.request
+        what = f"{asked.method} {hide(self._api.base)}{asked.path}"
+        mine = source_of(what, asked.query, asked.json, asked.form)
+        noted = store.mark(_REQUEST)
+        if noted == mine or asked.items is not None:  # their checkpoint knows it
+            return
+        status = store.status() if noted else None
+        if status is not None and (status.landed or status.failed or self.is_worker):
+            raise InputError(
+                f"{self.file.store}: its keys were fetched by {noted}, not by {mine}: land in a "
+                "store of its own, or go on with penstock run --restart (what has landed stays)"
+            )
+        store.settle([Checkpoint(_REQUEST, mine)], _ignore)
+        store.flush()
 
     def _set_refresh(self, store: WritableStore, *, refresh: bool) -> None:
         section = self.file.store
@@ -786,6 +819,7 @@ class Run:
             changed=store.changed,
             unfinished=look.counters.unfinished,
             gaps=status.gaps,
+            lost=self._lost(),
             reconnects=look.counters.reconnects,
             keepalives=look.counters.keepalives,
             missed=status.missed,
@@ -803,8 +837,13 @@ class Run:
             acknowledged=status.acknowledged,
         )
 
+    def _lost(self) -> int:
+        accepts = isinstance(self.file, StreamFile) and self.file.stream.gaps == "accept"
+        return 0 if self._feed is None or accepts else self._feed.lost
 
-_FEEDS = (PageFeed.name, StreamFeed.name, "since")
+
+_REQUEST = "request"
+_FEEDS = (PageFeed.name, StreamFeed.name, "since", _REQUEST)
 
 
 def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> PipelineFile:
