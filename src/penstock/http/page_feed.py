@@ -91,7 +91,7 @@ class PageFeed:
         if self._since is not None:
             mark = Watermark(self._since, self.source, self._recall and self._recall(SINCE))
             request = mark.asked(request)
-        known = self._first if mark is None or mark.first is None else mark.first
+        known = mark.first if mark is not None and self._first is None else self._first
         begun = Beginning(self._key, known)
         for page in pages(
             self._api,
