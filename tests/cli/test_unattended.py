@@ -22,6 +22,7 @@ from penstock.assembly.notify import Notifier
 from penstock.assembly.sections import NotifySection
 from penstock.cli.observed import _Screen
 from penstock.errors import InputError, Stopped
+from penstock.pipeline import Landing
 from penstock.simulator import Simulator
 from penstock.store import LocalStore
 from penstock.testing.store_contract import failing, land
@@ -110,6 +111,22 @@ def test_status_is_a_check_of_health(penstock: Penstock, tmp_path: Path) -> None
     assert old.code == 1
     assert "nothing landed for" in str(old.last["unhealthy"])
     assert penstock("status", tmp_path / "s", "--max-age", "soon").code == 2
+
+
+def test_a_store_in_which_keys_only_fail_is_not_healthy(penstock: Penstock, tmp_path: Path) -> None:
+    """Failures counted as signs of life: a service that refused all day was a healthy harvest."""
+    hours = 3 * 3600
+    with LocalStore(tmp_path / "s") as store:
+        land(store, Landing(1, b"1"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "s" / "ledger.sqlite")) as ledger:
+        ledger.execute("UPDATE segment SET at = at - ?", (hours,))
+        ledger.commit()
+    with LocalStore(tmp_path / "s") as store:
+        land(store, failing(2))
+    ill = penstock("status", tmp_path / "s", "--max-age", "2h", "--json")
+    assert (ill.code, "nothing landed for 3" in str(ill.last["unhealthy"])) == (1, True)
+    age = float(str(ill.last["updated"])) - float(str(ill.last["landed_at"]))
+    assert age > hours - 60
 
 
 def test_a_store_of_the_future_is_not_healthy(penstock: Penstock, tmp_path: Path) -> None:

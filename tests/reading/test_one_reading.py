@@ -188,6 +188,19 @@ CASES = {
     "a break": ("<p>4 Mill Lane <br/>\n Dover</p>", "4 Mill Lane\nDover"),
     "cells": ("<table><tr><td>Name</td><td>Age</td></tr></table>", "Name  Age"),
     "a hidden word": ('<p>a <span hidden="hidden">no </span>b</p><p hidden="">no</p>', "a b"),
+    "a word that its style hides": (
+        '<p>a <i style="color: red; display : NONE">no </i>b</p><p style="display:none">no</p>',
+        "a b",
+    ),
+    "a word that is hidden until it is looked for": (
+        '<p>a <i hidden="until-found">b</i></p>',
+        "a b",
+    ),
+    "choices": ("<p><select><option>one</option><option>two</option></select></p>", "one two"),
+    "a film from elsewhere": (
+        "<p>a <video><source src='https://a.example/b'/></video></p>",
+        "a [https://a.example/b]",
+    ),
     "an object": ('<p><object data="x">instead</object></p>', "instead"),
     "a drawing": ("<p>a <svg><title>A cat</title><text>x</text></svg></p>", "a [A cat]"),
     "an entity of the book's own": ("<p>a &corp; b</p>", "a Acme b"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import gzip
+import io
 import json
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from tests.reading.oracle import documents, held, members
+from tests.reading.test_bad_input import packed
+from tests.reading.test_left_out import book_from_elsewhere
 from tests.reading.third_party import epubcheck
 
 from penstock.errors import InputError
-from penstock.reading import Article, Look, as_epub, feed_entries, write_daily
+from penstock.reading import Article, Look, as_epub, feed_entries, make_edition, write_daily
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import book_blocks
 from penstock.reading.lines import Count
@@ -76,6 +79,9 @@ def test_composed_books_are_valid(tmp_path: Path) -> None:
     assert made.path == tmp_path / "Morning-read-2026-11-21.epub"
     assert made.articles == 3
     paths = [made.path]
+    edition = io.BytesIO()
+    make_edition(packed(book_from_elsewhere()), edition, Look())
+    books["elsewhere"] = edition.getvalue()
     for name, data in books.items():
         (tmp_path / f"{name}.epub").write_bytes(data)
         paths.append(tmp_path / f"{name}.epub")
@@ -300,3 +306,30 @@ def test_what_holds_no_text_is_named_as_it_was_given(
     with pytest.raises(InputError) as caught:
         as_epub(data, name, base=base)
     assert str(caught.value) == f"{says}: no text in it"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_a_text_of_wide_letters_is_read_with_or_without_its_mark(encoding: str) -> None:
+    data = "Это текст, который нужно прочитать.\n\nВторой абзац.".encode(encoding)
+    assert text_of(as_epub(data, "a.txt")) == "Этотекст,которыйнужнопрочитать.Второйабзац."
+
+
+def test_the_header_of_project_gutenberg_says_the_encoding_and_may_be_an_old_one() -> None:
+    head = "Title: X\nAuthor: Y\nCharacter set encoding: ISO-8859-1\n\n"
+    old = "*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*\n\nCafé\n\n"
+    book = as_epub(f"{head}{old}End of Project Gutenberg Etext X\n".encode("latin-1"), "a.txt")
+    blocks = [block.text for block in book_blocks(Archive(book, "x"))]
+    assert blocks[-2:] == ["Café", "End of Project Gutenberg Etext X"]
+    assert b"<dc:creator>Y</dc:creator>" in members(book)["EPUB/package.opf"]
+
+
+def test_items_of_a_text_are_lines_of_their_own() -> None:
+    text = b"- Bread, and what\n  goes with it\n- Milk\n\nA line - as they\n- sometimes are."
+    blocks = [block.text for block in book_blocks(Archive(as_epub(text, "a.txt"), "x"))]
+    assert blocks == ["- Bread, and what goes with it\n- Milk", "A line - as they - sometimes are."]
+
+
+def test_an_entry_without_an_address_is_what_the_feed_says_of_it() -> None:
+    feed = b"<rss version='2.0'><channel><item><title>A</title><description>&lt;p>It was late."
+    (entry,) = feed_entries(feed + b"</description></item></channel></rss>") or ()
+    assert (entry.url, entry.title, entry.body) == ("", "A", "<p>It was late.")

@@ -77,12 +77,13 @@ def _end(path: str, ill: list[str]) -> None:
 def _ill(now: StoreStatus, max_age: float | None, max_failed: int | None) -> list[str]:
     """Return what is not as it should be, each in words."""
     words = []
-    age, failed = time.time() - now.updated, now.failed - now.acknowledged
+    clock, failed = time.time(), now.failed - now.acknowledged
+    age = clock - (now.landed_at or now.started)  # as long as nothing has landed: since it began
     if max_age is not None and age > max_age:
         words.append(f"nothing landed for {span(age)} (--max-age {span(max_age)})")
-    if max_age is not None and age < -_SKEW:
+    if max_age is not None and (ahead := now.updated - clock) > _SKEW:
         words.append(
-            f"last written {span(-age)} from now: a clock is wrong, so its age is not known"
+            f"last written {span(ahead)} from now: a clock is wrong, so its age is not known"
         )
     if max_failed is not None and failed > max_failed:
         words.append(f"{failed:,} keys are failed (--max-failed {max_failed:,})")

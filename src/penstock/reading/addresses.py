@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import final
 from urllib.parse import quote, unquote
 
@@ -16,9 +17,12 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 DOCUMENT = re.compile(r"\.x?html?$")
 # What names are written in where the flag for UTF-8 is missing.
 ENCODINGS = ("cp1252", "cp932", "gb18030", "big5", "cp949", "cp866", "cp1251", "cp850")
+# What some file systems add to a name, and take from one.
+TAIL = re.compile(r" (?=\.\w+$)|(?:;\d+|[. ]+)$")
 BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 
 
+@lru_cache(maxsize=4096)
 def resolve(document: str, path: str) -> str:
     """Return the member that ``path`` means in ``document``, as the standard has it."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(path)))
@@ -33,8 +37,8 @@ def _folded(name: str) -> str:
     for _ in range(3):  # escaped twice is not rare
         name = unquote(name)
     name = BLANKS.sub(" ", unicodedata.normalize("NFKC", name.replace("\\", "/")).replace("+", " "))
-    name = "/".join(part.strip() for part in name.split("/"))
-    return unicodedata.normalize("NFC", posixpath.normpath(f"/{name}").lstrip("/").casefold())
+    name = posixpath.normpath("/" + "/".join(part.strip() for part in name.split("/")))
+    return unicodedata.normalize("NFC", TAIL.sub("", name.lstrip("/")).casefold())
 
 
 def _last(name: str) -> str:

@@ -138,14 +138,17 @@ def _item(item: _Item, base: str) -> Entry:
 def _entry(entry: Mapping[str, str]) -> Entry:
     parts: Iterable[Mapping[str, str]] = entry.get("content") or ()  # type: ignore[assignment]
     whole = next((part["value"] for part in parts if part.get("value")), "")
+    url = entry.get("link", "")
     title = entry.get("title", "")
+    said = entry.get("summary", "")
     detail: Mapping[str, str] = entry.get("title_detail") or {}  # type: ignore[assignment]
     if detail.get("type") != "text/plain":
         title = html.unescape(TAG.sub("", title))
     return Entry(
-        url=entry.get("link", ""),
+        url=url,
         title=" ".join(title.split()),
-        body=whole if "<" in whole and len(whole) > LEAST else "",
+        # What has no address has nothing but what the feed says of it.
+        body=whole if "<" in whole and len(whole) > LEAST else "" if url else whole or said,
         author=entry.get("author", ""),
         published=entry.get("published") or entry.get("updated") or "",
     )

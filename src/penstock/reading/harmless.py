@@ -9,12 +9,18 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from re import Match
+from typing import final
+from urllib.parse import urljoin
 
-from penstock.reading.markup import ATTRIBUTE
+from penstock.reading.addresses import SCHEME
+from penstock.reading.markup import ATTRIBUTE, TAG
 from penstock.reading.names import EVENT, Names, tree
+from penstock.reading.sheets import UNKNOWN, harmless_sheet, loads
+from penstock.reading.visible import BLOCKS, ELSEWHERE, LOADED, PARTS
 
-__all__ = ["harmless", "harmless_sheet"]
+__all__ = ["harmless"]
 
 # Attributes that are read, and never loaded or run; those with a prefix are too, but for these.
 _TEXTS = frozenset(
@@ -23,85 +29,196 @@ _TEXTS = frozenset(
     "placeholder profile version alttext requiredextensions required-namespace algorithm type "
     "uri".split()
 )
-NOTHING = (
-    "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # a picture has to have an address
-)
+# A picture has to have an address, whatever is drawn or pressed.
+NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+_PICTURES = frozenset({"img", "image", "feimage", "input"})
 _FOLLOWED = ("href", "base", "src")
+_ADDRESSES = frozenset({"href", "src", "srcset", "data", "srcdoc", "http-equiv"})
+# What is nothing without its address goes, or what it holds stays in an element of another name.
+_BARE = frozenset("source track link meta base font-face-uri font-face-src mpath".split())
+_STANDING = {
+    **dict.fromkeys(LOADED, "span"),
+    "use": "g",
+    "tref": "tspan",
+}
+_FOR_ANY = frozenset("id class title lang xml:lang dir style transform epub:type".split())
 _FRAMES = ("iframe", "frame", "object", "embed")
 _OUTSIDE = re.compile(r"(?:^|;)[\x00-\x20]*+(?:[A-Za-z][A-Za-z0-9+.\-\s]*+:|[/\\]\s*+[/\\])")
-_UNKNOWN = re.compile(r"&[\w.-]++;")  # an entity of the document's own that was not resolved
 _LINK = re.compile(r"\s*+(?:https?|mailto|tel|ftp|news|geo|urn|doi|isbn|kindle):", re.IGNORECASE)
 _SEEN = re.compile(r"\s*+data:(?:image|audio|video)/", re.IGNORECASE)
-_LOADS = re.compile(
-    r"""(@import\s*+(?:url\(\s*+)?["']?\s*+|(?:url\(|image-set\(|src\()["'\s]*+"""
-    r"""(?!data:(?:image|font|application)/))(?!about:invalid)(?=[a-z][\w+.-]*+:|[/\\]{2})""",
+_DEFAULTS = re.compile(r"""<!ATTLIST(?:"[^"<]*+"|'[^'<]*+'|[^"'<>])*+>""")
+_BASE = re.compile(
+    r"""(?:<(?:[\w.-]{1,64}:)?base\b[^<>]*?\shref|\sxml:base)\s*+=\s*+("[^"<]*+"|'[^'<]*+')"""
+)
+
+# Signs of what acts: in a document, and in its start tags with attributes. Most have none.
+_SIGNS = ("<script", ":script", "<style", ":style", "<!attlist", "<!entity", "<?xml-s")
+_TAGS = re.compile(r"""<[^\s<>!?/]+\s(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
+_SUSPECT = re.compile(
+    r"""(?:^|[\s:])(?:on[^\s=]*|srcdoc|ping|http-equiv)\s*=|(?<=[\s:])(?<!xmlns:)"""
+    r"""(?!(?:xmlns|class|id|title|alt|type|prefix|lang|content|property|name)\s*=)"""
+    r"""[^\s=<>"'/:]+\s*=\s*(?:"[^"]*(?:[:\\&@(]|//)|'[^']*(?:[:\\&@(]|//))""",
     re.IGNORECASE,
 )
-_ESCAPED = re.compile(r"\\([0-9A-Fa-f]{1,6})\s?|\\|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?+")
-_DEFAULTS = re.compile(r"""<!ATTLIST(?:"[^"<]*+"|'[^'<]*+'|[^"'<>])*+>""")
 
 
-def harmless(source: str, tell: Callable[[str], object]) -> str:
-    """Return a well-formed document without what acts, and ``tell`` of each thing taken out.
+def harmless(
+    source: str, tell: Callable[[str], object], inside: Callable[[str], object] = bool
+) -> str:
+    """Return a well-formed document without what acts.
+
+    An element that is nothing without its address goes with it. What a sound, a film, an object
+    or a frame holds for readers that cannot show it stays.
+
+    Args:
+        source: The document.
+        tell: Takes each thing that was taken out.
+        inside: Whether the book holds what an address means, of a document whose addresses start
+            from elsewhere.
 
     >>> harmless('<p onclick="x()">a<script>b</script></p>', print)
     onclick of p
     script
     '<p>a</p>'
+    >>> harmless('<p><audio><source src="//a.example/b"/>A <i>song</i>.</audio></p>', print)
+    src of source
+    '<p><span>A <i>song</i>.</span></p>'
     """
+    lower = source.lower()
+    quiet = not any(sign in lower for sign in _SIGNS)
+    if quiet and not _SUSPECT.search(" ".join({*_TAGS.findall(source)})):
+        return source
     if "<!ATTLIST" in source:
         tell("attributes that the document type gives")
         source = _DEFAULTS.sub("", source)
-    out: list[str] = []
-    names = Names(source)
-    within = style = 0  # how deep in a script; behind which piece a style begins
-    for match in EVENT.finditer(source):
-        closing, name, _, empty = match.groups()
-        local = name.rpartition(":")[2].lower() if name else ""
-        if within or (local == "script" and not closing):
-            if not within:
-                tell(local)
-            within += bool(name) and (-1 if closing else not empty)
-        elif closing and local == "style":
-            read = "".join(str(c) for c in tree("".join(out[style:]), names).children)
-            if (fixed := harmless_sheet(read, tell)) != read:
-                out[style:] = [html.escape(fixed, quote=False)]
-            out.append(match[0])
+    return _Disarmer(source, tell, inside).out_of(source)
+
+
+@final
+class _Open:
+    """An element that is open: its start, where it stands, and what it lost."""
+
+    __slots__ = ("at", "kept", "local", "lost", "start")
+
+    def __init__(self, start: Match[str], local: str, at: int) -> None:
+        self.start = start
+        self.local = local
+        self.at = at
+        self.lost: list[str] = []  # addresses that it, or a source in it, had
+        self.kept = False  # whether it, or a source in it, has one still
+
+
+@final
+class _Disarmer:
+    """Goes through a document once."""
+
+    def __init__(
+        self, source: str, tell: Callable[[str], object], inside: Callable[[str], object]
+    ) -> None:
+        self.tell = tell
+        self.inside = inside
+        self.names = Names(source)
+        self.out: list[str] = []
+        self.open: list[_Open] = []
+        based = _BASE.finditer(source) if "<base" in source or ":base" in source else ()
+        values = (self.names.text(m[1][1:-1]) for m in based)
+        self.base = next((value for value in values if _OUTSIDE.search(value)), "")
+
+    def out_of(self, source: str) -> str:
+        """Return ``source`` without what acts."""
+        script = 0  # how deep in one
+        for match in EVENT.finditer(source):
+            closing, name, _, empty = match.groups()
+            local = _local(match)
+            if script or (local == "script" and not closing):
+                if not script:
+                    self.tell(local)
+                script += bool(name) and (-1 if closing else not empty)
+            elif not name:
+                self.out.append(_other(match[0], self.tell))
+            elif not closing:
+                self._start(local, match)
+            elif self.open:
+                self._end(self.open.pop(), match[0])
+            else:
+                self.out.append(match[0])
+        return "".join(self.out)
+
+    def _start(self, local: str, match: Match[str]) -> None:
+        element = _Open(match, local, len(self.out))
+        self.out.append(self._tag(element) if match[3] else match[0])
+        if match[4]:
+            self._end(element, "")
         else:
-            out.append(_tag(local, match, names, tell) if name else _other(match[0], tell))
-            style = len(out) if local == "style" else style
-    return "".join(out)
+            self.open.append(element)
+
+    def _end(self, element: _Open, tag: str) -> None:
+        local, at = element.local, element.at
+        spoken = local == "audio" and bool(self.open) and self.open[0].local == "smil"
+        gone = element.lost and not element.kept
+        if local == "style":
+            read = "".join(str(c) for c in tree("".join(self.out[at + 1 :]), self.names).children)
+            if (fixed := harmless_sheet(read, self.tell)) != read:
+                self.out[at + 1 :] = [html.escape(fixed, quote=False)]
+        elif gone and local in _STANDING and not spoken:
+            self.out[at:] = [self._standing(element)]
+            return
+        elif gone and (local in _BARE or spoken):
+            self.out[at] = tag = ""
+        if local in _BARE and local != "track" and self.open:
+            parent = self.open[-1]
+            parent.kept |= element.kept
+            parent.lost += element.lost
+        self.out.append(tag)
+
+    def _standing(self, element: _Open) -> str:
+        """Return what an element holds in one that needs no address."""
+        pieces = [(_local(TAG.match(piece)), piece) for piece in self.out[element.at + 1 :]]
+        held = [piece for local, piece in pieces if local not in PARTS]
+        standing = _STANDING[element.local]
+        if standing == "span" and any(local in BLOCKS for local, _ in pieces):
+            standing = "div"
+        shown = any(piece.strip() for piece in held if not piece.startswith(("<!--", "<?")))
+        if standing == "span" and not shown and all(map(ELSEWHERE.match, element.lost)):
+            held = [f"[{html.escape(element.lost[0].strip(), quote=False)}]"]
+        tag = "".join(element.start[2].rpartition(":")[:2]) + standing
+        kept = "".join(
+            m[0]
+            for m in ATTRIBUTE.finditer(self.out[element.at])
+            if m[2] in _FOR_ANY or m[2].startswith("xmlns")
+        )
+        return f"<{tag}{kept}>{''.join(held)}</{tag}>"
+
+    def _tag(self, element: _Open) -> str:
+        """Return a start tag without the attributes that act."""
+        return ATTRIBUTE.sub(lambda m: self._attribute(element, m), element.start[0])
+
+    def _attribute(self, element: _Open, attribute: Match[str]) -> str:
+        blank, name, quoted = attribute.groups()
+        local = name.rpartition(":")[2].lower()
+        written = value = self.names.text(quoted[1:-1])
+        if self.base and local in ("href", "src", "data") and not self._near(value):
+            with suppress(ValueError):
+                value = urljoin(self.base, value)
+        if not _acts(element.local, name, value):
+            element.kept |= local in _ADDRESSES
+            return attribute[0] if value == written else f'{blank}{name}="{html.escape(value)}"'
+        if local == "style":
+            fixed = harmless_sheet(value, self.tell).strip()
+            return f'{blank}{name}="{html.escape(fixed)}"' if fixed else ""
+        self.tell(f"{name} of {element.local}")
+        if element.local in _PICTURES and local in ("src", "href"):
+            return f'{blank}{name}="{NOTHING}"'
+        if local in _ADDRESSES:
+            element.lost.append(written)
+        return ""
+
+    def _near(self, value: str) -> bool:
+        return bool(SCHEME.match(value)) or value.startswith("#") or bool(self.inside(value))
 
 
-def harmless_sheet(source: str, tell: Callable[[str], object]) -> str:
-    """Return a style sheet that loads nothing from elsewhere.
-
-    >>> harmless_sheet('p { background: url("http://a.example/b") }', print)
-    an address in a style
-    'p { background: url("about:invalid#http://a.example/b") }'
-    """
-    if not _loads(source):
-        return source
-    tell("an address in a style")
-    fixed = _LOADS.sub(r"\1about:invalid#", source)
-    return "" if _loads(fixed) else fixed  # by escapes: nobody writes so who means well
-
-
-def _loads(style: str) -> bool:
-    if not any(sign in style for sign in "(@&\\"):  # most values, the long ones of drawings too
-        return False
-    plain = _ESCAPED.sub(lambda m: chr(min(int(m[1], 16), 0x10FFFF)) if m[1] else "", style)
-    return any(found.search(style) for found in (_LOADS, _UNKNOWN)) or bool(_LOADS.search(plain))
-
-
-def _tag(element: str, match: Match[str], names: Names, tell: Callable[[str], object]) -> str:
-    def kept(attribute: Match[str]) -> str:
-        if not _acts(element, attribute[2], names.text(attribute[3][1:-1])):
-            return attribute[0]
-        tell(f"{attribute[2]} of {element}")
-        return f'{attribute[1]}src="{NOTHING}"' if (element, attribute[2]) == ("img", "src") else ""
-
-    return ATTRIBUTE.sub(kept, match[0]) if match[3] and not match[1] else match[0]
+def _local(tag: Match[str] | None) -> str:
+    return tag[2].rpartition(":")[2].lower() if tag and tag[2] else ""
 
 
 def _other(piece: str, tell: Callable[[str], object]) -> str:
@@ -123,12 +240,12 @@ def _acts(element: str, attribute: str, value: str) -> bool:
     if read or prefix == "xmlns" or attribute == "xmlns" or (prefix and local not in _FOLLOWED):
         return False
     if local == "style":
-        return _loads(value)
+        return loads(value)
     outside = (
         _OUTSIDE.search(value)
-        or _UNKNOWN.search(value)
+        or UNKNOWN.search(value)
         or (local.endswith("srcset") and "//" in value)
     )
-    if local == "href" and element in ("a", "area"):
+    if (local == "href" and element in ("a", "area")) or (element, local) == ("content", "src"):
         return bool(outside) and _LINK.match(value) is None
-    return _loads(value) or (bool(outside) and (element in _FRAMES or _SEEN.match(value) is None))
+    return loads(value) or (bool(outside) and (element in _FRAMES or _SEEN.match(value) is None))

@@ -53,4 +53,4 @@ def language_of(text: str, *said: str | None) -> str:
     total = sum(words.values())
     found = {name: sum(words[word] for word in known) for name, known in known_words().items()}
     best = max(found, key=lambda name: found[name], default="en")
-    return best if total and found[best] >= LEAST * total else "en"
+    return best if total and found[best] >= max(2, LEAST * total) else "en"  # one is a chance

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias, final
 
 __all__ = ["TAG", "Kind", "Passage", "apart", "attribute", "passages"]
@@ -63,6 +63,8 @@ TYPES: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"\bz3998:(?:verse|poem|song|hymn|lyrics)\b"), "verse"),
     (re.compile(r"\b(?:toc|landmarks|page-list|index|loi|lot)\b"), "navigation"),
 )
+FINDABLE = "until-found"  # seen as soon as it is looked for
+UNSEEN = re.compile(r"\bdisplay\s*+:\s*+none\b", re.IGNORECASE)
 VERSE_CLASS = re.compile(r"\b(?:verse|poem|poetry|stanza|lyrics)\b", re.IGNORECASE)
 TELLING = re.compile(r"lang|dir|epub:type|class")
 BLANK = " \t\r\n\f"
@@ -120,7 +122,18 @@ def attributes_of(attributes: str) -> dict[str, str]:
 
 def is_hidden(attributes: str) -> bool:
     """Whether an element is one that no reader shows."""
-    return "hidden" in attributes and "hidden" in attributes_of(attributes)
+    said = "hidden" in attributes or "none" in attributes
+    return said and hides(attributes_of(attributes))
+
+
+def hides(attributes: Mapping[str, str]) -> bool:
+    """Return what :func:`is_hidden` does, of attributes that were read.
+
+    >>> hides({"hidden": ""}), hides({"hidden": "until-found"}), hides({"style": "display: none"})
+    (True, False, True)
+    """
+    hidden = attributes.get("hidden", FINDABLE).strip().lower() != FINDABLE
+    return hidden or UNSEEN.search(attributes.get("style", "")) is not None
 
 
 def with_attribute(tag: str, name: str, value: str | None) -> str:

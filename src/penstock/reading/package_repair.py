@@ -12,7 +12,6 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from penstock.reading.addresses import SCHEME, Addresses
-from penstock.reading.archive import Archive
 from penstock.reading.inspection import NAME, inspect
 from penstock.reading.markup import TAG, attribute, attributes_of, with_attribute
 from penstock.reading.package import Package, squeezed
@@ -31,6 +30,11 @@ LANGUAGE = re.compile(r"(<dc:language\b[^<>]*+>\s*+[A-Za-z]{2,3})_(?=[A-Za-z]+\s
 HEAD_ODD = re.compile(
     r"<title\b[^<>]*+(?<!/)>[^<]*+</title\s*+>|<(?:title|link|style)\b[^<>]*+(?<=/)>"
 )
+REFINES = re.compile(
+    r"""<(?:[\w.-]{1,64}:)?(?:meta|link)\b[^<>]*?\srefines\s*+=\s*+["']#([^"'<>]*+)["'][^<>]*+"""
+    r"""(?:(?<=/)>|>[^<]*+</[^<>]*+>)\s*+"""
+)
+FORM = b"<form"
 IDENTIFIER = "{http://purl.org/dc/elements/1.1/}identifier"
 LABEL = re.compile(r"(<text>)([^<]*+(?:<(?!/?text>)[^<]*+)*+)(</text>)")
 
@@ -53,19 +57,24 @@ def edit_tags(source: str, acts: Mapping[str, Act]) -> str:
 
 
 def mend_package(
-    archive: Archive, package: Package, repairs: Repairs, reached: Container[str] | None
+    data: Callable[[str], bytes],
+    package: Package,
+    addresses: Addresses,
+    repairs: Repairs,
+    reached: Container[str] | None,
 ) -> dict[str, bytes]:
     """Return the package document if it had to be mended.
 
     Args:
-        archive: The book.
+        data: Gives each member of the book as it is by now.
         package: What its package document says.
+        addresses: Knows where references lead.
         repairs: Takes what was done.
         reached: The members that links lead to, of a book whose scripts were taken out.
     """
-    fixed = _PackageMender(archive, package, repairs, reached).edit(package.source)
-    data = archive.read(package.name)
-    return {package.name: encode(fixed, data)} if fixed != package.source else {}
+    fixed = _PackageMender(data, package, addresses, repairs, reached).edit(package.source)
+    same = fixed == package.source
+    return {} if same else {package.name: encode(fixed, data(package.name))}
 
 
 @final
@@ -74,11 +83,13 @@ class _PackageMender:
     """Goes through the manifest first, then what refers to it.
 
     A line goes only where the file it names is nowhere in the book, or has a line already. That of
-    a sound, a film, a style sheet and of what something stands for stays.
+    a sound, a film, a style sheet and of what something stands for stays, unless it is elsewhere:
+    nothing loads it.
     """
 
-    archive: Archive
+    data: Callable[[str], bytes]
     package: Package
+    addresses: Addresses
     repairs: Repairs
     reached: Container[str] | None = None
     renamed: dict[str, str] = field(default_factory=dict)  # manifest ids: as written, as kept
@@ -95,10 +106,17 @@ class _PackageMender:
         """Return ``source`` mended."""
         source = self._identifier(source)
         source = DAY.sub(self._date, source)
-        if "META-INF/encryption.xml" not in self.archive:  # fonts are scrambled with it
+        if "META-INF/encryption.xml" not in self.package.members:  # fonts are scrambled with it
             source = UUID.sub(self._uuid, source)
         source = edit_tags(source, {"item": self._item, "metadata": self._metadata})
-        acts = {"itemref": self._itemref, "reference": self._reference, "meta": self._meta}
+        acts = {
+            "item": self._fallback,
+            "itemref": self._itemref,
+            "reference": self._reference,
+            "meta": self._meta,
+            "link": self._link,
+        }
+        source = REFINES.sub(lambda m: "" if m[1] in self.gone else m[0], source)
         return LANGUAGE.sub(r"\1-", edit_tags(source, acts))
 
     def _metadata(self, match: Match[str]) -> str:
@@ -111,12 +129,12 @@ class _PackageMender:
     def _item(self, match: Match[str]) -> str:
         item = next(self.items)
         path, mark, _ = item.href.partition("#")
-        remote = SCHEME.match(item.href)
+        remote = SCHEME.match(item.href) and not item.href.startswith("data:")
         named = item.fallback or item.media_type.startswith(("audio/", "video/", "text/css"))
-        if named and not item.name:
+        if named and not item.name and not remote:
             self.renamed.setdefault(item.identity, item.identity)
             return match[0]  # overlays, imports or the reading order name it: more faults
-        if not remote and not item.name:
+        if remote or not (item.name or SCHEME.match(item.href)):
             self.repairs.remove(f"{item.href}: listed, but not in the book")
             self.gone.add(item.identity)
             return ""
@@ -132,16 +150,33 @@ class _PackageMender:
         self.renamed.setdefault(item.identity, kept)
         self.files[file] = kept
         new = with_attribute(match[0], "id", kept) if kept != item.identity else match[0]
-        if left := set(properties := item.properties.split()) & {"scripted", "remote-resources"}:
+        left = {"scripted", "remote-resources"} & set(properties := item.properties.split())
+        if "scripted" in left and FORM in self.data(item.name):  # that is meant, too
+            left.remove("scripted")
+        if left:
             kept_ones = " ".join(p for p in properties if p not in left)  # see harmless
             new = with_attribute(new, "properties", kept_ones or None)
-        far = not remote and not self.package.members.same(self.package.name, path)
+        far = item.name and not self.package.members.same(self.package.name, path)
         if far:
             path = quote(posixpath.relpath(item.name, self.package.folder or "."))
         if not far and not mark:
             return new
         self.note("address mended")
         return with_attribute(new, "href", path)
+
+    def _fallback(self, match: Match[str]) -> str:
+        """Let what stood for something that is gone stand for what that stood for."""
+        given = wanted = squeezed(attributes_of(match[3]).get("fallback", ""))
+        for _ in self.gone:
+            if wanted in self.gone and (item := self.package.manifest.find(wanted)):
+                wanted = squeezed(item.fallback)
+        return match[0] if wanted == given else with_attribute(match[0], "fallback", wanted or None)
+
+    def _link(self, match: Match[str]) -> str:
+        """Let a link lead to a document where what it led to in it is gone."""
+        href = attributes_of(match[3]).get("href", "")
+        to = self.addresses.mend(self.package.name, href) if "#" in href[1:] else href
+        return match[0] if to in (href, None) else with_attribute(match[0], "href", to)
 
     def _itemref(self, match: Match[str]) -> str:
         written = attributes_of(match[3]).get("idref", "")
@@ -217,24 +252,25 @@ class _PackageMender:
 
 
 def mend_contents(
-    archive: Archive, package: str, addresses: Addresses, repairs: Repairs
+    data: Callable[[str], bytes],
+    names: list[str],
+    package: str,
+    addresses: Addresses,
+    repairs: Repairs,
 ) -> dict[str, bytes]:
-    """Return the EPUB 2 table of contents if it had to be mended; ``package`` is as mended."""
+    """Return the EPUB 2 tables of contents that had to be mended; ``package`` is as mended."""
     mended: dict[str, bytes] = {}
     identifier = identifier_of(package)
-    for name in archive:
-        if not name.endswith(".ncx"):
-            continue
-        data = archive.read(name)
-        facts = inspect(data)
+    for name in names:
+        facts = inspect(data(name))
         if facts.reason:
             continue
-        source = decode(data)
+        source = decode(data(name))
         fixed = _text_only(_head(source, repairs), repairs)
         points = _Points(name, identifier, addresses, repairs.note, "id twice" in facts.odd)
         fixed = points.edit(fixed)
         if fixed != source:
-            mended[name] = encode(fixed, data)
+            mended[name] = encode(fixed, data(name))
     return mended
 
 

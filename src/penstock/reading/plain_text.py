@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import final
 
 from penstock.errors import InputError
@@ -26,8 +28,15 @@ LANGUAGES = dict(
     "portuguese=pt swedish=sv danish=da norwegian=nb polish=pl hungarian=hu chinese=zh japanese=ja "
     "greek=el latin=la esperanto=eo catalan=ca czech=cs".split()
 )
-GUTENBERG_START = re.compile(r"^\*\*\* ?START OF .{0,200}$", re.MULTILINE)
-GUTENBERG_END = re.compile(r"^\*\*\* ?END OF .{0,200}$", re.MULTILINE)
+GUTENBERG_START = re.compile(  # before 2000 the small print came first
+    r"^(?:\*\*\* ?START OF |\*END ?\*? ?THE SMALL PRINT).{0,200}$", re.MULTILINE
+)
+GUTENBERG_END = re.compile(
+    r"^(?:\*\*\* ?END OF |End of (?:the |this )?Project Gutenberg).{0,200}$",
+    re.MULTILINE | re.IGNORECASE,
+)
+GUTENBERG_CODING = re.compile(rb"^Character set encoding: *([\w-]+)", re.MULTILINE)
+ITEM = re.compile(r"\s*(?:[-*+\u2022\u2013\u2014]|\d{1,3}[.)])\s+\S")  # begins a line of its own
 GUTENBERG_FIELD = re.compile(
     r"^(Title|Author|Language):[ \t]*(.{1,300}(?:\n[ \t]{1,20}\S.{0,200})*)$", re.MULTILINE
 )
@@ -44,19 +53,35 @@ class NoText(InputError):
 
 
 def read_text(data: bytes, label: str) -> str:
-    """Return bytes as text: UTF-8, or UTF-16 with a byte order mark.
+    """Return bytes as text: UTF-8, UTF-16 or UTF-32, or what Project Gutenberg's header says.
 
     Raises:
-        InputError: They are neither.
+        InputError: They are none of these.
     """
+    said = GUTENBERG_CODING.search(data, 0, 20_000)
     try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return data.decode("utf-16")
-        return data.decode("utf-8-sig")
+        return data.decode(_wide(data) or "utf-8-sig")
     except UnicodeDecodeError as error:
+        with suppress(UnicodeDecodeError, LookupError):
+            if said:
+                return data.decode(said[1].decode())
         raise InputError(
-            f"{label}: byte {error.start} is not UTF-8: convert it first (iconv -f LATIN1 -t UTF-8)"
+            f"{label}: byte {error.start} is not UTF-8: convert it first "
+            "(iconv -f CP1252 -t UTF-8, or from what it is in)"
         ) from error
+
+
+def _wide(data: bytes) -> str:
+    """Return the encoding of a text with more than one byte for each letter, or an empty string."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    first, second = data[::2].count(0), data[1::2].count(0)
+    few = first + second < max(2, len(data) // 50)  # a blank or a line's end in fifty letters
+    if few or len(data) % 2 or min(first, second):
+        return ""
+    return "utf-16-be" if first > second else "utf-16-le"
 
 
 def clean(text: str) -> str:
@@ -80,8 +105,9 @@ def text_manuscript(text: str, title: str, language: str = "") -> Manuscript:
     text = clean(text).strip("\n")
     if not text.strip():
         raise NoText(f"{title}: no text in it")
-    start, end = GUTENBERG_START.search(text), GUTENBERG_END.search(text)
-    if not start or (end and end.start() < start.end()):
+    start = GUTENBERG_START.search(text)
+    end = GUTENBERG_END.search(text, start.end()) if start else None
+    if not start:
         chapters = list(_chapters(_stanzas(text), title))
         return Manuscript(title=title, chapters=chapters, language=language_of(text, language))
     before, after = text[: start.end()], text[end.start() :] if end else ""
@@ -139,6 +165,10 @@ def _element(stanza: str) -> str:
     if len(lines) > 1 and all(line.startswith(("    ", "\t")) or not line for line in lines):
         return f"<pre>{html.escape(stanza, quote=False)}</pre>"
     words = [html.escape(" ".join(line.split()), quote=False) for line in lines]
+    items = [ITEM.match(line) is not None for line in lines]
+    if items[0] and sum(items) > 1:
+        parted = [f"{'<br/>' * item}\n{word}" for item, word in zip(items, words, strict=True)]
+        return f"<p>{''.join(parted).removeprefix('<br/>').strip()}</p>"
     if len(words) > 2 and max(map(len, words[:-1])) <= 50:
         return '<p class="verse">' + "<br/>\n".join(words) + "</p>"
     return f"<p>{' '.join(words)}</p>"

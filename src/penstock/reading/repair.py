@@ -9,18 +9,20 @@ import html
 import mimetypes
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import final
 
 from penstock.errors import InputError
 from penstock.reading.addresses import SCHEME, Addresses
 from penstock.reading.archive import Archive
-from penstock.reading.harmless import harmless, harmless_sheet
+from penstock.reading.harmless import harmless
 from penstock.reading.inspection import BLOCKS, LISTS, NEWER, REFERENCES, Facts, inspect
 from penstock.reading.markup import ATTRIBUTE, TAG, attribute
 from penstock.reading.package import Package
 from penstock.reading.package_repair import mend_contents, mend_package
+from penstock.reading.sheets import harmless_sheet
 from penstock.reading.stats import Repairs
-from penstock.reading.well_formed import check, decode, encode, encoding_of
+from penstock.reading.well_formed import check, decode, encode
 
 __all__ = ["mend_book", "readable"]
 
@@ -94,15 +96,12 @@ class _Mender:
 
     def members(self) -> dict[str, bytes]:
         """Mend documents one by one, then what leads from one to the other."""
+        self.kinds = {item.name: item.media_type for item in self.package.manifest.items}
         for document in self.package.documents:
-            data = self.archive.read(document.name)
-            facts = inspect(data, old=self.old)
-            if facts.reason:
-                label = self.archive.label
-                data = _well_formed(data, document.name, label, facts.reason, self.repairs)
-                facts = inspect(data, old=self.old)
-                self.mended[document.name] = data
-            self.facts[document.name] = facts
+            self.facts[document.name] = self._sound(document.name)
+        for name in self.archive:
+            if name not in self.facts:
+                self._disarm(name)
         ids = {name: facts.ids for name, facts in self.facts.items()}
         self.addresses = Addresses(self.package.members, ids)
         for document in self.package.documents:
@@ -110,36 +109,58 @@ class _Mender:
         for name in self.archive:
             if name.endswith(".css"):
                 self._sheet(name)
-        self._disarm()
         reached = self._reached() if self.disarmed else None
-        package = mend_package(self.archive, self.package, self.repairs, reached)
-        self.mended.update(package)
-        source = decode(package.get(self.package.name, b"")) or self.package.source
-        self.mended.update(mend_contents(self.archive, source, self.addresses, self.repairs))
+        self.mended.update(
+            mend_package(self.data, self.package, self.addresses, self.repairs, reached)
+        )
+        package = decode(self.data(self.package.name))
+        contents = [name for name in self.archive if name.endswith(".ncx")]
+        self.mended.update(
+            mend_contents(self.data, contents, package, self.addresses, self.repairs)
+        )
         return self.mended
 
-    def _disarm(self) -> None:
-        """Take out what acts, of documents, drawings and style sheets, whatever they are called."""
-        kinds = {item.name: item.media_type for item in self.package.manifest.items}
-        for name in self.archive:
-            kind = f"{kinds.get(name)} {mimetypes.guess_type(name)[0]}"
-            if name == self.package.name:  # what it links to is not loaded
-                continue
-            if "css" not in kind and "xml" not in kind and "html" not in kind:
-                continue
-            data = self.mended.get(name) or self.archive.read(name)
-            rules, coding = harmless, encoding_of(data)
-            left_out = ["all of it, which is not XML"] if check(data) else []
-            if "css" in kind:
-                rules, coding, left_out = harmless_sheet, "utf-8", []
-                data = data.replace(b"\0", b"")  # of UTF-16
-            source = "" if left_out else data.decode(coding, "surrogateescape")
-            made = rules(source, left_out.append)
-            if left_out:
-                self.disarmed = True
-                self.mended[name] = made.encode(coding, "surrogateescape")
-            for what in left_out:
-                self.repairs.remove(f"{name}: {what}, which acts or loads from elsewhere")
+    def data(self, name: str) -> bytes:
+        """Return a member as it is by now."""
+        return self.mended[name] if name in self.mended else self.archive.read(name)
+
+    def _sound(self, name: str) -> Facts:
+        """Make a document well-formed and take out what acts; return what is in it then."""
+        facts = inspect(self.archive.read(name), old=self.old)
+        if facts.reason:
+            label = self.archive.label
+            self.mended[name] = _well_formed(
+                self.data(name), name, label, facts.reason, self.repairs
+            )
+        if self._disarm(name, sound=True) or facts.reason:
+            facts = inspect(self.data(name), old=self.old)
+        return facts
+
+    def _disarm(self, name: str, *, sound: bool = False) -> bool:
+        """Take out what acts, of a document, a drawing or a style sheet, whatever it is called."""
+        kind = f"{self.kinds.get(name)} {mimetypes.guess_type(name)[0]}"
+        package = name == self.package.name or name.endswith(".opf")  # its links are not loaded
+        if package or not any(part in kind for part in ("css", "xml", "html")):
+            return False
+        data, left_out = self.data(name), list[str]()
+        if "css" in kind:
+            source = data.replace(b"\0", b"").decode("utf-8", "surrogateescape")  # of UTF-16
+            made = harmless_sheet(source, left_out.append).encode("utf-8", "surrogateescape")
+        elif not sound and check(data):
+            made = b""
+            left_out.append("all of it, which is not XML")
+        else:
+            inside = partial(self._inside, name)
+            made = encode(harmless(decode(data), left_out.append, inside), data)
+        if left_out:
+            self.disarmed = True
+            self.mended[name] = made
+        for what in left_out:
+            self.repairs.remove(f"{name}: {what}, which acts or loads from elsewhere")
+        return bool(left_out)
+
+    def _inside(self, name: str, address: str) -> bool:
+        return bool(self.package.members.find(name, address.partition("#")[0]))
 
     def _reached(self) -> set[str]:
         """Return the members that a link or a table of contents leads to."""
@@ -156,12 +177,12 @@ class _Mender:
         moved = {t: to for t in facts.targets if (to := self.addresses.mend(name, t)) != t}
         if not facts.odd and not moved:
             return
-        data = self.mended.get(name) or self.archive.read(name)
+        data = self.data(name)
         editor = _Editor(self, name, moved, navigation=navigation)
         self.mended[name] = encode(editor.edit(decode(data)), data)
 
     def _sheet(self, name: str) -> None:
-        source = self.archive.read(name).decode("utf-8", "surrogateescape")
+        source = self.data(name).decode("utf-8", "surrogateescape")
 
         def mend(match: re.Match[str]) -> str:
             target = (match[2] or match[3] or match[4] or "").strip()

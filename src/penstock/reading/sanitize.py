@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 
+from penstock.reading.markup import hides
 from penstock.reading.names import Node
 from penstock.reading.visible import NOTHING, seen
 
@@ -57,7 +58,7 @@ def _put(
     for child in node.children:
         if isinstance(child, str):
             out.append(html.escape(child))
-        elif "hidden" in child.attributes or (child.name in DROPPED and not child.foreign):
+        elif hides(child.attributes) or (child.name in DROPPED and not child.foreign):
             continue
         elif child.name == "svg" and not child.foreign:
             out.append(_drawing(child, ways[0]))

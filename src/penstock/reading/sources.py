@@ -22,6 +22,7 @@ ENDINGS: dict[str, Form] = {
 }  # fmt: skip
 OTHER = {
     b"%PDF": "a PDF: its lines are painted, not written",
+    b"\x1f\x8b": "a file packed by gzip",
     b"\xd0\xcf\x11\xe0": "an old Office file",
 }
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")

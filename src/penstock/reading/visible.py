@@ -10,9 +10,20 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from penstock.reading.markup import hides
 from penstock.reading.names import Node
 
-__all__ = ["AROUND", "NOTHING", "block_text", "plainly_seen", "seen"]
+__all__ = [
+    "AROUND",
+    "BLOCKS",
+    "ELSEWHERE",
+    "LOADED",
+    "NOTHING",
+    "PARTS",
+    "block_text",
+    "plainly_seen",
+    "seen",
+]
 
 BLANKS = re.compile(r"[ \t\r\n\f]+")
 # No text for people.
@@ -25,6 +36,9 @@ BLOCKS = frozenset(
     "table caption thead tbody tfoot tr blockquote figure figcaption pre form fieldset address hr "
     "details summary legend".split()
 )
+LOADED = frozenset("audio video iframe object embed".split())
+PARTS = frozenset("source track param".split())  # of these
+ELSEWHERE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
 AROUND = {"q": ("\u201c", "\u201d")}  # what readers show around an element
 DRAWN = frozenset({"text", "foreignobject"})  # lower case in pages
 RELATIONS = frozenset("= < > \u2264 \u2265 \u2260 \u2248 \u2192".split())
@@ -47,7 +61,7 @@ def seen(node: Node) -> str:
 
 def plainly_seen(node: Node) -> bool:
     """Whether what is seen of an element is what is seen of its children, one by one."""
-    if "hidden" in node.attributes or node.name == "switch":
+    if hides(node.attributes) or node.name == "switch" or _elsewhere(node):
         return False
     return node.foreign or (node.name not in RULES and node.name not in NOTHING)
 
@@ -56,7 +70,22 @@ def _walk(node: Node) -> str:
     if plainly_seen(node):
         before, after = AROUND.get(node.name, ("", ""))
         return before + _inside(node) + after
-    return RULES[node.name](node) if node.name in RULES and "hidden" not in node.attributes else ""
+    if hides(node.attributes):
+        return ""
+    return RULES[node.name](node) if node.name in RULES else _elsewhere(node)
+
+
+def _elsewhere(node: Node) -> str:
+    """Return the address of what is loaded from elsewhere where nothing stands for it."""
+    if node.name not in LOADED or "srcdoc" in node.attributes:
+        return ""
+    parts = [c for c in node.children if not isinstance(c, str) or c.strip()]
+    if any(isinstance(c, str) or c.name not in PARTS for c in parts):
+        return ""
+    given = [node, *(part for part in node.elements() if part.name == "source")]
+    loaded = [a for n in given if (a := n.attributes.get("src") or n.attributes.get("data"))]
+    far = bool(loaded) and all(ELSEWHERE.match(address) for address in loaded)
+    return f"[{loaded[0].strip()}]" if far else ""
 
 
 def _inside(node: Node) -> str:
@@ -166,6 +195,7 @@ RULES: dict[str, Callable[[Node], str]] = {
     "math": _formula,
     "switch": _switch,
     "input": lambda _: "",
+    "option": lambda node: f"{_inside(node)} ",
 }
 
 

@@ -220,14 +220,16 @@ class MongoReader(Frames):
     def status(self) -> StoreStatus:
         """Return where the store stands. What lands during the look may be counted or not."""
         with self._reading() as session:
-            facts = self._place.facts.find_one({"_id": "store"}, session=session) or {}
+            facts = about(self._place, self._place.facts, session)
             states = {row["_id"]: row for row in self._states(session)}
             failures = _counted(self._aggregated(_FAILURES, session))
             size = sum(row["size"] for row in self._aggregated(_SIZE, session))
             gaps = list(self._place.facts.aggregate(_GAPS, session=session)) or [_NO_GAPS]
         started = facts["started"].timestamp()
         latest = max((row["latest"] for row in states.values()), default=0) / 1e6
-        landed = states.get("landed", {"count": 0})["count"]
+        landed, landed_at = states.get("landed", {"count": 0})["count"], None
+        if landed:
+            landed_at = states["landed"]["latest"] / 1e6
         absent = sum(kind.count for kind in failures if kind.error == ABSENT)
         failed, expected = sum(kind.count for kind in failures) - absent, facts["expected"]
         done = landed + failed + absent
@@ -249,6 +251,7 @@ class MongoReader(Frames):
             gaps=gaps[0]["gaps"],
             missed=gaps[0]["missed"],
             acknowledged=sum(kind.acknowledged for kind in failures if kind.error != ABSENT),
+            landed_at=landed_at,
         )
 
     def verify(self) -> int:

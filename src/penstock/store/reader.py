@@ -386,9 +386,9 @@ class LocalReader(Frames):
         )
         kinds = self._failure_counts()
         failures = tuple(kind for kind in kinds if kind.error != ABSENT)
-        ((updated,),) = self._rows(
-            "SELECT max(coalesce((SELECT max(at) FROM segment), 0),"
-            " coalesce((SELECT CAST(at AS REAL) FROM failure ORDER BY id DESC LIMIT 1), 0))"
+        ((landed_at, failed_at),) = self._rows(
+            "SELECT (SELECT max(at) FROM segment),"
+            " (SELECT CAST(at AS REAL) FROM failure ORDER BY id DESC LIMIT 1)"
         )
         absent = sum(kind.count for kind in kinds if kind.error == ABSENT)
         failed = sum(kind.count for kind in failures)
@@ -409,7 +409,7 @@ class LocalReader(Frames):
             bytes=size,
             segments=segments,
             started=facts["started"],
-            updated=max(updated, facts["started"]),
+            updated=max(landed_at or 0, failed_at or 0, facts["started"]),
             failures=failures,
             absent=absent,
             deleted=facts.get("deleted", 0),
@@ -419,6 +419,7 @@ class LocalReader(Frames):
             free=shutil.disk_usage(self._directory).free,
             problem=problem_of(self._directory, self._reading, mark),
             acknowledged=sum(kind.acknowledged for kind in failures),
+            landed_at=landed_at,
         )
 
     def _failure_counts(self) -> list[FailureCount]:

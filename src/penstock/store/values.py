@@ -132,6 +132,7 @@ class StoreStatus:
         problem: Why a run would refuse it: ledger and segments do not agree.
         absent: Keys that have no record, and need none: the service said so, or a person.
         acknowledged: Failed keys that somebody has accepted as failed; they count as failed, too.
+        landed_at: When a record last became safe, in seconds since 1970 UTC; None before the first.
     """
 
     path: str
@@ -153,3 +154,4 @@ class StoreStatus:
     problem: str | None = None
     absent: int = 0
     acknowledged: int = 0
+    landed_at: float | None = None
