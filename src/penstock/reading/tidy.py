@@ -6,8 +6,8 @@ import html
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, final
-from urllib.parse import urljoin
 
+from penstock.reading.addresses import joined
 from penstock.reading.language import LANGUAGE
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.plain_text import clean
@@ -249,18 +249,6 @@ def _read(node: _Element) -> Node:
     from lxml.etree import tostring
 
     return tree(tostring(node, encoding="unicode", with_tail=False), Names())
-
-
-def joined(base: str, target: str) -> str:
-    """Return an address as ``base`` has it, or an empty string for one that cannot be.
-
-    >>> joined("https://example.org/a/", "b"), joined("https://example.org/", "http://[")
-    ('https://example.org/a/b', '')
-    """
-    try:
-        return urljoin(base, target) if base else target
-    except ValueError:
-        return ""
 
 
 def _box(node: _Element) -> str:
