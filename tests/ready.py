@@ -38,6 +38,12 @@ WS = "ws@8.23.0"
 JSON_SERVER = "json-server@0.17.4"
 NBT, NBTLIB = "prismarine-nbt@2.8.0", ("nbtlib==2.0.4", "numpy==1.26.4")
 MOTO = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5")
+KMOCK = ("kmock==0.8",)
+FRAMEWORKS = (
+    *("mongoengine==0.29.3", "beanie==2.2.0", "odmantic==1.1.0", "apscheduler==3.11.3"),
+    *("flask==3.1.3", "flask-pymongo==3.0.1", "django==5.2.19", "django-mongodb-backend==5.2.4"),
+    "pymongo==4.20.0",
+)
 NOTEBOOK = ("nbclient==0.11.0", "ipykernel==7.4.0")
 SERVERS = ROOT / "tests" / "real" / "requirements.txt"
 
@@ -192,6 +198,8 @@ TABLE: dict[str, Row] = {
     "axe-core": Row(file(CACHE / "axe" / "package" / "axe.min.js"), make=make_axe),
     "nbtlib": Row(file(ENVS / "nbtlib"), make=apart("nbtlib", NBTLIB)),
     "S3": Row(file(ENVS / "moto"), make=apart("moto", MOTO)),
+    "kmock": Row(file(ENVS / "kmock"), make=apart("kmock", KMOCK)),
+    "frameworks": Row(file(ENVS / "frameworks"), make=apart("frameworks", FRAMEWORKS)),
     "notebook": Row(file(ENVS / "notebook"), make=apart("notebook", NOTEBOOK)),
     "real servers": Row(servers, make=make_servers),
 }

@@ -1,4 +1,4 @@
-"""Penstock's side: ours.py full|typed|full-batches|raw|id|file|land|latency URL MESSAGES FOLDER.
+"""Penstock's side: ours.py KIND URL MESSAGES FOLDER, a kind of those that main() tells apart.
 
 Prints what peers.py prints.
 """
@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -66,6 +67,31 @@ def latency(url: str, wanted: int) -> int:
     return len(LATE)
 
 
+def idle(url: str, streams: int) -> int:
+    """Hold so many streams that say nothing; note the bytes of each, and a core's share of all."""
+    empty = memory()
+    with ExitStack() as held:
+        many = [held.enter_context(stream(url, bytes)) for _ in range(streams)]
+        going = [source.batches(0) for source in many]
+        for one in going:
+            next(one)
+        while any(source.status.state != "live" for source in many):
+            time.sleep(0.1)
+        LATE.append((memory() - empty) / streams)
+        before = time.process_time()
+        time.sleep(10)
+        LATE.append((time.process_time() - before) / 10)
+        for source in many:
+            source.stop()
+        os.write(1, json.dumps({"messages": streams, "seconds": 0, "late": LATE}).encode())
+        os._exit(0)  # to end each in good order takes longer than the measurement
+
+
+def memory() -> int:
+    """Return the bytes that are resident."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def to_file(url: str, wanted: int, folder: Path) -> int:
     count = unsafe = 0
     with stream(url, bytes, id="id_str") as source, (folder / "plain.jsonl").open("wb") as file:
@@ -107,6 +133,8 @@ def main(kind: str, url: str, wanted: int, folder: Path) -> int:
                 return counted(source, wanted)
         case "latency":
             return latency(url, wanted)
+        case "idle":
+            return idle(url, wanted)
         case "file":
             return to_file(url, wanted, folder)
         case _:

@@ -112,17 +112,32 @@ def post(url: str, see: See, _wanted: int, *, gzip: bool) -> int:
     return state["count"]
 
 
+def websockets_orjson(url: str, see: See, wanted: int, *, gzip: bool) -> int:
+    import orjson
+    from websockets.sync.client import connect
+
+    count = 0
+    with connect(url, compression="deflate" if gzip else None) as socket:
+        for message in socket:
+            see(orjson.loads(message))
+            count += 1
+            if count == wanted:
+                break
+    return count
+
+
 PEERS = {
     "requests": requests_orjson,
     "httpx": httpx_orjson,
     "aiohttp": aiohttp_orjson,
     "tweepy": tweepy_json,
     "post": post,
+    "websockets": websockets_orjson,
 }
 
 
 def main(name: str, url: str, wanted: str, *how: str) -> None:
-    for module in ("aiohttp", "httpx", "orjson", "pycurl", "requests", "tweepy"):
+    for module in ("aiohttp", "httpx", "orjson", "pycurl", "requests", "tweepy", "websockets"):
         __import__(module)
     see = note if "latency" in how else lambda _message: None
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()

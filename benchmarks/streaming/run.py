@@ -18,7 +18,7 @@ sys.path = [place for place in sys.path if Path(place or ".").resolve() != Path(
 from spine import program
 from streaming.laws import curves, kills, recut, storm
 from streaming.rules import rules
-from streaming.speed import big, gzip, identity, landing, late
+from streaming.speed import big, gzip, identity, idle, landing, late, websocket
 
 PARTS = {
     "identity": identity,
@@ -26,6 +26,8 @@ PARTS = {
     "latency": late,
     "big": big,
     "landing": landing,
+    "websocket": websocket,
+    "idle": idle,
     "recut": recut,
     "rules": rules,
     "curves": curves,

@@ -1,12 +1,15 @@
 """A server that says what it has ready, as fast as it is taken, or at a rate with the time in it.
 
 server.py COUNT: prints its port. Paths: /whole (COUNT tweets, then the end), /whole?block=65536,
-/paced?rate=200&count=N, /big?mb=64; each also with &gzip=1, and /paced with &coding=close.
+/paced?rate=200&count=N, /big?mb=64; each also with &gzip=1, and /paced with &coding=close;
+/socket (COUNT tweets over a WebSocket), /idle (an answer that goes on, and says nothing).
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import random
 import socket
@@ -19,6 +22,7 @@ from urllib.parse import parse_qsl
 
 DISTINCT = 4000
 EVERY = 200  # messages between two blank lines
+IDLE: list[socket.socket] = []
 GZIP = 16 + zlib.MAX_WBITS
 WORDS = [f"{a}{b}" for a in ("gate", "river", "turbine", "quota", "caf\u00e9") for b in range(400)]
 
@@ -107,20 +111,42 @@ def serve_paced(sock: socket.socket, words: dict[str, str]) -> None:
     sock.sendall((chunk(rest) if rest else b"") + b"0\r\n\r\n" if chunked else rest)
 
 
-def serve(sock: socket.socket, count: int) -> None:
-    """Answer one request and close."""
+@lru_cache
+def frames(count: int) -> bytes:
+    """Return so many text messages of a WebSocket, and its close in good order."""
+    heads = (b"\x81\x7e%b%b" % (len(one).to_bytes(2), one) for one in tweets(count))
+    return b"".join(heads) + b"\x88\x02\x03\xe8"
+
+
+def upgrade(request: bytes) -> bytes:
+    """Return the head of the answer to a WebSocket's request (RFC 6455, section 4.2.2)."""
+    lines = (line.partition(b": ") for line in request.split(b"\r\n"))
+    key = next(value for name, _, value in lines if name.lower() == b"sec-websocket-key")
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    return head + b"Sec-WebSocket-Accept: %b\r\n\r\n" % base64.b64encode(digest)
+
+
+def serve(sock: socket.socket, count: int) -> bool:
+    """Answer one request; return whether its answer goes on."""
     request = b""
     while b"\r\n\r\n" not in request:
         if not (part := sock.recv(65536)):
-            return
+            return False
         request += part
     path, _, query = request.split(b" ", 2)[1].decode().partition("?")
     words = dict(parse_qsl(query))
+    if path == "/socket":
+        sock.sendall(upgrade(request) + frames(count))
+        sock.recv(65536)  # the close's answer: without an end the peer waits for seconds
+        return False
     head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     head += "Content-Encoding: gzip\r\n" if words.get("gzip") else ""
     close = words.get("coding") == "close"
     head += "Connection: close\r\n\r\n" if close else "Transfer-Encoding: chunked\r\n\r\n"
     sock.sendall(head.encode())
+    if path == "/idle":
+        return True
     if path == "/paced":
         serve_paced(sock, words)
     elif path == "/big":
@@ -132,16 +158,20 @@ def serve(sock: socket.socket, count: int) -> None:
     sock.shutdown(socket.SHUT_WR)
     while sock.recv(65536):
         pass
+    return False
 
 
 def attend(sock: socket.socket, count: int) -> None:
-    with sock, contextlib.suppress(OSError):  # the client has seen enough
-        serve(sock, count)
+    with contextlib.suppress(OSError):  # the client has seen enough
+        if serve(sock, count):
+            IDLE.append(sock)
+            return
+    sock.close()
 
 
 def main(count: int) -> None:
     whole(count, 0, gzip=False), whole(count, 0, gzip=True)
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         print(listener.getsockname()[1], flush=True)
         while True:
             sock, _ = listener.accept()

@@ -15,10 +15,11 @@ from pathlib import Path
 from spine.figures import Figure, at_least, at_most
 from spine.machine import Bench, Trouble, child, on_core
 
-__all__ = ["big", "gzip", "identity", "landing", "late"]
+__all__ = ["big", "gzip", "identity", "idle", "landing", "late", "websocket"]
 
 HERE = Path(__file__).resolve().parent
 _LONGEST = 300.0
+_SOCKET = "ws://127.0.0.1"
 
 
 def python(bench: Bench) -> str:
@@ -92,7 +93,7 @@ def rates(
     bench: Bench, port: int, count: int, names: list[str], query: str = ""
 ) -> dict[str, float]:
     """Return the messages a second of each client: the median of rounds, taken in turn."""
-    url = f"http://127.0.0.1:{port}/whole?{query}"
+    url = f"http://127.0.0.1:{port}/whole?{query}" if query != _SOCKET else f"{query}:{port}/socket"
     how = ["gzip"] if "gzip" in query else []
     found: dict[str, list[float]] = {name: [] for name in names}
     peers = python(bench)
@@ -160,6 +161,29 @@ def gzip(bench: Bench) -> Iterator[Figure]:
     for peer, bound in (("aiohttp", 1.2), ("requests", 1.7)):
         ratio = found["penstock:full"] / found[peer]
         yield Figure(what=f"full decode over {peer}", value=ratio, unit="x", aim=at_least(bound))
+
+
+def websocket(bench: Bench) -> Iterator[Figure]:
+    """Messages a second over a WebSocket, not compressed."""
+    count = 4_000 if bench.quick else 40_000
+    names = ["websockets", "penstock:full"]
+    with server(bench, count) as port:
+        found = rates(bench, port, count, names, _SOCKET)
+    for name in names:
+        yield Figure(what=name, value=found[name], unit="/s")
+    ratio = found["penstock:full"] / found["websockets"]
+    yield Figure(what="over websockets", value=ratio, unit="x", aim=at_least(2.0))
+
+
+def idle(bench: Bench) -> Iterator[Figure]:
+    """Streams that say nothing, in one process."""
+    count = 500 if bench.quick else 10_000
+    with server(bench, 10) as port:
+        told = ours(bench, "idle", f"http://127.0.0.1:{port}/idle", count)["late"]
+    assert isinstance(told, list)
+    note = f"{count} streams"
+    yield Figure(what="each", value=told[0] / 1000, unit="KB", aim=at_most(20), note=note)
+    yield Figure(what="all", value=told[1] * 100, unit="% of a core", aim=at_most(1), note=note)
 
 
 def late(bench: Bench) -> Iterator[Figure]:

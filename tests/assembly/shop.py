@@ -22,6 +22,7 @@ class Shop:
 
     def __init__(self, paths: dict[str, Any]) -> None:
         self.paths = paths
+        self.first = 1  # the number of the first page
         self.calls: Counter[str] = Counter()
         self.queries: list[dict[str, str]] = []
         shop = self
@@ -38,8 +39,8 @@ class Shop:
                 status = 404 if found is None else 200
                 if isinstance(found, list):
                     found = [row for row in found if row.get("at", 0) >= json_of(query, "since")]
-                    start = _SIZE * (int(query.get("page", "1")) - 1)
-                    found = found[start : start + _SIZE]
+                    start = _SIZE * (int(query.get("page", "1")) - shop.first)
+                    found = found[start : start + _SIZE] if start >= 0 else []
                 self.answer(status, found)
 
             def answer(self, status: int, found: Any) -> None:  # noqa: ANN401 - any JSON

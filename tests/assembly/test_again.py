@@ -111,6 +111,36 @@ def test_a_walk_that_stops_half_way_asks_the_same_again(tmp_path: Path, shop: Sh
     assert set(landed(tmp_path / "s")) == {1, 2, 3}
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_where_pages_begin_is_asked_in_the_first_run(
+    tmp_path: Path, shop: Shop, first: int
+) -> None:
+    """A list that counts pages from 0 lost its first page, and so it would again tomorrow."""
+    shop.first = first
+    shop.paths["/rows"] = [{"id": n, "at": n} for n in range(5)]
+    file = written(tmp_path, shop, SINCE)
+    assert penstock("run", file, "--json", "--quiet")["landed"] == 5
+    shop.paths["/rows"].append({"id": 5, "at": 9})
+    shop.queries.clear()
+    assert penstock("run", file, "--json", "--quiet")["landed"] == 6
+    assert [query["page"] for query in shop.queries] == [str(first), str(first + 1)]
+
+
+def test_first_in_the_file_is_believed(tmp_path: Path, shop: Shop) -> None:
+    shop.paths["/rows"] = [{"id": 1}]
+    text = SINCE.replace("since = { param", "first = 1\n# {")
+    penstock("run", written(tmp_path, shop, text), "--quiet")
+    assert [query["page"] for query in shop.queries] == ["1", "2"]
+
+
+def test_where_pages_of_children_begin_is_asked_once(tmp_path: Path, shop: Shop) -> None:
+    three_deep(shop)
+    shop.first = 0
+    penstock("run", written(tmp_path, shop, RESOURCES), "--quiet")
+    assert len(landed(tmp_path / "shop" / "lines")) == 9
+    assert len(landed(tmp_path / "shop" / "orders")) == 6
+
+
 def test_rows_without_the_field_are_told(tmp_path: Path, shop: Shop) -> None:
     shop.paths["/rows"] = [{"id": 1}, {"id": 2, "at": 1}]
     told = penstock("run", written(tmp_path, shop, SINCE), "--json", "--quiet", code=1)

@@ -153,6 +153,28 @@ def test_pages_of_another_request_are_refused_until_they_are_begun_again(
     assert penstock("run", file, "--json").code == 0
 
 
+def test_keys_of_another_request_are_refused_until_it_is_told_that_they_may_land_beside(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    """A copied file with another path and the same store passed over all keys, with exit code 0."""
+    server = simulator(users=10, limit=0)
+    file = pipeline(server.url, stop=10)
+    assert penstock("run", file, "--json").last["landed"] == 10
+    first = file.read_text()
+    file.write_text(first.replace("/users/{key}.json", "/users/{key}.json?full=1"))
+    for command in ("run", "retry-failed"):
+        refused = penstock(command, file)
+        assert (refused.code, "/users/{key}.json #" in refused.line) == (2, True)
+        assert "--restart" in refused.line
+    file.write_text(first.replace("stop = 10", "stop = 10\nstart = 5"))
+    assert penstock("run", file, "--json").last["skipped"] == 5  # other keys are no other request
+    file.write_text(first.replace("/users/{key}.json", "/users/{key}.json?full=1"))
+    assert penstock("run", file, "--json", "--restart").last["skipped"] == 10
+    assert penstock("run", file, "--json").code == 0
+    file.write_text(first)
+    assert penstock("run", file).code == 2
+
+
 def test_rows_of_pages_can_be_the_keys_of_requests(
     penstock: Penstock, simulator: Simulators, pipeline: Files
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pymongo
 import pytest
 from tests.cluster.workers import FILE, ended, started
 from tests.real.mongod import Mongo
@@ -52,6 +53,25 @@ def test_a_killed_workers_block_is_taken_over(mongo: Mongo, tmp_path: Path) -> N
         status = store.status()
     assert (status.landed, status.failed, status.pending) == (80, 0, 0)
     assert 0 < sum(summary["new"] for summary in summaries) <= 80
+
+
+@pytest.mark.slow
+def test_keys_that_were_lost_of_blocks_that_are_done_are_fetched_again(
+    mongo: Mongo, tmp_path: Path
+) -> None:
+    """Half of the records were restored: each worker said that all was done, with exit code 0."""
+    file = tmp_path / "users.toml"
+    uri = mongo.with_database
+    with simulator_process(SimulatorSettings(users=30, limit=0)) as simulator:
+        file.write_text(FILE.format(stop=30, base=simulator.url))
+        assert ended(started("work", file, uri))["new"] == 30
+        with pymongo.MongoClient[dict[str, object]](uri) as client:
+            client[mongo.database]["records"].delete_many({"_id": {"$in": [3, 25]}})
+        assert ended(started("work", file, uri))["new"] == 2
+        assert ended(started("work", file, uri))["new"] == 0
+        file.write_text(FILE.format(stop=31, base=simulator.url).replace("31", "30") + "\n")
+    with open_readonly(uri) as store:
+        assert sorted(record.key for record in store.records()) == list(range(30))
 
 
 def land_all(store: MongoStore) -> Land:

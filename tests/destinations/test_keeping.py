@@ -6,15 +6,18 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from tests.destinations.conftest import postgres_rows
 
 from penstock.assembly import plan, read_text
 from penstock.assembly.kept_table import KeptTable
 from penstock.assembly.sections import DestinationSection, PipelineFile
+from penstock.cli import keep as keeping_command
 from penstock.cli.export import export
 from penstock.cli.keep import Wanted, keep
 from penstock.clock import FakeClock
@@ -75,7 +78,7 @@ def test_a_kind_that_was_asked_for_once_stays(tmp_path: Path) -> None:
     run(store, "--to", to)
     with closing(open_destination(to)) as there:
         state = json.loads(there.state("record") or b"{}")
-    assert [kind for _, _, kind in state["fields"]] == ["long", "epoch"]
+    assert [kind for _, _, kind, _ in state["fields"]] == ["long", "epoch"]
 
 
 def test_following_goes_on_when_the_destination_is_back(tmp_path: Path) -> None:
@@ -120,6 +123,28 @@ def test_a_run_goes_on_without_a_destination_that_does_not_answer(tmp_path: Path
         (tmp_path / "t.db").rmdir()
         assert table.finish(reader).taken == 1
     assert rows(tmp_path / "t.db") == [(0, 1)]
+
+
+def test_a_store_that_waits_for_a_writer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping_command, "_SILENT", 0.0)
+    told = Queue[str]()
+    with keeping_command._patient("mongodb://me:secret@host/db", told.put):
+        words = told.get()
+    assert "was killed" in words
+    assert "secret" not in words
+
+
+def test_a_name_with_a_percent_sign_is_kept(postgres: str, tmp_path: Path) -> None:
+    """Its driver took it for the place of a parameter."""
+    with LocalStore(tmp_path / "store") as store, closing(open_destination(postgres)) as to:
+        store.keep("history")
+        for n in range(3):
+            store.settle([LandedRecord(1, b'{"n":%d}' % n)], str)
+            store.flush()
+            Keeper(to, "a%sb", versions=True).catch_up(store)
+            Keeper(to, "a%b").catch_up(store)
+    assert [row["n"] for row in postgres_rows(postgres, '"a%sb" ORDER BY n')] == [0, 1, 2]
+    assert [row["n"] for row in postgres_rows(postgres, '"a%b"')] == [2]
 
 
 FILE = """

@@ -1,6 +1,7 @@
 """Exactly once: killed at every moment between two steps, then gone on with."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +18,8 @@ from penstock.errors import StorageError
 from penstock.pipeline import Deletion, LandedRecord
 from penstock.store import LocalStore, open_readonly
 
+KILLS = int(os.environ.get("PENSTOCK_KILLS", "8"))  # moments at least, of each destination
+
 
 def record(key: int) -> dict[str, object]:
     return {"n": key, f"c{key // 3}": key, "tags": [key, -key]}
@@ -24,8 +27,9 @@ def record(key: int) -> dict[str, object]:
 
 def test_no_row_is_lost_or_doubled_by_kill_9(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "store"
-    killed = 0
-    for start in (0, 4):
+    killed, start = 0, -4
+    while killed < KILLS or start <= 0:
+        start += 4
         with LocalStore(path) as store:
             records: list[LandedRecord | Deletion] = [
                 LandedRecord(key, json.dumps(record(key)).encode())
@@ -38,9 +42,9 @@ def test_no_row_is_lost_or_doubled_by_kill_9(place: Place, tmp_path: Path) -> No
         moments, code = map(int, done.stdout.split())
         assert code == 0, done.stderr
         killed += moments
-    assert killed >= 8
+    print(f"{place.address.partition(':')[0]}: killed at {killed} moments")
     keys = [row["key"] for row in place.read()]
-    assert sorted(keys, key=str) == sorted(set(range(8)) - {1, 5}, key=str)
+    assert sorted(keys, key=str) == sorted(set(range(start + 4)) - {1, 5}, key=str)
     if place.address.partition(":")[0] not in {"csv", "jsonl"}:
         tags = sorted(f"{row['key']}.{row['position']}" for row in place.read("users__tags"))
         assert tags == sorted(f"{key}.{spot}" for key in keys for spot in (0, 1))

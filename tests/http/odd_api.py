@@ -30,6 +30,7 @@ from penstock.http import (
 )
 from penstock.http.url import add_query, resolve
 from penstock.pipeline import Key, Result
+from penstock.resilience import RetryPolicy
 
 STYLES = ("page", "offset", "cursor", "cursor-post", "last-row", "header", "link", "body", "rel")
 CURSORS: dict[str, Callable[[int], str | int]] = {
@@ -75,6 +76,8 @@ class OddApi:
         expires: The call at which a cursor is refused, as if too old; 0 for none.
         bad: Rows without a key that could be used.
         marked: Whether bodies begin with a byte order mark.
+        below: What there is before the first page.
+        asked: Where the client begins, in place of ``first``.
     """
 
     style: str
@@ -98,6 +101,8 @@ class OddApi:
     expires: int = 0
     bad: frozenset[int] = frozenset()
     marked: bool = False
+    below: str = "empty"
+    asked: int | None = None
 
     @property
     def numbered(self) -> bool:
@@ -115,7 +120,8 @@ class OddApi:
         told |= {"until": self.last} if self.last else {}
         told |= {"on_expired": "restart"} if self.expires else {}
         total = "meta.total" if self.total in ("number", "text") else None
-        numbered = {**told, "size": self.size, "first": self.first, "total": total}
+        numbered = {**told, "size": self.size, "total": total}
+        numbered["first"] = self.first if self.asked is None else self.asked
         styles: dict[str, Style] = {
             "page": PageNumber(**numbered, param="p" if self.wrong else "page"),
             "offset": Offset(**numbered, param="p" if self.wrong else "offset"),
@@ -143,6 +149,9 @@ class OddApi:
         if self.expires and calls == self.expires and "cursor" in asked:
             return 410, {}, b'{"detail": "The cursor has expired."}'
         start, size = self._start(asked)
+        if start < 0 and self.below.isdecimal():
+            return int(self.below), {}, b'{"detail": "OFFSET must not be negative"}'
+        start = max(0, start) if self.below == "clamp" else start
         inserted = self.shift * min(calls, 1)  # else a reader may never catch up
         everything = [-1 - n for n in reversed(range(inserted))] + list(range(self.count))
         last = max(0, (len(everything) - 1) // size * size)
@@ -150,8 +159,10 @@ class OddApi:
             if self.beyond == "404":
                 return 404, {}, b'{"detail": "Invalid page."}'
             start = last
-        begin = max(0, start - self.overlap)
-        page = [row for row in everything[begin : start + size] if row not in self.hidden]
+        begin, stop = max(0, start - self.overlap), start + size
+        page = [
+            row for row in everything[begin : stop if start >= 0 else 0] if row not in self.hidden
+        ]
         following = start + size if start + size < len(everything) else None
         return self._said(url, page, following, len(everything) - len(self.hidden))
 
@@ -239,6 +250,12 @@ def odd_apis(draw: st.DrawFn, *, kind: str = "honest") -> OddApi:
     shifts = numbered and not hidden and total == "none" and not wrong
     chained = not numbered and style != "last-row" and not wrong and not sly
     pages = count > cap and chained
+    first = draw(st.sampled_from([0, 1]))
+    beyond = "empty" if shifts else draw(st.sampled_from(["empty", "404", *clamps]))
+    below = draw(st.sampled_from(["empty", "clamp", "400", "500"]))
+    asked = draw(st.sampled_from([first, 1 if style == "page" else 0]))
+    if (style == "offset" and below.isdecimal()) or (count <= real and beyond == "404"):
+        asked = first  # else all is refused
     return OddApi(
         cursors=draw(st.sampled_from([*CURSORS])) if chained and style != "header" else "plain",
         links=draw(st.sampled_from(["whole", "path", "query"])),
@@ -253,11 +270,13 @@ def odd_apis(draw: st.DrawFn, *, kind: str = "honest") -> OddApi:
         count=count,
         size=size,
         cap=cap,
-        first=draw(st.sampled_from([0, 1])),
+        first=first,
+        asked=asked,
+        below=below,
         hidden=hidden & frozenset(range(count)),
         shift=draw(st.integers(0, real - 1)) if shifts else 0,
         end=draw(st.sampled_from(["absent", *ENDS])),
-        beyond="empty" if shifts else draw(st.sampled_from(["empty", "404", *clamps])),
+        beyond=beyond,
         empty="list" if numbered else draw(st.sampled_from(["list", "null"])),
         total=total,
         more=style == "last-row" or (not plain and not numbered and draw(st.booleans())),
@@ -272,6 +291,7 @@ class InProcess:
     base = "http://odd.example"
     decode = "json"
     events = None
+    retry = RetryPolicy()
 
     def __init__(self, odd: OddApi) -> None:
         self._odd = odd

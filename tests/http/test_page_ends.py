@@ -13,12 +13,14 @@ from penstock.errors import PermanentError
 from penstock.events import Event, Events, Notice
 from penstock.http import (
     Api,
+    Beginning,
     BodyCursor,
     BodyLink,
     LinkHeader,
     Offset,
     PageNumber,
     SinglePage,
+    Style,
     pages,
     row_result,
     rows,
@@ -217,4 +219,78 @@ def test_max_pages_and_until_end_the_pages(quick: Make) -> None:
     with wire(answering(reply)) as server:
         api = quick(server.url)
         assert len(list(pages(api, "/", PageNumber(items="items", max_pages=2)))) == 2
-        assert len(list(pages(api, "/", PageNumber(items="items", until="isLast")))) == 4
+        style = PageNumber(items="items", until="isLast", first=2)
+        assert len(list(pages(api, "/", style))) == 3
+
+
+def counting(first: int, below: int, total: str = "") -> Callable[[Asked], bytes]:
+    """Return a list of 7 rows whose first page, or row, has that number."""
+
+    def reply(asked: Asked) -> bytes:
+        query = dict(parse_qsl(asked.target.partition("?")[2]))
+        size = 2 if "page" in query else 3
+        start = int(query.get("offset", 0)) - first
+        if "page" in query:
+            start = (int(query["page"]) - first) * size
+        if start < 0 and below != 200:
+            return answer(b'{"detail": "no such page"}', below)
+        found = [{"id": row} for row in range(7)][start : start + size] if start >= 0 else []
+        return answer(json.dumps({"items": found, **({total: 4} if total else {})}).encode())
+
+    return reply
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+@pytest.mark.parametrize("total", ["", "pages"])
+def test_a_list_that_counts_pages_from_0_keeps_its_first_page(
+    quick: Make, total: str, concurrency: int
+) -> None:
+    """Read from 1 it lost a page with exit code 0."""
+    events, seen = Events(), list[Event]()
+    events.subscribe(seen.append)
+    style = PageNumber(items="items", size=2, pages=total or None)
+    with wire(answering(counting(0, 200, total))) as server:
+        api = quick(server.url, events=events)
+        found = [*pages(api, "/", style, concurrency=concurrency)]
+    assert [row for page in found for row in rows(page, "items")] == [
+        b'{"id": %d}' % row for row in range(7)
+    ]
+    said = [event.reason for event in seen if isinstance(event, Notice)]
+    assert len(said) == 1
+    assert said[0].endswith("say first = 0")
+
+
+@pytest.mark.parametrize("below", [200, 400, 404, 500])
+@pytest.mark.parametrize(("style", "first"), [(PageNumber, 1), (PageNumber, 0), (Offset, 0)])
+def test_a_list_is_asked_once_where_it_begins(
+    quick: Make, style: type[PageNumber | Offset], first: int, below: int
+) -> None:
+    begun = Beginning()
+    with wire(answering(counting(first, below))) as server:
+        for _ in range(2):
+            found = pages(quick(server.url), "/", style(items="items", size=2), beginning=begun)
+            assert sum(len(rows(page, "items")) for page in found) == 7
+    number = {"page=1": 1, "page=0": 0}
+    asked = [number.get(one.target.partition("?")[2].partition("&")[0], 9) for one in server.asked]
+    assert sum(one < 9 for one in asked) == (0 if style is Offset else 3 + 2 * (first == 0))
+
+
+@pytest.mark.parametrize("style", [Offset(items="items"), PageNumber(items="items", first=0)])
+def test_a_list_that_counts_from_1_is_not_taken_for_empty_at_0(quick: Make, style: Style) -> None:
+    with wire(answering(counting(1, 200))) as server:
+        found = pages(quick(server.url), "/", style)
+        assert sum(len(rows(page, "items")) for page in found) == 7
+
+
+def test_a_list_that_begins_again_at_its_end_is_read_once(quick: Make) -> None:
+    """Pages 4, 5, 6 were pages 1, 2, 3 again: it was read for days."""
+
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        return answer(json.dumps([{"id": (number - 1) % 3}]).encode())
+
+    with wire(answering(reply)) as server:
+        found = [*pages(quick(server.url), "/", PageNumber())]
+    assert {row for page in found for row in rows(page)} == {b'{"id": %d}' % n for n in range(3)}
+    assert len(found) <= 6
+    assert not found[-1].doubt

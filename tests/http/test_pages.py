@@ -11,6 +11,7 @@ from tests.http.wire import Asked, answer, answering, wire
 from penstock.errors import InputError, PermanentError
 from penstock.http import (
     Api,
+    Beginning,
     BodyCursor,
     BodyLink,
     Get,
@@ -170,7 +171,10 @@ def test_no_page_beyond_the_last_is_asked_for_where_their_number_is_told(
 ) -> None:
     style = PageNumber(size=2, items="items", pages="pages")
     with wire(answering(strict)) as server:
-        assert len(list(pages(quick(server.url), "/", style, concurrency=concurrency))) == 3
+        found = pages(
+            quick(server.url), "/", style, concurrency=concurrency, beginning=Beginning(first=1)
+        )
+        assert len(list(found)) == 3
         assert len(server.asked) == 3
 
 
@@ -204,9 +208,9 @@ def test_parallel_pages_come_in_order_though_they_finish_in_another(quick: Make)
     with wire(answering(reply)) as server:
         style = PageNumber(size=2, items="items", pages="pages")
         found = list(pages(quick(server.url), "/", style, concurrency=3))
-    assert [page.position for page in found] == [1, 2, 3, 4, 5, 6]
-    assert [page.following for page in found] == [2, 3, 4, 5, 6, None]
-    assert sorted(arrived) == [1, 2, 3, 4, 5, 6]
+    assert [page.position for page in found] == [0, 1, 2, 3, 4, 5, 6]
+    assert [page.following for page in found] == [1, 2, 3, 4, 5, 6, None]
+    assert sorted(arrived) == [0, 1, 1, 2, 3, 4, 5, 6]
 
 
 def test_pages_are_lazy(simulate: Simulate, quick: Make) -> None:

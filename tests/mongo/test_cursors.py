@@ -10,7 +10,8 @@ from typing import Any
 
 import pymongo
 import pytest
-from bson import Decimal128
+from bson import DatetimeMS, Decimal128, MaxKey, MinKey
+from bson.codec_options import CodecOptions, DatetimeConversion, TypeDecoder, TypeRegistry
 from bson.raw_bson import RawBSONDocument
 from tests.mongo.fixtures import both
 from tests.real.mongod import Mongo
@@ -271,3 +272,86 @@ def test_equal_texts_of_a_collections_own_collation_are_not_taken_for_different(
             else:
                 with pytest.raises(NotRetryable, match="which texts are equal"):
                     list(cursor)
+
+
+def test_a_limit_counts_what_was_passed_over(mongo: Mongo) -> None:
+    """Behind a key that marks no place, one more than the limit was handed out."""
+    ids: list[Any] = [
+        None,
+        MinKey(),
+        MaxKey(),
+        0,
+        1,
+        2.5,
+        -5,
+        2**60,
+        float("nan"),
+        float("inf"),
+        True,
+        "",
+    ]
+    ids += [False, Decimal128("3.25"), Decimal128("-7"), "a", "b", "c"]
+    with both(mongo) as at:
+        at.plain.rows.insert_many([{"_id": one} for one in ids])
+        cursor = at.db.rows.find(batch_size=2, limit=17, sort=[("_id", 1)])
+        seen = [next(cursor) for _ in range(9)]
+        at.wire.lose("getMore", "request")
+        assert len(seen + list(cursor)) == 17
+
+
+class Small(TypeDecoder):
+    """As an application decodes its own: what was a text is another type in Python."""
+
+    bson_type = str
+
+    def transform_bson(self, value: str) -> int | str:
+        return int(value) if value.isdigit() else value
+
+
+LONG_AGO = [DatetimeMS(-(10**14) - n) for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "goes_on"),
+    [
+        ([str(n) for n in range(40)], {"type_registry": TypeRegistry([Small()])}, True),
+        (LONG_AGO, {"datetime_conversion": DatetimeConversion.DATETIME_CLAMP}, False),
+        (LONG_AGO, {"datetime_conversion": DatetimeConversion.DATETIME_AUTO}, True),
+        (["a"] * 40, {"unicode_decode_error_handler": "replace"}, False),
+    ],
+    ids=["other types", "clamped dates", "dates", "replaced letters"],
+)
+def test_what_is_decoded_to_something_else_is_not_asked_for(
+    mongo: Mongo, values: list[Any], options: dict[str, Any], goes_on: bool
+) -> None:
+    with both(mongo) as at:
+        at.plain.rows.insert_many([{"_id": n, "v": value} for n, value in enumerate(values)])
+        rows = at.db.get_collection("rows", CodecOptions(**options))
+        for cursor in (
+            rows.find(batch_size=7, sort=[("v", 1)]),
+            rows.aggregate([{"$sort": {"v": 1}}], batchSize=7),
+        ):
+            seen = [next(cursor)["_id"]]
+            at.wire.lose("getMore", "request")
+            if goes_on:
+                seen += [one["_id"] for one in cursor]
+                assert sorted(seen) == list(range(40))
+            else:
+                with pytest.raises(NotRetryable, match="makes one of several"):
+                    list(cursor)
+
+
+def test_groups_by_a_collation_are_not_told_apart(mongo: Mongo) -> None:
+    with both(mongo) as at:
+        how = {"collation": {"locale": "en", "strength": 1}}
+        at.plain.create_collection("names", **how)
+        at.plain.names.insert_many([{"s": "aA"[n % 2] * (1 + n // 2)} for n in range(60)])
+        at.plain.create_collection("seen", viewOn="names", pipeline=[{"$match": {}}], **how)
+        groups = [{"$group": {"_id": "$s"}}]
+        at.plain.rows.insert_many(list(at.plain.names.find()))
+        for name, more in (("names", {}), ("seen", {}), ("rows", how)):
+            cursor = at.db[name].aggregate(groups, batchSize=7, **more)
+            next(cursor)
+            at.wire.lose("getMore", "request")
+            with pytest.raises(NotRetryable, match="by a collation"):
+                list(cursor)

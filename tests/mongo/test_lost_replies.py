@@ -166,6 +166,39 @@ def test_a_timeout_of_the_caller_is_obeyed(mongo: Mongo, primary: tuple[str, int
         assert not isinstance(caught.value, MongoGaveUp)
 
 
+def test_the_timeout_of_a_client_ends_its_operations(mongo: Mongo) -> None:
+    """What takes longer than timeoutMS was done again until the deadline."""
+    name = f"slow {mongo.database}"
+    fail: dict[str, Any] = {
+        "failCommands": "find insert update aggregate getMore".split(),
+        "appName": name,
+    }
+    fail |= {"blockConnection": True, "blockTimeMS": 400}
+    with (
+        pymongo.MongoClient[dict[str, Any]](mongo.uri) as plain,
+        pymongo.MongoClient[dict[str, Any]](mongo.uri, timeoutMS=100, appName=name) as inner,
+    ):
+        rows = resilient(inner)[mongo.database].rows
+        with pymongo.timeout(20):
+            rows.insert_many([{} for _ in range(5)])
+            cursors: list[Any] = [rows.find(batch_size=2), rows.aggregate([], batchSize=2)]
+            for cursor in cursors:
+                next(cursor)
+        calls: list[Callable[[], object]] = [
+            *(rows.find_one, lambda: rows.insert_one({}), lambda: list(rows.aggregate([]))),
+            lambda: rows.update_many({}, {"$set": {"n": 1}}),
+            *(cursors[0].to_list, cursors[1].to_list),
+        ]
+        for call in calls:
+            plain.admin.command("configureFailPoint", "failCommand", mode={"times": 2}, data=fail)
+            try:
+                with pytest.raises(pymongo.errors.PyMongoError) as caught:
+                    call()
+            finally:
+                plain.admin.command("configureFailPoint", "failCommand", mode="off")
+            assert caught.value.timeout
+
+
 OFF = """
 import sys, time
 really = time.time

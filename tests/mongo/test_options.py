@@ -10,13 +10,16 @@ from typing import Any
 
 import pymongo
 import pytest
+from bson import DBRef
 from pymongo import DeleteMany, InsertOne, MongoClient, UpdateMany, UpdateOne
 from pymongo.collation import Collation
 from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import Nearest
+from pymongo.synchronous.command_cursor import CommandCursor
 from pymongo.synchronous.cursor import Cursor
 from pymongo.write_concern import WriteConcern
 from tests.real.mongod import Mongo
@@ -56,11 +59,51 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "drop_indexes": (),
     "drop": (),
     "watch": (),
+    "database.list_collection_names": (),
+    "database.list_collections": (),
+    "database.validate_collection": ("rows",),
+    "database.dereference": (DBRef("rows", 1),),
+    "database.command": ("ping",),
+    "database.cursor_command": ({"find": "rows", "filter": {"n": {"$gte": 0}}},),
+    "database.aggregate": ([{"$documents": [{"n": 1}, {"n": 2}]}],),
+    "database.watch": (),
+    "database.create_collection": ("more",),
+    "database.drop_collection": ("rows",),
+    "client.list_database_names": (),
+    "client.list_databases": (),
+    "client.server_info": (),
+    "client.watch": (),
+    "client.drop_database": ("nowhere",),
+    "cursor.next": (),
+    "cursor.to_list": (),
+    "cursor.distinct": ("n",),
+    "cursor.explain": (),
 }
 NOT_HERE = {
+    # These are asked elsewhere: of Atlas, a later server, a sharded cluster, other tests.
     *("rename", "list_search_indexes", "create_search_index", "create_search_indexes"),
-    *("drop_search_index", "update_search_index"),
+    *("drop_search_index", "update_search_index", "client.bulk_write", "client.start_session"),
+    *("client.aconnect", "cursor.try_next"),
 }
+KINDS = {"collection": Collection, "database": Database, "client": MongoClient, "cursor": Cursor}
+# What is chained behind a find, with its arguments.
+CHAINED: dict[str, tuple[Any, ...]] = {
+    "add_option": (16,),
+    "allow_disk_use": (True,),
+    "batch_size": (2,),
+    "collation": (Collation("en", strength=1),),
+    "comment": ("why",),
+    "hint": ([("_id", 1)],),
+    "limit": (3,),
+    "max_await_time_ms": (300,),
+    "max_time_ms": (12345,),
+    "remove_option": (16,),
+    "skip": (1,),
+    "sort": ("n", -1),
+    "where": ("this.n > 0",),
+}
+AFTER_A_HINT = {"max": ([("_id", 3)],), "min": ([("_id", 1)],)}
+OF_THIS_SIDE = set("alive clone close max_scan rewind".split())
 OPTIONS: dict[str, Any] = {
     "collation": Collation("en", strength=1),
     "hint": [("_id", 1)],
@@ -88,6 +131,20 @@ IN_KEYWORDS: dict[str, dict[str, Any]] = {
     "find_one_and_update": {"maxTimeMS": 12345, "collation": Collation("en")},
     "distinct": {"maxTimeMS": 12345, "collation": Collation("en")},
     "create_index": {"commitQuorum": 1, "sparse": True},
+    "database.aggregate": {"maxTimeMS": 12345, "batchSize": 2},
+    "database.create_collection": {
+        "capped": True,
+        "size": 4096,
+        "validator": {"n": 1},
+        "maxTimeMS": 12345,
+        "collation": Collation("en"),
+        "viewOn": "rows",
+    },
+    "database.cursor_command": {"maxTimeMS": 12345, "batchSize": 2},
+    "database.command": {"maxTimeMS": 12345, "readConcern": {"level": "local"}},
+    "database.list_collections": {"nameOnly": True, "maxTimeMS": 12345},
+    "database.list_collection_names": {"maxTimeMS": 12345},
+    "client.list_databases": {"nameOnly": True, "filter": {"name": "admin"}},
 }
 CONCERNS: dict[str, dict[str, Any]] = {
     "a write concern": {"write_concern": WriteConcern(w=2, j=False)},
@@ -98,7 +155,11 @@ CONCERNS: dict[str, dict[str, Any]] = {
     "a read preference": {"read_preference": Nearest()},
 }
 AROUND = {"commitTransaction", "abortTransaction", "killCursors", "endSessions"}
-READS = set("find aggregate count distinct listIndexes listCollections getMore killCursors".split())
+READS = set(
+    "find aggregate count distinct listIndexes listCollections getMore killCursors ping validate "
+    "listDatabases buildInfo buildinfo explain".split()
+)
+WRITES = set("insert update delete findAndModify commitTransaction abortTransaction".split())
 OURS = {"lsid", "$clusterTime", "txnNumber", "startTransaction", "autocommit", "$db", "cursors"}
 
 
@@ -158,17 +219,20 @@ class Two:
             client: Any = MongoClient(uri, event_listeners=[seen], maxPoolSize=1)
             self.clients.append((resilient(client, deadline=20) if resilient_too else client, seen))
         self.outside: Any = MongoClient(uri, w=1)
-        self._is_fresh = False
+        self._sent = {"drop"}
 
     def reset(self) -> None:
         """Fill the collection again where the last call wrote."""
-        if self._is_fresh:
-            return
         database = self.outside[self.database]
-        database.rows.drop()
-        database.rows.create_index("n")
-        database.rows.insert_many([{"_id": n, "n": n % 3} for n in range(5)])
-        self._is_fresh = True
+        if not self._sent <= READS | WRITES:
+            database.more.drop()
+            database.rows.drop()
+            database.rows.create_index("n")
+        elif not self._sent <= READS:
+            database.rows.delete_many({})
+        if not self._sent <= READS:
+            database.rows.insert_many([{"_id": n, "n": n % 3} for n in range(5)])
+        self._sent = set()
 
     def compare(self, what: str, do: Callable[[Any], Any], *, session: bool = False) -> list[str]:
         """Return what is wrong, in words."""
@@ -182,11 +246,10 @@ class Two:
                 error = None
             except (PyMongoError, TypeError) as caught:
                 error = type(caught)
-            names = {name for name, _ in seen.commands}
-            self._is_fresh = self._is_fresh and names <= READS
+            self._sent = {name for name, _ in seen.commands}
             sessions = {str(one) for one in seen.sessions}
             sent.append((error, seen.taken(), len(sessions) if session else 0))
-            if not self._is_fresh:
+            if not self._sent <= READS:
                 client.admin.command("ping")
         return [] if sent[0] == sent[1] else [f"{what}:\n  {sent[0]}\n  {sent[1]}"]
 
@@ -200,21 +263,39 @@ def two(mongo: Mongo) -> Iterator[Two]:
     found.outside.close()
 
 
+def parts(name: str) -> tuple[str, str]:
+    """Return the level of a name of the table, and its method."""
+    level, _, method = name.partition(" ")[0].rpartition(".")
+    return level or "collection", method
+
+
+def original(name: str) -> Any:
+    level, method = parts(name)
+    own = getattr(KINDS[level], method)
+    takes = inspect.signature(own).parameters
+    return Cursor.__init__ if method.startswith("find") and "args" in takes else own
+
+
 def used(rows: Any, name: str, *args: Any, **kwargs: Any) -> None:
-    name = name.partition(" ")[0]
-    found = getattr(rows, name)(*args, **kwargs)
+    level, name = parts(name)
+    things = {"collection": rows, "database": rows.database, "client": rows.database.client}
+    if level == "cursor":
+        # What a query is given is given to its methods.
+        things["cursor"] = rows.find({"n": {"$gte": 0}}, batch_size=2, **kwargs)
+        kwargs = {}
+    found = getattr(things[level], name)(*args, **kwargs)
     if name == "watch":
         found.try_next()
         found.close()
-    elif hasattr(found, "to_list") or "raw" in name:
+    elif isinstance(found, Cursor | CommandCursor) or "raw" in name:
         list(found)
 
 
 def options_of(name: str) -> Mapping[str, Any]:
-    method = name.partition(" ")[0]
-    names = set(inspect.signature(getattr(Collection, method)).parameters)
-    if method.startswith("find") and "args" in names:
-        names = set(inspect.signature(Cursor.__init__).parameters)
+    level, _ = parts(name)
+    names = set(
+        inspect.signature(Cursor.__init__ if level == "cursor" else original(name)).parameters
+    )
     more = IN_KEYWORDS.get(name, {})
     left_out = {"sort"} if name in {"update_one", "replace_one"} else set()  # a later server's
     return {k: v for k, v in OPTIONS.items() if k in names - left_out} | more
@@ -222,9 +303,14 @@ def options_of(name: str) -> Mapping[str, Any]:
 
 def test_the_table_of_calls_has_every_method() -> None:
     methods = {
-        name for name, one in OPERATIONS["collection"].items() if one.kind is not OpKind.LOCAL
+        f"{level}.{name}".removeprefix("collection.")
+        for level in KINDS
+        for name, one in OPERATIONS[level].items()
+        if one.kind is not OpKind.LOCAL
     }
     assert {name.partition(" ")[0] for name in CALLS} == methods - NOT_HERE
+    local = {name for name, one in OPERATIONS["cursor"].items() if one.kind is OpKind.LOCAL}
+    assert {*CHAINED, *AFTER_A_HINT} == local - OF_THIS_SIDE
 
 
 def test_every_method_sends_every_option_of_its_call(two: Two) -> None:
@@ -238,6 +324,20 @@ def test_every_method_sends_every_option_of_its_call(two: Two) -> None:
                 used(db.rows, n, *a, **g)
 
             wrong += two.compare(what, call)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_chained_behind_a_find_is_sent(two: Two) -> None:
+    wrong = []
+    for name, args in {**CHAINED, **AFTER_A_HINT}.items():
+
+        def call(db: Any, n: str = name, a: Any = args) -> None:
+            cursor = db.rows.find({}, batch_size=2)
+            if n in AFTER_A_HINT:
+                cursor.hint("_id_")
+            list(getattr(cursor, n)(*a))
+
+        wrong += two.compare(f"find().{name}", call)
     assert not wrong, "\n".join(wrong)
 
 
@@ -273,13 +373,11 @@ def session_of(db: Any) -> Iterator[Any]:
 def test_a_session_counts_by_name_and_by_place(two: Two) -> None:
     wrong = []
     for name, args in CALLS.items():
-        method = getattr(Collection, name.partition(" ")[0])
-        by_cursor = name in {"find", "find_one", "find_raw_batches"}
-        names = list(inspect.signature(Cursor.__init__ if by_cursor else method).parameters)
-        names = names[2 if by_cursor else 1 :]
+        method = original(name)
+        defaults = inspect.signature(method).parameters
+        names = list(defaults)[2 if method is Cursor.__init__ else 1 :]
         if "session" not in names:
             continue
-        defaults = inspect.signature(Cursor.__init__ if by_cursor else method).parameters
 
         def by_name(db: Any, n: str = name, a: Any = args) -> None:
             with session_of(db) as session:

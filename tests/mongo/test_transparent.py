@@ -19,6 +19,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import InvalidOperation
 from pymongo.synchronous.client_session import ClientSession
 from pymongo.synchronous.collection import Collection
 from pymongo.synchronous.command_cursor import CommandCursor
@@ -271,6 +272,16 @@ def test_what_pymongo_refuses_is_refused_in_its_words() -> None:
 
 def test_pymongo_is_named_when_it_is_missing() -> None:
     assert pymongo.version_tuple >= (4, 9)
+
+
+def test_a_session_that_another_client_bound_is_refused_as_pymongo_does(mongo: Mongo) -> None:
+    with connect(mongo.uri) as client, connect(mongo.uri) as other, client.start_session() as bound:
+        rows = other[mongo.database].rows
+        for call in (rows.find_one, lambda: list(rows.find()), lambda: rows.insert_one({})):
+            with bound.bind(end_session=False), pytest.raises(InvalidOperation, match="created"):
+                call()
+        with pytest.raises(InvalidOperation, match="session with the MongoClient that"):
+            gridfs.GridFS(other[mongo.database]).find_one({}, session=bound)
 
 
 def test_gridfs_takes_the_session_of_the_proxy(mongo: Mongo) -> None:

@@ -40,6 +40,11 @@ def test_a_number_beyond_64_bits_is_seen(body: bytes, odd: bool) -> None:
     [
         (b'{"a": 1e123}', True),
         (b'{"a": 1e400}', False),  # the grammar has it, no number does
+        (b'{"a": -1E+400}', False),
+        (b'{"a": 1%b}' % (b"0" * 400), True),
+        (b'{"a": 1%b.5}' % (b"0" * 400), False),
+        (b'{"a": 1%be99}' % (b"0" * 250), False),
+        (b'{"a": "caf\\u00e9123 and 1e400"}', True),
         ('{"a": "é"}'.encode(), True),
         (b'{"a": "\xe9"}', False),
         (b'{"a": "\\ud83d"}', True),

@@ -106,5 +106,7 @@ def test_query(store: LocalStore) -> None:
     assert run(query, [str(store.path), sql]).output.split() == ["n,price", "1,0.1", "2,19.99"]
     told = run(query, [str(store.path), "SELECT day FROM records WHERE n = 2", "--json"])
     assert json.loads(told.output) == {"day": "2024-05-01"}
+    nested = run(query, [str(store.path), "SELECT {'a': [n]} AS o FROM records WHERE n = 2"])
+    assert nested.output.split() == ["o", '"{""a"":', '[2]}"']
     wrong = run(query, [str(store.path), "SELECT nothing FROM records"])
     assert isinstance(wrong.exception, InputError)

@@ -167,6 +167,24 @@ def test_records_of_several_writers_at_one_place_are_each_followed(mongo: Mongo)
         assert list(store.follow("77")) == []
 
 
+@pytest.mark.parametrize("dropped", [("users",), ("users.store",), ("users", "users.store")])
+def test_a_store_that_somebody_drops_under_a_run_is_said(
+    mongo: Mongo, dropped: tuple[str, ...]
+) -> None:
+    """The run ended with a traceback, or with all blocks done and half of the records."""
+    with MongoStore(address(mongo)) as store:
+        store.settle([Landing(1, b"1")], nothing)
+        store.flush()
+        assert store.status().landed == 1
+        with plainly(mongo) as database:
+            for name in dropped:
+                database.drop_collection(name)
+        store.settle([Landing(2, b"2")], nothing)
+        store.flush()
+        with pytest.raises(StorageError, match="was dropped while it was open"):
+            store.status()
+
+
 @contextmanager
 def failing(mongo: Mongo, name: str, **data: object) -> Iterator[None]:
     """Have each member fail commands of the application ``name``."""

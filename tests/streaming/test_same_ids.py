@@ -13,7 +13,9 @@ from tests.streaming.test_odd_messages import sends
 from tests.streaming.test_stream import QUICK
 
 from penstock import Pipeline
+from penstock.errors import InputError
 from penstock.http import Post
+from penstock.pipeline import Landing
 from penstock.store import LocalStore
 from penstock.streaming import PRESETS, OnSame, Stream, StreamFeed
 
@@ -79,7 +81,16 @@ SERVICES = {
 
 
 def land(service: Service, folder: Path, on_same: OnSame, *, deletes: bool) -> list[int]:
-    """Return the contents that are there at last; twice, so that all of it comes again."""
+    """Return the contents that are there at last."""
+    records = landed(service, folder, on_same, deletes=deletes)
+    if on_same != "keep":
+        assert {record.key for record in records} <= {service.key, "notification:7"}
+    return [content(record.body) for record in records]
+
+
+def landed(
+    service: Service, folder: Path, on_same: OnSame | None, *, deletes: bool = False
+) -> list[Landing]:
     preset = dataclasses.replace(PRESETS[service.preset], policy=QUICK, websocket=False, once=True)
     preset = dataclasses.replace(preset, framing=preset.framing or "lf", each=service.each)
     preset = dataclasses.replace(preset, unknown=False)
@@ -93,9 +104,7 @@ def land(service: Service, folder: Path, on_same: OnSame, *, deletes: bool) -> l
             Pipeline(feed).land(store)
         store.flush()
         assert store.verify() == len(list(store.versions()))
-        if on_same != "keep":
-            assert {record.key for record in store.records()} <= {service.key, "notification:7"}
-        return [content(record.body) for record in store.records()]
+        return list(store.records())
 
 
 def content(body: bytes) -> int:
@@ -111,6 +120,35 @@ def test_a_feed_of_changes_is_what_it_says_at_last(service: Service, tmp_path: P
     assert land(service, tmp_path / "d", "keep", deletes=False) == [1, 2, 3]
     assert land(service, tmp_path / "e", "first", deletes=True) == [3]
     assert land(service, tmp_path / "f", "replace", deletes=True) == [3]
+
+
+BEGAN_AGAIN = rows({"seq": "1", "id": "e"}, {"seq": "1", "id": "d", "content": 9})
+
+
+@pytest.mark.parametrize(
+    ("preset", "body", "each", "key"),
+    [
+        ("couchdb", CHANGES + BEGAN_AGAIN, None, "d"),
+        ("kubernetes", PODS + rows(pod("ADDED", "1", 9)), None, "u"),
+        ("etcd", PAIRS + rows(etcd(1, 9)), None, ""),
+        ("etcd", PAIRS + rows(etcd(1, 9)), "result.events", "aw=="),
+    ],
+)
+def test_without_an_id_no_change_is_lost(
+    preset: str, body: bytes, each: str | None, key: str, tmp_path: Path
+) -> None:
+    """A position is no id: a database that was made again and counts from 1 loses nothing."""
+    sent = list(dict.fromkeys(body.splitlines()))  # each once, and deletions as others are
+    records = landed(Service(preset, None, "", body, each), tmp_path, None)
+    assert len(records) == len(sent)
+    assert {str(record.key).partition("#")[0] for record in records} <= {key, "e"}
+    if each is None:
+        assert [record.body for record in records] == sent
+
+
+def test_deletes_in_a_feed_of_changes_want_an_id_of_the_stream_s_own() -> None:
+    with pytest.raises(InputError, match=r"Stream\(id=...\)"):
+        StreamFeed(Stream("http://127.0.0.1", preset="couchdb"), deletes=True)
 
 
 def test_an_edit_is_the_post_as_it_is_now_and_a_notification_another_thing(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class KeptTable:
         return Used("destination", text, self._taken)
 
     def _take(self, store: StoreReader) -> None:
-        section = self._section
+        section, children = self._section, self._section.nested == "tables"
         address = look_up(section.to) if is_reference(section.to) else section.to
         scheme, _, place = address.partition("://")
         if scheme_of(address) in _FILES:
@@ -79,10 +79,13 @@ class KeptTable:
                 destination,
                 section.table,
                 flatten=section.flatten,
-                versions=(self._versions and destination.holds_versions and not section.nested)
+                versions=(
+                    self._versions and destination.holds_versions and section.nested != "tables"
+                )
                 if section.versions is None
                 else section.versions,
-                children=section.nested is not None,
+                children=children,
+                structs={"structs": True, "json": False}.get(section.nested or ""),
                 given=self._given,
                 said=lambda words: self._events.emit(Notice(reason=words, doubtful=False)),
             ).catch_up(store)

@@ -89,6 +89,7 @@ from penstock.pipeline import (
     Used,
     position_in,
     reported,
+    source_of,
 )
 from penstock.resilience import SharedGate
 from penstock.store import StoreReader, StoreStatus, WritableStore, open_readonly, open_store
@@ -117,6 +118,7 @@ class Summary:
         changed: Messages that came again in this run with other content, and were left out.
         unfinished: Messages of this run that were cut off, and are not there.
         gaps: Gaps written down in the store.
+        lost: Gaps of this run that the file does not accept.
         reconnects: Connections after the first.
         keepalives: Signs of life that were not messages.
         missed: Messages missing in the gaps whose number is known.
@@ -150,6 +152,7 @@ class Summary:
     changed: int
     unfinished: int
     gaps: int
+    lost: int
     reconnects: int
     keepalives: int
     missed: int
@@ -181,7 +184,7 @@ _OF_STREAMS = (
     *("landed", "duplicates", "gaps", "reconnects", "keepalives", "seconds", "new", "missed"),
     *("deleted", "failed", "unidentified", "notices", "ended", "store", "uses"),
     "acknowledged",
-    *("changed", "unfinished", "lives", "state", "last_reason"),
+    *("lost", "changed", "unfinished", "lives", "state", "last_reason"),
 )
 
 
@@ -412,7 +415,7 @@ class Run:
             refresh: Whether to fetch again what has landed, however new it is.
 
         Raises:
-            InputError: The store's checkpoint belongs to another source.
+            InputError: What the store holds belongs to another source, or another request.
             PenstockError: The run could not go on.
         """
         if restart:
@@ -432,6 +435,7 @@ class Run:
                 )
                 return self._land(Pipeline(self._feed), store)
         source = self.file.source
+        self._refuse_another(store)
         self._set_refresh(store, refresh=refresh)
         if self.file.request is not None and self.file.request.items is not None:
             self._land(Pipeline(self._rows_of_keys(self.file.request, source, store)), store)
@@ -477,6 +481,7 @@ class Run:
             _forget(store)
             store.retry_failed(failed)
             return self.go(store)
+        self._refuse_another(store)
         store.retry_failed(failed)
         return self._land(self._pipeline(self.file, failed, store), store)
 
@@ -495,6 +500,7 @@ class Run:
         if isinstance(file, StreamFile):
             return self.go(store)
         self._workers = 0  # each worker is one
+        self._refuse_another(store)
         store.expect(self.expected)
         section, lock = file.cluster, file.lock
         with opened_room(room_of(lock, self.place, self._folder), self.place) as room:
@@ -510,7 +516,7 @@ class Run:
 
             stopped = self._check
 
-            def land(part: Sequence[Key], check: Callable[[int], None]) -> bool:
+            def land(part: Iterable[Key], check: Callable[[int], None]) -> bool:
                 def checked() -> None:
                     stopped()
                     check(self._counts.landed + self._counts.failed)
@@ -520,6 +526,10 @@ class Run:
                 return self._counts.complete
 
             complete = blocks.work(land)
+            if complete and store.status().pending:
+                # All blocks are done, and keys are not: the source repeats some, or they were lost.
+                complete = land(keys(file.source, self._folder), _ignore)
+                self._settle_expectation(store)
         if blocks.lost:
             self._tell(
                 f"{blocks.lost} blocks went to other workers: this one, or the store, stood "
@@ -592,6 +602,29 @@ class Run:
         if said:
             raise InputError(said)
 
+    def _refuse_another(self, store: WritableStore) -> None:
+        """Refuse a store whose keys were fetched by another request: they would be passed over.
+
+        What headers and credentials say is left out: they are renewed.
+        """
+        if isinstance(self.file, StreamFile) or self.file.request is None:
+            return
+        assert self._api is not None  # only a stream has none
+        asked = self.file.request
+        what = f"{asked.method} {hide(self._api.base)}{asked.path}"
+        mine = source_of(what, asked.query, asked.json, asked.form)
+        noted = store.mark(_REQUEST)
+        if noted == mine or asked.items is not None:  # their checkpoint knows it
+            return
+        status = store.status() if noted else None
+        if status is not None and (status.landed or status.failed or self.is_worker):
+            raise InputError(
+                f"{self.file.store}: its keys were fetched by {noted}, not by {mine}: land in a "
+                "store of its own, or go on with penstock run --restart (what has landed stays)"
+            )
+        store.settle([Checkpoint(_REQUEST, mine)], _ignore)
+        store.flush()
+
     def _set_refresh(self, store: WritableStore, *, refresh: bool) -> None:
         section = self.file.store
         if refresh and not store.takes_again:
@@ -617,6 +650,7 @@ class Run:
             since=build_since(source),
             recall=store.mark,
             every=store.takes_again,
+            first=1 if source.first == 1 else None,
         )
         assert isinstance(self.file, PipelineFile)  # only they have pages
         whole = self.file.request is None and source.since is None
@@ -643,6 +677,7 @@ class Run:
             again=fixed,
             since=since,
             recall=store.mark,
+            first=1 if source.first == 1 else None,
         )
         if fixed:
             _put_back(feed, store, "" if since is None else FAILED_PARENT)
@@ -775,6 +810,7 @@ class Run:
             changed=store.changed,
             unfinished=look.counters.unfinished,
             gaps=status.gaps,
+            lost=self._lost(),
             reconnects=look.counters.reconnects,
             keepalives=look.counters.keepalives,
             missed=status.missed,
@@ -792,8 +828,13 @@ class Run:
             acknowledged=status.acknowledged,
         )
 
+    def _lost(self) -> int:
+        accepts = isinstance(self.file, StreamFile) and self.file.stream.gaps == "accept"
+        return 0 if self._feed is None or accepts else self._feed.lost
 
-_FEEDS = (PageFeed.name, StreamFeed.name, "since")
+
+_REQUEST = "request"
+_FEEDS = (PageFeed.name, StreamFeed.name, "since", _REQUEST)
 
 
 def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> PipelineFile:

@@ -177,7 +177,8 @@ class PagesSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="pag
             which page.
         size_param: ``page``, ``offset``: the parameter for the rows of a page.
         size: ``page``, ``offset``: rows of a page.
-        first: ``page``, ``offset``, ``cursor``, ``header-cursor``: where to begin.
+        first: ``page``, ``offset``, ``cursor``, ``header-cursor``: where to begin; unset,
+            ``page`` begins with 1, or with 0 where the server has rows there.
         total: ``page``, ``offset``: dotted path of the number of rows; allows pages in
             parallel.
         pages: ``page``: dotted path of the number of pages; likewise.
@@ -536,7 +537,8 @@ class DestinationSection(Section, frozen=True, kw_only=True):
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
         schema: Kinds of columns by their name, such as ``{ created = "epoch" }``.
         nested: ``"tables"`` shows lists as rows of tables beside it, ``users__tags`` with the key
-            and the position, and nested objects as columns ``a.b.c``.
+            and the position, and nested objects as columns ``a.b.c``; ``"structs"`` objects and
+            lists as structs and lists, ``"json"`` as JSON. Unset: structs where there are some.
         versions: Keep a row for each version of a record, with the columns ``valid_from`` and
             ``valid_to``; else the newest. Set where ``store.on_same`` is ``history`` and the
             place is a database.
@@ -545,7 +547,7 @@ class DestinationSection(Section, frozen=True, kw_only=True):
     to: str
     table: str = "record"
     flatten: bool = False
-    nested: Literal["tables"] | None = None
+    nested: Literal["structs", "tables", "json"] | None = None
     versions: bool | None = None
     schema: Strings = {}
 

@@ -85,6 +85,8 @@ class PresetSection(Section, frozen=True, kw_only=True):
         query: Parameters of its URLs.
         too_old: Statuses that say that the cursor is too old.
         websocket: Whether it is spoken over a WebSocket.
+        subject: Of a feed of changes, the paths of what a change is of: the id where there is no
+            other. Then each change is kept, deletions too.
         alike: Types of server-sent events whose ids are of one kind; empty: of all.
     """
 
@@ -104,6 +106,7 @@ class PresetSection(Section, frozen=True, kw_only=True):
     query: Strings | None = None
     too_old: frozenset[int] | None = None
     websocket: bool | None = None
+    subject: tuple[str, ...] | None = None
     alike: frozenset[str] | None = None
 
 
@@ -118,7 +121,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         framing: What tells messages apart, by name or in [stream.framing]; unset: the preset's,
             else by the content type.
         id: Dotted path of a message's id, its key in the store, or several, joined by a colon;
-            unset: the preset's, or a hash of the message with its event's id.
+            unset: the preset's, or a hash of the message with its event's id. With one, a feed of
+            changes is the newest of each thing; without, all changes are kept.
         on_same: What happens to a message whose id landed before, with other content: left out and
             counted, or in its place, or a version beside it, as far as the store can, or kept
             under the id and a hash; unset: the preset's. Where messages have no id, ``keep`` lands
@@ -140,6 +144,8 @@ class StreamSection(Section, frozen=True, kw_only=True):
         json: A JSON body, with ``POST``.
         auth: Who we are: as [api.auth] above, in [stream.auth].
         deletes: Whether what the service wants deleted is taken out of the store.
+        gaps: Whether messages that are missing for good make the run end with exit code 1, or are
+            accepted: where a source cannot go back, and that is as it should be.
         overflow: When messages come faster than they land: hold the server back, write to a
             temporary file, or drop with a counted gap.
         buffer: Bytes of messages kept in memory.
@@ -176,6 +182,7 @@ class StreamSection(Section, frozen=True, kw_only=True):
     json: dict[str, object] | None = None
     auth: AuthSection | None = None
     deletes: bool = False
+    gaps: Literal["fail", "accept"] = "fail"
     overflow: Literal["block", "spill", "drop-oldest"] = "block"
     buffer: Count = 16 * 1024 * 1024
     max_message: Count = 64 * 1024 * 1024

@@ -76,7 +76,6 @@ def build_stream(
         decode=section.decode,
         max_message=section.max_message,
         open=[_opening(message) for message in section.open],
-        id=section.id,
         policy=_policy(section, preset),
         cursor=cursor,
         overflow=_OVERFLOWS[section.overflow](section.buffer),
@@ -114,7 +113,8 @@ def check_stream(section: StreamSection) -> Preset:
     if section.each is not None or section.base64:
         each = section.each or preset.each
         preset = replace(preset, each=each, base64=tuple(section.base64), unknown=False)
-    on_same = section.on_same or preset.on_same
+    preset = replace(preset, id=_id(section, preset))
+    on_same = section.on_same or preset.usual
     repeats = preset.repeats if section.repeat is None else section.repeat
     return replace(preset, once=section.once, repeats=repeats, on_same=on_same)
 
@@ -137,6 +137,13 @@ def on_same_of(section: StreamSection, store: object) -> OnSame:
     if section.on_same is not None:
         raise InputError(f'stream.on_same: this store keeps the "first", and cannot {wanted}')
     return "first"
+
+
+def _id(section: StreamSection, preset: Preset) -> tuple[str, ...]:
+    if section.id is not None:
+        return (section.id,) if isinstance(section.id, str) else section.id
+    of_each = section.deletes or section.on_same in ("first", "replace")  # not of each change
+    return preset.key if of_each else preset.id
 
 
 def _opening(message: str | dict[str, object]) -> str:

@@ -20,7 +20,7 @@ from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.errors import Absent, PenstockError
-from penstock.http import Api, Response, dig, pages, row_result, shown
+from penstock.http import Api, Beginning, Response, dig, pages, row_result, shown
 from penstock.pipeline import load
 from penstock.resilience import SharedGate
 
@@ -101,7 +101,9 @@ def _try(file: PipelineFile, folder: Path, api: Api, trial: Trial) -> None:
 def _try_pages(source: PagesSource, api: Api, trial: Trial) -> None:
     request, since = build_listing(source), build_since(source)
     try:
-        page = next(pages(api, request, build_style(source)))
+        style = build_style(source)
+        first = style.first if isinstance(style.first, int) else None
+        page = next(pages(api, request, style, beginning=Beginning(first=first)))
     except PenstockError as error:
         trial.faults.append(str(error))
         if error.status is None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 import click
 
@@ -25,7 +24,7 @@ from penstock.store import StoreReader, open_readonly
 
 __all__ = ["export"]
 
-_NESTED = {"--nested=structs": "--nested", "--nested=tables": "--nested-tables"}
+_NESTED = ("structs", "tables", "json")
 TARGETS = (*get_args(Format), "javadata")
 
 
@@ -47,18 +46,17 @@ class ExportTarget(click.ParamType[str]):
 
 
 class _Export(click.Command):
-    """The command; ``--nested tables`` is a flag of its own."""
+    """The command; the word behind ``--nested`` may be left out, which means ``structs``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the word behind ``--nested``, which may be left out."""
+        """Have ``--nested=WORD``, however it was written."""
         words: list[str] = []
-        for word in chain.from_iterable(
-            one.split("=") if one in _NESTED else [one] for one in args
-        ):
-            if words[-1:] == ["--nested"] and f"--nested={word}" in _NESTED:
-                words[-1] = _NESTED[f"--nested={word}"]
+        for word in args:
+            if word in _NESTED and words[-1:] == ["--nested=structs"]:
+                words[-1] = f"--nested={word}"
             else:
-                words.append(word)
+                short = {"--nested": "--nested=structs", "--nested-tables": "--nested=tables"}
+                words.append(short.get(word, word))
         return super().parse_args(ctx, words)
 
 
@@ -74,11 +72,11 @@ class _Export(click.Command):
 @click.option("--flatten", is_flag=True, help="Show nested objects as columns a.b.c.")
 @click.option(
     "--nested",
-    is_flag=True,
-    help="parquet, arrow: show objects as structs, and lists. '--nested tables', an address: show"
-    " lists as rows of tables beside it.",
+    type=click.Choice(_NESTED),
+    metavar="AS",
+    help="Objects and lists as structs (parquet, arrow, duckdb, buckets: the default), as json, or,"
+    " for an address, as tables: lists are rows of tables beside it.",
 )
-@click.option("--nested-tables", is_flag=True, hidden=True, help="What --nested tables is.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--failed", is_flag=True, help="Write what failed and why instead of what landed.")
 @click.option("--gaps", is_flag=True, help="Write what a stream missed instead of what landed.")
@@ -90,13 +88,15 @@ class _Export(click.Command):
 @click.option("--resource", metavar="NAME", help="One of the resources of a file with several.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as one JSON object.")
 @stoppable()
-def export(
+def export(  # noqa: PLR0913 - each is an option of its own
     store: str,
     to: str,
     output: str | None,
     table: str | None,
     schema: str | None,
+    *,
     resource: str | None,
+    nested: Literal["structs", "tables", "json"] | None,
     **flags: bool,
 ) -> None:
     """Write what has landed in STORE to a file, or keep a table up to date with it.
@@ -117,19 +117,21 @@ def export(
         raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
     place = resource_store(place, resource)
     if is_address(to):
-        files = ("force", "nested", "failed", "gaps", "skip_damaged", "safe_csv")
+        files = ("force", "failed", "gaps", "skip_damaged", "safe_csv")
         given = {**{name: flags[name] for name in files}, "output": output}
         _refuse(given, f"is for files; {hide(to)} is kept up to date")
-        keep(place, to, Wanted(table or "record", schema, **_of_tables(flags)))
+        kept = {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
+        keep(place, to, Wanted(table or "record", schema, nested=nested, **kept))
         return
     follow = flags["follow"]
-    nested = flags["nested_tables"]
-    for_tables: dict[str, object] = {"table": table, "follow": follow, "nested tables": nested}
+    as_tables = nested == "tables"
+    for_tables: dict[str, object] = {"table": table, "follow": follow, "nested tables": as_tables}
     _refuse(for_tables, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
         with open_readonly(place) as reader:
+            flags["nested"] = nested is not None
             count = _to_javadata(reader, output, schema, flags)
         facts = {"output": output, "rows": count}
         tell(facts, f"{count:,} records in {output}", as_json=flags["as_json"])
@@ -144,7 +146,8 @@ def export(
             content=content,
             force=flags["force"],
             progress=report,
-            **{name: flags[name] for name in ("flatten", "nested", "skip_damaged", "safe_csv")},
+            nested={"structs": True, "json": False}.get(nested or ""),
+            **{name: flags[name] for name in ("flatten", "skip_damaged", "safe_csv")},
         )
     _tell(done, store, flags)
 
@@ -170,11 +173,6 @@ def _content(options: dict[str, bool]) -> Content:
     if len(chosen) > 1:
         raise InputError(f"--{chosen[0]} or --{chosen[1]}: export one at a time")
     return cast("Content", chosen[0] if chosen else "records")
-
-
-def _of_tables(flags: dict[str, bool]) -> dict[str, bool]:
-    kept = {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
-    return {**kept, "children": flags["nested_tables"]}
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import click
 
-from penstock.address import hide
+from penstock.address import hide, is_address
 from penstock.cli.output import tell
 from penstock.clock import Clock, SystemClock
 from penstock.destinations import Keeper, open_destination
@@ -19,6 +21,7 @@ from penstock.store import StoreReader, open_readonly, read_given
 __all__ = ["Wanted", "keep"]
 
 _LOOK = 1.0  # seconds between looks for what has landed
+_SILENT = 5.0  # seconds that reading a store in MongoDB may take before something is said
 _PATIENCE = 10  # looks that may fail one after the other
 
 
@@ -32,7 +35,7 @@ class Wanted:
     _: KW_ONLY
     flatten: bool
     versions: bool = False
-    children: bool = False
+    nested: Literal["structs", "tables", "json"] | None = None
     follow: bool
     as_json: bool
 
@@ -45,13 +48,14 @@ def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -
         click.echo(f"penstock: {words}", err=True)
 
     def look(reader: StoreReader) -> int:
-        with closing(open_destination(address)) as destination:
+        with _patient(store, said), closing(open_destination(address)) as destination:
             return Keeper(
                 destination,
                 wanted.table,
                 flatten=wanted.flatten,
                 versions=wanted.versions,
-                children=wanted.children,
+                children=wanted.nested == "tables",
+                structs={"structs": True, "json": False}.get(wanted.nested or ""),
                 given=given,
                 said=said,
             ).catch_up(reader)
@@ -73,6 +77,23 @@ def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -
             failed = 0
             if taken:
                 _tell(taken, wanted, address)
+
+
+@contextmanager
+def _patient(store: str, said: Callable[[str], object]) -> Iterator[None]:
+    """Say why it may take long, where it does: reading waits for what others may have written."""
+    words = (
+        f"still reading {hide(store)}: if a program that wrote there was killed, its last records "
+        "are waited for, up to two minutes"
+    )
+    timer = threading.Timer(_SILENT, said, [words])
+    timer.daemon = True
+    if is_address(store):
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _text(schema: str) -> str:

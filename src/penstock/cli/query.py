@@ -34,12 +34,20 @@ def query(store: str, sql: str, *, flatten: bool, as_json: bool) -> None:
         for row in ask(reader, sql, flatten=flatten):
             text = io.StringIO()
             if as_json:
-                text.write(json.dumps(row, default=str, ensure_ascii=False) + "\n")
+                text.write(_as_json(row) + "\n")
             else:
                 out = csv.writer(text, lineterminator=end)
                 if not names:
                     names = tuple(row)
                     out.writerow(names)
-                out.writerow(row.values())
+                out.writerow(map(_shown, row.values()))
             sys.stdout.buffer.write(text.getvalue().encode())
         sys.stdout.buffer.flush()
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _shown(value: object) -> object:
+    return _as_json(value) if isinstance(value, dict | list) else value

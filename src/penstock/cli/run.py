@@ -73,8 +73,8 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
 
     Run again after any interruption: it goes on where it stopped, and never fetches again what is
     in the store. A [stream] has no end of its own: Ctrl-C, --for or --max-messages end it, and
-    leave a cursor to go on from. --restart forgets how far pages or a stream were read; what has
-    landed stays, and lands once.
+    leave a cursor to go on from. --restart forgets how far pages or a stream were read, and which
+    request fetched the keys; what has landed stays, and lands once.
 
     Exit codes: 0 all landed, 1 some keys failed (see penstock status; those acknowledged do not
     count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
@@ -315,13 +315,18 @@ def _end(summaries: Sequence[Summary]) -> None:
         never_live = summary.state != "new" and not (summary.lives or summary.ended)
         if summary.is_stream and never_live:
             raise GaveUp(f"the stream was never live: {summary.last_reason}", attempts=0)
+        if summary.lost:
+            note(
+                f"{summary.store}: messages are missing for good, in {summary.lost:,} gaps "
+                '(penstock export --gaps); where that is as it should be, gaps = "accept"'
+            )
     if any(_is_lacking(summary) for summary in summaries):
         raise SystemExit(1)
 
 
 def _is_lacking(summary: Summary) -> bool:
     left_out = any(used.left_out for used in summary.uses)
-    return bool(summary.failed > summary.acknowledged or summary.doubts or left_out)
+    return bool(summary.failed > summary.acknowledged or summary.doubts or summary.lost or left_out)
 
 
 def _run(

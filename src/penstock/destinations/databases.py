@@ -16,7 +16,7 @@ from penstock.destinations.target import path_of
 from penstock.destinations.text_files import Row
 from penstock.errors import InputError, MissingExtra, StorageError
 from penstock.pipeline import Key
-from penstock.store import Column, Field, arrow_table, import_arrow, portions, text_of
+from penstock.store import Column, Field, Nested, import_arrow, portions, text_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +68,7 @@ class _Sqlite(SqlTables):
         query = f"INSERT INTO {identifier(batch.table)} ({', '.join(names)}) VALUES ({marks})"
         self._sqlite.executemany(query, batch.values(self.readers))
 
-    def widen(self, table: str, column: str) -> None:
+    def widen(self, table: str, field: Field) -> None:
         """Do nothing: a column of SQLite holds numbers of either kind."""
 
 
@@ -77,6 +77,8 @@ class _DuckDb(SqlTables):
     """Rows come in as Arrow; the file is open only while a batch is written."""
 
     types = _typed(1)
+    holds_structs = True
+    most = 100_000
     unique = ""  # an index would have to fit in memory
     indexed = False
 
@@ -87,10 +89,13 @@ class _DuckDb(SqlTables):
         self.errors = (duckdb.Error,)
         self._duck = connection
 
+    def type_of(self, field: Field) -> str:
+        return _duck_type(field.nested) if field.kind == "nested" else super().type_of(field)
+
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         table, key, listed = identifier(batch.table), names[0], ", ".join(names)
         run = self._duck.execute
-        self._duck.register("_batch", arrow_table(batch.typed, batch.columns))
+        self._duck.register("_batch", batch.arrow())
         if batch.known and not batch.versions:  # there is no index that would refuse it
             there = f"SELECT {key} FROM {table} WHERE {key} IN (SELECT {key} FROM _batch) LIMIT 1"
             if (found := run(there).fetchone()) is not None:
@@ -100,6 +105,15 @@ class _DuckDb(SqlTables):
 
     def remove(self, table: str, key: str, keys: Sequence[Key]) -> None:
         self._duck.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT unnest(?))", [keys])
+
+
+def _duck_type(shape: Nested) -> str:
+    if isinstance(shape, list):
+        return f"{_duck_type(shape[0])}[]"
+    if shape and isinstance(shape, dict):
+        members = (f"{identifier(name)} {_duck_type(one)}" for name, one in shape.items())
+        return f"STRUCT({', '.join(members)})"
+    return _TYPES.get(str(shape), ("", "JSON" if shape == {} else "VARCHAR"))[1]
 
 
 @final
@@ -200,5 +214,6 @@ def open_postgres(address: str) -> Destination:
     try:
         connection = psycopg.connect(address, autocommit=True, application_name="penstock")
     except psycopg.Error as error:
-        raise StorageError(f"{hide(address)}: {' '.join(str(error).split())}") from error
+        kind = InputError if isinstance(error, psycopg.ProgrammingError) else StorageError
+        raise kind(f"{hide(address)}: {' '.join(str(error).split())}") from error
     return _Postgres(connection, hide(address))

@@ -14,7 +14,7 @@ import msgspec
 from penstock.address import hide, scheme_of
 from penstock.destinations.ports import Batch, Destination
 from penstock.errors import InputError, PenstockError, StorageError
-from penstock.store import READERS, Field, arrow_table, import_arrow
+from penstock.store import Field, import_arrow
 from penstock.whole import whole_path
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Dataset:
     """A folder a table. Files of a batch that was not committed are removed, or replaced."""
 
     holds_versions = False
-    holds_children = True
+    holds_children = holds_structs = True
 
     def __init__(
         self, files: fs.FileSystem, root: str, shown: str, partition: Sequence[str]
@@ -83,10 +83,12 @@ class _Dataset:
     def _fill(self, batch: Batch, number: int, partition: Sequence[str]) -> None:
         if batch.gone:
             self._delete(batch)
-        for folder, rows in self._split(batch, partition).items():
-            columns = [(at, one) for at, one in batch.typed if one.name not in partition]
+        if not batch.rows:
+            return
+        table = batch.arrow()
+        for folder, rows in self._split(batch, table, partition).items():
             name = f"{self._root}/{batch.table}/{folder}part-{number:08}.parquet"
-            self._write(name, arrow_table(columns, list(zip(*rows, strict=True))))
+            self._write(name, table.take(rows).drop_columns(list(partition)) if folder else table)
 
     def _refuse_lists(self, table: str) -> None:
         words = table.split("__")
@@ -126,21 +128,23 @@ class _Dataset:
         return found
 
     def _split(
-        self, batch: Batch, partition: Sequence[str]
-    ) -> dict[str, list[Sequence[bytes | None]]]:
-        """Return the rows by the folder they go to, named as Hive has it."""
-        columns: list[tuple[int, Field]] = [
-            (spot, one) for name in partition for spot, one in batch.typed if one.name == name
-        ]
-        if len(columns) < len(partition):
+        self, batch: Batch, table: pa.Table, partition: Sequence[str]
+    ) -> dict[str, list[int]]:
+        """Return the places of rows by the folder they go to, named as Hive has it."""
+        if not partition:
+            return {"": []}
+        named = {one.name: one for _, one in batch.typed}
+        if not named.keys() >= {*partition}:
             raise InputError(
                 f"a dataset is partitioned by columns it has: {', '.join(partition)}; "
-                f"there are {', '.join(one.name for _, one in batch.typed)}"
+                f"there are {', '.join(named)}"
             )
-        found: dict[str, list[Sequence[bytes | None]]] = {}
-        for row in batch.rows:
-            folder = "".join(f"{_folder(row[spot], one)}/" for spot, one in columns)
-            found.setdefault(folder, []).append(row)
+        columns = [
+            [_folder(value, named[name]) for value in table[name].to_pylist()] for name in partition
+        ]
+        found: dict[str, list[int]] = {}
+        for row, folders in enumerate(zip(*columns, strict=True)):
+            found.setdefault("".join(f"{folder}/" for folder in folders), []).append(row)
         return found
 
     def _delete(self, batch: Batch) -> None:
@@ -177,11 +181,10 @@ class _Dataset:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        from pyarrow import ArrowException
+
         try:
             yield
-        except OSError as error:
-            words = " ".join(str(error).split())
-            raise StorageError(f"{self._shown}: {words}; call again") from error
         except PenstockError:
             raise
         except ValueError as error:  # of JSON, and of Arrow
@@ -189,18 +192,22 @@ class _Dataset:
                 f"{self._shown}: a file was changed and cannot be read ({error}): remove the "
                 "folder of the table to have it written again"
             ) from error
+        except (OSError, ArrowException) as error:
+            words = " ".join(str(error).split())
+            raise StorageError(f"{self._shown}: {words}; call again") from error
 
 
-def _folder(cell: bytes | None, field: Field) -> str:
+def _folder(found: object, field: Field) -> str:
     """Return the name of a value's folder; another value must not have the same."""
-    if cell is None or cell == b"null":
+    if found is None:
         return f"{field.name}={_NULL}"
-    value = cell.decode() if field.kind == "bool" else str(READERS[field.kind](cell))
+    value = str(found).lower() if field.kind == "bool" else str(found)
     name = f"{field.name}={quote(value, safe=' ')}"
-    if value == _NULL or len(name.encode()) > _LONGEST_NAME:
+    if field.kind == "nested" or value == _NULL or len(name.encode()) > _LONGEST_NAME:
         raise InputError(
             f"partition={field.name}: {value!r:.60} cannot name a folder (it is longer than "
-            f"{_LONGEST_NAME} bytes, or the name for null): partition by another column"
+            f"{_LONGEST_NAME} bytes, no single value, or the name for null): partition by another "
+            "column"
         )
     return name
 
@@ -218,12 +225,18 @@ def open_dataset(address: str) -> Destination:
     options = dict(parse_qsl(query, keep_blank_values=True))
     partition = [name for name in options.pop("partition", "").split(",") if name]
     try:
+        if scheme_of(place) == "parquet" and place.endswith("://"):
+            raise InputError(f"{place}: write parquet://FOLDER")
         if scheme_of(place) == "parquet":
             root = str(Path(place.partition("://")[2]).expanduser().absolute())
             files: fs.FileSystem = fs.LocalFileSystem()
         else:
+            if scheme_of(place) == "gs":  # its own is 15 minutes, in which nothing ends it
+                options.setdefault("retry_limit_seconds", "20")
             asked = f"{place}?{urlencode(options)}" if options else place
             files, root = fs.FileSystem.from_uri(asked)
-    except (ArrowException, OSError, ValueError) as error:
+    except OSError as error:
+        raise StorageError(f"{hide(address)}: {error}") from error
+    except (ArrowException, ValueError) as error:
         raise InputError(f"{hide(address)}: {error}") from error
     return _Dataset(files, root.rstrip("/"), hide(address), partition)

@@ -16,13 +16,14 @@ from penstock.destinations.arrow_files import write_arrow, write_parquet
 from penstock.destinations.databases import write_sqlite
 from penstock.destinations.target import appearing
 from penstock.destinations.text_files import Row, write_csv, write_jsonl
-from penstock.errors import InputError
+from penstock.errors import InputError, StorageError
 from penstock.pipeline import Key, Landing
 from penstock.store import (
     Cells,
     Column,
     Failure,
     FieldPath,
+    Item,
     Layout,
     StoredGap,
     StoreReader,
@@ -71,7 +72,7 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     *,
     content: Content = "records",
     flatten: bool = False,
-    nested: bool = False,
+    nested: bool | None = None,
     force: bool = False,
     skip_damaged: bool = False,
     safe_csv: bool = False,
@@ -90,7 +91,8 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
         content: The records; or every ``versions`` of them, with when it landed as
             ``_valid_from``; or what ``failed``; or the ``gaps`` of a stream.
         flatten: Show nested objects as columns ``a.b.c`` instead of as JSON.
-        nested: In parquet and arrow, show objects and lists as structs and lists.
+        nested: In parquet and arrow, show objects and lists as structs and lists, which is what
+            unset means there; False: as JSON text.
         force: Replace a file that exists.
         safe_csv: Put ``'`` before texts in CSV that a spreadsheet would take for formulas.
         skip_damaged: Leave out and count records that are damaged, instead of stopping.
@@ -109,13 +111,13 @@ def export(  # noqa: PLR0913 - each is one choice of the caller, all but two wit
     table = _Table(store, content, flatten=flatten, progress=progress)
     table.skips = skip_damaged
     table.safe_csv = safe_csv
-    table.nested = nested
+    table.nested = to in _ARROW if nested is None else nested
     if safe_csv and to != "csv":
         raise InputError(f"safe_csv is for csv: {to} has no formulas")
     if skip_damaged and content == "versions":
         raise InputError("skip_damaged is for the records as they are now, not for versions")
-    if nested and (to not in _ARROW or flatten):
-        raise InputError("nested is for parquet and arrow, and not with flatten")
+    if nested and to not in _ARROW:
+        raise InputError(f"nested is for parquet and arrow: {to} has no structs")
     if str(output) == "-":
         return table.write(to, sys.stdout.buffer, "-")
     with appearing(Path(output), force=force) as part:
@@ -182,20 +184,23 @@ class _Table:
         return columns
 
     def _rows(self, paths: list[FieldPath]) -> Iterator[Row]:
-        wanted, self._count = self._count, 0
-        for key, cells in islice(self._items(), wanted):
+        wanted, self._count, known = self._count, 0, frozenset(paths)
+        for key, found in islice(self._items(), wanted):
+            cells = fields(found, flatten=False) if isinstance(found, bytes) else found
+            if not known.issuperset(cells):
+                raise StorageError("records of other fields landed meanwhile: call again")
             # Counted again: a failure may have been put back to do since the first pass.
             self._count += 1
             yield [key, *map(cells.get, paths)]
 
-    def _items(self) -> Iterator[tuple[bytes, Cells]]:
+    def _items(self) -> Iterator[Item]:
         for item in self._read():
             self._done += 1
             if self._done % _EVERY == 0:
                 self._progress(self._done, self._total)
             yield item
 
-    def _read(self) -> Iterator[tuple[bytes, Cells]]:
+    def _read(self) -> Iterator[Item]:
         if self._content == "failed":
             for failure in self._store.failures():
                 yield _encode(failure.key), _cells(failure, but="key")
@@ -207,7 +212,8 @@ class _Table:
                 yield _encode(record.key), _dated(record, at, flatten=self._flatten)
         else:
             for record in self._records():
-                yield _encode(record.key), fields(record.body, flatten=self._flatten)
+                body = fields(record.body, flatten=True) if self._flatten else record.body
+                yield _encode(record.key), body
 
     def _records(self) -> Iterator[Landing]:
         if not self.skips:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import msgspec
 
@@ -14,13 +14,17 @@ from penstock.destinations.child_tables import Levels, Unfolded, columns_of, nam
 from penstock.destinations.ports import Batch, Destination
 from penstock.errors import InputError
 from penstock.pipeline import Key, LandedRecord
-from penstock.store import Cells, Field, Layout, StoreReader, fields, free_name, portions
+from penstock.store import Cells, Field, Item, Layout, StoreReader, fields, free_name, portions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Keeper"]
 
 _ROWS, _BYTES = 10_000, 8 << 20  # what a batch holds at most
 _SPAN = (("valid_from", "timestamp"), ("valid_to", "timestamp"))
 _NAME = 60  # bytes of a column's name; PostgreSQL cuts at 63
+_RESERVED = {"_penstock", "."}  # where the databases keep the states
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,6 +48,7 @@ class _State(msgspec.Struct, frozen=True):
     fields: tuple[Field, ...]
     versions: bool = False
     children: tuple[_Child, ...] | None = None
+    structs: bool = False
 
 
 @final
@@ -53,6 +58,7 @@ class _Rows:
     def __init__(self, position: str) -> None:
         self.position = position
         self.cells: list[list[bytes | None]] = []
+        self.arrays: Mapping[str, pa.Array] | None = None  # then the cells are the keys alone
         self.since: dict[Key, bytes] = {}  # when the first version of each key came
         self.children: dict[Levels, dict[Key, list[list[bytes | None]]]] = {}
         self._spots: dict[Key, int] = {}
@@ -87,10 +93,13 @@ class Keeper:
             newest one.
         children: Show lists as rows of tables beside it, such as ``users__tags``, with the key and
             the position, and nested objects as columns ``a.b.c``.
+        structs: Show objects and lists as structs and lists, in columns whose types grow; False:
+            as JSON. Unset: as the table was begun, and a new one with structs where it can be.
         given: The kinds that the user asked for, by the field's dotted name.
 
     Raises:
-        InputError: The destination cannot hold versions, or tables beside a table.
+        InputError: The destination cannot hold versions, structs, or tables beside a table; or
+            no table can have this name.
         said: Told once of each column that holds what another of its field cannot.
     """
 
@@ -102,6 +111,7 @@ class Keeper:
         flatten: bool = False,
         versions: bool = False,
         children: bool = False,
+        structs: bool | None = None,
         given: Mapping[str, str] | None = None,
         said: Callable[[str], object] = str,
     ) -> None:
@@ -109,6 +119,8 @@ class Keeper:
         self._table = table
         self._flatten = flatten or children
         self._versions = versions
+        if not table or "\0" in table or table in _RESERVED or ".." in table.split("/"):
+            raise InputError(f"table {table!r}: no table can have this name; name another")
         if versions and not destination.holds_versions:
             raise InputError(
                 "versions are kept in a database: sqlite://, duckdb:// or postgresql://; "
@@ -119,6 +131,11 @@ class Keeper:
                 "nested tables are for sqlite://, duckdb://, postgresql:// and Parquet datasets, "
                 "and for the newest version of each record"
             )
+        holds_structs = getattr(destination, "holds_structs", False)
+        if structs and not (holds_structs and not children):
+            raise InputError("structs are for duckdb:// and Parquet datasets, without child tables")
+        self._wanted = structs
+        self._structs = holds_structs and not children and structs is not False
         self._given = given or {}
         self._said = said
         self._state: _State | None = None
@@ -160,7 +177,8 @@ class Keeper:
         if self._before is None:
             self._learn(store)
             nothing = None if self._children is None else ()
-            return _State(name, "", 0, self._flatten, (), self._versions, nothing)
+            begun = (name, "", 0, self._flatten, (), self._versions, nothing, self._structs)
+            return _State(*begun)
         try:
             state = msgspec.json.decode(self._before, type=_State)
         except msgspec.DecodeError as error:
@@ -174,10 +192,12 @@ class Keeper:
             ("nested tables", state.children is not None, self._children is not None),
             ("flattening", state.flatten, self._flatten),
             ("versions", state.versions, self._versions),
+            ("structs", state.structs, state.structs if self._wanted is None else self._wanted),
         ):
             if kept != wanted:
                 given = "without" if wanted else "with"
                 raise InputError(f"the table {self._table} was begun {given} {what}: keep to it")
+        self._structs = state.structs
         self._layout = self._laid_out(state.fields)
         for child in state.children or ():
             self._child(child.levels, child.name, child.fields)
@@ -188,8 +208,7 @@ class Keeper:
         """Make the columns of all tables from what has landed."""
         self._layout = self._laid_out()
         if self._children is None:
-            landed = (record for record, *_ in self._landed(store, ""))
-            self._layout.learn((_encode(one.key), self._cells(one)) for one in landed)
+            self._layout.learn(self._item(record) for record, *_ in self._landed(store, ""))
             return
         self._children = {}
         for record, *_ in self._landed(store, ""):
@@ -202,7 +221,8 @@ class Keeper:
             layout.begin(self._layout.fields[0].kind)
 
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
-        return Layout(fields, self._given, _NAME, _SPAN if self._versions else ())
+        span = _SPAN if self._versions else ()
+        return Layout(fields, self._given, _NAME, span, nested=self._structs)
 
     def _child(self, levels: Levels, name: str = "", fields: Sequence[Field] = ()) -> Layout:
         """Return the columns of a table of lists, which is made where there is none yet."""
@@ -223,6 +243,10 @@ class Keeper:
     def _unfolded(self, record: LandedRecord) -> Iterator[Unfolded]:
         cells = self._cells(record)
         return iter([((), (), cells)]) if self._children is None else unfolded(cells)
+
+    def _item(self, record: LandedRecord) -> Item:
+        """Return a record for columns: as it came, where Arrow may read many at once."""
+        return _encode(record.key), self._cells(record) if self._flatten else record.body
 
     def _cells(self, record: LandedRecord) -> Cells:
         return fields(record.body, flatten=self._flatten)
@@ -250,9 +274,13 @@ class Keeper:
         """Take records that are a row each; of several of one key the last one."""
         last = {record.key: record for record in records}
         rows.since = dict.fromkeys(last, b"")
-        items = ((_encode(key), self._cells(one)) for key, one in last.items())
+        items = [self._item(record) for record in last.values()]
+        rows.arrays = self._layout.arrays(items) if self._structs else None
+        if rows.arrays is not None:
+            rows.cells = [[key] for key, _ in items]
+            return
         for part in self._layout.portions(items):
-            rows.cells += map(list, zip(*self._layout.columns(part), strict=True))
+            rows.cells += [self._layout.row(key, cells) for key, cells in part]
 
     def _add(
         self, rows: _Rows, record: LandedRecord, moment: bytes, span: tuple[bytes | None, ...]
@@ -306,6 +334,7 @@ class Keeper:
                 ended=ended,
                 versions=self._versions,
                 children=parts,
+                arrays=rows.arrays,
             )
         )
         self._say(self._table, self._layout)

@@ -122,7 +122,7 @@ class _Jsonl:
 class _Text:
     """A file of lines. The position beside it is replaced at once, and that commits a batch."""
 
-    holds_versions = holds_children = False
+    holds_versions = holds_children = holds_structs = False
 
     def __init__(self, path: Path, form: _Format) -> None:
         self._path = path

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Protocol, TypeAlias, final
 
 from penstock.pipeline import Key
-from penstock.store import READERS, Field, Value
+from penstock.store import READERS, Field, Value, arrow_table, table_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Batch", "Destination", "Reader"]
 
@@ -31,8 +34,10 @@ class Batch:
         ended: Keys with the time, as JSON, at which the version that was theirs ended; only in a
             table of versions, whose second and third columns say from when and until when.
         versions: Whether a key may have several rows.
-        widened: Names of columns of whole numbers that have come to hold fractions.
+        widened: Names of columns whose type has come to hold more than it did.
         known: How many of the columns the table has already; 0: there is no table yet.
+        arrays: The values of columns but the key, by their names, where they came as Arrow's; the
+            rows hold the key alone then. One that is not there is null.
         children: Batches for the tables of its lists, to become true together with it: rows of
             ``gone`` keys go from each. They have no states of their own.
     """
@@ -47,6 +52,7 @@ class Batch:
     versions: bool = False
     widened: Sequence[str] = ()
     known: int = 0
+    arrays: Mapping[str, pa.Array] | None = None
     children: Sequence[Batch] = ()
 
     @property
@@ -58,6 +64,12 @@ class Batch:
     def columns(self) -> list[tuple[bytes | None, ...]]:
         """The cells of each column."""
         return list(zip(*self.rows, strict=True))
+
+    def arrow(self) -> pa.Table:
+        """Return the rows as Arrow's table, whose columns are the typed ones."""
+        if self.arrays is not None:
+            return table_of(self.typed, [row[0] or b"" for row in self.rows], self.arrays)
+        return arrow_table(self.typed, self.columns)
 
     def values(self, others: Mapping[str, Reader] = _NONE) -> Iterator[list[Value]]:
         """Yield the rows as values of Python; ``others`` read some kinds in their own way."""
@@ -83,6 +95,10 @@ class Destination(Protocol):
     @property
     def holds_children(self) -> bool:
         """Whether it takes batches with children."""
+
+    @property
+    def holds_structs(self) -> bool:
+        """Whether columns may be ``nested``: structs and lists. One that says nothing has JSON."""
 
     def state(self, table: str) -> bytes | None:
         """Return the state of a table as the last batch left it; None where there is no table."""

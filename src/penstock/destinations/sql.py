@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 from penstock.destinations.ports import Batch, Reader
 from penstock.errors import InputError, StorageError
 from penstock.pipeline import Key
-from penstock.store import READERS
+from penstock.store import READERS, Field
 
 __all__ = ["SqlConnection", "SqlTables", "identifier"]
 
@@ -51,6 +51,7 @@ class SqlTables:
     types: ClassVar[Mapping[str, str]]
     readers: ClassVar[Mapping[str, Reader]] = {}
     holds_versions = holds_children = True
+    holds_structs = False
     indexed = True
     mark = "?"
     begin = "BEGIN"
@@ -94,7 +95,7 @@ class SqlTables:
         if len(batch.typed) > self.most:
             raise InputError(
                 f"{len(batch.typed)} columns, but a table of {self._shown} holds {self.most}: "
-                "keep it without flattening"
+                "keep it without flattening, or in duckdb:// or a Parquet dataset"
             )
         self.shape(batch)
         if batch.gone:
@@ -150,8 +151,7 @@ class SqlTables:
         """Make the table of a batch, or the columns that it has more."""
         table = identifier(batch.table)
         columns = [
-            (spot, f"{identifier(one.name)} {self.types.get(one.kind, 'TEXT')}")
-            for spot, one in batch.typed
+            (spot, f"{identifier(one.name)} {self.type_of(one)}") for spot, one in batch.typed
         ]
         if not batch.known:
             (_, key), *others = columns
@@ -166,32 +166,42 @@ class SqlTables:
         for spot, column in columns:
             if spot >= batch.known:
                 self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-        there = {one.name for spot, one in batch.typed if spot < batch.known}
-        for name in filter(there.__contains__, batch.widened):
-            self.widen(table, identifier(name))
+        for spot, one in batch.typed:
+            if spot < batch.known and one.name in batch.widened:
+                self.widen(table, one)
 
-    def widen(self, table: str, column: str) -> None:
-        """Let a column of whole numbers hold fractions."""
+    def type_of(self, field: Field) -> str:
+        """Return the type of a column."""
+        return self.types.get(field.kind, "TEXT")
+
+    def widen(self, table: str, field: Field) -> None:
+        """Let a column hold what it has come to hold."""
         self._connection.execute(
-            f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {self.types['float']}"
+            f"ALTER TABLE {table} ALTER COLUMN {identifier(field.name)} TYPE {self.type_of(field)}"
         )
+
+    def beside(self, name: str) -> str:
+        """Return a name as it stands in a statement that has parameters."""
+        return name.replace("%", "%%") if self.mark == "%s" else name
 
     def remove(self, table: str, key: str, keys: Sequence[Key]) -> None:
         """Delete the rows of these keys."""
+        name = self.beside(table)
         for start in range(0, len(keys), _CHUNK):
             some = keys[start : start + _CHUNK]
             marks = ", ".join([self.mark] * len(some))
-            self._connection.execute(f"DELETE FROM {table} WHERE {key} IN ({marks})", some)
+            self._connection.execute(f"DELETE FROM {name} WHERE {key} IN ({marks})", some)
 
     def _end(self, batch: Batch) -> None:
         """Say of versions until when they held."""
         read = self.readers.get("timestamp", READERS["timestamp"])
         key, _, until = (identifier(field.name) for field in batch.fields[:3])
+        table = self.beside(identifier(batch.table))
         for start in range(0, len(batch.ended), _CHUNK):
             some = batch.ended[start : start + _CHUNK]
             marks = ", ".join([f"({self.mark}, {self.mark})"] * len(some))
             self._connection.execute(
-                f"WITH ended (k, moment) AS (VALUES {marks}) UPDATE {identifier(batch.table)}"
+                f"WITH ended (k, moment) AS (VALUES {marks}) UPDATE {table}"
                 f" SET {until} = moment FROM ended WHERE {key} = k AND {until} IS NULL",
                 [value for one, moment in some for value in (one, read(moment))],
             )

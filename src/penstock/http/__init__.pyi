@@ -21,6 +21,7 @@ from penstock.http.child_feed import ChildFeed as ChildFeed
 from penstock.http.io_thread import Engine as Engine
 from penstock.http.io_thread import engine as engine
 from penstock.http.page_feed import PageFeed as PageFeed
+from penstock.http.pagination import Beginning as Beginning
 from penstock.http.pagination import Page as Page
 from penstock.http.pagination import pages as pages
 from penstock.http.pagination import rows as rows

@@ -12,7 +12,7 @@ import msgspec
 
 from penstock.errors import Absent, GaveUp, PenstockError, PermanentError
 from penstock.http.api import Api
-from penstock.http.pagination import pages, rows
+from penstock.http.pagination import Beginning, pages, rows
 from penstock.http.request import Request
 from penstock.http.row_keys import KeyPath, Rows
 from penstock.http.since import Since, Watermark, Watermarks
@@ -74,6 +74,7 @@ class ChildFeed:
         again: Whether the next run reads the pages of all parents again.
         since: How to ask for what is new only, of each parent by itself, or None.
         recall: The store's ``mark``, which keeps how far each came.
+        first: Where pages that have numbers surely begin; unset: the first rows tell.
     """
 
     name = "pages"
@@ -92,6 +93,7 @@ class ChildFeed:
         again: bool = True,
         since: Since | None = None,
         recall: Callable[[str], str | None] = _nothing,
+        first: int | None = None,
     ) -> None:
         self._api = api
         self._parents = parents
@@ -102,6 +104,8 @@ class ChildFeed:
         self._keyed = Rows(key, every=every)
         self._since = since
         self._recall = recall
+        own = [path for path in ([key] if isinstance(key, str) else key) if path[:8] != "_parent."]
+        self._begun = Beginning(own or "id", first)
         self.source = source_of(*facts, (type(style).__name__, style), items, str(key))
 
     def lots(self, position: Position | None) -> Iterator[Lot]:
@@ -157,7 +161,7 @@ class ChildFeed:
             if isinstance(parent.request, PermanentError):
                 raise parent.request
             request = parent.request if mark is None else mark.asked(parent.request)
-            for page in pages(self._api, request, self._style, start=start):
+            for page in pages(self._api, request, self._style, start=start, beginning=self._begun):
                 found = rows(page, self._items)
                 seen = () if mark is None else (mark.saw(page.response, found, last=page.whole),)
                 joined = [_joined(row, parent.include) for row in found]

@@ -8,7 +8,7 @@ from typing import final
 import msgspec
 
 from penstock.http.api import Api
-from penstock.http.pagination import pages, rows
+from penstock.http.pagination import Beginning, pages, rows
 from penstock.http.request import Get, Request
 from penstock.http.row_keys import KeyPath, Rows
 from penstock.http.since import SINCE, Since, Watermark
@@ -34,6 +34,7 @@ class PageFeed:
         since: How to ask for what is new only, or None.
         recall: With ``since``: the store's ``mark``, which keeps how far it came.
         every: Whether rows that have the same key all count: the store knows what to do with them.
+        first: Where pages that have numbers surely begin; unset: it is found out.
 
     >>> from penstock.http import LinkHeader
     >>> PageFeed(Api("https://a.example"), "/users", LinkHeader()).source.partition(" #")[0]
@@ -54,6 +55,7 @@ class PageFeed:
         since: Since | None = None,
         recall: Callable[[str], str | None] | None = None,
         every: bool = False,
+        first: int | None = None,
     ) -> None:
         self._api = api
         self._request = Get(request) if isinstance(request, str) else request
@@ -64,6 +66,7 @@ class PageFeed:
         self._since = since
         self._recall = recall
         self._every = every
+        self._first = first
 
     @property
     def source(self) -> str:
@@ -87,13 +90,21 @@ class PageFeed:
         if self._since is not None:
             mark = Watermark(self._since, self.source, self._recall and self._recall(SINCE))
             request = mark.asked(request)
+        known = self._first if mark is None or mark.first is None else mark.first
+        begun = Beginning(self._key, known)
         for page in pages(
-            self._api, request, self._style, start=position, concurrency=self._concurrency
+            self._api,
+            request,
+            self._style,
+            start=position,
+            concurrency=self._concurrency,
+            beginning=begun,
         ):
             following = "" if page.following is None else page.following
             found = rows(page, self._items)
             items: list[Result[Key, object] | Entry] = [*keyed.results(found)]
             if mark is not None:
+                mark.first = begun.first
                 items.append(mark.saw(page.response, found, last=page.whole))
             yield Lot(items, following)
         for doubt in (keyed.doubt, mark.unread.doubt if mark else ""):

@@ -21,6 +21,7 @@ from penstock.http.api import Api
 from penstock.http.body import MISSING, number
 from penstock.http.request import Get, Request
 from penstock.http.response import Response
+from penstock.http.row_keys import KeyPath, row_result
 from penstock.http.signs import full, sign_of_more
 from penstock.http.styles import (
     End,
@@ -29,6 +30,7 @@ from penstock.http.styles import (
     Next,
     Numbered,
     Offset,
+    PageNumber,
     Position,
     SinglePage,
     Style,
@@ -48,7 +50,10 @@ _ROOM = 500_000  # rows that are known when they come again
 _SAME = 2  # pages in a row that only repeat the one before, until we stop
 _PAGES = ("page", "p", "_page", "pageNumber", "page_number", "page[number]")
 _OFFSETS = ("offset", "skip", "start", "_start", "startAt", "$skip", "page[offset]")
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_TRUTH = {
+    **dict.fromkeys(("true", "1", "yes"), True),
+    **dict.fromkeys(("false", "0", "no"), False),
+}
 
 
 @final
@@ -105,7 +110,7 @@ def _no_list(response: Response, items: str) -> str:
     )
 
 
-def pages(
+def pages(  # noqa: PLR0913 - all that a way through pages is
     api: Api,
     request: Request | str,
     style: Style,
@@ -113,8 +118,12 @@ def pages(
     query: Query | None = None,
     start: Position | None = None,
     concurrency: int = 1,
+    beginning: Beginning | None = None,
 ) -> Iterator[Page]:
     """Yield the pages of an endpoint in order.
+
+    Some count pages from 0: read from 1, they would lose a page in silence. So page 0 is asked
+    for once, too, and where it has rows that page 1 has not, the pages begin with it.
 
     What speaks against having seen all is the ``doubt`` of the last page, and a
     :class:`~penstock.events.Doubt` among the API's events.
@@ -127,6 +136,7 @@ def pages(
         query: Parameters of every page, where ``request`` is a path.
         start: Position to begin at instead of the first: where an earlier run stopped.
         concurrency: Pages to fetch at once, where their number is known beforehand.
+        beginning: Where pages that have numbers begin, found out for several lists at once.
 
     Raises:
         PermanentError: A page failed for good, what it says of the next page cannot be read, or
@@ -138,14 +148,35 @@ def pages(
         plain = msgspec.structs.replace(plain, idempotent=True)  # it reads
     if concurrency < 1:
         raise InputError(f"pages(concurrency={concurrency}): at least 1 page at a time")
-    return _Walk(api, plain, style, start).go(concurrency)
+    return _Walk(api, plain, style, start, beginning).go(concurrency)
+
+
+@final
+@dataclass(slots=True)
+class Beginning:
+    """Where lists begin whose pages have numbers, once that is known: then nothing more is asked.
+
+    Attributes:
+        key: What tells rows apart, where one page is compared with another.
+        first: The number of the first page, or None where it is not known yet.
+    """
+
+    key: KeyPath = "id"
+    first: int | None = None
 
 
 @final
 class _Walk:
     """One way through the pages of an endpoint, and what is known of it so far."""
 
-    def __init__(self, api: Api, request: Request, style: Style, start: Position | None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        request: Request,
+        style: Style,
+        start: Position | None,
+        beginning: Beginning | None,
+    ) -> None:
         self._api = copy.copy(api)
         if self._api.decode == "json":
             self._api.decode = "bytes"  # what is odd in one row must not cost the page
@@ -156,7 +187,19 @@ class _Walk:
         self._home = resolve(api.base, request.path)
         self._restarted = self._cut = self._partial = False
         self._peer = ""  # the address that answered last
+        self._beginning = Beginning() if beginning is None else beginning
+        first = self._beginning.first if self._numbered else None
+        self._unsure = start is first is None and self._numbered and not self._listing.sure
         self._begin(style.first if start is None else start, whole=start is None)
+        if start is None and first is not None:
+            self._begin_at(first)
+
+    def _begin_at(self, first: int) -> None:
+        """Begin with a page that the style does not take for the first."""
+        if isinstance(self._style, Numbered):
+            # Where it is the one before, the style goes on counting as it did: one page too many.
+            self._style = dataclasses.replace(self._style, first=max(first, self._style.first))
+        self._begin(first, whole=True)
 
     def _begin(self, position: Position | None, *, whole: bool) -> None:
         self._position = position
@@ -170,7 +213,8 @@ class _Walk:
         self._total, self._fell = 0.0, False  # rows by the server's count; whether it ever fell
         self._before: frozenset[bytes] = frozenset()
         self._met: set[int] = set()  # hashes of rows: one that comes again is not one more
-        self._repeats = self._blank = 0
+        self._opening: frozenset[bytes] = frozenset()
+        self._repeats = self._round = self._blank = 0
         self._last: Response | None = None
 
     def go(self, concurrency: int) -> Iterator[Page]:
@@ -180,6 +224,8 @@ class _Walk:
             response = self._fetched()
             if response is None:
                 continue
+            if self._unsure and isinstance(self._style, Numbered):
+                response = self._first_of(response, self._style)
             known = self._style.count(response) if concurrency > 1 else None
             if known is not None and isinstance(self._position, int) and self._position in known:
                 ahead = known[known.index(self._position) :]
@@ -202,7 +248,7 @@ class _Walk:
             if error.status is None or position == self._style.first:
                 raise
             if error.status in self._ends():
-                return Response(error.status, self._home, b"", b"", 0.0)
+                return self._nothing(error.status)
             if self._numbered or error.status not in _EXPIRED:
                 raise
             if self._listing.on_expired != "restart" or self._restarted:
@@ -213,6 +259,55 @@ class _Walk:
             return None
         self._peer = response.peer
         return response
+
+    def _nothing(self, status: int) -> Response:
+        return Response(status, self._home, b"", b"", 0.0)
+
+    def _first_of(self, response: Response, style: Numbered) -> Response:
+        """Return the first page's answer: its neighbour's where the list turns out to begin there.
+
+        A list that counts from 1 gives no page 0, or page 1 again.
+        """
+        self._unsure = False
+        here = self._keys(response)
+        other = 1 - style.first
+        asked = other == 0 and isinstance(style, PageNumber)
+        if other not in (0, 1) or not (asked or (other == 1 and not here)):
+            return response
+        answer = self._probed(style.ask(self._request, other))
+        if answer is None or self._keys(answer) <= here:
+            self._beginning.first = style.first if here else None
+            return response
+        self._tell(
+            f"{shown(answer.url)}: {style.param}={other} has rows that {style.param}={style.first} "
+            f"has not, so the pages begin there: say first = {other}"
+        )
+        self._beginning.first = other
+        self._begin_at(other)
+        return answer
+
+    def _probed(self, request: Request) -> Response | None:
+        """Return the answer to what may well be refused, or None."""
+        api = copy.copy(self._api)
+        api.retry = dataclasses.replace(
+            api.retry,
+            never={*api.retry.never, 500},  # a negative OFFSET is an error to some databases
+            always={*api.retry.always} - {500},
+            fatal=frozenset(),
+            failed=None,
+            failed_text=None,
+        )
+        try:
+            return api.call(request)
+        except PenstockError as error:
+            if error.status is None:
+                raise
+            return None
+
+    def _keys(self, response: Response) -> set[Key]:
+        response.become_utf8()
+        found = rows_at(response, self._listing.items) or ()
+        return {row_result(row, self._beginning.key).key for row in found}
 
     def _with_secrets(self, request: Request) -> Request:
         """Return a link with those parameters of the request that no link is kept with."""
@@ -312,11 +407,12 @@ class _Walk:
         rows = frozenset(found or ())
         repeats = bool(rows) and rows == self._before
         self._repeats = self._repeats + 1 if repeats else 0
+        hashes = {hash(row) for row in rows}
+        self._go_round(rows, new=not hashes <= self._met)
         if self._came is not None:
-            hashes = {hash(row) for row in rows}
             self._came += len(found or ()) - len(hashes & self._met)
-            if len(self._met) < _ROOM:
-                self._met |= hashes
+        if len(self._met) < _ROOM:
+            self._met |= hashes
         self._before = rows
         self._blank = 0 if rows else self._blank + 1
         following = self._as_counted(response, position, following, len(found or ()))
@@ -325,13 +421,21 @@ class _Walk:
         self._matched = self._matched or not following.unmatched
         if found == [] and following.position == position:
             return End()
-        if self._repeats == self._same(len(rows)) and not following.counted:
+        if max(self._repeats, self._round) >= self._same(len(rows)) and not following.counted:
             return self._over_and_over(response)
         if self._pages == self._listing.max_pages:
             self._cut = True
             self._tell(f"{shown(response.url)}: stopped after max_pages = {self._pages}")
             return End()
         return following
+
+    def _go_round(self, rows: frozenset[bytes], *, new: bool) -> None:
+        """Count the pages since the first one came again, where numbers begin again at the end."""
+        again = self._pages > 1 and rows == self._opening
+        self._round = (
+            self._round + 1 if self._numbered and rows and not new and (again or self._round) else 0
+        )
+        self._opening = rows if self._pages == 1 else self._opening
 
     def _as_counted(
         self, response: Response, position: Position | None, following: Following, had: int
@@ -377,9 +481,11 @@ class _Walk:
         return max(_SAME, self._style.size - had + 1) if isinstance(self._style, Offset) else _SAME
 
     def _over_and_over(self, response: Response) -> Following:
-        where = f"{shown(response.url)}: the same rows came on {self._repeats + 1} pages"
-        if self._numbered and self._pages > self._repeats + 1:
-            self._tell(f"{where}, the last page again and again: taken for the end")
+        repeats = max(self._repeats, self._round)
+        where = f"{shown(response.url)}: the same rows came on {repeats + 1} pages"
+        if self._numbered and self._pages > repeats + 1:
+            what = "the first page" if self._round > self._repeats else "the last page"
+            self._tell(f"{where}, {what} again and again: taken for the end")
             return End()
         return End(unmatched=f"another page ({where}: is the parameter right?)", surely=True)
 
@@ -485,7 +591,9 @@ class _Walk:
         rest = fetch(known[1:], self._api, ask, concurrency=concurrency, ordered=True)
         for result in itertools.chain([Result(known[0], first)], rest):
             assert isinstance(result.key, int)
-            response = result.unwrap()
+            status = getattr(result.error, "status", None)
+            gone = result.key == last and status in self._ends()
+            response = self._nothing(status or 404) if gone else result.unwrap()
             page, following = self._read(response, result.key)
             if result.key != last:
                 page = dataclasses.replace(page, following=result.key + known.step, doubt="")

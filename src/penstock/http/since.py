@@ -67,6 +67,7 @@ class _SinceState(msgspec.Struct):
     source: str
     floor: Value | None = None
     high: Value | None = None
+    first: int | None = None  # where the pages turned out to begin
     begun: str = ""  # of the values of many parents: which beginning they belong to
 
 
@@ -125,6 +126,15 @@ class Watermark:
         self.unread = Unread(since.field or "") if unread is None else unread
         self._latest = datetime.now(UTC) + _SKEW
         self._state = _state(kept, source) or _SinceState(source, since.start)
+
+    @property
+    def first(self) -> int | None:
+        """Where the pages turned out to begin, once that is known: kept with the value."""
+        return self._state.first
+
+    @first.setter
+    def first(self, position: int | None) -> None:
+        self._state.first = position
 
     def asked(self, request: R) -> R:
         """Return the request that asks for what is new."""

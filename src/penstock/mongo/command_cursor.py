@@ -15,8 +15,9 @@ from penstock.mongo.change_stream import Changes, ChangesAsync
 from penstock.mongo.cursor import Streamed, StreamedAsync, Walking
 from penstock.mongo.cursor_position import Position
 from penstock.mongo.effects import Invocation, Steps
+from penstock.mongo.find_arguments import changed_by
 from penstock.mongo.namespace import unfit
-from penstock.mongo.pipelines import identity_of
+from penstock.mongo.pipelines import grouped, identity_of
 from penstock.mongo.proxy import Proxy, place_of
 from penstock.mongo.settings import Core
 
@@ -29,17 +30,18 @@ _FIRST_BATCH = 101
 class ReplayedListing(Walking):
     """What both kinds share: run again, it passes over what was handed out."""
 
-    __slots__ = ("_chunk", "_collection", "_rerun")
+    __slots__ = ("_chunk", "_collection", "_grouped", "_rerun")
 
     def __init__(self, real: object, core: Core, rerun: Callable[[], Any], place: Position) -> None:
         super().__init__(real, core)
         self._rerun, self._place, self._chunk = rerun, place, _FIRST_BATCH
         self._collection: Any = None
+        self._grouped = ""
 
     def _unfit(self) -> Steps[str | None]:
         if self._collection is None:
             return (yield from Walking._unfit(self))
-        return (yield from unfit(self._core, self._collection))
+        return (yield from unfit(self._core, self._collection, by_text=self._grouped))
 
     def _drained(self) -> Steps[Any]:
         return (yield Invocation(partial(self._real.to_list, self._chunk)))
@@ -84,20 +86,23 @@ def opened(thing: Proxy, name: str, given: dict[str, Any], real: Any, session: A
         return watching(real, core, rerun, given, where)
     if not isinstance(real, CommandCursor | AsyncCommandCursor) or "raw" in name:
         return real
-    named, why = _identity(name, where, given)
-    place = Position(core.settings.remember, named=named, lost=why or None)
+    place = Position(core.settings.remember, named="name")
+    if name == "aggregate":
+        place.named, place.lost = "_id", _lost(thing, where, given)
     listing = ListCursorAsync if isinstance(real, AsyncCommandCursor) else ListCursor
     cursor = listing(real, core, partial(rerun, **given), place)
     cursor._name, cursor._where, cursor._sitting = name, where, session
-    cursor._collection = thing._real if name == "aggregate" else None
+    if name == "aggregate":
+        cursor._collection, cursor._grouped = thing._real, grouped(given["pipeline"])
     cursor._chunk = given.get("batchSize") or given.get("cursor", {}).get("batchSize")
     cursor._chunk = cursor._chunk or _FIRST_BATCH
     return cursor
 
 
-def _identity(name: str, where: str, given: dict[str, Any]) -> tuple[str, str]:
-    if name != "aggregate":
-        return "name", ""
+def _lost(thing: Proxy, where: str, given: dict[str, Any]) -> str | None:
+    """Return why an aggregation cannot go on once documents were handed out, or None."""
     if "." not in where:
-        return "_id", "an aggregation of a database has no documents of a collection"
-    return "_id", identity_of(given["pipeline"])
+        return "an aggregation of a database has no documents of a collection"
+    by_collation = grouped(given["pipeline"]) if "collation" in given else ""
+    changed = changed_by(thing._real.codec_options)
+    return identity_of(given["pipeline"]) or by_collation or changed or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, Literal, TypeVar, overload
 
 from pymongo import AsyncMongoClient, MongoClient
@@ -19,6 +20,7 @@ from penstock.mongo.address import says
 from penstock.mongo.client_options import chosen_options, uncovered
 from penstock.mongo.proxy import Proxy, proxy_of
 from penstock.mongo.read_from import ReadFrom
+from penstock.mongo.rules import client_of
 from penstock.mongo.server_check import is_set
 from penstock.mongo.settings import ClientCounters, Core, Settings
 
@@ -42,7 +44,7 @@ def resilient(
     Args:
         thing: A client, database or collection of PyMongo, for threads or for asyncio; or one
             that is resilient already, which then keeps what is not given here.
-        deadline: Seconds for each operation, 60 by default.
+        deadline: Seconds for each operation, 60 by default; at most the client's ``timeoutMS``.
         idempotent: Your word that repeating any operation through it does no harm.
         events: Where each retry is told.
         on_retry: Called with each retry.
@@ -66,15 +68,16 @@ def resilient(
     if on_retry is not None:
         settings.events.subscribe(on_retry)
     real = thing._real if isinstance(thing, Proxy) else thing
-    proxy = None if isinstance(real, _OPENED) else proxy_of(type(real))
+    proxy: Any = None if isinstance(real, _OPENED) else proxy_of(type(real))
     if proxy is None:
         raise InputError(
             f"resilient({type(real).__name__}): give it a client, database or collection of "
             "PyMongo (for Motor: AsyncMongoClient, which PyMongo has itself now)"
         )
-    made: Any = proxy(real, core.with_settings(settings))
-    result: T = made
-    return result
+    core = core.with_settings(settings)
+    core.limit = client_of(real).options.timeout or inf
+    made: T = proxy(real, core)
+    return made
 
 
 @overload

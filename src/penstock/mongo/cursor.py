@@ -132,6 +132,7 @@ class Walking(Proxy):
         """Return the next documents, none at the end."""
         batch: list[Any] = []
         while not batch and not self._ended:
+            started = self._core.now()
             try:
                 record = recorded(self._sitting)
                 if record is None:
@@ -141,15 +142,17 @@ class Walking(Proxy):
                 else:
                     batch = yield from self._fetched(record)
             except PyMongoError as error:
-                batch = yield from self._resumed(error)
+                batch = yield from self._resumed(error, started)
             batch = self._noted(batch)
         return batch
 
-    def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
-        """Return the next documents after the last batch failed with ``error``."""
+    def _resumed(self, error: PyMongoError, started: float) -> Steps[list[Any]]:
+        """Return the next documents after the batch asked for at ``started`` failed."""
         if self._sitting is not None and unwrapped(self._sitting).in_transaction:
             raise error  # its transaction is what is done again, or not
-        why_not, started = self._why_not(), self._core.now()
+        why_not = self._why_not()
+        if not error.timeout:
+            started = self._core.now()  # a read that is merely slow is not cut off
         if why_not is None and self._place.delivered and _may_pass(error):
             why_not = yield from self._unfit()
         repeats = always if why_not is None else _never

@@ -148,7 +148,10 @@ class Position:
         """Return the position in the order of ``_id``, past what was handed out in no order."""
         kept = [*self._kept, *self._handed]
         limit = self.limit - self.delivered if self.limit > 0 else self.limit
-        return Position(self.remember, (("_id", 1),), ("_id",), limit=limit, _kept=kept)
+        path = "_id" if self.named == "_id" else f"{self.named}.id"
+        moved = Position(self.remember, (("_id", 1),), (path,), limit=limit, _kept=kept)
+        moved.named = self.named
+        return moved
 
     def why_not(self) -> str | None:
         """Return why it cannot go on from here, or None."""

@@ -31,6 +31,11 @@ class MongoGaveUp(GaveUp, AutoReconnect):
         self.attempts = attempts
         self.maybe_applied = maybe_applied
 
+    @property
+    def timeout(self) -> bool:
+        """Its time was over, as PyMongo's errors say it."""
+        return True
+
 
 @final
 class NotRetryable(PermanentError, AutoReconnect):

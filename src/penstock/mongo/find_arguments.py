@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo.cursor_shared import CursorType
 from pymongo.synchronous.cursor import Cursor
 
 from penstock.mongo.cursor_position import Position
 from penstock.mongo.projection import Projected, projected
 
-__all__ = ["FIND_NAMES", "Asked", "asked"]
+__all__ = ["FIND_NAMES", "Asked", "asked", "changed_by"]
 
 _OWN = ("filter", "projection", "sort", "skip", "limit")
 FIND_NAMES = tuple(inspect.signature(Cursor.__init__).parameters)[2:]
@@ -64,16 +65,19 @@ class Asked:
             and not any(word in str(self.filter) for word in _ORDERED)
         )
 
-    def position(self, remember: int, *, mutable: bool) -> tuple[Position, Projected]:
+    def position(self, remember: int, codec: CodecOptions[Any]) -> tuple[Position, Projected]:
         """Return the position before the first document, and the projection that brings its keys.
 
         Args:
             remember: Identities that may be remembered.
-            mutable: Whether something can be taken off the documents; else nothing is put on.
+            codec: What is made of the documents.
         """
+        kind = codec.document_class
+        mutable = issubclass(getattr(kind, "__origin__", kind), MutableMapping)
         sort = self.sort or ()
         brought = projected(self.projection, [name for name, _ in sort])
-        anchored = "collation" not in self._named
+        # What was decoded to something of the caller's cannot be asked for again.
+        anchored = "collation" not in self._named and not codec.type_registry.codecs
         if brought.hidden and not mutable:
             anchored, brought = False, Projected(self.projection, (), (), named=None)
         position = Position(
@@ -85,6 +89,7 @@ class Asked:
             position.lost = (
                 "its projection leaves out _id, which tells what was handed out: keep _id"
             )
+        position.lost = changed_by(codec) or position.lost
         return position, brought
 
     @property
@@ -119,6 +124,15 @@ def asked(
         own["skip"] or 0,
         own["limit"] or 0,
     )
+
+
+def changed_by(codec: CodecOptions[Any]) -> str | None:
+    """Return what makes one value of several that are stored, or None."""
+    if codec.datetime_conversion is DatetimeConversion.DATETIME_CLAMP:
+        return "its datetime_conversion makes one of several dates: choose DATETIME_AUTO"
+    if codec.unicode_decode_error_handler not in {None, "strict"}:
+        return "its unicode_decode_error_handler makes one of several texts: choose strict"
+    return None
 
 
 def _sort(given: Any) -> tuple[tuple[str, int], ...] | None:

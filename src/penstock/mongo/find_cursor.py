@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ __all__ = ["FindCursor", "FindCursorAsync"]
 
 # What changes what must be asked so that the cursor can go on, and what says that it cannot.
 _SETTLED_FIRST = frozenset({"projection", "cursor_type", "add_option"})
+_TEXTS = """its collation says which texts are equal: give it to the query as well \
+(collation=...), or sort by _id"""
 _CHAINED = """add_option remove_option allow_disk_use batch_size collation comment hint limit max
 max_await_time_ms max_scan max_time_ms min skip sort where"""
 
@@ -59,17 +61,13 @@ class Finding(Walking):
             now: Asked = self._asked
             return now
         question: Asked = asked(self._args, self._kwargs, self._calls)
-        mutable = issubclass(self._document_class(), MutableMapping)
-        place, brought = question.position(self._core.settings.remember, mutable=mutable)
+        codec = self._collection.codec_options
+        place, brought = question.position(self._core.settings.remember, codec)
         self._asked, self._place, self._brought = question, place, brought
         self._initial, self._where = place.question(), place_of(self._collection)
         if question.plain and brought.projection != question.projection:
             self._real = self._open(place.question())
         return question
-
-    def _document_class(self) -> type:
-        kind: type = self._collection.codec_options.document_class
-        return getattr(kind, "__origin__", kind)
 
     def _open(self, question: Question) -> Any:
         now: Asked = self._asked
@@ -111,9 +109,10 @@ class Finding(Walking):
             return batch
         self._settled()
         place: Position = self._place
+        left = place.limit - place.delivered
         batch = Walking._noted(self, batch)
         if place.limit > 0 and self._passed:
-            batch = batch[: max(0, place.limit - place.delivered + len(batch))]
+            batch = batch[: max(0, left)]
         for name in self._brought.hidden:
             for document in batch:
                 document.pop(name, None)
@@ -125,7 +124,8 @@ class Finding(Walking):
     def _turned(self) -> Steps[None]:
         """Let the next batches come in the order of ``_id``, past those that came in none."""
         self._movable = False
-        if not self._asked.movable or (yield from unfit(self._core, self._collection)):
+        decoded = self._collection.codec_options.type_registry.codecs
+        if decoded or not self._asked.movable or (yield from unfit(self._core, self._collection)):
             return
         old, place = self._real, self._place.moved()
         self._place, self._passed = place, place.passed()
@@ -140,11 +140,12 @@ class Finding(Walking):
             fits = {"$and": [self._asked.filter or {}, {"$or": arrays}]}
             if (yield Invocation(lambda: self._collection.find_one(fits, {"_id": 1}))) is not None:
                 return "it skips, and its order goes by arrays: sort by plain fields"
-        return (yield from unfit(self._core, self._collection, by_text=place.by_text))
+        by_text = _TEXTS if place.by_text else ""
+        return (yield from unfit(self._core, self._collection, by_text=by_text))
 
-    def _resumed(self, error: PyMongoError) -> Steps[list[Any]]:
+    def _resumed(self, error: PyMongoError, started: float) -> Steps[list[Any]]:
         self._settled()
-        return (yield from Walking._resumed(self, error))
+        return (yield from Walking._resumed(self, error, started))
 
     def _fetched(self, record: TransactionRecord) -> Steps[Any]:
         self._settled()

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import OperationFailure
 
 from penstock.mongo.effects import Steps
-from penstock.mongo.pipelines import identity_of
+from penstock.mongo.pipelines import grouped, identity_of
 from penstock.mongo.proxy import place_of
 from penstock.mongo.retry import RetriedTask, always, attempt
 from penstock.mongo.settings import Core
@@ -19,13 +19,13 @@ __all__ = ["unfit"]
 _FORBIDDEN = 13
 
 
-def unfit(core: Core, collection: Any, *, by_text: bool = False) -> Steps[str | None]:
+def unfit(core: Core, collection: Any, *, by_text: str = "") -> Steps[str | None]:
     """Ask why documents of ``collection`` cannot be told apart or put in order; None if they can.
 
     Args:
         core: Settings and counters.
         collection: PyMongo's own.
-        by_text: Whether it matters which texts are equal.
+        by_text: Why they cannot where a collation says which texts are equal.
     """
     name = collection.name
     while True:
@@ -36,16 +36,14 @@ def unfit(core: Core, collection: Any, *, by_text: bool = False) -> Steps[str | 
                 raise
             return "this user may not look up what the collection is (listCollections)"
         options = found.get("options", {})
-        if by_text and "collation" in options:
-            return (
-                "its collation says which texts are equal: give it to the query as well "
-                "(collation=...), or sort by _id"
-            )
+        pipeline = options.get("pipeline", ())
+        if "collation" in options and (why := by_text or grouped(pipeline)):
+            return why
         if found.get("type") == "timeseries" or options.get("autoIndexId") is False:
             return "its documents may have the same _id: sort out which you have seen yourself"
         if found.get("type") != "view":
             return None
-        why = identity_of(options["pipeline"])
+        why = identity_of(pipeline)
         if why:
             return f"in the view {name}, {why}"
         name = options["viewOn"]

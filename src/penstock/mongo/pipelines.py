@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["by_identity", "identity_of", "once_only"]
+__all__ = ["by_identity", "grouped", "identity_of", "once_only"]
 
 _KEEP = frozenset(
     {
@@ -68,6 +68,16 @@ def identity_of(pipeline: Sequence[Mapping[str, Any]]) -> str:
     if made.other or not made.shared:
         return made.other
     return f"{made.shared} gives documents without an _id of their own: end with a $group or a find"
+
+
+def grouped(pipeline: Sequence[Mapping[str, Any]]) -> str:
+    """Return why a collation makes the ``_id`` of ``pipeline`` differ run by run; "" if it cannot.
+
+    >>> grouped([{"$group": {"_id": "$name"}}])[:21], grouped([{"$match": {"n": 1}}])
+    ('$group by a collation', '')
+    """
+    names = [name for stage in pipeline for name in stage if name in _MAKE - {"$count", "$facet"}]
+    return f"{names[0]} by a collation takes any of the texts that are equal" if names else ""
 
 
 def _random(pipeline: object) -> str:

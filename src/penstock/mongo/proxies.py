@@ -19,8 +19,9 @@ from pymongo.synchronous.database import Database
 from penstock.mongo.find_arguments import FIND_NAMES
 from penstock.mongo.find_cursor import FindCursor, FindCursorAsync
 from penstock.mongo.operations import OPERATIONS
-from penstock.mongo.proxy import BOUND, PROXIES, Proxy, proxy_of, unwrapped, wrapped
+from penstock.mongo.proxy import PROXIES, Proxy, proxy_of, unwrapped, wrapped
 from penstock.mongo.proxy_methods import method
+from penstock.mongo.rules import bound_to
 from penstock.mongo.sessions import SessionAsync, ThreadSession
 from penstock.mongo.settings import Core
 
@@ -71,7 +72,7 @@ def made(level: str, original: type, base: type[Proxy]) -> None:
         own = getattr(original, name, None)
         if inspect.isfunction(own) and not hasattr(base, name):
             space[name] = method(level, name, own)
-    PROXIES[original] = type(f"Resilient{original.__name__}", (base,), space)
+    PROXIES[original] = type(original.__name__, (base,), space)
 
 
 _BEFORE_SESSION = FIND_NAMES.index("session")
@@ -96,10 +97,10 @@ class Finds(Named):
         """Return a cursor that goes on where it is cut off."""
         if len(args) > _BEFORE_SESSION:
             args, kwargs = (), {**dict(zip(FIND_NAMES, args, strict=False)), **kwargs}
-        session = kwargs.get("session") or BOUND.get()
+        if not kwargs.get("session"):
+            kwargs |= bound_to(self._real)
+        session = kwargs.get("session")
         plain = {key: unwrapped(value) for key, value in kwargs.items()}
-        if session is not None:
-            plain["session"] = unwrapped(session)
         real = self._real.find(*args, **plain)
         proxy: Any = proxy_of(type(real))
         cursor = proxy(real, self._core, self._real, args, plain)

@@ -20,7 +20,7 @@ from penstock.mongo.effects import Steps, run, run_async
 from penstock.mongo.operations import LISTS, OpKind, operation
 from penstock.mongo.proxy import BOUND, Proxy, unwrapped, wrapped
 from penstock.mongo.retry import again
-from penstock.mongo.rules import limits, perform, task_of
+from penstock.mongo.rules import bound_to, limits, perform, task_of
 
 __all__ = ["method"]
 
@@ -72,7 +72,7 @@ class _Rule:
     def limited(self, thing: Proxy, kwargs: dict[str, Any]) -> Any:
         """Return PyMongo's limit of time for a first try."""
         if self.numbered and limits(thing._real.write_concern, kwargs):
-            return pymongo.timeout(thing._core.settings.deadline)
+            return pymongo.timeout(thing._core.deadline)
         return _NO_LIMIT
 
     def steps(self, thing: Proxy, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Any]:
@@ -83,9 +83,8 @@ class _Rule:
             getattr(thing._real, self.name)(*args, **kwargs)  # PyMongo says it in its own words
             raise
         more = given.pop("kwargs", {})
-        bound = BOUND.get()
-        if bound is not None and "session" in self.shape.parameters and not given.get("session"):
-            given["session"] = bound
+        if "session" in self.shape.parameters and not given.get("session"):
+            given |= bound_to(thing._real)
         return perform(self.level, thing, self.name, {**given, **more})
 
     def failed(self, thing: Proxy, call: functools.partial[Any], started: float, error: Any) -> Any:

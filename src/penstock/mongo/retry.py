@@ -68,7 +68,7 @@ class RetriedTask:
     @property
     def left(self) -> float:
         """Seconds until the deadline."""
-        return self.core.settings.deadline - self.elapsed
+        return self.core.deadline - self.elapsed
 
     def limit(self, *, first: bool = False) -> float | None:
         """Return the seconds that PyMongo is given for a try, or None for its own."""
@@ -139,7 +139,7 @@ def _refuse(
     if late and (fault.transient or error.timeout):
         task.core.count("gave_up")
         raise MongoGaveUp(
-            f"{task.place} {task.name}: not done within {task.core.settings.deadline:g} s, "
+            f"{task.place} {task.name}: not done within {task.core.deadline:g} s, "
             f"{tries} tries; {_outcome(unknown)}. The last failure: {reason_of(error)}",
             attempts=tries,
             maybe_applied=unknown,

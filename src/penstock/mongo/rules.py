@@ -34,13 +34,13 @@ from penstock.mongo.operations import (
     operation,
 )
 from penstock.mongo.pipelines import by_identity, once_only
-from penstock.mongo.proxy import Proxy, place_of, unwrapped, wrapped
+from penstock.mongo.proxy import BOUND, Proxy, place_of, unwrapped, wrapped
 from penstock.mongo.retry import RetriedTask, always, attempt, marked, only_refused
 from penstock.mongo.sessions import recorded
 from penstock.mongo.transaction_replay import frozen_call, statement
 from penstock.mongo.write_transaction import Unfit, Whole, transacted
 
-__all__ = ["client_of", "limits", "perform", "task_of"]
+__all__ = ["bound_to", "client_of", "limits", "perform", "task_of"]
 
 _AT_ONCE = 10_000
 """Documents of one list for which one deadline is enough."""
@@ -62,6 +62,16 @@ def client_of(real: Any) -> Any:
     if hasattr(kind, "database"):
         return real.database.client
     return real.client if hasattr(kind, "client") else real
+
+
+def bound_to(real: Any) -> dict[str, Proxy]:
+    """Return the session that operations of ``real`` get where they name none, by name.
+
+    PyMongo refuses one of another client by itself.
+    """
+    bound = BOUND.get()
+    mine = bound is not None and unwrapped(bound).client is client_of(real)
+    return {"session": bound} if bound is not None and mine else {}
 
 
 def limits(concern: Any, given: Mapping[str, Any]) -> bool:

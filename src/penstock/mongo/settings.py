@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+from pymongo import _csot
+
 from penstock.clock import Clock, SystemClock
 from penstock.errors import InputError
 from penstock.events import Events, Retry
@@ -88,13 +90,14 @@ class ClientCounters:
 class Core:
     """What all objects reached through one resilient client share."""
 
-    __slots__ = ("_lock", "_retries", "_sums", "client", "now", "settings")
+    __slots__ = ("_lock", "_retries", "_sums", "client", "limit", "now", "settings")
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.now = settings.clock.monotonic
         # The client's proxy, while there is one: PyMongo compares clients by ``is``.
         self.client: Callable[[], object] = lambda: None
+        self.limit = float("inf")  # the client's timeoutMS, in seconds
         self._lock = threading.Lock()
         self._retries: Counter[str] = Counter()
         self._sums: Counter[str] = Counter()
@@ -102,8 +105,18 @@ class Core:
     def with_settings(self, settings: Settings) -> Core:
         """Return another core with these settings that counts into the same counters."""
         other = Core(settings)
+        other.limit = self.limit
         other._lock, other._retries, other._sums = self._lock, self._retries, self._sums
         return other
+
+    @property
+    def deadline(self) -> float:
+        """Seconds for one operation, its repetitions included.
+
+        A ``timeoutMS`` of the client is obeyed, unless ``pymongo.timeout`` is in its place.
+        """
+        own = self.limit if _csot.get_timeout() is None else float("inf")
+        return min(own, self.settings.deadline)
 
     def retrying(self, what: str, place: str, attempt: int, wait: float, reason: str) -> None:
         """Count one more try of ``what`` and tell it."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from bson import ObjectId, encode
+from bson import Decimal128, ObjectId, encode
 from bson.timestamp import Timestamp
 
 __all__ = ["behind", "has_array", "identity", "keys_at"]
@@ -101,10 +102,16 @@ def identity(value: object) -> object:
     """
     if isinstance(value, bool):
         return ("bool", value)
-    if isinstance(value, float) and math.isnan(value):
+    if isinstance(value, Decimal128):
+        value = value.to_decimal()  # one with the int or float that is as large
+    if isinstance(value, float | Decimal) and math.isnan(value):
         return ("nan",)
+    if isinstance(value, Mapping):
+        return ("object", *((name, identity(one)) for name, one in value.items()))
+    if isinstance(value, list):
+        return ("array", *map(identity, value))
     try:
         hash(value)
-    except TypeError:
+    except TypeError:  # a regular expression, code with a scope
         return encode({"": value})
     return value

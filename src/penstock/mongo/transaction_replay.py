@@ -115,8 +115,8 @@ def commit(record: TransactionRecord) -> Steps[None]:
 def _pause(
     record: TransactionRecord, error: PyMongoError, started: float, tries: int, *, unknown: bool
 ) -> Steps[None]:
-    settings = record.core.settings
-    left = settings.deadline - (record.core.now() - started)
+    deadline = record.core.deadline
+    left = deadline - (record.core.now() - started)
     if left <= 0:
         record.core.count("gave_up")
         if not unknown:
@@ -125,13 +125,13 @@ def _pause(
             yield from _dropped(record)
         outcome = "it may be committed" if unknown else "nothing of it was applied"
         raise MongoGaveUp(
-            f"transaction: not done within {settings.deadline:g} s, {tries} tries; {outcome}. "
+            f"transaction: not done within {deadline:g} s, {tries} tries; {outcome}. "
             f"The last failure: {reason_of(error)}",
             attempts=tries,
             maybe_applied=unknown,
             labels=labels_of(error),
         ) from error
-    wait = min(settings.pause(tries), left)
+    wait = min(record.core.settings.pause(tries), left)
     record.core.retrying("transaction", "", tries, wait, reason_of(error))
     yield Wait(wait)
 

@@ -17,6 +17,7 @@ from penstock.pipeline.json_text import BAD_JSON as BAD_JSON
 from penstock.pipeline.json_text import check_text as check_text
 from penstock.pipeline.json_text import closes as closes
 from penstock.pipeline.json_text import elements as elements
+from penstock.pipeline.json_text import has_odd_integers as has_odd_integers
 from penstock.pipeline.json_text import has_odd_numbers as has_odd_numbers
 from penstock.pipeline.json_text import is_json as is_json
 from penstock.pipeline.json_text import load as load

@@ -11,9 +11,10 @@ BAD_JSON = (ValueError, RecursionError, msgspec.DecodeError)
 """What a decoder raises for what is not JSON, or is nested too deeply, or does not fit."""
 
 _SKIP = msgspec.json.Decoder(msgspec.Raw)  # checks the form, not the texts' encoding
-_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
-_DIGITS = b"0" * 20
-_NEGATIVE = b"-" + b"0" * 19
+_DIGITS = bytes.maketrans(b"123456789-", b"0000000000")
+_EXPONENTS = bytes.maketrans(b"123456789E", b"000000000e")
+_MANY = b"0" * 20  # digits, or a sign and 19 of them: numbers of 64 bits have fewer
+_STEP, _SOME = 4, b"0" * 5  # of each 20 bytes in a row
 _TOO_DEEP = "it is nested too deeply to be read"
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
@@ -51,14 +52,28 @@ def check_text(body: bytes) -> None:
     """
     if not body.isascii():
         body.decode()
-    if has_odd_numbers(body):
+    if _is_long(body) or _has_exponents(body):
         load(body)
 
 
+def has_odd_integers(body: bytes) -> bool:
+    """Whether there may be whole numbers beyond 64 bits: a quick look that never misses one."""
+    return _SOME in body[::_STEP].translate(_DIGITS) and _MANY in body.translate(_DIGITS)
+
+
 def has_odd_numbers(body: bytes) -> bool:
-    """Whether there may be numbers beyond 64 bits: a quick look that never misses one."""
-    alike = body.translate(_ALIKE)
-    return _DIGITS in alike or _NEGATIVE in alike or b"e000" in alike or b"e+000" in alike
+    """Whether there may be numbers beyond 64 bits, whole or with an exponent of three digits."""
+    return has_odd_integers(body) or _has_exponents(body)
+
+
+def _has_exponents(body: bytes) -> bool:
+    alike = body.translate(_EXPONENTS)
+    return b"0e000" in alike or (b"+" in body and b"0e+000" in alike)
+
+
+def _is_long(body: bytes) -> bool:
+    """Whether there may be a number of 200 digits; fewer and an exponent of two are no bother."""
+    return _SOME in body[::40].translate(_DIGITS)
 
 
 def load(body: bytes | msgspec.Raw) -> object:

@@ -1,11 +1,14 @@
 from penstock.destinations import Exported as Exported  # unlisted
 from penstock.destinations import Format as Format  # unlisted
 from penstock.destinations import export as export  # unlisted
+from penstock.store.arrow import LiveRecords as LiveRecords
 from penstock.store.arrow import arrow_reader as arrow_reader
 from penstock.store.arrow import arrow_schema as arrow_schema
 from penstock.store.arrow import arrow_table as arrow_table
+from penstock.store.arrow import connect_duckdb as connect_duckdb
 from penstock.store.arrow import import_arrow as import_arrow
 from penstock.store.arrow import read_arrow as read_arrow
+from penstock.store.arrow import table_of as table_of
 from penstock.store.arrow import to_duckdb as to_duckdb
 from penstock.store.backup import BackedUp as BackedUp
 from penstock.store.cells import Cells as Cells
@@ -18,6 +21,7 @@ from penstock.store.in_portions import portions as portions
 from penstock.store.layout import GIVEN as GIVEN
 from penstock.store.layout import READERS as READERS
 from penstock.store.layout import Field as Field
+from penstock.store.layout import Item as Item
 from penstock.store.layout import Layout as Layout
 from penstock.store.layout import Value as Value
 from penstock.store.layout import read_given as read_given
@@ -30,6 +34,7 @@ from penstock.store.maintenance import verify_store as verify_store
 from penstock.store.mongo import MongoStore as MongoStore
 from penstock.store.mongo_connection import translated as translated
 from penstock.store.mongo_reader import open_mongo as open_mongo
+from penstock.store.nested import Nested as Nested
 from penstock.store.ports import StoreReader as StoreReader
 from penstock.store.ports import WritableStore as WritableStore
 from penstock.store.registry import STORES as STORES

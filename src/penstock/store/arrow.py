@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, final
 
 import msgspec
 
-from penstock.errors import InputError, MissingExtra
+from penstock.errors import InputError, MissingExtra, PenstockError, StorageError
 from penstock.markup import html_table
 from penstock.pipeline import Key, LandedRecord
 from penstock.registry import did_you_mean
-from penstock.store.cells import Cells, FieldPath, fields, text_of
+from penstock.store.cells import fields, text_of
 from penstock.store.in_portions import portions
-from penstock.store.layout import READERS, Field, Layout, read_given, typed_kind
-from penstock.store.nested import Nested, arrow_type, fitted, nested_of, wider
+from penstock.store.layout import Field, Item, Layout, read_given
+from penstock.store.nested import arrow_type
 from penstock.store.shape import Column, published
-from penstock.store.uniform import AS_LISTS, listed
 from penstock.store.values import StoreStatus
 
 if TYPE_CHECKING:
@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Frames",
+    "LiveRecords",
     "arrow_reader",
     "arrow_schema",
     "arrow_table",
+    "connect_duckdb",
     "import_arrow",
     "read_arrow",
+    "table_of",
     "to_duckdb",
 ]
 
 Where: TypeAlias = Callable[[Key], bool]
-Item: TypeAlias = tuple[bytes, Cells]
-_PLAIN: Mapping[FieldPath, Nested] = MappingProxyType({})
 
 _HEAD = 10  # records that a notebook shows
 _ROWS, _BYTES = 20_000, 8 << 20  # what a batch holds, and a little more
@@ -70,13 +71,8 @@ def import_arrow(what: str) -> None:
         raise MissingExtra(what, "pyarrow", "parquet") from error
 
 
-def arrow_schema(fields: Sequence[Field], shapes: Mapping[FieldPath, Nested] = _PLAIN) -> pa.Schema:
-    """Return the schema of columns; what no other type holds is text.
-
-    Args:
-        fields: The columns.
-        shapes: What is given as structs and lists, by where it is.
-    """
+def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
+    """Return the schema of columns; what no other type holds is text."""
     import pyarrow as pa
 
     moment = pa.timestamp("us", "UTC")
@@ -94,55 +90,47 @@ def arrow_schema(fields: Sequence[Field], shapes: Mapping[FieldPath, Nested] = _
     }
     return pa.schema(
         [
-            (field.name, arrow_type(shapes[field.path]))
-            if field.kind == "json" and field.path in shapes
-            else (field.name, types.get(field.kind, pa.string()))
-            for field in fields
+            (
+                one.name,
+                arrow_type(one.nested)
+                if one.kind == "nested"
+                else types.get(one.kind, pa.string()),
+            )
+            for one in fields
         ]
     )
 
 
 def arrow_table(
-    columns: Sequence[tuple[int, Field]],
-    cells: Sequence[Sequence[bytes | None]],
-    shapes: Mapping[FieldPath, Nested] = _PLAIN,
+    columns: Sequence[tuple[int, Field]], cells: Sequence[Sequence[bytes | None]]
 ) -> pa.Table:
     """Return the cells of all columns as a table of some, each with its place among all."""
     import pyarrow as pa
 
-    schema = arrow_schema([field for _, field in columns], shapes)
+    schema = arrow_schema([field for _, field in columns])
     arrays = []
     for (spot, field), kind in zip(columns, schema.types, strict=True):
-        shape = shapes.get(field.path) if field.kind == "json" else None
-        read = READERS[field.kind] if shape is None else _fitting(shape)
-        column = _plain_texts(cells[spot]) if field.kind == "text" else None
-        if column is None:
-            column = pa.array(_values(field.kind, cells[spot], read), kind)
-        arrays.append(column)
+        read = field.read
+        values = [None if one is None or one == b"null" else read(one) for one in cells[spot]]
+        arrays.append(pa.array(values, kind))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _plain_texts(cells: Sequence[bytes | None]) -> pa.Array | None:
-    """Return texts that have nothing escaped, quotation marks taken off; else None."""
+def table_of(
+    columns: Sequence[tuple[int, Field]], keys: Sequence[bytes], arrays: Mapping[str, pa.Array]
+) -> pa.Table:
+    """Return the table of some columns, each with its place among all: the first is the keys'."""
     import pyarrow as pa
-    from pyarrow import compute
 
-    given = [None if cell == b"null" else cell for cell in cells]
-    if any(b"\\" in cell for cell in given if cell is not None):
-        return None
-    return compute.ascii_trim(pa.array(given, pa.string()), characters='"')
-
-
-def _values(
-    kind: str, cells: Sequence[bytes | None], read: Callable[[bytes], object]
-) -> Sequence[object]:
-    """Return what the cells of a column say: all at once where JSON itself says it."""
-    if kind in AS_LISTS and (kind != "float" or b"-0" not in cells):  # -0.0, and not 0.0
-        try:
-            return AS_LISTS[kind].decode(listed(cells))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # such as half of a surrogate pair, or a time without seconds
-    return [None if cell is None or cell == b"null" else read(cell) for cell in cells]
+    schema, found = arrow_schema([field for _, field in columns]), []
+    for (spot, field), kind in zip(columns, schema.types, strict=True):
+        if spot:
+            array = arrays.get(field.name)
+            array = pa.nulls(len(keys), kind) if array is None else array.cast(kind)
+        else:
+            array = arrow_table([(0, field)], [keys])[field.name]
+        found.append(array)
+    return pa.Table.from_arrays(found, schema=schema)
 
 
 def _size_of(table: pa.Table) -> int:
@@ -150,23 +138,10 @@ def _size_of(table: pa.Table) -> int:
     return max(by_rows, int(table.nbytes))
 
 
-def _shape_of(cell: bytes) -> Nested:
-    if cell[0] not in b"{[" or typed_kind(cell) != "json":
-        return "json"
-    try:
-        return nested_of(msgspec.json.decode(cell))
-    except msgspec.DecodeError:  # a number that no float holds
-        return "json"
-
-
 def _shown(cell: bytes | None) -> str | None:
     if cell is None or not cell.startswith(b'"'):
         return None if cell is None else cell.decode()
     return text_of(cell)
-
-
-def _fitting(shape: Nested) -> Callable[[bytes], object]:
-    return lambda cell: fitted(msgspec.json.decode(cell), shape)
 
 
 def arrow_reader(
@@ -189,39 +164,58 @@ def arrow_reader(
         InputError: There is no such column.
         MissingExtra: pyarrow is not installed.
     """
-    import_arrow("Arrow")
-    import pyarrow as pa
+    source = _Source(items, Layout(given=given, nested=nested), columns)
+    return [Column(one.name, published(one.kind)) for _, one in source.chosen], source.reader()
 
-    layout, count = Layout(given=given), 0
-    shapes: dict[FieldPath, Nested] = {}
 
-    def learned() -> Iterator[Item]:
-        nonlocal count
-        for key, cells in items():
-            count += 1
-            for path, cell in cells.items() if nested else ():
-                if cell != b"null":
-                    shapes[path] = wider(shapes.get(path, "null"), _shape_of(cell))
-            yield key, cells
+@final
+class _Source:
+    """Rows of which the columns are known, after one pass; each reader reads them again."""
 
-    layout.learn(learned())
-    structs = {path: shape for path, shape in shapes.items() if shape != "json"}
-    chosen = _chosen(layout.fields, columns)
+    def __init__(
+        self, items: Callable[[], Iterator[Item]], layout: Layout, columns: Sequence[str] | None
+    ) -> None:
+        import_arrow("Arrow")
+        self._items = items
+        self._layout = layout
+        self._count = 0
+        layout.learn(self._counted())
+        self._known = list(layout.fields)
+        self.chosen = _chosen(layout.fields, columns)
 
-    def tables() -> Iterator[pa.Table]:
-        for part in layout.portions(islice(items(), count)):
-            yield arrow_table(chosen, layout.columns(part), structs)
+    def _counted(self) -> Iterator[Item]:
+        for item in self._items():
+            self._count += 1
+            yield item
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for part in portions(tables(), _size_of, _BYTES):
+    def _tables(self) -> Iterator[pa.Table]:
+        for block in self._layout.blocks(islice(self._items(), self._count)):
+            if (arrays := self._layout.arrays(block)) is not None:
+                yield table_of(self.chosen, [key for key, _ in block], arrays)
+            else:
+                yield from self._one_by_one(block)
+
+    def _one_by_one(self, block: Sequence[Item]) -> Iterator[pa.Table]:
+        for part in self._layout.portions(block):
+            cells = self._layout.columns(part)
+            if self._layout.fields != self._known:
+                raise StorageError(
+                    "records were replaced meanwhile by some that their columns do not hold: "
+                    "call again"
+                )
+            yield arrow_table(self.chosen, cells)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for part in portions(self._tables(), _size_of, _BYTES):
             yield from pa.concat_tables(part).combine_chunks().to_batches()
 
-    schema = arrow_schema([one for _, one in chosen], structs)
-    shown = [
-        Column(one.name, "nested" if one.path in structs else published(one.kind))
-        for _, one in chosen
-    ]
-    return shown, pa.RecordBatchReader.from_batches(schema, batches())
+    def reader(self) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        schema = arrow_schema([one for _, one in self.chosen])
+        return pa.RecordBatchReader.from_batches(schema, self._batches())
 
 
 def read_arrow(  # noqa: PLR0913 - each is one choice of the caller, all but one with a default
@@ -232,7 +226,7 @@ def read_arrow(  # noqa: PLR0913 - each is one choice of the caller, all but one
     since: datetime | None = None,
     until: datetime | None = None,
     flatten: bool = False,
-    nested: bool = False,
+    nested: bool = True,
     schema: str = "",
 ) -> pa.RecordBatchReader:
     """Return what has landed up to now as Arrow's batches, of about 20,000 rows or 8 MB each.
@@ -247,8 +241,8 @@ def read_arrow(  # noqa: PLR0913 - each is one choice of the caller, all but one
         since: When they landed at the earliest; one without a zone is of this machine.
         until: Before when they landed.
         flatten: Give nested objects as columns ``a.b.c`` instead of as JSON.
-        nested: Give objects and lists as structs and lists instead of as JSON; what no such type
-            holds without loss stays JSON text at its place.
+        nested: Give objects and lists as structs and lists, and not as JSON text; what no such
+            type holds without loss stays JSON text at its place.
         schema: Kinds that are asked for, such as ``"created: epoch, price: decimal"``.
 
     Raises:
@@ -265,11 +259,42 @@ def read_arrow(  # noqa: PLR0913 - each is one choice of the caller, all but one
         return (record for record, at in store.moments() if first <= at < last)
 
     def items() -> Iterator[Item]:
-        for record in landed():
-            if where is None or where(record.key):
-                yield _encode(record.key), fields(record.body, flatten=flatten)
+        return _items(landed(), where, flatten=flatten)
 
     return arrow_reader(items, columns=columns, nested=nested, given=read_given(schema))[1]
+
+
+def _items(
+    records: Iterable[LandedRecord], where: Where | None, *, flatten: bool
+) -> Iterator[Item]:
+    for record in records:
+        if where is None or where(record.key):
+            yield _encode(record.key), fields(record.body, flatten=True) if flatten else record.body
+
+
+@final
+class LiveRecords:
+    """What has landed up to now, for programs that read Arrow: each scan reads the store again.
+
+    Attributes:
+        error: What ended a scan, if something did; the program knows but its text.
+    """
+
+    def __init__(self, store: StoredRecords, *, flatten: bool = False) -> None:
+        self.error: PenstockError | None = None
+        items = partial(self._items, store, flatten=flatten)
+        self._source = _Source(items, Layout(nested=True), None)
+
+    def _items(self, store: StoredRecords, *, flatten: bool) -> Iterator[Item]:
+        try:
+            yield from _items(store.records(), None, flatten=flatten)
+        except PenstockError as error:
+            self.error = error
+            raise
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Begin a scan, by Arrow's interface between programs."""
+        return self._source.reader().__arrow_c_stream__(requested_schema)
 
 
 def _chosen(known: Sequence[Field], columns: Sequence[str] | None) -> list[tuple[int, Field]]:
@@ -280,6 +305,19 @@ def _chosen(known: Sequence[Field], columns: Sequence[str] | None) -> list[tuple
     return [named[name] for name in (named if columns is None else columns)]
 
 
+def connect_duckdb(what: str) -> duckdb.DuckDBPyConnection:
+    """Return a connection to a database in memory.
+
+    Raises:
+        MissingExtra: duckdb is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingExtra(what, "duckdb", "duckdb") from error
+    return duckdb.connect(config={"autoinstall_known_extensions": False})
+
+
 def to_duckdb(store: StoredRecords, *, flatten: bool = False) -> duckdb.DuckDBPyConnection:
     """Return a connection to a database of its own with what has landed as the table ``records``.
 
@@ -287,11 +325,7 @@ def to_duckdb(store: StoredRecords, *, flatten: bool = False) -> duckdb.DuckDBPy
         MissingExtra: duckdb or pyarrow is not installed.
         StorageError: A record is damaged.
     """
-    try:
-        import duckdb
-    except ImportError as error:
-        raise MissingExtra("to_duckdb", "duckdb", "duckdb") from error
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    connection = connect_duckdb("to_duckdb")
     connection.register("_landed", read_arrow(store, flatten=flatten))
     connection.execute("CREATE TABLE records AS SELECT * FROM _landed")
     connection.unregister("_landed")

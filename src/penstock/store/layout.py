@@ -11,27 +11,37 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
-from typing import TypeAlias, final
+from typing import TYPE_CHECKING, TypeAlias, cast, final
 
 import msgspec
 
 from penstock.errors import InputError
-from penstock.store.cells import Cells, FieldPath, text_of
+from penstock.store.blocks import PAIRED, read_block
+from penstock.store.cells import Cells, FieldPath, fields, text_of
 from penstock.store.in_portions import portions
+from penstock.store.nested import Nested, fitted, grows, nested_of, wider
 from penstock.store.shape import Shape, free_name, kind_of
 
-__all__ = ["GIVEN", "READERS", "Field", "Layout", "Value", "read_given", "typed_kind"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["GIVEN", "READERS", "Field", "Item", "Layout", "Value", "read_given", "typed_kind"]
 
 Value: TypeAlias = str | int | float | datetime | date | Decimal | None
+
+Item: TypeAlias = tuple[bytes, Cells | bytes]
+"""A key, and a record: its cells, or as it came."""
 
 _MOMENT = re.compile(
     rb'"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?"'
 )
-_PAIRED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_HUGE = re.compile(rb"[eE][+-]?\d{3,}")  # what no database's JSON type has to take
+# What no database's JSON type has to take; a number, or what looks like one in a text.
+_HUGE = re.compile(rb"(?:^|[\[:,\s])-?\d[\d.]*[eE][+-]?\d{3,}")
 _BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SYSTEM = ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")  # columns of PostgreSQL's own
 _BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
+_BLOCK = 4 << 20  # of records that are read all at once
 _PLACES = 9  # digits behind the point of a decimal column, of 38
 
 
@@ -57,7 +67,7 @@ def typed_kind(cell: bytes) -> str:
 
 def _plain(cell: bytes) -> bool:
     """Return whether all escapes stand for text that every database holds."""
-    if not _PAIRED.search(cell):
+    if not PAIRED.search(cell):
         return True
     try:
         text = msgspec.json.encode(msgspec.json.decode(cell))
@@ -122,8 +132,9 @@ _TAKES: Mapping[str, set[str]] = {
     "digits": {"int", "long", "float", "digits"},
     "text": {"text", "date", "datetime", "timestamp"},
     "json": {"bool", "int", "long", "float", "text", "digits", "json"}
-    | {"date", "datetime", "timestamp"},
+    | {"date", "datetime", "timestamp", "nested"},
 }
+_NO_STRUCT: tuple[Nested, ...] = ("json", {})
 
 
 def read_given(text: str) -> dict[str, str]:
@@ -148,28 +159,39 @@ def read_given(text: str) -> dict[str, str]:
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
-    """One column: the path of its values, its name, what it holds (``null``: nothing yet)."""
+    """One column: the path of its values, its name, what it holds (``null``: nothing yet).
+
+    What is ``nested`` has a shape: that of its structs and lists.
+    """
 
     path: FieldPath
     name: str
     kind: str
+    shape: object = None
+
+    @property
+    def nested(self) -> Nested:
+        """The type of its structs and lists."""
+        return cast("Nested", self.shape)
+
+    @property
+    def read(self) -> Callable[[bytes], object]:
+        """What makes a value of one of its cells."""
+        if self.kind != "nested":
+            return READERS[self.kind]
+        return lambda cell: fitted(msgspec.json.decode(cell), self.nested)
 
 
-def _by_path(records: Sequence[Cells]) -> dict[FieldPath, list[bytes | None]]:
-    """Return the cells of each field, in order of first appearance; None where one has none."""
-    found: dict[FieldPath, list[bytes | None]] = {}
-    for row, cells in enumerate(records):
-        for path, cell in cells.items():
-            column = found.get(path)
-            if column is None:
-                column = found[path] = [None] * len(records)
-            column[row] = cell
-    return found
-
-
-def _weight(record: tuple[bytes, Cells]) -> int:
-    """Return about how many bytes a record takes as cells."""
+def _weight(record: Item) -> int:
+    """Return about how many bytes a record takes."""
+    if isinstance(record[1], bytes):
+        return len(record[1])
     return sum(map(len, record[1].values())) + 64 * len(record[1])
+
+
+def _bodies(records: Sequence[Item]) -> list[bytes]:
+    """Return records as they came, or none where they are cells already."""
+    return [one for _, one in records if isinstance(one, bytes)]
 
 
 @final
@@ -183,10 +205,11 @@ class Layout:
             for the same; 0: as they come.
         leading: Names and kinds of what each row has after its key.
         kind: What says which kind a value is of.
+        nested: Have structs and lists, where a type holds all values; else JSON.
 
     Attributes:
         fields: The columns, new ones at the end.
-        widened: Names of columns of whole numbers that have come to hold fractions.
+        widened: Names of columns whose type has come to hold more than it did.
         apart: Columns that hold what another of the same field cannot.
 
     >>> layout = Layout()
@@ -204,13 +227,16 @@ class Layout:
         leading: Sequence[tuple[str, str]] = (),
         *,
         kind: Callable[[bytes], str] = typed_kind,
+        nested: bool = False,
     ) -> None:
         self.fields: list[Field] = []
         self._leading = leading
         self._longest = longest
         self._fold: Callable[[str], str] = str.lower if longest else str
         self._kind_of = kind
-        self._taken: set[str] = set()
+        self._nested = nested
+        self._shapes: dict[FieldPath, Nested] = {}
+        self._taken: set[str] = set(_SYSTEM) if longest else set()
         self._at: dict[FieldPath, list[int]] = {}  # where the columns of a field are
         self.widened: list[str] = []
         self.apart: list[Field] = []
@@ -230,29 +256,71 @@ class Layout:
             path: READERS[kind] for path, kind in self._given.items() if kind in _BY_VALUE
         }
 
-    def learn(self, records: Iterable[tuple[bytes, Cells]]) -> None:
+    def learn(self, records: Iterable[Item]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""
-        for part in self.portions(records):
-            self._keys.learn_column(("key",), [key for key, _ in part])
-            for path, cells in _by_path([cells for _, cells in part]).items():
-                values = [cell for cell in cells if cell is not None]
-                self._shape.learn_column(path, values)
-                for cell in values if path in self._read else ():
-                    self._odd[path, self._kind(path, cell)] = None
+        for block in self.blocks(records):
+            kinds = self._shape.kinds()
+            known = {
+                at: self._shapes[at] if self._as_struct(at, kind) == "nested" else kind
+                for at, kind in kinds.items()
+            }
+            if self._read_all(block, known) is not None:
+                for key, _ in block:
+                    self._keys.learn({("key",): key})
+                continue
+            for part in self.portions(block):
+                for key, cells in part:
+                    self.see(key, cells)
         self.begin()
 
-    def portions(
-        self, records: Iterable[tuple[bytes, Cells]]
-    ) -> Iterator[list[tuple[bytes, Cells]]]:
-        """Divide records into as many as are best looked at together."""
-        return portions(records, _weight, _BYTES)
+    def arrays(self, records: Sequence[Item]) -> dict[str, pa.Array] | None:
+        """Return the values of columns, by their names, where all records at once can be read.
+
+        A column that has none is left out, and so is that of the keys, which are checked.
+        """
+        if not self.fields:
+            return None
+        first: dict[FieldPath, Field] = {}
+        for one in self.fields[1:]:
+            first.setdefault(one.path, one)
+        wanted = {at: one.nested if one.kind == "nested" else one.kind for at, one in first.items()}
+        found = self._read_all(records, wanted)
+        if found is None:
+            return None
+        for key, _ in records:
+            self._check(key)
+        return {first[name,].name: values for name, values in found.items()}
+
+    def _read_all(
+        self, records: Sequence[Item], wanted: Mapping[FieldPath, Nested]
+    ) -> dict[str, pa.Array] | None:
+        bodies = _bodies(records)
+        if self._read or len(bodies) < len(records) or any(len(path) != 1 for path in wanted):
+            return None
+        return read_block(bodies, {name: kind for (name,), kind in wanted.items()})
+
+    def blocks(self, records: Iterable[Item]) -> Iterator[list[Item]]:
+        """Divide records into as many as are best read at once."""
+        return portions(records, _weight, _BLOCK)
+
+    def portions(self, records: Iterable[Item]) -> Iterator[list[tuple[bytes, Cells]]]:
+        """Divide records into as many as are best looked at together, as cells."""
+        cells = (
+            (key, fields(one, flatten=False) if isinstance(one, bytes) else one)
+            for key, one in records
+        )
+        return portions(cells, _weight, _BYTES)
 
     def see(self, key: bytes, cells: Cells) -> None:
         """Take note of a record; :meth:`begin` makes the columns."""
         self._keys.learn({("key",): key})
-        self._shape.learn(cells)
-        for path in self._read.keys() & cells.keys():
-            self._odd[path, self._kind(path, cells[path])] = None
+        for path, cell in cells.items():
+            kind = self._kind_of(cell)
+            self._shape.widen(path, kind)
+            if self._nested and kind == "json" and self._shapes.get(path) != "json":
+                self._shapes[path] = wider(self._shapes.get(path, "null"), nested_of(cell))
+            if path in self._read:
+                self._odd[path, self._kind(path, cell)] = None
 
     def begin(self, key: str = "") -> None:
         """Make the columns of a new table so that they hold all that was seen.
@@ -265,10 +333,18 @@ class Layout:
         self._begin(kind, {".".join(path) for path in found})
         for path, kind in found.items():
             if path not in self._read:
-                self._add(path, kind if kind == "null" else self._given.get(path, kind))
+                wanted = (
+                    kind if kind == "null" else self._given.get(path, self._as_struct(path, kind))
+                )
+                self._add(path, wanted)
         for path, kind in [*self._odd, *((path, "raw") for path in self._shape.raw)]:
             self._find(path, kind)
         self.apart = []
+
+    def _as_struct(self, path: FieldPath, kind: str) -> str:
+        if kind != "json" or not self._nested or self._shape.is_mixed(path):
+            return kind
+        return "json" if self._shapes.get(path, "json") in _NO_STRUCT else "nested"
 
     def _append(self, field: Field) -> int:
         spot = len(self.fields)
@@ -276,6 +352,10 @@ class Layout:
         self._taken.add(self._fold(field.name))
         if spot:
             self._at.setdefault(field.path, []).append(spot)
+        if field.kind == "nested":
+            self._shapes[field.path] = field.nested
+        elif field.kind == "json":
+            self._shapes.setdefault(field.path, "json")
         return spot
 
     def _begin(self, kind: str, others: Collection[str] = ()) -> None:
@@ -301,50 +381,21 @@ class Layout:
         row: list[bytes | None] = [key, *leading]
         row += [None] * (len(self.fields) - len(row))
         for path, cell in cells.items():
-            kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
-            spot = self._spot(path, kind)
+            spot = self._spot(path, self._kind(path, cell))
             row += [None] * (len(self.fields) - len(row))
             row[spot] = cell
         return row
 
-    def columns(self, records: Sequence[tuple[bytes, Cells]]) -> list[list[bytes | None]]:
+    def columns(self, records: Sequence[tuple[bytes, Cells]]) -> list[tuple[bytes | None, ...]]:
         """Return the cells of many records, column by column; the columns grow where they have to.
 
         Raises:
             InputError: A key does not fit the column of keys.
         """
-        if not self.fields:
-            self._begin(kind_of(records[0][0]))
-        table: list[list[bytes | None]] = [[]]
-        for key, _ in records:
-            self._check(key)
-            table[0].append(key)
-        for path, cells in _by_path([cells for _, cells in records]).items():
-            self._place(path, cells, table)
-        self._widen(table, len(records))
-        return table
-
-    def _place(
-        self, path: FieldPath, cells: list[bytes | None], table: list[list[bytes | None]]
-    ) -> None:
-        """Put the values of a field into its column, or into several."""
-        values = [cell for cell in cells if cell is not None]
-        alike = None if path in self._read else self._shape.uniform(values)
-        if alike is not None:
-            spot = self._spot(path, alike)
-            self._widen(table, len(cells))
-            table[spot] = cells
-            return
-        for row, cell in enumerate(cells):
-            if cell is not None:
-                kind = self._kind(path, cell) if path in self._read else self._kind_of(cell)
-                spot = self._spot(path, kind)
-                self._widen(table, len(cells))
-                table[spot][row] = cell
-
-    def _widen(self, table: list[list[bytes | None]], rows: int) -> None:
-        """Have all columns in a table that has some."""
-        table += [[None] * rows for _ in range(len(self.fields) - len(table))]
+        rows = [self.row(key, cells) for key, cells in records]
+        for row in rows:
+            row.extend([None] * (len(self.fields) - len(row)))
+        return list(zip(*rows, strict=True))
 
     def _spot(self, path: FieldPath, kind: str) -> int:
         spot = self._spots.get((path, kind))
@@ -363,13 +414,40 @@ class Layout:
     def _kind(self, path: FieldPath, cell: bytes) -> str:
         """Return the kind that the user asked for, where this value can be read as that."""
         kind = self._kind_of(cell)
-        if kind not in {"int", "long", "float", "digits"}:
+        if kind == "json" and self._nested and path not in self._given:
+            return self._fit(path, cell)
+        if path not in self._read or kind not in {"int", "long", "float", "digits"}:
             return kind
         try:
             self._read[path](cell)
         except (ArithmeticError, ValueError):
             return kind
         return self._given[path]
+
+    def _fit(self, path: FieldPath, cell: bytes) -> str:
+        """Return ``nested`` where the structs of a field hold a value, or come to; else ``json``.
+
+        >>> layout = Layout(nested=True)
+        >>> for text in (b'{"x":1}', b'{"y":2}', b'{"x":[]}'):
+        ...     row = layout.row(b"1", {("at",): text})
+        >>> [(one.name, one.shape) for one in layout.fields[1:]], layout.widened
+        ([('at', {'x': 'int', 'y': 'int'}), ('at__json', None)], ['at'])
+        """
+        known = self._shapes.get(path, "null")
+        if known == "json":
+            return known
+        new = wider(known, nested_of(cell))
+        if known == "null":
+            self._shapes[path] = "json" if new in _NO_STRUCT else new
+            return "json" if new in _NO_STRUCT else "nested"
+        if not grows(known, new):
+            return "json"
+        if new != known:
+            (spot,) = (at for at in self._at[path] if self.fields[at].kind == "nested")
+            self._shapes[path] = new
+            self.fields[spot] = msgspec.structs.replace(self.fields[spot], shape=new)
+            self.widened.append(self.fields[spot].name)
+        return "nested"
 
     def _find(self, path: FieldPath, kind: str) -> int:
         """Return the column for values of a kind: one that takes it, a wider one, or a new one."""
@@ -400,7 +478,7 @@ class Layout:
             name = self._free(f"{name}__{kind}")
         else:
             name = self._free(name) if empty is None else empty.name
-        field = Field(path, name, kind)
+        field = Field(path, name, kind, self._shapes[path] if kind == "nested" else None)
         if apart:
             self.apart.append(field)
         return self._append(field)

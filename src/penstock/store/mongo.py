@@ -8,20 +8,20 @@ from contextlib import suppress
 from typing import final
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import StoreInUse
+from penstock.errors import StorageError, StoreInUse
 from penstock.mongo import PyMongoError, UpdateOne
 from penstock.pipeline import Deletion, Entry, Failing, Key, Landing
 from penstock.store.claims import Claims
 from penstock.store.fence import Fence
 from penstock.store.in_portions import portions
 from penstock.store.mongo_commit import MongoCommit, settled
-from penstock.store.mongo_connection import create, opened, translated
+from penstock.store.mongo_connection import create, identity, opened, translated
 from penstock.store.mongo_documents import check_key
 from penstock.store.mongo_fence import MongoFence
 from penstock.store.mongo_reader import MongoReader
 from penstock.store.mongo_writers import WriterMark
 from penstock.store.settlement import Settlement
-from penstock.store.values import ABSENT
+from penstock.store.values import ABSENT, StoreStatus
 from penstock.store.writer import Writer
 
 __all__ = ["MongoStore"]
@@ -73,6 +73,7 @@ class MongoStore(Settlement, MongoReader):
                 create(place, clock.time())
                 MongoReader.__init__(self, place)
                 self._fence = MongoFence(place, fence)
+                self._identity = identity(place)
         except BaseException:
             place.client.close()
             raise
@@ -99,6 +100,20 @@ class MongoStore(Settlement, MongoReader):
                 return settled(self._place, wanted)
 
         yield from self._claims.claim(keys, lookup)
+
+    def status(self) -> StoreStatus:
+        """Return where the store stands.
+
+        Raises:
+            StorageError: Somebody dropped it while it was open.
+        """
+        with translated(self.path):
+            if identity(self._place) != self._identity:
+                raise StorageError(
+                    f"{self.path}: it was dropped while it was open, and what had landed is gone. "
+                    "Restore both of its collections (mongorestore), or drop both to begin again"
+                )
+        return super().status()
 
     def begin(self, fence: Fence) -> None:
         """Go on under another fence, such as that of the next block of keys.

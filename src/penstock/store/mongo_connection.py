@@ -174,6 +174,14 @@ def _refuse_lost(place: MongoPlace, facts: Mapping[str, Any]) -> None:
     )
 
 
+def identity(place: MongoPlace) -> tuple[object, object]:
+    """Return what the server calls the two collections; of one that was dropped it is another."""
+    names = [place.items.name, place.facts.name]
+    found = place.items.database.list_collections(filter={"name": {"$in": names}})
+    known = {one["name"]: one["info"].get("uuid") for one in found}
+    return known.get(names[0]), known.get(names[1])
+
+
 def create(place: MongoPlace, now: float) -> None:
     """Make the store where there is none yet.
 

@@ -220,7 +220,7 @@ class MongoReader(Frames):
     def status(self) -> StoreStatus:
         """Return where the store stands. What lands during the look may be counted or not."""
         with self._reading() as session:
-            facts = self._place.facts.find_one({"_id": "store"}, session=session) or {}
+            facts = about(self._place, self._place.facts, session)
             states = {row["_id"]: row for row in self._states(session)}
             failures = _counted(self._aggregated(_FAILURES, session))
             size = sum(row["size"] for row in self._aggregated(_SIZE, session))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast, final
 
 from penstock.store.cells import Cells, FieldPath
-from penstock.store.uniform import TIMES, uniform_kind
 
 __all__ = ["Column", "Kind", "Shape", "free_name", "kind_of", "published"]
 
@@ -34,7 +33,7 @@ _LONG = "long"  # a 64-bit number that a float would round: an int column, but n
 _EXACT_IN_FLOAT = 2**53
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
-# What two different kinds become; every pair not here becomes json.
+# What two different kinds become; every pair not here is a mixture, and becomes json.
 _WIDER: dict[frozenset[str], str] = {
     frozenset(("int", "float")): "float",
     frozenset(("int", _LONG)): _LONG,
@@ -115,20 +114,10 @@ class Shape:
     def learn(self, cells: Cells) -> None:
         """Widen the columns so that they hold ``cells``."""
         for path, cell in cells.items():
-            self._widen(path, self._kind_of(cell))
+            self.widen(path, self._kind_of(cell))
 
-    def learn_column(self, path: FieldPath, cells: Sequence[bytes]) -> None:
-        """Widen the column of a field so that it holds all of ``cells``."""
-        alike = self.uniform(cells)
-        for kind in dict.fromkeys(map(self._kind_of, cells)) if alike is None else (alike,):
-            self._widen(path, kind)
-
-    def uniform(self, cells: Sequence[bytes]) -> str | None:
-        """Return the kind that all values have but null; None where each has to be looked at."""
-        found = uniform_kind(cells)
-        return "text" if found in TIMES and self._kind_of is kind_of else found
-
-    def _widen(self, path: FieldPath, kind: str) -> None:
+    def widen(self, path: FieldPath, kind: str) -> None:
+        """Widen the column of a field so that it holds a value of a kind."""
         known = self._kinds.get(path)
         if kind == "raw":
             self.raw[path] = None
@@ -137,7 +126,11 @@ class Shape:
 
     def kinds(self) -> dict[FieldPath, str]:
         """Return what the values at each path have in common, in our own finer words."""
-        return dict(self._kinds)
+        return {path: "json" if kind == "mixed" else kind for path, kind in self._kinds.items()}
+
+    def is_mixed(self, path: FieldPath) -> bool:
+        """Return whether values of a field are of kinds that have no type in common."""
+        return self._kinds.get(path) == "mixed"
 
 
 def _wider(one: str, other: str) -> str:
@@ -145,7 +138,7 @@ def _wider(one: str, other: str) -> str:
         return one
     if one in {"null", "raw"}:
         return other
-    return _WIDER.get(frozenset((one, other)), "json")
+    return _WIDER.get(frozenset((one, other)), "mixed")
 
 
 def published(kind: str) -> Kind:

@@ -1,35 +1,32 @@
-"""Which messages were handed out lately, and whether one that comes again has changed."""
+"""Which messages were handed out lately: a source that goes back sends them again."""
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import final
 
 __all__ = ["Recent"]
 
 
 @final
 class Recent:
-    """Remembers at least the last ``size`` keys with what their messages were, at most twice that.
+    """Remembers at least the last ``size`` messages, with their keys, at most twice that.
 
-    >>> recent = Recent(2)
-    >>> [recent.saw(key, body) for key, body in ((1, b"a"), (2, b"b"), (1, b"a"), (1, b"A"))]
-    ['new', 'new', 'same', 'changed']
+    >>> recent = Recent(3)
+    >>> [recent.saw(key, body) for key, body in ((1, b"a"), (2, b"a"), (1, b"A"), (1, b"a"))]
+    [False, False, False, True]
     """
 
     def __init__(self, size: int = 100_000) -> None:
         self._size = size
-        self._young: dict[str | int, int] = {}
-        self._old: dict[str | int, int] = {}
+        self._young: set[int] = set()
+        self._old: set[int] = set()
 
-    def saw(self, key: str | int, body: bytes) -> Literal["new", "same", "changed"]:
-        """Note a message; return how it compares with the last one of its key."""
-        now = hash(body)
-        before = self._young.get(key)
-        if before is None:
-            before = self._old.get(key)
-        if before == now:
-            return "same"
-        self._young[key] = now
+    def saw(self, key: str | int | None, body: bytes) -> bool:
+        """Note a message; return whether it was there lately, under its key and as it is."""
+        one = hash((key, body))
+        if one in self._young or one in self._old:
+            return True
+        self._young.add(one)
         if len(self._young) >= self._size:
-            self._old, self._young = self._young, {}
-        return "new" if before is None else "changed"
+            self._old, self._young = self._young, set()
+        return False

@@ -56,10 +56,13 @@ class StreamFeed(Generic[T]):
         on_same: What happens to a message whose id landed before, with other content: ``"first"``
             leaves it out, and the store counts it (``changed``); with ``"keep"`` all that differ
             land, under their ids and a hash, and messages without ids however often they come.
-            ``"replace"`` and ``"history"`` are up to the store, which has to be told as well.
+            ``"replace"`` and ``"history"`` are up to the store, which has to be told as well. None:
+            as the stream's preset has it.
 
     Attributes:
         unidentified: Messages without an id so far.
+        lost: Gaps so far, but for what we dropped as we were set to, and the time when nobody
+            read a source that cannot go back.
         notices: What the service said beside its messages, by kind.
         ended: Whether the server ended the stream for good.
     """
@@ -75,10 +78,14 @@ class StreamFeed(Generic[T]):
         most: int | None = None,
         again: Callable[[], int] = int,
         since: str | None = None,
-        on_same: OnSame = "first",
+        on_same: OnSame | None = None,
     ) -> None:
+        on_same = on_same or stream.on_same
         if deletes and on_same == "keep":
-            raise InputError("deletes needs one record for each id: on_same='first'")
+            raise InputError(
+                "deletes needs one record for each id: on_same='first'; of a feed of changes, "
+                "Stream(id=...)"
+            )
         self._stream = stream
         self._deletes = deletes
         self._seconds = seconds
@@ -89,7 +96,7 @@ class StreamFeed(Generic[T]):
         self._had = 0  # of those taken, as far as is known
         self._on_same = on_same
         self._kept, self._began = 0, time.time_ns()
-        self.unidentified = 0
+        self.unidentified = self.lost = 0
         self.notices: Counter[str] = Counter()
         self.ended = False
 
@@ -148,6 +155,8 @@ class StreamFeed(Generic[T]):
                 continue
             if isinstance(item, ServerNotice):
                 self.notices[item.kind] += 1
+            elif item.reason != "overflow":
+                self.lost += 1
             final = not self._stream.reuses_ids
             entry = entry_of_item(item, deletes=self._deletes, final=final)
             if entry is not None:
@@ -159,6 +168,8 @@ class StreamFeed(Generic[T]):
         keeps = self._on_same == "keep"
         if message.id is not None and self._stream.keyed:
             return f"{message.id}{_hash(message.body)}" if keeps else message.id
+        if message.id is None and self._stream.placed:
+            return _hash(message.body)
         self.unidentified += message.id is None
         if keeps and message.id is None:
             self._kept += 1  # of a process that began at its own time

@@ -9,13 +9,14 @@ import msgspec
 
 from penstock.errors import InputError
 from penstock.http import Record
-from penstock.pipeline import check_text, has_odd_numbers, without_halves
+from penstock.pipeline import check_text, has_odd_integers, without_halves
 
 __all__ = [
     "Load",
     "checked",
     "exact",
     "loader",
+    "looker",
     "members_at",
     "mended",
     "peeker",
@@ -31,6 +32,8 @@ exact: Load = msgspec.json.Decoder().decode
 
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_LARGE = 64 * 1024
+_DEEP = 900
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -38,7 +41,7 @@ def loader() -> Load:
     """Return the fastest function at hand that makes dicts and lists of JSON.
 
     orjson is 1.7 times as fast at it as msgspec, which in turn needs no extra. It would make floats
-    of whole numbers beyond 64 bits: those are msgspec's.
+    of whole numbers beyond 64 bits: those are msgspec's. It refuses those that are too large.
     """
     try:
         import orjson
@@ -47,7 +50,7 @@ def loader() -> Load:
     fast = orjson.loads
 
     def load(body: bytes) -> object:
-        return exact(body) if has_odd_numbers(body) else fast(body)
+        return exact(body) if has_odd_integers(body) else fast(body)
 
     return load
 
@@ -75,6 +78,23 @@ def checked(decode: Load) -> Load:
         return value
 
     return decoded
+
+
+def looker(paths: Iterable[str]) -> Load:
+    """Return a function that checks a body whole, and gives its members at ``paths``, or more.
+
+    To decode all is the quickest check where orjson does it. What is large is passed over; what may
+    be deep is msgspec's, since its bound is that of all who read it later.
+    """
+    look, whole = checked(peeker(paths)), loader()
+    if whole is exact:
+        return look
+
+    def known(body: bytes) -> object:
+        may_be_deep = len(body) > 2 * _DEEP and body.count(b"[") + body.count(b"{") > _DEEP
+        return look(body) if may_be_deep or len(body) > _LARGE else whole(body)
+
+    return known
 
 
 def mended(body: bytes) -> bytes:

@@ -22,6 +22,7 @@ from penstock.streaming.json_decoder import (
     checked,
     exact,
     loader,
+    looker,
     members_at,
     mended,
     peeker,
@@ -94,12 +95,15 @@ class Sorter(Generic[T]):
         self._decode = decode
         self._active = active_signs(preset)
         self._whole = into is None or into is Record
+        # A word such as [DONE] is no object: what only says words is not asked of one.
+        self._of_objects = tuple(sign for sign in self._active if sign.path or not sign.equals)
         if into is None or into is Record:
-            self._facts = loader()
+            self._facts = self._value = loader()
         else:
             self._read = reader(into)
-            self._facts = checked(peeker(_wanted(preset, self._active)))
-        self._recent = Recent() if preset.resume.overlaps and preset.id else None
+            self._facts = looker(_wanted(preset, self._active))
+            self._value = self._facts if into is bytes else checked(self._read)
+        self._recent = Recent() if preset.resume.overlaps and preset.key else None
         beneath = {sign.path.partition(".")[0] for sign in self._active}
         self._data = frozenset(name.encode() for name in preset.data - beneath)
         self._by_event = isinstance(preset.resume, LastEventId)
@@ -118,8 +122,11 @@ class Sorter(Generic[T]):
         """
         self._connection, self._at = connection, at
         items = self._items = []
+        alone = self._is_alone()
         for frame in frames:
-            if isinstance(frame, ServerEvent):
+            if alone and (message := self._alone(frame)) is not None:
+                yield message
+            elif isinstance(frame, ServerEvent):
                 self._event = frame
                 self._sort(frame.data)
             else:
@@ -127,6 +134,27 @@ class Sorter(Generic[T]):
                 self._sort(frame)
             yield from items
             items.clear()
+
+    def _is_alone(self) -> bool:
+        """Whether an object is a message, and nothing but its value has to be known of it."""
+        preset = self._preset
+        known = preset.key or preset.resume.path or preset.each or preset.base64 or preset.kind
+        asked = known or preset.unknown or self._of_objects or self._by_time
+        return self._decode == "json" and not asked
+
+    def _alone(self, frame: Frame) -> Message[T] | None:
+        """Return the message; None: it is something else, and is looked at closely."""
+        if not isinstance(frame, bytes) or frame[:1] != b"{":
+            return None
+        try:
+            value = self._value(frame)
+        except BAD_JSON:
+            return None
+        if self._whole:
+            value = Record(cast("dict[str, object]", value))
+        elif self._read is bytes:
+            value = frame
+        return Message(cast("T", value), frame, None, self.cursor)
 
     def _sort(self, body: bytes) -> None:
         event = self._event
@@ -160,7 +188,7 @@ class Sorter(Generic[T]):
             facts = self._facts(body)
         except msgspec.ValidationError:
             facts = exact(body)  # a shape of its own: nothing is passed over
-        if self._active and not self._is_data(body) and self._signs(facts, body):
+        if self._might_say(facts, body) and self._signs(facts, body):
             return
         path, before = self._preset.resume.path, self.cursor
         if path is not None:
@@ -199,7 +227,8 @@ class Sorter(Generic[T]):
         event = self._event
         if self._by_time:
             self.cursor = f"{self._at:.3f}"
-        if self._recent is not None and id_ is not None and self._recent.saw(id_, body) == "same":
+        placed = id_ is not None or self._preset.resume.path is not None  # its place is in it
+        if self._recent is not None and placed and self._recent.saw(id_, body):
             self.duplicates += 1
             return
         kind = "data" if event is None or event.event == "message" else event.event
@@ -207,14 +236,15 @@ class Sorter(Generic[T]):
             kind = str(dig(facts, self._preset.kind) or kind)
         self._items.append(Message(value, body, id_, self.cursor, kind))
 
-    def _is_data(self, body: bytes) -> bool:
-        if not self._data:
+    def _might_say(self, facts: object, body: bytes) -> bool:
+        """Whether it may be about the stream itself."""
+        if not (self._of_objects if isinstance(facts, dict) else self._active):
             return False
-        first = _FIRST_MEMBER.match(body)
-        return first is not None and first[1] in self._data
+        first = _FIRST_MEMBER.match(body) if self._data else None
+        return first is None or first[1] not in self._data
 
     def _identity(self, facts: object) -> str | int | None:
-        paths, alike, event = self._preset.id, self._preset.alike, self._event
+        paths, alike, event = self._preset.key, self._preset.alike, self._event
         if not paths:
             return None if event is None else event.id or None
         parts = [_key(dig(facts, path)) for path in paths]
@@ -338,7 +368,7 @@ def _without_base64(body: bytes) -> bytes:
 
 def _wanted(preset: Preset, signs: Iterable[ControlMessage]) -> set[str]:
     """Return the paths that have to be known of every message."""
-    paths = {preset.kind, preset.resume.path, *preset.id}
+    paths = {preset.kind, preset.resume.path, *preset.key}
     for sign in signs:
         paths |= {sign.path, sign.without} - {EVENT, ""}
     return {path for path in paths if path is not None}

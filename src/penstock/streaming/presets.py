@@ -41,6 +41,8 @@ class Preset:
         id: Dotted paths of what tells messages apart; several are joined by ``:``. Empty: the
             stream's ``id``, or nothing: then the same bytes, with the same event's id, are the same
             message.
+        subject: Of a feed of changes: dotted paths of what a change is of. They are the id where
+            there is no other; then each change is kept, and deletions are messages as others are.
         alike: Types of server-sent events whose ids are of one kind; the ids of others stand after
             their type. Empty: all are of one kind.
         data: First members of ordinary messages: one that begins otherwise is looked at
@@ -70,6 +72,7 @@ class Preset:
     policy: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     resume: Resume = field(default_factory=NoResume)
     id: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
     alike: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
     signs: tuple[ControlMessage, ...] = ()
@@ -87,6 +90,16 @@ class Preset:
     repeats: bool = False
     once: bool = False
     on_same: OnSame = "first"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What a message's id is made of."""
+        return self.id or self.subject
+
+    @property
+    def usual(self) -> OnSame:
+        """What becomes of an id that comes again, where nobody says otherwise."""
+        return "keep" if self.subject and not self.id else self.on_same
 
     def ending_at(self, *words: str) -> Preset:
         """Return it with messages that are the end of the stream, such as ``[DONE]``."""
@@ -167,7 +180,7 @@ _COUCHDB = Preset(
     repeats=True,
     framing="lf",
     resume=QueryCursor("since", "seq"),
-    id=("seq",),
+    subject=("id",),
     gzip=False,  # CouchDB compresses no feed; PouchDB Server, which does, never flushes it
     query=MappingProxyType({"feed": "continuous", "heartbeat": "30000"}),
     signs=(
@@ -183,7 +196,7 @@ _KUBERNETES = Preset(
     repeats=True,
     framing="lf",
     resume=QueryCursor("resourceVersion", "object.metadata.resourceVersion"),
-    id=("object.metadata.uid", "object.metadata.resourceVersion"),
+    subject=("object.metadata.uid",),
     kind="type",
     too_old=frozenset({410}),
     query=MappingProxyType({"watch": "true", "allowWatchBookmarks": "true"}),
@@ -210,12 +223,12 @@ _KUBERNETES = Preset(
 
 _ETCD = Preset(
     service="etcd v3 watch",
+    on_same="replace",
     repeats=True,
     framing="lf",
     # The header's revision is the server's: while it catches up, events are still to come.
     resume=BodyRevision("result.events.-1.kv.mod_revision", "create_request.start_revision"),
-    id=("result.events.0.kv.mod_revision",),
-    unknown=True,
+    subject=("kv.key",),  # of an event, with each="result.events"; a bunch of events has none
     wire_stall=900.0,
     gzip=False,
     signs=(
@@ -234,6 +247,7 @@ _ETCD = Preset(
             without="result.events",
             cursor="result.header.revision",
         ),
+        ControlMessage("unknown", "", without="result.events.0"),
     ),
 )
 

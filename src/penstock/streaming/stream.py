@@ -82,7 +82,8 @@ class Stream(Generic[T]):
         max_message: Bytes that a message may have, where no framer of your own says so.
         open: What a WebSocket sends first, at each connection: texts, or bytes.
         id: Dotted path of what tells messages apart, or several, joined by ``:``; else the
-            preset's.
+            preset's. With one of its own a feed of changes is the newest of each thing, and
+            deletions are notices; without, all changes are messages.
         policy: When to connect again; else the preset's.
         cursor: Where to go on: a :class:`Cursor`, or the position alone.
         overflow: What to do when messages come faster than they are taken: ``Block()``.
@@ -96,6 +97,8 @@ class Stream(Generic[T]):
         source: What the cursors of this stream belong to: its preset, and its URL without secrets.
         identity: That with a hash of method, query and body: what a checkpoint belongs to.
         keyed: Whether a message's ``id`` is in it; else it is its event's, which is a position.
+        placed: Whether a message says its place in the stream: its bytes do not come twice.
+        on_same: What becomes of an id that comes again, as far as the store can.
         reuses_ids: Whether an id that was deleted may be given again, such as a document's name.
         decode: What its messages are.
 
@@ -142,7 +145,9 @@ class Stream(Generic[T]):
         self.source = f"{name} {shown(asked.path)}"
         self.identity = source_of(self.source, asked.method, asked)
         self.decode = decode
-        self.keyed = bool(known.id)
+        self.keyed = bool(known.key)
+        self.placed = known.resume.path is not None
+        self.on_same = known.usual
         self.reuses_ids = any(sign.by is not None for sign in active_signs(known))
         asked = _callable(asked, known, open)
         position = self._position(cursor)

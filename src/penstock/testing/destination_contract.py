@@ -36,8 +36,10 @@ def _same(found: object, wanted: object) -> bool:
         return found.replace(tzinfo=found.tzinfo or asked.tzinfo) == asked
     if isinstance(found, dt.date):
         return found.isoformat() == wanted
-    if isinstance(found, str) and not isinstance(wanted, str):
-        return bool(json.loads(found) == wanted)
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return all(_same(one, wanted.get(name)) for name, one in found.items())
+    if isinstance(found, list) and isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
     if isinstance(found, str) and found != wanted:
         return bool(json.loads(found) == wanted)  # text that was kept as it came
     return found == wanted or (
@@ -96,6 +98,48 @@ class DestinationContract:
                 wanted = [] if value is None else [value]
                 assert len(found) == len(wanted), (name, found)
                 assert all(map(_same, found, wanted)), (name, found, wanted)
+
+    def test_what_is_nested_grows_and_what_does_not_fit_has_its_own_column(
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
+    ) -> None:
+        values: dict[Key, object] = {
+            1: {"a": 1, "in": {"none": None, "no": [], "it's": True}},
+            2: {"a": 2.5, "b": "x"},
+            3: {"in": {"none": [{"x": 2**53 + 1}], "no": ["y"]}, "more": {"%": [[1]]}},
+            4: {"a": "text"},
+            5: {"a": 2**60, "A": 1},
+            6: {},
+            7: None,
+            8: ["list"],
+        }
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            for key, value in values.items():
+                _land(store, {key: {"v": value}})
+                assert Keeper(destination, "users").catch_up(store) == 1
+            wanted = destination.holds_structs
+            if not wanted:
+                with refused(InputError, "structs"):
+                    Keeper(destination, "users", structs=True)
+        for row in read_table():
+            cells = [cell for name, cell in row.items() if name != "key" and cell is not None]
+            value = values[int(str(row["key"]))]
+            assert len(cells) == (value is not None), cells
+            assert all(_same(cell, value) for cell in cells), (cells, value)
+            assert not wanted or row["key"] not in {1, 2, 3} or isinstance(cells[0], dict)
+
+    def test_names_that_a_place_has_for_itself_are_kept(
+        self, open_destination: Open, read_table: Rows, tmp_path: Path
+    ) -> None:
+        names = ["ctid", "rowid", "XMIN", 'a"b', "a", "A", "a.b", "select", "", "%s", "?", "é" * 40]
+        with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
+            for key in (1, 2):
+                _land(store, {key: {name: key if spot else "x" for spot, name in enumerate(names)}})
+                assert Keeper(destination, "users").catch_up(store) == 1
+            for name in ("", "..", "a/../b", "n\0", "_penstock"):
+                with refused(InputError, "name another"):
+                    Keeper(destination, name)
+        for row in read_table():
+            assert len([cell for cell in row.values() if cell is not None]) == len(names) + 1
 
     def test_a_deletion_takes_the_row_away(
         self, open_destination: Open, read_table: Rows, tmp_path: Path
