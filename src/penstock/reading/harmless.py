@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from re import Match
 from typing import final
 
@@ -89,17 +90,15 @@ def harmless(
 
 
 @final
+@dataclass(slots=True)
 class _Open:
     """An element that is open: its start, where it stands, and what it lost."""
 
-    __slots__ = ("at", "kept", "local", "lost", "start")
-
-    def __init__(self, start: Match[str], local: str, at: int) -> None:
-        self.start = start
-        self.local = local
-        self.at = at
-        self.lost: list[str] = []  # addresses that it, or a source in it, had
-        self.kept = False  # whether it, or a source in it, has one still
+    start: Match[str]
+    local: str
+    at: int
+    lost: list[str] = field(default_factory=list)  # addresses that it, or a source in it, had
+    kept: bool = False  # whether it, or a source in it, has one still
 
 
 @final

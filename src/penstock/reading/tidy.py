@@ -11,6 +11,7 @@ from penstock.reading.addresses import joined
 from penstock.reading.language import LANGUAGE
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.plain_text import clean
+from penstock.reading.visible import BLOCKS as SEEN
 from penstock.reading.visible import block_text, seen
 
 if TYPE_CHECKING:
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tidier"]
 
-BLOCKS = frozenset(
-    "p div section article main header footer aside nav body h1 h2 h3 h4 h5 h6 pre "
-    "blockquote ul ol li dl dt dd table thead tbody tfoot tr td th caption figure "
-    "figcaption hr address details summary fieldset form center menu dir listing xmp "
-    "hgroup search".split()
-)
+BLOCKS = SEEN | frozenset("body td th center menu dir listing xmp search".split())
 PHRASES = (
     "em strong i b code sub sup q cite abbr s u small kbd samp var mark dfn bdi bdo del ins ruby"
 ).split()
