@@ -3,11 +3,13 @@
 
     .venv/bin/python benchmarks/locks/safety.py                     200 rounds, 30 failovers; long
     .venv/bin/python benchmarks/locks/safety.py --rounds 5 --failovers 3
-    .venv/bin/python benchmarks/locks/safety.py paused          one of paused, kills, failover
+    .venv/bin/python benchmarks/locks/safety.py paused          one of its parts
 
 paused    a holder is stopped past its lease, the next one writes, the first goes on and writes too:
           the target, fenced, must refuse it. In both stores.
 kills     holders and waiters are killed at random moments under contention. In both stores.
+forks     a process forks while its threads lock and it holds; each child leaves its parent's block
+          and locks for itself. In both stores.
 failover  workers contend while the primary is killed, stepped down and paused in turn; one of them
           believes that it is an hour earlier, one an hour later.
 
@@ -43,6 +45,40 @@ SKEWED = (
     "import sys, time\nreal, skew = time.time, float(sys.argv.pop(1))\n"
     "time.time = lambda: real() + skew\nexec(compile(open(sys.argv.pop(1)).read(), 'w', 'exec'))"
 )
+
+
+FORKER = """
+import json, os, signal, sys, threading
+from penstock.locks import LockerRoom
+from penstock.locks.process_identity import elapsed
+room, is_over = LockerRoom(sys.argv[1]), threading.Event()
+def once():
+    asked = elapsed()
+    with room.lock_and_release("forks", timeout=60) as held:
+        got = elapsed()
+        held.check()
+        giving = elapsed()
+    said = dict(did="one", token=held.token, asked=asked, got=got, giving=giving, gave=elapsed())
+    os.write(1, (json.dumps(said) + chr(10)).encode())
+def often():
+    while not is_over.is_set():
+        once()
+threads = [threading.Thread(target=often) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(int(sys.argv[2])):
+    mine = room.lock_and_release("of the parent")
+    with mine:
+        if (pid := os.fork()) == 0:
+            signal.alarm(60)
+            mine.__exit__(None, None, None)
+            once()
+            os._exit(0)
+        code = os.waitpid(pid, 0)[1]
+        if code or not room.status("of the parent").locked:
+            os.write(1, (json.dumps(dict(did="wrong", code=code)) + chr(10)).encode())
+is_over.set()
+"""
 
 
 class Target:
@@ -140,6 +176,16 @@ def kills(store: str, rounds: int, seed: int) -> dict[str, object]:
     return {"killed": lost, "turns": len(stays), "violations": int(violation(stays) is not None)}
 
 
+def forks(store: str, rounds: int) -> dict[str, object]:
+    """A process forks while it holds and its threads lock."""
+    words = [sys.executable, "-c", FORKER, store, str(rounds)]
+    ran = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    stays = [stay_of(line) for line in lines if line["did"] == "one"]
+    wrong = len(lines) - len(stays) + int(violation(stays) is not None)
+    return {"forked": rounds, "turns": len(stays), "violations": wrong}
+
+
 def told(worker: Worker) -> Iterator[Stay]:
     while (said := worker.heard())["did"] == "one":
         yield stay_of(said)
@@ -212,7 +258,7 @@ def stores(*, with_set: bool) -> Iterator[tuple[str, DevSet | None]]:
 def main() -> int:
     as_it_is = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_it_is)
-    parser.add_argument("parts", nargs="*", default=["paused", "kills", "failover"])
+    parser.add_argument("parts", nargs="*", default=["paused", "kills", "forks", "failover"])
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--failovers", type=int, default=30)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
@@ -231,6 +277,8 @@ def main() -> int:
                     said = paused(store, options.rounds, options.lease)
                 elif part == "kills":
                     said = kills(store, max(1, options.rounds // 10), options.seed)
+                elif part == "forks":
+                    said = forks(store, options.rounds)
                 else:
                     said = failover(dev, store, options.failovers)
                 wrong += int(str(said["violations"])) + int(str(said.get("errors", 0)))

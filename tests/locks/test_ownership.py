@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pymongo
@@ -212,3 +213,64 @@ def test_the_originals_locks_are_shown_refused_and_taken_over(mongo: Mongo) -> N
             assert room.lock("held").token > 0
             assert room.migrate() == ([], [])
         assert locks.find_one({"_id": "else"}) == {"_id": "else", "n": 1}
+
+
+AMONG_THREADS = """
+import os, signal, sys, threading
+from penstock.locks import LockerRoom
+room, is_over = LockerRoom(sys.argv[1]), threading.Event()
+def lock_often(name):
+    while not is_over.is_set():
+        with room.lock_and_release(name):
+            pass
+threads = [threading.Thread(target=lock_often, args=(name,)) for name in "abc"]
+for thread in threads:
+    thread.start()
+for _ in range(8):
+    if (pid := os.fork()) == 0:
+        signal.alarm(25)
+        with room.lock_and_release("a"):
+            os._exit(0)
+    print(os.waitpid(pid, 0)[1], end=" ")
+is_over.set()
+"""
+
+
+def test_a_child_forked_while_threads_lock_is_not_kept_waiting(tmp_path: Path) -> None:
+    """It inherited what SQLite's memory said of a lock that a thread of its parent had then."""
+    command = [sys.executable, "-c", AMONG_THREADS, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert ended.stdout == "0 " * 8, ended.stderr
+
+
+LEFT_BEHIND = """
+import os, signal, sys
+from penstock.locks import LockerRoom
+room = LockerRoom(sys.argv[1])
+room.status("a")
+(told, tell), (asked, ask) = os.pipe(), os.pipe()
+if (pid := os.fork()) == 0:
+    signal.alarm(250)
+    room.status("a")
+    os.write(tell, b"1")
+    os.read(asked, 1)
+    room.lock("a")
+    os.write(tell, b"2")
+    signal.pause()
+os.read(told, 1)
+room.close()
+with LockerRoom(sys.argv[1]) as other:
+    os.write(ask, b"1")
+    os.read(told, 1)
+    print(other.status("a").locked, other.try_lock("a"), end=" ")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    print(other.status("a").locked)
+"""
+
+
+def test_what_a_child_holds_is_seen_when_its_parent_has_left(tmp_path: Path) -> None:
+    """The parent's last connection took the log away into which the child went on writing."""
+    command = [sys.executable, "-c", LEFT_BEHIND, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert ended.stdout == "True None False\n", ended.stderr

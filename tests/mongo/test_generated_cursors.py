@@ -11,7 +11,7 @@ from typing import Any
 
 import pymongo
 import pytest
-from bson import Code, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp, encode
+from bson import Code, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp, decode, encode
 from bson.binary import Binary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +19,7 @@ from pymongo.collation import Collation
 from pymongo.errors import OperationFailure
 
 from penstock.mongo import NotRetryable, resilient
+from penstock.mongo.sort_order import identity
 
 EXAMPLES = int(os.environ.get("PENSTOCK_CURSOR_EXAMPLES", "30"))
 """Collections and queries that are tried; a night's run takes 10,000 of each."""
@@ -158,6 +159,10 @@ def walked(cursor: Any, name: str, cuts: list[int], plain: Any) -> list[bytes]:
     return seen
 
 
+def alike(document: bytes) -> object:
+    return identity(decode(document))
+
+
 def remembering(db: Any, most: int) -> Any:
     """Return ``db`` with cursors that remember so many identities at once."""
     core = db._core
@@ -196,7 +201,9 @@ def test_a_cursor_that_goes_on_is_the_cursor_it_would_have_been(
         easy = source == "plain" and not asked["skip"] and most > len(documents)
         assert not easy or asked["projection"] not in (None, {"a": 1})
         return
-    total = asked.get("sort", [("", 0)])[-1][0] == "_id" and source not in SHARED
+    # The _id of a group may be an array, which sorts as any of its elements.
+    total = asked.get("sort", [("", 0)])[-1][0] == "_id"
+    total = total and source not in SHARED | {"view of groups"}
     if total:
         assert seen == wanted
     elif not asked["skip"] and not asked["limit"]:
@@ -236,4 +243,5 @@ def test_an_aggregation_that_goes_on_is_the_one_it_would_have_been(
         return
     if source in SHARED and stages[:3] == SOME:
         return  # some of those that share an _id, any of them
-    assert Counter(seen) == Counter(wanted)
+    # The _id of a group is any of the values that are equal, 1 or 1.0.
+    assert Counter(map(alike, seen)) == Counter(map(alike, wanted))

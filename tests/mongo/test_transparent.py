@@ -277,7 +277,11 @@ def test_pymongo_is_named_when_it_is_missing() -> None:
 def test_a_session_that_another_client_bound_is_refused_as_pymongo_does(mongo: Mongo) -> None:
     with connect(mongo.uri) as client, connect(mongo.uri) as other, client.start_session() as bound:
         rows = other[mongo.database].rows
-        for call in (rows.find_one, lambda: list(rows.find()), lambda: rows.insert_one({})):
+        many = {"update": "rows", "updates": [{"q": {}, "u": {"$set": {"n": 1}}, "multi": True}]}
+        for call in (
+            *(rows.find_one, lambda: list(rows.find()), lambda: rows.insert_one({})),
+            *(lambda: rows.delete_many({}), lambda: other[mongo.database].command(many)),
+        ):
             with bound.bind(end_session=False), pytest.raises(InvalidOperation, match="created"):
                 call()
         with pytest.raises(InvalidOperation, match="session with the MongoClient that"):

@@ -78,6 +78,13 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._file: tuple[int, int] | None = None
+        self._is_closed = self._is_aside = False
+        self._parents: list[object] = []
+        self._open()
+
+    def _open(self) -> None:
+        folder = self._path.parent
         try:
             check_names(folder, (FILE, _GUARD), write=True)
             self._guard = open_regular(folder / _GUARD, os.O_RDWR | os.O_CREAT)
@@ -87,13 +94,15 @@ class Database:
             undo.callback(os.close, self._guard)
             fcntl.flock(self._guard, fcntl.LOCK_EX)
             try:
-                if not self._path.exists():
+                if self._file is not None:
+                    self._check_there()
+                elif not self._path.exists():
                     os.close(open_regular(self._path, os.O_RDWR | os.O_CREAT))
                 self._connection = sqlite3.connect(
                     self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
                 )
                 undo.callback(self._connection.close)
-                self._file = _file_at(self._path)
+                self._file = self._file or _file_at(self._path)
                 self._connection.execute("PRAGMA trusted_schema = OFF")
                 self._recognise()
                 self._note_start()
@@ -102,6 +111,18 @@ class Database:
             finally:
                 fcntl.flock(self._guard, fcntl.LOCK_UN)
             self._held = undo.pop_all()
+        self._is_aside = False
+
+    def set_aside(self) -> None:
+        """Let go of the files until the next use: SQLite forbids a connection over a fork."""
+        self._held.close()
+        self._is_aside = not self._is_closed
+
+    def leave_to_parent(self) -> None:
+        """In a child: open files of its own; those of the parent are neither used nor closed."""
+        self._parents += [self._held, self._connection]
+        self._held = contextlib.ExitStack()
+        self._is_aside = not self._is_closed
 
     def _recognise(self) -> None:
         try:
@@ -174,6 +195,8 @@ class Database:
             InputError: The row was written by something else.
             StorageError: The file cannot be written.
         """
+        if self._is_aside:
+            self._open()
         execute = self._connection.execute
         try:
             # One process at a time, in the order they came: SQLite alone would sleep and retry.
@@ -223,11 +246,15 @@ class Database:
 
     def read(self, name: str) -> LockState:
         """Return a lock; one that never was is free."""
+        if self._is_aside:
+            self._open()
         self._check_there()
         return self._read(name, None)[0]
 
     def read_all(self) -> list[tuple[str, LockState]]:
         """Return all locks, by name."""
+        if self._is_aside:
+            self._open()
         return [(name, self.read(name)) for (name,) in self._names()]
 
     def _names(self) -> list[tuple[str]]:
@@ -251,6 +278,7 @@ class Database:
     def close(self) -> None:
         """Close the files."""
         self._held.close()
+        self._is_closed, self._is_aside = True, False
 
     def _write(
         self, name: str, before: LockState, after: LockState, numbers: dict[str, int]

@@ -104,7 +104,7 @@ class LockerRoom:
         else:
             raise InputError("LockerRoom(client=...): give no store or host beside it")
         self._lease = lease
-        self._purpose = purpose
+        self._purpose, self._opener = purpose, os.getpid()
         self._renewals = Renewals(self._backend)
         self._turns = in_process
         self.tally = AcquisitionTally()
@@ -319,14 +319,18 @@ class LockerRoom:
     # -- the room itself -------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Release what is still held and let go of the store. Closing twice is allowed."""
+        """Release what is still held and let go of the store. Closing twice is allowed.
+
+        A child of the process that opened it gives back its own locks, and may go on.
+        """
         with self._mutex:
             held = [one for many in self._held.values() for one in many]
         for one in held:
             with contextlib.suppress(PenstockError):
                 self._give_back(one)
-        self._renewals.close()
-        self._backend.close()
+        if self._opener == os.getpid():
+            self._renewals.close()
+            self._backend.close()
 
     def __enter__(self) -> LockerRoom:
         return self

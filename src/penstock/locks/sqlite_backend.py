@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import final
@@ -62,24 +63,19 @@ class Embedded:
         except OSError as error:
             raise InputError(f"{path} cannot hold locks: {error.strerror}") from error
         self._abandoned: list[object] = []
-        self._open()
+        self._database = Database(self.path)
+        self._begin()
+        with _REGISTERED:
+            _OPENED.add(self)
 
     @property
     def process(self) -> str:
         """This process, as others can look it up."""
         return myself()
 
-    def _open(self) -> None:
-        self._pid = os.getpid()
+    def _begin(self) -> None:
         self._mutex = threading.Lock()
-        self._database = Database(self.path)
         self._ears: list[Ear] = []
-
-    def _after_fork(self) -> None:
-        """In a child open files of its own: SQLite forbids to share or close the parent's."""
-        if self._pid != os.getpid():
-            self._abandoned += [self._database, self._ears]
-            self._open()
 
     def apply(self, name: str, request: LockRequest, limit: float | None = None) -> Reply:
         """Perform one transition and tell those who got the lock by it."""
@@ -91,7 +87,6 @@ class Embedded:
             floor = max(time.time_ns() // 1000, self._database.floor)
             return step(before, replace(request, floor=floor), now)
 
-        self._after_fork()
         near = request.place.id if request.kind in _NEAR and not request.dead else None
         with self._mutex:
             before, after = self._database.change(name, decide, near)
@@ -116,7 +111,6 @@ class Embedded:
     @contextlib.contextmanager
     def waiter(self) -> Iterator[Waiter]:
         """Give an ear, made when there is none from an earlier wait."""
-        self._after_fork()
         ears = self._ears
         ear = ears.pop() if ears else Ear(self._wakes)
         try:
@@ -126,13 +120,11 @@ class Embedded:
 
     def read(self, name: str) -> Reply:
         """Return the lock without those whose process has ended, changing nothing."""
-        self._after_fork()
         with self._mutex:
             return self._seen(self._database.read(name))
 
     def read_all(self) -> Iterator[tuple[str, Reply]]:
         """Yield every lock that ever was."""
-        self._after_fork()
         with self._mutex:
             found = self._database.read_all()
         yield from ((name, self._seen(state)) for name, state in found)
@@ -157,12 +149,46 @@ class Embedded:
 
     def close(self) -> None:
         """Close the files. Closing twice is allowed."""
-        if self._pid != os.getpid():
-            return
         with self._mutex:
             while self._ears:
                 self._ears.pop().close()
             self._database.close()
+
+
+# A fork while a thread is within SQLite leaves a child its locks, which nobody there releases; and
+# what SQLite knows of open files it knows in the child too, where it does not hold. So each store
+# lets go of its file before a fork, and opens it when it is used next, in the parent and the child.
+_OPENED: weakref.WeakSet[Embedded] = weakref.WeakSet()
+_REGISTERED = threading.Lock()
+_FORKING: list[Embedded] = []
+_PATIENCE = 5.0  # seconds that a fork waits for a transaction, should that process be stopped in it
+
+
+def _before_fork() -> None:
+    _REGISTERED.acquire()
+    for store in list(_OPENED):
+        if store._mutex.acquire(timeout=_PATIENCE):  # noqa: SLF001 - of its own module
+            _FORKING.append(store)
+            store._database.set_aside()  # noqa: SLF001 - likewise
+
+
+def _in_parent() -> None:
+    while _FORKING:
+        _FORKING.pop()._mutex.release()  # noqa: SLF001 - likewise
+    _REGISTERED.release()
+
+
+def _in_child() -> None:
+    for store in list(_OPENED):
+        if store not in _FORKING:
+            store._database.leave_to_parent()  # noqa: SLF001 - likewise
+        store._abandoned.append(store._ears)  # noqa: SLF001 - likewise; they are the parent's
+        store._begin()  # noqa: SLF001 - likewise
+    _FORKING.clear()
+    _REGISTERED.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def _behind_who_left(before: LockState, after: LockState) -> list[QueuePlace]:

@@ -70,7 +70,7 @@ def bound_to(real: Any) -> dict[str, Proxy]:
     PyMongo refuses one of another client by itself.
     """
     bound = BOUND.get()
-    mine = bound is not None and unwrapped(bound).client is client_of(real)
+    mine = bound is not None and unwrapped(unwrapped(bound).client) is unwrapped(client_of(real))
     return {"session": bound} if bound is not None and mine else {}
 
 

@@ -13,6 +13,7 @@ from pymongo.read_concern import ReadConcern
 from penstock.mongo.effects import Invocation, Steps
 from penstock.mongo.error_kinds import fault_of
 from penstock.mongo.errors import NotRetryable
+from penstock.mongo.proxy import BOUND
 from penstock.mongo.retry import RetriedTask, again, attempt, marked
 
 __all__ = ["Unfit", "Whole", "transacted"]
@@ -51,6 +52,8 @@ def transacted(task: RetriedTask, whole: Whole, call: Callable[..., Any]) -> Ste
     Where there are no transactions it is done plainly, once, by ``task.call``.
     """
     own = whole.session is None
+    if own and BOUND.get() is not None:
+        return (yield from attempt(task))  # another client bound it: PyMongo refuses that
     active = whole.client.start_session(causal_consistency=False) if own else whole.session
     try:
         return (yield from _in(task, active, whole.concern, call))
