@@ -192,6 +192,8 @@ def _into(ends: list[int]) -> Go:
 
     return put
 
+_JOINTS = ':/. <"'
+
 
 class Maker:
     """Makes texts that an expression takes for long, from its own parse."""
@@ -210,6 +212,8 @@ class Maker:
                 start, again = self._sample(before), self._sample(body) or "a"
                 for end in ("", "\x00"):
                     yield start + again * count + end
+            for joint in _JOINTS:  # each beginning reads all that are behind it
+                yield (self._sample(before) + joint) * count
         for cut in range(1, len(self.tree) + 1):
             yield self._sample(self.tree[:cut]) * count
 

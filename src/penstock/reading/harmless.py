@@ -50,7 +50,7 @@ _BASE = re.compile(
 _SIGNS = ("<script", ":script", "<style", ":style", "<!attlist", "<!entity", "<?xml-s")
 _TAGS = re.compile(r"""<[^\s<>!?/]+\s(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""")
 _SUSPECT = re.compile(
-    r"""(?:^|[\s:])(?:on[^\s=]*|srcdoc|ping|http-equiv)\s*=|(?<=[\s:])(?<!xmlns:)"""
+    r"""(?:^|[\s:])(?:on[^\s=:]*+|srcdoc|ping|http-equiv)\s*=|(?<=[\s:])(?<!xmlns:)"""
     r"""(?!(?:xmlns|class|id|title|alt|type|prefix|lang|content|property|name)\s*=)"""
     r"""[^\s=<>"'/:]+\s*=\s*(?:"[^"]*(?:[:\\&@(]|//)|'[^']*(?:[:\\&@(]|//))""",
     re.IGNORECASE,
