@@ -49,7 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         since = int(query.get("since", "0"))
         if asked.path == "/rows":
             start = since + 100 * (int(query["page"]) - 1)
-            rows = [{"id": n, "at": n} for n in range(start, min(ROWS, start + 100))]
+            end = min(ROWS, start + 100) if query["page"] != "0" else start
+            rows = [{"id": n, "at": n} for n in range(start, end)]
         else:
             number = int(asked.path.split("/")[2])
             rows = [{"id": 0, "at": number}] if number >= since and not number % 100 else []

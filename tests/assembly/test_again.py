@@ -126,6 +126,23 @@ def test_where_pages_begin_is_asked_in_the_first_run(
     assert [query["page"] for query in shop.queries] == [str(first), str(first + 1)]
 
 
+@pytest.mark.parametrize("table", ['[source]\nkind = "pages"\n', '[[resource]]\nname = "rows"\n'])
+def test_a_parameter_of_pages_may_be_in_the_environment(
+    tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """The words env:SHOP_KEY were sent to the service."""
+    monkeypatch.setenv("SHOP_KEY", "k7")
+    shop.paths["/rows"] = [{"id": 1}]
+    text = f'store = "s"\n{table}path = "/rows"\nstyle = "page"\nquery = {{ k = "env:SHOP_KEY" }}\n'
+    file = written(tmp_path, shop, text)
+    penstock("run", file, "--quiet")
+    penstock("check", file, "--try")
+    assert {query["k"] for query in shop.queries} == {"k7"}
+    monkeypatch.delenv("SHOP_KEY")
+    _, _, err = called("run", file, "--quiet")
+    assert "environment variable SHOP_KEY is not set" in err
+
+
 def test_first_in_the_file_is_believed(tmp_path: Path, shop: Shop) -> None:
     shop.paths["/rows"] = [{"id": 1}]
     text = SINCE.replace("since = { param", "first = 1\n# {")
@@ -503,3 +520,54 @@ def test_one_row_dated_in_the_future_does_not_hide_all_that_comes_before(
     shop.paths["/rows"] = []
     penstock("run", file, "--quiet")
     assert {query["since"] for query in shop.queries} == {"2020-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ([1767225600, 4102444800], 1767225600),  # seconds since 1970: 2026 and 2100
+        ([4102444800000, 1767225600000], 1767225600000),
+        (["253402300799", "1767225600"], "1767225600"),
+        ([3_000_000_000, 3_000_000_007], 3_000_000_007),  # not times: nothing else reads as one
+        ([7, 4102444800], 4102444800),
+        ([2_500_000_000_000_000_000, 5], 2_500_000_000_000_000_000),
+    ],
+)
+def test_a_number_is_a_time_in_the_future_where_others_are_times(
+    values: list[int | str], asked: int | str
+) -> None:
+    mark = Watermark(Since(param="p", field="at"), "s", None)
+    answer = Response(200, "http://x", b"", b"", 0.0)
+    kept = ""
+    for value in values:
+        row = json.dumps({"at": value}).encode()
+        kept = mark.saw(answer, [row], last=value == values[-1]).value
+        mark = Watermark(Since(param="p", field="at"), "s", kept)  # killed between pages
+    assert json.loads(kept)["floor"] == asked
+
+
+@pytest.mark.parametrize(("on_same", "code"), [("replace", 0), ("history", 1)])
+def test_versions_of_a_row_may_come_newest_first(
+    tmp_path: Path, shop: Shop, on_same: str, code: int
+) -> None:
+    """The oldest, which came last, took the place of the newest."""
+    shop.paths["/rows"] = [{"id": 1, "at": 1}]
+    text = SINCE.replace('"replace"', f'"{on_same}"')
+    file = written(tmp_path, shop, text)
+    penstock("run", file, "--quiet")
+    newest = {"id": 1, "at": 9}
+    shop.paths["/rows"] = [newest, {"id": 1, "at": 8}, {"id": 2, "at": 3}, {"id": 1, "at": 7}]
+    told = penstock("run", file, "--json", "--quiet", code=code)
+    assert landed(tmp_path / "s")[1] == newest
+    assert told["warnings"] == ["1 rows came behind a newer one of the same key, and were left out"]
+
+
+def test_a_key_that_is_absent_when_it_is_fetched_again_is_told(tmp_path: Path, shop: Shop) -> None:
+    shop.paths |= {"/k/1": {"v": 1}, "/k/2": {"v": 1}}
+    text = 'source = { kind = "range", start = 1, stop = 3 }\nrequest = { path = "/k/{key}" }\n'
+    text += '[store]\npath = "s"\non_same = "replace"\n[retry]\nabsent = [404]\n'
+    file = written(tmp_path, shop, text)
+    penstock("run", file, "--quiet")
+    del shop.paths["/k/2"]
+    told = penstock("run", file, "--refresh", "--json", "--quiet")
+    assert told["warnings"] == ["1 keys are absent now: their earlier records stay"]

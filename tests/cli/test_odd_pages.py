@@ -44,6 +44,9 @@ RIGHT = {
     "overlap": ('style = "cursor"\nitems = "items"', 25, 1),
     "post": ('style = "cursor"\nitems = "items"\nmethod = "POST"', 25, 0),
     "csv": ('decode = "csv"', 25, 0),
+    "from-0": ('style = "page"\nsize = 10', 25, 0),
+    "closing": ('style = "page"\nsize = 5', 25, 0),
+    "apart": ('style = "page"\nsize = 10', 25, 0),
     "short-total": ('style = "page"\nsize = 10\nitems = "items"\ntotal = "total"', 25, 0),
 }
 
@@ -77,3 +80,24 @@ def test_a_next_link_that_matches_nowhere_is_said(
     ended = penstock("run", file, "--quiet", "--json")
     assert (ended.code, ended.last["landed"], ended.last["doubts"]) == (1, 10, 1)
     assert "no page had a link at 'nextLink', and yet there is '@odata.nextLink'" in ended.line
+
+
+def test_a_server_that_closes_kept_connections_costs_no_key_and_no_attempt(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    server = simulator(users=40, limit=0, odd="closing")
+    file = pipeline(server.url, '[source]\nkind = "range"\nstop = 40\n')
+    ended = penstock("run", file, "--quiet", "--json")
+    assert (ended.code, ended.last["landed"], ended.last["retries"]) == (0, 40, 0), ended
+
+
+def test_a_limit_of_one_resource_holds_no_other_back(
+    penstock: Penstock, simulator: Simulators, pipeline: Files
+) -> None:
+    """All pages of the list spend its own limit, whose end does not hold back the users."""
+    server = simulator(users=12, limit=14, window=3600, dialect="legacy", pages=1, odd="apart")
+    source = '[source]\nkind = "pages"\npath = "/odd"\nstyle = "page"\nsize = 1\n'
+    ended = penstock("run", pipeline(server.url, source), "--quiet", "--json")
+    assert (ended.code, ended.last["landed"]) == (0, 12), ended
+    assert ended.last["too_many_requests"] == 0
+    assert server.truth()["requests"] == 26

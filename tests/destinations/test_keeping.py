@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -61,6 +62,21 @@ def test_a_dropped_table_is_written_again(tmp_path: Path) -> None:
     rows(tmp_path / "t.db", "DROP TABLE users")
     assert "1 more rows" in run(store, "--to", to, "--table", "users").output
     assert rows(tmp_path / "t.db") == [(0, 1)]
+
+
+def test_a_store_that_was_put_back_is_refused(tmp_path: Path) -> None:
+    """Its new lines were as long as those that were lost: the table went on behind them."""
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t.db"
+    shutil.copytree(store, tmp_path / "backup")
+    land(store, {"n": 2}, start=1)
+    assert "2 more rows" in run(store, "--to", to, "--table", "users").output
+    shutil.rmtree(store)
+    shutil.copytree(tmp_path / "backup", store)
+    land(store, {"n": 3}, {"n": 4}, start=1)
+    failed = run(store, "--to", to, "--table", "users").exception
+    assert "was restored or repaired; drop the table" in str(failed)
+    rows(tmp_path / "t.db", "DROP TABLE users")
+    assert "3 more rows" in run(store, "--to", to, "--table", "users").output
 
 
 def test_a_table_that_somebody_else_made_is_refused(tmp_path: Path) -> None:

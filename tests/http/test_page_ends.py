@@ -294,3 +294,60 @@ def test_a_list_that_begins_again_at_its_end_is_read_once(quick: Make) -> None:
     assert {row for page in found for row in rows(page)} == {b'{"id": %d}' % n for n in range(3)}
     assert len(found) <= 6
     assert not found[-1].doubt
+
+
+def test_a_failure_in_place_of_rows_is_no_end(quick: Make) -> None:
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        body = {"items": [{"id": number}]} if number == 1 else {"items": [], "error": "quota"}
+        return answer(json.dumps(body).encode())
+
+    with wire(answering(reply)) as server:
+        *_, last = pages(quick(server.url), "/", PageNumber(items="items"))
+    assert last.doubt.endswith("the last page has no rows, and there is 'error'")
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_one_more_is_asked_for_where_the_last_page_is_as_long_as_the_others(
+    quick: Make, concurrency: int
+) -> None:
+    """A number of pages that is too low was believed, since the server's pages are smaller."""
+
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        found = [{"id": row} for row in range(8)][number * 2 - 2 : number * 2] if number else []
+        return answer(json.dumps({"items": found, "pages": 3}).encode())
+
+    with wire(answering(reply)) as server:
+        style = PageNumber(items="items", pages="pages")
+        found = [*pages(quick(server.url), "/", style, concurrency=concurrency)]
+    assert sum(len(rows(page, "items")) for page in found) == 8
+
+
+@pytest.mark.parametrize(("apart", "raises"), [(1, False), (3, True)])
+def test_an_offset_that_counts_pages_is_refused(quick: Make, apart: int, *, raises: bool) -> None:
+    """Two of three pages were left out, or all behind the first, with exit code 0."""
+
+    def reply(asked: Asked) -> bytes:
+        start = apart * int(dict(parse_qsl(asked.target.partition("?")[2]))["offset"])
+        return answer(json.dumps([{"id": row} for row in range(9)][start : start + 3]).encode())
+
+    with wire(answering(reply)) as server:
+        found = pages(quick(server.url), "/", Offset(size=3))
+        if raises:
+            with pytest.raises(PermanentError, match="counts pages: say style = 'page'"):
+                next(found)
+        else:
+            assert sum(len(rows(page)) for page in found) == 9
+
+
+def test_one_element_of_xml_is_a_list_of_one(quick: Make) -> None:
+    def reply(asked: Asked) -> bytes:
+        number = int(asked.target.partition("page=")[2].partition("&")[0])
+        body = "".join(f"<row><id>{number}</id></row>" for _ in range(number))
+        return answer(f"<all>{body if number < 3 else ''}</all>".encode())
+
+    style = PageNumber(items="all.row", missing="empty")
+    with wire(answering(reply)) as server:
+        found = [*pages(quick(server.url, decode="xml"), "/", style)]
+    assert [len(rows(page, style.items)) for page in found] == [1, 2, 0]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from penstock.http import End, Response
-from penstock.http.signs import full, goes_on, sign_of_more
+from penstock.http.signs import failure_in, full, goes_on, sign_of_more
 
 
 def page(members: dict[str, object], *headers: str) -> Response:
@@ -71,3 +71,21 @@ def test_a_page_of_the_size_that_it_names_may_be_full() -> None:
 def test_an_answer_that_is_the_first_of_several(members: dict[str, object], *, more: bool) -> None:
     assert goes_on(page(members)) is more
     assert goes_on(page({}, "Link: </r?page=2>; rel=next"))
+
+
+@pytest.mark.parametrize(
+    ("members", "fails"),
+    [
+        ({"error": "quota exceeded"}, True),
+        ({"success": False}, True),
+        ({"ok": "false"}, True),
+        ({"status": "error"}, True),
+        ({"meta": {"code": 429, "message": "Too many requests"}}, True),
+        ({"error": {"code": 0, "message": ""}}, False),
+        ({"error": "none", "success": True, "status": "ok", "code": 200}, False),
+        ({"status": 404, "message": "no more pages"}, False),
+    ],
+)
+def test_an_empty_page_that_speaks_of_a_failure(members: dict[str, object], *, fails: bool) -> None:
+    """A page without rows was taken for the end, though it said "quota exceeded"."""
+    assert bool(failure_in(page({"items": [], **members}))) is fails

@@ -14,6 +14,7 @@ from tests.reading.test_hostile_books import document
 
 from penstock.reading.archive import Archive
 from penstock.reading.blocks import book_blocks
+from penstock.reading.harmless import _Disarmer, harmless
 
 FAR = ("https://a.example/b.mp4", "http://a.example/c?d=e&amp;f", "//a.example/g")
 ADDRESSES = (*FAR, "own.png", "data:image/png;base64,AAAA", "javascript:x()", "file:///own", "#n")
@@ -176,3 +177,32 @@ def test_the_package_lists_nothing_from_elsewhere_and_nothing_refers_to_it() -> 
     assert sheet == "@namespace x url(http://a.example/n); p { color: red }"
     assert b"<audio" not in after["EPUB/own.smil"]
     assert "https://a.example/b.mp4: listed, but not in the book" in report.removed
+
+
+ATTRIBUTES = (
+    "href src xlink:href data style srcset background onclick x:onload ping title xml:base data-x "
+    "poster lang id-x class-x xmlns:x content p:content http-equiv srcdoc ONLOAD a:b:src fill"
+).split()
+VALUES = (
+    *ADDRESSES, "&#104;ttp://a.example", "https&colon;//a.example", "h\nttp://a.example",
+    "\\\\a.example", "url(&quot;//a.example&quot;)", "u\\72l(//a.example)", "a b > c", "",
+    "x;url=//a.example", "&own;",
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from(["a", "img", "p", "x:use", "meta", "SVG:image"]),
+    st.dictionaries(
+        st.sampled_from(ATTRIBUTES), st.tuples(st.sampled_from(VALUES), st.sampled_from("\"'"))
+    ),
+    st.sampled_from([" ", "\n", "\t "]),
+)
+def test_a_document_without_signs_of_what_acts_holds_nothing_that_does(
+    name: str, attributes: dict[str, tuple[str, str]], blank: str
+) -> None:
+    given = "".join(f"{blank}{key} ={q}{value}{q}" for key, (value, q) in attributes.items())
+    source = f"<p><!-- <b a=' --><{name}{given}/><i title='c'>d</i></p>"
+    said: list[str] = []
+    assert harmless(source, said.append) == _Disarmer(source, str, bool).out_of(source)
+    assert bool(said) is (harmless(source, str) != source)

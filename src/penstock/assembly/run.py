@@ -60,8 +60,9 @@ from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.assembly.timestamps import lag
+from penstock.assembly.values import revealed
 from penstock.cluster import Blocks, Leased, Processes, sharded
-from penstock.errors import InputError, Stopped, StoreInUse
+from penstock.errors import Absent, InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
 from penstock.http import (
     FAILED_PARENT,
@@ -638,6 +639,7 @@ class Run:
 
     def _pages(self, source: PagesSource, store: WritableStore) -> Feed:
         assert self._api is not None  # only a stream has none
+        source = revealed(source)
         if isinstance(source, ResourceSection) and self._parent is not None:
             return self._children(source, self._parent, store)
         feed = PageFeed(
@@ -649,8 +651,8 @@ class Run:
             concurrency=source.concurrency,
             since=build_since(source),
             recall=store.mark,
-            every=store.takes_again,
-            first=1 if source.first == 1 else None,
+            every=self._every(store),
+            first=source.first if isinstance(source.first, int) else None,
         )
         assert isinstance(self.file, PipelineFile)  # only they have pages
         whole = self.file.request is None and source.since is None
@@ -673,11 +675,11 @@ class Run:
             items=source.items,
             key=source.key,
             concurrency=self._concurrency(),
-            every=store.takes_again,
+            every=self._every(store),
             again=fixed,
             since=since,
             recall=store.mark,
-            first=1 if source.first == 1 else None,
+            first=source.first if isinstance(source.first, int) else None,
         )
         if fixed:
             _put_back(feed, store, "" if since is None else FAILED_PARENT)
@@ -696,8 +698,13 @@ class Run:
             items=request.items or "",
             key=request.key,
             concurrency=self._concurrency(),
-            every=store.takes_again,
+            every=self._every(store),
         )
+
+    def _every(self, store: WritableStore) -> bool | str:
+        section = self.file.store
+        named = isinstance(section, StoreSection) and section.on_same
+        return store.takes_again and (named or True)
 
     def _concurrency(self) -> int:
         return self.file.api.concurrency if isinstance(self.file, PipelineFile) else 1
@@ -741,7 +748,7 @@ class Run:
         return self.summary(store)
 
     def _landed(self, flow: Pipeline, store: WritableStore) -> None:
-        unfollowed = _Unfollowed()
+        unfollowed = _Unfollowed(store)
         stages: list[Stage[object, object]] = [*self._stages]
         if isinstance(self.file, PipelineFile):  # messages of streams land as they came
             stages.insert(0, unfollowed)
@@ -760,6 +767,8 @@ class Run:
                 "request.items the rows of all pages land"
             )
             self.events.emit(Notice(reason=what, doubtful=True))
+        if unfollowed.gone:
+            self._tell(f"{unfollowed.gone:,} keys are absent now: their earlier records stay")
 
     def _tell_stale(self, store: WritableStore) -> None:
         if stale := getattr(store, "stale", 0):
@@ -849,13 +858,22 @@ def _sharded(file: PipelineFile | StreamFile, shard: tuple[int, int]) -> Pipelin
 
 @final
 class _Unfollowed:
-    """A stage that changes nothing, and counts answers that are the first page of several."""
+    """A stage that changes nothing, and counts answers that are not all there is to say.
 
-    def __init__(self) -> None:
-        self.count = 0
+    Attributes:
+        count: Those that are the first page of several.
+        gone: Keys that are absent now, and whose records stay.
+    """
+
+    def __init__(self, store: WritableStore) -> None:
+        self.count = self.gone = 0
+        self._store = store
 
     def __call__(self, results: Sequence[Result[Key, object]]) -> Sequence[Result[Key, object]]:
         self.count += sum(isinstance(r.value, Response) and goes_on(r.value) for r in results)
+        if self._store.takes_again:
+            absent = (r.key for r in results if isinstance(r.error, Absent))
+            self.gone += sum(self._store.get(key) is not None for key in absent)
         return results
 
 

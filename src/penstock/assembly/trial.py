@@ -19,6 +19,7 @@ from penstock.assembly.resources import Part
 from penstock.assembly.sections import PagesSource, PipelineFile
 from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
+from penstock.assembly.values import revealed
 from penstock.errors import Absent, PenstockError
 from penstock.http import Api, Beginning, Response, dig, pages, row_result, shown
 from penstock.pipeline import load
@@ -86,7 +87,7 @@ def try_part(part: Part, folder: Path) -> Trial:
 def _try(file: PipelineFile, folder: Path, api: Api, trial: Trial) -> None:
     source = file.source
     if isinstance(source, PagesSource):
-        _try_pages(source, api, trial)
+        _try_pages(revealed(source), api, trial)
         return
     if file.request is None:
         return

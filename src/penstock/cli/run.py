@@ -77,8 +77,8 @@ def run(  # noqa: PLR0913 - one parameter an option of the command
     request fetched the keys; what has landed stays, and lands once.
 
     Exit codes: 0 all landed, 1 some keys failed (see penstock status; those acknowledged do not
-    count), a use left records out or rows may be missing (a note says why), 2 bad input, 3
-    stopped, 4 storage or server gave up.
+    count), a use left records out, rows may be missing or messages of a stream are (a note says
+    why), 2 bad input, 3 stopped, 4 storage or server gave up.
     """
     described = read_several(file)
     if isinstance(described, PipelineFile) and (seconds is not None or max_messages is not None):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["open_duckdb", "open_postgres", "open_sqlite", "write_sqlite"]
 
 _CELLS = 20_000  # entered at once
+_MEMORY = "32MB"  # that DuckDB takes for itself, as long as that does
 # What a column is, by what it holds: in SQLite, DuckDB and PostgreSQL. Whatever else is text.
 _TYPES = {
     "bool": ("BOOLEAN", "BOOLEAN", "BOOLEAN"),
@@ -91,6 +92,17 @@ class _DuckDb(SqlTables):
 
     def type_of(self, field: Field) -> str:
         return _duck_type(field.nested) if field.kind == "nested" else super().type_of(field)
+
+    def commit(self, batch: Batch) -> None:
+        import duckdb
+
+        try:
+            super().commit(batch)
+        except StorageError as error:
+            if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                raise
+            self._duck.execute("RESET memory_limit")  # to what it takes for itself: most of all
+            super().commit(batch)
 
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         table, key, listed = identifier(batch.table), names[0], ", ".join(names)
@@ -198,7 +210,9 @@ def open_duckdb(address: str) -> Destination:
     try:
         # What it would fetch from the network is not for us to fetch.
         asked: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": False
+            "autoinstall_known_extensions": False,
+            "memory_limit": _MEMORY,
+            "threads": 1,
         }
         return _DuckDb(duckdb.connect(str(path), config=asked), str(path))
     except duckdb.Error as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, final
+from zlib import crc32
 
 import msgspec
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Keeper"]
 
-_ROWS, _BYTES = 10_000, 8 << 20  # what a batch holds at most
+_ROWS, _BYTES = 10_000, 4 << 20  # what a batch holds at most
 _SPAN = (("valid_from", "timestamp"), ("valid_to", "timestamp"))
 _NAME = 60  # bytes of a column's name; PostgreSQL cuts at 63
 _RESERVED = {"_penstock", "."}  # where the databases keep the states
@@ -49,14 +50,16 @@ class _State(msgspec.Struct, frozen=True):
     versions: bool = False
     children: tuple[_Child, ...] | None = None
     structs: bool = False
+    last: tuple[Key, int] | None = None  # the key of the last record taken, and its checksum
 
 
 @final
 class _Rows:
     """What becomes one batch, and the position behind it."""
 
-    def __init__(self, position: str) -> None:
+    def __init__(self, position: str, last: LandedRecord | None = None) -> None:
         self.position = position
+        self.last = last and (last.key, crc32(last.body))
         self.cells: list[list[bytes | None]] = []
         self.arrays: Mapping[str, pa.Array] | None = None  # then the cells are the keys alone
         self.since: dict[Key, bytes] = {}  # when the first version of each key came
@@ -188,6 +191,8 @@ class Keeper:
             raise InputError(
                 f"the table {self._table} is kept up to date with another store: name another table"
             )
+        if state.last and store.deletions() == state.deleted:
+            _refuse_earlier(store, self._table, *state.last)
         for what, kept, wanted in (
             ("nested tables", state.children is not None, self._children is not None),
             ("flattening", state.flatten, self._flatten),
@@ -222,7 +227,9 @@ class Keeper:
 
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
         span = _SPAN if self._versions else ()
-        return Layout(fields, self._given, _NAME, span, nested=self._structs)
+        layout = Layout(fields, self._given, _NAME, span, nested=self._structs)
+        layout.objects_grow = getattr(self._destination, "objects_grow", True)
+        return layout
 
     def _child(self, levels: Levels, name: str = "", fields: Sequence[Field] = ()) -> Layout:
         """Return the columns of a table of lists, which is made where there is none yet."""
@@ -260,7 +267,7 @@ class Keeper:
     def _batches(self, store: StoreReader, after: str) -> Iterator[_Rows]:
         landed = self._landed(store, after)
         for part in portions(landed, lambda one: len(one[0].body), _BYTES, _ROWS):
-            rows = _Rows(part[-1][2])
+            rows = _Rows(part[-1][2], part[-1][0])
             if self._versions or self._children is not None:
                 for record, at, _ in part:
                     moment = _encode(datetime.fromtimestamp(at, UTC))
@@ -312,6 +319,7 @@ class Keeper:
             state,
             position=rows.position,
             deleted=deleted,
+            last=rows.last,
             fields=tuple(self._layout.fields),
             children=None
             if self._children is None
@@ -358,6 +366,16 @@ class Keeper:
             return [_encode(key).decode() for key in keys]
         wanted = {"text": str, "long": int}.get(kind)
         return [key for key in keys if type(key) is wanted]
+
+
+def _refuse_earlier(store: StoreReader, table: str, key: Key, proof: int) -> None:
+    """Refuse a store that was put back to an earlier state: its positions mean other records."""
+    body = store.get(key)
+    if (body is None or crc32(body) != proof) and not store.replaced([key]):
+        raise InputError(
+            f"the store does not have the record {key!r} that the table {table} has taken last: "
+            "it was restored or repaired; drop the table to have it written again"
+        )
 
 
 def _batch(table: str, layout: Layout, rows: list[list[bytes | None]], known: int) -> Batch:

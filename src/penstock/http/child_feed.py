@@ -14,7 +14,7 @@ from penstock.errors import Absent, GaveUp, PenstockError, PermanentError
 from penstock.http.api import Api
 from penstock.http.pagination import Beginning, pages, rows
 from penstock.http.request import Request
-from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.row_keys import KeyPath, Rows, tell
 from penstock.http.since import Since, Watermark, Watermarks
 from penstock.http.styles import Style
 from penstock.pipeline import Checkpoint, Key, LandedRecord, Lot, Position, Result, source_of
@@ -89,7 +89,7 @@ class ChildFeed:
         items: str = "",
         key: KeyPath = "id",
         concurrency: int = 1,
-        every: bool = False,
+        every: bool | str = False,
         again: bool = True,
         since: Since | None = None,
         recall: Callable[[str], str | None] = _nothing,
@@ -101,7 +101,7 @@ class ChildFeed:
         self._items = items
         self._concurrency = concurrency
         self._again = again
-        self._keyed = Rows(key, every=every)
+        self._keyed = Rows(key, every=every, newest=None if since is None else since.field)
         self._since = since
         self._recall = recall
         own = [path for path in ([key] if isinstance(key, str) else key) if path[:8] != "_parent."]
@@ -132,9 +132,7 @@ class ChildFeed:
             done = parent.position
         if self._again:
             yield Lot((), "")
-        for doubt in (self._keyed.doubt, marks.unread.doubt if marks else ""):
-            if doubt:
-                self._api.tell(doubt, doubtful=True)
+        tell(self._api, self._keyed, None if marks is None else marks.unread)
 
     def _ahead(
         self, parents: Iterator[Child], start: Position | None, marks: Watermarks | None

@@ -10,7 +10,7 @@ import msgspec
 from penstock.http.api import Api
 from penstock.http.pagination import Beginning, pages, rows
 from penstock.http.request import Get, Request
-from penstock.http.row_keys import KeyPath, Rows
+from penstock.http.row_keys import KeyPath, Rows, tell
 from penstock.http.since import SINCE, Since, Watermark
 from penstock.http.styles import Style
 from penstock.http.url import resolve, shown
@@ -54,7 +54,7 @@ class PageFeed:
         concurrency: int = 1,
         since: Since | None = None,
         recall: Callable[[str], str | None] | None = None,
-        every: bool = False,
+        every: bool | str = False,
         first: int | None = None,
     ) -> None:
         self._api = api
@@ -85,12 +85,13 @@ class PageFeed:
             PermanentError: A page failed for good, or has no list of rows.
             GaveUp: A page failed as often as the policy allows.
         """
-        keyed = Rows(self._key, every=self._every)
+        newest = self._since.field if self._since is not None else None
+        keyed = Rows(self._key, every=self._every, newest=newest)
         mark, request = None, self._request
         if self._since is not None:
             mark = Watermark(self._since, self.source, self._recall and self._recall(SINCE))
             request = mark.asked(request)
-        known = self._first if mark is None or mark.first is None else mark.first
+        known = mark.first if mark is not None and self._first is None else self._first
         begun = Beginning(self._key, known)
         for page in pages(
             self._api,
@@ -107,6 +108,4 @@ class PageFeed:
                 mark.first = begun.first
                 items.append(mark.saw(page.response, found, last=page.whole))
             yield Lot(items, following)
-        for doubt in (keyed.doubt, mark.unread.doubt if mark else ""):
-            if doubt:
-                self._api.tell(doubt, doubtful=True)
+        tell(self._api, keyed, None if mark is None else mark.unread)

@@ -22,7 +22,7 @@ from penstock.http.body import MISSING, number
 from penstock.http.request import Get, Request
 from penstock.http.response import Response
 from penstock.http.row_keys import KeyPath, row_result
-from penstock.http.signs import full, sign_of_more
+from penstock.http.signs import failure_in, full, sign_of_more
 from penstock.http.styles import (
     End,
     Following,
@@ -214,7 +214,7 @@ class _Walk:
         self._before: frozenset[bytes] = frozenset()
         self._met: set[int] = set()  # hashes of rows: one that comes again is not one more
         self._opening: frozenset[bytes] = frozenset()
-        self._repeats = self._round = self._blank = 0
+        self._repeats = self._round = self._blank = self._most = 0
         self._last: Response | None = None
 
     def go(self, concurrency: int) -> Iterator[Page]:
@@ -271,6 +271,8 @@ class _Walk:
         self._unsure = False
         here = self._keys(response)
         other = 1 - style.first
+        if other == 1 and len(here) > 1 and isinstance(style, Offset):
+            self._check_offset(response, style, here)
         asked = other == 0 and isinstance(style, PageNumber)
         if other not in (0, 1) or not (asked or (other == 1 and not here)):
             return response
@@ -285,6 +287,23 @@ class _Walk:
         self._beginning.first = other
         self._begin_at(other)
         return answer
+
+    def _check_offset(self, response: Response, style: Offset, here: set[Key]) -> None:
+        """See that offset 1 is the second row: where it is the second page, most would be missed.
+
+        Raises:
+            PermanentError: It is not.
+        """
+        known = _counted(style, response) is not None  # then the count tells
+        answer = None if known else self._probed(style.ask(self._request, 1))
+        there = set() if answer is None else self._keys(answer)
+        if there and there.isdisjoint(here):
+            raise PermanentError(
+                f"{shown(response.url)}: {style.param}=1 has none of the rows of {style.param}=0, "
+                "so it counts pages: say style = 'page' and first = 0 (or, if it counts rows "
+                "indeed, first = 0 alone)"
+            )
+        self._beginning.first = style.first
 
     def _probed(self, request: Request) -> Response | None:
         """Return the answer to what may well be refused, or None."""
@@ -415,6 +434,7 @@ class _Walk:
             self._met |= hashes
         self._before = rows
         self._blank = 0 if rows else self._blank + 1
+        self._most = max(self._most, len(found or ()))
         following = self._as_counted(response, position, following, len(found or ()))
         if not isinstance(following, Next):
             return following
@@ -471,7 +491,10 @@ class _Walk:
         if total is not None and self._came is not None and self._came > total:
             return True
         looks = self._pages == 1 and full(response, had) is not False
-        return looks or (isinstance(self._style, Numbered) and had >= self._style.size)
+        size = self._style.size if isinstance(self._style, Numbered) else had
+        if self._pages > 1 and not (self._listing.more or self._listing.until):
+            size = min(size, self._most)  # the server's own, where it cuts
+        return looks or had >= size
 
     def _same(self, had: int) -> int:
         """Return after how many pages with the same rows we stop.
@@ -495,6 +518,9 @@ class _Walk:
         reason = ""
         if not self._listing.sure:
             reason = self._reason(page, end, rows)
+            known = rows or not response.body or not isinstance(self._style, Listing)
+            if not (reason or known) and (failure := failure_in(response)):
+                reason = f"the last page has no rows, and {failure}"
         if reason:
             reason = f"{shown(response.url)}: this may not be all: {reason}"
             self._tell(reason, doubtful=True)

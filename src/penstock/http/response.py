@@ -99,6 +99,7 @@ class Response:
         head: The raw header lines.
         seconds: How long the last call took.
         peer: The address that answered; ``""`` where nobody did.
+        of_xml: Whether the body was XML.
     """
 
     status: int
@@ -107,6 +108,7 @@ class Response:
     body: bytes
     seconds: float
     peer: str = ""
+    of_xml: bool = False
     _checked: bytes | None = None
 
     @property
@@ -156,6 +158,7 @@ class Response:
             self.body = as_json(form, self.body, self.headers)
         except ValueError as error:
             raise PermanentError(f"{shown(self.url)}: body is not {form} ({error})") from error
+        self.of_xml = form == "xml"
         self.note_json()
 
     def json(self) -> object:

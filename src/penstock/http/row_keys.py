@@ -9,7 +9,9 @@ from typing import TypeAlias, final
 import msgspec
 
 from penstock.errors import PermanentError
+from penstock.http.api import Api
 from penstock.http.body import MISSING, find
+from penstock.http.since import Rank, Unread, is_newer, rank_of
 from penstock.pipeline import Key, LandedRecord, Result, load
 
 KeyPath: TypeAlias = str | Sequence[str]
@@ -78,10 +80,14 @@ class Rows:
 
     Args:
         key: What identifies a row.
-        every: Whether rows that have the same key all count: the store knows what to do with them.
+        every: Whether rows that have the same key all count: what the store does with them, as
+            its ``on_same`` says it.
+        newest: Path of a time or number: a row is left out behind a newer one of its key.
 
     Attributes:
         differing: Rows that were left out though they have another body than the one kept.
+        every: As it was given.
+        older: Rows that were left out behind a newer one.
 
     >>> rows = Rows("id")
     >>> [result.key for result in rows.results([b'{"id": 1, "v": 1}', b'{"id": 1, "v": 2}'])]
@@ -90,16 +96,20 @@ class Rows:
     1
     """
 
-    def __init__(self, key: KeyPath, *, every: bool = False) -> None:
+    def __init__(
+        self, key: KeyPath, *, every: bool | str = False, newest: str | None = None
+    ) -> None:
         self._key = key
-        self._every = every
+        self.every = every
         self._bodies: dict[Key, int] = {}
-        self.differing = 0
+        self._newest = newest
+        self._ranks: dict[Key, Rank] = {}
+        self.differing = self.older = 0
 
     def results(self, rows: Iterable[bytes]) -> list[Result[Key, LandedRecord]]:
         """Return the rows of one page, each key once where only the first counts."""
-        if self._every:
-            return [row_result(row, self._key) for row in rows]
+        if self.every:
+            return self._in_order(rows)
         found: dict[Key, Result[Key, LandedRecord]] = {}
         for row in rows:
             result = row_result(row, self._key)
@@ -111,6 +121,28 @@ class Rows:
             del self._bodies[next(iter(self._bodies))]
         return list(found.values())
 
+    def _in_order(self, rows: Iterable[bytes]) -> list[Result[Key, LandedRecord]]:
+        """Return the rows of one page; of one key the newest comes last, over pages too."""
+        field = self._newest
+        if field is None:
+            return [row_result(row, self._key) for row in rows]
+        ranked = [(row_result(row, self._key), rank_of(row, field)) for row in rows]
+        if len({result.key for result, _ in ranked}) < len(ranked):
+            ranked.sort(key=lambda one: (str(type(one[1])), one[1] or 0))
+        found: list[Result[Key, LandedRecord]] = []
+        for result, rank in ranked:
+            known = self._ranks.pop(result.key, None)
+            older = known is not None and rank is not None and is_newer(known, rank)
+            if older:
+                self.older += 1
+            else:
+                found.append(result)
+            if (newest := known if older else rank) is not None:
+                self._ranks[result.key] = newest
+        while len(self._ranks) > _ROOM // 5:
+            del self._ranks[next(iter(self._ranks))]
+        return found
+
     @property
     def doubt(self) -> str:
         """What to tell people of rows that were left out; ``""`` where there is nothing."""
@@ -120,3 +152,15 @@ class Rows:
             f"{self.differing:,} rows had the key of another row and another body: the first of "
             'each key was kept. Name what tells them apart, such as key = ["a", "b"]'
         )
+
+
+def tell(api: Api, rows: Rows, unread: Unread | None) -> None:
+    """Tell people what is to be said of the rows of a feed, at its end."""
+    for doubt in (rows.doubt, "" if unread is None else unread.doubt):
+        if doubt:
+            api.tell(doubt, doubtful=True)
+    if rows.older:
+        what = f"{rows.older:,} rows came behind a newer one of the same key, and were left out"
+        api.tell(what, doubtful=rows.every == "history")
+    if unread is not None and unread.note:
+        api.tell(unread.note)

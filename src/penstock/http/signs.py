@@ -31,6 +31,9 @@ _PAGES = re.compile(
 _LAST = re.compile(r"(is_?)?(last|final|complete|end|done)(_?page)?", re.IGNORECASE)
 _CUT = re.compile(r"(is_?)?(incomplete|truncated|partial)([_-]?results?)?", re.IGNORECASE)
 _ERRORS = re.compile(r"errors?|error[_-]?message|fault", re.IGNORECASE)
+_FAILED = re.compile(r"success|successful|succeeded|ok", re.IGNORECASE)
+_STATUS = re.compile(r"(error_?)?(status|state|result|code|status_?code)", re.IGNORECASE)
+_BAD = re.compile(r"err(or)?|fail(ed|ure)?|[45]\d\d", re.IGNORECASE)
 _RANGE = re.compile(r"\S+ \d+-\d+/(\d+)")
 _LINKS = re.compile(r"_?links?", re.IGNORECASE)
 _BACK = re.compile(r"(prev|self|first|last|start|href$|url$).*", re.IGNORECASE)
@@ -38,6 +41,7 @@ _SIZES = re.compile(
     r"(.*per_?page|.*size|.*limit|\$?top|count|rows|n|max_?results)\]?", re.IGNORECASE
 )
 _SIZE = re.compile(r"(.*per[_-]?page|.*page[_-]?size|.*limit|size)", re.IGNORECASE)
+_NO_ERROR: tuple[object, ...] = (None, False, 0, "", "0", [], {}, "none", "null", "OK", "ok")
 _LONG = 4096  # bytes of a member that is looked into
 
 
@@ -64,6 +68,26 @@ def sign_of_more(response: Response, rows: int | None, end: End, pages: int | No
     return "there is a Link header with rel=next" if linked_on else ""
 
 
+def failure_in(response: Response) -> str:
+    """Return what on a page without rows speaks of a failure, in words; ``""`` where nothing does.
+
+    >>> failure_in(Response(200, "http://a.example", b"", b'{"items": [], "success": false}', 0.0))
+    "'success' is False"
+    """
+    for name, value in _said_in_body(response):
+        if _ERRORS.fullmatch(name) and not _is_nothing(value):
+            return f"there is {name!r}"
+        bad = _STATUS.fullmatch(name) and _BAD.fullmatch(str(value)) and str(value) != "404"
+        if bad or (_FAILED.fullmatch(name) and str(value).lower() in ("false", "0", "no")):
+            return f"{name!r} is {value!r}"
+    return ""
+
+
+def _is_nothing(value: object) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else ()
+    return value in _NO_ERROR or (bool(inner) and all(one in _NO_ERROR for one in inner))
+
+
 def goes_on(response: Response) -> bool:
     """Whether an answer says that there is a page behind it."""
     if b"next" in response.head.lower():
@@ -87,7 +111,7 @@ def _sign(url: str, name: str, value: object, rows: int | None, *, said: bool) -
         counted = float(found[1])
     if rows is not None and (counted or 0) > rows:
         return f"{name!r} says {counted:.0f}, and {rows} came"
-    if _MORE.fullmatch(name) and value in (True, "true"):
+    if _MORE.fullmatch(name) and str(value).lower() == "true":
         return f"{name!r} is true"
     if not said and _NEXT.fullmatch(name) and _leads_on(value):
         return f"there is {name!r}"
@@ -102,11 +126,10 @@ def _denied(name: str, value: object, pages: int | None) -> str:
     """Return how a member denies an end that nobody said; ``""`` where it does not."""
     if pages is not None and _PAGES.fullmatch(name) and (number(value) or 0) > pages:
         return f"{name!r} says {number(value):.0f}, and {pages} came"
-    if (_LAST.fullmatch(name) and value in (False, "false")) or (
-        _CUT.fullmatch(name) and value in (True, "true")
-    ):
+    said = str(value).lower()
+    if (_LAST.fullmatch(name) and said == "false") or (_CUT.fullmatch(name) and said == "true"):
         return f"{name!r} is {str(value).lower()}"
-    if _ERRORS.fullmatch(name) and value not in (None, False, 0, "", "0", [], {}):
+    if _ERRORS.fullmatch(name) and not _is_nothing(value):
         return f"there is {name!r}"
     return ""
 
@@ -124,11 +147,15 @@ def full(response: Response, rows: int) -> bool | None:
 
 def _said(response: Response) -> Iterator[tuple[str, object]]:
     """Yield the page's own members, and those of the objects among them; then its headers."""
+    yield from _said_in_body(response)
+    yield from response.headers.items()
+
+
+def _said_in_body(response: Response) -> Iterator[tuple[str, object]]:
     for name, value in _members(response.body):
         yield name, value
         if isinstance(value, Mapping):
             yield from value.items()
-    yield from response.headers.items()
 
 
 def _members(body: bytes) -> Iterator[tuple[str, object]]:

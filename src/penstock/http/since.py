@@ -14,7 +14,7 @@ from typing import TypeAlias, final
 import msgspec
 
 from penstock.errors import InputError
-from penstock.http.body import MISSING, value_at
+from penstock.http.body import value_at
 from penstock.http.response import Response
 from penstock.http.styles import R, at, with_parameters
 from penstock.pipeline import Checkpoint, Key
@@ -23,6 +23,10 @@ Value: TypeAlias = str | int | float
 
 SINCE = "since"  # the checkpoint of how far a source came
 
+Rank: TypeAlias = datetime | float
+"""What values are compared by: a moment or a number."""
+
+_OLDEST, _LATEST = 1e9, 2.6e11  # what may be a time since 1970: from 2001 to the year 10,000
 _SKEW = timedelta(days=1)  # by how much a server's clock may be ahead of ours
 _FRACTION = re.compile(r"\.(\d+)")
 
@@ -68,6 +72,7 @@ class _SinceState(msgspec.Struct):
     floor: Value | None = None
     high: Value | None = None
     first: int | None = None  # where the pages turned out to begin
+    ahead: Value | None = None  # the greatest number that would be a time in the future
     begun: str = ""  # of the values of many parents: which beginning they belong to
 
 
@@ -81,7 +86,17 @@ class Unread:
 
     def __init__(self, field: str) -> None:
         self._field = field
-        self.rows = self.count = 0
+        self.rows = self.count = self.ahead = 0
+
+    @property
+    def note(self) -> str:
+        """What else to tell people; ``""`` where no row is dated in the future."""
+        if not self.ahead:
+            return ""
+        return (
+            f"{self.ahead:,} of {self.rows:,} rows are dated in the future at {self._field!r} "
+            "(since.field): the next run asks for what is newer than the greatest value before"
+        )
 
     @property
     def doubt(self) -> str:
@@ -125,6 +140,7 @@ class Watermark:
         self._name = name
         self.unread = Unread(since.field or "") if unread is None else unread
         self._latest = datetime.now(UTC) + _SKEW
+        self._ahead = 0
         self._state = _state(kept, source) or _SinceState(source, since.start)
 
     @property
@@ -153,26 +169,40 @@ class Watermark:
             found = at(page, self._since.cursor)
             if isinstance(found, str | int | float) and found != "":
                 state.high = found
-        if last and state.high is not None:
-            state.floor, state.high = state.high, None
+        if last:
+            self._settle()
         return _noted(self._name, state)
+
+    def _known(self) -> Value | None:
+        return self._state.floor if self._state.high is None else self._state.high
+
+    def _settle(self) -> None:
+        """Take the greatest value; numbers were times in the future only where others are times."""
+        state, known = self._state, _rank_or_none(self._known())
+        ahead, state.ahead = state.ahead, None
+        now = self._latest.timestamp()
+        if not isinstance(known, datetime) and _scaled(known, _OLDEST, now):
+            self.unread.ahead += self._ahead
+        elif ahead is not None and (known is None or is_newer(_rank_or_none(ahead), known)):
+            state.high = ahead
+        if state.high is not None:
+            state.floor, state.high = state.high, None
 
     def _see(self, row: bytes, field: str) -> None:
         self.unread.rows += 1
-        try:
-            value = value_at(row, field)
-        except msgspec.DecodeError:
-            value = MISSING
-        before = self._state.floor if self._state.high is None else self._state.high
-        if not isinstance(value, str | int | float) or (rank := _rank(value)) is None:
+        value = _value(row, field)
+        rank = _rank_or_none(value)
+        known = _rank_or_none(self._known())
+        if rank is None or isinstance(known or rank, datetime) != isinstance(rank, datetime):
             self.unread.count += 1
-            return
-        known = None if before is None else _rank(before)
-        if known is not None and isinstance(known, datetime) != isinstance(rank, datetime):
-            self.unread.count += 1
+        # Else all that is written until then would never be asked for.
         elif isinstance(rank, datetime) and rank > self._latest:
-            pass  # all that is written until then would never be asked for
-        elif known is None or rank > known:  # type: ignore[operator] # of one type, as just asked
+            self.unread.ahead += 1
+        elif not isinstance(rank, datetime) and _scaled(rank, self._latest.timestamp(), _LATEST):
+            self._ahead += 1
+            if is_newer(rank, _rank_or_none(self._state.ahead)):
+                self._state.ahead = value
+        elif is_newer(rank, known):
             self._state.high = value
 
 
@@ -224,7 +254,38 @@ def _noted(name: str, state: _SinceState) -> Checkpoint:
     return Checkpoint(name, msgspec.json.encode(state).decode())
 
 
-def _rank(value: Value) -> datetime | float | None:
+def _value(row: bytes, field: str) -> Value | None:
+    try:
+        value = value_at(row, field)
+    except msgspec.DecodeError:
+        return None
+    return value if isinstance(value, str | int | float) else None
+
+
+def rank_of(row: bytes, field: str) -> Rank | None:
+    """Return what the value of a row is compared by, or None where it cannot be."""
+    return _rank_or_none(_value(row, field))
+
+
+def is_newer(rank: Rank | None, known: Rank | None) -> bool:
+    """Whether a value is greater than one of its type that is known, or the first."""
+    if rank is None or known is None:
+        return rank is not None
+    if isinstance(rank, datetime) or isinstance(known, datetime):
+        return isinstance(rank, datetime) and isinstance(known, datetime) and rank > known
+    return rank > known
+
+
+def _scaled(number: float | None, least: float, most: float) -> bool:
+    """Whether a number may be a time between two: seconds since 1970, or parts of them."""
+    return number is not None and any(least * n < number <= most * n for n in (1, 10**3, 10**6))
+
+
+def _rank_or_none(value: Value | None) -> Rank | None:
+    return None if value is None else _rank(value)
+
+
+def _rank(value: Value) -> Rank | None:
     """Return what values are compared by: a moment or a number."""
     if isinstance(value, bool):
         return None

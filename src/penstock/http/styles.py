@@ -24,6 +24,7 @@ from penstock.pipeline import elements, members
 Position: TypeAlias = str | int
 """Where a page is: its number, offset, cursor or URL."""
 
+_NOTHING = ("null", "None", "false", "undefined")  # no cursor, no link, written as a text
 R = TypeVar("R", bound=Request)
 
 
@@ -137,6 +138,8 @@ def rows_at(response: Response, path: str) -> list[bytes] | None:
         if not isinstance(found, msgspec.Raw):
             return None
         text = bytes(found)
+        if path and response.of_xml and text[:1] != b"[":
+            return [text]  # one element does not look like one of several
         return [] if path and text.strip() == b"null" else elements(text)
     except msgspec.DecodeError:
         return None
@@ -356,7 +359,7 @@ class BodyCursor(_Chained, Listing):
         cursor = at(response, self.path)
         if cursor is MISSING:
             return End(said=False, unmatched=f"a cursor at {self.path!r}")
-        if cursor in (None, 0, "", "0", "0.0", -1, "-1", "-1.0") or cursor is False:
+        if cursor in (None, 0, "", "0", "0.0", -1, "-1", "-1.0", *_NOTHING) or cursor is False:
             return End()
         if isinstance(cursor, bool | list | dict):
             return _unread(cursor, self.path, "a cursor")
@@ -439,7 +442,7 @@ class BodyLink(_Chained, Listing):
             link = link["href"]
         if link is MISSING:
             return End(said=False, unmatched=f"a link at {self.path!r}")
-        if link in (None, "") or link is False:
+        if link in (None, "", *_NOTHING) or link is False:
             return End()
         return _led(response, link) if isinstance(link, str) else _unread(link, self.path, "a link")
 

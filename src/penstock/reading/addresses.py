@@ -9,9 +9,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
-__all__ = ["Addresses", "Members", "resolve"]
+__all__ = ["Addresses", "Members", "joined", "resolve"]
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 DOCUMENT = re.compile(r"\.x?html?$")
@@ -26,6 +26,18 @@ BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 def resolve(document: str, path: str) -> str:
     """Return the member that ``path`` means in ``document``, as the standard has it."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(path)))
+
+
+def joined(base: str, target: str) -> str:
+    """Return an address as ``base`` has it, or an empty string for one that cannot be.
+
+    >>> joined("https://example.org/a/", "b"), joined("https://example.org/", "http://[")
+    ('https://example.org/a/b', '')
+    """
+    try:
+        return urljoin(base, target) if base else target
+    except ValueError:
+        return ""
 
 
 def _composed(name: str) -> str:
@@ -95,8 +107,8 @@ class Members:
         bare = path.partition("?")[0]
         old = unquote(bare, "cp1252", "replace")  # escapes from before UTF-8
         for reading in (path, bare, path.lstrip("/\\"), bare.lstrip("/\\"), old):
-            joined = posixpath.join(posixpath.dirname(base), reading.replace("\\", "/"))
-            for name in (joined, reading):
+            beside = posixpath.join(posixpath.dirname(base), reading.replace("\\", "/"))
+            for name in (beside, reading):
                 if found := folded.get(_folded(name)):
                     return found
         return self._alike(_folded(posixpath.join(posixpath.dirname(base), bare)), last)

@@ -13,7 +13,7 @@ from typing import final
 import msgspec
 
 from penstock.errors import MissingExtra
-from penstock.reading.tidy import joined
+from penstock.reading.addresses import joined
 
 __all__ = ["Entry", "feed_entries"]
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass, field
 from re import Match
 from typing import final
-from urllib.parse import urljoin
 
-from penstock.reading.addresses import SCHEME
+from penstock.reading.addresses import SCHEME, joined
 from penstock.reading.markup import ATTRIBUTE, TAG
 from penstock.reading.names import EVENT, Names, tree
 from penstock.reading.sheets import UNKNOWN, harmless_sheet, loads
@@ -36,11 +35,7 @@ _FOLLOWED = ("href", "base", "src")
 _ADDRESSES = frozenset({"href", "src", "srcset", "data", "srcdoc", "http-equiv"})
 # What is nothing without its address goes, or what it holds stays in an element of another name.
 _BARE = frozenset("source track link meta base font-face-uri font-face-src mpath".split())
-_STANDING = {
-    **dict.fromkeys(LOADED, "span"),
-    "use": "g",
-    "tref": "tspan",
-}
+_STANDING = {"use": "g", "tref": "tspan", **dict.fromkeys(LOADED, "span")}
 _FOR_ANY = frozenset("id class title lang xml:lang dir style transform epub:type".split())
 _FRAMES = ("iframe", "frame", "object", "embed")
 _OUTSIDE = re.compile(r"(?:^|;)[\x00-\x20]*+(?:[A-Za-z][A-Za-z0-9+.\-\s]*+:|[/\\]\s*+[/\\])")
@@ -95,17 +90,15 @@ def harmless(
 
 
 @final
+@dataclass(slots=True)
 class _Open:
     """An element that is open: its start, where it stands, and what it lost."""
 
-    __slots__ = ("at", "kept", "local", "lost", "start")
-
-    def __init__(self, start: Match[str], local: str, at: int) -> None:
-        self.start = start
-        self.local = local
-        self.at = at
-        self.lost: list[str] = []  # addresses that it, or a source in it, had
-        self.kept = False  # whether it, or a source in it, has one still
+    start: Match[str]
+    local: str
+    at: int
+    lost: list[str] = field(default_factory=list)  # addresses that it, or a source in it, had
+    kept: bool = False  # whether it, or a source in it, has one still
 
 
 @final
@@ -146,7 +139,7 @@ class _Disarmer:
 
     def _start(self, local: str, match: Match[str]) -> None:
         element = _Open(match, local, len(self.out))
-        self.out.append(self._tag(element) if match[3] else match[0])
+        self.out.append(ATTRIBUTE.sub(lambda m: self._attribute(element, m), match[0]))
         if match[4]:
             self._end(element, "")
         else:
@@ -189,17 +182,13 @@ class _Disarmer:
         )
         return f"<{tag}{kept}>{''.join(held)}</{tag}>"
 
-    def _tag(self, element: _Open) -> str:
-        """Return a start tag without the attributes that act."""
-        return ATTRIBUTE.sub(lambda m: self._attribute(element, m), element.start[0])
-
     def _attribute(self, element: _Open, attribute: Match[str]) -> str:
         blank, name, quoted = attribute.groups()
         local = name.rpartition(":")[2].lower()
         written = value = self.names.text(quoted[1:-1])
-        if self.base and local in ("href", "src", "data") and not self._near(value):
-            with suppress(ValueError):
-                value = urljoin(self.base, value)
+        near = value.startswith("#") or SCHEME.match(value)
+        if self.base and local in ("href", "src", "data") and not (near or self.inside(value)):
+            value = joined(self.base, value)
         if not _acts(element.local, name, value):
             element.kept |= local in _ADDRESSES
             return attribute[0] if value == written else f'{blank}{name}="{html.escape(value)}"'
@@ -212,9 +201,6 @@ class _Disarmer:
         if local in _ADDRESSES:
             element.lost.append(written)
         return ""
-
-    def _near(self, value: str) -> bool:
-        return bool(SCHEME.match(value)) or value.startswith("#") or bool(self.inside(value))
 
 
 def _local(tag: Match[str] | None) -> str:

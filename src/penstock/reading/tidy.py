@@ -6,11 +6,12 @@ import html
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, final
-from urllib.parse import urljoin
 
+from penstock.reading.addresses import joined
 from penstock.reading.language import LANGUAGE
 from penstock.reading.names import Names, Node, tree
 from penstock.reading.plain_text import clean
+from penstock.reading.visible import BLOCKS as SEEN
 from penstock.reading.visible import block_text, seen
 
 if TYPE_CHECKING:
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tidier"]
 
-BLOCKS = frozenset(
-    "p div section article main header footer aside nav body h1 h2 h3 h4 h5 h6 pre "
-    "blockquote ul ol li dl dt dd table thead tbody tfoot tr td th caption figure "
-    "figcaption hr address details summary fieldset form center menu dir listing xmp "
-    "hgroup search".split()
-)
+BLOCKS = SEEN | frozenset("body td th center menu dir listing xmp search".split())
 PHRASES = (
     "em strong i b code sub sup q cite abbr s u small kbd samp var mark dfn bdi bdo del ins ruby"
 ).split()
@@ -249,18 +245,6 @@ def _read(node: _Element) -> Node:
     from lxml.etree import tostring
 
     return tree(tostring(node, encoding="unicode", with_tail=False), Names())
-
-
-def joined(base: str, target: str) -> str:
-    """Return an address as ``base`` has it, or an empty string for one that cannot be.
-
-    >>> joined("https://example.org/a/", "b"), joined("https://example.org/", "http://[")
-    ('https://example.org/a/b', '')
-    """
-    try:
-        return urljoin(base, target) if base else target
-    except ValueError:
-        return ""
 
 
 def _box(node: _Element) -> str:

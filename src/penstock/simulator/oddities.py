@@ -217,6 +217,14 @@ ODDITIES: Mapping[str, Oddity] = MappingProxyType(
         "overlap": Oddity("a page begins with a row of the page before", _overlapping),
         "post": Oddity("a list by POST, its cursor in the body", lambda a: _cursor(a, a.rows)),
         "csv": Oddity("lines of CSV, and a Link header", _lines),
+        "from-0": Oddity("the first page is page=0, and nothing says so", lambda a: _list(a.rows)),
+        "closing": Oddity(
+            "each connection is closed behind its answer without a word", lambda a: _list(a.rows)
+        ),
+        "apart": Oddity(
+            "each first part of a path has a --limit of its own (X-RateLimit-Resource)",
+            lambda a: _list(a.rows),
+        ),
         "short-total": Oddity("total counts the rows of the page only", _short),
     }
 )
@@ -230,7 +238,8 @@ def answer_oddly(world: World, call: ReceivedCall) -> ServedAnswer:
     asked = call.request.target.encode() + call.request.body
     again = asked in world.ledger.odd
     world.ledger.odd.add(asked)
-    found = page_of(world, call, 7 if world.settings.odd == "capped" else LONGEST)
+    odd = world.settings.odd
+    found = page_of(world, call, 7 if odd == "capped" else LONGEST, int(odd != "from-0"))
     if world.settings.odd == "clamp" and found[1] == "[]":
         size = min(world.settings.pages, len(world.existing) or 1)
         rows = world.existing[(len(world.existing) - 1) // size * size :]

@@ -62,10 +62,12 @@ def _json(text: str, *headers: tuple[str, str]) -> ServedAnswer:
     return ServedAnswer(200, text.encode(), headers)
 
 
-def page_of(world: World, call: ReceivedCall, most: int = LONGEST) -> tuple[int, str, bool]:
-    """Return the number of the page asked for, its rows (``most``), and whether it is the last."""
+def page_of(
+    world: World, call: ReceivedCall, most: int = LONGEST, first: int = 1
+) -> tuple[int, str, bool]:
+    """Return which page is asked for, from 1, its rows (``most``), and whether it is the last."""
     name = "cursor" if "cursor" in call.request.parameters() else "page"
-    page, size = _number(call, name, 1, 1), min(most, _size(world, call))
+    page, size = _number(call, name, first, first) + 1 - first, min(most, _size(world, call))
     if call.request.body:
         page = int(json.loads(call.request.body).get("cursor") or 1)
     rows = rows_of(world, world.existing[(page - 1) * size : page * size])

@@ -109,12 +109,14 @@ class SimulatedService:
         return self._faulty(route, call, fault, headers)
 
     def _charge(self, call: ReceivedCall) -> tuple[LimitVerdict, Headers]:
-        account = self.world.account(call.key)
+        resource = call.request.path.split("/")[1] if self.settings.odd == "apart" else ""
+        account = self.world.account(f"{call.key} {resource}".rstrip())
         verdict = account.charge(call.now, call.epoch)
         if not self.settings.limit:
             return verdict, ()
         epoch = call.epoch + self.settings.date_skew
-        return verdict, rate_headers(self.settings, verdict, call.key, epoch)
+        headers = rate_headers(self.settings, verdict, call.key, epoch)
+        return verdict, (*headers, ("X-RateLimit-Resource", resource)) if resource else headers
 
     def _answer(self, route: Route, call: ReceivedCall) -> ServedAnswer:
         try:
@@ -176,8 +178,10 @@ class SimulatedService:
             chunked=chunked,
         )
         if request.method == "HEAD":
-            return PlannedAnswer("send", head, keep_alive=request.keep_alive, delay=delay)
-        return PlannedAnswer("send", head, body, answer.user, request.keep_alive, delay)
+            body = b""
+        # What the head says of the connection, and what becomes of it, may be two things.
+        kept = request.keep_alive and self.settings.odd != "closing"
+        return PlannedAnswer("send", head, body, answer.user, kept, delay)
 
     def _encodings(self, request: ReceivedRequest) -> tuple[bool, bool]:
         accepted = request.headers.get("accept-encoding", "")

@@ -41,7 +41,7 @@ _BEYOND = {0.0, math.inf, -math.inf}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SYSTEM = ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")  # columns of PostgreSQL's own
 _BYTES = 1 << 18  # of cells that are looked at together: more would not stay in the cache
-_BLOCK = 4 << 20  # of records that are read all at once
+_BLOCK = 2 << 20  # of records that are read all at once
 _PLACES = 9  # digits behind the point of a decimal column, of 38
 
 
@@ -211,6 +211,7 @@ class Layout:
         fields: The columns, new ones at the end.
         widened: Names of columns whose type has come to hold more than it did.
         apart: Columns that hold what another of the same field cannot.
+        objects_grow: Whether an object in a column may get an object that it did not have.
 
     >>> layout = Layout()
     >>> layout.row(b"1", {("size",): b"2"}), layout.row(b"2", {("size",): b'"big"'})
@@ -235,6 +236,7 @@ class Layout:
         self._fold: Callable[[str], str] = str.lower if longest else str
         self._kind_of = kind
         self._nested = nested
+        self.objects_grow = True
         self._shapes: dict[FieldPath, Nested] = {}
         self._taken: set[str] = set(_SYSTEM) if longest else set()
         self._at: dict[FieldPath, list[int]] = {}  # where the columns of a field are
@@ -440,7 +442,7 @@ class Layout:
         if known == "null":
             self._shapes[path] = "json" if new in _NO_STRUCT else new
             return "json" if new in _NO_STRUCT else "nested"
-        if not grows(known, new):
+        if not grows(known, new, objects=self.objects_grow):
             return "json"
         if new != known:
             (spot,) = (at for at in self._at[path] if self.fields[at].kind == "nested")

@@ -85,19 +85,30 @@ def wider(one: Nested, other: Nested) -> Nested:
     return "json"
 
 
-def grows(known: Nested, new: Nested) -> bool:
+def grows(known: Nested, new: Nested, *, objects: bool = True) -> bool:
     """Return whether what stands in a column of the one type can stay, once it is of the other.
+
+    Args:
+        known: The type.
+        new: One that is wider.
+        objects: Whether an object may get an object that it did not have.
 
     >>> grows({"a": "int"}, {"a": "float", "b": "text"}), grows({"a": "int"}, {"a": "json"})
     (True, False)
     """
-    if known in (new, "null"):
+    if known == new:
         return True
+    if known == "null":
+        return objects or not isinstance(new, dict)
     if isinstance(known, str):
         return known == "int" and new in _WIDER.values()
     if isinstance(known, list):
         return isinstance(new, list) and grows(known[0], new[0])
-    return isinstance(new, dict) and known != {} and all(grows(known[at], new[at]) for at in known)
+    return (
+        isinstance(new, dict)
+        and known != {}
+        and all(grows(known.get(at, "null"), one, objects=objects) for at, one in new.items())
+    )
 
 
 def arrow_type(shape: Nested) -> pa.DataType:

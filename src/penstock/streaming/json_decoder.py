@@ -13,7 +13,6 @@ from penstock.pipeline import check_text, has_odd_integers, without_halves
 
 __all__ = [
     "Load",
-    "checked",
     "exact",
     "loader",
     "looker",
@@ -43,16 +42,20 @@ def loader() -> Load:
     orjson is 1.7 times as fast at it as msgspec, which in turn needs no extra. It would make floats
     of whole numbers beyond 64 bits: those are msgspec's. It refuses those that are too large.
     """
-    try:
-        import orjson
-    except ImportError:
-        return exact
-    fast = orjson.loads
+    fast = _orjson()
 
     def load(body: bytes) -> object:
         return exact(body) if has_odd_integers(body) else fast(body)
 
-    return load
+    return exact if fast is exact else load
+
+
+def _orjson() -> Load:
+    try:
+        import orjson
+    except ImportError:
+        return exact
+    return orjson.loads
 
 
 def reader(into: type) -> Load:
@@ -69,32 +72,32 @@ def reader(into: type) -> Load:
         raise InputError(f"into={into!r} cannot be decoded into: {error}") from error
 
 
-def checked(decode: Load) -> Load:
-    """Return ``decode``, which passes over some members, with a look at the whole body's text."""
-
-    def decoded(body: bytes) -> object:
-        value = decode(body)
-        check_text(body)
-        return value
-
-    return decoded
-
-
 def looker(paths: Iterable[str]) -> Load:
     """Return a function that checks a body whole, and gives its members at ``paths``, or more.
 
     To decode all is the quickest check where orjson does it. What is large is passed over; what may
     be deep is msgspec's, since its bound is that of all who read it later.
     """
-    look, whole = checked(peeker(paths)), loader()
-    if whole is exact:
-        return look
+    wanted = set(paths)
+    peek = peeker(wanted)
+    whole = loader() if wanted else _orjson()  # no number is looked at: floats are good enough
+
+    def look(body: bytes) -> object:
+        found = peek(body)
+        check_text(body)
+        return found
 
     def known(body: bytes) -> object:
-        may_be_deep = len(body) > 2 * _DEEP and body.count(b"[") + body.count(b"{") > _DEEP
-        return look(body) if may_be_deep or len(body) > _LARGE else whole(body)
+        if len(body) > _LARGE:
+            return look(body)
+        if len(body) > 2 * _DEEP and body.count(b"[") + body.count(b"{") > _DEEP:
+            return look(body)
+        try:
+            return whole(body)
+        except ValueError:
+            return look(body)  # orjson knows no float for a number of 400 digits
 
-    return known
+    return look if whole is exact else known
 
 
 def mended(body: bytes) -> bytes:

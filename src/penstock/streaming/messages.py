@@ -19,7 +19,6 @@ from penstock.streaming.dedup import Recent
 from penstock.streaming.frames import Frame, ServerEvent
 from penstock.streaming.json_decoder import (
     Load,
-    checked,
     exact,
     loader,
     looker,
@@ -98,11 +97,10 @@ class Sorter(Generic[T]):
         # A word such as [DONE] is no object: what only says words is not asked of one.
         self._of_objects = tuple(sign for sign in self._active if sign.path or not sign.equals)
         if into is None or into is Record:
-            self._facts = self._value = loader()
+            self._facts = loader()
         else:
             self._read = reader(into)
             self._facts = looker(_wanted(preset, self._active))
-            self._value = self._facts if into is bytes else checked(self._read)
         self._recent = Recent() if preset.resume.overlaps and preset.key else None
         beneath = {sign.path.partition(".")[0] for sign in self._active}
         self._data = frozenset(name.encode() for name in preset.data - beneath)
@@ -147,13 +145,10 @@ class Sorter(Generic[T]):
         if not isinstance(frame, bytes) or frame[:1] != b"{":
             return None
         try:
-            value = self._value(frame)
+            facts = self._facts(frame)
+            value = wrap(facts) if self._whole else self._read(frame)
         except BAD_JSON:
             return None
-        if self._whole:
-            value = Record(cast("dict[str, object]", value))
-        elif self._read is bytes:
-            value = frame
         return Message(cast("T", value), frame, None, self.cursor)
 
     def _sort(self, body: bytes) -> None:

@@ -105,11 +105,11 @@ class DestinationContract:
         values: dict[Key, object] = {
             1: {"a": 1, "in": {"none": None, "no": [], "it's": True}},
             2: {"a": 2.5, "b": "x"},
+            9: None,
             3: {"in": {"none": [{"x": 2**53 + 1}], "no": ["y"]}, "more": {"%": [[1]]}},
             4: {"a": "text"},
             5: {"a": 2**60, "A": 1},
             6: {},
-            7: None,
             8: ["list"],
         }
         with LocalStore(tmp_path / "store") as store, closing(open_destination()) as destination:
@@ -125,7 +125,7 @@ class DestinationContract:
             value = values[int(str(row["key"]))]
             assert len(cells) == (value is not None), cells
             assert all(_same(cell, value) for cell in cells), (cells, value)
-            assert not wanted or row["key"] not in {1, 2, 3} or isinstance(cells[0], dict)
+            assert not wanted or row["key"] not in {1, 2} or isinstance(cells[0], dict)
 
     def test_names_that_a_place_has_for_itself_are_kept(
         self, open_destination: Open, read_table: Rows, tmp_path: Path
