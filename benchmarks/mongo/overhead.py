@@ -77,6 +77,13 @@ def measure(uri: str, rounds: int, walks: int) -> None:
         )
         a, b = client.bench.new, plain.bench.new
         interleaved("insert_one", lambda: a.insert_one({}), lambda: b.insert_one({}), rounds // 4)
+        change = {"$inc": {"n": 1}}
+        interleaved(
+            "update_many, ten",
+            lambda: ours.update_many({"_id": {"$lt": 10}}, change),
+            lambda: theirs.update_many({"_id": {"$lt": 10}}, change),
+            rounds // 4,
+        )
         c, d = client.bench.rows, plain.bench.rows
         interleaved("walk 20,000", lambda: walk(c.find()), lambda: walk(d.find()), walks)
         interleaved(

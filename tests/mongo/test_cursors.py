@@ -299,6 +299,24 @@ def test_a_limit_counts_what_was_passed_over(mongo: Mongo) -> None:
         assert len(seen + list(cursor)) == 17
 
 
+def test_equal_texts_of_a_views_collation_are_not_taken_for_different(mongo: Mongo) -> None:
+    """Two of them were one _id to the view, and one was handed out twice."""
+    with both(mongo) as at:
+        at.plain.rows.insert_many([{"_id": name + "aä"[n]} for name in "bcdefg" for n in (0, 1)])
+        how = {"collation": {"locale": "en", "strength": 1}}
+        at.plain.create_collection("seen", viewOn="rows", pipeline=[], **how)
+        cursor = at.db.seen.find(batch_size=2, sort=[("_id", 1)])
+        for _ in range(4):
+            next(cursor)
+        at.wire.lose("getMore", "request")
+        with pytest.raises(NotRetryable, match="which texts are equal"):
+            list(cursor)
+        cursor = at.db.seen.find(batch_size=2, sort=[("_id", 1)], **how)
+        seen = [next(cursor)["_id"] for _ in range(4)]
+        at.wire.lose("getMore", "request")
+        assert len({*seen, *(one["_id"] for one in cursor)}) == 12
+
+
 class Small(TypeDecoder):
     """As an application decodes its own: what was a text is another type in Python."""
 

@@ -296,6 +296,9 @@ def test_gridfs_takes_the_session_of_the_proxy(mongo: Mongo) -> None:
         assert [one.read() for one in files.find({"_id": name}, session=session)] == [b"what"]
         assert [one._id for one in bucket.find({}, session=session)] == [name]
         assert client[mongo.database].client is client
+        with session.bind(end_session=False):
+            assert [one.read() for one in files.find({"_id": name})] == [b"what"]
+            assert files.get_last_version("a").read() == b"what"
 
 
 def test_a_bound_session_counts_for_what_is_moved_into_a_transaction(mongo: Mongo) -> None:

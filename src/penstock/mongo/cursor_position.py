@@ -130,10 +130,10 @@ class Position:
         return len(self._handed) > self.remember
 
     @property
-    def by_text(self) -> bool:
-        """Whether it depends on which texts are equal."""
+    def texts(self) -> set[str]:
+        """Return the fields by which it depends on which texts are equal."""
         named = zip(self.sort, self._keys, strict=False)
-        return any(isinstance(key, str) and name != "_id" for (name, _), key in named)
+        return {name for (name, _), key in named if isinstance(key, str)}
 
     @property
     def may_be_arrays(self) -> list[dict[str, Any]]:

@@ -125,7 +125,9 @@ class Finding(Walking):
         """Let the next batches come in the order of ``_id``, past those that came in none."""
         self._movable = False
         decoded = self._collection.codec_options.type_registry.codecs
-        if decoded or not self._asked.movable or (yield from unfit(self._core, self._collection)):
+        if decoded or not self._asked.movable:
+            return
+        if (yield from unfit(self._core, self._collection, in_view=_TEXTS)):
             return
         old, place = self._real, self._place.moved()
         self._place, self._passed = place, place.passed()
@@ -140,8 +142,9 @@ class Finding(Walking):
             fits = {"$and": [self._asked.filter or {}, {"$or": arrays}]}
             if (yield Invocation(lambda: self._collection.find_one(fits, {"_id": 1}))) is not None:
                 return "it skips, and its order goes by arrays: sort by plain fields"
-        by_text = _TEXTS if place.by_text else ""
-        return (yield from unfit(self._core, self._collection, by_text=by_text))
+        by_text = _TEXTS if place.texts - {"_id"} else ""
+        in_view = _TEXTS if place.texts else ""
+        return (yield from unfit(self._core, self._collection, by_text=by_text, in_view=in_view))
 
     def _resumed(self, error: PyMongoError, started: float) -> Steps[list[Any]]:
         self._settled()

@@ -19,13 +19,16 @@ __all__ = ["unfit"]
 _FORBIDDEN = 13
 
 
-def unfit(core: Core, collection: Any, *, by_text: str = "") -> Steps[str | None]:
+def unfit(
+    core: Core, collection: Any, *, by_text: str = "", in_view: str = ""
+) -> Steps[str | None]:
     """Ask why documents of ``collection`` cannot be told apart or put in order; None if they can.
 
     Args:
         core: Settings and counters.
         collection: PyMongo's own.
         by_text: Why they cannot where a collation says which texts are equal.
+        in_view: The same where that is a view's, in which two texts of ``_id`` may be equal.
     """
     name = collection.name
     while True:
@@ -37,11 +40,13 @@ def unfit(core: Core, collection: Any, *, by_text: str = "") -> Steps[str | None
             return "this user may not look up what the collection is (listCollections)"
         options = found.get("options", {})
         pipeline = options.get("pipeline", ())
-        if "collation" in options and (why := by_text or grouped(pipeline)):
+        is_view = found.get("type") == "view"
+        why = by_text or (in_view if is_view else "") or grouped(pipeline)
+        if why and "collation" in options:
             return why
         if found.get("type") == "timeseries" or options.get("autoIndexId") is False:
             return "its documents may have the same _id: sort out which you have seen yourself"
-        if found.get("type") != "view":
+        if not is_view:
             return None
         why = identity_of(pipeline)
         if why:

@@ -19,7 +19,7 @@ from pymongo.synchronous.database import Database
 from penstock.mongo.find_arguments import FIND_NAMES
 from penstock.mongo.find_cursor import FindCursor, FindCursorAsync
 from penstock.mongo.operations import OPERATIONS
-from penstock.mongo.proxy import PROXIES, Proxy, proxy_of, unwrapped, wrapped
+from penstock.mongo.proxy import BOUND, PROXIES, Proxy, proxy_of, unwrapped, wrapped
 from penstock.mongo.proxy_methods import method
 from penstock.mongo.rules import bound_to
 from penstock.mongo.sessions import SessionAsync, ThreadSession
@@ -46,6 +46,10 @@ class Client(Proxy):
         session = wrapped(self._real.start_session(*args, **kwargs), self._core)
         session._client = self
         return session
+
+    def _get_bound_session(self) -> Any:
+        # Asked by PyMongo's inner methods, which are called on this: the session is the proxy's.
+        return BOUND.get() if self._real._get_bound_session() else None
 
     def __enter__(self) -> Any:
         self._real.__enter__()
