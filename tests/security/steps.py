@@ -192,7 +192,8 @@ def _into(ends: list[int]) -> Go:
 
     return put
 
-_JOINTS = ':/. <"'
+
+_JOINTS = ("", ":", " ")
 
 
 class Maker:
@@ -205,14 +206,17 @@ class Maker:
         own = [chr(code) for code in _literals(self.tree)]
         self._letters = [*dict.fromkeys([*own, *"a1 \"'<>=;,-.:/\n\t\\", "é", "\x01"])]
 
-    def texts(self, count: int) -> Iterator[str]:
-        """Yield texts in which something that may repeat does so ``count`` times."""
+    def texts(self, count: int, *, joined: bool = True) -> Iterator[str]:
+        """Yield texts in which something that may repeat does so ``count`` times.
+
+        And, ``joined``, such in which what comes before that does.
+        """
         for before, body in _repeated(self.tree, []):
             for _ in range(3):
                 start, again = self._sample(before), self._sample(body) or "a"
                 for end in ("", "\x00"):
                     yield start + again * count + end
-            for joint in _JOINTS:  # each beginning reads all that are behind it
+            for joint in _JOINTS if joined else ():  # each beginning reads all that are behind it
                 yield (self._sample(before) + joint) * count
         for cut in range(1, len(self.tree) + 1):
             yield self._sample(self.tree[:cut]) * count
@@ -264,11 +268,16 @@ def _literals(tree: Argument) -> Iterator[int]:
 
 
 def growth(
-    pattern: re.Pattern[str] | re.Pattern[bytes], *, anchored: bool, count: int = 24
+    pattern: re.Pattern[str] | re.Pattern[bytes],
+    *,
+    anchored: bool,
+    count: int = 24,
+    joined: bool = True,
 ) -> float:
     """Return by how much the steps grow where a worst text gets twice as long: 2 is linear."""
     worst = 0.0
-    pairs = zip(Maker(pattern).texts(count), Maker(pattern).texts(2 * count), strict=True)
+    few_of, many_of = (Maker(pattern).texts(n, joined=joined) for n in (count, 2 * count))
+    pairs = zip(few_of, many_of, strict=True)
     for short, long in pairs:
         try:
             few = Matcher(pattern, short).count(anchored=anchored)

@@ -18,7 +18,7 @@ DOCUMENT = re.compile(r"\.x?html?$")
 # What names are written in where the flag for UTF-8 is missing.
 ENCODINGS = ("cp1252", "cp932", "gb18030", "big5", "cp949", "cp866", "cp1251", "cp850")
 # What some file systems add to a name, and take from one.
-TAIL = re.compile(r" (?=\.\w+$)|(?:;\d+|[. ]+)$")
+TAIL = re.compile(r" (?=\.\w+$)|(?:;\d+|(?<![. ])[. ]++)$")
 BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 
 

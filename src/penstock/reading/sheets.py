@@ -19,7 +19,7 @@ _NAMESPACE = re.compile(  # its address is a name and is never loaded
 )
 # A declaration, a statement or what stands before a block, to its end.
 _PIECE = re.compile(
-    r"""(?:[^;{}"'/\\uU]++|/\*.*?(?:\*/|\Z)|url\([^"')]*+\)|"(?:[^"\\\n]|\\.)*+["\n]?"""
+    r"""(?:[^;{}"'/\\uU]++|/\*.*?(?:\*/|\Z)|url\([^"')]*+\)?|"(?:[^"\\\n]|\\.)*+["\n]?"""
     r"""|'(?:[^'\\\n]|\\.)*+['\n]?|\\.?|[/uU])*+[;{}]?""",
     re.DOTALL | re.IGNORECASE,
 )
