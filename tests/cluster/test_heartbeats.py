@@ -12,6 +12,7 @@ from tests.real.mongod import Mongo
 from tests.waiting import until
 
 from penstock.assembly import last_beats
+from penstock.assembly.heartbeat import beating
 from penstock.cluster import Beats
 from penstock.dashboard import Watch
 from penstock.simulator import SimulatorSettings, simulator_process
@@ -72,3 +73,19 @@ def test_one_that_says_nothing_is_lost_and_those_of_a_group_are_asked_to_stop(
     beats.leave("one")
     assert [one["_id"] for one in beats.seen()] == ["other"]
     beats.close()
+
+
+def test_a_beat_that_nobody_takes_is_not_in_the_way_of_landing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that began during an election ended after 10 s, where landing waits for a minute."""
+    monkeypatch.setattr("penstock.cluster.beats._DEADLINE", 0.2)
+    said: list[int] = []
+
+    def facts() -> dict[str, object]:
+        said.append(1)
+        return {}
+
+    with beating("mongodb://127.0.0.1:1/x?replicaSet=nobody", facts) as stop:
+        until(lambda: len(said) > 1)  # it goes on trying
+        assert not stop.is_set()

@@ -158,13 +158,20 @@ def _kept_in(place: Path) -> _Kept:
 def _kept_at(place: str, group: str) -> _Kept:
     if scheme_of(place) not in _IN_MONGO:
         return lambda _facts: False, lambda: None
-    beats, me = Beats(place), uuid.uuid4().hex
+    made: list[Beats] = []
+    me = uuid.uuid4().hex
+
+    def beat(facts: dict[str, object]) -> bool:
+        if not made:  # an election may be going on: landing waits for longer than a beat does
+            made.append(Beats(place))
+        return made[0].say(me, {"group": group, **facts})
 
     def end() -> None:
-        with contextlib.closing(beats):
-            beats.leave(me)
+        for beats in made:
+            with contextlib.closing(beats):
+                beats.leave(me)
 
-    return lambda facts: beats.say(me, {"group": group, **facts}), end
+    return beat, end
 
 
 @final
