@@ -606,16 +606,17 @@ class Run:
     def _refuse_another(self, store: WritableStore) -> None:
         """Refuse a store whose keys were fetched by another request: they would be passed over.
 
-        What headers and credentials say is left out: they are renewed.
+        What headers and credentials say is left out: they are renewed. Where rows of answers land,
+        their feed's checkpoint knows its request.
         """
-        if isinstance(self.file, StreamFile) or self.file.request is None:
+        asked = None if isinstance(self.file, StreamFile) else self.file.request
+        if asked is None or asked.items is not None:
             return
         assert self._api is not None  # only a stream has none
-        asked = self.file.request
         what = f"{asked.method} {hide(self._api.base)}{asked.path}"
         mine = source_of(what, asked.query, asked.json, asked.form)
         noted = store.mark(_REQUEST)
-        if noted == mine or asked.items is not None:  # their checkpoint knows it
+        if noted == mine:
             return
         status = store.status() if noted else None
         if status is not None and (status.landed or status.failed or self.is_worker):
