@@ -8,7 +8,7 @@ from typing import final
 
 from penstock.address import hide, is_address, is_reference, look_up, scheme_of
 from penstock.assembly.sections import DestinationSection
-from penstock.destinations import DESTINATIONS, Keeper, open_destination
+from penstock.destinations import DESTINATIONS, Keeper, open_destination, wants_structs
 from penstock.errors import InputError, StorageError
 from penstock.events import Events, Notice
 from penstock.pipeline import Used
@@ -85,7 +85,7 @@ class KeptTable:
                 if section.versions is None
                 else section.versions,
                 children=children,
-                structs={"structs": True, "json": False}.get(section.nested or ""),
+                structs=wants_structs(section.nested),
                 given=self._given,
                 said=lambda words: self._events.emit(Notice(reason=words, doubtful=False)),
             ).catch_up(store)

@@ -16,7 +16,7 @@ from penstock.cli.bar import bar
 from penstock.cli.keep import Wanted, keep
 from penstock.cli.output import tell
 from penstock.cli.stopping import stoppable
-from penstock.destinations import Content, Exported, Format, refuse_existing
+from penstock.destinations import Content, Exported, Format, refuse_existing, wants_structs
 from penstock.destinations import export as export_store
 from penstock.errors import InputError
 from penstock.registry import did_you_mean
@@ -146,7 +146,7 @@ def export(  # noqa: PLR0913 - each is an option of its own
             content=content,
             force=flags["force"],
             progress=report,
-            nested={"structs": True, "json": False}.get(nested or ""),
+            nested=wants_structs(nested),
             **{name: flags[name] for name in ("flatten", "skip_damaged", "safe_csv")},
         )
     _tell(done, store, flags)

@@ -14,7 +14,7 @@ import click
 from penstock.address import hide, is_address
 from penstock.cli.output import tell
 from penstock.clock import Clock, SystemClock
-from penstock.destinations import Keeper, open_destination
+from penstock.destinations import Keeper, open_destination, wants_structs
 from penstock.errors import StorageError
 from penstock.store import StoreReader, open_readonly, read_given
 
@@ -55,7 +55,7 @@ def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -
                 flatten=wanted.flatten,
                 versions=wanted.versions,
                 children=wanted.nested == "tables",
-                structs={"structs": True, "json": False}.get(wanted.nested or ""),
+                structs=wants_structs(wanted.nested),
                 given=given,
                 said=said,
             ).catch_up(reader)

@@ -9,4 +9,5 @@ from penstock.destinations.kinds import DESTINATIONS as DESTINATIONS
 from penstock.destinations.kinds import open_destination as open_destination
 from penstock.destinations.ports import Batch as Batch
 from penstock.destinations.ports import Destination as Destination
+from penstock.destinations.ports import wants_structs as wants_structs  # unlisted
 from penstock.destinations.target import refuse_existing as refuse_existing

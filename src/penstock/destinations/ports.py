@@ -13,7 +13,7 @@ from penstock.store import READERS, Field, Value, arrow_table, table_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Batch", "Destination", "Reader"]
+__all__ = ["Batch", "Destination", "Reader", "wants_structs"]
 
 Reader: TypeAlias = Callable[[bytes], Value]
 _NONE: Mapping[str, Reader] = MappingProxyType({})
@@ -108,3 +108,12 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Let go of it. Closing twice is allowed."""
+
+
+def wants_structs(nested: str | None) -> bool | None:
+    """Return whether ``structs`` or ``json`` was asked for; None: structs where there are some.
+
+    >>> [wants_structs(nested) for nested in ("structs", "json", "tables", None)]
+    [True, False, None, None]
+    """
+    return {"structs": True, "json": False}.get(nested or "")
