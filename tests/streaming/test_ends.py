@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 import pytest
@@ -12,11 +13,13 @@ from tests.http.wire import Peer, wire
 from tests.streaming.test_frames_of_websockets import CLOSE, TEXT, frame
 from tests.streaming.test_odd_messages import handshake
 from tests.streaming.test_stream import by_turns, chunked, ends, quick
+from tests.waiting import until
 
 from penstock.clock import FakeClock
 from penstock.errors import InputError, PermanentError
 from penstock.http import Headers, Post, Profile
-from penstock.streaming import Block, Gap, Message, Stream
+from penstock.pipeline import Checkpoint, LandedGap
+from penstock.streaming import Block, Gap, Message, Stream, StreamFeed
 
 LINES = b'{"id":1}\n{"id":2}\n'
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -70,6 +73,19 @@ def test_an_answer_that_was_cut_between_two_messages_is_a_gap(answer: bytes, is_
     assert ids in ([1, 2], [])
     assert gaps == ["no-resume"] * is_cut
     assert is_cut or ids == [1, 2] or b"Length: 0" in answer
+
+
+def test_a_run_that_ends_while_a_source_that_cannot_go_back_is_down_says_what_is_missing() -> None:
+    """A message was cut, no connection came after it, and the time was up: exit code 0."""
+    with wire(by_turns(sends(JSON + b"\r\n" + LINES + b'{"id":'), Peer.gone)) as server:
+        with Stream(server.url, preset=quick("plain"), id="id") as stream:
+            assert stream.missing is None
+            assert [message.value.id for message in islice(stream.messages(), 2)] == [1, 2]
+            until(lambda: stream.missing is not None)
+            feed = StreamFeed(stream, seconds=0)
+            entries = [entry for lot in feed.lots(None) for entry in lot.items]
+        assert [type(entry) for entry in entries] == [LandedGap, Checkpoint]
+        assert feed.lost == 1
 
 
 def test_an_answer_that_ends_where_the_buffer_is_full_is_read_to_its_end() -> None:

@@ -288,6 +288,8 @@ class Engine:
                 del self._active[transfer]
                 self._discard(handle)
                 self._put(transfer)
+            elif handle.holds:  # reading on gave what nobody would tell of
+                self._nudged = True
 
     def _sweep(self, now: float) -> None:
         """End what has been silent for too long."""

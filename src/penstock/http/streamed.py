@@ -165,6 +165,11 @@ class StreamHandle(Handle):
         super().begin(transfer, now)
         self._flowing.add(self)
 
+    @property
+    def holds(self) -> bool:
+        """Whether there is something to deliver."""
+        return bool(self._chunks)
+
     def deliver(self) -> PenstockError | None:
         """Hand over what came; return the sink's error, where it wants no more at all."""
         stream = self._stream

@@ -112,6 +112,14 @@ class Driver:
         present = self.present
         return self._ended_ones + present.counters if present else self._ended_ones
 
+    def missing(self) -> Gap | None:
+        """Return what is missing so far of a source that cannot go back, while it is down."""
+        live = self.present is not None and self.status.state == "live"
+        if live or self._silent_gap or not self.status.lives or self.status.state == "ended":
+            return None
+        gap = self._missing()
+        return gap if gap is not None and gap.reason == "no-resume" else None
+
     def resume(self, cursor: str) -> None:
         """Ask for what comes after ``cursor``; before :meth:`start`."""
         self._cursor, self._last_heard = cursor, self._clock.time()

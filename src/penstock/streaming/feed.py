@@ -116,6 +116,8 @@ class StreamFeed(Generic[T]):
         for items in stream.batches(_LOOK):
             yield from self._parts(items)
             if self._is_enough() or (until is not None and time.monotonic() >= until):
+                if (gap := stream.missing) is not None:
+                    yield from self._parts([gap])
                 return
         self.ended = True
 

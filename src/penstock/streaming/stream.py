@@ -215,6 +215,11 @@ class Stream(Generic[T]):
         return None if self._cursor is None else Cursor(self.source, self._cursor)
 
     @property
+    def missing(self) -> Gap | None:
+        """What is missing so far of a source that cannot go back, while no connection is live."""
+        return self._driver.missing()
+
+    @property
     def counters(self) -> Counters:
         """What it has seen so far. May be asked from any thread."""
         messages, notices, gaps = self._counts
