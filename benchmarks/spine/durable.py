@@ -43,7 +43,8 @@ def durable(bench: Bench) -> Iterator[Figure]:
     )
     yield _over(costs["bare pycurl, bodies read"], "durable item", mine, 1.25)
     rows = Client(name="pages", script="penstock_pages.py", items=20_000, lands=True)
-    with simulate(bench, users=20_000, limit=0, gzip=0, chunked=0) as simulated:
+    users = 2_000 if bench.quick else 20_000
+    with simulate(bench, users=users, limit=0, gzip=0, chunked=0) as simulated:
         of_pages = side_by_side(bench, simulated.url, [rows], 4)["pages"]
     yield _over(costs["bare pycurl, bodies read"], "page row", of_pages, 0.15)
     for side, aim in zip(sides[2:], (15.0, 25.0), strict=True):
