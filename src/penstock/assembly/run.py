@@ -60,7 +60,7 @@ from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.assembly.timestamps import lag
-from penstock.assembly.values import revealed
+from penstock.assembly.values import in_path, revealed
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import Absent, InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
@@ -619,7 +619,7 @@ class Run:
         if asked is None or asked.items is not None:
             return
         assert self._api is not None  # only a stream has none
-        what = f"{asked.method} {hide(self._api.base)}{asked.path}"
+        what = f"{asked.method} {hide(self._api.base)}{in_path(asked.path)}"
         mine = source_of(what, asked.query, asked.json, asked.form)
         noted = store.mark(_REQUEST)
         if noted == mine:
