@@ -107,7 +107,7 @@ def export(  # noqa: PLR0913 - each is an option of its own
 
     With an address, such as --to duckdb://users.duckdb, the table takes over what it has not yet:
     it remembers how far it is. Schemes: csv, jsonl, sqlite, duckdb, parquet (PATHs), postgresql,
-    s3, gs, abfss. env:NAME or file:PATH may hold the address.
+    s3, gs, abfss, python. env:NAME or file:PATH may hold the address.
 
     Exit code 1: damaged records were left out (--skip-damaged).
     """
