@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from penstock.locks.backend import Reply
+from penstock.errors import StorageError
+from penstock.locks.backend import Granted, Reply
 from penstock.locks.errors import LockLost
 from penstock.locks.leases import Lease, Renewals, believed_until
 from penstock.locks.process_identity import elapsed
@@ -108,3 +109,39 @@ def test_what_is_kept_is_renewed_by_itself_when_it_is_time() -> None:
         assert store.asked.wait(30.0)
     finally:
         kept.close()
+
+
+def test_word_from_elsewhere_may_make_it_shorter_and_never_longer() -> None:
+    reply = Reply(LockState(), 1_000.0, 100.0)
+    late, soon = (Granted(PLACE, received) for received in (130.0, 90.0))
+    assert believed_until(PLACE, reply, late) == pytest.approx(157.0)
+    assert believed_until(PLACE, reply, soon) == pytest.approx(147.0)
+
+
+@pytest.mark.usefixtures("clock")
+def test_where_the_store_does_not_answer_it_is_tried_again_soon() -> None:
+    class Gone(Store):
+        def apply(self, name: str, request: LockRequest, timeout: float) -> Reply:
+            super().apply(name, request, timeout)
+            raise StorageError("the store does not answer")
+
+    lease = Lease("l", PLACE, 130.0, None)
+    renewals(Gone(0.0, 0.0, 0.0))._renew(lease)
+    assert lease.renew_at == pytest.approx(100.6), "a tenth of the six seconds of a try"
+    lease.check()
+
+
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.usefixtures("clock")
+def test_who_is_let_in_behind_its_back_makes_it_lost_unless_it_was_given_back(
+    *, over: bool
+) -> None:
+    class Other(Store):
+        def apply(self, name: str, request: LockRequest, timeout: float) -> Reply:
+            reply = super().apply(name, request, timeout)
+            return Reply(LockState(), reply.now, reply.sent)
+
+    lease = Lease("l", PLACE, 130.0, None)
+    lease.over = over
+    renewals(Other(0.0, 0.0, 0.0))._renew(lease)
+    assert bool(lease.reason) is not over
