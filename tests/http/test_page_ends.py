@@ -139,6 +139,19 @@ def test_rows_behind_a_page_that_names_no_next_one_are_found_and_told(
             assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("said", [{"total": 9}, {"has_more": True}, {"meta": {"total": "9"}}])
+def test_a_single_page_of_fewer_rows_than_the_server_counts_is_doubted(
+    quick: Make, said: dict[str, object]
+) -> None:
+    with wire(
+        answering(lambda _: answer(json.dumps({"items": [{"id": 1}], **said}).encode()))
+    ) as server:
+        (page,) = pages(quick(server.url), "/", SinglePage(items="items"))
+        assert "and yet" in page.doubt
+        (page,) = pages(quick(server.url), "/", SinglePage(items="items", sure=True))
+        assert not page.doubt
+
+
 def test_a_page_as_long_as_asked_for_and_a_refusal_to_tell_are_doubted(quick: Make) -> None:
     with wire(answering(lambda asked: listed(asked, "strict", 20, 20))) as server:
         (page,) = pages(quick(server.url, retry=ONCE), "/", LinkHeader())

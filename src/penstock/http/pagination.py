@@ -32,7 +32,6 @@ from penstock.http.styles import (
     Offset,
     PageNumber,
     Position,
-    SinglePage,
     Style,
     Unreadable,
     at,
@@ -539,11 +538,7 @@ class _Walk:
         nowhere = f"no page had {end.unmatched}" if end.unmatched else ""
         if nowhere and (end.surely or (self._numbered and not self._matched)):
             return nowhere
-        sign = (
-            ""
-            if isinstance(self._style, SinglePage)
-            else sign_of_more(page, self._came, end, None if self._came is None else self._pages)
-        )
+        sign = sign_of_more(page, self._came, end, None if self._came is None else self._pages)
         looks = not (sign or self._matched or not nowhere) and full(page, rows)
         if looks is None:
             sign = self._seen_behind(rows)
