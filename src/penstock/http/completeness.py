@@ -40,8 +40,19 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
         return "answer ended before its body"
     says = b"json" in fields.partition(b"\ncontent-type:")[2].partition(b"\n")[0]
     says = says or (b"\ncontent-type:" not in fields and body.lstrip()[:1] in (b"{", b"[", b'"'))
-    whole = not says or is_json(body) or closes(body)
+    whole = not says or is_json(body) or closes(body) or _is_lines(body)
     return None if whole else "answer ended within its body"
+
+
+def _is_lines(body: bytes) -> bool:
+    """Whether a body is lines of JSON, as its first and its last are."""
+    lines = body.strip().split(b"\n")
+    return len(lines) > 1 and closes(lines[0]) and closes(lines[-1])
+
+
+def is_measured(head: bytes) -> bool:
+    """Return whether an answer says where it ends, so that a cut would be seen."""
+    return _framing(head)[2]
 
 
 def _is_part(answer: bytes) -> bool:
