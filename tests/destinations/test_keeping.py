@@ -11,6 +11,7 @@ from queue import Queue
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from tests.destinations.conftest import postgres_rows
@@ -26,7 +27,7 @@ from penstock.destinations import Keeper, open_destination
 from penstock.errors import InputError, StorageError
 from penstock.events import Event, Events, Notice
 from penstock.pipeline import LandedRecord
-from penstock.store import LocalStore, open_readonly
+from penstock.store import LocalStore, fields, open_readonly
 
 
 def land(path: Path, *records: dict[str, object], start: int = 0) -> Path:
@@ -54,6 +55,78 @@ def test_the_command_takes_over_what_is_new(tmp_path: Path) -> None:
     told = json.loads(run(store, "--to", to, "--table", "users", "--json").output)
     assert told["rows"] == 1
     assert rows(tmp_path / "t.db") == [(0, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "smaller"),
+    [("duckdb", "INTEGER"), ("postgresql", "REAL"), ("postgresql", "NUMERIC(9)")],
+)
+def test_a_column_that_became_a_smaller_one_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str, smaller: str
+) -> None:
+    """DuckDB put 302 where the record had 301.5, and PostgreSQL fewer digits, with exit code 0."""
+    store, to = land(tmp_path / "s", {"price": 1.5}), f"duckdb://{tmp_path}/t"
+    change = f"ALTER TABLE users ALTER COLUMN price TYPE {smaller}"
+    if kind == "postgresql":
+        to = request.getfixturevalue("postgres") + "&options=-csearch_path%3Dsmaller"
+        with psycopg.connect(to, autocommit=True) as database:
+            database.execute("DROP SCHEMA IF EXISTS smaller CASCADE")
+            database.execute("CREATE SCHEMA smaller")
+    assert run(store, "--to", to, "--table", "users").exit_code == 0
+    if kind == "postgresql":
+        with psycopg.connect(to, autocommit=True) as database:
+            database.execute(change.encode())
+    else:
+        with closing(duckdb.connect(str(tmp_path / "t"))) as file:
+            file.execute(change)
+    land(store, {"price": 301.123456789}, start=1)
+    with pytest.raises(StorageError, match=r'column "price" of "users" is .*, it was made'):
+        keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
+
+
+def test_another_name_in_capitals_is_another_table_for_no_database(tmp_path: Path) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"duckdb://{tmp_path}/t"
+    run(store, "--to", to, "--table", "users")
+    done = run(store, "--to", to, "--table", "Users")
+    assert isinstance(done.exception, InputError)
+    assert "not made by penstock" in str(done.exception)
+
+
+def test_other_options_than_those_it_was_begun_with_are_refused(tmp_path: Path) -> None:
+    """A schema that came later was passed over, and a dataset got folders beside its files."""
+    store, to = land(tmp_path / "s", {"n": 1, "p": 0.5, "x": None}), f"parquet://{tmp_path}/t"
+    run(store, "--to", to, "--schema", "n: int, x: date, p: float")
+    for more in ((to, "--schema", "p: decimal"), (f"{to}?partition=n",)):
+        assert isinstance(run(store, "--to", *more).exception, InputError), more
+    assert run(store, "--to", to, "--schema", "n: int, x: epoch").exit_code == 0
+
+
+def test_records_of_any_depth_are_taken(tmp_path: Path) -> None:
+    """A record that Python's stack does not hold was said not to be JSON."""
+    deep = b'{"a":%b7%b,"b":"]}"}' % (b'[{"c":' * 2000, b"}]" * 2000)
+    with LocalStore(tmp_path / "s") as store:
+        store.settle([LandedRecord(1, deep), LandedRecord(2, b'{"a":1}')], lambda _count: None)
+    for options in ((), ("--flatten",), ("--nested", "tables")):
+        to = tmp_path / f"{len(options)}{options[-1:]}.db"
+        assert run(tmp_path / "s", "--to", f"sqlite://{to}", *options).exit_code == 0
+        assert rows(to, "SELECT b FROM record WHERE key = 1") == [("]}",)]
+    assert run(tmp_path / "s", "--to", "jsonl", "-o", tmp_path / "l").exit_code == 0
+    assert (tmp_path / "l").read_bytes().splitlines()[0] == b'{"key":1,' + deep[1:]
+    for wrong in (b'{"a":' + b"[" * 2000 + b"]" * 1999 + b"}}", b'{"a":' + b"[" * 2000):
+        with pytest.raises(StorageError, match="is not JSON"):
+            fields(wrong, flatten=False)
+
+
+def test_a_module_in_the_folder_is_a_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from penstock.destinations import open_destination as there\n"
+    text += "def open_it(address):\n    return there('sqlite://' + address.partition('/it/')[2])\n"
+    (tmp_path / "own_place.py").write_text(text.replace("'/it/'", "'open_it/'"))
+    monkeypatch.chdir(tmp_path)
+    to = "python://own_place:open_it/t.db"
+    assert run(land(tmp_path / "s", {"n": 1}), "--to", to, "--table", "users").exit_code == 0
+    assert rows(tmp_path / "t.db") == [(0, 1)]
 
 
 def test_a_dropped_table_is_written_again(tmp_path: Path) -> None:

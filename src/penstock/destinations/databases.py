@@ -82,6 +82,7 @@ class _DuckDb(SqlTables):
     most = 100_000
     unique = ""  # an index would have to fit in memory
     indexed = False
+    catalogue = SqlTables.catalogue.replace("table_name = {}", "lower(table_name) = lower({})")
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, shown: str) -> None:
         import duckdb
@@ -115,6 +116,9 @@ class _DuckDb(SqlTables):
         run(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM _batch")
         self._duck.unregister("_batch")
 
+    def described(self, query: str) -> Sequence[str]:
+        return [str(kind) for _, kind, *_ in self._duck.execute(f"DESCRIBE {query}").fetchall()]
+
     def remove(self, table: str, key: str, keys: Sequence[Key]) -> None:
         self._duck.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT unnest(?))", [keys])
 
@@ -143,6 +147,10 @@ class _Postgres(SqlTables):
         super().__init__(cast("SqlConnection", connection), shown)
         self.errors = (psycopg.Error,)
         self._postgres = connection
+
+    def described(self, query: str) -> Sequence[str]:
+        found = self._postgres.execute(f"{query} LIMIT 0".encode())
+        return [one.type_display for one in found.description or ()]
 
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         query = f"COPY {identifier(batch.table)} ({', '.join(names)}) FROM STDIN"
