@@ -80,7 +80,7 @@ def test_a_column_that_became_a_smaller_one_is_refused(
         with closing(duckdb.connect(str(tmp_path / "t"))) as file:
             file.execute(change)
     land(store, {"price": 301.123456789}, start=1)
-    with pytest.raises(StorageError, match='column "price" of "users" is .*, it was made'):
+    with pytest.raises(StorageError, match=r'column "price" of "users" is .*, it was made'):
         keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
 
 
