@@ -44,6 +44,19 @@ def rows(path: Path, query: str = "SELECT * FROM users ORDER BY 1") -> list[tupl
         return database.execute(query).fetchall()
 
 
+def keep_once(store: Path, to: str) -> None:
+    keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
+
+
+def own_schema(request: pytest.FixtureRequest, name: str) -> str:
+    """Return the address of a new schema of PostgreSQL."""
+    address = f"{request.getfixturevalue('postgres')}&options=-csearch_path%3D{name}"
+    with psycopg.connect(address, autocommit=True) as database:
+        database.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
+        database.execute(f"CREATE SCHEMA {name}".encode())
+    return address
+
+
 def run(*words: object) -> Result:
     return CliRunner().invoke(export, [str(word) for word in words])
 
@@ -65,14 +78,10 @@ def test_a_column_that_became_a_smaller_one_is_refused(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, smaller: str
 ) -> None:
     """DuckDB put 302 where the record had 301.5, and PostgreSQL fewer digits, with exit code 0."""
-    store, to = land(tmp_path / "s", {"price": 1.5}), f"duckdb://{tmp_path}/t"
+    to = own_schema(request, "smaller") if kind == "postgresql" else f"duckdb://{tmp_path}/t"
+    store = land(tmp_path / "s", {"price": 1.5})
     change = f"ALTER TABLE users ALTER COLUMN price TYPE {smaller}"
-    if kind == "postgresql":
-        to = request.getfixturevalue("postgres") + "&options=-csearch_path%3Dsmaller"
-        with psycopg.connect(to, autocommit=True) as database:
-            database.execute("DROP SCHEMA IF EXISTS smaller CASCADE")
-            database.execute("CREATE SCHEMA smaller")
-    assert run(store, "--to", to, "--table", "users").exit_code == 0
+    keep_once(store, to)
     if kind == "postgresql":
         with psycopg.connect(to, autocommit=True) as database:
             database.execute(change.encode())
@@ -81,7 +90,46 @@ def test_a_column_that_became_a_smaller_one_is_refused(
             file.execute(change)
     land(store, {"price": 301.123456789}, start=1)
     with pytest.raises(StorageError, match=r'column "price" of "users" is .*, it was made'):
-        keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
+        keep_once(store, to)
+
+
+TRIGGERS = {
+    "sqlite": "CREATE TRIGGER no BEFORE INSERT ON users BEGIN SELECT RAISE(IGNORE); END",
+    "postgresql": "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION no()",
+}
+
+
+@pytest.mark.parametrize("kind", TRIGGERS)
+def test_rows_that_a_trigger_takes_away_are_missed(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t"
+    if kind == "postgresql":
+        to = own_schema(request, "triggers")
+    keep_once(store, to)
+    if kind == "postgresql":
+        with psycopg.connect(to, autocommit=True) as database:
+            database.execute(TRIGGERS[kind].encode())
+    else:
+        with closing(sqlite3.connect(tmp_path / "t")) as file:
+            file.execute(TRIGGERS[kind])
+    land(store, {"n": 2}, start=1)
+    with pytest.raises(StorageError, match="users took 0 of 1 rows"):
+        keep_once(store, to)
+
+
+def test_a_text_that_looks_like_the_end_of_a_copy_is_one(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    texts = ["\\.", "a\n\\.\nb", "", '"', ",", "\\N", " x ", "\r\n", "null"]
+    to = own_schema(request, "texts")
+    store = tmp_path / "s"
+    for start, text in enumerate(texts):
+        land(store, {"t": text, "at": None}, start=start)
+    keep_once(store, to)
+    found = sorted(postgres_rows(to, "users"), key=lambda row: str(row["key"]))
+    assert [row["t"] for row in found] == texts
 
 
 def test_another_name_in_capitals_is_another_table_for_no_database(tmp_path: Path) -> None:

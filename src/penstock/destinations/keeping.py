@@ -282,7 +282,8 @@ class Keeper:
         last = {record.key: record for record in records}
         rows.since = dict.fromkeys(last, b"")
         items = [self._item(record) for record in last.values()]
-        rows.arrays = self._layout.arrays(items) if self._structs else None
+        at_once = self._structs or getattr(self._destination, "takes_arrow", False)
+        rows.arrays = self._layout.arrays(items) if at_once else None
         if rows.arrays is not None:
             rows.cells = [[key] for key, _ in items]
             return
