@@ -27,7 +27,7 @@ from penstock.destinations import Keeper, open_destination
 from penstock.errors import InputError, StorageError
 from penstock.events import Event, Events, Notice
 from penstock.pipeline import LandedRecord
-from penstock.store import LocalStore, fields, open_readonly
+from penstock.store import LocalStore, fields, open_readonly, read_given
 
 
 def land(path: Path, *records: dict[str, object], start: int = 0) -> Path:
@@ -96,7 +96,8 @@ def test_a_column_that_became_a_smaller_one_is_refused(
 TRIGGERS = {
     "sqlite": "CREATE TRIGGER no BEFORE INSERT ON users BEGIN SELECT RAISE(IGNORE); END",
     "postgresql": "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql"
-    " AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION no()",
+    " AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON users"
+    " FOR EACH ROW EXECUTE FUNCTION no()",
 }
 
 
@@ -147,6 +148,37 @@ def test_other_options_than_those_it_was_begun_with_are_refused(tmp_path: Path) 
     for more in ((to, "--schema", "p: decimal"), (f"{to}?partition=n",)):
         assert isinstance(run(store, "--to", *more).exception, InputError), more
     assert run(store, "--to", to, "--schema", "n: int, x: epoch").exit_code == 0
+
+
+@pytest.mark.parametrize("place", ["sqlite://:memory:", "duckdb://:memory:", "duckdb://:memory:x"])
+def test_a_place_in_memory_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The rows were gone with the process, with exit code 0."""
+    monkeypatch.chdir(tmp_path)
+    keep_once(land(tmp_path / "s", {"n": 1}), place)
+    assert (tmp_path / place.partition("://")[2]).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "place", ["sqlite://t?mode=ro", "csv://t?partition=n", "parquet://t?parts=n"]
+)
+def test_options_that_a_place_does_not_have_are_refused(tmp_path: Path, place: str) -> None:
+    to = place.replace("://", f"://{tmp_path}/")
+    assert isinstance(run(land(tmp_path / "s", {"n": 1}), "--to", to).exception, InputError)
+
+
+def test_a_schema_for_what_no_record_has_is_said(tmp_path: Path) -> None:
+    store = land(tmp_path / "s", {"n": 1, "tags": [{"x": 1}], "at": {"y": 2}})
+    to = f"sqlite://{tmp_path}/t"
+    for table, options in (("a", ()), ("b", ("--nested", "tables"))):
+        wanted = "n: int, m: int, tags.x: float, at.y: float"
+        done = run(store, "--to", to, "--table", table, "--schema", wanted, *options)
+        said = [line.split(" names ")[1] for line in done.output.splitlines() if " names " in line]
+        names = ["m"] if options else ["m", "tags.x", "at.y"]
+        assert said == [f"{name}, which no record has by now" for name in names]
+    with pytest.raises(InputError, match="n is to be int and float"):
+        read_given("n: int, n: float")
 
 
 def test_records_of_any_depth_are_taken(tmp_path: Path) -> None:

@@ -182,7 +182,8 @@ def open_sqlite(address: str) -> Destination:
     """Open ``sqlite://FILE``, which is made where there is none."""
     path = path_of(address)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+        # Whole, since :memory: would be in no file.
+        connection = sqlite3.connect(path.absolute(), isolation_level=None, timeout=30.0)
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
@@ -241,7 +242,7 @@ def open_duckdb(address: str) -> Destination:
             "memory_limit": _MEMORY,
             "threads": 1,
         }
-        return _DuckDb(duckdb.connect(str(path), config=asked), str(path))
+        return _DuckDb(duckdb.connect(str(path.absolute()), config=asked), str(path))
     except duckdb.Error as error:
         raise StorageError(f"{path}: {' '.join(str(error).split())}") from error
 
