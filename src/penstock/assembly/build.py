@@ -283,7 +283,10 @@ def _check_places(section: RequestSection, names: tuple[str, ...]) -> None:
         "form": _texts(section.form),
     }
     for name, found in strict.items():
-        unknown = sorted({place for text in found for place in _PLACE.findall(text)} - known)
+        places = {place for text in found for place in _PLACE.findall(text)}
+        if name == "path":
+            places = {one for one in places if not one.startswith("env:")}
+        unknown = sorted(places - known)
         if unknown:
             there = " and ".join(f"{{{one}}}" for one in ("key", *names))
             only = "there is only" if not names else "there are"

@@ -330,25 +330,16 @@ class Keeper:
         gone: Sequence[Key],
         ended: Sequence[tuple[Key, bytes]] = (),
     ) -> _State:
-        children = self._children or {}
         after = msgspec.structs.replace(
             state,
             position=rows.position,
             deleted=deleted,
             last=rows.last,
             fields=tuple(self._layout.fields),
-            children=None
-            if self._children is None
-            else tuple(_Child(at, name, tuple(one.fields)) for at, (name, one) in children.items()),
+            children=self._child_fields(),
         )
         told = _encode(after)
         main = _batch(self._table, self._layout, rows.cells, len(state.fields))
-        known = {child.levels: len(child.fields) for child in state.children or ()}
-        parts = []
-        for levels, (name, layout) in children.items():
-            items = list(chain.from_iterable(rows.children.get(levels, {}).values()))
-            part = _batch(name, layout, items, known.get(levels, 0))
-            parts.append(replace(part, gone=gone if levels in known else (), versions=True))
         self._destination.commit(
             replace(
                 main,
@@ -357,15 +348,30 @@ class Keeper:
                 gone=gone,
                 ended=ended,
                 versions=self._versions,
-                children=parts,
+                children=self._child_batches(state, rows, gone),
                 arrays=rows.arrays,
             )
         )
         self._say(self._table, self._layout)
-        for name, layout in children.values():
+        for name, layout in (self._children or {}).values():
             self._say(name, layout)
         self._before, self._state = told, after
         return after
+
+    def _child_fields(self) -> tuple[_Child, ...] | None:
+        if self._children is None:
+            return None
+        tables = self._children.items()
+        return tuple(_Child(at, name, tuple(one.fields)) for at, (name, one) in tables)
+
+    def _child_batches(self, state: _State, rows: _Rows, gone: Sequence[Key]) -> list[Batch]:
+        known = {child.levels: len(child.fields) for child in state.children or ()}
+        parts = []
+        for levels, (name, layout) in (self._children or {}).items():
+            items = list(chain.from_iterable(rows.children.get(levels, {}).values()))
+            part = _batch(name, layout, items, known.get(levels, 0))
+            parts.append(replace(part, gone=gone if levels in known else (), versions=True))
+        return parts
 
     def _say(self, table: str, layout: Layout) -> None:
         for one in layout.apart:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from penstock.pipeline import closes, is_json
 
 _NOTHING = frozenset({204, 205, 304})  # RFC 9110 section 6.4.1: these have no content
@@ -24,8 +26,10 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
         return "answer ended within its headers"
     if method == "HEAD" or status in _NOTHING:
         return None
+    if counted and not coded:
+        return None
     fields = answer.lower().replace(b" ", b"")
-    if (counted and not coded) or b"\ncontent-length:0\r" in fields:
+    if b"\ncontent-length:0\r" in fields:
         return None
     if not body:
         return "answer ended before its body"
@@ -47,6 +51,7 @@ def end_is_unseen(head: bytes) -> bool:
     return coded and not counted
 
 
+@lru_cache(maxsize=16)  # within a second, most heads of a server are alike
 def _framing(head: bytes) -> tuple[bytes, bool, bool]:
     """Return the head of the last answer, whether it is compressed, and whether it is counted."""
     answer = head[head.rfind(b"\nHTTP/") + 1 :]

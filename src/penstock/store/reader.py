@@ -390,11 +390,10 @@ class LocalReader(Frames):
             "SELECT (SELECT max(at) FROM segment),"
             " (SELECT CAST(at AS REAL) FROM failure ORDER BY id DESC LIMIT 1)"
         )
-        absent = sum(kind.count for kind in kinds if kind.error == ABSENT)
+        settled = sum(kind.count for kind in kinds)
         failed = sum(kind.count for kind in failures)
         expected: int | None = facts["expected"]
-        done = landed + failed + absent
-        pending = self._in_flight() if expected is None else max(0, expected - done)
+        left = None if expected is None else max(0, expected - landed - settled)
         ((version,),) = self._rows("PRAGMA user_version")
         gaps = [(0, 0)]
         if self._has_gaps():
@@ -404,14 +403,14 @@ class LocalReader(Frames):
             version=version,
             landed=landed,
             failed=failed,
-            pending=pending,
+            pending=self._in_flight() if left is None else left,
             expected=expected,
             bytes=size,
             segments=segments,
             started=facts["started"],
             updated=max(landed_at or 0, failed_at or 0, facts["started"]),
             failures=failures,
-            absent=absent,
+            absent=settled - failed,
             deleted=facts.get("deleted", 0),
             gaps=gaps[0][0],
             missed=gaps[0][1],
