@@ -4,7 +4,7 @@
 
 A server answers as each description says, and knows nothing of how penstock reads one: rows of the
 described members, in pages where parameters ask for them. What lands is counted against what it
-has. Parameters that only a person can know get a value (`--with`), and are counted apart.
+has. The file is run as it was written; what only a person can know is set in the environment.
 """
 
 from __future__ import annotations
@@ -242,38 +242,22 @@ def served(described: Described) -> Iterator[str]:
         server.shutdown()
 
 
-def written(file: Path, base: str) -> tuple[str, set[str]]:
-    """Return what `init` writes, with a value for all that only a person can know."""
-    given: dict[str, str] = {}
-    for _ in range(30):
-        try:
-            text = begun(str(file), base=base, given=given)
-        except InputError:
-            text = "".join(f"# left out: {{{name}}} may be" for name in ("id",))
-        missing = {
-            found[1] or found[2]
-            for found in re.finditer(r"what \{([^{}]+)\} may be|the parameter ([^\s]+)", text)
-        } - {*given}
-        if not missing:
-            break
-        given |= dict.fromkeys(missing, "1")
-    return text, {*given}
-
-
 def harvested(file: Path) -> None:
     root = _load(file)
     described = Described(root)
     with served(described) as base, tempfile.TemporaryDirectory() as name:
-        alone = begun_or_nothing(file, base)
-        text, given = written(file, base)
-        if "[[resource]]" not in text:
-            print(f"{file}: nothing")
+        try:
+            text = begun(str(file), base=base)
+        except InputError as error:
+            print(f"{file}: nothing: {error}")
             return
         pipeline = Path(name) / "f.toml"
         pipeline.write_text(text)
-        told = run(pipeline)
-        resources = {one.name: one.file.source for one in parts(read_text(text, "f.toml"))}
-        depth = {}
+        variables = {*re.findall(r"env:(API_\w+)(?=\}|\",? )", text)}
+        told = run(pipeline, dict.fromkeys(variables, "1"))
+        described_parts = parts(read_text(text, "f.toml"))
+        resources = {one.name: getattr(one.file, "source", None) for one in described_parts}
+        depth: dict[str, int] = {}
         wrong: list[str] = []
         for resource, source in resources.items():
             depth[resource] = 1 + depth.get(getattr(source, "parent", None) or "", 0)
@@ -288,19 +272,11 @@ def harvested(file: Path) -> None:
         good = len(resources) - len(wrong)
         name_ = file.name if len(file.parts) < 3 else "/".join(file.parts[-4:])
         print(
-            f"{name_}: {total} lists; {alone} written as it stands, {len(resources)} with "
-            f"{len(given)} values; {good} harvested to the row "
-            f"({good / max(1, len(resources)):.0%})"
+            f"{name_}: {total} lists; {len(resources)} written, with {len(variables)} values from "
+            f"the environment; {good} harvested to the row ({good / max(1, total):.0%} of all)"
         )
         for line in wrong[:40]:
             print(f"    {line}")
-
-
-def begun_or_nothing(file: Path, base: str) -> int:
-    try:
-        return begun(str(file), base=base).count("[[resource]]")
-    except InputError:
-        return 0
 
 
 def reason(store: Path) -> str:
@@ -310,10 +286,10 @@ def reason(store: Path) -> str:
         return next((f"{one.key}: {one.message}" for one in opened.failures()), "")
 
 
-def run(pipeline: Path) -> dict[str, Any]:
+def run(pipeline: Path, values: dict[str, str]) -> dict[str, Any]:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     environment = dict.fromkeys(("API_KEY", "API_TOKEN", "API_USER", "API_PASSWORD"), "x")
-    environment |= dict.fromkeys(("API_CLIENT_ID", "API_CLIENT_SECRET"), "x")
+    environment |= dict.fromkeys(("API_CLIENT_ID", "API_CLIENT_SECRET"), "x") | values
     text = re.sub(r"(?ms)^\[api\.auth\].*?(?=^\[|^#|\Z)", "", pipeline.read_text())
     pipeline.write_text(text)  # the server lets everybody in
     with (

@@ -36,7 +36,16 @@ _USER = re.compile(r"\s*/*([^/]*:.*@|[^/]*@[^/]+/)", re.DOTALL)
 _OPTION = re.compile(r"(?<=[?&;#])([^=&;#?]+)=([^&#]*)")
 _SECRET_ENDS = (
     *("password", "passwd", "pwd", "passphrase", "secret", "secretkey", "apikey", "privatekey"),
-    *("accesskey", "accesstoken", "authtoken", "apitoken", "privatetoken", "refreshtoken"),
+    *(
+        "accesskey",
+        "accountkey",
+        "sastoken",
+        "accesstoken",
+        "authtoken",
+        "apitoken",
+        "privatetoken",
+        "refreshtoken",
+    ),
     *("bearertoken", "sessiontoken", "securitytoken", "subscriptionkey", "authorization"),
 )
 _SECRET_NAMES = {"token", "auth", "cookie", "sig", "signature", "xamzsignature"}

@@ -15,7 +15,7 @@ __all__ = ["DESCRIPTION", "Described"]
 _SIZE = 3
 
 
-def _schema(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _schema(**members: Any) -> dict[str, Any]:
     return {"type": "object", "properties": members}
 
 

@@ -49,7 +49,7 @@ def called(*words: str | Path) -> tuple[int, str, str]:
     return code, out.read(), err.read()
 
 
-def penstock(*words: str | Path, code: int = 0) -> Any:  # noqa: ANN401 - whatever the command says
+def penstock(*words: str | Path, code: int = 0) -> Any:
     ended, out, err = called(*words)
     assert ended == code, (ended, out, err)
     try:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.assembly.described import DESCRIPTION, Described
+from tests.assembly.described import DESCRIPTION, Described, _get, _rows
 from tests.assembly.test_again import called, landed, penstock
 
 from penstock.assembly import begun, parts, read_text
@@ -26,6 +26,8 @@ ROWS = {
     "features": 8,
     "repos": 8,
     "pairs": 4,
+    "search": 2,
+    "orgs-members": 2,
 }
 
 
@@ -47,15 +49,17 @@ def harvested(folder: Path, text: str) -> dict[str, int]:
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEY", "k")
+    for name, value in {"API_KEY": "k", "API_ORG": "acme", "API_SEARCH_Q": "x"}.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_a_description_becomes_a_file_that_harvests_every_list(
     tmp_path: Path, service: Described
 ) -> None:
     text = penstock("init", f"{service.base}/openapi.json")
-    assert "# left out: GET /search: it needs the parameter q" in text
-    assert "# left out: GET /orgs/{org}/members: nothing lists what {org} may be" in text
+    assert "# export API_SEARCH_Q=...  # q of GET /search\n" in text
+    assert 'path = "/orgs/{env:API_ORG}/members"' in text
+    assert "left out" not in text
     assert harvested(tmp_path, text) == ROWS
     for form, write in (("json", json.dumps), ("yaml", yaml.safe_dump)):
         source = tmp_path / f"api.{form}"
@@ -76,6 +80,45 @@ def test_parameters_that_are_given_and_resources_that_are_chosen(
     orders = {name: ROWS[name] for name in ("users", "users-orders", "users-orders-lines")}
     expected = {**orders, "search": 2, "orgs-acme-members": 2}
     assert harvested(tmp_path, text) == expected
+
+
+def test_what_only_a_person_knows_is_asked_for_by_name(
+    tmp_path: Path, service: Described, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "f.toml"
+    file.write_text(penstock("init", f"{service.base}/openapi.json", "--only", "orgs-*"))
+    assert "SEARCH" not in file.read_text()  # it is of a list that was not chosen
+    monkeypatch.delenv("API_ORG")
+    assert "source.path: environment variable API_ORG is not set" in penstock("check", file)
+    code, _, err = called("run", file, "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "API_ORG is not set: export API_ORG=..." in err
+    for escape in ("..", "acme/../acme", "acme?x=1", "acme#", "%2e%2e"):
+        monkeypatch.setenv("API_ORG", escape)  # one step of a path, whatever it holds
+        assert called("run", file, "--quiet")[0] in (2, 4)
+    monkeypatch.setenv("API_ORG", "acme")
+    penstock("run", file, "--quiet")
+    assert len(landed(tmp_path / "harvest" / "orgs-members")) == 2
+    monkeypatch.setenv("API_ORG", "other")
+    code, _, err = called("run", file, "--quiet")
+    assert code == 4  # another list than the one that is finished: it is asked for
+    assert "404" in err
+    source = tmp_path / "api.json"
+    source.write_text(json.dumps(DESCRIPTION))
+    made = begun(str(source), ["orgs-*"], given={"org": "env:MINE"})
+    assert 'path = "/orgs/{env:MINE}/members"' in made
+
+
+def test_children_four_deep_name_each_parent_in_its_place(tmp_path: Path) -> None:
+    paths = {
+        path: _get(_rows("Named"))
+        for path in ("/o/{own}/as", "/o/{own}/as/{a}/bs", "/o/{own}/as/{a}/bs/{b}/cs")
+    }
+    paths["/o/{own}/as/{a}/bs/{b}/cs/{c}/ds"] = _get(_rows("Named"))
+    (tmp_path / "api.json").write_text(json.dumps({**DESCRIPTION, "paths": paths}))
+    made = begun(str(tmp_path / "api.json"))
+    above = "as/{parent._parent._parent.id}/bs/{parent._parent.id}/cs/{parent.id}/ds"
+    assert f'path = "/o/{{env:API_OWN}}/{above}"' in made
 
 
 @pytest.mark.parametrize("path", ["events", "features", "repos", "pairs", "users/1/orders"])

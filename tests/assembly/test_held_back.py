@@ -28,7 +28,7 @@ class Service:
     def __init__(self, folder: Path, url: str, heard: list[Asked]) -> None:
         self._folder, self._url, self._heard = folder, url, heard
 
-    def run(self, text: str, *words: str, retry: str = "", code: int = 0) -> Any:  # noqa: ANN401 - any JSON
+    def run(self, text: str, *words: str, retry: str = "", code: int = 0) -> Any:
         file = self._folder / "f.toml"
         tail = f'[api]\nbase = "{self._url}"\n[retry]\nattempts = 1\nbase = 0\n{retry}'
         file.write_text(f"{text}\n{tail}")

@@ -43,7 +43,7 @@ Start = Callable[..., Simulator]
 def simulate() -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def start(**settings: Any) -> Simulator:  # noqa: ANN401 - the settings know
+        def start(**settings: Any) -> Simulator:
             return stack.enter_context(Simulator(SimulatorSettings(**settings)))
 
         yield start

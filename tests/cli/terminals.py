@@ -61,7 +61,7 @@ def _command(words: list[str]) -> None:
         code = 0
     except SystemExit as ended:
         code = ended.code or 0
-    except BaseException:  # noqa: BLE001 - shown as an interpreter shows it
+    except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -141,7 +141,7 @@ class _Html(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html></html>")
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 

@@ -90,9 +90,9 @@ ELECTED = [*SPENT, (0, "elect", 0.1), (0, "ask", 0.1), (0, "ask", LENGTH - 0.3),
 
 
 @settings(max_examples=150, deadline=None)
-@example(ELECTED, FixedWindow, True)  # noqa: FBT003 - as given
-@example(ELECTED, SlidingWindow, True)  # noqa: FBT003 - as given
-@example(ELECTED, FixedWindow, False)  # noqa: FBT003 - as given
+@example(ELECTED, FixedWindow, True)
+@example(ELECTED, SlidingWindow, True)
+@example(ELECTED, FixedWindow, False)
 @given(st.lists(EVENTS, max_size=60), st.sampled_from([FixedWindow, SlidingWindow]), st.booleans())
 def test_the_reserve_is_kept_whatever_the_order_and_whoever_dies(
     events: list[tuple[int, str, float]],

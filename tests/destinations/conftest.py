@@ -157,8 +157,10 @@ def dataset_rows(folder: Path) -> Rows:
     return duck(f"SELECT * FROM read_parquet('{folder}/**/*.parquet', union_by_name=true)")
 
 
-def bucket_rows(address: str, table: str) -> Rows:
-    files, root = fs.FileSystem.from_uri(address)
+def bucket_rows(root: str, table: str, files: fs.FileSystem | None = None) -> Rows:
+    """Return the rows of a table in a folder of ``files``, or at an address."""
+    if files is None:
+        files, root = fs.FileSystem.from_uri(root)
     found = dataset.dataset(f"{root}/{table}", filesystem=files, exclude_invalid_files=True)
     rows: Rows = []
     for part in found.get_fragments():

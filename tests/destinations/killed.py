@@ -55,7 +55,7 @@ class _Counted:
 
     def __init__(
         self,
-        connection: Any,  # noqa: ANN401 - of any driver
+        connection: Any,
         counted: Callable[..., Any],
     ) -> None:
         self.execute = counted(connection.execute)

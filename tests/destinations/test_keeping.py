@@ -11,6 +11,7 @@ from queue import Queue
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from tests.destinations.conftest import postgres_rows
@@ -26,7 +27,7 @@ from penstock.destinations import Keeper, open_destination
 from penstock.errors import InputError, StorageError
 from penstock.events import Event, Events, Notice
 from penstock.pipeline import LandedRecord
-from penstock.store import LocalStore, open_readonly
+from penstock.store import LocalStore, fields, open_readonly, read_given
 
 
 def land(path: Path, *records: dict[str, object], start: int = 0) -> Path:
@@ -43,6 +44,19 @@ def rows(path: Path, query: str = "SELECT * FROM users ORDER BY 1") -> list[tupl
         return database.execute(query).fetchall()
 
 
+def keep_once(store: Path, to: str) -> None:
+    keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
+
+
+def own_schema(request: pytest.FixtureRequest, name: str) -> str:
+    """Return the address of a new schema of PostgreSQL."""
+    address = f"{request.getfixturevalue('postgres')}&options=-csearch_path%3D{name}"
+    with psycopg.connect(address, autocommit=True) as database:
+        database.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
+        database.execute(f"CREATE SCHEMA {name}".encode())
+    return address
+
+
 def run(*words: object) -> Result:
     return CliRunner().invoke(export, [str(word) for word in words])
 
@@ -54,6 +68,145 @@ def test_the_command_takes_over_what_is_new(tmp_path: Path) -> None:
     told = json.loads(run(store, "--to", to, "--table", "users", "--json").output)
     assert told["rows"] == 1
     assert rows(tmp_path / "t.db") == [(0, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "smaller"),
+    [("duckdb", "INTEGER"), ("postgresql", "REAL"), ("postgresql", "NUMERIC(9)")],
+)
+def test_a_column_that_became_a_smaller_one_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str, smaller: str
+) -> None:
+    """DuckDB put 302 where the record had 301.5, and PostgreSQL fewer digits, with exit code 0."""
+    to = own_schema(request, "smaller") if kind == "postgresql" else f"duckdb://{tmp_path}/t"
+    store = land(tmp_path / "s", {"price": 1.5})
+    change = f"ALTER TABLE users ALTER COLUMN price TYPE {smaller}"
+    keep_once(store, to)
+    if kind == "postgresql":
+        with psycopg.connect(to, autocommit=True) as database:
+            database.execute(change.encode())
+    else:
+        with closing(duckdb.connect(str(tmp_path / "t"))) as file:
+            file.execute(change)
+    land(store, {"price": 301.123456789}, start=1)
+    with pytest.raises(StorageError, match=r'column "price" of "users" is .*, it was made'):
+        keep_once(store, to)
+
+
+TRIGGERS = {
+    "sqlite": "CREATE TRIGGER no BEFORE INSERT ON users BEGIN SELECT RAISE(IGNORE); END",
+    "postgresql": "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON users"
+    " FOR EACH ROW EXECUTE FUNCTION no()",
+}
+
+
+@pytest.mark.parametrize("kind", TRIGGERS)
+def test_rows_that_a_trigger_takes_away_are_missed(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t"
+    if kind == "postgresql":
+        to = own_schema(request, "triggers")
+    keep_once(store, to)
+    if kind == "postgresql":
+        with psycopg.connect(to, autocommit=True) as database:
+            database.execute(TRIGGERS[kind].encode())
+    else:
+        with closing(sqlite3.connect(tmp_path / "t")) as file:
+            file.execute(TRIGGERS[kind])
+    land(store, {"n": 2}, start=1)
+    with pytest.raises(StorageError, match="users took 0 of 1 rows"):
+        keep_once(store, to)
+
+
+def test_a_text_that_looks_like_the_end_of_a_copy_is_one(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    texts = ["\\.", "a\n\\.\nb", "", '"', ",", "\\N", " x ", "\r\n", "null"]
+    to = own_schema(request, "texts")
+    store = tmp_path / "s"
+    for start, text in enumerate(texts):
+        land(store, {"t": text, "at": None}, start=start)
+    keep_once(store, to)
+    found = sorted(postgres_rows(to, "users"), key=lambda row: str(row["key"]))
+    assert [row["t"] for row in found] == texts
+
+
+def test_another_name_in_capitals_is_another_table_for_no_database(tmp_path: Path) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"duckdb://{tmp_path}/t"
+    run(store, "--to", to, "--table", "users")
+    done = run(store, "--to", to, "--table", "Users")
+    assert isinstance(done.exception, InputError)
+    assert "not made by penstock" in str(done.exception)
+
+
+def test_other_options_than_those_it_was_begun_with_are_refused(tmp_path: Path) -> None:
+    """A schema that came later was passed over, and a dataset got folders beside its files."""
+    store, to = land(tmp_path / "s", {"n": 1, "p": 0.5, "x": None}), f"parquet://{tmp_path}/t"
+    run(store, "--to", to, "--schema", "n: int, x: date, p: float")
+    for more in ((to, "--schema", "p: decimal"), (f"{to}?partition=n",)):
+        assert isinstance(run(store, "--to", *more).exception, InputError), more
+    assert run(store, "--to", to, "--schema", "n: int, x: epoch").exit_code == 0
+
+
+@pytest.mark.parametrize("place", ["sqlite://:memory:", "duckdb://:memory:", "duckdb://:memory:x"])
+def test_a_place_in_memory_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The rows were gone with the process, with exit code 0."""
+    monkeypatch.chdir(tmp_path)
+    keep_once(land(tmp_path / "s", {"n": 1}), place)
+    assert (tmp_path / place.partition("://")[2]).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "place", ["sqlite://t?mode=ro", "csv://t?partition=n", "parquet://t?parts=n"]
+)
+def test_options_that_a_place_does_not_have_are_refused(tmp_path: Path, place: str) -> None:
+    to = place.replace("://", f"://{tmp_path}/")
+    assert isinstance(run(land(tmp_path / "s", {"n": 1}), "--to", to).exception, InputError)
+
+
+def test_a_schema_for_what_no_record_has_is_said(tmp_path: Path) -> None:
+    store = land(tmp_path / "s", {"n": 1, "tags": [{"x": 1}], "at": {"y": 2}})
+    to = f"sqlite://{tmp_path}/t"
+    for table, options in (("a", ()), ("b", ("--nested", "tables"))):
+        wanted = "n: int, m: int, tags.x: float, at.y: float"
+        done = run(store, "--to", to, "--table", table, "--schema", wanted, *options)
+        said = [line.split(" names ")[1] for line in done.output.splitlines() if " names " in line]
+        names = ["m"] if options else ["m", "tags.x", "at.y"]
+        assert said == [f"{name}, which no record has by now" for name in names]
+    with pytest.raises(InputError, match="n is to be int and float"):
+        read_given("n: int, n: float")
+
+
+def test_records_of_any_depth_are_taken(tmp_path: Path) -> None:
+    """A record that Python's stack does not hold was said not to be JSON."""
+    deep = b'{"a":%b7%b,"b":"]}"}' % (b'[{"c":' * 2000, b"}]" * 2000)
+    with LocalStore(tmp_path / "s") as store:
+        store.settle([LandedRecord(1, deep), LandedRecord(2, b'{"a":1}')], lambda _count: None)
+    for options in ((), ("--flatten",), ("--nested", "tables")):
+        to = tmp_path / f"{len(options)}{options[-1:]}.db"
+        assert run(tmp_path / "s", "--to", f"sqlite://{to}", *options).exit_code == 0
+        assert rows(to, "SELECT b FROM record WHERE key = 1") == [("]}",)]
+    assert run(tmp_path / "s", "--to", "jsonl", "-o", tmp_path / "l").exit_code == 0
+    assert (tmp_path / "l").read_bytes().splitlines()[0] == b'{"key":1,' + deep[1:]
+    for wrong in (b'{"a":' + b"[" * 2000 + b"]" * 1999 + b"}}", b'{"a":' + b"[" * 2000):
+        with pytest.raises(StorageError, match="is not JSON"):
+            fields(wrong, flatten=False)
+
+
+def test_a_module_in_the_folder_is_a_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from penstock.destinations import open_destination as there\n"
+    text += "def open_it(address):\n    return there('sqlite://' + address.partition('/it/')[2])\n"
+    (tmp_path / "own_place.py").write_text(text.replace("'/it/'", "'open_it/'"))
+    monkeypatch.chdir(tmp_path)
+    to = "python://own_place:open_it/t.db"
+    assert run(land(tmp_path / "s", {"n": 1}), "--to", to, "--table", "users").exit_code == 0
+    assert rows(tmp_path / "t.db") == [(0, 1)]
 
 
 def test_a_dropped_table_is_written_again(tmp_path: Path) -> None:

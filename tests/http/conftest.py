@@ -20,7 +20,7 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
     """Start simulators: simulate(users=10, limit=3)."""
     with ExitStack() as stack:
 
-        def start(**settings: Any) -> Simulator:  # noqa: ANN401 - the settings know
+        def start(**settings: Any) -> Simulator:
             return stack.enter_context(Simulator(SimulatorSettings(**{"limit": 0, **settings})))
 
         yield start
@@ -30,7 +30,7 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
 def quick() -> Callable[..., Api]:
     """Return an API that tries again at once."""
 
-    def api(url: str, **more: Any) -> Api:  # noqa: ANN401 - Api knows
+    def api(url: str, **more: Any) -> Api:
         return Api(
             url, **{"retry": QUICK, "breaker": BreakerPolicy(failures=10_000), "seed": 1, **more}
         )

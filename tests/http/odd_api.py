@@ -300,7 +300,7 @@ class InProcess:
     def guards(self, _peer: str) -> bool:
         return False
 
-    def call(self, request: Request, *, guarded: bool = False) -> Response:  # noqa: ARG002 - nobody leads out
+    def call(self, request: Request, *, guarded: bool = False) -> Response:
         url = add_query(resolve(self.base, request.path), request.query)
         content = request.body()[0] or b""
         status, headers, body = self._odd.answer(url, content, next(self._made))

@@ -171,7 +171,7 @@ def test_an_interrupt_that_comes_first_ends_the_wait_that_comes_later() -> None:
         try:
             with condition:
                 SystemClock().wait(condition, None)
-        except BaseException as error:  # noqa: BLE001 - what it is is asked below
+        except BaseException as error:
             ended.append(error)
 
     thread = threading.Thread(target=wait)

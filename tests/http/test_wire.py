@@ -82,7 +82,7 @@ def test_a_connection_that_is_never_taken_up(quick: Make) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         for filler in (first, second):
-            filler.setblocking(False)  # noqa: FBT003 - the socket's own signature
+            filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
         port = listener.getsockname()[1]
         api = quick(f"http://127.0.0.1:{port}", retry=ONCE, profile=Profile(connect=0.1))

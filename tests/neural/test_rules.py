@@ -20,6 +20,7 @@ from penstock.neural import (
     Patience,
     Plan,
     Ramp,
+    ReduceOnPlateau,
     Seconds,
     Softmax,
     Tanh,
@@ -216,3 +217,20 @@ def test_ctrl_c_ends_a_training_with_its_best_weights() -> None:
     data = Examples(random.normal(size=(10, 2)), np.eye(2)[random.integers(0, 2, 10)])
     done = train(Network(2, (Softmax(2),)), {"train": data}, watch=interrupt)
     assert (done.reason, done.epoch, done.best_epoch) == ("interrupted", 3, 3)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, -0.5, 1.5])
+def test_a_plateau_lowers_the_rate_by_a_factor_between_0_and_1(factor: float) -> None:
+    with pytest.raises(BadData, match="a factor between 0 and 1"):
+        ReduceOnPlateau(0.1, factor=factor)
+
+
+def test_first_weights_may_all_be_zero() -> None:
+    assert Tanh(3, spread=0.0).limit(10) == 0.0
+    with pytest.raises(BadData, match="spread=inf"):
+        Tanh(3, spread=math.inf)
+
+
+def test_hidden_layers_are_counted_from_the_second_on() -> None:
+    network = Network(4, (Tanh(3), Tanh(3), Tanh(3), Softmax(2)))
+    assert network.names == ("hidden", "hidden2", "hidden3", "output")

@@ -249,7 +249,7 @@ def test_a_thread_pool_shut_down_in_the_middle_leaves_its_keys_to_do(tmp_path: P
 class _Refusing(ThreadPoolExecutor):
     """A cluster's client that has lost its scheduler."""
 
-    def submit(self, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - as the library has it
+    def submit(self, *arguments: Any, **more: Any) -> Any:
         if arguments[1] >= 50:
             raise ConnectionError("scheduler is gone")
         return super().submit(*arguments, **more)

@@ -183,7 +183,7 @@ def test_entries_pass_stages_where_they_are_records(tmp_path: Path) -> None:
     class Mixed:
         name = source = "mixed"
 
-        def lots(self, position: Position | None) -> Iterator[Lot]:  # noqa: ARG002 - always all
+        def lots(self, position: Position | None) -> Iterator[Lot]:
             items: list[Result[Key, object] | Entry] = [
                 LandedRecord(1, b'{"x":1}'),
                 LandedGap("a", "b", "lost"),

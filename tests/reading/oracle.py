@@ -53,10 +53,10 @@ def held(document: bytes) -> Held:  # noqa: C901 - four small handlers around on
             parts.append(data)
 
     parser = expat.ParserCreate()
-    parser.UseForeignDTD(True)  # noqa: FBT003 - named entities of EPUB 2 are skipped alike on both sides
+    parser.UseForeignDTD(True)
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = text
-    parser.Parse(document, True)  # noqa: FBT003 - their signature
+    parser.Parse(document, True)
     found.text = "".join("".join(parts).split())
     return found
 

@@ -117,7 +117,7 @@ def visible(document: str) -> str:
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = lambda text: None if hidden else parts.append(text)
-    parser.Parse(document.encode(), True)  # noqa: FBT003 - their signature
+    parser.Parse(document.encode(), True)
     return bare("".join(parts))
 
 

@@ -20,7 +20,7 @@ class Reply(NamedTuple):
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - JSON is what it is
+    def json(self) -> Any:
         return json.loads(self.body)
 
 
@@ -46,7 +46,7 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
     """Start simulators that end with the test: simulate(users=10, limit=3)."""
     with ExitStack() as stack:
 
-        def start(**settings: Any) -> Simulator:  # noqa: ANN401 - the settings know
+        def start(**settings: Any) -> Simulator:
             return stack.enter_context(Simulator(SimulatorSettings(**settings)))
 
         yield start

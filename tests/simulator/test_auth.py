@@ -169,7 +169,7 @@ def test_a_signature_is_good_for_its_own_target_only(
     assert ask(simulator, "/users/2.json", headers).status == 401
 
 
-def token(simulator: Simulator, ask: Call, **form: str) -> Any:  # noqa: ANN401 - a reply
+def token(simulator: Simulator, ask: Call, **form: str) -> Any:
     client = {"client_id": "penstock-client", "client_secret": "client-secret"}
     body = urlencode(client | form).encode()
     return ask(simulator, "/oauth2/token", method="POST", body=body)

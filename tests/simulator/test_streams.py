@@ -100,7 +100,7 @@ def numbers(messages: list[bytes]) -> list[int]:
     return [json.loads(message)["id"] for message in messages]
 
 
-def truth(simulator: Simulator, path: str) -> Any:  # noqa: ANN401 - the counts of a stream
+def truth(simulator: Simulator, path: str) -> Any:
     return simulator.truth(ids=True)["streams"][path.partition("?")[0]]
 
 

@@ -50,7 +50,7 @@ class Sorted(Generic[T]):
     def items(self, frames: Sequence[bytes | ServerEvent], connection: int = 1) -> list[Item[T]]:
         return list(self.sorter.items(frames, connection, NOW))
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the sorter knows
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.sorter, name)
 
 

@@ -52,7 +52,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: %s\r\n%s
 JSON = b"application/json"
 
 
-def quick(name: str, **changes: Any) -> Preset:  # noqa: ANN401 - the preset knows
+def quick(name: str, **changes: Any) -> Preset:
     return dataclasses.replace(PRESETS[name], policy=QUICK, **changes)
 
 

@@ -1,6 +1,5 @@
 from penstock.assembly.beginning import begun as begun
 from penstock.assembly.build import seconds_of as seconds_of  # unlisted
-from penstock.assembly.build import store_named as store_named
 from penstock.assembly.heartbeat import Heartbeat as Heartbeat
 from penstock.assembly.heartbeat import Signs as Signs
 from penstock.assembly.heartbeat import last_beats as last_beats
@@ -13,6 +12,9 @@ from penstock.assembly.kinds import Section as Section
 from penstock.assembly.kinds import Site as Site
 from penstock.assembly.label_stage import labelling as labelling
 from penstock.assembly.locking import room_beside as room_beside
+from penstock.assembly.places import resource_store as resource_store
+from penstock.assembly.places import resources_in as resources_in
+from penstock.assembly.places import store_named as store_named
 from penstock.assembly.plans import PipelinePlan as PipelinePlan
 from penstock.assembly.plans import Plan as Plan  # unlisted
 from penstock.assembly.plans import StreamPlan as StreamPlan  # unlisted
@@ -29,8 +31,6 @@ from penstock.assembly.reading import read_stream_text as read_stream_text
 from penstock.assembly.reading import read_text as read_text
 from penstock.assembly.resources import Part as Part
 from penstock.assembly.resources import parts as parts
-from penstock.assembly.resources import resource_store as resource_store
-from penstock.assembly.resources import resources_in as resources_in
 from penstock.assembly.run import Look as Look  # unlisted
 from penstock.assembly.run import Run as Run
 from penstock.assembly.run import RunStatus as RunStatus

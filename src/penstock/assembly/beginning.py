@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from penstock.address import is_address, is_reference
+from penstock.address import is_address
 from penstock.assembly.guessing import Node, as_schema, guessed
 from penstock.assembly.openapi import OURS, Draft, described, drafted
+from penstock.assembly.values import references
 from penstock.errors import InputError, MissingExtra
 from penstock.http import Api, Get, Response
 from penstock.visible import visible
@@ -80,8 +81,8 @@ def _checked(text: str, source: str, ours: set[str | None]) -> str:
         file = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{source}: what it says cannot be written to a file: {error}") from error
-    for found in _texts(file):
-        if is_reference(found) and not found.startswith(OURS) and found not in ours:
+    for found in (one for text in _texts(file) for one in references(text)):
+        if not found.startswith(OURS) and found not in ours:
             raise InputError(
                 f"{source}: it has the text {found[:80]!r}, which a pipeline file would look up "
                 "on this machine: not written"
@@ -183,7 +184,10 @@ def _as_it_is(schema: object) -> Node:
 
 def _written(draft: Draft, source: str) -> str:
     lines = [f"# Begun by penstock init from {' '.join(source.partition('?')[0].split())}"]
-    lines += ["# Look at it, then: penstock check FILE --try", 'store = "harvest"']
+    lines += ["# Look at it, then: penstock check FILE --try"]
+    known = draft.variables.items()
+    lines += [f"# export {n}=...  # {visible(' '.join(what.split()))}" for n, what in known]
+    lines.append('store = "harvest"')
     for resource in draft.resources:
         lines += ["", "[[resource]]"]
         first = {name: resource[name] for name in ("name", "parent", "path") if name in resource}

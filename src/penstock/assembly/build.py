@@ -22,6 +22,7 @@ from penstock.assembly.kinds import (
     section_of,
     value_of,
 )
+from penstock.assembly.places import store_named
 from penstock.assembly.sections import (
     ApiSection,
     Decode,
@@ -92,18 +93,6 @@ def store_shown(store: StoreSection | str, folder: Path) -> str:
 
 def _below(folder: Path, place: Path | str) -> Path | str:
     return folder / place if isinstance(place, Path) else place
-
-
-def store_named(text: str) -> str:
-    """Return the place of a store: ``text``, or what env:NAME or file:PATH holds.
-
-    >>> store_named("users/")
-    'users/'
-
-    Raises:
-        InputError: There is no such variable or file.
-    """
-    return look_up(text) if is_reference(text) else text
 
 
 def _written(store: StoreSection | str) -> str:
@@ -294,7 +283,10 @@ def _check_places(section: RequestSection, names: tuple[str, ...]) -> None:
         "form": _texts(section.form),
     }
     for name, found in strict.items():
-        unknown = sorted({place for text in found for place in _PLACE.findall(text)} - known)
+        places = {place for text in found for place in _PLACE.findall(text)}
+        if name == "path":
+            places = {one for one in places if not one.startswith("env:")}
+        unknown = sorted(places - known)
         if unknown:
             there = " and ".join(f"{{{one}}}" for one in ("key", *names))
             only = "there is only" if not names else "there are"

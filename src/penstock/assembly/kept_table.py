@@ -12,7 +12,7 @@ from penstock.destinations import DESTINATIONS, Keeper, open_destination, wants_
 from penstock.errors import InputError, StorageError
 from penstock.events import Events, Notice
 from penstock.pipeline import Used
-from penstock.registry import did_you_mean
+from penstock.registry import beside, did_you_mean
 from penstock.store import StoreReader, read_given
 
 _FILES = ("csv", "jsonl", "sqlite", "duckdb", "parquet")
@@ -74,7 +74,7 @@ class KeptTable:
         if scheme_of(address) in _FILES:
             address = f"{scheme}://{self._folder / Path(place).expanduser()}"
         # Opened each time: a file of DuckDB that is open can be read by nobody else.
-        with closing(open_destination(address)) as destination:
+        with beside(self._folder), closing(open_destination(address)) as destination:
             self._taken += Keeper(
                 destination,
                 section.table,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from penstock.address import hide, scheme_of
-from penstock.assembly.build import store_named
+from penstock.assembly.places import store_named
 from penstock.assembly.sections import LockSection, StoreSection
 from penstock.errors import InputError, StoreInUse
 from penstock.locks import BACKENDS, LockerRoom, LockTimeout, lock_place

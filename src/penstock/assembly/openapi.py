@@ -15,6 +15,26 @@ from penstock.errors import InputError
 OURS = "env:API_"  # how the names of credentials begin that we write
 _DEEP = 20  # references that are followed for one schema
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
+# Names of parameters that say nothing without the step before them.
+_BARE = frozenset(
+    [
+        "id",
+        "ids",
+        "uuid",
+        "guid",
+        "key",
+        "name",
+        "slug",
+        "code",
+        "number",
+        "type",
+        "q",
+        "query",
+        "version",
+        "hash",
+    ]
+)
+_CREDENTIALS = {"KEY", "TOKEN", "USER", "PASSWORD", "CLIENT_ID", "CLIENT_SECRET"}
 
 
 @final
@@ -27,12 +47,14 @@ class Draft:
         auth: The keys of [api.auth].
         resources: The keys of each [[resource]], parents first.
         notes: What was left out, and why.
+        variables: What only a person knows: variables of the environment, and what each is.
     """
 
     base: str
     auth: dict[str, object]
     resources: list[dict[str, object]]
     notes: list[str]
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def described(value: object) -> bool:
@@ -73,7 +95,9 @@ class _Description:
         self._items = {_PARAMETER.sub(self._set, path): one for path, one in paths.items()}
         self._single = {_PARAMETER.sub(self._set, path) for path in paths if path.endswith("}")}
         self._found: dict[str, dict[str, object]] = {}  # by path
+        self._included: dict[str, dict[str, str]] = {}  # by path: its parameters' fields
         self._endpoints: dict[str, Endpoint] = {}
+        self._variables: dict[str, str] = {}
         self._notes: list[str] = []
         # What was found of each, by identity: references of references can double without end.
         self._plain: dict[int, tuple[object, Node]] = {}
@@ -91,10 +115,26 @@ class _Description:
         resources = [one for one in self._found.values() if one["name"] in names]
         if not resources:
             raise InputError(f"{source}: no list that can be read without knowing more")
-        return Draft(self._base(source), self._auth(), resources, self._notes)
+        text = str(resources)
+        asked = {
+            name: what
+            for name, what in self._variables.items()
+            if re.search(rf"env:{name}\b", text)
+        }
+        return Draft(self._base(source), self._auth(), resources, self._notes, asked)
 
     def _set(self, found: re.Match[str]) -> str:
-        return quote(self._given.get(found[1], found[0]), safe="{}")
+        value = self._given.get(found[1], found[0])
+        return f"{{{value}}}" if value.startswith("env:") else quote(value, safe="{}")
+
+    def _variable(self, name: str, path: str, before: str) -> str:
+        """Return where a value comes from that only a person knows: ``env:NAME``."""
+        step = _last(before) if name.lower() in _BARE else ""
+        words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", f"{step}_{name}")
+        word = re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_").upper() or "VALUE"
+        word += "_VALUE" if word in _CREDENTIALS else ""
+        self._variables.setdefault(f"API_{word}", f"{name} of GET {path}")
+        return OURS + word
 
     def plain(self, schema: object) -> Node:
         """Return a schema without references; of several that it may be, the first object."""
@@ -141,7 +181,7 @@ class _Description:
         for path in self._paths():
             operation = self._operation(path)
             answer, headers = self._answer(operation)
-            if answer is None or path.endswith("}") or not self._may_list(path, answer):
+            if answer is None or not self._may_list(path, answer):
                 continue
             one = named.get(path.rstrip("/"), "")
             asked = self._parameters(path, "query")
@@ -158,7 +198,7 @@ class _Description:
                 yield path
 
     def _may_list(self, path: str, answer: object) -> bool:
-        """Whether a path, of one thing before a value was given for it, lists several."""
+        """Whether a path that ends with a parameter, as others do of one thing, lists several."""
         schema = self.plain(answer)
         return path not in self._single or "items" in schema or schema.get("type") == "array"
 
@@ -198,17 +238,14 @@ class _Description:
             if not one.get("required") or name in paging or name in query:
                 continue
             value = self._given.get(name, schema.get("default"))
-            if not isinstance(value, str | int | float):
-                return f"it needs the parameter {name}"
-            query[name] = value
+            usable = isinstance(value, str | int | float)
+            query[name] = value if usable else self._variable(name, path, path)
         if not path.startswith("/"):
             return "it is not a path"
         if not endpoint.key:
             return "nothing in its rows tells them apart"
-        said = {"name": self._name(path), **self._parent(path)}
-        if "parent" not in said and "{" in path:
-            return f"nothing lists what {{{_PARAMETER.findall(path)[-1]}}} may be"
-        said = {"path": path, **said, "key": endpoint.key}
+        said = {"path": path, "name": self._name(path), **self._parent(path), "key": endpoint.key}
+        said["path"] = _PARAMETER.sub(lambda found: self._filled(found, path), str(said["path"]))
         if "parent" in said:
             above = [f"_parent.{name}" for name in cast("list[str]", said["include"])]
             own = [endpoint.key] if isinstance(endpoint.key, str) else endpoint.key
@@ -216,6 +253,13 @@ class _Description:
         said |= {"items": endpoint.items} if endpoint.items else {}
         self._found[path] = said | endpoint.style | ({"query": query} if query else {})
         return ""
+
+    def _filled(self, found: re.Match[str], path: str) -> str:
+        """Return a place of a path: of its parent, or a variable where nothing lists its values."""
+        name = found[1]
+        if name.startswith("parent.") or name in self._given.values():
+            return found[0]
+        return f"{{{self._variable(name, path, path.partition(found[0])[0])}}}"
 
     def _parent(self, path: str) -> dict[str, object]:
         """Return the parent of a path with parameters, and the path with the parent's fields."""
@@ -226,16 +270,15 @@ class _Description:
         parent = next((p for p in (above, above + "/") if p in self._found), None)
         if parent is None:
             return {}
-        row = self._endpoints[parent]
-        field = _field(row, names[-1])
-        made = path.replace(f"{{{names[-1]}}}", f"{{parent.{field}}}")
-        include = [field]
         # What stands before it is what the parent has of its own parent.
-        for name, known in zip(
-            names[:-1], cast("list[str]", self._found[parent].get("include", [])), strict=False
-        ):
-            made = made.replace(f"{{{name}}}", f"{{parent._parent.{known}}}")
-            include.append(f"_parent.{known}")
+        above_it = self._included.get(parent, {})
+        fields = {names[-1]: _field(self._endpoints[parent], names[-1])}
+        fields |= {name: f"_parent.{known}" for name, known in above_it.items()}
+        self._included[path] = fields
+        made = path
+        for name, field in fields.items():
+            made = made.replace(f"{{{name}}}", f"{{parent.{field}}}")
+        include = list(fields.values())
         return {"path": made, "parent": self._found[parent]["name"], "include": include}
 
     def _name(self, path: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from penstock.address import is_address, look_up
 from penstock.assembly.build import build_listing, build_request, replaced
 from penstock.assembly.kinds import Section
+from penstock.assembly.places import resource_store
 from penstock.assembly.sections import (
     PagesSource,
     PipelineFile,
@@ -29,7 +27,6 @@ from penstock.store import StoreReader
 F = TypeVar("F", PipelineFile, StreamFile)
 S = TypeVar("S", bound=Section)
 
-_LEDGER = "ledger.sqlite"
 _PARENT = re.compile(r"\{(parent\.[^{}]+)\}")
 
 
@@ -143,32 +140,9 @@ def _check(one: ResourceSection) -> None:
 
 
 def store_of(store: StoreSection | str, name: str) -> StoreSection:
-    """Return the store of a resource: a directory, or a collection, below that of the file.
-
-    >>> store_of("shop", "orders").path, store_of("mongodb://h/db.shop?w=majority", "orders").path
-    ('shop/orders', 'mongodb://h/db.shop.orders?w=majority')
-    """
+    """Return the store of a resource: a directory, or a collection, below that of the file."""
     section = StoreSection(path=store) if isinstance(store, str) else store
-    path = look_up(section.path) if section.path.startswith(("env:", "file:")) else section.path
-    if "://" in path:
-        parts = urlsplit(path)
-        path = urlunsplit(parts._replace(path=f"{parts.path}.{name}"))
-    else:
-        path = str(Path(path) / name)
-    return msgspec.structs.replace(section, path=path)
-
-
-def resource_store(place: str, name: str | None) -> str:
-    """Return the store of a resource, or ``place`` where none is named."""
-    return place if name is None else store_of(place, name).path
-
-
-def resources_in(place: str) -> list[str]:
-    """Return the resources whose stores are in a directory that is none itself."""
-    folder = Path(place)
-    if is_address(place) or not folder.is_dir() or (folder / _LEDGER).exists():
-        return []
-    return sorted(path.parent.name for path in folder.glob(f"*/{_LEDGER}"))
+    return msgspec.structs.replace(section, path=resource_store(section.path, name))
 
 
 def children(

@@ -60,7 +60,7 @@ from penstock.assembly.sources import keys, names
 from penstock.assembly.stream_sections import StreamFile
 from penstock.assembly.streams import build_stream, on_same_of, stream_store
 from penstock.assembly.timestamps import lag
-from penstock.assembly.values import revealed
+from penstock.assembly.values import in_path, revealed
 from penstock.cluster import Blocks, Leased, Processes, sharded
 from penstock.errors import Absent, InputError, Stopped, StoreInUse
 from penstock.events import Event, Events, Notice
@@ -246,11 +246,7 @@ class Run:
         self._workers = workers_of(file) if isinstance(file, PipelineFile) else 0
         self.path = path
         if isinstance(file, PipelineFile) and (self._workers or file.executor is not None):
-            if path is None:
-                raise InputError("workers read the file, too: Run(..., path=...)")
-            check_workers(file, store_shown(file.store, folder))
-            scratch = TemporaryDirectory(prefix="penstock-budget-")
-            file = shared_by(file, Path(self._scratch.enter_context(scratch)))
+            file = self._shared(file, folder)
         if shard is not None:
             file = _sharded(file, shard)
         self._shard = shard
@@ -264,11 +260,7 @@ class Run:
             build_stream(file).close()  # so that a bad value or a missing secret makes no store
         else:
             self.place = store_path(file.store, folder)
-            api = None if like is None else like._api  # noqa: SLF001 - another of our kind
-            if api is None or isinstance(api.budget, SharedGate):  # that one closes with its run
-                api = build_api(file, folder=folder, events=self.events)
-            self._api = api
-            self._keep_token(file.api.auth, self._api.auth, folder)
+            self._api = self._opened_api(file, folder, None if like is None else like._api)  # noqa: SLF001 - another of our kind
         self.file = file
         self._folder = folder
         self._check: Callable[[], None] = nothing_lost
@@ -283,6 +275,20 @@ class Run:
         self._before = 0
         self._notices: list[Notice] = []
         self.events.subscribe(self._saw)
+
+    def _shared(self, file: PipelineFile, folder: Path) -> PipelineFile:
+        """Return the file as all its workers read it: with one budget."""
+        if self.path is None:
+            raise InputError("workers read the file, too: Run(..., path=...)")
+        check_workers(file, store_shown(file.store, folder))
+        scratch = TemporaryDirectory(prefix="penstock-budget-")
+        return shared_by(file, Path(self._scratch.enter_context(scratch)))
+
+    def _opened_api(self, file: PipelineFile, folder: Path, api: Api | None) -> Api:
+        if api is None or isinstance(api.budget, SharedGate):  # that one closes with its run
+            api = build_api(file, folder=folder, events=self.events)
+        self._keep_token(file.api.auth, api.auth, folder)
+        return api
 
     def _keep_token(self, section: object, auth: object, folder: Path) -> None:
         source = getattr(section, "refresh_token", None)
@@ -445,9 +451,9 @@ class Run:
         else:
             store.expect(self.expected)
             found = keys(source, self._folder)
-            own = self._shard is None or isinstance(found, Feed)
-            part = found if own or self._shard is None else sharded(found, self._shard)
-            self._land(self._pipeline(self.file, part, store), store)
+            if self._shard is not None and not isinstance(found, Feed):
+                found = sharded(found, self._shard)
+            self._land(self._pipeline(self.file, found, store), store)
         if self._shard is None:  # else there is more than was drawn here
             self._settle_expectation(store)
         return self.summary(store)
@@ -613,7 +619,7 @@ class Run:
         if asked is None or asked.items is not None:
             return
         assert self._api is not None  # only a stream has none
-        what = f"{asked.method} {hide(self._api.base)}{asked.path}"
+        what = f"{asked.method} {hide(self._api.base)}{in_path(asked.path)}"
         mine = source_of(what, asked.query, asked.json, asked.form)
         noted = store.mark(_REQUEST)
         if noted == mine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -18,6 +19,7 @@ from penstock.address import (
     look_up,
     missing,
 )
+from penstock.http import filled
 from penstock.redaction import remember
 
 T = TypeVar("T")
@@ -65,7 +67,10 @@ def _revealed(value: object) -> object:
         return look_up(value) if is_reference(value) else value
     if isinstance(value, Struct):
         names = [n for n in value.__struct_fields__ if not is_secret(type(value), n)]
-        return msgspec.structs.replace(value, **{n: _revealed(getattr(value, n)) for n in names})
+        found = {n: _revealed(getattr(value, n)) for n in names}
+        if {"path", "method"} <= found.keys():  # of a request: other paths are those of files
+            found["path"] = in_path(str(found["path"]))
+        return msgspec.structs.replace(value, **found)
     if isinstance(value, Mapping):
         # Of headers, parameters and fields: what is not written there is a secret.
         found = {name: _revealed(one) for name, one in value.items()}
@@ -76,6 +81,29 @@ def _revealed(value: object) -> object:
     if isinstance(value, list | tuple):
         return type(value)(map(_revealed, value))
     return value
+
+
+_PLACE = re.compile(r"\{(env:[^{}]*)\}")
+
+
+def references(text: str) -> list[str]:
+    """Return what a text points to: it is a reference, or a path with ``{env:NAME}`` in it.
+
+    >>> references("env:BASE"), references("/orgs/{env:ORG}/{key}")
+    (['env:BASE'], ['env:ORG'])
+    """
+    return [text] if is_reference(text) else _PLACE.findall(text)
+
+
+def in_path(path: str) -> str:
+    """Return the path of a request with its variables, each one segment or a part of it.
+
+    Raises:
+        InputError: One is not set, or would make it another path.
+    """
+    for place in dict.fromkeys(_PLACE.findall(path)):
+        path = filled(path, look_up(place), place)
+    return path
 
 
 def _texts(
@@ -120,6 +148,11 @@ def _named(at: Steps) -> bool:
 
 def missing_references(file: Struct) -> list[str]:
     """Return what is missing of the variables and files that a file's values point to."""
-    texts = [(at, text) for at, text, secret in _texts(file) if secret or is_reference(text)]
+    texts = [
+        (at, one)
+        for at, text, secret in _texts(file)
+        if secret or is_reference(text) or at in (("source", "path"), ("request", "path"))
+        for one in ([text] if secret else references(text))
+    ]
     found = [(at, missing(text)) for at, text in texts]
     return [f"{'.'.join(map(str, at))}: {problem}" for at, problem in found if problem]

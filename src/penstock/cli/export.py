@@ -20,7 +20,7 @@ from penstock.destinations import Content, Exported, Format, refuse_existing, wa
 from penstock.destinations import export as export_store
 from penstock.errors import InputError
 from penstock.registry import did_you_mean
-from penstock.store import StoreReader, open_readonly
+from penstock.store import open_readonly
 
 __all__ = ["export"]
 
@@ -107,15 +107,12 @@ def export(  # noqa: PLR0913 - each is an option of its own
 
     With an address, such as --to duckdb://users.duckdb, the table takes over what it has not yet:
     it remembers how far it is. Schemes: csv, jsonl, sqlite, duckdb, parquet (PATHs), postgresql,
-    s3, gs, abfss. env:NAME or file:PATH may hold the address.
+    s3, gs, abfss, python. env:NAME or file:PATH may hold the address.
 
     Exit code 1: damaged records were left out (--skip-damaged).
     """
     content = _content({name: flags[name] for name in ("failed", "gaps", "versions")})
-    place = store_named(store)
-    if resource is None and (there := resources_in(place)):
-        raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
-    place = resource_store(place, resource)
+    place = _place(store, resource)
     if is_address(to):
         files = ("force", "failed", "gaps", "skip_damaged", "safe_csv")
         given = {**{name: flags[name] for name in files}, "output": output}
@@ -123,18 +120,13 @@ def export(  # noqa: PLR0913 - each is an option of its own
         kept = {name: flags[name] for name in ("flatten", "versions", "follow", "as_json")}
         keep(place, to, Wanted(table or "record", schema, nested=nested, **kept))
         return
-    follow = flags["follow"]
     as_tables = nested == "tables"
-    for_tables: dict[str, object] = {"table": table, "follow": follow, "nested tables": as_tables}
+    for_tables = {"table": table, "follow": flags["follow"], "nested tables": as_tables}
     _refuse(for_tables, f"needs an address: --to {to}:// or another scheme")
     if output is None:
         raise click.MissingParameter(param_type="option", param_hint="-o")
     if to == "javadata":
-        with open_readonly(place) as reader:
-            flags["nested"] = nested is not None
-            count = _to_javadata(reader, output, schema, flags)
-        facts = {"output": output, "rows": count}
-        tell(facts, f"{count:,} records in {output}", as_json=flags["as_json"])
+        _to_javadata(place, output, schema, flags | {"nested": nested is not None})
         return
     if schema is not None:
         raise InputError(f"--schema is for --to javadata; the columns of {to} are inferred")
@@ -150,6 +142,13 @@ def export(  # noqa: PLR0913 - each is an option of its own
             **{name: flags[name] for name in ("flatten", "skip_damaged", "safe_csv")},
         )
     _tell(done, store, flags)
+
+
+def _place(store: str, resource: str | None) -> str:
+    place = store_named(store)
+    if resource is None and (there := resources_in(place)):
+        raise InputError(f"{store} holds several stores: add --resource {'|'.join(there)}")
+    return resource_store(place, resource)
 
 
 def _tell(done: Exported, store: str, flags: dict[str, bool]) -> None:
@@ -180,9 +179,7 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
         raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
-def _to_javadata(
-    reader: StoreReader, output: str, schema: str | None, flags: dict[str, bool]
-) -> int:
+def _to_javadata(place: str, output: str, schema: str | None, flags: dict[str, bool]) -> None:
     from penstock.assembly import read_schema, write_java_file
 
     if schema is None:
@@ -193,4 +190,7 @@ def _to_javadata(
     if output == "-":
         raise InputError("export to javadata needs a file: give -o FILE")
     refuse_existing(Path(output), force=flags["force"])
-    return write_java_file(reader.records(), Path(output), read_schema(schema, Path()))
+    with open_readonly(place) as reader:
+        count = write_java_file(reader.records(), Path(output), read_schema(schema, Path()))
+    facts = {"output": output, "rows": count}
+    tell(facts, f"{count:,} records in {output}", as_json=flags["as_json"])

@@ -16,6 +16,7 @@ from penstock.cli.output import tell
 from penstock.clock import Clock, SystemClock
 from penstock.destinations import Keeper, open_destination, wants_structs
 from penstock.errors import StorageError
+from penstock.registry import beside
 from penstock.store import StoreReader, open_readonly, read_given
 
 __all__ = ["Wanted", "keep"]
@@ -48,7 +49,11 @@ def keep(store: str, address: str, wanted: Wanted, clock: Clock | None = None) -
         click.echo(f"penstock: {words}", err=True)
 
     def look(reader: StoreReader) -> int:
-        with _patient(store, said), closing(open_destination(address)) as destination:
+        with (
+            _patient(store, said),
+            beside(Path()),
+            closing(open_destination(address)) as destination,
+        ):
             return Keeper(
                 destination,
                 wanted.table,

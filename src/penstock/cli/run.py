@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
@@ -298,13 +298,17 @@ def _run_all(
             if not shown["as_json"] or not part.name:
                 click.echo(f"{part.name}:") if part.name else None
                 _tell(summary, as_json=shown["as_json"])
-        if shown["as_json"] and "" not in summaries:
-            told = {name: summary.fields() for name, summary in summaries.items()}
-            click.echo(json.dumps({"resources": told}))
+        _tell_resources(summaries, as_json=shown["as_json"])
         if refused:
             names = ", ".join(refused)
             raise GaveUp(f"not all of it came of {names}; what landed is safe", attempts=0)
         _end(list(summaries.values()))
+
+
+def _tell_resources(summaries: Mapping[str, Summary], *, as_json: bool) -> None:
+    if as_json and "" not in summaries:
+        told = {name: summary.fields() for name, summary in summaries.items()}
+        click.echo(json.dumps({"resources": told}))
 
 
 def _end(summaries: Sequence[Summary]) -> None:

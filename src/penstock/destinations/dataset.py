@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 
@@ -26,15 +26,17 @@ __all__ = ["open_dataset"]
 _MANIFEST = "_penstock.json"
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive and all who follow it call the folder of nulls
+_AZURE_URI = {"enable_tls", "credential_kind"}  # what Arrow reads in an address of Azure
 _LONGEST_NAME = 255  # bytes of a folder's name, on every usual file system
 
 
 @final
 class _Manifest(msgspec.Struct, frozen=True):
-    """The state of a dataset, and the number of its last batch."""
+    """The state of a dataset, the number of its last batch, and what its folders are named by."""
 
     number: int
     state: str
+    partition: list[str] | None = None  # unset: an earlier version wrote it
 
 
 @final
@@ -46,9 +48,7 @@ class _Dataset:
     # DuckDB (2.0.1) fails over files of which one has a null where another has an object more.
     objects_grow = False
 
-    def __init__(
-        self, files: fs.FileSystem, root: str, shown: str, partition: Sequence[str]
-    ) -> None:
+    def __init__(self, files: fs.FileSystem, root: str, shown: str, partition: list[str]) -> None:
         self._files = files
         self._root = root
         self._shown = shown
@@ -62,6 +62,9 @@ class _Dataset:
             found = self._manifest(table)
             if found is None:
                 self._refuse_lists(table)
+            elif found.partition not in (None, self._partition):
+                kept = ",".join(found.partition or ()) or "no column"
+                raise InputError(f"the table {table} is partitioned by {kept}: keep to it")
             for name in (table, *self._children(table)):
                 for path, number in self._parts(name):
                     if number > (found.number if found else 0):
@@ -79,7 +82,8 @@ class _Dataset:
             for child in batch.children:
                 self._fill(child, number, ())
             self._fill(batch, number, self._partition)
-            told = msgspec.json.encode(_Manifest(number, batch.after.decode()))
+            manifest = _Manifest(number, batch.after.decode(), self._partition)
+            told = msgspec.json.encode(manifest)
             self._put(f"{self._root}/{batch.table}/{_MANIFEST}", told)
 
     def _fill(self, batch: Batch, number: int, partition: Sequence[str]) -> None:
@@ -218,7 +222,8 @@ def open_dataset(address: str) -> Destination:
     """Open ``parquet://FOLDER``, or a bucket: ``s3://``, ``gs://``, ``abfss://``.
 
     The option ``partition=country,day`` in the address names the columns that make folders; the
-    others go to Arrow's file system, such as ``region`` and ``endpoint_override``.
+    others go to Arrow's file system, such as ``region`` and ``endpoint_override``, or in Azure
+    ``account_key``.
     """
     import_arrow("a Parquet dataset")
     from pyarrow import ArrowException, fs
@@ -229,6 +234,8 @@ def open_dataset(address: str) -> Destination:
     try:
         if scheme_of(place) == "parquet" and place.endswith("://"):
             raise InputError(f"{place}: write parquet://FOLDER")
+        if scheme_of(place) == "parquet" and options:
+            raise InputError(f"{address}: a folder takes the option partition alone")
         if scheme_of(place) == "parquet":
             root = str(Path(place.partition("://")[2]).expanduser().absolute())
             files: fs.FileSystem = fs.LocalFileSystem()
@@ -236,9 +243,22 @@ def open_dataset(address: str) -> Destination:
             if scheme_of(place) == "gs":  # its own is 15 minutes, in which nothing ends it
                 options.setdefault("retry_limit_seconds", "20")
             asked = f"{place}?{urlencode(options)}" if options else place
-            files, root = fs.FileSystem.from_uri(asked)
+            azure = scheme_of(place) == "abfss" and options.keys() - _AZURE_URI
+            files, root = _azure(place, options) if azure else fs.FileSystem.from_uri(asked)
     except OSError as error:
         raise StorageError(f"{hide(address)}: {error}") from error
-    except (ArrowException, ValueError) as error:
+    except (ArrowException, ValueError, TypeError) as error:
         raise InputError(f"{hide(address)}: {error}") from error
     return _Dataset(files, root.rstrip("/"), hide(address), partition)
+
+
+def _azure(place: str, options: dict[str, str]) -> tuple[fs.FileSystem, str]:
+    """Return the file system of ``abfss://CONTAINER@ACCOUNT/PATH``: a key is for no address."""
+    from pyarrow import fs
+
+    parts = urlsplit(place)
+    if "account_key" in options:  # in Base64 each + is one, and a query has blanks there
+        options["account_key"] = options["account_key"].replace(" ", "+")
+    account = (parts.hostname or "").partition(".")[0]
+    files = fs.AzureFileSystem(account, **options)
+    return files, f"{parts.username or ''}{parts.path}".strip("/")

@@ -179,6 +179,7 @@ class Keeper:
         name = repr(store.status().started)
         if self._before is None:
             self._learn(store)
+            self._say_unknown()
             nothing = None if self._children is None else ()
             begun = (name, "", 0, self._flatten, (), self._versions, nothing, self._structs)
             return _State(*begun)
@@ -224,6 +225,20 @@ class Keeper:
         self._layout.begin()
         for _, layout in (self._children or {}).values():
             layout.begin(self._layout.fields[0].kind)
+
+    def _say_unknown(self) -> None:
+        """Say which of the names that the user gave kinds for no record has."""
+        tables = [((), self._layout)] + [
+            (levels, layout) for levels, (_, layout) in (self._children or {}).items()
+        ]
+        known = {
+            ".".join(chain.from_iterable((*levels, one.path)))
+            for levels, layout in tables
+            for one in layout.fields
+        }
+        for name in self._given if len(known) > 1 else ():
+            if name not in known:
+                self._said(f"{self._table}: the schema names {name}, which no record has by now")
 
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
         span = _SPAN if self._versions else ()
@@ -282,7 +297,8 @@ class Keeper:
         last = {record.key: record for record in records}
         rows.since = dict.fromkeys(last, b"")
         items = [self._item(record) for record in last.values()]
-        rows.arrays = self._layout.arrays(items) if self._structs else None
+        at_once = self._structs or getattr(self._destination, "takes_arrow", False)
+        rows.arrays = self._layout.arrays(items) if at_once else None
         if rows.arrays is not None:
             rows.cells = [[key] for key, _ in items]
             return
@@ -314,25 +330,16 @@ class Keeper:
         gone: Sequence[Key],
         ended: Sequence[tuple[Key, bytes]] = (),
     ) -> _State:
-        children = self._children or {}
         after = msgspec.structs.replace(
             state,
             position=rows.position,
             deleted=deleted,
             last=rows.last,
             fields=tuple(self._layout.fields),
-            children=None
-            if self._children is None
-            else tuple(_Child(at, name, tuple(one.fields)) for at, (name, one) in children.items()),
+            children=self._child_fields(),
         )
         told = _encode(after)
         main = _batch(self._table, self._layout, rows.cells, len(state.fields))
-        known = {child.levels: len(child.fields) for child in state.children or ()}
-        parts = []
-        for levels, (name, layout) in children.items():
-            items = list(chain.from_iterable(rows.children.get(levels, {}).values()))
-            part = _batch(name, layout, items, known.get(levels, 0))
-            parts.append(replace(part, gone=gone if levels in known else (), versions=True))
         self._destination.commit(
             replace(
                 main,
@@ -341,15 +348,30 @@ class Keeper:
                 gone=gone,
                 ended=ended,
                 versions=self._versions,
-                children=parts,
+                children=self._child_batches(state, rows, gone),
                 arrays=rows.arrays,
             )
         )
         self._say(self._table, self._layout)
-        for name, layout in children.values():
+        for name, layout in (self._children or {}).values():
             self._say(name, layout)
         self._before, self._state = told, after
         return after
+
+    def _child_fields(self) -> tuple[_Child, ...] | None:
+        if self._children is None:
+            return None
+        tables = self._children.items()
+        return tuple(_Child(at, name, tuple(one.fields)) for at, (name, one) in tables)
+
+    def _child_batches(self, state: _State, rows: _Rows, gone: Sequence[Key]) -> list[Batch]:
+        known = {child.levels: len(child.fields) for child in state.children or ()}
+        parts = []
+        for levels, (name, layout) in (self._children or {}).items():
+            items = list(chain.from_iterable(rows.children.get(levels, {}).values()))
+            part = _batch(name, layout, items, known.get(levels, 0))
+            parts.append(replace(part, gone=gone if levels in known else (), versions=True))
+        return parts
 
     def _say(self, table: str, layout: Layout) -> None:
         for one in layout.apart:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from penstock.address import is_address, scheme_of
 from penstock.destinations.ports import Destination
 from penstock.errors import InputError
-from penstock.registry import Registry
+from penstock.registry import Registry, load_object
 
 __all__ = ["DESTINATIONS", "open_destination"]
 
@@ -27,10 +28,17 @@ DESTINATIONS: Registry[Opening] = Registry(
         "duckdb": f"{_DATABASES}open_duckdb",
         "postgresql": _POSTGRES,
         "postgres": _POSTGRES,
+        "python": "penstock.destinations.kinds:open_own",
         **dict.fromkeys(("parquet", "s3", "gs", "abfss"), _DATASET),
     },
 )
 """What opens a destination, by the scheme of its address."""
+
+
+def open_own(address: str) -> Destination:
+    """Open ``python://MODULE:FUNCTION/PLACE``: what the function returns for the whole address."""
+    name, *_ = re.split("[/?]", address.partition("://")[2])
+    return cast("Opening", load_object(name, "destination"))(address)
 
 
 def open_destination(address: str) -> Destination:

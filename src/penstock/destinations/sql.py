@@ -163,12 +163,37 @@ class SqlTables:
                 name = identifier(batch.fields[0].name)
                 self._connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {table} ({name})")
             return
+        self._expect(table, batch)
         for spot, column in columns:
             if spot >= batch.known:
                 self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
         for spot, one in batch.typed:
             if spot < batch.known and one.name in batch.widened:
                 self.widen(table, one)
+
+    def _expect(self, table: str, batch: Batch) -> None:
+        """Refuse columns that somebody has changed: they may round what comes, or cut it."""
+        there = [
+            (identifier(one.name), self.type_of(one))
+            for spot, one in batch.typed
+            if spot < batch.known and one.name not in batch.widened
+        ]
+        made = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in there)
+        names = ", ".join(name for name, _ in there)
+        wanted = self.described(f"SELECT {made}")
+        found = self.described(f"SELECT {names} FROM {table}") if wanted else ()
+        for (name, _), is_now, was in zip(there, found, wanted, strict=bool(wanted)):
+            if is_now != was:
+                raise self.changed(f"the column {name} of {table} is {is_now}, it was made {was}")
+
+    def took(self, batch: Batch, count: int) -> None:
+        """Refuse a table that has not taken all rows, as a trigger of somebody's can have it."""
+        if count != len(batch.rows):
+            raise self.changed(f"{batch.table} took {count} of {len(batch.rows)} rows")
+
+    def described(self, query: str) -> Sequence[str]:
+        """Return the types of the columns that a query has; none where they do not matter."""
+        return ()
 
     def type_of(self, field: Field) -> str:
         """Return the type of a column."""

@@ -125,11 +125,7 @@ class Api:
         self.retry = retry or RetryPolicy()
         self.budget: Gate = budget or Budget()
         self.status = status
-        self.profile = profile or Profile()
-        if cookies:
-            self.profile = dataclasses.replace(self.profile, cookies=next(_JARS))
-        if auth is not None:
-            self.profile = _answering(self.profile, auth)
+        self.profile = _own(profile or Profile(), auth, cookies=cookies)
         self.decode = decode
         self.max_redirects = max_redirects
         self.reach = reach or Reach()
@@ -143,13 +139,7 @@ class Api:
         self._name = ""  # in other processes, once it was sent there
         self._headers = dict(headers or {})
         self._origin = origin(self.base)
-        self._common = _lines(
-            {
-                "User-Agent": f"penstock/{__version__}",
-                "Accept": "application/json",
-                **self._headers,
-            }
-        )
+        self._common = _lines(_USUAL | self._headers)
         # All that another origin gets to see: the rest may be credentials.
         self._harmless = [line for line in self._common if line.startswith(_HARMLESS)]
         self._constant: list[str] | None = None
@@ -491,14 +481,19 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 _JARS = itertools.count(1)
+_USUAL = {"User-Agent": f"penstock/{__version__}", "Accept": "application/json"}
 _HARMLESS = ("User-Agent:", "Accept:", "Accept-Language:")
 # RFC 9110 section 5.5: anything else could end the line and begin another.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
-def _answering(profile: Profile, auth: Auth) -> Profile:
-    """Return the profile with what libcurl itself answers a challenge with."""
+def _own(profile: Profile, auth: Auth | None, *, cookies: bool) -> Profile:
+    """Return the profile with its own jar, and what libcurl itself answers a challenge with."""
+    if cookies:
+        profile = dataclasses.replace(profile, cookies=next(_JARS))
+    if auth is None:
+        return profile
     from penstock.http.auth import Digest  # with a credential it is there already
     from penstock.http.secrets import reveal
 

@@ -84,6 +84,7 @@ class Handle:
         self.easy = pycurl.Curl()
         self.transfer: Transfer | None = None
         self.shard = 0
+        self.home: list[Handle] = []  # where it waits for its next transfer
         self._profile = profile
         self._head: list[bytes] = []
         self._chunks: list[bytes] = []

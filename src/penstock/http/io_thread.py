@@ -185,10 +185,11 @@ class Engine:
                     self._refuse(handle, error)
 
     def _handle_for(self, transfer: Transfer) -> Handle:
-        idle = self._idle.get(transfer.profile)
+        idle = self._idle.setdefault(transfer.profile, [])
         if idle:
             return idle.pop()
         handle = self._new_handle(transfer)
+        handle.home = idle
         self._of_easy[handle.easy] = handle
         return handle
 
@@ -268,7 +269,7 @@ class Engine:
             self._hold(transfer, lack, time.monotonic())
             return
         self._held.pop(transfer, None)
-        self._idle.setdefault(transfer.profile, []).append(handle)
+        handle.home.append(handle)
         self._put(transfer)
 
     def _put(self, transfer: Transfer) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for descriptors, by whatever ``selectors`` has on this system."""
+"""Waiting for descriptors: by epoll, or by what ``selectors`` has on this system."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _EVENTS = {
     pycurl.POLL_OUT: selectors.EVENT_WRITE,
     pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
 }
+_BITS = {pycurl.POLL_IN: 1, pycurl.POLL_OUT: 4, pycurl.POLL_INOUT: 5}  # of epoll
 _BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
 _GONE = 0x18  # EPOLLERR and EPOLLHUP
 
@@ -28,11 +29,10 @@ class Poller:
     """
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._epoll: select.epoll | None = None
-        if isinstance(self._selector, getattr(selectors, "EpollSelector", ())):
-            # The same epoll, asked directly: selectors take as long as all else of a turn.
-            self._epoll = select.epoll.fromfd(os.dup(self._selector.fileno()))
+        # Asked directly: selectors take as long as all else of a turn.
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._selector = self._epoll or selectors.DefaultSelector()
+        self._events = _EVENTS if self._epoll is None else _BITS
         self._known: set[int] = set()
         self.owner: dict[int, pycurl.CurlMulti] = {}
 
@@ -40,7 +40,7 @@ class Poller:
         self, what: int, fd: int, multi: pycurl.CurlMulti | None = None, _data: object = None
     ) -> None:
         """Set interest in ``fd`` as curl's socket callback says it."""
-        events = _EVENTS.get(what, 0)
+        events = self._events.get(what, 0)
         if fd not in self._known:
             if events:
                 self._known.add(fd)
@@ -51,7 +51,10 @@ class Poller:
             self._selector.modify(fd, events)
         else:
             self._known.discard(fd)
-            self._selector.unregister(fd)
+            try:
+                self._selector.unregister(fd)
+            except OSError:
+                return  # closed already: forgotten with that
 
     def wait(self, timeout: float) -> list[tuple[int, int]]:
         """Return (descriptor, curl's select bits) of what is ready within ``timeout`` s.
@@ -61,13 +64,12 @@ class Poller:
         if self._epoll is not None:
             ready = self._epoll.poll(timeout)
             return [(fd, _BOTH if bits & _GONE else bits & 1 | bits >> 1 & 2) for fd, bits in ready]
+        assert isinstance(self._selector, selectors.BaseSelector)
         told = self._selector.select(None if timeout < 0 else timeout)
         return [(key.fd, bits) for key, bits in told]
 
     def close(self) -> None:
         """Give the descriptors back."""
-        if self._epoll is not None:
-            self._epoll.close()
         self._selector.close()
 
 

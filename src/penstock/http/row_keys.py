@@ -54,6 +54,8 @@ def _key(row: object, key: KeyPath) -> object:
 
 
 def _problem(found: object, key: KeyPath, row: bytes) -> str:
+    if isinstance(found, str) and "\ufffd" not in found:
+        return ""  # as nearly all are
     where = repr(key if isinstance(key, str) else list(key))
     usable = "a key is a text or a whole number of 64 bits; set source.key"
     if found is MISSING:

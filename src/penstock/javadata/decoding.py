@@ -253,13 +253,13 @@ def fixed_reader(kind: kinds.Primitive | kinds.FixedBytes) -> Reader:
     run = run_of([kinds.RecordField("", kind)])
     what = run.parts[0][0]
 
-    def read(names: Names) -> Steps:  # noqa: ARG001 - a Reader
+    def read(names: Names) -> Steps:
         return run.values((yield from take(run.layout.size, what)))[0]
 
     return read
 
 
-def read_utf(names: Names) -> Steps:  # noqa: ARG001 - a Reader
+def read_utf(names: Names) -> Steps:
     """Read two bytes of length and modified UTF-8."""
     try:
         head = yield 2

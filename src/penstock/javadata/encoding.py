@@ -129,7 +129,7 @@ def fixed_writer(kind: kinds.Primitive | kinds.FixedBytes) -> Writer:
     order, code = (kind.order, kind.code) if isinstance(kind, kinds.Primitive) else (">", None)
     pack, convert = struct.Struct(order + (code or f"{kind.count}s")).pack, conversion(kind)  # type: ignore[union-attr]
 
-    def write(value: object, out: bytearray, names: Names) -> None:  # noqa: ARG001 - a Writer
+    def write(value: object, out: bytearray, names: Names) -> None:
         try:
             out += pack(convert(value) if convert else value)
         except UNFIT as error:
@@ -152,7 +152,7 @@ def encoded(value: object, codec: str | None) -> bytes:
         raise CodingFault(str(error)) from error
 
 
-def write_utf(value: object, out: bytearray, names: Names) -> None:  # noqa: ARG001 - a Writer
+def write_utf(value: object, out: bytearray, names: Names) -> None:
     """Write two bytes of length and modified UTF-8."""
     data = encode_modified_utf8(expect(value, str))
     if len(data) > MOST_UTF_BYTES:
@@ -181,7 +181,7 @@ def varint_writer(kind: kinds.Varint) -> Writer:
     """Return the writer of a whole number of variable length."""
     low, high = kinds.limits(kind)
 
-    def write(value: object, out: bytearray, names: Names) -> None:  # noqa: ARG001 - a Writer
+    def write(value: object, out: bytearray, names: Names) -> None:
         try:
             number = operator.index(cast("SupportsIndex", value))
         except TypeError as error:

@@ -146,16 +146,8 @@ def _grant(request: LockRequest) -> Stages:
     own = {"$eq": ["$$this.id", request.place.id]}
     lease = _if(own, "$$this.lease", {"$min": ["$$this.lease", CLAIM]})
     first = {"$add": [{"$max": ["$$value.token", "$$this.floor"]}, 1]}
-    holding = {
-        "$mergeObjects": [
-            "$$this",
-            {
-                "token": first,
-                "since": "$$NOW",
-                "until": _after(lease),
-            },
-        ]
-    }
+    granting = {"token": first, "since": "$$NOW", "until": _after(lease)}
+    holding = {"$mergeObjects": ["$$this", granting]}
     used = {"$add": ["$$value.used", "$$this.weight"]}
     fits = {"$and": ["$$value.open", {"$lte": [used, "$capacity"]}]}
     one_more = {
@@ -175,20 +167,10 @@ def _grant(request: LockRequest) -> Stages:
     shut = {"$mergeObjects": ["$$value", {"open": False}]}
     # Each takes at least one of the capacity: of a long queue only the first can be next.
     first_ones = {"$slice": ["$waiters", {"$max": [1, {"$toInt": "$capacity"}]}]}
-    granted = {
-        "$reduce": {
-            "input": first_ones,
-            "initialValue": nobody,
-            "in": _if(fits, one_more, shut),
-        }
-    }
-    behind = [
-        "$waiters",
-        {"$size": "$granted.places"},
-        {"$max": [1, {"$size": "$waiters"}]},
-    ]
+    each = {"input": first_ones, "initialValue": nobody, "in": _if(fits, one_more, shut)}
+    behind = ["$waiters", {"$size": "$granted.places"}, {"$max": [1, {"$size": "$waiters"}]}]
     return [
-        _set(granted=granted),
+        _set(granted={"$reduce": each}),
         _set(
             token=_if({"$eq": ["$granted.places", []]}, "$token", "$granted.token"),
             holders={"$concatArrays": ["$holders", "$granted.places"]},

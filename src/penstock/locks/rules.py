@@ -103,7 +103,7 @@ def _extend(state: LockState, request: LockRequest, now: float) -> LockState:
     return replace(state, holders=holders)
 
 
-def _leave(state: LockState, request: LockRequest, now: float) -> LockState:  # noqa: ARG001 - every step has these
+def _leave(state: LockState, request: LockRequest, now: float) -> LockState:
     """Who is done, or gives up, is out; who was out already changes nothing."""
     mine = request.place.id
     return replace(
@@ -113,7 +113,7 @@ def _leave(state: LockState, request: LockRequest, now: float) -> LockState:  # 
     )
 
 
-def _clear(state: LockState, request: LockRequest, now: float) -> LockState:  # noqa: ARG001 - every step has these
+def _clear(state: LockState, request: LockRequest, now: float) -> LockState:
     """All holders are out."""
     return replace(state, holders=())
 
@@ -146,7 +146,7 @@ def _grant(state: LockState, request: LockRequest, now: float) -> LockState:
     )
 
 
-def _turn_away(state: LockState, request: LockRequest, now: float) -> LockState:  # noqa: ARG001 - every step has these
+def _turn_away(state: LockState, request: LockRequest, now: float) -> LockState:
     """Who does not want to wait is not in the queue."""
     mine = request.place.id
     return replace(state, waiters=tuple(p for p in state.waiters if p.id != mine))

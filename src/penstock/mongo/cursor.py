@@ -206,7 +206,7 @@ def _may_pass(error: PyMongoError) -> bool:
     return fault.transient or fault.cursor_lost
 
 
-def _never(fault: object) -> bool:  # noqa: ARG001 - a rule takes the fault
+def _never(fault: object) -> bool:
     return False
 
 

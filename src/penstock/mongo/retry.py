@@ -77,7 +77,7 @@ class RetriedTask:
         return max(0.001, self.left)
 
 
-def always(fault: FailedCall) -> bool:  # noqa: ARG001 - a rule takes the fault
+def always(fault: FailedCall) -> bool:
     """Repeat after any fault that may pass."""
     return True
 

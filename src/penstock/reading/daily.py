@@ -6,6 +6,7 @@ import html
 import importlib.util
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -103,7 +104,7 @@ def write_daily(
     chapters: list[Chapter] = []
     pictures: dict[str, Picture] = {}
     skipped: dict[str, str] = {}
-    notes: dict[str, int] = {}
+    notes: Counter[str] = Counter()
     taken = 0
     languages: list[str] = []
     for number, article in enumerate(_grouped(articles) if by_site else articles, 1):
@@ -115,8 +116,7 @@ def write_daily(
             name = article.title or article.url or article.name or f"article {number}"
             skipped[name] = str(error)
             continue
-        for note, often in found.notes.items():
-            notes[note] = notes.get(note, 0) + often
+        notes.update(found.notes)
         chapters += _chapters(article, found, len(chapters))
         pictures.update({picture.name: picture for picture in found.pictures})
         languages.append(found.language)

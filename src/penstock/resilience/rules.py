@@ -325,7 +325,7 @@ def settle(
     over = ticket.number == state.probe or (state.probing and ticket.number >= state.renewed)
     state = replace(
         state,
-        given=tuple(given.answered(ticket.sent, now) for given in state.given),
+        given=state.given and tuple(given.answered(ticket.sent, now) for given in state.given),
         done=state.done + ticket.cost["requests"],
         out=_counted(state.out, ticket, -1.0),
         accepted=total,

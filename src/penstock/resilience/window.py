@@ -190,8 +190,9 @@ class Window(msgspec.Struct, frozen=True, gc=False):
         length = self.length
         if self.start is not None and length is not None:
             due = self.start[1] + length
-            # Without a reset the length alone has to do.
-            if self.low - _TOLERANCE <= due <= self.high or math.isinf(self.high):
+            # Without a reset the length alone has to do. Our clock may be a little ahead.
+            at_latest = self.high + _TOLERANCE
+            if self.low - _TOLERANCE <= due <= at_latest or math.isinf(self.high):
                 return due
         return self.high
 

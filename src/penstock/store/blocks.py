@@ -24,7 +24,7 @@ _TINY = re.compile(rb"\d[eE]-\d{3,}")  # what a float may have as 0
 _TEXTS = ("text", "date", "datetime", "timestamp")
 _PLAIN = {"null", "bool", "int", "long", "float", "text"}
 _EXACT = 2**53
-_BLOCK = 1 << 20  # bytes that a thread reads at once
+_MOST = 2**31 - 1  # bytes that Arrow's reader takes as one block
 _CLOCK = r"^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?"
 _WRITTEN = {
     "date": r"^[12]\d{3}-\d\d-\d\d$",
@@ -54,12 +54,14 @@ def read_block(bodies: Sequence[bytes], wanted: Mapping[str, Nested]) -> dict[st
         return None
     types = [(at, arrow_type("text" if kind in _TEXTS else kind)) for at, kind in kinds.items()]
     try:
-        text.decode()  # Arrow takes what is not UTF-8
+        if not text.isascii():
+            text.decode()  # Arrow takes what is not UTF-8
         table = json.read_json(
             pa.BufferReader(text),
-            json.ReadOptions(block_size=max(_BLOCK, 2 * max(map(len, bodies)))),
+            # As one block by one thread: to hand parts to several, and to join them, costs more.
+            json.ReadOptions(use_threads=False, block_size=min(len(text) + 1, _MOST)),
             json.ParseOptions(explicit_schema=pa.schema(types), unexpected_field_behavior="error"),
-        ).combine_chunks()
+        )
         if table.num_rows != len(bodies):
             return None
         columns = {name: _one(table[name]) for name in kinds}

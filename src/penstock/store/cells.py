@@ -5,7 +5,9 @@ Nothing is decoded that need not be: numbers keep their digits, nested values th
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -25,6 +27,8 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
 _DECODER = json.JSONDecoder()
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a text, which may hold some
+_CLOSING = {"[": "]", "{": "}"}
 _DEEPEST = 32  # levels that are flattened; what lies deeper stays JSON
 
 
@@ -69,10 +73,11 @@ def _object(body: bytes) -> dict[str, bytes]:
 def _object_with_surrogates(body: bytes) -> dict[str, bytes]:
     r"""Decode what JSON's grammar allows and Unicode does not: half of a ``\ud83d\ude00``."""
     try:
-        json.loads(body)
-    except (ValueError, RecursionError) as error:
+        with contextlib.suppress(RecursionError):
+            json.loads(body)
+        return {storable(name): value for name, value in _written(body)}
+    except (ValueError, IndexError) as error:
         raise StorageError(f"a record is not JSON: {error}: {body[:60]!r}") from error
-    return {storable(name): value for name, value in _written(body)}
 
 
 def _written(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -84,10 +89,29 @@ def _written(body: bytes) -> Iterator[tuple[str, bytes]]:
         if named:
             name, at = _DECODER.raw_decode(text, at)
             at = _behind_blanks(text, _behind_blanks(text, at) + 1)  # the colon
-        _, end = _DECODER.raw_decode(text, at)
+        end = _end_of(text, at)
         yield name, text[at:end].encode("utf-8", "backslashreplace")
         at = _behind_blanks(text, end)
         at = _behind_blanks(text, at + 1) if text[at] == "," else at
+
+
+def _end_of(text: str, at: int) -> int:
+    """Return where a value ends, however deep it is.
+
+    >>> _end_of('[{"a]":[]}],', 0)
+    11
+    """
+    if text[at] not in _CLOSING:
+        return _DECODER.raw_decode(text, at)[1]
+    awaited: list[str] = []
+    for found in _BRACKET.finditer(text, at):
+        if closing := _CLOSING.get(found[0]):
+            awaited.append(closing)
+        elif found[0] in "]}" and awaited.pop() != found[0]:
+            break
+        if not awaited:
+            return found.end()
+    raise ValueError("its brackets do not match")
 
 
 def _behind_blanks(text: str, at: int) -> int:

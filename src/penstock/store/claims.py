@@ -91,7 +91,8 @@ class Claims:
 
     def _chunks(self, keys: Iterable[Key]) -> Iterator[list[Key]]:
         """Yield growing chunks, small again as soon as the source makes us wait."""
-        now, size = self._clock.monotonic, 1
+        # What is there already, such as the keys of a page, keeps nobody waiting.
+        now, size = self._clock.monotonic, _LARGEST if isinstance(keys, dict | list) else 1
         chunk: list[Key] = []
         latest = now() + _PATIENCE
         for key in keys:

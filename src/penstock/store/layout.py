@@ -154,7 +154,8 @@ def read_given(text: str) -> dict[str, str]:
                 f"schema {part!r}: write NAME: KIND, such as 'created: epoch'; the kinds are "
                 + ", ".join(GIVEN)
             )
-        given[name] = kind
+        if given.setdefault(name, kind) != kind:
+            raise InputError(f"schema: {name} is to be {given[name]} and {kind}: write one")
     return given
 
 
@@ -248,15 +249,19 @@ class Layout:
         self._odd: dict[tuple[FieldPath, str], None] = {}
         for field in fields:
             self._append(field)
-            held = field.kind
-            if held in _BY_VALUE and self._given.setdefault(field.path, held) != held:
-                raise InputError(
-                    f"{field.name} is kept as {held}, not as {self._given[field.path]}: "
-                    "use another table"
-                )
+            self._keep_to(field)
         self._read = {
             path: READERS[kind] for path, kind in self._given.items() if kind in _BY_VALUE
         }
+
+    def _keep_to(self, field: Field) -> None:
+        """Refuse another kind than the one that was asked for when the table was begun."""
+        held, wanted = field.kind, self._given.get(field.path, field.kind)
+        is_first = held in _BY_VALUE or field.name == ".".join(field.path)
+        if is_first and held not in {wanted, "null"} and (wanted, held) != ("int", "long"):
+            raise InputError(f"{field.name} is kept as {held}, not as {wanted}: use another table")
+        if held in _BY_VALUE:
+            self._given[field.path] = held
 
     def learn(self, records: Iterable[Item]) -> None:
         """Make the columns of a new table so that they hold all of ``records``."""

@@ -99,6 +99,8 @@ class LocalStore(Settlement, LocalReader):
             overwrite(directory, self._writing, pending(self._writing))
             reading = undo.enter_context(closing(ledger.read(directory)))
             LocalReader.__init__(self, Path(path), reading)
+            # Of claims alone, which take turns: to open one a page costs more than all its rows.
+            self._asking = undo.enter_context(closing(ledger.read(directory)))
             self._claims = Claims(clock, clock.time())
             self._fence = fence
             self._watch = ConsistencyWatch(directory, lock)
@@ -117,15 +119,14 @@ class LocalStore(Settlement, LocalReader):
         Raises:
             InputError: A key is neither a text nor a whole number of 64 bits.
         """
-        with closing(ledger.read(self._directory)) as connection:
 
-            def lookup(wanted: Sequence[Key]) -> dict[Key, tuple[str, float]]:
-                with ledger.translated(self.path):
-                    found = settled(connection, wanted)
-                    self._claims.latest = self._commit.latest
-                    return found
+        def lookup(wanted: Sequence[Key]) -> dict[Key, tuple[str, float]]:
+            with ledger.translated(self.path):
+                found = settled(self._asking, wanted)
+                self._claims.latest = self._commit.latest
+                return found
 
-            yield from self._claims.claim(keys, lookup)
+        yield from self._claims.claim(keys, lookup)
 
     def expect(self, total: int | None) -> None:
         """Remember how many keys the source has, so that status can tell what is pending."""

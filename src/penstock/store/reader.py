@@ -354,19 +354,19 @@ class LocalReader(Frames):
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
         query = (
-            f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"
+            f"SELECT segment, offset, length, crc32, state, key FROM item WHERE key IN ({marks})"
         )
-        known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
+        known = {row[5]: row for row in self._rows(query, [record.key for record in records])}
         kept: list[Landing] = []
         at: list[tuple[int, bytes]] = []
         for record, (offset, line) in zip(records, lines, strict=True):
             row = known.get(record.key)
             mine = (number, offset, len(line), crc32(line))
-            if row == (*mine, "landed") or self._followed(mine, end):
+            if row == (*mine, "landed", record.key) or self._followed(mine, end):
                 kept.append(record)
                 at.append((offset, line))
             elif row is None or (
-                row[-1] != "deleted"
+                row[4] != "deleted"
                 and judged(offset, line).state != "deleted"
                 and not self._followed(mine)
             ):
@@ -390,11 +390,10 @@ class LocalReader(Frames):
             "SELECT (SELECT max(at) FROM segment),"
             " (SELECT CAST(at AS REAL) FROM failure ORDER BY id DESC LIMIT 1)"
         )
-        absent = sum(kind.count for kind in kinds if kind.error == ABSENT)
+        settled = sum(kind.count for kind in kinds)
         failed = sum(kind.count for kind in failures)
         expected: int | None = facts["expected"]
-        done = landed + failed + absent
-        pending = self._in_flight() if expected is None else max(0, expected - done)
+        left = None if expected is None else max(0, expected - landed - settled)
         ((version,),) = self._rows("PRAGMA user_version")
         gaps = [(0, 0)]
         if self._has_gaps():
@@ -404,14 +403,14 @@ class LocalReader(Frames):
             version=version,
             landed=landed,
             failed=failed,
-            pending=pending,
+            pending=self._in_flight() if left is None else left,
             expected=expected,
             bytes=size,
             segments=segments,
             started=facts["started"],
             updated=max(landed_at or 0, failed_at or 0, facts["started"]),
             failures=failures,
-            absent=absent,
+            absent=settled - failed,
             deleted=facts.get("deleted", 0),
             gaps=gaps[0][0],
             missed=gaps[0][1],

@@ -86,7 +86,8 @@ def split_line(line: bytes) -> Landing:
     LandedRecord(key=7, body=b'{"name":"Ada"}')
     """
     at = line.index(_AT, _HEAD)
-    return Landing(_KEY.decode(line[_HEAD:at]), line[body_at(line) : -2])
+    start = line.index(_BODY, at) + len(_BODY)
+    return Landing(_KEY.decode(line[_HEAD:at]), line[start:-2])
 
 
 def sync(file: int) -> None:

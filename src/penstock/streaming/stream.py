@@ -138,9 +138,8 @@ class Stream(Generic[T]):
         clock: Clock | None = None,
     ) -> None:
         asked = Get(request) if isinstance(request, str) else request
-        profile = profile or Profile()
         known = presets.by_name(preset) if isinstance(preset, str) else preset
-        known = _made(known, asked, id, profile, policy or known.policy)
+        known = _made(known, asked, id, profile or Profile(), policy or known.policy)
         name = preset if isinstance(preset, str) else known.service
         self.source = f"{name} {shown(asked.path)}"
         self.identity = source_of(self.source, asked.method, asked)
@@ -151,10 +150,7 @@ class Stream(Generic[T]):
         self.reuses_ids = any(sign.by is not None for sign in active_signs(known))
         asked = _callable(asked, known, open)
         position = self._position(cursor)
-        framer = known.framing if framing is None else framing
-        if isinstance(framer, str):
-            framer = framings.by_name(framer, max_message)
-        self._framer = framer
+        self._framer = framer = _framer(known.framing if framing is None else framing, max_message)
         accepted = "text/event-stream" if isinstance(framer, ServerEvents) else "*/*"
         api = Api(
             _base(asked.path),
@@ -176,9 +172,8 @@ class Stream(Generic[T]):
             max_message=check_bound(max_message),
             opening=tuple(map(_opening, open)),
         )
-        streamed = _profile(api.profile, framer, known)
         self._sorter: Sorter[T] = Sorter(known, into, None, decode)
-        self._driver = Driver(asked, api, streamed, plan)
+        self._driver = Driver(asked, api, _profile(api.profile, framer, known), plan)
         self._clock = api.clock
         self._counts = [0, 0, 0]  # messages, notices, gaps
         self._cursor: str | None = None
@@ -429,6 +424,10 @@ def _base(url: str) -> str:
             f"{shown(url)!r} is not the URL of a stream: write it like https://stream.example.com/1"
         )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _framer(framing: str | Framer | None, max_message: int) -> Framer | None:
+    return framings.by_name(framing, max_message) if isinstance(framing, str) else framing
 
 
 def _profile(profile: Profile, framer: Framer | None, preset: Preset) -> StreamProfile:
