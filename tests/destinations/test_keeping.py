@@ -209,6 +209,16 @@ def test_a_module_in_the_folder_is_a_destination(
     assert rows(tmp_path / "t.db") == [(0, 1)]
 
 
+def test_a_dataset_whose_files_were_removed_is_written_again(tmp_path: Path) -> None:
+    """Its manifest alone said that all was there."""
+    store, to = land(tmp_path / "s", {"n": 1}), f"parquet://{tmp_path}/t"
+    keep_once(store, to)
+    (written,) = (tmp_path / "t" / "users").glob("*.parquet")
+    written.unlink()
+    keep_once(store, to)
+    assert written.exists()
+
+
 def test_a_dropped_table_is_written_again(tmp_path: Path) -> None:
     store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t.db"
     run(store, "--to", to, "--table", "users")
