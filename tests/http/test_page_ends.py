@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.http.wire import Asked, answer, answering, wire
+from tests.http.wire import Asked, Peer, answer, answering, wire
 
 from penstock.errors import PermanentError
 from penstock.events import Event, Events, Notice
@@ -137,6 +137,40 @@ def test_rows_behind_a_page_that_names_no_next_one_are_found_and_told(
             (page,) = pages(quick(server.url), "/", style)
             assert not page.doubt
             assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("said", [{"total": 9}, {"has_more": True}, {"meta": {"total": "9"}}])
+def test_a_single_page_of_fewer_rows_than_the_server_counts_is_doubted(
+    quick: Make, said: dict[str, object]
+) -> None:
+    with wire(
+        answering(lambda _: answer(json.dumps({"items": [{"id": 1}], **said}).encode()))
+    ) as server:
+        (page,) = pages(quick(server.url), "/", SinglePage(items="items"))
+        assert "and yet" in page.doubt
+        (page,) = pages(quick(server.url), "/", SinglePage(items="items", sure=True))
+        assert not page.doubt
+
+
+@pytest.mark.parametrize(
+    ("form", "body"), [("jsonl", b'{"id": 1}\n{"id": 2}\n'), ("csv", b"id,a\n1,x\n2,y\n")]
+)
+@pytest.mark.parametrize("line", ["", "Content-Length: "])
+def test_lines_that_end_with_their_connection_may_have_been_cut(
+    quick: Make, form: str, body: bytes, line: str
+) -> None:
+    """CSV that was cut between two lines was all there was; whole lines of JSON never landed."""
+    length = f"{line}{len(body)}\r\n" if line else ""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/{form}\r\n{length}\r\n".encode()
+
+    def script(peer: Peer) -> None:
+        if peer.request() is not None:
+            peer.send(head + body)
+
+    with wire(script) as server:
+        (page,) = pages(quick(server.url, decode=form), "/", SinglePage())
+    assert len(rows(page)) == 2
+    assert ("no stated length" in page.doubt) is not bool(line)
 
 
 def test_a_page_as_long_as_asked_for_and_a_refusal_to_tell_are_doubted(quick: Make) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from penstock.pipeline import closes, is_json
 
 _NOTHING = frozenset({204, 205, 304})  # RFC 9110 section 6.4.1: these have no content
+_PART = "answer is only a part of the body (206), which was not asked for"
 _ENDED_BY_CLOSE = (b"HTTP/1", b"HTTP/0")
 
 
@@ -20,10 +22,13 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
     >>> cut_short("GET", 200, b"HTTP/1.1 200 OK\r\nContent-Le", b"")
     'answer ended within its headers'
     >>> cut_short("GET", 200, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"")
+    >>> cut_short("GET", 206, b"HTTP/1.1 206 _\r\nContent-Range: bytes 0-1/9\r\n\r\n", b"[]")
+    'answer is only a part of the body (206), which was not asked for'
     """
     answer, coded, counted = _framing(head)
-    if status < 200 or not (b"\r\n\r\n" in answer or b"\n\n" in answer):
-        return "answer ended within its headers"
+    part = status == 206 and _is_part(answer)
+    if part or status < 200 or not (b"\r\n\r\n" in answer or b"\n\n" in answer):
+        return _PART if part else "answer ended within its headers"
     if method == "HEAD" or status in _NOTHING:
         return None
     if counted and not coded:
@@ -35,8 +40,28 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
         return "answer ended before its body"
     says = b"json" in fields.partition(b"\ncontent-type:")[2].partition(b"\n")[0]
     says = says or (b"\ncontent-type:" not in fields and body.lstrip()[:1] in (b"{", b"[", b'"'))
-    whole = not says or is_json(body) or closes(body)
+    whole = not says or is_json(body) or closes(body) or _is_lines(body)
     return None if whole else "answer ended within its body"
+
+
+def _is_lines(body: bytes) -> bool:
+    """Whether a body is lines of JSON, as its first and its last are."""
+    lines = body.strip().split(b"\n")
+    return len(lines) > 1 and closes(lines[0]) and closes(lines[-1])
+
+
+def is_measured(head: bytes) -> bool:
+    """Return whether an answer says where it ends, so that a cut would be seen."""
+    return _framing(head)[2]
+
+
+def _is_part(answer: bytes) -> bool:
+    """Whether ``Content-Range`` says that bytes are missing; of rows it is the pages' matter."""
+    found = re.search(rb"(?i)\ncontent-range:\s*bytes\s+(\d+)-(\d+)/(\d+|\*)", answer)
+    if found is None:
+        return False
+    start, end, size = found.groups()
+    return int(start) > 0 or (size != b"*" and int(end) + 1 < int(size))
 
 
 def end_is_unseen(head: bytes) -> bool:

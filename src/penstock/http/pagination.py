@@ -19,6 +19,7 @@ from penstock.errors import InputError, PenstockError, PermanentError
 from penstock.events import Notice
 from penstock.http.api import Api
 from penstock.http.body import MISSING, number
+from penstock.http.completeness import is_measured
 from penstock.http.request import Get, Request
 from penstock.http.response import Response
 from penstock.http.row_keys import KeyPath, row_result
@@ -32,7 +33,6 @@ from penstock.http.styles import (
     Offset,
     PageNumber,
     Position,
-    SinglePage,
     Style,
     Unreadable,
     at,
@@ -185,7 +185,7 @@ class _Walk:
         self._listing = style if isinstance(style, Listing) else Listing()
         self._numbered = isinstance(style, Numbered)
         self._home = resolve(api.base, request.path)
-        self._restarted = self._cut = self._partial = False
+        self._restarted = self._cut = self._partial = self._open = False
         self._peer = ""  # the address that answered last
         self._beginning = Beginning() if beginning is None else beginning
         first = self._beginning.first if self._numbered else None
@@ -403,6 +403,8 @@ class _Walk:
         """
         items = self._listing.items
         found = rows_at(response, items)
+        if self._api.decode in ("csv", "jsonl") and response.head:
+            self._open = self._open or not is_measured(response.head)
         if found is not None:
             self._listed = True
         elif items or self._numbered:
@@ -517,7 +519,8 @@ class _Walk:
         page = response if response.body else self._last or response
         reason = ""
         if not self._listing.sure:
-            reason = self._reason(page, end, rows)
+            unseen = f"{self._api.decode} of no stated length came: a cut would not be seen"
+            reason = self._reason(page, end, rows) or (unseen if self._open else "")
             known = rows or not response.body or not isinstance(self._style, Listing)
             if not (reason or known) and (failure := failure_in(response)):
                 reason = f"the last page has no rows, and {failure}"
@@ -539,11 +542,7 @@ class _Walk:
         nowhere = f"no page had {end.unmatched}" if end.unmatched else ""
         if nowhere and (end.surely or (self._numbered and not self._matched)):
             return nowhere
-        sign = (
-            ""
-            if isinstance(self._style, SinglePage)
-            else sign_of_more(page, self._came, end, None if self._came is None else self._pages)
-        )
+        sign = sign_of_more(page, self._came, end, None if self._came is None else self._pages)
         looks = not (sign or self._matched or not nowhere) and full(page, rows)
         if looks is None:
             sign = self._seen_behind(rows)
