@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What is exported to where people work, beside dlt's load of the same lines; and what grows.
 
-python benchmarks/destinations/run.py [RECORDS] [FOLDER]
+python benchmarks/destinations/run.py [RECORDS] [FOLDER] [increment]
+
+With ``increment`` only the last part, without a peer: 1,000 rows more, where so many are there.
 
 Each record is 1 KB: numbers, texts, a time, a date, a flag. A program's time is wall time and its
 CPU that of all its threads and children; memory is the peak of the largest of its processes.
@@ -164,6 +166,18 @@ def increment(work: Path, store: Path, records: int) -> None:
         print(f"1,000 rows more on {records:,}, {kind}: {found.cpu:.2f} s CPU, {found.wall:.2f} s")
 
 
+def growth(records: int, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        work = Path(made)
+        store = work / "store"
+        land(store, range(records))
+        for place in (f"duckdb://{work}/ours.duckdb", f"parquet://{work}/ours"):
+            words = [sys.executable, "-m", "penstock", "export", store, "--table", "users"]
+            first = cost([*words, "--to", place], name="penstock")
+            print(f"{records:,} records: {first.cpu:.0f} s CPU, {first.memory / 1e6:.0f} MB")
+        increment(work, store, records)
+
+
 def main(records: int, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as made:
         work = Path(made)
@@ -185,4 +199,5 @@ def main(records: int, folder: Path) -> None:
 if __name__ == "__main__":
     here = Path(sys.argv[2]) if len(sys.argv) > 2 else HERE.parents[1] / ".work"
     here.mkdir(exist_ok=True)
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, here)
+    run = growth if sys.argv[3:] == ["increment"] else main
+    run(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, here)

@@ -209,6 +209,29 @@ def test_a_module_in_the_folder_is_a_destination(
     assert rows(tmp_path / "t.db") == [(0, 1)]
 
 
+@pytest.mark.parametrize("kind", ["newer", "nested"])
+def test_a_column_of_a_kind_that_is_not_known_is_refused(tmp_path: Path, kind: str) -> None:
+    """A newer version had made the table: a traceback."""
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t"
+    keep_once(store, to)
+    with closing(sqlite3.connect(tmp_path / "t")) as database:
+        database.execute("UPDATE _penstock SET state = replace(state, ?, ?)", ["int", kind])
+        database.commit()
+    land(store, {"n": 2}, start=1)
+    with pytest.raises(InputError, match=f"n is kept as {kind}, which is not known here"):
+        keep_once(store, to)
+
+
+def test_a_dataset_whose_files_were_removed_is_written_again(tmp_path: Path) -> None:
+    """Its manifest alone said that all was there."""
+    store, to = land(tmp_path / "s", {"n": 1}), f"parquet://{tmp_path}/t"
+    keep_once(store, to)
+    (written,) = (tmp_path / "t" / "users").glob("*.parquet")
+    written.unlink()
+    keep_once(store, to)
+    assert written.exists()
+
+
 def test_a_dropped_table_is_written_again(tmp_path: Path) -> None:
     store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t.db"
     run(store, "--to", to, "--table", "users")

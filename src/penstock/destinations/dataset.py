@@ -60,6 +60,9 @@ class _Dataset:
     def state(self, table: str) -> bytes | None:
         with self._translated():
             found = self._manifest(table)
+            if found is not None and not self._parts(table):  # somebody has removed them
+                self._files.delete_file(f"{self._root}/{table}/{_MANIFEST}")
+                found = None
             if found is None:
                 self._refuse_lists(table)
             elif found.partition not in (None, self._partition):

@@ -257,6 +257,11 @@ class Layout:
     def _keep_to(self, field: Field) -> None:
         """Refuse another kind than the one that was asked for when the table was begun."""
         held, wanted = field.kind, self._given.get(field.path, field.kind)
+        if held not in READERS and not (held == "nested" and self._nested):
+            raise InputError(
+                f"{field.name} is kept as {held}, which is not known here: use another table, or "
+                "the version of penstock that made this one"
+            )
         is_first = held in _BY_VALUE or field.name == ".".join(field.path)
         if is_first and held not in {wanted, "null"} and (wanted, held) != ("int", "long"):
             raise InputError(f"{field.name} is kept as {held}, not as {wanted}: use another table")
