@@ -27,7 +27,7 @@ from penstock.destinations import Keeper, open_destination
 from penstock.errors import InputError, StorageError
 from penstock.events import Event, Events, Notice
 from penstock.pipeline import LandedRecord
-from penstock.store import LocalStore, fields, open_readonly
+from penstock.store import LocalStore, fields, open_readonly, read_given
 
 
 def land(path: Path, *records: dict[str, object], start: int = 0) -> Path:
@@ -42,6 +42,19 @@ def land(path: Path, *records: dict[str, object], start: int = 0) -> Path:
 def rows(path: Path, query: str = "SELECT * FROM users ORDER BY 1") -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as database:
         return database.execute(query).fetchall()
+
+
+def keep_once(store: Path, to: str) -> None:
+    keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
+
+
+def own_schema(request: pytest.FixtureRequest, name: str) -> str:
+    """Return the address of a new schema of PostgreSQL."""
+    address = f"{request.getfixturevalue('postgres')}&options=-csearch_path%3D{name}"
+    with psycopg.connect(address, autocommit=True) as database:
+        database.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
+        database.execute(f"CREATE SCHEMA {name}".encode())
+    return address
 
 
 def run(*words: object) -> Result:
@@ -65,14 +78,10 @@ def test_a_column_that_became_a_smaller_one_is_refused(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, smaller: str
 ) -> None:
     """DuckDB put 302 where the record had 301.5, and PostgreSQL fewer digits, with exit code 0."""
-    store, to = land(tmp_path / "s", {"price": 1.5}), f"duckdb://{tmp_path}/t"
+    to = own_schema(request, "smaller") if kind == "postgresql" else f"duckdb://{tmp_path}/t"
+    store = land(tmp_path / "s", {"price": 1.5})
     change = f"ALTER TABLE users ALTER COLUMN price TYPE {smaller}"
-    if kind == "postgresql":
-        to = request.getfixturevalue("postgres") + "&options=-csearch_path%3Dsmaller"
-        with psycopg.connect(to, autocommit=True) as database:
-            database.execute("DROP SCHEMA IF EXISTS smaller CASCADE")
-            database.execute("CREATE SCHEMA smaller")
-    assert run(store, "--to", to, "--table", "users").exit_code == 0
+    keep_once(store, to)
     if kind == "postgresql":
         with psycopg.connect(to, autocommit=True) as database:
             database.execute(change.encode())
@@ -81,7 +90,47 @@ def test_a_column_that_became_a_smaller_one_is_refused(
             file.execute(change)
     land(store, {"price": 301.123456789}, start=1)
     with pytest.raises(StorageError, match=r'column "price" of "users" is .*, it was made'):
-        keep(str(store), to, Wanted("users", None, flatten=False, follow=False, as_json=False))
+        keep_once(store, to)
+
+
+TRIGGERS = {
+    "sqlite": "CREATE TRIGGER no BEFORE INSERT ON users BEGIN SELECT RAISE(IGNORE); END",
+    "postgresql": "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON users"
+    " FOR EACH ROW EXECUTE FUNCTION no()",
+}
+
+
+@pytest.mark.parametrize("kind", TRIGGERS)
+def test_rows_that_a_trigger_takes_away_are_missed(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t"
+    if kind == "postgresql":
+        to = own_schema(request, "triggers")
+    keep_once(store, to)
+    if kind == "postgresql":
+        with psycopg.connect(to, autocommit=True) as database:
+            database.execute(TRIGGERS[kind].encode())
+    else:
+        with closing(sqlite3.connect(tmp_path / "t")) as file:
+            file.execute(TRIGGERS[kind])
+    land(store, {"n": 2}, start=1)
+    with pytest.raises(StorageError, match="users took 0 of 1 rows"):
+        keep_once(store, to)
+
+
+def test_a_text_that_looks_like_the_end_of_a_copy_is_one(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    texts = ["\\.", "a\n\\.\nb", "", '"', ",", "\\N", " x ", "\r\n", "null"]
+    to = own_schema(request, "texts")
+    store = tmp_path / "s"
+    for start, text in enumerate(texts):
+        land(store, {"t": text, "at": None}, start=start)
+    keep_once(store, to)
+    found = sorted(postgres_rows(to, "users"), key=lambda row: str(row["key"]))
+    assert [row["t"] for row in found] == texts
 
 
 def test_another_name_in_capitals_is_another_table_for_no_database(tmp_path: Path) -> None:
@@ -99,6 +148,37 @@ def test_other_options_than_those_it_was_begun_with_are_refused(tmp_path: Path) 
     for more in ((to, "--schema", "p: decimal"), (f"{to}?partition=n",)):
         assert isinstance(run(store, "--to", *more).exception, InputError), more
     assert run(store, "--to", to, "--schema", "n: int, x: epoch").exit_code == 0
+
+
+@pytest.mark.parametrize("place", ["sqlite://:memory:", "duckdb://:memory:", "duckdb://:memory:x"])
+def test_a_place_in_memory_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The rows were gone with the process, with exit code 0."""
+    monkeypatch.chdir(tmp_path)
+    keep_once(land(tmp_path / "s", {"n": 1}), place)
+    assert (tmp_path / place.partition("://")[2]).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "place", ["sqlite://t?mode=ro", "csv://t?partition=n", "parquet://t?parts=n"]
+)
+def test_options_that_a_place_does_not_have_are_refused(tmp_path: Path, place: str) -> None:
+    to = place.replace("://", f"://{tmp_path}/")
+    assert isinstance(run(land(tmp_path / "s", {"n": 1}), "--to", to).exception, InputError)
+
+
+def test_a_schema_for_what_no_record_has_is_said(tmp_path: Path) -> None:
+    store = land(tmp_path / "s", {"n": 1, "tags": [{"x": 1}], "at": {"y": 2}})
+    to = f"sqlite://{tmp_path}/t"
+    for table, options in (("a", ()), ("b", ("--nested", "tables"))):
+        wanted = "n: int, m: int, tags.x: float, at.y: float"
+        done = run(store, "--to", to, "--table", table, "--schema", wanted, *options)
+        said = [line.split(" names ")[1] for line in done.output.splitlines() if " names " in line]
+        names = ["m"] if options else ["m", "tags.x", "at.y"]
+        assert said == [f"{name}, which no record has by now" for name in names]
+    with pytest.raises(InputError, match="n is to be int and float"):
+        read_given("n: int, n: float")
 
 
 def test_records_of_any_depth_are_taken(tmp_path: Path) -> None:

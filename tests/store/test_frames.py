@@ -108,5 +108,25 @@ def test_query(store: LocalStore) -> None:
     assert json.loads(told.output) == {"day": "2024-05-01"}
     nested = run(query, [str(store.path), "SELECT {'a': [n]} AS o FROM records WHERE n = 2"])
     assert nested.output.split() == ["o", '"{""a"":', '[2]}"']
-    wrong = run(query, [str(store.path), "SELECT nothing FROM records"])
-    assert isinstance(wrong.exception, InputError)
+    for sql in ("SELECT nothing FROM records", "", " -- nothing", "SELECT 1; SELECT 2", "(" * 3000):
+        wrong = run(query, [str(store.path), sql])
+        assert isinstance(wrong.exception, InputError), sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "csv", "text"),
+    [
+        ("1 a, 2 a, 3 a", "a,a_2,a_3 1,2,3", '{"a": 1, "a_2": 2, "a_3": 3}'),
+        ("'' e, NULL n, true t", 'e,n,t "",,true', '{"e": "", "n": null, "t": true}'),
+        ("1 x WHERE false", "x", ""),
+        ("['nan'::DOUBLE] o, '\\xAA'::BLOB b", 'o,b "[""nan""]",aa', '{"o": ["nan"], "b": "aa"}'),
+        ("map{DATE '2024-01-01': 1} m", 'm "{""2024-01-01"": 1}"', '{"m": {"2024-01-01": 1}}'),
+    ],
+)
+def test_an_answer_has_all_its_columns_and_values(
+    store: LocalStore, sql: str, csv: str, text: str
+) -> None:
+    """Of two columns of one name the first was dropped; null and the empty text were the same."""
+    words = [str(store.path), f"SELECT {sql}"]
+    assert CliRunner().invoke(query, words).output.splitlines() == csv.split(" ", 1)
+    assert CliRunner().invoke(query, [*words, "--json"]).output.strip() == text

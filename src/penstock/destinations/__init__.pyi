@@ -1,3 +1,4 @@
+from penstock.destinations.asking import answering as answering  # unlisted
 from penstock.destinations.asking import ask as ask
 from penstock.destinations.exporting import Content as Content
 from penstock.destinations.exporting import Exported as Exported
@@ -11,3 +12,4 @@ from penstock.destinations.ports import Batch as Batch
 from penstock.destinations.ports import Destination as Destination
 from penstock.destinations.ports import wants_structs as wants_structs  # unlisted
 from penstock.destinations.target import refuse_existing as refuse_existing
+from penstock.destinations.text_files import csv_line as csv_line  # unlisted

@@ -21,6 +21,7 @@ from penstock.store import Column, Field, Nested, import_arrow, portions, text_o
 if TYPE_CHECKING:
     import duckdb
     import psycopg
+    import pyarrow as pa
 
 __all__ = ["open_duckdb", "open_postgres", "open_sqlite", "write_sqlite"]
 
@@ -67,7 +68,8 @@ class _Sqlite(SqlTables):
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         marks = ", ".join("?" * len(names))
         query = f"INSERT INTO {identifier(batch.table)} ({', '.join(names)}) VALUES ({marks})"
-        self._sqlite.executemany(query, batch.values(self.readers))
+        done = self._sqlite.executemany(query, batch.values(self.readers))
+        self.took(batch, done.rowcount)
 
     def widen(self, table: str, field: Field) -> None:
         """Do nothing: a column of SQLite holds numbers of either kind."""
@@ -139,6 +141,7 @@ class _Postgres(SqlTables):
     types = _typed(2)
     mark = "%s"
     most = 1600
+    takes_arrow = True
     locked = " FOR UPDATE"
 
     def __init__(self, connection: psycopg.Connection, shown: str) -> None:
@@ -154,16 +157,33 @@ class _Postgres(SqlTables):
 
     def insert(self, batch: Batch, names: Sequence[str]) -> None:
         query = f"COPY {identifier(batch.table)} ({', '.join(names)}) FROM STDIN"
-        with self._postgres.cursor() as cursor, cursor.copy(query.encode()) as copy:
-            for row in batch.values():
-                copy.write_row(row)
+        with self._postgres.cursor() as cursor:
+            if batch.arrays is None:
+                with cursor.copy(query.encode()) as copy:
+                    for row in batch.values():
+                        copy.write_row(row)
+            else:
+                with cursor.copy(f"{query} (FORMAT csv, ENCODING 'UTF8')".encode()) as copy:
+                    copy.write(_csv_of(batch.arrow()))
+            self.took(batch, cursor.rowcount)
+
+
+def _csv_of(table: pa.Table) -> bytes:
+    """Return rows as CSV in which texts are quoted and nulls are not."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    sink = pa.BufferOutputStream()
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
+    return bytes(sink.getvalue())
 
 
 def open_sqlite(address: str) -> Destination:
     """Open ``sqlite://FILE``, which is made where there is none."""
     path = path_of(address)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+        # Whole, since :memory: would be in no file.
+        connection = sqlite3.connect(path.absolute(), isolation_level=None, timeout=30.0)
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
@@ -222,7 +242,7 @@ def open_duckdb(address: str) -> Destination:
             "memory_limit": _MEMORY,
             "threads": 1,
         }
-        return _DuckDb(duckdb.connect(str(path), config=asked), str(path))
+        return _DuckDb(duckdb.connect(str(path.absolute()), config=asked), str(path))
     except duckdb.Error as error:
         raise StorageError(f"{path}: {' '.join(str(error).split())}") from error
 

@@ -179,6 +179,7 @@ class Keeper:
         name = repr(store.status().started)
         if self._before is None:
             self._learn(store)
+            self._say_unknown()
             nothing = None if self._children is None else ()
             begun = (name, "", 0, self._flatten, (), self._versions, nothing, self._structs)
             return _State(*begun)
@@ -224,6 +225,20 @@ class Keeper:
         self._layout.begin()
         for _, layout in (self._children or {}).values():
             layout.begin(self._layout.fields[0].kind)
+
+    def _say_unknown(self) -> None:
+        """Say which of the names that the user gave kinds for no record has."""
+        tables = [((), self._layout)] + [
+            (levels, layout) for levels, (_, layout) in (self._children or {}).items()
+        ]
+        known = {
+            ".".join(chain.from_iterable((*levels, one.path)))
+            for levels, layout in tables
+            for one in layout.fields
+        }
+        for name in self._given if len(known) > 1 else ():
+            if name not in known:
+                self._said(f"{self._table}: the schema names {name}, which no record has by now")
 
     def _laid_out(self, fields: Sequence[Field] = ()) -> Layout:
         span = _SPAN if self._versions else ()
@@ -282,7 +297,8 @@ class Keeper:
         last = {record.key: record for record in records}
         rows.since = dict.fromkeys(last, b"")
         items = [self._item(record) for record in last.values()]
-        rows.arrays = self._layout.arrays(items) if self._structs else None
+        at_once = self._structs or getattr(self._destination, "takes_arrow", False)
+        rows.arrays = self._layout.arrays(items) if at_once else None
         if rows.arrays is not None:
             rows.cells = [[key] for key, _ in items]
             return

@@ -186,6 +186,11 @@ class SqlTables:
             if is_now != was:
                 raise self.changed(f"the column {name} of {table} is {is_now}, it was made {was}")
 
+    def took(self, batch: Batch, count: int) -> None:
+        """Refuse a table that has not taken all rows, as a trigger of somebody's can have it."""
+        if count != len(batch.rows):
+            raise self.changed(f"{batch.table} took {count} of {len(batch.rows)} rows")
+
     def described(self, query: str) -> Sequence[str]:
         """Return the types of the columns that a query has; none where they do not matter."""
         return ()

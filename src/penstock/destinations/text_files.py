@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from penstock.store import Column, portions, text_of
 
-__all__ = ["Row", "csv_head", "write_csv", "write_csv_rows", "write_jsonl"]
+__all__ = ["Row", "csv_head", "csv_line", "write_csv", "write_csv_rows", "write_jsonl"]
 
 Row = Sequence[bytes | None]
 """The JSON text of each column, None where the record has no such field."""
@@ -47,7 +47,12 @@ def write_csv(
 
 def csv_head(names: Iterable[str]) -> bytes:
     """Return the header of a CSV file."""
-    return (",".join(map(_quoted, names)) + "\r\n").encode()
+    return (csv_line(names) + "\r\n").encode()
+
+
+def csv_line(texts: Iterable[str | None]) -> str:
+    """Return a line of CSV without its end; null is empty, and the empty text ``""``."""
+    return ",".join("" if text is None else _quoted(text) for text in texts)
 
 
 def write_csv_rows(

@@ -154,7 +154,8 @@ def read_given(text: str) -> dict[str, str]:
                 f"schema {part!r}: write NAME: KIND, such as 'created: epoch'; the kinds are "
                 + ", ".join(GIVEN)
             )
-        given[name] = kind
+        if given.setdefault(name, kind) != kind:
+            raise InputError(f"schema: {name} is to be {given[name]} and {kind}: write one")
     return given
 
 

@@ -354,19 +354,19 @@ class LocalReader(Frames):
         records = [_parsed(path, offset, line) for offset, line in lines]
         marks = ",".join("?" * len(records))
         query = (
-            f"SELECT key, segment, offset, length, crc32, state FROM item WHERE key IN ({marks})"
+            f"SELECT segment, offset, length, crc32, state, key FROM item WHERE key IN ({marks})"
         )
-        known = {row[0]: row[1:] for row in self._rows(query, [record.key for record in records])}
+        known = {row[5]: row for row in self._rows(query, [record.key for record in records])}
         kept: list[Landing] = []
         at: list[tuple[int, bytes]] = []
         for record, (offset, line) in zip(records, lines, strict=True):
             row = known.get(record.key)
             mine = (number, offset, len(line), crc32(line))
-            if row == (*mine, "landed") or self._followed(mine, end):
+            if row == (*mine, "landed", record.key) or self._followed(mine, end):
                 kept.append(record)
                 at.append((offset, line))
             elif row is None or (
-                row[-1] != "deleted"
+                row[4] != "deleted"
                 and judged(offset, line).state != "deleted"
                 and not self._followed(mine)
             ):
