@@ -52,6 +52,7 @@ def filled(
 
 
 _OWN: Final = {name for slot in (*SLOTS.values(), RESUMES) for name in slot.own()} | {"resource"}
+_OWN.discard("python")  # of destinations a scheme; elsewhere a kind beside the file
 
 
 @functools.cache

@@ -15,6 +15,7 @@ import click
 
 from penstock.address import is_address
 from penstock.assembly import (
+    Part,
     PipelineFile,
     Run,
     StreamFile,
@@ -23,6 +24,7 @@ from penstock.assembly import (
     Used,
     lead,
     locating,
+    missing_references,
     parts,
     read_any,
     read_several,
@@ -277,6 +279,7 @@ def _run_all(
     with ExitStack() as held:
         with locating(file):
             several = parts(described)
+            _refuse_unset(several)
         for part in several:
             like = runs[-1] if runs else None
             folder, above = Path(file).parent, part.parent
@@ -303,6 +306,14 @@ def _run_all(
             names = ", ".join(refused)
             raise GaveUp(f"not all of it came of {names}; what landed is safe", attempts=0)
         _end(list(summaries.values()))
+
+
+def _refuse_unset(several: Sequence[Part]) -> None:
+    """Refuse a file of several before the first call: half of a harvest was not asked for."""
+    problems = [one for part in several if part.name for one in missing_references(part.file)]
+    sources = (one.partition(": ")[2] for one in problems if one.startswith("source."))
+    if lacking := "; ".join(dict.fromkeys(sources)):
+        raise InputError(f"{lacking}: export it, or take out the resources that need it")
 
 
 def _tell_resources(summaries: Mapping[str, Summary], *, as_json: bool) -> None:

@@ -459,5 +459,5 @@ class SinglePage(_Chained, Listing):
     first: Position | None = None
 
     def following(self, response: Response, position: Position | None) -> Following:
-        """Return the end."""
-        return End()
+        """Return the end, which the file says and not the server."""
+        return End(said=False)
