@@ -357,3 +357,20 @@ def test_what_is_remembered_of_messages_is_bounded() -> None:
     assert not any(recent.saw(n, b"x") for n in range(1000))
     assert all(recent.saw(n, b"x") for n in range(901, 1000))
     assert not recent.saw(999, b"y")
+
+
+def test_progress_without_events_moves_the_newest_cursor() -> None:
+    of_etcd = newest(PRESETS["etcd"])
+    progress = {"result": {"header": {"revision": "7"}}}
+    event = {"result": {"header": {"revision": "9"}, "events": [{"kv": {"mod_revision": "6"}}]}}
+    assert of_etcd(packed(event, progress), 0.0) == "7"
+    assert of_etcd(packed(progress, event), 0.0) == "6"
+    assert (
+        newest(PRESETS["couchdb"])(packed({"result": {"header": {"revision": "7"}}}), 0.0) is None
+    )
+
+
+def test_events_without_data_are_counted_as_signs_of_life() -> None:
+    sort = sorter("plain")
+    assert sort.items([b"", b"  ", b'{"a":1}'])
+    assert sort.keepalives == 2
