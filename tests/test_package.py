@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,9 @@ OPTIONAL = {"pyarrow", "oauthlib", "numpy", "pandas", "pymongo", "jax", "torch"}
 
 def modules_after(statement: str) -> set[str]:
     command = [sys.executable, "-c", IMPORTED.format(statement)]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=own)
+    return set(done.stdout.split())
 
 
 def test_importing_penstock_imports_no_optional_library() -> None:

@@ -87,9 +87,11 @@ def test_kill_9_in_an_incremental_run_with_children(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "s", tmp_path / "before")
         penstock("run", tmp_path / "f.toml", "--quiet")
         whole = shops.calls
+        # As many as are under way ask where lists begin: another run may have 3 calls less.
+        last = whole - 4
         expected = {one["id"]: one for one in shops.shops}
         for number in range(KILLS):
-            moment = 1 + number * (whole - 1) // max(1, KILLS - 1)
+            moment = 1 + number * (last - 1) // max(1, KILLS - 1)
             shutil.rmtree(tmp_path / "s")
             shutil.copytree(tmp_path / "before", tmp_path / "s")
             killed(shops, tmp_path / "f.toml", moment)

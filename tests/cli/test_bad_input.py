@@ -202,6 +202,7 @@ def test_a_torn_segment_is_cut_back_and_the_run_goes_on(
 def _small_files() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # its file has no room either
 
 
 def test_a_full_disk_ends_with_one_line_and_what_landed_is_safe(

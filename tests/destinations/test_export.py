@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import resource
 import signal
 import sqlite3
@@ -291,6 +292,7 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, to: Format) -> None:
     def limited() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # its file has no room either
 
     command = [sys.executable, "-c", LIMITED, str(path), to, str(tmp_path / "out")]
     child = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)

@@ -23,6 +23,7 @@ def run(path: Path, group: int, limit: int | None) -> tuple[int, int, str]:
     def limited() -> None:
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # its file has no room either
 
     command = [sys.executable, str(WORKER), str(path), "2000", str(group)]
     worker = subprocess.run(

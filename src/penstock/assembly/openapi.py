@@ -14,6 +14,7 @@ from penstock.errors import InputError
 
 OURS = "env:API_"  # how the names of credentials begin that we write
 _DEEP = 20  # references that are followed for one schema
+_VARIABLE = re.compile(r"env:(\w+)")
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 # Names of parameters that say nothing without the step before them.
 _BARE = frozenset(
@@ -115,12 +116,8 @@ class _Description:
         resources = [one for one in self._found.values() if one["name"] in names]
         if not resources:
             raise InputError(f"{source}: no list that can be read without knowing more")
-        text = str(resources)
-        asked = {
-            name: what
-            for name, what in self._variables.items()
-            if re.search(rf"env:{name}\b", text)
-        }
+        there = set(_VARIABLE.findall(str(resources)))
+        asked = {name: what for name, what in self._variables.items() if name in there}
         return Draft(self._base(source), self._auth(), resources, self._notes, asked)
 
     def _set(self, found: re.Match[str]) -> str:
