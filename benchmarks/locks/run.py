@@ -231,6 +231,12 @@ def in_one_process(
         in_a_write = f", {rate * write:,.0f} in the time of a majority write" if write else ""
         print(in_a_write + (" (aim >= 100)" if write else ""))
         yield {"kind": kind, "per_second": rate}
+        few, many = (in_process(rooms[kind], 4 * seconds, n, 1) for n in (8, 500))
+        print(
+            f"8 waiters, {kind}: {few:,.0f} hand-overs/s; 500: {many:,.0f}, "
+            f"fewer by {few / many:.2f} (aim <= 3)"
+        )
+        yield {"kind": kind, "per_second_of_8": few, "per_second_of_500": many}
 
 
 def main() -> int:

@@ -27,6 +27,20 @@ from penstock.locks.state import Kind, LockRequest, LockState, QueuePlace
 WAITERS = 500
 
 
+class Commands(CommandListener):
+    def __init__(self) -> None:
+        self.changes = 0
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.changes += event.command_name == "findAndModify"
+
+    def succeeded(self, event: object) -> None:
+        pass
+
+    def failed(self, event: object) -> None:
+        pass
+
+
 def place(number: int, lease: float = 3600.0, weight: int = 1, address: str = "") -> QueuePlace:
     return QueuePlace(id=f"p{number}", owner="o", lease=lease, weight=weight, address=address)
 
@@ -58,6 +72,19 @@ def test_all_are_served_in_order_and_each_is_told(store: str) -> None:
         assert tokens == sorted(set(tokens))
         assert len(tokens) == waiters
         assert not room.status("x").locked
+
+
+def test_a_turn_costs_as_many_commands_however_many_wait(mongo: Mongo) -> None:
+    """One to join and one to release: who stands behind the next neither asks nor is woken."""
+    for waiters in (8, 80):
+        commands = Commands()
+        with (
+            MongoClient[dict[str, object]](mongo.uri, event_listeners=[commands]) as client,
+            LockerRoom(client=client, database=mongo.database) as room,
+        ):
+            served(room, waiters, room.lock("x").release)
+            assert room.tally.told == waiters
+        assert commands.changes <= 2 * (waiters + 1) + waiters // 10
 
 
 def test_a_turn_reads_the_head_of_the_queue_and_not_all_of_it(tmp_path: Path) -> None:
@@ -124,20 +151,6 @@ def test_a_word_that_comes_too_late_is_not_believed(tmp_path: Path) -> None:
         waiter.join()
         (token,) = tokens
         assert token > held.token
-
-
-class Commands(CommandListener):
-    def __init__(self) -> None:
-        self.changes = 0
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.changes += event.command_name == "findAndModify"
-
-    def succeeded(self, event: object) -> None:
-        pass
-
-    def failed(self, event: object) -> None:
-        pass
 
 
 def test_when_the_holder_is_overdue_few_ask_for_all(mongo: Mongo) -> None:
