@@ -76,6 +76,7 @@ def test_all_are_served_in_order_and_each_is_told(store: str) -> None:
 
 def test_a_turn_costs_as_many_commands_however_many_wait(mongo: Mongo) -> None:
     """One to join and one to release: who stands behind the next neither asks nor is woken."""
+    counts = []
     for waiters in (8, 80):
         commands = Commands()
         with (
@@ -84,7 +85,9 @@ def test_a_turn_costs_as_many_commands_however_many_wait(mongo: Mongo) -> None:
         ):
             served(room, waiters, room.lock("x").release)
             assert room.tally.told == waiters
-        assert commands.changes <= 2 * (waiters + 1) + waiters // 10
+        counts.append(commands.changes)
+    # Two each, and one more where a word came late.
+    assert counts[1] - counts[0] <= 2.25 * (80 - 8), counts
 
 
 def test_a_turn_reads_the_head_of_the_queue_and_not_all_of_it(tmp_path: Path) -> None:
