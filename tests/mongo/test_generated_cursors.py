@@ -188,6 +188,8 @@ def test_a_cursor_that_goes_on_is_the_cursor_it_would_have_been(
     most: int,
 ) -> None:
     plain, ours = both
+    if source == "view of groups":  # there mongod makes {"": MinKey} of it, under a projection
+        documents = [one for one in documents if not isinstance(one.get("b"), MinKey | MaxKey)]
     name = made(plain, source, documents)
     if "view" in source:
         asked = {key: value for key, value in asked.items() if key != "hint"}
