@@ -36,17 +36,9 @@ _USER = re.compile(r"\s*/*([^/]*:.*@|[^/]*@[^/]+/)", re.DOTALL)
 _OPTION = re.compile(r"(?<=[?&;#])([^=&;#?]+)=([^&#]*)")
 _SECRET_ENDS = (
     *("password", "passwd", "pwd", "passphrase", "secret", "secretkey", "apikey", "privatekey"),
-    *(
-        "accesskey",
-        "accountkey",
-        "sastoken",
-        "accesstoken",
-        "authtoken",
-        "apitoken",
-        "privatetoken",
-        "refreshtoken",
-    ),
-    *("bearertoken", "sessiontoken", "securitytoken", "subscriptionkey", "authorization"),
+    *("accesskey", "accountkey", "accesstoken", "authtoken", "apitoken", "privatetoken"),
+    *("refreshtoken", "sastoken", "bearertoken", "sessiontoken", "securitytoken"),
+    *("subscriptionkey", "authorization"),
 )
 _SECRET_NAMES = {"token", "auth", "cookie", "sig", "signature", "xamzsignature"}
 _SECRET_NAMES |= {"authmechanismproperties"}

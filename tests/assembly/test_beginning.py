@@ -82,6 +82,17 @@ def test_parameters_that_are_given_and_resources_that_are_chosen(
     assert harvested(tmp_path, text) == expected
 
 
+def test_a_given_value_that_is_called_like_a_parameter_is_not_taken_for_one(tmp_path: Path) -> None:
+    """``--with org=id`` left ``{id}`` of another path as it stood, which no file may have."""
+    source, paths = tmp_path / "api.json", DESCRIPTION["paths"]
+    assert isinstance(paths, dict)
+    members = {"/teams/{id}/members": paths["/orgs/{org}/members"]}
+    source.write_text(json.dumps({**DESCRIPTION, "paths": paths | members}))
+    text = begun(str(source), ["teams-*", "orgs-*"], given={"org": "id"})
+    assert 'path = "/orgs/id/members"' in text
+    assert 'path = "/teams/{env:API_TEAMS_ID}/members"' in text
+
+
 def test_what_only_a_person_knows_is_asked_for_by_name(
     tmp_path: Path, service: Described, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,16 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(export, [str(word) for word in words])
 
 
+@pytest.mark.parametrize("place", ["parquet://{}/t", "sqlite://{}/t.db", "duckdb://{}/t"])
+def test_a_secret_among_options_that_a_place_does_not_have_is_not_shown(
+    tmp_path: Path, place: str
+) -> None:
+    store = land(tmp_path / "s", {"n": 1})
+    told = run(store, "--to", f"{place.format(tmp_path)}?account_key=HIDDEN")
+    assert told.exit_code != 0
+    assert "HIDDEN" not in told.output + str(told.exception)
+
+
 def test_the_command_takes_over_what_is_new(tmp_path: Path) -> None:
     store, to = land(tmp_path / "s", {"n": 1}), f"sqlite://{tmp_path}/t.db"
     assert "1 more rows" in run(store, "--to", to, "--table", "users").output

@@ -45,7 +45,7 @@ from penstock.assembly.streams import build_stream as build_stream
 from penstock.assembly.timestamps import lag as lag  # unlisted
 from penstock.assembly.trial import Trial as Trial
 from penstock.assembly.trial import try_part as try_part
-from penstock.assembly.values import missing_references as missing_references  # unlisted
+from penstock.assembly.values import missing_values as missing_values  # unlisted
 from penstock.assembly.web_pages import fetch_article as fetch_article  # unlisted
 from penstock.assembly.web_pages import pictures_of as pictures_of  # unlisted
 from penstock.assembly.workers import lead as lead

@@ -17,24 +17,10 @@ _DEEP = 20  # references that are followed for one schema
 _VARIABLE = re.compile(r"env:(\w+)")
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 # Names of parameters that say nothing without the step before them.
-_BARE = frozenset(
-    [
-        "id",
-        "ids",
-        "uuid",
-        "guid",
-        "key",
-        "name",
-        "slug",
-        "code",
-        "number",
-        "type",
-        "q",
-        "query",
-        "version",
-        "hash",
-    ]
-)
+_BARE = {
+    *("id", "ids", "uuid", "guid", "key", "name", "slug", "code", "number", "type", "q", "query"),
+    *("version", "hash"),
+}
 _CREDENTIALS = {"KEY", "TOKEN", "USER", "PASSWORD", "CLIENT_ID", "CLIENT_SECRET"}
 
 
@@ -254,7 +240,7 @@ class _Description:
     def _filled(self, found: re.Match[str], path: str) -> str:
         """Return a place of a path: of its parent, or a variable where nothing lists its values."""
         name = found[1]
-        if name.startswith("parent.") or name in self._given.values():
+        if name.startswith("parent.") or (name.startswith("env:") and name in self._given.values()):
             return found[0]
         return f"{{{self._variable(name, path, path.partition(found[0])[0])}}}"
 

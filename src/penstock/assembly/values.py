@@ -148,11 +148,15 @@ def _named(at: Steps) -> bool:
 
 def missing_references(file: Struct) -> list[str]:
     """Return what is missing of the variables and files that a file's values point to."""
+    return [f"{'.'.join(map(str, at))}: {problem}" for at, problem in missing_values(file)]
+
+
+def missing_values(file: Struct) -> list[tuple[Steps, str]]:
+    """Return where a value points to a variable or file that is missing, and which."""
     texts = [
         (at, one)
         for at, text, secret in _texts(file)
         if secret or is_reference(text) or at in (("source", "path"), ("request", "path"))
         for one in ([text] if secret else references(text))
     ]
-    found = [(at, missing(text)) for at, text in texts]
-    return [f"{'.'.join(map(str, at))}: {problem}" for at, problem in found if problem]
+    return [(at, problem) for at, text in texts if (problem := missing(text))]

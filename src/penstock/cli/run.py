@@ -24,7 +24,7 @@ from penstock.assembly import (
     Used,
     lead,
     locating,
-    missing_references,
+    missing_values,
     parts,
     read_any,
     read_several,
@@ -310,9 +310,8 @@ def _run_all(
 
 def _refuse_unset(several: Sequence[Part]) -> None:
     """Refuse a file of several before the first call: half of a harvest was not asked for."""
-    problems = [one for part in several if part.name for one in missing_references(part.file)]
-    sources = (one.partition(": ")[2] for one in problems if one.startswith("source."))
-    if lacking := "; ".join(dict.fromkeys(sources)):
+    unset = (one for part in several if part.name for one in missing_values(part.file))
+    if lacking := "; ".join(dict.fromkeys(problem for at, problem in unset if at[0] == "source")):
         raise InputError(f"{lacking}: export it, or take out the resources that need it")
 
 

@@ -238,7 +238,7 @@ def open_dataset(address: str) -> Destination:
         if scheme_of(place) == "parquet" and place.endswith("://"):
             raise InputError(f"{place}: write parquet://FOLDER")
         if scheme_of(place) == "parquet" and options:
-            raise InputError(f"{address}: a folder takes the option partition alone")
+            raise InputError(f"{hide(address)}: a folder takes the option partition alone")
         if scheme_of(place) == "parquet":
             root = str(Path(place.partition("://")[2]).expanduser().absolute())
             files: fs.FileSystem = fs.LocalFileSystem()

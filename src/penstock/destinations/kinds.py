@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
-from penstock.address import is_address, scheme_of
+from penstock.address import hide, is_address, scheme_of
 from penstock.destinations.ports import Destination
 from penstock.errors import InputError
 from penstock.registry import Registry, load_object
@@ -37,7 +36,7 @@ DESTINATIONS: Registry[Opening] = Registry(
 
 def open_own(address: str) -> Destination:
     """Open ``python://MODULE:FUNCTION/PLACE``: what the function returns for the whole address."""
-    name, *_ = re.split("[/?]", address.partition("://")[2])
+    name = address.partition("://")[2].partition("?")[0].partition("/")[0]
     return cast("Opening", load_object(name, "destination"))(address)
 
 
@@ -51,6 +50,6 @@ def open_destination(address: str) -> Destination:
     """
     if not is_address(address):
         raise InputError(
-            f"{address!r} is not an address: write SCHEME://..., such as duckdb://FILE"
+            f"{hide(address)!r} is not an address: write SCHEME://..., such as duckdb://FILE"
         )
     return DESTINATIONS.find(scheme_of(address))(address)

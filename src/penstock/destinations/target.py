@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from penstock.address import hide
 from penstock.errors import InputError
 from penstock.whole import refuse_part_of_store, whole_path
 
@@ -45,9 +46,9 @@ def path_of(address: str) -> Path:
     """
     path = Path(address.partition("://")[2]).expanduser()
     if not path.name:
-        raise InputError(f"{address}: write {address.partition(':')[0]}://FILE")
+        raise InputError(f"{hide(address)}: write {address.partition(':')[0]}://FILE")
     if "?" in path.name and not path.exists():
-        raise InputError(f"{address}: a file takes no options: write the path alone")
+        raise InputError(f"{hide(address)}: a file takes no options: write the path alone")
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     refuse_part_of_store(path)

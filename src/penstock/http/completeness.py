@@ -8,7 +8,6 @@ from functools import lru_cache
 from penstock.pipeline import closes, is_json
 
 _NOTHING = frozenset({204, 205, 304})  # RFC 9110 section 6.4.1: these have no content
-_PART = "answer is only a part of the body (206), which was not asked for"
 _ENDED_BY_CLOSE = (b"HTTP/1", b"HTTP/0")
 
 
@@ -26,12 +25,11 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
     'answer is only a part of the body (206), which was not asked for'
     """
     answer, coded, counted = _framing(head)
-    part = status == 206 and _is_part(answer)
-    if part or status < 200 or not (b"\r\n\r\n" in answer or b"\n\n" in answer):
-        return _PART if part else "answer ended within its headers"
-    if method == "HEAD" or status in _NOTHING:
-        return None
-    if counted and not coded:
+    if status == 206 and _is_part(answer):
+        return "answer is only a part of the body (206), which was not asked for"
+    if status < 200 or not (b"\r\n\r\n" in answer or b"\n\n" in answer):
+        return "answer ended within its headers"
+    if method == "HEAD" or status in _NOTHING or (counted and not coded):
         return None
     fields = answer.lower().replace(b" ", b"")
     if b"\ncontent-length:0\r" in fields:
@@ -46,8 +44,8 @@ def cut_short(method: str, status: int, head: bytes, body: bytes) -> str | None:
 
 def _is_lines(body: bytes) -> bool:
     """Whether a body is lines of JSON, as its first and its last are."""
-    lines = body.strip().split(b"\n")
-    return len(lines) > 1 and closes(lines[0]) and closes(lines[-1])
+    first, more, rest = body.strip().partition(b"\n")
+    return bool(more) and closes(first) and closes(rest.rpartition(b"\n")[2])
 
 
 def is_measured(head: bytes) -> bool:

@@ -353,6 +353,8 @@ class _Walk:
         response.become_utf8()
         if self._request.method == "POST" and at(response, "errors") not in (MISSING, None, []):
             self._partial = True  # GraphQL says so with status 200
+        if self._api.decode in ("csv", "jsonl") and response.head:
+            self._open = self._open or not is_measured(response.head)
         following = self._steering(response, self._following(response, position))
         found = self._found(response, following)
         following = self._unless_over(response, position, found, following)
@@ -403,8 +405,6 @@ class _Walk:
         """
         items = self._listing.items
         found = rows_at(response, items)
-        if self._api.decode in ("csv", "jsonl") and response.head:
-            self._open = self._open or not is_measured(response.head)
         if found is not None:
             self._listed = True
         elif items or self._numbered:
